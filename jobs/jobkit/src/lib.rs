@@ -1,1 +1,32 @@
+//! The contract between Compline and its job families.
+//!
+//! A family depends on this crate and on nothing else of ours; the engine depends on it too, and the
+//! two never meet anywhere else. Here is what a job *is* ([`Job`]), what it may ask for while it runs
+//! ([`Ctx`]), how it ends ([`Outcome`], [`Failure`]), what the engine should do about it ([`Policy`]),
+//! and the list of all kinds ([`Registry`]). [`testing`] runs a job without an engine, crashes it at
+//! every step, and lets a test hold the clock.
 
+pub mod clock;
+pub mod ctx;
+pub mod id;
+pub mod job;
+pub mod new_job;
+pub mod outcome;
+pub mod policy;
+pub mod ports;
+pub mod redact;
+pub mod registry;
+pub mod step;
+pub mod testing;
+
+pub use clock::Clock;
+pub use ctx::{Ctx, JobInfo, LogLevel, LogLine, Progress};
+pub use id::{IdGenerator, JobId};
+pub use job::Job;
+pub use new_job::{NewJob, OnParentFailure, When};
+pub use outcome::{Failure, FailureExt, Outcome};
+pub use policy::{Backoff, OnConflict, Period, Policy, Unique};
+pub use ports::{Artifacts, Audit, AuditEntry, ChildResult, Host, HostError, Mailer, PortError, SecretStore};
+pub use redact::{Personal, SecretString};
+pub use registry::{ArgsError, KindInfo, RegisteredJob, Registry};
+pub use step::{StepKey, StepRecord};

@@ -1,0 +1,274 @@
+//! What one attempt holds in its hand while it runs: the durable steps, progress, log, cancellation,
+//! children, artifacts and the clock. Everything it writes goes through the engine's [`Host`] port and is
+//! refused once the attempt has lost its lease.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::ports::{Artifacts, AuditEntry, ChildResult, Host, HostError};
+use crate::{Clock, Failure, JobId, NewJob, StepKey, StepRecord};
+
+/// The job this attempt belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobInfo {
+    pub id: JobId,
+    pub kind: String,
+    pub queue: String,
+    /// From 1.
+    pub attempt: u16,
+    pub max_attempts: u16,
+    pub tenant: Option<String>,
+    pub tags: Vec<String>,
+    pub metadata: Option<Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Info,
+    Warn,
+    Error,
+}
+
+/// Kept with the attempt and shown with it; never put a secret or personal data in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogLine {
+    pub at: Timestamp,
+    pub level: LogLevel,
+    pub text: String,
+}
+
+/// How far the attempt is. `total` 0 means that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub done: u64,
+    pub total: u64,
+    pub message: String,
+}
+
+/// A job that talks without end must not fill the store.
+const MOST_LOG_LINES: usize = 1_000;
+
+pub struct Ctx {
+    job: JobInfo,
+    host: Arc<dyn Host>,
+    clock: Arc<dyn Clock>,
+    cancelled: CancellationToken,
+    log: Mutex<Vec<LogLine>>,
+    /// What earlier attempts left; read once, when the first step asks.
+    steps: tokio::sync::Mutex<Option<BTreeMap<String, StepRecord>>>,
+}
+
+impl Ctx {
+    pub fn new(
+        job: JobInfo,
+        host: Arc<dyn Host>,
+        clock: Arc<dyn Clock>,
+        cancelled: CancellationToken,
+    ) -> Self {
+        Self { job, host, clock, cancelled, log: Mutex::default(), steps: tokio::sync::Mutex::new(None) }
+    }
+
+    pub fn job(&self) -> &JobInfo {
+        &self.job
+    }
+
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Runs `effect` once in the life of the job and remembers what it returned.
+    ///
+    /// A crash after the effect and before its result is stored lets it run again: give the key to the
+    /// other side, which then answers with what it did the first time.
+    pub async fn step<T, E, Fut>(&self, name: &str, effect: impl FnOnce(StepKey) -> Fut) -> Result<T, Failure>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<Failure>,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        if let Some(StepRecord { result: Some(result), .. }) = self.recall(name).await? {
+            return remembered(name, result);
+        }
+        self.stop_if_cancelled()?;
+        let result = effect(self.step_key(name)).await.map_err(Into::into)?;
+        self.remember(name, Some(&result)).await?;
+        Ok(result)
+    }
+
+    /// For a world without idempotency keys: the intent is stored first, and an attempt that finds an
+    /// intent without a result asks `look` whether the effect is there before it acts again.
+    pub async fn step_looking_first<T, E, Look, Act>(
+        &self,
+        name: &str,
+        look: impl FnOnce(StepKey) -> Look,
+        act: impl FnOnce(StepKey) -> Act,
+    ) -> Result<T, Failure>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<Failure>,
+        Look: Future<Output = Result<Option<T>, E>>,
+        Act: Future<Output = Result<T, E>>,
+    {
+        let found = match self.recall(name).await? {
+            Some(StepRecord { result: Some(result), .. }) => return remembered(name, result),
+            Some(_) => look(self.step_key(name)).await.map_err(Into::into)?,
+            None => {
+                self.stop_if_cancelled()?;
+                self.remember::<T>(name, None).await?;
+                None
+            }
+        };
+        let result = match found {
+            Some(result) => result,
+            None => act(self.step_key(name)).await.map_err(Into::into)?,
+        };
+        self.remember(name, Some(&result)).await?;
+        Ok(result)
+    }
+
+    /// Enqueues child jobs, once, as a step; the ids are the same at every attempt.
+    pub async fn spawn(&self, name: &str, children: Vec<NewJob>) -> Result<Vec<JobId>, Failure> {
+        if let Some(StepRecord { result: Some(result), .. }) = self.recall(name).await? {
+            return remembered(name, result);
+        }
+        self.stop_if_cancelled()?;
+        let ids = self.host.spawn(self, name, children).await?;
+        let result = serde_json::to_value(&ids).map_err(Failure::permanent)?;
+        self.note(self.record(name, Some(result))).await;
+        Ok(ids)
+    }
+
+    /// How each of these ended, in the order asked.
+    pub async fn children(&self, ids: &[JobId]) -> Result<Vec<ChildResult>, Failure> {
+        Ok(self.host.children(ids).await?)
+    }
+
+    pub fn step_key(&self, name: &str) -> StepKey {
+        StepKey::derive(self.job.id, name)
+    }
+
+    /// Tells people how far this is. Losing one does no harm, so failing to tell is no failure.
+    pub async fn progress(&self, done: u64, total: u64, message: impl Into<String>) {
+        let progress = Progress { done, total, message: message.into() };
+        if let Err(error) = self.host.progress(self, &progress).await {
+            self.log(LogLevel::Warn, format!("progress was not stored: {error}"));
+        }
+    }
+
+    pub fn log(&self, level: LogLevel, text: impl Into<String>) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = |text| LogLine { at: self.clock.now(), level, text };
+        match log.len() {
+            n if n < MOST_LOG_LINES => log.push(line(text.into())),
+            MOST_LOG_LINES => {
+                log.push(line(format!("further lines were dropped: {MOST_LOG_LINES} are kept")))
+            }
+            _ => {}
+        }
+    }
+
+    pub fn info(&self, text: impl Into<String>) {
+        self.log(LogLevel::Info, text);
+    }
+
+    /// What was logged so far; the engine takes it when the attempt ends.
+    pub fn take_log(&self) -> Vec<LogLine> {
+        std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Fires when the job is cancelled, times out, loses its lease or must make way for a shutdown.
+    pub fn cancelled(&self) -> &CancellationToken {
+        &self.cancelled
+    }
+
+    pub fn stop_if_cancelled(&self) -> Result<(), Failure> {
+        match self.cancelled.is_cancelled() {
+            true => Err(Failure::Interrupted("asked to stop".into())),
+            false => Ok(()),
+        }
+    }
+
+    pub async fn sleep(&self, duration: Duration) -> Result<(), Failure> {
+        tokio::select! {
+            () = self.clock.sleep(duration) => Ok(()),
+            () = self.cancelled.cancelled() => self.stop_if_cancelled(),
+        }
+    }
+
+    /// CPU-bound work, off the runtime; it is given the token so that it can stop between its pieces.
+    pub async fn cpu<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(CancellationToken) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let token = self.cancelled.clone();
+        tokio::task::spawn_blocking(move || work(token)).await.map_err(Failure::transient)
+    }
+
+    pub fn artifacts(&self) -> &dyn Artifacts {
+        self.host.artifacts()
+    }
+
+    pub async fn audit(&self, entry: AuditEntry) -> Result<(), Failure> {
+        Ok(self.host.audit(self, entry).await?)
+    }
+
+    async fn recall(&self, name: &str) -> Result<Option<StepRecord>, Failure> {
+        let mut steps = self.steps.lock().await;
+        if steps.is_none() {
+            let records = self.host.steps(self).await?;
+            *steps = Some(records.into_iter().map(|record| (record.name.clone(), record)).collect());
+        }
+        Ok(steps.as_ref().and_then(|steps| steps.get(name).cloned()))
+    }
+
+    async fn remember<T: Serialize>(&self, name: &str, result: Option<&T>) -> Result<(), Failure> {
+        let result = result.map(serde_json::to_value).transpose().map_err(Failure::permanent)?;
+        let record = self.record(name, result);
+        self.host.save_step(self, &record).await?;
+        self.note(record).await;
+        Ok(())
+    }
+
+    async fn note(&self, record: StepRecord) {
+        if let Some(steps) = self.steps.lock().await.as_mut() {
+            steps.insert(record.name.clone(), record);
+        }
+    }
+
+    fn record(&self, name: &str, result: Option<Value>) -> StepRecord {
+        StepRecord {
+            name: name.into(),
+            key: self.step_key(name),
+            result,
+            attempt: self.job.attempt,
+            at: self.clock.now(),
+        }
+    }
+}
+
+fn remembered<T: DeserializeOwned>(name: &str, result: Value) -> Result<T, Failure> {
+    serde_json::from_value(result).map_err(|cause| {
+        Failure::permanent(format!(
+            "step `{name}` was done by an older version whose result cannot be read: {cause}"
+        ))
+    })
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::LeaseLost => Failure::Interrupted("the lease was lost".into()),
+            HostError::Store(_) => Failure::transient(error),
+            HostError::Refused(_) => Failure::permanent(error),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A job that somebody wants to exist: what `enqueue` takes, from Rust, the CLI, HTTP and SQL alike.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Job, JobId, Unique};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewJob {
+    pub kind: String,
+    #[serde(default)]
+    pub args: Value,
+    #[serde(default)]
+    pub queue: Option<String>,
+    #[serde(default)]
+    pub priority: Option<u8>,
+    #[serde(default)]
+    pub max_attempts: Option<u16>,
+    #[serde(default)]
+    pub when: When,
+    /// Names the thing the job is about; two jobs of one kind with one key are not alive at once.
+    #[serde(default)]
+    pub unique_key: Option<String>,
+    #[serde(default)]
+    pub unique: Option<Unique>,
+    #[serde(default)]
+    pub tenant: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub metadata: Option<Value>,
+    /// The job waits until all of these have ended.
+    #[serde(default)]
+    pub after: Vec<JobId>,
+    #[serde(default)]
+    pub on_parent_failure: OnParentFailure,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    #[default]
+    Now,
+    At(Timestamp),
+    After(Duration),
+}
+
+/// What becomes of a job when one that it waits for is discarded or cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnParentFailure {
+    /// It is cancelled too, and so are those that wait for it.
+    #[default]
+    Cancel,
+    /// It runs all the same; it can look at how its parents ended.
+    Run,
+}
+
+impl NewJob {
+    /// Of a kind known to the compiler.
+    pub fn of<J: Job>(args: &J::Args) -> Result<Self, serde_json::Error> {
+        Ok(Self::new(J::KIND, serde_json::to_value(args)?))
+    }
+
+    pub fn new(kind: impl Into<String>, args: Value) -> Self {
+        Self {
+            kind: kind.into(),
+            args,
+            queue: None,
+            priority: None,
+            max_attempts: None,
+            when: When::Now,
+            unique_key: None,
+            unique: None,
+            tenant: None,
+            tags: Vec::new(),
+            metadata: None,
+            after: Vec::new(),
+            on_parent_failure: OnParentFailure::Cancel,
+        }
+    }
+
+    pub fn after(mut self, parents: impl IntoIterator<Item = JobId>) -> Self {
+        self.after.extend(parents);
+        self
+    }
+
+    pub fn unique_key(mut self, key: impl Into<String>) -> Self {
+        self.unique_key = Some(key.into());
+        self
+    }
+
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.queue = Some(queue.into());
+        self
+    }
+
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    pub fn when(mut self, when: When) -> Self {
+        self.when = when;
+        self
+    }
+}

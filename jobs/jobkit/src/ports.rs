@@ -1,0 +1,111 @@
+//! What a job may ask of the world through its engine. Families own the ports of their own providers;
+//! only those that several share are here.
+
+use std::path::Path;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Ctx, JobId, NewJob, Personal, Progress, SecretString, StepRecord};
+
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}")]
+pub struct PortError {
+    pub doing: String,
+    #[source]
+    pub cause: crate::outcome::Cause,
+}
+
+impl PortError {
+    pub fn new(doing: impl Into<String>, cause: impl Into<crate::outcome::Cause>) -> Self {
+        Self { doing: doing.into(), cause: cause.into() }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Another worker has the job now; whatever this attempt does would be done twice.
+    #[error("the lease was lost")]
+    LeaseLost,
+    #[error("the store did not answer")]
+    Store(#[source] crate::outcome::Cause),
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// How a child job ended, or that it has not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChildResult {
+    pub id: JobId,
+    pub state: String,
+    pub result: Option<Value>,
+    pub error: Option<String>,
+}
+
+/// The engine, as one attempt sees it. Every write is refused once the attempt has lost its lease.
+pub trait Host: Send + Sync + 'static {
+    fn steps<'a>(&'a self, ctx: &'a Ctx) -> BoxFuture<'a, Result<Vec<StepRecord>, HostError>>;
+    fn save_step<'a>(&'a self, ctx: &'a Ctx, step: &'a StepRecord) -> BoxFuture<'a, Result<(), HostError>>;
+    fn progress<'a>(&'a self, ctx: &'a Ctx, progress: &'a Progress) -> BoxFuture<'a, Result<(), HostError>>;
+    /// Inserts the children and records the step in one transaction.
+    fn spawn<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        step: &'a str,
+        children: Vec<NewJob>,
+    ) -> BoxFuture<'a, Result<Vec<JobId>, HostError>>;
+    fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>>;
+    fn artifacts(&self) -> &dyn Artifacts;
+    fn audit<'a>(&'a self, ctx: &'a Ctx, entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>>;
+}
+
+/// Files that outlive the attempt: reports, archives, scores.
+pub trait Artifacts: Send + Sync + 'static {
+    /// Stores `bytes` under the job and name, replacing what an earlier attempt left, and returns the address.
+    fn put<'a>(
+        &'a self,
+        job: JobId,
+        name: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<String, PortError>>;
+    /// As `put`, moving a finished file in whole.
+    fn put_file<'a>(
+        &'a self,
+        job: JobId,
+        name: &'a str,
+        file: &'a Path,
+    ) -> BoxFuture<'a, Result<String, PortError>>;
+    fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>>;
+}
+
+/// Who did what to which thing. No entry, no action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    pub at: Option<Timestamp>,
+    pub actor: String,
+    pub action: String,
+    pub object: String,
+    pub outcome: String,
+    pub tenant: Option<String>,
+    pub details: Value,
+}
+
+pub trait Audit: Send + Sync + 'static {
+    fn append(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), PortError>>;
+}
+
+pub trait SecretStore: Send + Sync + 'static {
+    fn get<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<SecretString, PortError>>;
+}
+
+pub struct Mail {
+    pub to: Vec<Personal<String>>,
+    pub subject: String,
+    pub text: String,
+}
+
+pub trait Mailer: Send + Sync + 'static {
+    fn send<'a>(&'a self, key: &'a str, mail: &'a Mail) -> BoxFuture<'a, Result<(), PortError>>;
+}

@@ -1,0 +1,112 @@
+//! The list of all kinds, and the one place where typed jobs meet untyped rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::{Ctx, Failure, Job, Outcome, Policy};
+
+/// Arguments that the kind cannot take; says which field and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArgsError {
+    #[error("unknown kind `{kind}`; known kinds: {known}")]
+    UnknownKind { kind: String, known: String },
+    #[error("args of `{kind}`: {problem}")]
+    Invalid { kind: String, problem: String },
+}
+
+/// A job behind its kind's name.
+pub trait RegisteredJob: Send + Sync {
+    fn check_args(&self, args: &str) -> Result<(), String>;
+    fn run<'a>(&'a self, args: &'a str, ctx: &'a Ctx) -> BoxFuture<'a, Result<Outcome, Failure>>;
+}
+
+struct Typed<J>(J);
+
+impl<J: Job> Typed<J> {
+    fn parse(&self, args: &str) -> Result<J::Args, String> {
+        // A job without arguments is enqueued with `null` or `{}`, and both mean the same.
+        match serde_json::from_str(args) {
+            Ok(args) => Ok(args),
+            Err(first) if args == "null" => serde_json::from_str("{}").map_err(|_| first.to_string()),
+            Err(first) if args == "{}" => serde_json::from_str("null").map_err(|_| first.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl<J: Job> RegisteredJob for Typed<J> {
+    fn check_args(&self, args: &str) -> Result<(), String> {
+        self.0.check(&self.parse(args)?)
+    }
+
+    fn run<'a>(&'a self, args: &'a str, ctx: &'a Ctx) -> BoxFuture<'a, Result<Outcome, Failure>> {
+        Box::pin(async move {
+            // A row that cannot be read is a failed attempt of that job, never the worker's end.
+            let args = self.parse(args).map_err(|problem| {
+                Failure::permanent(format!("args cannot be read as {}: {problem}", J::KIND))
+            })?;
+            self.0.run(args, ctx).await
+        })
+    }
+}
+
+#[derive(Clone)]
+pub struct KindInfo {
+    pub kind: &'static str,
+    pub policy: Arc<Policy>,
+    pub job: Arc<dyn RegisteredJob>,
+}
+
+#[derive(Clone, Default)]
+pub struct Registry {
+    kinds: BTreeMap<&'static str, KindInfo>,
+}
+
+impl Registry {
+    /// Adds a kind. Two jobs with one kind would make which of them runs a matter of luck.
+    ///
+    /// # Panics
+    /// When the kind is already there: a mistake in the program, found at its first start.
+    pub fn add<J: Job>(&mut self, job: J) -> &mut Self {
+        let policy = Arc::new(job.policy());
+        let info = KindInfo { kind: J::KIND, policy, job: Arc::new(Typed(job)) };
+        let earlier = self.kinds.insert(J::KIND, info);
+        assert!(earlier.is_none(), "kind `{}` is registered twice", J::KIND);
+        self
+    }
+
+    pub fn get(&self, kind: &str) -> Option<&KindInfo> {
+        self.kinds.get(kind)
+    }
+
+    pub fn kinds(&self) -> impl Iterator<Item = &KindInfo> {
+        self.kinds.values()
+    }
+
+    /// Replaces what the family said about a kind by what the configuration says.
+    pub fn override_policy(&mut self, kind: &str, change: impl FnOnce(&mut Policy)) -> Result<(), ArgsError> {
+        match self.kinds.get_mut(kind) {
+            Some(info) => {
+                change(Arc::make_mut(&mut info.policy));
+                Ok(())
+            }
+            None => Err(self.unknown(kind)),
+        }
+    }
+
+    /// The door: what passes here can be parsed by the job that will run it.
+    pub fn check_args(&self, kind: &str, args: &str) -> Result<&KindInfo, ArgsError> {
+        let info = self.get(kind).ok_or_else(|| self.unknown(kind))?;
+        match info.job.check_args(args) {
+            Ok(()) => Ok(info),
+            Err(problem) => Err(ArgsError::Invalid { kind: kind.into(), problem }),
+        }
+    }
+
+    fn unknown(&self, kind: &str) -> ArgsError {
+        let known: Vec<_> = self.kinds.keys().copied().collect();
+        ArgsError::UnknownKind { kind: kind.into(), known: known.join(", ") }
+    }
+}

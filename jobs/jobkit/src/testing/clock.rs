@@ -1,0 +1,82 @@
+//! A clock that moves only when the test moves it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use crate::Clock;
+
+pub struct ManualClock {
+    state: Mutex<State>,
+}
+
+struct State {
+    now: Timestamp,
+    steady: Duration,
+    sleepers: Vec<(Duration, oneshot::Sender<()>)>,
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        // A Friday, so that weekends come soon.
+        Self::at(Timestamp::from_second(1_767_348_000).unwrap_or(Timestamp::UNIX_EPOCH))
+    }
+}
+
+impl ManualClock {
+    pub fn at(now: Timestamp) -> Self {
+        Self { state: Mutex::new(State { now, steady: Duration::ZERO, sleepers: Vec::new() }) }
+    }
+
+    /// Both clocks go on together, as time does; sleepers that are due wake.
+    pub fn advance(&self, by: Duration) {
+        let mut state = self.lock();
+        state.now += by;
+        state.steady += by;
+        let steady = state.steady;
+        let (due, waiting): (Vec<_>, Vec<_>) = state.sleepers.drain(..).partition(|(at, _)| *at <= steady);
+        state.sleepers = waiting;
+        for (_, wake) in due {
+            // A sleeper that gave up meanwhile is no concern of ours.
+            let _ = wake.send(());
+        }
+    }
+
+    /// Only the wall clock jumps, as when a person sets it.
+    pub fn set(&self, now: Timestamp) {
+        self.lock().now = now;
+    }
+
+    /// How many are asleep: a test waits for this before it advances.
+    pub fn sleepers(&self) -> usize {
+        let mut state = self.lock();
+        state.sleepers.retain(|(_, wake)| !wake.is_closed());
+        state.sleepers.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.lock().now
+    }
+
+    fn steady(&self) -> Duration {
+        self.lock().steady
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let mut state = self.lock();
+        let (wake, woken) = oneshot::channel();
+        let at = state.steady + duration;
+        state.sleepers.push((at, wake));
+        woken.map(|_| ()).boxed()
+    }
+}

@@ -1,0 +1,208 @@
+//! The engine as a job sees it, in memory, able to die at a chosen step.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::Notify;
+
+use crate::ports::{Artifacts, AuditEntry, ChildResult, Host, HostError, PortError};
+use crate::{Ctx, IdGenerator, JobId, NewJob, Progress, StepRecord};
+
+/// Where the attempt dies, counted in stores of step records from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crash {
+    BeforeStored(usize),
+    AfterStored(usize),
+}
+
+#[derive(Default)]
+pub struct FakeHost {
+    state: Mutex<State>,
+    crashed: Notify,
+    artifacts: FakeArtifacts,
+}
+
+#[derive(Default)]
+struct State {
+    steps: BTreeMap<(JobId, String), StepRecord>,
+    progress: Vec<Progress>,
+    children: Vec<(JobId, NewJob)>,
+    ended: BTreeMap<JobId, ChildResult>,
+    audit: Vec<AuditEntry>,
+    stores: usize,
+    crash: Option<Crash>,
+}
+
+impl FakeHost {
+    pub fn crash_at(&self, crash: Crash) {
+        self.lock().crash = Some(crash);
+    }
+
+    /// Resolves when the chosen step was reached; the attempt then hangs and is to be dropped.
+    pub async fn crashed(&self) {
+        self.crashed.notified().await;
+    }
+
+    pub fn progress(&self) -> Vec<Progress> {
+        self.lock().progress.clone()
+    }
+
+    pub fn spawned(&self) -> Vec<(JobId, NewJob)> {
+        self.lock().children.clone()
+    }
+
+    pub fn steps(&self) -> Vec<StepRecord> {
+        self.lock().steps.values().cloned().collect()
+    }
+
+    pub fn audit(&self) -> Vec<AuditEntry> {
+        self.lock().audit.clone()
+    }
+
+    /// Says how a child ended, for the attempt that comes after the wait.
+    pub fn child_ended(&self, child: ChildResult) {
+        self.lock().ended.insert(child.id, child);
+    }
+
+    pub fn stored_artifacts(&self) -> BTreeMap<String, Vec<u8>> {
+        self.artifacts.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores with the crash around it; true means that the attempt is dead now.
+    fn store(&self, store: impl FnOnce(&mut State)) -> bool {
+        let mut state = self.lock();
+        let point = state.stores;
+        state.stores += 1;
+        if state.crash != Some(Crash::BeforeStored(point)) {
+            store(&mut state);
+        }
+        let dies = matches!(state.crash, Some(Crash::BeforeStored(p) | Crash::AfterStored(p)) if p == point);
+        if dies {
+            state.crash = None;
+            self.crashed.notify_one();
+        }
+        dies
+    }
+}
+
+impl Host for FakeHost {
+    fn steps<'a>(&'a self, ctx: &'a Ctx) -> BoxFuture<'a, Result<Vec<StepRecord>, HostError>> {
+        let job = ctx.job().id;
+        let steps = self
+            .lock()
+            .steps
+            .iter()
+            .filter(|((id, _), _)| *id == job)
+            .map(|(_, step)| step.clone())
+            .collect();
+        async move { Ok(steps) }.boxed()
+    }
+
+    fn save_step<'a>(&'a self, ctx: &'a Ctx, step: &'a StepRecord) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            let dead = self.store(|state| {
+                state.steps.insert((ctx.job().id, step.name.clone()), step.clone());
+            });
+            if dead {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn progress<'a>(&'a self, _: &'a Ctx, progress: &'a Progress) -> BoxFuture<'a, Result<(), HostError>> {
+        self.lock().progress.push(progress.clone());
+        async { Ok(()) }.boxed()
+    }
+
+    fn spawn<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        step: &'a str,
+        children: Vec<NewJob>,
+    ) -> BoxFuture<'a, Result<Vec<JobId>, HostError>> {
+        async move {
+            let clock = std::sync::Arc::new(super::ManualClock::at(ctx.clock().now()));
+            let ids = IdGenerator::new(clock);
+            let made: Vec<_> = children.into_iter().map(|child| (ids.next(), child)).collect();
+            let result: Vec<_> = made.iter().map(|(id, _)| *id).collect();
+            let record = StepRecord {
+                name: step.into(),
+                key: ctx.step_key(step),
+                result: serde_json::to_value(&result).ok(),
+                attempt: ctx.job().attempt,
+                at: ctx.clock().now(),
+            };
+            let dead = self.store(|state| {
+                state.children.extend(made);
+                state.steps.insert((ctx.job().id, step.into()), record);
+            });
+            if dead {
+                std::future::pending::<()>().await;
+            }
+            Ok(result)
+        }
+        .boxed()
+    }
+
+    fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>> {
+        let state = self.lock();
+        let running = |id| ChildResult { id, state: "running".into(), result: None, error: None };
+        let found =
+            ids.iter().map(|id| state.ended.get(id).cloned().unwrap_or_else(|| running(*id))).collect();
+        async move { Ok(found) }.boxed()
+    }
+
+    fn artifacts(&self) -> &dyn Artifacts {
+        &self.artifacts
+    }
+
+    fn audit<'a>(&'a self, _: &'a Ctx, entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>> {
+        self.lock().audit.push(entry);
+        async { Ok(()) }.boxed()
+    }
+}
+
+#[derive(Default)]
+struct FakeArtifacts(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl Artifacts for FakeArtifacts {
+    fn put<'a>(
+        &'a self,
+        _: JobId,
+        name: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<String, PortError>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), bytes);
+        async move { Ok(format!("memory:{name}")) }.boxed()
+    }
+
+    fn put_file<'a>(
+        &'a self,
+        job: JobId,
+        name: &'a str,
+        file: &'a Path,
+    ) -> BoxFuture<'a, Result<String, PortError>> {
+        async move {
+            let bytes = std::fs::read(file)
+                .map_err(|cause| PortError::new(format!("reading {}", file.display()), cause))?;
+            self.put(job, name, bytes).await
+        }
+        .boxed()
+    }
+
+    fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
+        let name = address.strip_prefix("memory:").unwrap_or(address);
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        async move { found.ok_or_else(|| PortError::new(format!("reading {address}"), "no such artifact")) }
+            .boxed()
+    }
+}
