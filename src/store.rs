@@ -1,0 +1,136 @@
+//! The seam to the database: one verb per transition, the same promises on SQLite and PostgreSQL.
+//!
+//! Live jobs and finished ones are apart: a finished job moves to the history in the statement that
+//! finishes it, so the live tables stay as small as the work in hand however long the history grows.
+//!
+//! Who may report on a job is decided by its *fence*, a number that grows with every claim. A worker that
+//! lost its lease still has the old number and is refused. Whether a worker is alive is decided by its
+//! *beat*, a counter: whoever watches it measures on its own steady clock how long the counter stood
+//! still, so no clock that a person can set takes part.
+//!
+//! Every verb that changes something writes its audit entry in the same transaction.
+
+pub mod postgres;
+pub mod sqlite;
+pub mod types;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jobkit::{AuditEntry, JobId, Progress, StepRecord};
+
+pub use types::*;
+
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Brings the schema to this version; safe when several start at once.
+    async fn migrate(&self) -> Result<Migrated>;
+
+    /// The time that decides what is due.
+    async fn now(&self) -> Result<Timestamp>;
+
+    /// Writes down what the registry knows, for the SQL function and for people.
+    async fn put_kinds(&self, kinds: &[KindRow]) -> Result<()>;
+
+    // Enqueueing.
+
+    /// All or nothing. The answers are in the order of the rows.
+    async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>>;
+
+    // Workers and their leases.
+
+    async fn register(&self, worker: &WorkerInfo) -> Result<WorkerId>;
+
+    /// Moves the counter on. Unknown means that somebody declared this worker dead.
+    async fn beat(&self, worker: WorkerId) -> Result<Beat>;
+
+    /// Ends a worker that holds nothing any more.
+    async fn retire(&self, worker: WorkerId) -> Result<()>;
+
+    async fn workers(&self) -> Result<Vec<WorkerRow>>;
+
+    /// Declares a worker dead if its counter still stands at `beat`, and takes its jobs away: each is
+    /// available again, or discarded when that was its last attempt.
+    async fn rescue(&self, worker: WorkerId, beat: i64) -> Result<Vec<Rescued>>;
+
+    // The life of a claim.
+
+    /// Claims up to `limit` due jobs of one queue, first in rank first. A paused queue gives none.
+    async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>>;
+
+    /// Records how attempts ended, each guarded by its fence. Refused reports are named in the answer.
+    async fn finish(&self, worker: WorkerId, reports: &[Report]) -> Result<Finished>;
+
+    /// Gives back every job this worker holds in the database but not in its hand, as after a claim whose
+    /// answer was lost on the way. The attempt is not counted.
+    async fn give_back_unheld(&self, worker: WorkerId, held: &[JobId]) -> Result<u64>;
+
+    // What happens by itself.
+
+    /// Makes due jobs available, up to `limit`.
+    async fn stage(&self, limit: usize) -> Result<Staged>;
+
+    /// Queues that have a job to claim, paused ones included.
+    async fn ready_queues(&self) -> Result<Vec<String>>;
+
+    /// Deletes finished jobs older than the rules allow, up to `limit`.
+    async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64>;
+
+    // What a running attempt writes; refused with `LeaseLost` when the fence is old.
+
+    async fn steps(&self, job: JobId) -> Result<Vec<StepRecord>>;
+    async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()>;
+    async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()>;
+    /// Inserts the children and the step that made them in one transaction.
+    async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<()>;
+
+    // What people and programs ask.
+
+    async fn job(&self, id: JobId) -> Result<Option<JobDetail>>;
+    /// Newest first.
+    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>>;
+    async fn queues(&self) -> Result<Vec<QueueRow>>;
+
+    // What people do.
+
+    /// Up to `limit` jobs that match and can take the change; the rest are left as they are. A running
+    /// job that is cancelled is asked to stop and ends when its worker says so.
+    async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed>;
+    async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<()>;
+    async fn resume(&self, queue: &str, by: &Actor) -> Result<()>;
+
+    async fn append_audit(&self, entry: &AuditEntry) -> Result<()>;
+    /// Entries after `seq`, oldest first.
+    async fn audit_after(&self, seq: i64, limit: usize) -> Result<Vec<(i64, AuditEntry)>>;
+
+    /// Tells workers that a queue has work, wherever they are. Losing this costs one poll, never a job.
+    async fn wake(&self, queue: &str) -> Result<()>;
+
+    /// Names of queues that were woken. Ends when the connection is lost; whoever listens comes again.
+    async fn listen(&self) -> Result<tokio::sync::mpsc::Receiver<Woken>>;
+
+    /// Waits for what is under way and closes.
+    async fn close(&self);
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{doing}")]
+    Database {
+        doing: &'static str,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The fence moved on: another worker has the job, or nobody may have it.
+    #[error("the lease was lost")]
+    LeaseLost,
+    /// What was asked cannot be; says why and what to do.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// How long a worker may go without a beat before its jobs are taken from it.
+pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
