@@ -1,0 +1,23 @@
+-- Any live state -> cancelled or discarded, without an attempt's report. $2 ids, $3 states it may be in,
+-- $4 next state, $5 reason. Index: job_pkey.
+WITH ended AS (
+    DELETE FROM compline.job WHERE id = ANY ($2::uuid[]) AND state::text = ANY ($3::text[])
+    RETURNING *
+),
+history AS (
+    INSERT INTO compline.job_history
+        (id, state, fence, worker, attempt, max_attempts, priority, run_at, created_at, claimed_at, finished_at,
+         kind, queue, args, unique_key, tenant, tags, metadata, error)
+    SELECT id, $4::compline.job_state, fence, worker, attempt, max_attempts, priority, run_at, created_at,
+           claimed_at, coalesce($1::timestamptz, now()), kind, queue, args, unique_key, tenant, tags, metadata, $5
+    FROM ended
+),
+keys AS (
+    DELETE FROM compline.unique_key k USING ended e
+    WHERE e.unique_key IS NOT NULL AND k.key = e.unique_key AND k.job_id = e.id
+      AND k.release IN ('at_end', 'unless_completed')
+),
+edges AS (
+    DELETE FROM compline.job_dependency d USING ended e WHERE d.child = e.id
+)
+SELECT id, has_dependents FROM ended ORDER BY id

@@ -1,0 +1,316 @@
+//! Enqueueing: one statement for plain rows, COPY for many, and with care for unique keys and parents.
+
+use jobkit::{JobId, OnConflict, OnParentFailure, When};
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use super::rows::{self, Micros, micros};
+use super::{copy, failed};
+use crate::state::JobState;
+use crate::store::{Actor, Inserted, NewRow, Release, Result, StoreError, UniqueRow};
+
+const DOING: &str = "enqueueing jobs";
+
+pub fn all_plain(rows: &[NewRow]) -> bool {
+    rows.iter().all(|row| row.unique.is_none() && row.after.is_empty())
+}
+
+/// Within the caller's transaction.
+pub async fn insert(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Result<Vec<Inserted>> {
+    match all_plain(rows) {
+        true if rows.len() >= copy::WORTH_A_COPY => copy::insert(tx, time, rows, by).await,
+        true => insert_plain(tx, time, rows, by).await,
+        false => insert_with_care(tx, time, rows, by).await,
+    }
+}
+
+/// What the audit entry calls the jobs: their kind when they share one.
+pub fn object(rows: &[NewRow]) -> &str {
+    match rows.first() {
+        Some(first) if rows.iter().all(|row| row.kind == first.kind) => &first.kind,
+        _ => "job",
+    }
+}
+
+pub fn fresh(rows: &[NewRow]) -> Vec<Inserted> {
+    rows.iter().map(|row| Inserted { id: row.id, duplicate: false }).collect()
+}
+
+/// The time a row is due: absolute, or so many microseconds from the database's now.
+fn due(when: When) -> (Option<Micros>, i64) {
+    match when {
+        When::Now => (None, 0),
+        When::At(at) => (Some(at.into()), 0),
+        When::After(delay) => (None, micros(delay)),
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Option<String> {
+    serde_json::to_string(value).ok()
+}
+
+pub async fn insert_plain(
+    connection: &mut PgConnection,
+    time: Option<Micros>,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Result<Vec<Inserted>> {
+    let column = |f: fn(&NewRow) -> &str| rows.iter().map(f).collect::<Vec<&str>>();
+    sqlx::query(include_str!("insert.sql"))
+        .bind(time)
+        .bind(&by.0)
+        .bind(object(rows))
+        .bind(rows.iter().map(|row| row.id.0).collect::<Vec<Uuid>>())
+        .bind(column(|row| &row.kind))
+        .bind(column(|row| &row.queue))
+        .bind(rows.iter().map(|row| i16::from(row.priority)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| rows::small(row.max_attempts)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| due(row.when).0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| due(row.when).1).collect::<Vec<_>>())
+        .bind(column(|row| &row.args))
+        .bind(rows.iter().map(|row| row.tenant.as_deref()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| tags(row).and_then(json)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.metadata.as_ref().and_then(json)).collect::<Vec<_>>())
+        .execute(connection)
+        .await
+        .map_err(failed(DOING))?;
+    Ok(fresh(rows))
+}
+
+fn tags(row: &NewRow) -> Option<&Vec<String>> {
+    (!row.tags.is_empty()).then_some(&row.tags)
+}
+
+async fn insert_with_care(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Result<Vec<Inserted>> {
+    let mut inserted = Vec::with_capacity(rows.len());
+    for row in rows {
+        let answer = match &row.unique {
+            Some(unique) => insert_unique(tx, time, row, unique).await?,
+            None => {
+                insert_one(tx, time, row).await?;
+                Inserted { id: row.id, duplicate: false }
+            }
+        };
+        inserted.push(answer);
+    }
+    let made: Vec<_> = inserted.iter().filter(|row| !row.duplicate).map(|row| row.id.0).collect();
+    if !made.is_empty() {
+        audit(tx, time, by, "job.enqueue", object(rows), "ok", &made, None).await?;
+    }
+    Ok(inserted)
+}
+
+async fn insert_unique(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    row: &NewRow,
+    unique: &UniqueRow,
+) -> Result<Inserted> {
+    // The holder may end and free the key between the two looks; then the next round takes it.
+    for _ in 0..10 {
+        if take_key(tx, time, row.id, &unique.key, unique.release).await? {
+            insert_one(tx, time, row).await?;
+            return Ok(Inserted { id: row.id, duplicate: false });
+        }
+        let holder: Option<Uuid> =
+            sqlx::query_scalar("SELECT job_id FROM compline.unique_key WHERE key = $1")
+                .bind(unique.key.as_slice())
+                .fetch_optional(&mut *tx)
+                .await
+                .map_err(failed(DOING))?;
+        let Some(holder) = holder else { continue };
+        if unique.on_conflict == OnConflict::Replace {
+            replace(tx, time, holder, row).await?;
+        }
+        return Ok(Inserted { id: JobId(holder), duplicate: true });
+    }
+    Err(StoreError::Refused("the unique key changes hands too quickly; try again".into()))
+}
+
+pub async fn take_key(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    job: JobId,
+    key: &[u8],
+    release: Release,
+) -> Result<bool> {
+    let (release, until) = match release {
+        Release::AtEnd => ("at_end", None),
+        Release::UnlessCompleted => ("unless_completed", None),
+        Release::At(at) => ("at", Some(Micros::from(at))),
+    };
+    let taken = sqlx::query(include_str!("take_key.sql"))
+        .bind(time)
+        .bind(key)
+        .bind(job.0)
+        .bind(release)
+        .bind(until)
+        .fetch_optional(tx)
+        .await
+        .map_err(failed(DOING))?;
+    Ok(taken.is_some())
+}
+
+async fn replace(tx: &mut PgConnection, time: Option<Micros>, holder: Uuid, row: &NewRow) -> Result<()> {
+    let (at, after) = due(row.when);
+    sqlx::query(include_str!("replace.sql"))
+        .bind(time)
+        .bind(holder)
+        .bind(&row.args)
+        .bind(i16::from(row.priority))
+        .bind(after)
+        .bind(tags(row))
+        .bind(row.metadata.as_ref().and_then(json))
+        .bind(at)
+        .execute(tx)
+        .await
+        .map_err(failed(DOING))?;
+    Ok(())
+}
+
+async fn insert_one(tx: &mut PgConnection, time: Option<Micros>, row: &NewRow) -> Result<()> {
+    let parents = look_at_parents(tx, row).await?;
+    let waits_for = i16::try_from(parents.live.len())
+        .map_err(|_| StoreError::Refused("a job can wait for at most 32,767 others".into()))?;
+    let (at, after) = due(row.when);
+    sqlx::query(include_str!("insert_one.sql"))
+        .bind(time)
+        .bind(row.id.0)
+        .bind(rows::small(row.max_attempts))
+        .bind(i16::from(row.priority))
+        .bind(after)
+        .bind(waits_for)
+        .bind(&row.kind)
+        .bind(&row.queue)
+        .bind(&row.args)
+        .bind(row.unique.as_ref().map(|unique| unique.key.as_slice()))
+        .bind(&row.tenant)
+        .bind(tags(row))
+        .bind(row.metadata.as_ref().and_then(json))
+        .bind(at)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed(DOING))?;
+    depend(tx, row.id, &parents.live, row.on_parent_failure).await?;
+    if let Some(parent) = parents.failed {
+        let states = [JobState::Scheduled, JobState::Available, JobState::Waiting];
+        super::change::end_live(
+            tx,
+            time,
+            &[row.id],
+            &states,
+            JobState::Cancelled,
+            &format!("parent job {parent} did not complete"),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+struct Parents {
+    live: Vec<Uuid>,
+    failed: Option<Uuid>,
+}
+
+/// Marks the live parents, which also holds off their end until this transaction is through.
+async fn look_at_parents(tx: &mut PgConnection, row: &NewRow) -> Result<Parents> {
+    let mut parents = Parents { live: Vec::new(), failed: None };
+    if row.after.is_empty() {
+        return Ok(parents);
+    }
+    let mut wanted = rows::uuids(&row.after);
+    wanted.sort_unstable();
+    wanted.dedup();
+    parents.live = mark_parents(tx, &wanted).await?;
+    wanted.retain(|id| !parents.live.contains(id));
+    let ended = sqlx::query("SELECT id, state::text FROM compline.job_history WHERE id = ANY ($1)")
+        .bind(&wanted)
+        .fetch_all(tx)
+        .await
+        .map_err(failed(DOING))?;
+    for parent in &ended {
+        let id: Uuid = parent.get(0);
+        wanted.retain(|other| *other != id);
+        if parent.get::<&str, _>(1) != "completed" && row.on_parent_failure == OnParentFailure::Cancel {
+            parents.failed = Some(id);
+        }
+    }
+    match wanted.first() {
+        Some(unknown) => Err(StoreError::Refused(format!(
+            "after: job {unknown} is not known; it was never enqueued or has been pruned"
+        ))),
+        None => Ok(parents),
+    }
+}
+
+pub async fn mark_parents(tx: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    sqlx::query_scalar("UPDATE compline.job SET has_dependents = true WHERE id = ANY ($1) RETURNING id")
+        .bind(ids)
+        .fetch_all(tx)
+        .await
+        .map_err(failed(DOING))
+}
+
+pub async fn depend(
+    tx: &mut PgConnection,
+    child: JobId,
+    parents: &[Uuid],
+    on_failure: OnParentFailure,
+) -> Result<()> {
+    if parents.is_empty() {
+        return Ok(());
+    }
+    let on_failure = match on_failure {
+        OnParentFailure::Cancel => "cancel",
+        OnParentFailure::Run => "run",
+    };
+    sqlx::query(
+        "INSERT INTO compline.job_dependency (parent, child, on_failure)
+         SELECT p, $2, $3 FROM unnest($1::uuid[]) AS p",
+    )
+    .bind(parents)
+    .bind(child.0)
+    .bind(on_failure)
+    .execute(tx)
+    .await
+    .map_err(failed(DOING))?;
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "an audit entry has that many facts, each of its own kind")]
+pub async fn audit(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    by: &Actor,
+    action: &str,
+    object: &str,
+    outcome: &str,
+    jobs: &[Uuid],
+    details: Option<serde_json::Value>,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, jobs, details)
+         VALUES (coalesce($1::timestamptz, now()), $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(time)
+    .bind(&by.0)
+    .bind(action)
+    .bind(object)
+    .bind(outcome)
+    .bind(jobs)
+    .bind(details.map(sqlx::types::Json))
+    .execute(tx)
+    .await
+    .map_err(failed("writing the audit entry"))?;
+    Ok(())
+}

@@ -1,0 +1,303 @@
+//! Workers, their beats, what they claim and what is taken from them.
+
+use std::time::Duration;
+
+use jobkit::{JobId, Progress, StepRecord};
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use super::rows::{self, Micros, text};
+use super::{PostgresStore, failed};
+use crate::state::JobState;
+use crate::store::{
+    Actor, Beat, Claimed, Fence, Held, Rescued, Result, StoreError, WorkerId, WorkerInfo, WorkerRow,
+};
+
+/// Where the last full claim of a queue ended. Claims begin there, because the index entries before it
+/// are dead, and while some session holds an old snapshot they cannot be cleared away: each claim would
+/// walk over all of them. A job may still appear before the cursor (a higher priority, a transaction that
+/// committed late), so the cursor is forgotten as soon as a claim is not full, and after a few claims.
+#[derive(Debug, Clone, Copy)]
+pub struct Cursor {
+    rank: Micros,
+    id: Uuid,
+    uses_left: u32,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self { rank: Micros::NEVER, id: Uuid::nil(), uses_left: 0 }
+    }
+}
+
+/// How many full claims may follow one cursor: at batches of hundreds, a few tens of milliseconds.
+const CURSOR_USES: u32 = 16;
+
+impl Cursor {
+    fn start(&self) -> (Micros, Uuid) {
+        match self.uses_left {
+            0 => (Micros::NEVER, Uuid::nil()),
+            _ => (self.rank, self.id),
+        }
+    }
+
+    fn after(&self, last: Option<(Micros, Uuid)>, full: bool) -> Cursor {
+        match last {
+            Some((rank, id)) if full => Cursor {
+                rank,
+                id,
+                uses_left: match self.uses_left {
+                    0 => CURSOR_USES,
+                    left => left - 1,
+                },
+            },
+            _ => Cursor::default(),
+        }
+    }
+}
+
+pub async fn register(store: &PostgresStore, worker: &WorkerInfo) -> Result<WorkerId> {
+    sqlx::query_scalar(
+        "INSERT INTO compline.worker (name, version, started_at, beat_at, lease_ms, queues)
+         SELECT $2, $3, now, now, $4, $5 FROM (SELECT coalesce($1::timestamptz, now()) AS now) c RETURNING id",
+    )
+    .bind(store.time())
+    .bind(&worker.name)
+    .bind(&worker.version)
+    .bind(i64::try_from(worker.lease.as_millis()).unwrap_or(i64::MAX))
+    .bind(&worker.queues)
+    .fetch_one(&store.hot)
+    .await
+    .map(WorkerId)
+    .map_err(failed("registering the worker"))
+}
+
+pub async fn beat(store: &PostgresStore, worker: WorkerId) -> Result<Beat> {
+    let doing = "renewing the lease";
+    let alive = sqlx::query(
+        "UPDATE compline.worker SET beat = beat + 1, beat_at = coalesce($1::timestamptz, now())
+         WHERE id = $2 AND ended_at IS NULL",
+    )
+    .bind(store.time())
+    .bind(worker.0)
+    .execute(&store.hot)
+    .await
+    .map_err(failed(doing))?;
+    if alive.rows_affected() == 0 {
+        return Ok(Beat::Lost);
+    }
+    let cancel = sqlx::query(
+        "SELECT c.job_id, c.reason FROM compline.cancel_request c
+         JOIN compline.job j ON j.id = c.job_id WHERE j.worker = $1 AND j.state = 'running'",
+    )
+    .bind(worker.0)
+    .fetch_all(&store.hot)
+    .await
+    .map_err(failed(doing))?;
+    Ok(Beat::Holds { cancel: cancel.iter().map(|row| (JobId(row.get(0)), row.get(1))).collect() })
+}
+
+pub async fn retire(store: &PostgresStore, worker: WorkerId) -> Result<()> {
+    sqlx::query("UPDATE compline.worker SET ended_at = coalesce($1::timestamptz, now()) WHERE id = $2")
+        .bind(store.time())
+        .bind(worker.0)
+        .execute(&store.hot)
+        .await
+        .map_err(failed("retiring the worker"))?;
+    Ok(())
+}
+
+pub async fn workers(store: &PostgresStore) -> Result<Vec<WorkerRow>> {
+    let rows = sqlx::query(
+        "SELECT id, name, version, started_at, beat, beat_at, lease_ms, queues FROM compline.worker
+         WHERE ended_at IS NULL ORDER BY id",
+    )
+    .fetch_all(&store.cold)
+    .await
+    .map_err(failed("listing workers"))?;
+    Ok(rows
+        .iter()
+        .map(|row| WorkerRow {
+            id: WorkerId(row.get(0)),
+            name: row.get(1),
+            version: row.get(2),
+            started_at: row.get::<Micros, _>(3).into(),
+            beat: row.get(4),
+            beat_at: row.get::<Micros, _>(5).into(),
+            lease: Duration::from_millis(row.get::<i64, _>(6).unsigned_abs()),
+            queues: row.get(7),
+        })
+        .collect())
+}
+
+pub async fn rescue(store: &PostgresStore, worker: WorkerId, beat: i64) -> Result<Vec<Rescued>> {
+    let doing = "rescuing the jobs of a lost worker";
+    let mut tx = store.cold.begin().await.map_err(failed(doing))?;
+    let declared = sqlx::query(
+        "UPDATE compline.worker SET ended_at = coalesce($1::timestamptz, now())
+         WHERE id = $2 AND beat = $3 AND ended_at IS NULL",
+    )
+    .bind(store.time())
+    .bind(worker.0)
+    .bind(beat)
+    .execute(&mut *tx)
+    .await
+    .map_err(failed(doing))?;
+    if declared.rows_affected() == 0 {
+        return Ok(Vec::new());
+    }
+    let lost = sqlx::query(include_str!("rescue.sql"))
+        .bind(store.time())
+        .bind(worker.0)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(failed(doing))?;
+    let rescued: Vec<_> = lost
+        .iter()
+        .map(|row| Rescued {
+            id: JobId(row.get(0)),
+            state: if row.get(1) { JobState::Discarded } else { JobState::Available },
+        })
+        .collect();
+    let spent: Vec<_> =
+        rescued.iter().filter(|job| job.state == JobState::Discarded).map(|job| job.id).collect();
+    let from = [JobState::Running];
+    super::change::end_live(&mut tx, store.time(), &spent, &from, JobState::Discarded, "lease expired")
+        .await?;
+    let ids: Vec<_> = rescued.iter().map(|job| job.id).collect();
+    // What was asked of an attempt that is lost still holds: the job must not run again.
+    super::change::cancel_requested(&mut tx, store.time(), &ids).await?;
+    let details = Some(serde_json::json!({ "worker": worker.0, "discarded": spent }));
+    let ids = rows::uuids(&ids);
+    let by = Actor::system();
+    super::insert::audit(&mut tx, store.time(), &by, "job.rescue", "worker", "ok", &ids, details).await?;
+    tx.commit().await.map_err(failed(doing))?;
+    Ok(rescued)
+}
+
+pub async fn claim(
+    store: &PostgresStore,
+    worker: WorkerId,
+    queue: &str,
+    limit: usize,
+) -> Result<Vec<Claimed>> {
+    let (rank, id) = store.with_cursor(queue, |cursor| cursor.start());
+    let rows = sqlx::query(include_str!("claim.sql"))
+        .bind(store.time())
+        .bind(worker.0)
+        .bind(queue)
+        .bind(rows::count(limit))
+        .bind(rank)
+        .bind(id)
+        .fetch_all(&store.claims)
+        .await
+        .map_err(failed("claiming jobs"))?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let rank: Micros = row.try_get(4).map_err(failed("reading a claimed job"))?;
+        claimed.push((rank, read_claim(row, queue).map_err(failed("reading a claimed job"))?));
+    }
+    // The rows come in the order they lie in the table.
+    claimed.sort_by_key(|(rank, job)| (rank.0, job.id));
+    let last = claimed.last().map(|(rank, job)| (*rank, job.id.0));
+    store.with_cursor(queue, |cursor| *cursor = cursor.after(last, rows.len() >= limit));
+    let claimed: Vec<_> = claimed.into_iter().map(|(_, job)| job).collect();
+    // An empty answer from behind a cursor says nothing about what lies before it.
+    if claimed.is_empty() && rank != Micros::NEVER {
+        return Box::pin(claim(store, worker, queue, limit)).await;
+    }
+    Ok(claimed)
+}
+
+fn read_claim(row: &sqlx::postgres::PgRow, queue: &str) -> sqlx::Result<Claimed> {
+    let number = |index| row.try_get::<i16, _>(index).map(|n| u16::try_from(n).unwrap_or(0));
+    Ok(Claimed {
+        id: JobId(row.try_get(0)?),
+        fence: Fence(row.try_get(1)?),
+        attempt: number(2)?,
+        max_attempts: number(3)?,
+        kind: row.try_get(5)?,
+        queue: queue.into(),
+        args: row.try_get_unchecked::<String, _>(6)?,
+        tenant: row.try_get(7)?,
+        tags: row.try_get::<Option<Vec<String>>, _>(8)?.unwrap_or_default(),
+        metadata: text(row, "metadata")?
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|error| sqlx::Error::Decode(error.into()))?,
+    })
+}
+
+pub async fn give_back_unheld(store: &PostgresStore, worker: WorkerId, held: &[JobId]) -> Result<u64> {
+    let given = sqlx::query(
+        "UPDATE compline.job SET state = 'available', worker = NULL, claimed_at = NULL, attempt = attempt - 1
+         WHERE worker = $1 AND state = 'running' AND id <> ALL ($2)",
+    )
+    .bind(worker.0)
+    .bind(rows::uuids(held))
+    .execute(&store.cold)
+    .await
+    .map_err(failed("giving back jobs that are not in hand"))?;
+    Ok(given.rows_affected())
+}
+
+pub async fn save_step(store: &PostgresStore, held: Held, step: &StepRecord) -> Result<()> {
+    let mut connection = store.hot.acquire().await.map_err(failed("storing a step"))?;
+    save_step_on(&mut connection, held, step).await
+}
+
+pub async fn save_step_on(connection: &mut PgConnection, held: Held, step: &StepRecord) -> Result<()> {
+    let saved = sqlx::query(include_str!("save_step.sql"))
+        .bind(held.job.0)
+        .bind(held.fence.0)
+        .bind(&step.name)
+        .bind(step.key.as_str())
+        .bind(step.result.as_ref().map(ToString::to_string))
+        .bind(rows::small(step.attempt))
+        .bind(Micros::from(step.at))
+        .execute(connection)
+        .await
+        .map_err(failed("storing a step"))?;
+    held_or_lost(saved.rows_affected())
+}
+
+pub async fn save_progress(store: &PostgresStore, held: Held, progress: &Progress) -> Result<()> {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let saved = sqlx::query(include_str!("save_progress.sql"))
+        .bind(held.job.0)
+        .bind(held.fence.0)
+        .bind(number(progress.done))
+        .bind(number(progress.total))
+        .bind(&progress.message)
+        .bind(store.time())
+        .execute(&store.hot)
+        .await
+        .map_err(failed("storing progress"))?;
+    held_or_lost(saved.rows_affected())
+}
+
+fn held_or_lost(rows: u64) -> Result<()> {
+    match rows {
+        0 => Err(StoreError::LeaseLost),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_used_a_few_times_and_forgotten_after_a_claim_that_was_not_full() {
+        let last = Some((Micros(7), Uuid::max()));
+        let mut cursor = Cursor::default().after(last, true);
+        assert_eq!(cursor.start(), (Micros(7), Uuid::max()));
+        for _ in 0..CURSOR_USES {
+            cursor = cursor.after(last, true);
+        }
+        assert_eq!(cursor.start(), (Micros::NEVER, Uuid::nil()));
+
+        let cursor = Cursor::default().after(last, true).after(last, false);
+        assert_eq!(cursor.start(), (Micros::NEVER, Uuid::nil()));
+    }
+}

@@ -1,0 +1,233 @@
+//! What people and programs ask, and what becomes of old answers.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jobkit::{AuditEntry, JobId, Progress, StepKey, StepRecord};
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+use super::rows::{self, Micros, job_row, micros, text, uuids};
+use super::{PostgresStore, failed};
+use crate::state::JobState;
+use crate::store::{
+    AttemptRow, JobDetail, JobFilter, JobRow, PruneRules, QueueRow, Result, StoreError, WorkerId,
+};
+
+fn given<T: Clone>(items: &[T]) -> Option<Vec<T>> {
+    (!items.is_empty()).then(|| items.to_vec())
+}
+
+fn unreadable(doing: &'static str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::Database { doing, cause: cause.into() }
+}
+
+pub async fn jobs(pool: &PgPool, filter: &JobFilter) -> Result<Vec<JobRow>> {
+    let doing = "listing jobs";
+    let limit = if filter.limit == 0 { 100 } else { filter.limit };
+    // Enum arrays have no type in the driver; PostgreSQL reads the literal.
+    let states: Vec<_> = filter.states.iter().map(|state| state.name()).collect();
+    let states = (!states.is_empty()).then(|| format!("{{{}}}", states.join(",")));
+    let rows = sqlx::query(include_str!("jobs.sql"))
+        .bind(given(&filter.ids).map(|ids| uuids(&ids)))
+        .bind(states)
+        .bind(given(&filter.kinds))
+        .bind(given(&filter.queues))
+        .bind(given(&filter.tenants))
+        .bind(given(&filter.tags))
+        .bind(filter.created_from.map(Micros::from))
+        .bind(filter.created_until.map(Micros::from))
+        .bind(&filter.error)
+        .bind(filter.before.map(|id| id.0))
+        .bind(rows::count(limit))
+        .fetch_all(pool)
+        .await
+        .map_err(failed(doing))?;
+    rows.iter().map(job_row).collect::<sqlx::Result<_>>().map_err(failed(doing))
+}
+
+pub async fn job(store: &PostgresStore, id: JobId) -> Result<Option<JobDetail>> {
+    let doing = "reading a job";
+    let filter = JobFilter { ids: vec![id], limit: 1, ..JobFilter::default() };
+    let Some(job) = jobs(&store.cold, &filter).await?.pop() else { return Ok(None) };
+    let attempts = sqlx::query(
+        "SELECT attempt, ending, worker, claimed_at, finished_at, ran_us, error, log
+         FROM compline.job_attempt WHERE job_id = $1 ORDER BY fence",
+    )
+    .bind(id.0)
+    .fetch_all(&store.cold)
+    .await
+    .map_err(failed(doing))?;
+    let progress = sqlx::query("SELECT done, total, message FROM compline.job_progress WHERE job_id = $1")
+        .bind(id.0)
+        .fetch_optional(&store.cold)
+        .await
+        .map_err(failed(doing))?;
+    let waits_for: Vec<Uuid> =
+        sqlx::query_scalar("SELECT parent FROM compline.job_dependency WHERE child = $1 ORDER BY parent")
+            .bind(id.0)
+            .fetch_all(&store.cold)
+            .await
+            .map_err(failed(doing))?;
+    Ok(Some(JobDetail {
+        job,
+        attempts: attempts.iter().map(attempt_row).collect::<Result<_>>()?,
+        steps: steps(&store.cold, id).await?,
+        progress: progress.map(|row| Progress {
+            done: row.get::<i64, _>(0).unsigned_abs(),
+            total: row.get::<i64, _>(1).unsigned_abs(),
+            message: row.get(2),
+        }),
+        waits_for: waits_for.into_iter().map(JobId).collect(),
+    }))
+}
+
+fn attempt_row(row: &sqlx::postgres::PgRow) -> Result<AttemptRow> {
+    let doing = "reading an attempt";
+    let log = text(row, "log").map_err(failed(doing))?;
+    Ok(AttemptRow {
+        attempt: u16::try_from(row.get::<i16, _>(0)).unwrap_or(0),
+        end: row.get(1),
+        worker: row.get::<Option<i32>, _>(2).map(WorkerId),
+        claimed_at: row.get::<Option<Micros>, _>(3).map(Timestamp::from),
+        finished_at: row.get::<Micros, _>(4).into(),
+        ran: Duration::from_micros(row.get::<i64, _>(5).unsigned_abs()),
+        error: row.get(6),
+        log: match log {
+            Some(log) => serde_json::from_str(log).map_err(|error| unreadable(doing, error))?,
+            None => Vec::new(),
+        },
+    })
+}
+
+pub async fn steps(pool: &PgPool, job: JobId) -> Result<Vec<StepRecord>> {
+    let doing = "reading a job's steps";
+    let rows = sqlx::query(
+        "SELECT name, result, attempt, at FROM compline.job_step WHERE job_id = $1 ORDER BY at, name",
+    )
+    .bind(job.0)
+    .fetch_all(pool)
+    .await
+    .map_err(failed(doing))?;
+    let step = |row: &sqlx::postgres::PgRow| {
+        let name: String = row.get(0);
+        let result = text(row, "result").map_err(failed(doing))?;
+        Ok(StepRecord {
+            key: StepKey::derive(job, &name),
+            name,
+            result: result.map(serde_json::from_str).transpose().map_err(|error| unreadable(doing, error))?,
+            attempt: u16::try_from(row.get::<i16, _>(2)).unwrap_or(0),
+            at: row.get::<Micros, _>(3).into(),
+        })
+    };
+    rows.iter().map(step).collect()
+}
+
+pub async fn queues(store: &PostgresStore) -> Result<Vec<QueueRow>> {
+    let rows = sqlx::query(include_str!("queues.sql"))
+        .fetch_all(&store.cold)
+        .await
+        .map_err(failed("listing queues"))?;
+    let mut queues: Vec<QueueRow> = Vec::new();
+    for row in &rows {
+        let name: String = row.get("name");
+        if queues.last().is_none_or(|last| last.name != name) {
+            queues.push(QueueRow {
+                name,
+                paused_at: row.get::<Option<Micros>, _>("paused_at").map(Timestamp::from),
+                paused_by: row.get("paused_by"),
+                reason: row.get("reason"),
+                counts: std::collections::BTreeMap::new(),
+                oldest: None,
+            });
+        }
+        let Some(queue) = queues.last_mut() else { continue };
+        if let Some(Ok(state)) = row.get::<Option<&str>, _>("state").map(str::parse::<JobState>) {
+            queue.counts.insert(state, row.get::<i64, _>("count").unsigned_abs());
+        }
+        if let Some(oldest) = row.get::<Option<Micros>, _>("oldest") {
+            queue.oldest = Some(oldest.into());
+        }
+    }
+    Ok(queues)
+}
+
+pub async fn prune(store: &PostgresStore, rules: &PruneRules, limit: usize) -> Result<u64> {
+    let general = [
+        (JobState::Completed, rules.completed),
+        (JobState::Cancelled, rules.cancelled),
+        (JobState::Discarded, rules.discarded),
+    ];
+    let general = general.iter().map(|(state, keep)| ("", *state, *keep));
+    let by_kind = rules.by_kind.iter().map(|((kind, state), keep)| (kind.as_str(), *state, *keep));
+    let (mut kinds, mut states, mut keeps) = (Vec::new(), Vec::new(), Vec::new());
+    for (kind, state, keep) in general.chain(by_kind) {
+        kinds.push(kind);
+        states.push(state.name());
+        keeps.push(keep.map(micros));
+    }
+    let pruned: i64 = sqlx::query_scalar(include_str!("prune.sql"))
+        .bind(store.time())
+        .bind(rows::count(limit))
+        .bind(kinds)
+        .bind(states)
+        .bind(keeps)
+        .fetch_one(&store.cold)
+        .await
+        .map_err(failed("pruning finished jobs"))?;
+    Ok(pruned.unsigned_abs())
+}
+
+pub async fn append_audit(store: &PostgresStore, entry: &AuditEntry) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, tenant, details)
+         VALUES (coalesce($1::timestamptz, $2::timestamptz, now()), $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(entry.at.map(Micros::from))
+    .bind(store.time())
+    .bind(&entry.actor)
+    .bind(&entry.action)
+    .bind(&entry.object)
+    .bind(&entry.outcome)
+    .bind(&entry.tenant)
+    .bind(sqlx::types::Json(&entry.details))
+    .execute(&store.cold)
+    .await
+    .map_err(failed("writing the audit entry"))?;
+    Ok(())
+}
+
+pub async fn audit_after(store: &PostgresStore, seq: i64, limit: usize) -> Result<Vec<(i64, AuditEntry)>> {
+    let doing = "reading the audit log";
+    let rows = sqlx::query(
+        "SELECT seq, at, actor, action, object, outcome, tenant, jobs, details FROM compline.audit_entry
+         WHERE seq > $1 ORDER BY seq LIMIT $2",
+    )
+    .bind(seq)
+    .bind(rows::count(limit))
+    .fetch_all(&store.cold)
+    .await
+    .map_err(failed(doing))?;
+    let entry = |row: &sqlx::postgres::PgRow| {
+        let details = text(row, "details").map_err(failed(doing))?;
+        let mut details: serde_json::Value = details
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|error| unreadable(doing, error))?
+            .unwrap_or_else(|| serde_json::json!({}));
+        if let (Some(jobs), Some(map)) = (row.get::<Option<Vec<Uuid>>, _>("jobs"), details.as_object_mut()) {
+            map.insert("jobs".into(), serde_json::json!(jobs));
+        }
+        let entry = AuditEntry {
+            at: Some(row.get::<Micros, _>("at").into()),
+            actor: row.get("actor"),
+            action: row.get("action"),
+            object: row.get("object"),
+            outcome: row.get("outcome"),
+            tenant: row.get("tenant"),
+            details,
+        };
+        Ok((row.get::<i64, _>("seq"), entry))
+    };
+    rows.iter().map(entry).collect()
+}

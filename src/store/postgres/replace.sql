@@ -1,0 +1,11 @@
+-- The job that holds the key takes over the new arguments and time, unless it runs. Index: job_pkey.
+UPDATE compline.job j
+SET args = $3::json, priority = $4, run_at = d.due, rank = d.due + ($4 - 5) * interval '1 minute',
+    tags = $6, metadata = $7::json,
+    state = CASE WHEN j.state = 'waiting' THEN j.state
+                 WHEN d.due > c.now THEN 'scheduled' ELSE 'available' END
+FROM (SELECT coalesce($1::timestamptz, now()) AS now) c
+CROSS JOIN LATERAL (
+    SELECT coalesce($8::timestamptz, c.now + $5::bigint * interval '1 microsecond') AS due
+) d
+WHERE j.id = $2 AND j.state IN ('scheduled', 'available', 'retryable', 'waiting')
