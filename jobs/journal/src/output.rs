@@ -1,0 +1,224 @@
+//! The files a scored ledger leaves behind: all scores, all rejected lines, and a summary for machines and people.
+//!
+//! A file appears whole or not at all: it is written under another name, synced, and renamed. Text that came from the
+//! ledger cannot become a formula in the reader's spreadsheet.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ads::Rejection;
+use crate::amount::group;
+use crate::ledger::Ledger;
+use crate::score::{Params, Scores, TopEntry, largest_amount};
+
+pub const SCORES: &str = "scores.csv";
+pub const REJECTED: &str = "rejected.csv";
+pub const SUMMARY: &str = "summary.json";
+pub const SUMMARY_TEXT: &str = "summary.txt";
+
+/// What was read, as evidence: anybody can compare their file's hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub sha256: String,
+    pub lines: u64,
+    pub entries: u64,
+    pub rejected: u64,
+    /// Lines that were not UTF-8 and were read as Latin-1.
+    pub latin1_lines: u64,
+}
+
+/// The result of the whole run. Everything in it follows from the input's bytes and the parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub input: Input,
+    pub params: Params,
+    pub scores_sha256: String,
+    pub outputs: Vec<PathBuf>,
+    pub top: Vec<TopEntry>,
+}
+
+/// A file that does not exist yet under its name. Dropped without [`Pending::commit`], it never will.
+pub struct Pending {
+    partial: PathBuf,
+    target: PathBuf,
+    writer: Option<BufWriter<File>>,
+}
+
+impl Pending {
+    /// `tag` keeps two runs that write into one folder apart. A run that is repeated has the same tag and so replaces
+    /// what its killed predecessor left.
+    pub fn create(folder: &Path, name: &str, tag: &str) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let partial = folder.join(format!(".{name}.{tag}.partial"));
+        let writer = Some(BufWriter::new(File::create(&partial)?));
+        Ok(Self { partial, target: folder.join(name), writer })
+    }
+
+    pub fn commit(mut self) -> io::Result<PathBuf> {
+        if let Some(writer) = self.writer.take() {
+            writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        }
+        fs::rename(&self.partial, &self.target)?;
+        // The rename itself must survive a power cut too.
+        if let Some(folder) = self.target.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(self.target.clone())
+    }
+}
+
+impl Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.as_mut().map_or(Ok(0), |writer| writer.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        // After a commit there is nothing to remove, and a left-over is replaced by the next attempt.
+        let _ = fs::remove_file(&self.partial);
+    }
+}
+
+/// The list of rejected lines, written while the ledger is read, because nobody knows how many there will be.
+pub struct Rejections(csv::Writer<Pending>);
+
+impl Rejections {
+    pub fn create(folder: &Path, tag: &str) -> io::Result<Self> {
+        let mut csv = csv::Writer::from_writer(Pending::create(folder, REJECTED, tag)?);
+        csv.write_record(["first_line", "last_line", "field", "problem", "remedy"])?;
+        Ok(Self(csv))
+    }
+
+    pub fn push(&mut self, rejection: &Rejection) -> io::Result<()> {
+        let lines = [rejection.first_line.to_string(), rejection.last_line.to_string()];
+        let record =
+            [&*lines[0], &*lines[1], &*rejection.field, &*harmless(&rejection.problem), rejection.remedy];
+        Ok(self.0.write_record(record)?)
+    }
+
+    pub fn commit(self) -> io::Result<PathBuf> {
+        self.0.into_inner().map_err(|error| io::Error::other(error.to_string()))?.commit()
+    }
+}
+
+/// All entries, the most unusual first.
+pub fn write_scores(folder: &Path, tag: &str, ledger: &Ledger, scores: &Scores) -> io::Result<PathBuf> {
+    let mut csv = csv::Writer::from_writer(Pending::create(folder, SCORES, tag)?);
+    csv.write_record(["rank", "journal_id", "score", "lines", "largest_amount", "currency"])?;
+    for (place, &index) in scores.order.iter().enumerate() {
+        let entry = &ledger.entries()[index];
+        let (amount, currency) = largest_amount(ledger, entry);
+        csv.write_record([
+            &*(place + 1).to_string(),
+            &*harmless(&entry.id),
+            // The shortest text that reads back as the same bits.
+            &*scores.scores[index].to_string(),
+            &*ledger.lines_of(entry).len().to_string(),
+            &*amount.to_string(),
+            &*harmless(currency),
+        ])?;
+    }
+    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?.commit()
+}
+
+pub fn write_summary(folder: &Path, tag: &str, summary: &Summary) -> io::Result<()> {
+    let mut text = Pending::create(folder, SUMMARY_TEXT, tag)?;
+    text.write_all(in_words(summary).as_bytes())?;
+    text.commit()?;
+    let mut json = Pending::create(folder, SUMMARY, tag)?;
+    serde_json::to_writer_pretty(&mut json, summary)?;
+    json.write_all(b"\n")?;
+    json.commit().map(|_| ())
+}
+
+/// A leading apostrophe tells spreadsheets that the cell is text, where its first character would start a formula.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    match text.trim_start().as_bytes().first() {
+        Some(b'=' | b'+' | b'-' | b'@') => format!("'{text}").into(),
+        _ if text.starts_with(['\t', '\r', '\n']) => format!("'{text}").into(),
+        _ => text.into(),
+    }
+}
+
+/// The summary for a person at a terminal. Control characters of the ledger do not reach it.
+pub fn in_words(summary: &Summary) -> String {
+    let Summary { input, params, .. } = summary;
+    let number = |n: u64| group(&n.to_string());
+    let mut text = format!(
+        "{}\n  {} entries with {} lines read, {} rejected\n  SHA-256 {}\n\
+         {} trees of {} entries, seed {}\n  SHA-256 of all scores {}\n\nThe most unusual entries\n",
+        input.path.display(),
+        number(input.entries),
+        number(input.lines),
+        number(input.rejected),
+        input.sha256,
+        params.trees,
+        params.sample,
+        params.seed,
+        summary.scores_sha256,
+    );
+    for entry in &summary.top {
+        let TopEntry { rank, journal_id, score, lines, largest_amount, currency, .. } = entry;
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{rank:>4}. {journal_id}  {score:.4}  {lines} lines, up to {largest_amount} {currency}"
+        );
+        for reason in &entry.reasons {
+            let _ = writeln!(text, "      - {}", reason.text);
+        }
+    }
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_the_ledger_cannot_become_a_formula() {
+        for (text, cell) in [
+            ("=HYPERLINK(\"x\")", "'=HYPERLINK(\"x\")"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM", "'@SUM"),
+            (" =1", "' =1"),
+            ("\tx", "'\tx"),
+            ("100-1", "100-1"),
+            ("", ""),
+        ] {
+            assert_eq!(harmless(text), cell);
+        }
+    }
+
+    #[test]
+    fn a_file_appears_only_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let names =
+            || fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect::<Vec<_>>();
+
+        let mut given_up = Pending::create(folder.path(), "a.txt", "run").unwrap();
+        given_up.write_all(b"half").unwrap();
+        assert_eq!(names(), [".a.txt.run.partial"]);
+        drop(given_up);
+        assert!(names().is_empty());
+
+        let mut file = Pending::create(folder.path(), "a.txt", "run").unwrap();
+        file.write_all(b"whole").unwrap();
+        file.commit().unwrap();
+        assert_eq!(names(), ["a.txt"]);
+        assert_eq!(fs::read(folder.path().join("a.txt")).unwrap(), b"whole");
+    }
+}

@@ -1,0 +1,84 @@
+//! The AICPA's published sample ledger: read completely, to the cent, and scored.
+//!
+//! It lies outside the repository, in `shared/data/journal` beside the project; without it the tests say so.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use journal::ads::{AdsReader, Row, Side};
+use journal::amount::Amount;
+use journal::score::Params;
+use journal::stages::{Request, score_file};
+
+const LINES: u64 = 28_160;
+const ENTRIES: u64 = 13_295;
+
+fn data(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/journal").join(name);
+    if !path.exists() {
+        println!("skipped: no data file `{name}`");
+        return None;
+    }
+    Some(path)
+}
+
+#[test]
+fn totals_of_every_entry_and_side_agree_with_the_log_file() {
+    let (Some(ledger), Some(log)) = (data("GL_Detail.csv"), data("Log_File.csv")) else { return };
+    let mut reader = AdsReader::new(BufReader::new(File::open(ledger).unwrap())).unwrap();
+    let mut totals: BTreeMap<(String, Side), Amount> = BTreeMap::new();
+    let mut lines = 0;
+    while let Some(row) = reader.next_row().unwrap() {
+        let Row::Line(line) = row else { panic!("rejected: {row:?}") };
+        let total = totals.entry((line.entry.to_string(), line.side)).or_default();
+        *total = *total + line.amount;
+        lines += 1;
+    }
+
+    let logged: BTreeMap<(String, Side), Amount> = csv::Reader::from_path(log)
+        .unwrap()
+        .records()
+        .map(|record| {
+            let record = record.unwrap();
+            let side = if &record[1] == "S" { Side::Debit } else { Side::Credit };
+            ((record[0].to_string(), side), record[2].parse().unwrap())
+        })
+        .collect();
+
+    assert_eq!(lines, LINES);
+    assert!(totals.keys().eq(logged.keys()));
+    // The log was printed with ten significant digits, which one entry exceeds: 339,732,014.88 stands there as .90.
+    let differing: Vec<_> = totals
+        .iter()
+        .filter(|(key, total)| logged[*key] != **total)
+        .map(|(key, total)| (key.0.as_str(), total.to_string(), logged[key].to_string()))
+        .collect();
+    let rounded = ("1500000002", "339732014.88".to_string(), "339732014.90".to_string());
+    assert_eq!(differing, [rounded.clone(), rounded]);
+}
+
+#[test]
+fn scores_every_entry_the_same_way_twice() {
+    let Some(path) = data("GL_Detail.csv") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let run = || {
+        let request = Request {
+            path: path.clone(),
+            out_dir: folder.path().join("out"),
+            params: Params::default(),
+            tag: "test".into(),
+        };
+        score_file(request, &|_, _| ControlFlow::Continue(())).unwrap()
+    };
+
+    let (first, second) = (run(), run());
+
+    println!("{}", journal::output::in_words(&first));
+    assert_eq!((first.input.lines, first.input.entries, first.input.rejected), (LINES, ENTRIES, 0));
+    assert_eq!(first.top.len(), 20);
+    assert!(first.top.iter().all(|entry| !entry.reasons.is_empty()));
+    assert_eq!(first, second);
+}
