@@ -157,7 +157,11 @@ impl<R: BufRead> AdsReader<R> {
         let (text, ends) = self.records.fields();
         self.decoded.clear();
         self.ends.clear();
-        if let Ok(text) = std::str::from_utf8(text) {
+        // The fields stand together without their delimiters: the end of one and the start of the next must not pass
+        // for one character.
+        if let Ok(text) = std::str::from_utf8(text)
+            && ends.iter().all(|&end| text.is_char_boundary(end))
+        {
             self.decoded.push_str(text);
             self.ends.extend_from_slice(ends);
             return;

@@ -110,7 +110,10 @@ impl<R: BufRead> RecordReader<R> {
                 if byte == b'\n' {
                     self.line += 1;
                     if state != State::Quoted {
-                        if state != State::QuoteInQuoted && self.text.last() == Some(&b'\r') {
+                        // The return of a Windows line break; one at the end of an earlier field is that field's.
+                        let field_start = self.ends.last().copied().unwrap_or(0);
+                        let has_return = self.text[field_start..].last() == Some(&b'\r');
+                        if has_return && state == State::Plain {
                             self.text.pop();
                         }
                         self.ends.push(self.text.len());
@@ -123,6 +126,7 @@ impl<R: BufRead> RecordReader<R> {
                     broken = Some(Broken::TooLong);
                     state = State::Skipping;
                     self.text.clear();
+                    self.ends.clear();
                 }
                 state = match (state, byte) {
                     (State::Skipping, _) => State::Skipping,
@@ -195,6 +199,12 @@ mod tests {
         assert_eq!(read(b"a,\"b\"\r\nc,d\r\n\r\n\ne,f"), ["1:a|b", "2:c|d", "5:e|f"]);
     }
 
+    /// A random test found that the return was taken from the field before, whose end then lay beyond the text.
+    #[test]
+    fn a_return_at_the_end_of_an_earlier_field_stays_there() {
+        assert_eq!(read(b"a\r,\n\"b\r\"\n"), ["1:a\r|", "2:b\r"]);
+    }
+
     #[test]
     fn a_quote_inside_a_plain_field_is_just_a_quote() {
         assert_eq!(read(b"5\" pipe,1\nb,2\n"), ["1:5\" pipe|1", "2:b|2"]);
@@ -218,7 +228,7 @@ mod tests {
     #[test]
     fn a_record_beyond_the_limit_is_given_up_and_reading_goes_on() {
         let long = vec![b'x'; LONGEST_RECORD + 1];
-        let mut file = [b"a,b\n", long.as_slice(), b",\"y\nc,d\n"].concat();
+        let mut file = [b"a,b\nk,", long.as_slice(), b",\"y\nc,d\n"].concat();
         assert_eq!(read(&file), ["1:a|b", "2-2:TooLong", "3:c|d"]);
 
         file = [b"\"", vec![b'\n'; LONGEST_RECORD + 5].as_slice(), b"c,d\n"].concat();

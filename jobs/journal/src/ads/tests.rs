@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const HEADER: &str = "Journal_ID,Journal_ID_Line_Number,GL_Account_Number,Amount,Amount_Credit_Debit_Indicator,\
@@ -100,4 +102,37 @@ fn lines_that_are_not_utf8_are_read_as_latin1() {
     let lines = [b"1,1,4,1,S,,,,J\xfcrgen\n".as_slice(), "1,2,4,1,H,,,,Jürgen\n".as_bytes()].concat();
 
     assert_eq!(read(lines, |line| line.user.to_string()), [Ok("Jürgen".into()), Ok("Jürgen".into())]);
+}
+
+/// Found by thinking, not by luck: two fields of one byte each, which together are one character of UTF-8.
+#[test]
+fn halves_of_a_character_in_neighbouring_fields_stay_apart() {
+    let lines = b"1,1,\xc3,1,S,,,,\xbc\n\xc3,\xbc,4,1,S,,,,\n";
+
+    let accounts = read(lines, |line| line.account.to_string());
+
+    assert_eq!(accounts[0], Ok("\u{c3}".into()));
+    assert!(accounts[1].as_ref().is_err_and(|text| text.contains("Journal_ID_Line_Number")));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_the_reader_panic_or_lose_count(
+        lines in prop::collection::vec(prop::collection::vec(
+            prop_oneof![Just(b','), Just(b'"'), Just(b'\n'), b'0'..=b'9', Just(b'-'), Just(b':'), any::<u8>()], 0..60), 0..20)
+    ) {
+        let bytes = lines.join(&b'\n');
+        let file = [HEADER.as_bytes(), b"\n", &bytes].concat();
+        let mut reader = AdsReader::new(file.as_slice()).unwrap();
+        let mut last = 1;
+        while let Some(row) = reader.next_row().unwrap() {
+            if let Row::Rejected(rejection) = row {
+                prop_assert!(rejection.first_line > last && rejection.last_line >= rejection.first_line);
+                last = rejection.last_line;
+            }
+        }
+        prop_assert!(last <= 2 + bytes.iter().filter(|&&byte| byte == b'\n').count() as u64);
+    }
 }
