@@ -6,7 +6,12 @@
 //!
 //! The way of a ledger through the files of this crate: [`ads`] reads lines, [`ledger`] groups them into entries,
 //! [`features`] turns entries into numbers and numbers back into words, [`score`] ranks, [`output`] writes. [`stages`]
-//! runs them in a row. [`sample`] makes a ledger to try them on.
+//! runs them in a row, [`score_ledger`] is the job around it. [`sample`] makes a ledger to try it on.
+
+use std::path::PathBuf;
+
+use jobkit::Registry;
+use serde::Deserialize;
 
 pub mod ads;
 pub mod amount;
@@ -15,4 +20,25 @@ pub mod ledger;
 pub mod output;
 pub mod sample;
 pub mod score;
+pub mod score_ledger;
 pub mod stages;
+
+pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where results go, in a folder per job, when the job's arguments name no place.
+    pub out_dir: PathBuf,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { out_dir: "results/journal".into() }
+    }
+}
+
+/// Adds the family's kinds.
+pub fn register(registry: &mut Registry, config: Config) {
+    registry.add(ScoreLedger::new(config));
+}

@@ -44,6 +44,20 @@ pub struct Summary {
     pub top: Vec<TopEntry>,
 }
 
+/// Names a run in the names of its unfinished files, so that two runs that write into one folder do not meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunTag {
+    pub run: String,
+    /// From 1.
+    pub attempt: u16,
+}
+
+impl RunTag {
+    fn partial(&self, folder: &Path, name: &str, attempt: u16) -> PathBuf {
+        folder.join(format!(".{name}.{}-{attempt}.partial", self.run))
+    }
+}
+
 /// A file that does not exist yet under its name. Dropped without [`Pending::commit`], it never will.
 pub struct Pending {
     partial: PathBuf,
@@ -52,11 +66,17 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// `tag` keeps two runs that write into one folder apart. A run that is repeated has the same tag and so replaces
-    /// what its killed predecessor left.
-    pub fn create(folder: &Path, name: &str, tag: &str) -> io::Result<Self> {
+    /// Removes what earlier attempts of the run left. Should one of them still be alive, having lost its lease, it can
+    /// then no longer put its file in the place of ours.
+    pub fn create(folder: &Path, name: &str, tag: &RunTag) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let partial = folder.join(format!(".{name}.{tag}.partial"));
+        for earlier in 1..tag.attempt {
+            match fs::remove_file(tag.partial(folder, name, earlier)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let partial = tag.partial(folder, name, tag.attempt);
         let writer = Some(BufWriter::new(File::create(&partial)?));
         Ok(Self { partial, target: folder.join(name), writer })
     }
@@ -95,7 +115,7 @@ impl Drop for Pending {
 pub struct Rejections(csv::Writer<Pending>);
 
 impl Rejections {
-    pub fn create(folder: &Path, tag: &str) -> io::Result<Self> {
+    pub fn create(folder: &Path, tag: &RunTag) -> io::Result<Self> {
         let mut csv = csv::Writer::from_writer(Pending::create(folder, REJECTED, tag)?);
         csv.write_record(["first_line", "last_line", "field", "problem", "remedy"])?;
         Ok(Self(csv))
@@ -114,7 +134,7 @@ impl Rejections {
 }
 
 /// All entries, the most unusual first.
-pub fn write_scores(folder: &Path, tag: &str, ledger: &Ledger, scores: &Scores) -> io::Result<PathBuf> {
+pub fn write_scores(folder: &Path, tag: &RunTag, ledger: &Ledger, scores: &Scores) -> io::Result<PathBuf> {
     let mut csv = csv::Writer::from_writer(Pending::create(folder, SCORES, tag)?);
     csv.write_record(["rank", "journal_id", "score", "lines", "largest_amount", "currency"])?;
     for (place, &index) in scores.order.iter().enumerate() {
@@ -133,7 +153,7 @@ pub fn write_scores(folder: &Path, tag: &str, ledger: &Ledger, scores: &Scores) 
     csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?.commit()
 }
 
-pub fn write_summary(folder: &Path, tag: &str, summary: &Summary) -> io::Result<()> {
+pub fn write_summary(folder: &Path, tag: &RunTag, summary: &Summary) -> io::Result<()> {
     let mut text = Pending::create(folder, SUMMARY_TEXT, tag)?;
     text.write_all(in_words(summary).as_bytes())?;
     text.commit()?;
@@ -209,16 +229,35 @@ mod tests {
         let names =
             || fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect::<Vec<_>>();
 
-        let mut given_up = Pending::create(folder.path(), "a.txt", "run").unwrap();
+        let tag = |attempt| RunTag { run: "run".into(), attempt };
+        let mut given_up = Pending::create(folder.path(), "a.txt", &tag(1)).unwrap();
         given_up.write_all(b"half").unwrap();
-        assert_eq!(names(), [".a.txt.run.partial"]);
+        assert_eq!(names(), [".a.txt.run-1.partial"]);
         drop(given_up);
         assert!(names().is_empty());
 
-        let mut file = Pending::create(folder.path(), "a.txt", "run").unwrap();
+        let mut file = Pending::create(folder.path(), "a.txt", &tag(1)).unwrap();
         file.write_all(b"whole").unwrap();
         file.commit().unwrap();
         assert_eq!(names(), ["a.txt"]);
         assert_eq!(fs::read(folder.path().join("a.txt")).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn an_attempt_that_lost_its_lease_cannot_replace_the_file_of_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let create = |attempt| {
+            Pending::create(folder.path(), "a.txt", &RunTag { run: "run".into(), attempt }).unwrap()
+        };
+        let mut lost = create(1);
+        lost.write_all(b"old").unwrap();
+        let mut next = create(2);
+        next.write_all(b"new").unwrap();
+
+        next.commit().unwrap();
+        let refused = lost.commit();
+
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(fs::read(folder.path().join("a.txt")).unwrap(), b"new");
     }
 }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::ads::{AdsReader, ReadError, Row};
 use crate::features::{self, Feature, Reference};
 use crate::ledger::{Ledger, LedgerBuilder};
-use crate::output::{self, Input, Rejections, Summary};
+use crate::output::{self, Input, Rejections, RunTag, Summary};
 use crate::score::{self, Params, Scores, hex};
 
 /// How often the reader looks up: often enough to stop soon, seldom enough to cost nothing.
@@ -63,8 +63,7 @@ pub struct Request {
     pub path: PathBuf,
     pub out_dir: PathBuf,
     pub params: Params,
-    /// Names the run in the names of unfinished files; see [`output::Pending`].
-    pub tag: String,
+    pub tag: RunTag,
 }
 
 /// Told how many of how many bytes are read; answers whether to go on.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use journal::ads::{AdsReader, Row, Side};
 use journal::amount::Amount;
+use journal::output::RunTag;
 use journal::score::Params;
 use journal::stages::{Request, score_file};
 
@@ -69,7 +70,7 @@ fn scores_every_entry_the_same_way_twice() {
             path: path.clone(),
             out_dir: folder.path().join("out"),
             params: Params::default(),
-            tag: "test".into(),
+            tag: RunTag { run: "test".into(), attempt: 1 },
         };
         score_file(request, &|_, _| ControlFlow::Continue(())).unwrap()
     };

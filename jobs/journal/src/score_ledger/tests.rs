@@ -1,0 +1,179 @@
+use std::fs;
+use std::path::Path;
+
+use jobkit::testing::{self, Bench};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::sample::{self, SampleParams};
+
+/// A folder with a small ledger, and the job that writes its results below it.
+fn world() -> (ScoreLedger, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (ScoreLedger::new(Config { out_dir: folder.path().join("out") }), folder)
+}
+
+fn ledger(folder: &Path) -> ScoreLedgerArgs {
+    let path = folder.join("ledger.csv");
+    let params = SampleParams { entries: 400, seed: 3 };
+    sample::write(&mut fs::File::create(&path).unwrap(), &params).unwrap();
+    args(json!({ "path": path, "top": 5 }))
+}
+
+fn args(json: serde_json::Value) -> ScoreLedgerArgs {
+    serde_json::from_value(json).unwrap()
+}
+
+fn summary(outcome: &Outcome) -> Summary {
+    let Outcome::Completed(Some(result)) = outcome else { panic!("{outcome:?}") };
+    serde_json::from_value(result.clone()).unwrap()
+}
+
+/// Names of all files below the folder of results.
+fn written(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder.join("out"))
+        .unwrap()
+        .flat_map(|job| fs::read_dir(job.unwrap().path()).unwrap())
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+const ALL_FILES: [&str; 4] = ["rejected.csv", "scores.csv", "summary.json", "summary.txt"];
+
+#[tokio::test]
+async fn a_second_run_writes_nothing_again_and_has_the_same_result() {
+    let (job, folder) = world();
+    let args = ledger(folder.path());
+    let bench = Bench::default();
+
+    let first = bench.run(&job, &args, 1).await.unwrap();
+    let files = written(folder.path());
+    fs::remove_dir_all(folder.path().join("out")).unwrap();
+    let second = bench.run(&job, &args, 2).await.unwrap();
+
+    assert_eq!(files, ALL_FILES);
+    assert_eq!(first, second);
+    assert!(!folder.path().join("out").exists());
+}
+
+#[tokio::test]
+async fn two_jobs_on_one_file_find_the_same_scores() {
+    let (job, folder) = world();
+    let args = ledger(folder.path());
+
+    let (first, second) = testing::run_twice(&job, &args).await;
+    let fresh = testing::run(&job, &args).await.unwrap();
+
+    assert_eq!(first.as_ref().unwrap(), second.as_ref().unwrap());
+    assert_eq!(summary(&first.unwrap()).scores_sha256, summary(&fresh).scores_sha256);
+}
+
+#[tokio::test]
+async fn a_crash_at_any_step_leaves_whole_files_and_the_same_scores() {
+    let (_, ledger_folder) = world();
+    let args = ledger(ledger_folder.path());
+    let expected = summary(&testing::run(&world().0, &args).await.unwrap());
+
+    let tried = testing::crash_at_every_step(&args, world, |outcome, folder| {
+        let found = summary(outcome);
+        assert_eq!((&found.scores_sha256, &found.top), (&expected.scores_sha256, &expected.top));
+        assert_eq!(written(folder.path()), ALL_FILES);
+    })
+    .await
+    .unwrap();
+
+    assert_eq!(tried, 2 * 5);
+}
+
+#[tokio::test]
+async fn a_file_changed_between_attempts_is_refused() {
+    let (job, folder) = world();
+    let args = ledger(folder.path());
+    let bench = Bench::default();
+    bench.host.crash_at(testing::Crash::AfterStored(1));
+    let ctx = bench.ctx(ScoreLedger::KIND, 1);
+    tokio::select! {
+        () = bench.host.crashed() => {}
+        _ = job.run(args.clone(), &ctx) => panic!("it should have died"),
+    }
+
+    let changed = fs::read_to_string(&args.path).unwrap().replacen("EUR", "USD", 1);
+    fs::write(&args.path, changed).unwrap();
+    let failure = bench.run(&job, &args, 2).await.unwrap_err();
+
+    assert!(matches!(failure, Failure::Permanent(_)));
+    assert_eq!(
+        failure.to_string(),
+        "the lines differ from those of an earlier attempt: the file or the program changed; enqueue a new job"
+    );
+}
+
+#[tokio::test]
+async fn progress_only_grows_and_ends_at_a_hundred() {
+    let (job, folder) = world();
+    let bench = Bench::default();
+
+    bench.run(&job, &ledger(folder.path()), 1).await.unwrap();
+
+    let told: Vec<_> = bench.host.progress().into_iter().map(|progress| progress.done).collect();
+    assert!(told.is_sorted(), "{told:?}");
+    assert_eq!(told.last(), Some(&100));
+}
+
+#[tokio::test]
+async fn a_job_asked_to_stop_is_interrupted() {
+    let (job, folder) = world();
+    let args = ledger(folder.path());
+    let ctx = Bench::default().ctx(ScoreLedger::KIND, 1);
+    ctx.cancelled().cancel();
+
+    let failure = job.run(args, &ctx).await.unwrap_err();
+
+    assert!(matches!(failure, Failure::Interrupted(_)));
+    assert!(!folder.path().join("out").exists());
+}
+
+#[tokio::test]
+async fn a_file_that_will_never_do_is_a_permanent_failure() {
+    let (job, folder) = world();
+    let no_lines = folder.path().join("no_lines.csv");
+    fs::write(&no_lines, "Journal_ID,GL_Account_Number,Amount\n,1,2\n").unwrap();
+    for path in [folder.path().join("missing.csv"), folder.path().into(), no_lines] {
+        let failure = testing::run(&job, &args(json!({ "path": path }))).await.unwrap_err();
+
+        assert!(matches!(failure, Failure::Permanent(_)), "{failure}");
+        assert!(failure.to_string().contains(&*path.to_string_lossy()), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_is_tried_again() {
+    let (job, folder) = world();
+    let mut args = ledger(folder.path());
+    args.out_dir = Some(args.path.join("below_a_file"));
+
+    let failure = testing::run(&job, &args).await.unwrap_err();
+
+    assert!(matches!(failure, Failure::Transient(_)), "{failure}");
+}
+
+#[test]
+fn impossible_arguments_are_refused_at_the_door_by_name() {
+    let (job, _folder) = world();
+    for (given, refused) in [
+        (json!({ "path": "" }), "path: is empty; name the ledger file"),
+        (json!({ "path": "x", "trees": 0 }), "trees: a forest needs at least 1 tree"),
+        (json!({ "path": "x", "trees": 10_001 }), "trees: 10001 are too many; ask for at most 10000"),
+        (
+            json!({ "path": "x", "sample": 1 }),
+            "sample: sample size 1 is out of range: a tree needs 2 to 65536 rows",
+        ),
+        (json!({ "path": "x", "top": 1_001 }), "top: 1001 are too many; ask for at most 1000"),
+    ] {
+        assert_eq!(job.check(&args(given)), Err(refused.into()));
+    }
+    assert!(serde_json::from_value::<ScoreLedgerArgs>(json!({ "path": "x", "sed": 7 })).is_err());
+}
