@@ -12,7 +12,9 @@ const quiet = new Logger(() => () => {});
 
 const [command, url, ...rest] = process.argv.slice(2);
 const pool = new pg.Pool({ connectionString: url, max: 16 });
+// graphile-worker insists on both handlers; an error that matters also fails the query that meets it.
 pool.on("error", () => {});
+pool.on("connect", (connection) => connection.on("error", () => {}));
 
 const commands = {
   async setup() {
