@@ -3,5 +3,6 @@
 //! The library exists so that the integration tests and the benchmarks reach what the binary is made of;
 //! `ARCHITECTURE.md` is the map.
 
+pub mod config;
 pub mod state;
 pub mod store;

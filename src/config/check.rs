@@ -1,0 +1,143 @@
+//! What types cannot say about settings: ranges, and keys that must agree with each other. Pure; nothing
+//! is opened or resolved here.
+
+use std::time::Duration;
+
+use super::keys::dotted;
+use super::reference::StoreUrl;
+use super::settings::Settings;
+use super::units::format_duration;
+
+/// A finding about one key: what is wrong and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub key: String,
+    pub text: String,
+}
+
+/// Shorter leases are lost to an ordinary pause: a slow disk, a stopped virtual machine.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+const SHORTEST_POLL: Duration = Duration::from_millis(10);
+
+/// What keeps the process from starting.
+pub fn errors(settings: &Settings) -> Vec<Finding> {
+    let mut found = Findings::default();
+    store(settings, &mut found);
+    worker(settings, &mut found);
+    kinds(settings, &mut found);
+    encryption(settings, &mut found);
+    if settings.retention.every.is_zero() {
+        found.add("retention.every", "must be longer than nothing; the default is \"1m\"");
+    }
+    if settings.artifacts.directory.as_os_str().is_empty() {
+        found.add("artifacts.directory", "must name a directory; the default is \"artifacts\"");
+    }
+    if let Err(problem) = tracing_subscriber::EnvFilter::try_new(&settings.log.filter) {
+        found.add(
+            "log.filter",
+            format!("{problem}; write a level such as \"info\", or \"info,compline=debug\""),
+        );
+    }
+    found.0
+}
+
+/// What works and should not stay.
+pub fn warnings(settings: &Settings) -> Vec<Finding> {
+    let mut found = Findings::default();
+    if settings.store.url.shows_a_password() {
+        found.add(
+            "store.url",
+            "holds a password in the clear; write \"env:DATABASE_URL\" or \"file:PATH\" and put the URL there",
+        );
+    }
+    if settings.worker.lease < settings.worker.poll * 3 {
+        found.add("worker.lease", "is short beside worker.poll; make it at least three times as long");
+    }
+    found.0
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, key: impl Into<String>, text: impl Into<String>) {
+        self.0.push(Finding { key: key.into(), text: text.into() });
+    }
+
+    fn at_least_one(&mut self, key: impl Into<String>, value: usize) {
+        if value == 0 {
+            self.add(key, "must be at least 1");
+        }
+    }
+}
+
+fn store(settings: &Settings, found: &mut Findings) {
+    if let StoreUrl::Literal(url) = &settings.store.url {
+        let known = ["sqlite:", "postgres://", "postgresql://"];
+        if !known.iter().any(|scheme| url.starts_with(scheme)) {
+            found.add(
+                "store.url",
+                "must begin with sqlite:// or postgres://, or be a reference: \"env:DATABASE_URL\", \"file:PATH\"",
+            );
+        }
+    }
+    found.at_least_one("store.connections", settings.store.connections as usize);
+    if settings.store.acquire_timeout.is_zero() {
+        found.add("store.acquire_timeout", "must be longer than nothing; the default is \"10s\"");
+    }
+}
+
+fn worker(settings: &Settings, found: &mut Findings) {
+    let worker = &settings.worker;
+    found.at_least_one("worker.concurrency", worker.concurrency);
+    found.at_least_one("worker.prefetch", worker.prefetch);
+    for (key, value, shortest) in
+        [("worker.lease", worker.lease, SHORTEST_LEASE), ("worker.poll", worker.poll, SHORTEST_POLL)]
+    {
+        if value < shortest {
+            found.add(key, format!("must be at least \"{}\"", format_duration(shortest)));
+        }
+    }
+    if worker.queues.iter().any(|queue| queue.trim().is_empty()) {
+        found.add("worker.queues", "has an empty name in it; write [] for all queues");
+    }
+    for (name, queue) in &settings.queues {
+        if let Some(most) = queue.concurrency {
+            found.at_least_one(dotted(&["queues".into(), name.clone(), "concurrency".into()]), most);
+        }
+    }
+}
+
+fn kinds(settings: &Settings, found: &mut Findings) {
+    for (name, kind) in &settings.kinds {
+        let key = |last: &str| dotted(&["kinds".into(), name.clone(), last.into()]);
+        if kind.priority.is_some_and(|priority| !(1..=9).contains(&priority)) {
+            found.add(key("priority"), "must be from 1 (first) to 9 (last)");
+        }
+        if kind.max_attempts == Some(0) {
+            found.add(key("max_attempts"), "must be at least 1");
+        }
+        if kind.timeout == Some(Duration::ZERO) {
+            found
+                .add(key("timeout"), "must be longer than nothing; leave the key out to keep the kind's own");
+        }
+        if kind.queue.as_deref().is_some_and(|queue| queue.trim().is_empty()) {
+            found.add(key("queue"), "must not be empty; leave the key out to keep the kind's own");
+        }
+        if kind.encrypted == Some(true) && settings.encryption.current.is_empty() {
+            found.add(key("encrypted"), "needs a key to encrypt with; set encryption.current");
+        }
+    }
+}
+
+fn encryption(settings: &Settings, found: &mut Findings) {
+    let encryption = &settings.encryption;
+    if !encryption.current.is_empty() && !encryption.keys.contains_key(&encryption.current) {
+        let known: Vec<_> = encryption.keys.keys().map(String::as_str).collect();
+        let remedy = match known.is_empty() {
+            true => "add it below [encryption.keys]".into(),
+            false => format!("name one of: {}, or add it below [encryption.keys]", known.join(", ")),
+        };
+        found.add("encryption.current", format!("names a key that is not there; {remedy}"));
+    }
+}

@@ -1,0 +1,151 @@
+//! Reads the configuration and explains where each value came from.
+//!
+//! Later goes before earlier: built-in defaults, the file, the environment. A key that nobody knows is an
+//! error and not a shrug, because a misspelt `worker.leese` would otherwise run a regulated business on a
+//! default that nobody chose. All problems are reported at once, each with its place and its remedy.
+
+pub mod check;
+pub mod keys;
+mod layers;
+pub mod reference;
+pub mod settings;
+pub mod units;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use toml::{Table, Value};
+
+pub use self::layers::{Origin, Problem};
+pub use self::reference::{ReferenceError, SecretRef, StoreUrl};
+pub use self::settings::Settings;
+
+/// Names the file when `--config` does not.
+pub const FILE_VARIABLE: &str = "COMPLINE_CONFIG";
+/// Read when it exists and nothing else is named.
+pub const DEFAULT_FILE: &str = "compline.toml";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration file `{path}` cannot be read; check --config and {FILE_VARIABLE}")]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        cause: std::io::Error,
+    },
+    #[error("the configuration is not valid\n{}", .0.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n"))]
+    Problems(Vec<Problem>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub settings: Settings,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+    pub warnings: Vec<Problem>,
+    origins: BTreeMap<String, Origin>,
+}
+
+/// One line of `config show`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    pub key: String,
+    /// Printable: a secret is a reference, and the password of a URL is hidden.
+    pub value: Value,
+    pub origin: Origin,
+}
+
+/// Loads what this process was given.
+pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigError> {
+    // Variables that are not Unicode cannot be ours, and `vars()` would panic on them.
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        Some((name, value.into_string().ok()?))
+    });
+    let file = match named {
+        Some(path) => Some(path.to_path_buf()),
+        None => match std::env::var_os(FILE_VARIABLE) {
+            Some(path) => Some(PathBuf::from(path)),
+            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
+        },
+    };
+    load_from(file, variables)
+}
+
+/// As [`load`], with the world as arguments.
+pub fn load_from(
+    file: Option<PathBuf>,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Loaded, ConfigError> {
+    let keys = keys::Keys::all();
+    let (mut leaves, mut problems) = match &file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|cause| ConfigError::Unreadable { path: path.clone(), cause })?;
+            layers::from_file(path, &text, &keys)
+        }
+        None => (Vec::new(), Vec::new()),
+    };
+    let (from_variables, more) = layers::from_environment(variables, &keys);
+    leaves.extend(from_variables);
+    problems.extend(more);
+
+    if !problems.is_empty() {
+        // What is left would be checked beside defaults that nobody meant.
+        return Err(in_order(problems));
+    }
+
+    let mut merged = Table::new();
+    let mut origins = BTreeMap::new();
+    for leaf in leaves {
+        layers::put(&mut merged, &leaf.path, leaf.value);
+        origins.insert(keys::dotted(&leaf.path), leaf.origin);
+    }
+    let settings = Settings::deserialize(merged.into_deserializer()).map_err(|error| {
+        // Each value was tried alone, so this is a value that only fails beside another.
+        let text = error.message().to_string();
+        ConfigError::Problems(vec![Problem { origin: Origin::Default, key: String::new(), text }])
+    })?;
+    let placed = |finding: check::Finding| Problem {
+        origin: origins.get(&finding.key).cloned().unwrap_or(Origin::Default),
+        key: finding.key,
+        text: finding.text,
+    };
+    let errors: Vec<_> = check::errors(&settings).into_iter().map(placed).collect();
+    if !errors.is_empty() {
+        return Err(in_order(errors));
+    }
+    let warnings = check::warnings(&settings).into_iter().map(placed).collect();
+    Ok(Loaded { settings, file, warnings, origins })
+}
+
+/// As they stand in the file, because that is how they will be mended.
+fn in_order(mut problems: Vec<Problem>) -> ConfigError {
+    problems.sort_by_key(|problem| match &problem.origin {
+        Origin::File { line, .. } => (0, *line, problem.key.clone()),
+        Origin::Variable(name) => (1, 0, name.clone()),
+        Origin::Default => (2, 0, problem.key.clone()),
+    });
+    ConfigError::Problems(problems)
+}
+
+impl Loaded {
+    /// Every key that has a value, and where it came from.
+    pub fn explain(&self) -> Vec<Explained> {
+        let value = Value::try_from(&self.settings).unwrap_or(Value::Boolean(false));
+        let leaves = value.as_table().map(keys::leaves).unwrap_or_default();
+        leaves
+            .into_iter()
+            .map(|(path, value)| {
+                let key = keys::dotted(&path);
+                let origin = self.origins.get(&key).cloned().unwrap_or(Origin::Default);
+                Explained { key, value, origin }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

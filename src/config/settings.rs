@@ -1,0 +1,235 @@
+//! The settings, typed. Their defaults are here and nowhere else; `config/compline.toml` repeats them for
+//! people, and a test holds the two together.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jobkit::Policy;
+use serde::{Deserialize, Serialize};
+
+use super::reference::{SecretRef, StoreUrl};
+use super::units::{Keep, duration, optional_duration};
+use crate::state::JobState;
+use crate::store::{DEFAULT_LEASE, PruneRules};
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub store: Store,
+    pub worker: Worker,
+    pub queues: BTreeMap<String, Queue>,
+    pub kinds: BTreeMap<String, Kind>,
+    pub retention: Retention,
+    pub encryption: Encryption,
+    pub artifacts: Artifacts,
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    pub url: StoreUrl,
+    pub migrate_at_start: bool,
+    pub connections: u32,
+    #[serde(with = "duration")]
+    pub acquire_timeout: Duration,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            url: StoreUrl::from("sqlite://compline.db"),
+            migrate_at_start: true,
+            connections: 5,
+            acquire_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Worker {
+    /// Empty means the name of the host.
+    pub name: String,
+    pub concurrency: usize,
+    #[serde(with = "duration")]
+    pub lease: Duration,
+    #[serde(with = "duration")]
+    pub poll: Duration,
+    #[serde(with = "duration")]
+    pub shutdown_grace: Duration,
+    pub prefetch: usize,
+    /// Empty means all.
+    pub queues: Vec<String>,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            concurrency: 64,
+            lease: DEFAULT_LEASE,
+            poll: Duration::from_secs(1),
+            shutdown_grace: Duration::from_secs(20),
+            prefetch: 2_000,
+            queues: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queue {
+    /// Most jobs of the queue running in this process; `None` is the worker's own limit.
+    pub concurrency: Option<usize>,
+}
+
+/// What an operator says about a kind goes before what its family says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kind {
+    pub queue: Option<String>,
+    pub priority: Option<u8>,
+    pub max_attempts: Option<u16>,
+    #[serde(with = "optional_duration")]
+    pub timeout: Option<Duration>,
+    pub encrypted: Option<bool>,
+}
+
+impl Kind {
+    pub fn apply(&self, policy: &mut Policy) {
+        if let Some(queue) = &self.queue {
+            policy.queue.clone_from(queue);
+        }
+        policy.priority = self.priority.unwrap_or(policy.priority);
+        policy.max_attempts = self.max_attempts.unwrap_or(policy.max_attempts);
+        policy.timeout = self.timeout.or(policy.timeout);
+        policy.encrypted = self.encrypted.unwrap_or(policy.encrypted);
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    pub completed: Keep,
+    pub cancelled: Keep,
+    pub discarded: Keep,
+    #[serde(with = "duration")]
+    pub every: Duration,
+    pub kinds: BTreeMap<String, KindRetention>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            completed: Keep::days(30),
+            cancelled: Keep::days(90),
+            discarded: Keep::days(365),
+            every: Duration::from_secs(60),
+            kinds: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KindRetention {
+    pub completed: Option<Keep>,
+    pub cancelled: Option<Keep>,
+    pub discarded: Option<Keep>,
+}
+
+impl Retention {
+    pub fn prune_rules(&self) -> PruneRules {
+        let mut by_kind = BTreeMap::new();
+        for (kind, own) in &self.kinds {
+            for (state, keep) in [
+                (JobState::Completed, own.completed),
+                (JobState::Cancelled, own.cancelled),
+                (JobState::Discarded, own.discarded),
+            ] {
+                if let Some(keep) = keep {
+                    by_kind.insert((kind.clone(), state), keep.period());
+                }
+            }
+        }
+        PruneRules {
+            completed: self.completed.period(),
+            cancelled: self.cancelled.period(),
+            discarded: self.discarded.period(),
+            by_kind,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Encryption {
+    /// Empty means that no kind may be encrypted.
+    pub current: String,
+    pub keys: BTreeMap<String, SecretRef>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Artifacts {
+    pub directory: PathBuf,
+}
+
+impl Default for Artifacts {
+    fn default() -> Self {
+        Self { directory: "artifacts".into() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".into() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Settings {
+    /// Every key has a value and every map one entry, named `*`: what there is to set. The list of known
+    /// keys is read off it, so a section added above (a family's own, say) is known without further ado;
+    /// a section whose optional keys default to absent gives them values here.
+    pub(super) fn with_every_key() -> Self {
+        let any = || "*".to_string();
+        let own = KindRetention {
+            completed: Some(Keep::Forever),
+            cancelled: Some(Keep::Forever),
+            discarded: Some(Keep::Forever),
+        };
+        let kind = Kind {
+            queue: Some(any()),
+            priority: Some(1),
+            max_attempts: Some(1),
+            timeout: Some(Duration::ZERO),
+            encrypted: Some(true),
+        };
+        Self {
+            queues: [(any(), Queue { concurrency: Some(1) })].into(),
+            kinds: [(any(), kind)].into(),
+            retention: Retention { kinds: [(any(), own)].into(), ..Retention::default() },
+            encryption: Encryption {
+                keys: [(any(), SecretRef::Env("KEY".into()))].into(),
+                ..Encryption::default()
+            },
+            ..Self::default()
+        }
+    }
+}

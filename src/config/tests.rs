@@ -1,0 +1,224 @@
+use std::time::Duration;
+
+use super::keys::{Keys, leaves};
+use super::*;
+
+const REFERENCE: &str = include_str!("../../config/compline.toml");
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("compline.toml");
+    std::fs::write(&path, text).unwrap();
+    (directory, path)
+}
+
+fn load_text(text: &str) -> Result<Loaded, ConfigError> {
+    let (_directory, path) = file(text);
+    load_from(Some(path), [])
+}
+
+fn load_variables(variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+    load_from(None, variables.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+}
+
+/// What is commented out with no space after the `#` is a setting; with one, it is a sentence.
+fn uncommented(text: &str) -> String {
+    text.lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with(' ') => setting,
+            _ => line,
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn the_reference_file_is_the_defaults() {
+    let loaded = load_text(REFERENCE).unwrap();
+
+    assert_eq!(loaded.settings, Settings::default());
+    assert_eq!(loaded.warnings, []);
+}
+
+#[test]
+fn the_reference_file_names_every_key_and_no_other() {
+    let written: Table = toml::from_str(&uncommented(REFERENCE)).unwrap();
+    let keys = Keys::all();
+
+    let named: Vec<_> = leaves(&written).into_iter().map(|(path, _)| path).collect();
+    for path in &named {
+        assert!(matches!(keys.find(path), keys::Known::Leaf), "{} is no key", keys::dotted(path));
+    }
+    for known in keys.all_paths() {
+        assert!(
+            named.iter().any(|path| path.len() == known.len() && keys::matches(known, path)),
+            "config/compline.toml does not name {}",
+            keys::dotted(known)
+        );
+    }
+}
+
+#[test]
+fn every_key_of_the_reference_file_has_a_comment_above_it() {
+    let mut explained = false;
+    for line in REFERENCE.lines() {
+        let setting = line.trim_start_matches('#').trim_start();
+        if line.starts_with("# ") {
+            explained = true;
+        } else if setting.contains('=') {
+            assert!(explained, "no comment above `{line}`");
+            explained = false;
+        } else if line.is_empty() {
+            explained = false;
+        }
+    }
+}
+
+#[test]
+fn the_production_example_is_valid() {
+    let loaded = load_text(include_str!("../../config/production.toml")).unwrap();
+
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(format!("{:?}", loaded.settings.store.url), "env:DATABASE_URL");
+}
+
+#[test]
+fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
+    let (_directory, path) = file("[worker]\nlease = \"10s\"\npoll = \"2s\"\n");
+    let variables = [("COMPLINE__WORKER__LEASE".to_string(), "15s".to_string())];
+
+    let loaded = load_from(Some(path.clone()), variables).unwrap();
+
+    assert_eq!(loaded.settings.worker.lease, Duration::from_secs(15));
+    assert_eq!(loaded.settings.worker.poll, Duration::from_secs(2));
+    assert_eq!(loaded.settings.worker.concurrency, 64);
+    let origin = |key: &str| loaded.explain().into_iter().find(|line| line.key == key).unwrap().origin;
+    assert_eq!(origin("worker.lease"), Origin::Variable("COMPLINE__WORKER__LEASE".into()));
+    assert_eq!(origin("worker.poll"), Origin::File { path, line: 3 });
+    assert_eq!(origin("worker.concurrency"), Origin::Default);
+}
+
+#[test]
+fn a_variable_is_toml_where_that_fits_and_a_string_where_not() {
+    let loaded = load_variables(&[
+        ("COMPLINE__WORKER__CONCURRENCY", "7"),
+        ("COMPLINE__WORKER__NAME", "7"),
+        ("COMPLINE__WORKER__QUEUES", "[\"a\", \"b\"]"),
+        ("COMPLINE__STORE__MIGRATE_AT_START", "false"),
+        ("COMPLINE__STORE__URL", "env:DATABASE_URL"),
+        ("COMPLINE__QUEUES__MAIL__CONCURRENCY", "3"),
+        ("COMPLINE__KINDS__SYSTEM.NOOP__TIMEOUT", "5m"),
+        ("COMPLINE__RETENTION__DISCARDED", "forever"),
+        ("COMPLINE_CONFIG", "not a key"),
+        ("PATH", "/bin"),
+    ])
+    .unwrap();
+
+    let settings = loaded.settings;
+    assert_eq!((settings.worker.concurrency, settings.worker.name.as_str()), (7, "7"));
+    assert_eq!(settings.worker.queues, ["a", "b"]);
+    assert!(!settings.store.migrate_at_start);
+    assert_eq!(settings.store.url, StoreUrl::from("env:DATABASE_URL"));
+    assert_eq!(settings.queues["mail"].concurrency, Some(3));
+    assert_eq!(settings.kinds["system.noop"].timeout, Some(Duration::from_secs(300)));
+    assert_eq!(settings.retention.discarded, units::Keep::Forever);
+}
+
+#[test]
+fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
+    for (text, line, expected) in [
+        (
+            "[worker]\n\nconcurency = 3\n",
+            3,
+            "`worker.concurency`: unknown key; did you mean `worker.concurrency`?",
+        ),
+        ("[wroker]\nlease = \"3s\"\n", 1, "`wroker`: unknown key"),
+        (
+            "[worker]\nlease = 30\n",
+            2,
+            "`worker.lease`: invalid type: integer `30`, expected a duration such as",
+        ),
+        ("[worker]\nlease = \"soon\"\n", 2, "`soon` is not a duration such as \"500ms\""),
+        ("[worker]\nlease = \"1ms\"\n", 2, "`worker.lease`: must be at least \"1s\""),
+        ("\nworker = 3\n", 2, "this is a section, not a key"),
+        ("[worker]\nname = \n", 2, "this is not TOML"),
+        ("[worker]\nname = \"a\"\nname = \"b\"\n", 3, "this is not TOML: duplicate key"),
+        ("[store]\nurl = \"mysql://host\"\n", 2, "must begin with sqlite:// or postgres://"),
+        (
+            "[kinds.\"a.b\"]\npriority = 10\n",
+            2,
+            "`kinds.\"a.b\".priority`: must be from 1 (first) to 9 (last)",
+        ),
+        ("[kinds.\"a.b\"]\npriority = 300\n", 2, "invalid value: integer `300`, expected u8"),
+        ("[kinds.\"a.b\"]\nencrypted = true\n", 2, "set encryption.current"),
+        ("[encryption]\ncurrent = \"k2\"\n", 2, "names a key that is not there"),
+        ("[log]\nformat = \"xml\"\n", 2, "expected `text` or `json`"),
+        ("[log]\nfilter = \"a=b=c\"\n", 2, "write a level such as \"info\""),
+        ("[queues.mail]\nconcurrency = 0\n", 2, "`queues.mail.concurrency`: must be at least 1"),
+        ("[retention.kinds.\"a.b\"]\ncompleted = \"never\"\n", 2, "nor \"forever\""),
+    ] {
+        let message = load_text(text).unwrap_err().to_string();
+
+        assert!(message.contains(&format!("compline.toml:{line}: ")), "{text}\n{message}");
+        assert!(message.contains(expected), "{text}\n{message}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_the_variable() {
+    for (name, value, expected) in [
+        ("COMPLINE__WORKER__CONCURENCY", "3", "did you mean COMPLINE__WORKER__CONCURRENCY?"),
+        ("COMPLINE__WORKER__CONCURRENCY", "many", "invalid type: string \"many\""),
+        ("COMPLINE__WORKER", "many", "this is a section"),
+        ("COMPLINE__WORKER__LEASE", "30", "`30` is not a duration"),
+        ("COMPLINE__STORE__CONNECTIONS", "0", "must be at least 1"),
+    ] {
+        let message = load_variables(&[(name, value)]).unwrap_err().to_string();
+
+        assert!(message.contains(&format!("{name}: ")), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let message = load_text("[worker]\nleese = \"3s\"\npole = \"1s\"\n").unwrap_err().to_string();
+
+    assert!(message.contains("worker.leese") && message.contains("worker.pole"), "{message}");
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_never_repeated() {
+    let secret = "c0ffee00c0ffee00";
+    for text in [
+        format!("[encryption.keys]\nk1 = \"{secret}\"\n"),
+        format!("[encryption]\nkeys = \"{secret}\"\n"),
+        format!("[encryption.keys]\nk1 = [\"{secret}\"]\n"),
+        format!("[encryption.keys]\nk1 = {{ key = \"{secret}\" }}\n"),
+        format!("[encryption.keys]\nk1 = \"{secret}\n"),
+        format!("[store]\nurl = [\"postgres://ada:{secret}@host/db\"]\n"),
+        format!("[store]\nurl = \"mysql://ada:{secret}@host/db\"\n"),
+    ] {
+        let error = load_text(&text).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");
+    }
+    let error = load_variables(&[("COMPLINE__ENCRYPTION__KEYS__K1", secret)]).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");
+    assert!(error.to_string().contains("`env:NAME`"), "{error}");
+}
+
+#[test]
+fn a_password_in_the_url_is_warned_of_and_hidden_when_shown() {
+    let loaded = load_text("[store]\nurl = \"postgres://ada:hunter2@host/db\"\n").unwrap();
+
+    assert!(loaded.warnings[0].to_string().contains("env:DATABASE_URL"), "{:?}", loaded.warnings);
+    let printed = format!("{loaded:?} {:?}", loaded.explain());
+    assert!(printed.contains("ada:[redacted]@host") && !printed.contains("hunter2"), "{printed}");
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let error = load_from(Some("/nowhere/compline.toml".into()), []).unwrap_err();
+
+    assert!(error.to_string().contains("/nowhere/compline.toml"), "{error}");
+}
