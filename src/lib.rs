@@ -4,5 +4,6 @@
 //! `ARCHITECTURE.md` is the map.
 
 pub mod config;
+pub mod seal;
 pub mod state;
 pub mod store;
