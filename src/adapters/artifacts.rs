@@ -1,0 +1,189 @@
+//! Artifacts as files: `directory/<job id>/<name>`, each written beside its place, flushed and renamed, so
+//! that a reader sees the whole file or none and a crash leaves at worst a temporary one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use futures::future::BoxFuture;
+use jobkit::{Artifacts, JobId, PortError};
+use uuid::Uuid;
+
+#[derive(Debug, Clone)]
+pub struct DirArtifacts {
+    directory: PathBuf,
+}
+
+/// File systems take 255 bytes; the temporary name is the longer one.
+const LONGEST_NAME: usize = 200;
+const SCHEME: &str = "file:";
+
+impl DirArtifacts {
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
+    }
+
+    /// Finds out whether files can be written here, by writing one: permissions, mounts and full disks all
+    /// answer to that and to nothing less.
+    pub fn probe(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.directory)?;
+        let probe = self.directory.join(format!(".probe-{}", Uuid::new_v4()));
+        let written = create_private(&probe).and_then(|mut file| file.write_all(b"probe"));
+        let removed = fs::remove_file(&probe);
+        written.and(removed)
+    }
+
+    fn place(&self, job: JobId, name: &str) -> io::Result<Place> {
+        check_name(name).map_err(|problem| io::Error::new(io::ErrorKind::InvalidInput, problem))?;
+        let directory = self.directory.join(job.to_string());
+        Ok(Place {
+            file: directory.join(name),
+            temporary: directory.join(format!(".{name}.{}", Uuid::new_v4().simple())),
+            directory,
+            address: format!("{SCHEME}{job}/{name}"),
+        })
+    }
+
+    fn write(&self, job: JobId, name: &str, bytes: &[u8]) -> io::Result<String> {
+        let place = self.place(job, name)?;
+        fs::create_dir_all(&place.directory)?;
+        place.fill(|file| file.write_all(bytes))
+    }
+
+    fn take(&self, job: JobId, name: &str, from: &Path) -> io::Result<String> {
+        let place = self.place(job, name)?;
+        // A link would be moved as a link, and what it points at could change or vanish.
+        if !fs::symlink_metadata(from)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
+        fs::create_dir_all(&place.directory)?;
+        make_private(from)?;
+        File::open(from)?.sync_all()?;
+        match fs::rename(from, &place.file) {
+            Ok(()) => {
+                sync_directory(&place.directory)?;
+                Ok(place.address)
+            }
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                let address = place.fill(|file| io::copy(&mut File::open(from)?, file).map(drop))?;
+                fs::remove_file(from)?;
+                Ok(address)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(&self, address: &str) -> io::Result<Vec<u8>> {
+        let parsed = address
+            .strip_prefix(SCHEME)
+            .and_then(|rest| rest.split_once('/'))
+            .and_then(|(job, name)| Some((job.parse::<JobId>().ok()?, name)));
+        let Some((job, name)) = parsed else {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is no address of the form file:JOB/NAME",
+            ));
+        };
+        fs::read(self.place(job, name)?.file)
+    }
+
+    /// File work waits for the disk, so it is done off the runtime's threads.
+    async fn off_runtime<T: Send + 'static>(
+        &self,
+        doing: String,
+        work: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, PortError> {
+        let own = self.clone();
+        match tokio::task::spawn_blocking(move || work(&own)).await {
+            Ok(done) => done.map_err(|cause| PortError::new(doing, cause)),
+            Err(cause) => Err(PortError::new(doing, cause)),
+        }
+    }
+}
+
+struct Place {
+    directory: PathBuf,
+    file: PathBuf,
+    temporary: PathBuf,
+    address: String,
+}
+
+impl Place {
+    fn fill(self, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<String> {
+        let written = create_private(&self.temporary).and_then(|mut file| {
+            fill(&mut file)?;
+            file.sync_all()?;
+            fs::rename(&self.temporary, &self.file)
+        });
+        if let Err(error) = written {
+            // The first error is the one to tell; what is left behind has a dot-name and harms nobody.
+            drop(fs::remove_file(&self.temporary));
+            return Err(error);
+        }
+        sync_directory(&self.directory)?;
+        Ok(self.address)
+    }
+}
+
+impl Artifacts for DirArtifacts {
+    fn put<'a>(
+        &'a self,
+        job: JobId,
+        name: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<String, PortError>> {
+        let (doing, name) = (format!("storing the artifact `{name}`"), name.to_string());
+        Box::pin(self.off_runtime(doing, move |own| own.write(job, &name, &bytes)))
+    }
+
+    fn put_file<'a>(
+        &'a self,
+        job: JobId,
+        name: &'a str,
+        file: &'a Path,
+    ) -> BoxFuture<'a, Result<String, PortError>> {
+        let doing = format!("storing the file `{}` as the artifact `{name}`", file.display());
+        let (name, file) = (name.to_string(), file.to_path_buf());
+        Box::pin(self.off_runtime(doing, move |own| own.take(job, &name, &file)))
+    }
+
+    fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
+        let (doing, address) = (format!("reading the artifact `{address}`"), address.to_string());
+        Box::pin(self.off_runtime(doing, move |own| own.read(&address)))
+    }
+}
+
+/// A name comes from a job, and a job's arguments may come from anybody: it must not leave its directory.
+fn check_name(name: &str) -> Result<(), String> {
+    let problem = match name {
+        "" => "is empty",
+        _ if name.len() > LONGEST_NAME => "is longer than 200 bytes",
+        _ if name.starts_with('.') => "begins with a dot",
+        _ if name.contains(['/', '\\']) => "has a separator in it",
+        _ if name.contains(|c: char| c.is_control()) => "has a control character in it",
+        _ => return Ok(()),
+    };
+    Err(format!("the name {problem}; use a plain file name such as `scores.csv`"))
+}
+
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(())
+}
+
+/// Without this the rename itself may be lost in a power failure.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! The shared ports made real: the clock, the files, the host. What only one family uses stands in that
+//! family's crate.
+
+pub mod artifacts;
+pub mod clock;
+pub mod host;

@@ -1,0 +1,39 @@
+//! Log lines to standard error, as text or as JSON. Standard output belongs to results, so that a pipe
+//! gets nothing else.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::settings::{Log, LogFormat};
+
+/// What this process is doing, which decides how much it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// A service: says what the settings ask for.
+    Service,
+    /// A command that prints its answer: says only what is amiss, or a log line would stand in the answer.
+    Command,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("`log.filter` cannot be read; write a level such as \"info\", or \"info,compline=debug\"")]
+    Filter(#[source] tracing_subscriber::filter::ParseError),
+    #[error("logging was started twice")]
+    Twice(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Starts logging for the life of the process.
+pub fn start(log: &Log, voice: Voice) -> Result<(), TelemetryError> {
+    let filter = match voice {
+        Voice::Service => EnvFilter::try_new(&log.filter).map_err(TelemetryError::Filter)?,
+        Voice::Command => EnvFilter::new("warn"),
+    };
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match log.format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
+    }
+    .map_err(TelemetryError::Twice)
+}
