@@ -1,1 +1,360 @@
-//! The store on SQLite.
+//! The store on SQLite: one file, one connection that writes, a few that read.
+//!
+//! Every verb that changes something is a function of a transaction and the time, in a file of its own; here
+//! is only how they are reached. The writer does whatever waits in one transaction, so the price of a
+//! durable commit is shared ([`writer`]).
+
+mod audit;
+mod change;
+mod claim;
+mod ending;
+mod finish;
+mod insert;
+mod migrate;
+mod prune;
+mod read;
+mod row;
+mod step;
+#[cfg(test)]
+mod tests;
+mod wake;
+mod worker;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use jobkit::{AuditEntry, Clock, JobId, Progress, StepRecord};
+use serde_json::json;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use self::wake::Bell;
+use self::writer::{BUSY_TIMEOUT, Done, Tx, Writer, connect};
+use super::{
+    Actor, Beat, Change, Changed, Claimed, Finished, Held, Inserted, JobDetail, JobFilter, JobRow, KindRow,
+    Migrated, NewRow, PruneRules, QueueRow, Report, Rescued, Result, Staged, Store, StoreError, Woken,
+    WorkerId, WorkerInfo, WorkerRow,
+};
+
+/// Enough for a console and a few programs at once; a reader costs memory.
+const READERS: u32 = 4;
+
+pub struct SqliteStore {
+    writer: Writer,
+    readers: SqlitePool,
+    bell: Bell,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it: `sqlite://relative.db`, `sqlite:///absolute.db` or a plain path.
+    pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
+        const OPENING: &str = "opening the SQLite store";
+        let failed = |cause: sqlx::Error| StoreError::Database { doing: OPENING, cause: Box::new(cause) };
+        let options = SqliteConnectOptions::new()
+            .filename(file(url)?)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A commit that was answered is on the disk.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            // Nothing refers by foreign key; saying so spares a look at every write.
+            .foreign_keys(false)
+            .pragma("temp_store", "memory")
+            .pragma("cache_size", "-16384")
+            // A checkpoint writes a page once however often it changed, so it pays to wait for a few.
+            .pragma("wal_autocheckpoint", "4000")
+            .statement_cache_capacity(256)
+            .row_buffer_size(1024)
+            .disable_statement_logging();
+        let writer = Writer::start(connect(&options).await.map_err(failed)?);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .min_connections(0)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options.pragma("query_only", "on"));
+        Ok(Self { writer, readers, bell: Bell::default(), clock })
+    }
+
+    fn now_us(&self) -> i64 {
+        self.clock.now().as_microsecond()
+    }
+
+    /// Runs `work` with the time at which its turn has come, not the time at which it was asked for.
+    async fn write<T, F>(&self, doing: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx, i64) -> BoxFuture<'t, Done<T>> + Send + 'static,
+    {
+        let clock = self.clock.clone();
+        self.writer.write(doing, move |tx| work(tx, clock.now().as_microsecond())).await
+    }
+
+    async fn read<T>(
+        &self,
+        doing: &'static str,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> Done<T>,
+    ) -> Result<T> {
+        let mut connection = self
+            .readers
+            .acquire()
+            .await
+            .map_err(|cause| StoreError::Database { doing, cause: Box::new(cause) })?;
+        work(&mut connection).await.map_err(|abort| abort.while_doing(doing))
+    }
+}
+
+fn file(url: &str) -> Result<PathBuf> {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
+    if path.is_empty() || path.contains(":memory:") {
+        return Err(StoreError::Refused(format!(
+            "`{url}` names no file: jobs in memory would be lost with the process; use sqlite://compline.db"
+        )));
+    }
+    let path = PathBuf::from(path);
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(StoreError::Refused(
+            format!("the folder `{}` of the SQLite store does not exist; make it first", folder.display()),
+        )),
+        _ => Ok(path),
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn migrate(&self) -> Result<Migrated> {
+        self.write("migrating", |tx, now| migrate::migrate(tx, now).boxed()).await
+    }
+
+    async fn now(&self) -> Result<Timestamp> {
+        Ok(self.clock.now())
+    }
+
+    async fn put_kinds(&self, kinds: &[KindRow]) -> Result<()> {
+        let kinds = kinds.to_vec();
+        self.write("writing down the kinds", move |tx, _| {
+            async move { worker::put_kinds(tx, &kinds).await }.boxed()
+        })
+        .await
+    }
+
+    async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+        const DOING: &str = "enqueueing";
+        let by = by.clone();
+        let plain = insert::Plain::of(rows, self.now_us()).map_err(|abort| abort.while_doing(DOING))?;
+        if let Some(plain) = plain {
+            return self.write(DOING, move |tx, _| async move { plain.insert(tx, &by).await }.boxed()).await;
+        }
+        let rows = rows.to_vec();
+        self.write(DOING, move |tx, now| async move { insert::insert(tx, now, &rows, &by).await }.boxed())
+            .await
+    }
+
+    async fn register(&self, worker: &WorkerInfo) -> Result<WorkerId> {
+        let info = worker.clone();
+        self.write("registering a worker", move |tx, now| worker::register(tx, now, info).boxed()).await
+    }
+
+    async fn beat(&self, worker: WorkerId) -> Result<Beat> {
+        self.write("beating", move |tx, now| worker::beat(tx, now, worker).boxed()).await
+    }
+
+    async fn retire(&self, worker: WorkerId) -> Result<()> {
+        self.write("retiring a worker", move |tx, now| worker::retire(tx, now, worker).boxed()).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRow>> {
+        self.read("listing workers", worker::workers).await
+    }
+
+    async fn rescue(&self, worker: WorkerId, beat: i64) -> Result<Vec<Rescued>> {
+        let (rescued, woken) =
+            self.write("rescuing jobs", move |tx, now| worker::rescue(tx, now, worker, beat).boxed()).await?;
+        self.bell.ring_for(woken);
+        Ok(rescued)
+    }
+
+    async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>> {
+        let queue = queue.to_owned();
+        self.write("claiming jobs", move |tx, now| claim::claim(tx, now, worker, queue, limit).boxed()).await
+    }
+
+    async fn finish(&self, worker: WorkerId, reports: &[Report]) -> Result<Finished> {
+        if reports.is_empty() {
+            return Ok(Finished::default());
+        }
+        let reports = reports.to_vec();
+        self.write("finishing jobs", move |tx, now| {
+            async move { finish::finish(tx, now, worker, &reports).await }.boxed()
+        })
+        .await
+    }
+
+    async fn give_back_unheld(&self, worker: WorkerId, held: &[JobId]) -> Result<u64> {
+        let held = held.iter().copied().collect();
+        let (count, woken) = self
+            .write("giving jobs back", move |tx, now| {
+                async move { worker::give_back_unheld(tx, now, worker, &held).await }.boxed()
+            })
+            .await?;
+        self.bell.ring_for(woken);
+        Ok(count)
+    }
+
+    async fn stage(&self, limit: usize) -> Result<Staged> {
+        const DOING: &str = "staging jobs";
+        // Most of the time nothing is due, and then there is no reason to ask for the write lock.
+        let now = self.now_us();
+        let next = self.read(DOING, async |connection| claim::next_due(connection, now).await).await?;
+        if next.is_none_or(|next| !next.is_zero()) {
+            return Ok(Staged { next, ..Staged::default() });
+        }
+        self.write(DOING, move |tx, now| claim::stage(tx, now, limit).boxed()).await
+    }
+
+    async fn ready_queues(&self) -> Result<Vec<String>> {
+        self.read("looking for work", claim::ready_queues).await
+    }
+
+    async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64> {
+        let rules = rules.clone();
+        self.write("pruning the history", move |tx, now| {
+            async move { prune::prune(tx, now, &rules, limit).await }.boxed()
+        })
+        .await
+    }
+
+    async fn steps(&self, job: JobId) -> Result<Vec<StepRecord>> {
+        self.read("reading steps", async |connection| step::steps(connection, job).await).await
+    }
+
+    async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()> {
+        let step = step.clone();
+        self.write("saving a step", move |tx, _| {
+            async move { step::save_step(tx, held, &step).await }.boxed()
+        })
+        .await
+    }
+
+    async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()> {
+        let progress = progress.clone();
+        self.write("saving progress", move |tx, now| {
+            async move { step::save_progress(tx, now, held, &progress).await }.boxed()
+        })
+        .await
+    }
+
+    async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<()> {
+        let (step, rows, by) = (step.clone(), rows.to_vec(), by.clone());
+        self.write("spawning children", move |tx, now| {
+            async move { step::spawn(tx, now, held, &step, &rows, &by).await }.boxed()
+        })
+        .await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<JobDetail>> {
+        self.read("reading a job", async |connection| {
+            // One snapshot, or a job that ends meanwhile would be in neither table or half told.
+            sqlx::query("BEGIN").execute(&mut *connection).await?;
+            let job = read::job(connection, id).await;
+            sqlx::query("COMMIT").execute(connection).await?;
+            job
+        })
+        .await
+    }
+
+    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>> {
+        self.read("listing jobs", async |connection| {
+            sqlx::query("BEGIN").execute(&mut *connection).await?;
+            let jobs = read::jobs(connection, filter).await;
+            sqlx::query("COMMIT").execute(connection).await?;
+            jobs
+        })
+        .await
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueRow>> {
+        self.read("listing queues", read::queues).await
+    }
+
+    async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed> {
+        let (filter, by) = (filter.clone(), by.clone());
+        let changed = self
+            .write("changing jobs", move |tx, now| {
+                async move { change::change(tx, now, &filter, change, &by, limit).await }.boxed()
+            })
+            .await?;
+        if !changed.asked.is_empty() {
+            self.bell.ring(&Woken::Cancel);
+        }
+        Ok(changed)
+    }
+
+    async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<()> {
+        let (queue, by, reason) = (queue.to_owned(), by.clone(), reason.to_owned());
+        self.write("pausing a queue", move |tx, now| {
+            async move {
+                sqlx::query(include_str!("sqlite/pause.sql"))
+                    .bind(queue.clone())
+                    .bind(now)
+                    .bind(by.0.clone())
+                    .bind(reason.clone())
+                    .execute(&mut *tx)
+                    .await?;
+                audit::queue(tx, now, &by, "queue.pause", &queue, Some(json!({ "reason": reason }))).await
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn resume(&self, queue: &str, by: &Actor) -> Result<()> {
+        let (name, by) = (queue.to_owned(), by.clone());
+        self.write("resuming a queue", move |tx, now| {
+            async move {
+                sqlx::query(include_str!("sqlite/resume.sql")).bind(name.clone()).execute(&mut *tx).await?;
+                audit::queue(tx, now, &by, "queue.resume", &name, None).await
+            }
+            .boxed()
+        })
+        .await?;
+        self.wake(queue).await
+    }
+
+    async fn append_audit(&self, entry: &AuditEntry) -> Result<()> {
+        let entry = entry.clone();
+        self.write("writing to the audit log", move |tx, now| {
+            async move { audit::entry(tx, now, &entry).await }.boxed()
+        })
+        .await
+    }
+
+    async fn audit_after(&self, seq: i64, limit: usize) -> Result<Vec<(i64, AuditEntry)>> {
+        self.read("reading the audit log", async |connection| audit::after(connection, seq, limit).await)
+            .await
+    }
+
+    async fn wake(&self, queue: &str) -> Result<()> {
+        self.bell.ring(&Woken::Queue(queue.to_owned()));
+        Ok(())
+    }
+
+    async fn listen(&self) -> Result<tokio::sync::mpsc::Receiver<Woken>> {
+        Ok(self.bell.listen())
+    }
+
+    async fn close(&self) {
+        self.bell.close();
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}

@@ -1,0 +1,125 @@
+//! From due to running: claims, fair between tenants, and what makes jobs due.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jobkit::JobId;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::row::{RowExt, hex_list};
+use super::writer::{Done, Tx};
+use crate::store::{Claimed, Fence, Staged, WorkerId};
+
+const LOOK: &str = include_str!("claim_look.sql");
+pub(super) const CLAIM: &str = include_str!("claim.sql");
+pub(super) const CLAIM_THESE: &str = include_str!("claim_these.sql");
+pub(super) const CLAIM_TENANTS: &str = include_str!("claim_tenants.sql");
+pub(super) const CLAIM_FAIR: &str = include_str!("claim_fair.sql");
+pub(super) const STAGE: &str = include_str!("stage.sql");
+pub(super) const STAGE_NEXT: &str = include_str!("stage_next.sql");
+pub(super) const READY_QUEUES: &str = include_str!("ready_queues.sql");
+
+pub(super) async fn claim(
+    tx: &mut Tx,
+    now: i64,
+    worker: WorkerId,
+    queue: String,
+    limit: usize,
+) -> Done<Vec<Claimed>> {
+    let look = sqlx::query(LOOK).bind(worker.0).bind(queue.clone()).fetch_one(&mut *tx).await?;
+    if !look.try_get::<bool, _>("alive")? {
+        // Nobody would ever take these jobs from a worker that was declared dead already.
+        return Ok(Vec::new());
+    }
+    if look.try_get("paused")? {
+        return Ok(Vec::new());
+    }
+    if look.try_get("tenants")? {
+        let chosen = choose_fairly(tx, &queue, limit).await?;
+        let rows = sqlx::query(CLAIM_THESE)
+            .bind(worker.0)
+            .bind(now)
+            .bind(hex_list(chosen.iter().copied()))
+            .fetch_all(tx)
+            .await?;
+        let place: std::collections::BTreeMap<JobId, usize> =
+            chosen.into_iter().enumerate().map(|(place, id)| (id, place)).collect();
+        return in_order(&rows, |id, _| place.get(&id).copied());
+    }
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = sqlx::query(CLAIM).bind(worker.0).bind(now).bind(queue).bind(limit).fetch_all(tx).await?;
+    in_order(&rows, |_, rank| rank)
+}
+
+/// `RETURNING` gives rows as it meets them, so their order is made here.
+fn in_order<K: Ord>(rows: &[SqliteRow], key: impl Fn(JobId, i64) -> K) -> Done<Vec<Claimed>> {
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let job = Claimed {
+            id: row.id("id")?,
+            fence: Fence(row.small("fence")?),
+            kind: row.text("kind")?,
+            queue: row.text("queue")?,
+            args: row.text("args")?,
+            attempt: row.small("attempt")?,
+            max_attempts: row.small("max_attempts")?,
+            tenant: row.text_if_any("tenant")?,
+            tags: row.json_if_any("tags")?.unwrap_or_default(),
+            metadata: row.json_if_any("metadata")?,
+        };
+        claimed.push((key(job.id, row.try_get("rank")?), job));
+    }
+    claimed.sort_by(|(a, first), (b, second)| a.cmp(b).then(first.id.cmp(&second.id)));
+    Ok(claimed.into_iter().map(|(_, job)| job).collect())
+}
+
+/// In turn over the tenants. How many jobs each of them has is not known beforehand, so as many are asked
+/// for as would do if all had enough, and more when that was too few.
+async fn choose_fairly(tx: &mut Tx, queue: &str, limit: usize) -> Done<Vec<JobId>> {
+    let tenants: Vec<Option<String>> = sqlx::query(CLAIM_TENANTS)
+        .bind(queue.to_owned())
+        .fetch_all(&mut *tx)
+        .await?
+        .iter()
+        .map(|row| row.try_get("name"))
+        .collect::<sqlx::Result<_>>()?;
+    let mut each = limit.div_ceil(tenants.len().max(1));
+    loop {
+        let rows = sqlx::query(CLAIM_FAIR)
+            .bind(queue.to_owned())
+            .bind(serde_json::to_string(&tenants)?)
+            .bind(i64::try_from(each).unwrap_or(i64::MAX))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&mut *tx)
+            .await?;
+        // Somebody took the last turn that was asked for, so there may be more behind it.
+        let mut turns = rows.iter().map(|row| row.small::<usize>("turn"));
+        let more =
+            turns.try_fold(false, |more, turn| Ok::<_, super::writer::Abort>(more || turn? == each))?;
+        if rows.len() == limit || !more {
+            return rows.iter().map(|row| row.id("id")).collect();
+        }
+        each = each.saturating_mul(2).min(limit);
+    }
+}
+
+pub(super) async fn stage(tx: &mut Tx, now: i64, limit: usize) -> Done<Staged> {
+    let rows = sqlx::query(STAGE)
+        .bind(now)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&mut *tx)
+        .await?;
+    let queues: BTreeSet<String> = rows.iter().map(|row| row.text("queue")).collect::<Done<_>>()?;
+    Ok(Staged { count: rows.len(), queues: queues.into_iter().collect(), next: next_due(tx, now).await? })
+}
+
+/// How long until the next job is due; zero when one is due already.
+pub(super) async fn next_due(connection: &mut SqliteConnection, now: i64) -> Done<Option<Duration>> {
+    let next: Option<i64> = sqlx::query_scalar(STAGE_NEXT).fetch_one(connection).await?;
+    Ok(next.map(|at| Duration::from_micros(u64::try_from(at.saturating_sub(now)).unwrap_or(0))))
+}
+
+pub(super) async fn ready_queues(connection: &mut SqliteConnection) -> Done<Vec<String>> {
+    Ok(sqlx::query_scalar(READY_QUEUES).fetch_all(connection).await?)
+}

@@ -1,0 +1,2 @@
+-- Primary key of job_history.
+DELETE FROM job_history WHERE id IN (SELECT unhex(gone.value) FROM json_each(?1) AS gone)

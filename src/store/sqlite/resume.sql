@@ -1,0 +1,2 @@
+-- Primary key of queue.
+UPDATE queue SET paused_at = NULL, paused_by = NULL, reason = NULL WHERE name = ?1 AND paused_at IS NOT NULL

@@ -1,0 +1,2 @@
+-- When the next job is due. The first entry of index job_due.
+SELECT min(run_at) FROM job WHERE state IN ('scheduled', 'retryable')

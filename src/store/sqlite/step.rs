@@ -1,0 +1,76 @@
+//! What a running attempt writes. The fence is checked in the statement that writes.
+
+use jobkit::{JobId, Progress, StepRecord};
+use serde_json::Value;
+use sqlx::{Row, SqliteConnection};
+
+use super::insert;
+use super::row::step_record;
+use super::writer::{Done, Tx};
+use crate::store::{Actor, Held, NewRow, StoreError};
+
+const STEPS: &str = include_str!("steps.sql");
+const SAVE_STEP: &str = include_str!("save_step.sql");
+const SAVE_PROGRESS: &str = include_str!("save_progress.sql");
+const STEP_DONE: &str = include_str!("step_done.sql");
+
+pub(super) async fn steps(connection: &mut SqliteConnection, job: JobId) -> Done<Vec<StepRecord>> {
+    sqlx::query(STEPS).bind(job.0).fetch_all(connection).await?.iter().map(step_record).collect()
+}
+
+pub(super) async fn save_step(tx: &mut Tx, held: Held, step: &StepRecord) -> Done<()> {
+    let saved = sqlx::query(SAVE_STEP)
+        .bind(held.job.0)
+        .bind(held.fence.0)
+        .bind(step.name.clone())
+        .bind(step.key.as_str().to_owned())
+        .bind(step.result.as_ref().map(Value::to_string))
+        .bind(i64::from(step.attempt))
+        .bind(step.at.as_microsecond())
+        .execute(tx)
+        .await?;
+    held_or_lost(saved.rows_affected())
+}
+
+pub(super) async fn save_progress(tx: &mut Tx, now: i64, held: Held, progress: &Progress) -> Done<()> {
+    let saved = sqlx::query(SAVE_PROGRESS)
+        .bind(held.job.0)
+        .bind(held.fence.0)
+        .bind(i64::try_from(progress.done).unwrap_or(i64::MAX))
+        .bind(i64::try_from(progress.total).unwrap_or(i64::MAX))
+        .bind(progress.message.clone())
+        .bind(now)
+        .execute(tx)
+        .await?;
+    held_or_lost(saved.rows_affected())
+}
+
+pub(super) async fn spawn(
+    tx: &mut Tx,
+    now: i64,
+    held: Held,
+    step: &StepRecord,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Done<()> {
+    let standing = sqlx::query(STEP_DONE)
+        .bind(held.job.0)
+        .bind(held.fence.0)
+        .bind(step.name.clone())
+        .fetch_one(&mut *tx)
+        .await?;
+    if !standing.try_get::<bool, _>("held")? {
+        return Err(StoreError::LeaseLost.into());
+    }
+    // The children are there too: the answer of an earlier try was lost on the way.
+    if standing.try_get("done")? {
+        return Ok(());
+    }
+    save_step(tx, held, step).await?;
+    insert::insert(tx, now, rows, by).await?;
+    Ok(())
+}
+
+fn held_or_lost(rows: u64) -> Done<()> {
+    if rows == 0 { Err(StoreError::LeaseLost.into()) } else { Ok(()) }
+}

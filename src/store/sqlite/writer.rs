@@ -1,0 +1,237 @@
+//! The one hand that writes. Whatever waits when it looks up is done in one transaction, so that many
+//! callers share one trip to the disk; nobody lingers for company, so a lone caller pays nothing for it.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use crate::store::StoreError;
+
+pub(super) type Tx = SqliteConnection;
+
+/// Why an operation inside a transaction gave up; either way nothing of it stays.
+pub(super) enum Abort {
+    Sql(sqlx::Error),
+    Store(StoreError),
+}
+
+impl From<sqlx::Error> for Abort {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for Abort {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<serde_json::Error> for Abort {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Sql(sqlx::Error::Decode(Box::new(error)))
+    }
+}
+
+impl Abort {
+    pub(super) fn while_doing(self, doing: &'static str) -> StoreError {
+        match self {
+            Abort::Sql(cause) => StoreError::Database { doing, cause: Box::new(cause) },
+            Abort::Store(error) => error,
+        }
+    }
+}
+
+pub(super) type Done<T> = Result<T, Abort>;
+
+/// One transaction must not grow so long that the first caller in it waits for hundreds of others.
+const MOST_IN_ONE_TRANSACTION: usize = 128;
+
+/// How long SQLite itself waits for another process before it says that the file is busy.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[async_trait]
+trait Op: Send {
+    /// Nobody waits for it any more and nothing of it was done.
+    fn abandoned(&self) -> bool;
+    /// Says whether what was done may stay.
+    async fn run(&mut self, tx: &mut Tx) -> bool;
+    fn answer(self: Box<Self>, committed: Result<(), String>);
+}
+
+struct Waiting<T, F> {
+    doing: &'static str,
+    work: Option<F>,
+    outcome: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+#[async_trait]
+impl<T, F> Op for Waiting<T, F>
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Done<T>> + Send + 'static,
+{
+    fn abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    async fn run(&mut self, tx: &mut Tx) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let outcome = work(tx).await.map_err(|abort| abort.while_doing(self.doing));
+        let keep = outcome.is_ok();
+        self.outcome = Some(outcome);
+        keep
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), String>) {
+        let answer = match (committed, self.outcome) {
+            // What was refused is refused whatever became of the others.
+            (_, Some(Err(error))) => Err(error),
+            (Ok(()), Some(outcome)) => outcome,
+            (Err(cause), _) => Err(StoreError::Database { doing: self.doing, cause: cause.into() }),
+            (Ok(()), None) => Err(closed(self.doing)),
+        };
+        // Whoever asked may have gone; the record stands either way.
+        let _ = self.reply.send(answer);
+    }
+}
+
+fn closed(doing: &'static str) -> StoreError {
+    StoreError::Database { doing, cause: "the store is closed".into() }
+}
+
+pub(super) struct Writer {
+    queue: Mutex<Option<mpsc::UnboundedSender<Box<dyn Op>>>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: SqliteConnection) -> Self {
+        let (queue, waiting) = mpsc::unbounded_channel();
+        let task = tokio::spawn(serve(connection, waiting));
+        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)) }
+    }
+
+    /// Runs `work` in a transaction, alone or with others, and answers when it is on the disk.
+    pub(super) async fn write<T, F>(&self, doing: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Done<T>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let op = Box::new(Waiting { doing, work: Some(work), outcome: None, reply });
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        queue.ok_or_else(|| closed(doing))?.send(op).map_err(|_| closed(doing))?;
+        answer.await.map_err(|_| closed(doing))?
+    }
+
+    /// Takes nothing more, does what waits, and closes the file.
+    pub(super) async fn close(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            warn!("the writer of the SQLite store ended badly: {error}");
+        }
+    }
+}
+
+async fn serve(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedReceiver<Box<dyn Op>>) {
+    while let Some(first) = waiting.recv().await {
+        let mut group = vec![first];
+        while group.len() < MOST_IN_ONE_TRANSACTION
+            && let Ok(op) = waiting.try_recv()
+        {
+            group.push(op);
+        }
+        group.retain(|op| !op.abandoned());
+        if group.is_empty() {
+            continue;
+        }
+        let committed = commit(&mut connection, &mut group).await;
+        for op in group {
+            op.answer(committed.clone());
+        }
+    }
+    if let Err(error) = connection.close().await {
+        warn!("closing the SQLite store: {error}");
+    }
+}
+
+async fn commit(tx: &mut Tx, group: &mut [Box<dyn Op>]) -> Result<(), String> {
+    let done = transaction(tx, group).await;
+    if done.is_err() {
+        // SQLite may have rolled back by itself, and then there is nothing left to do.
+        let _ = sqlx::query("ROLLBACK").execute(&mut *tx).await;
+    }
+    done.map_err(|error| error.to_string())
+}
+
+async fn transaction(tx: &mut Tx, group: &mut [Box<dyn Op>]) -> sqlx::Result<()> {
+    begin(tx).await?;
+    if let [op] = group {
+        let keep = op.run(tx).await;
+        let end = if keep { "COMMIT" } else { "ROLLBACK" };
+        sqlx::query(end).execute(&mut *tx).await?;
+        return Ok(());
+    }
+    for op in group {
+        sqlx::query("SAVEPOINT op").execute(&mut *tx).await?;
+        if !op.run(tx).await {
+            // Fails when the error was so bad that SQLite undid the whole transaction. Going on would then
+            // open a new one behind the back of those who are told that nothing was written.
+            sqlx::query("ROLLBACK TO op").execute(&mut *tx).await?;
+        }
+        sqlx::query("RELEASE op").execute(&mut *tx).await?;
+    }
+    sqlx::query("COMMIT").execute(&mut *tx).await?;
+    Ok(())
+}
+
+/// Another process may hold the file for longer than SQLite cares to wait. Nothing was begun, so nothing is
+/// lost by asking again.
+async fn begin(tx: &mut Tx) -> sqlx::Result<()> {
+    loop {
+        match sqlx::query("BEGIN IMMEDIATE").execute(&mut *tx).await {
+            Ok(_) => return Ok(()),
+            Err(error) if is_busy(&error) => {
+                warn!("another process has held the SQLite store for {BUSY_TIMEOUT:?}; waiting on");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: i32 = 5;
+    error
+        .as_database_error()
+        .and_then(|error| error.code()?.parse::<i32>().ok())
+        .is_some_and(|code| code & 0xff == SQLITE_BUSY)
+}
+
+/// Opens a connection; the first ones of several processes may meet while the file becomes a WAL file.
+pub(super) async fn connect(options: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
+    const PATIENCE: u32 = 200;
+    let mut tries = 0;
+    loop {
+        match options.connect().await {
+            Err(error) if is_busy(&error) && tries < PATIENCE => {
+                tries += 1;
+                // Changing the journal mode does not wait for the lock as other statements do. This is the
+                // disk's time, not the business's, so it is not the port's to give.
+                tokio::time::sleep(Duration::from_millis(25)).await;
+            }
+            opened => return opened,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+use compline::store::{Change, End};
+use jobkit::{AuditEntry, Clock};
+use serde_json::{Value, json};
+
+use crate::support::store::{
+    TestStore, ada, completed, discarded, named, promises, report, retry, set, step,
+};
+
+promises![
+    one_entry_names_all_jobs_of_a_batch,
+    a_batch_of_reports_is_one_entry_per_kind_of_ending,
+    what_people_do_is_written_down_with_their_name,
+    claims_beats_steps_and_progress_are_not_written_down,
+    what_was_refused_is_not_written_down,
+    entries_of_others_are_kept_as_they_are,
+    entries_come_in_pages_and_in_order,
+];
+
+async fn one_entry_names_all_jobs_of_a_batch(t: TestStore) {
+    let added = t.add_many(3).await;
+
+    let entries = t.store.audit_after(0, 10).await.unwrap();
+
+    let [(_, entry)] = entries.as_slice() else { panic!("one entry: {entries:?}") };
+    assert_eq!((entry.action.as_str(), entry.actor.as_str()), ("job.enqueue", "user:ada"));
+    assert_eq!((named(entry), entry.at), (set(added), Some(t.clock.now())));
+}
+
+async fn a_batch_of_reports_is_one_entry_per_kind_of_ending(t: TestStore) {
+    let worker = t.worker().await;
+    let added = t.add_many(6).await;
+    let jobs = t.claim(worker, 6).await;
+    let ends = [completed(), retry(1), completed(), End::GiveBack, discarded(), completed()];
+    let reports: Vec<_> = jobs.iter().zip(ends).map(|(job, end)| report(job, end)).collect();
+
+    t.store.finish(worker, &reports).await.unwrap();
+
+    let mut told: Vec<_> = t
+        .audit()
+        .await
+        .iter()
+        .map(|entry| {
+            assert_eq!(
+                (entry.action.as_str(), entry.actor.clone()),
+                ("job.finish", format!("worker:{}", worker.0))
+            );
+            (entry.outcome.clone(), named(entry))
+        })
+        .collect();
+    told.sort();
+    let wanted = [
+        ("completed".to_string(), set([added[0], added[2], added[5]])),
+        ("discarded".to_string(), set([added[4]])),
+        ("failed".to_string(), set([added[1]])),
+        ("given_back".to_string(), set([added[3]])),
+    ];
+    assert_eq!(told, wanted);
+}
+
+async fn what_people_do_is_written_down_with_their_name(t: TestStore) {
+    let id = t.add(|_| {}).await;
+
+    t.change(id, Change::Discard).await;
+    t.change(id, Change::Retry).await;
+    t.change(id, Change::Cancel).await;
+    t.store.pause("default", &ada(), "month end").await.unwrap();
+    t.store.resume("default", &ada()).await.unwrap();
+
+    let audit = t.audit().await;
+    let actions: Vec<_> = audit.iter().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions, ["job.discard", "job.retry", "job.cancel", "queue.pause", "queue.resume"]);
+    assert!(audit.iter().all(|entry| entry.actor == "user:ada"), "{audit:?}");
+    assert!(audit[..3].iter().all(|entry| named(entry) == set([id])), "{audit:?}");
+    assert!(audit[3..].iter().all(|entry| entry.object == "default"), "{audit:?}");
+    assert_eq!(audit[3].details["reason"], "month end");
+}
+
+async fn claims_beats_steps_and_progress_are_not_written_down(t: TestStore) {
+    let worker = t.worker().await;
+    let id = t.add(|_| {}).await;
+    let job = t.claim_one(worker).await;
+    t.store.beat(worker).await.unwrap();
+    t.store.save_step(job.held(), &step(id, "a", Some(Value::Null), &t.clock)).await.unwrap();
+    let progress = jobkit::Progress { done: 0, total: 0, message: String::new() };
+    t.store.save_progress(job.held(), &progress).await.unwrap();
+
+    assert_eq!(t.audit().await, []);
+}
+
+async fn what_was_refused_is_not_written_down(t: TestStore) {
+    let worker = t.worker().await;
+    let id = t.add(|_| {}).await;
+    let job = t.claim_one(worker).await;
+    t.change(id, Change::Retry).await;
+    t.finish(worker, &job, End::GiveBack).await;
+    t.finish(worker, &job, completed()).await;
+
+    let outcomes: Vec<_> = t.audit().await.into_iter().map(|entry| entry.outcome).collect();
+
+    assert_eq!(outcomes, ["given_back"]);
+}
+
+async fn entries_of_others_are_kept_as_they_are(t: TestStore) {
+    let entry = AuditEntry {
+        at: Some(t.clock.now() - std::time::Duration::from_secs(5)),
+        actor: "system".into(),
+        action: "backup.take".into(),
+        object: "ledger".into(),
+        outcome: "done".into(),
+        tenant: Some("acme".into()),
+        details: json!({ "bytes": 12, "deep": { "list": [1, "two", null] } }),
+    };
+
+    t.store.append_audit(&entry).await.unwrap();
+    t.store.append_audit(&AuditEntry { at: None, ..entry.clone() }).await.unwrap();
+
+    let entries: Vec<_> = t.audit().await;
+    assert_eq!(entries, [entry.clone(), AuditEntry { at: Some(t.clock.now()), ..entry }]);
+}
+
+async fn entries_come_in_pages_and_in_order(t: TestStore) {
+    let mut added = Vec::new();
+    for _ in 0..5 {
+        added.push(t.add(|_| {}).await);
+    }
+
+    let first = t.store.audit_after(0, 3).await.unwrap();
+    let second = t.store.audit_after(first[2].0, 3).await.unwrap();
+
+    assert_eq!((first.len(), second.len()), (3, 2));
+    let told: Vec<_> = first.iter().chain(&second).flat_map(|(_, entry)| named(entry)).collect();
+    assert_eq!(told, added);
+}

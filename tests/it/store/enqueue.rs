@@ -1,0 +1,95 @@
+use std::time::Duration;
+
+use compline::state::JobState;
+use jobkit::{Clock, When};
+use serde_json::json;
+
+use crate::support::store::{KIND, QUEUE, TestStore, ada, ids, promises, seconds};
+
+promises![
+    what_is_enqueued_can_be_read_back_whole,
+    a_job_for_later_is_scheduled_and_one_for_the_past_is_available,
+    answers_stand_in_the_order_of_the_rows,
+    a_batch_with_a_row_that_cannot_be_leaves_nothing_behind,
+    thousands_of_rows_are_one_batch,
+    an_empty_batch_is_no_error,
+];
+
+async fn what_is_enqueued_can_be_read_back_whole(t: TestStore) {
+    let id = t
+        .add(|row| {
+            row.priority = 7;
+            row.max_attempts = 9;
+            row.args = r#"{"text":"naïve \"quoted\" \\ \u0001","big":12345678901234567890,"n":1.50}"#.into();
+            row.tenant = Some("acme".into());
+            row.tags = vec!["month-end".into(), "it's".into()];
+            row.metadata = Some(json!({ "who": ["ada", null] }));
+        })
+        .await;
+
+    let job = t.job(id).await.job;
+
+    assert_eq!((job.kind.as_str(), job.queue.as_str(), job.state), (KIND, QUEUE, JobState::Available));
+    assert_eq!((job.priority, job.attempt, job.max_attempts), (7, 0, 9));
+    assert_eq!(
+        job.args, r#"{"text":"naïve \"quoted\" \\ \u0001","big":12345678901234567890,"n":1.50}"#,
+        "not a byte of the args is changed"
+    );
+    assert_eq!(job.tenant.as_deref(), Some("acme"));
+    assert_eq!(job.tags, ["month-end", "it's"]);
+    assert_eq!(job.metadata, Some(json!({ "who": ["ada", null] })));
+    assert_eq!((job.created_at, job.run_at), (t.clock.now(), t.clock.now()));
+    assert_eq!((job.claimed_at, job.finished_at, job.worker), (None, None, None));
+    assert_eq!((job.result, job.error, job.ran), (None, None, None));
+    assert_eq!(t.job(id).await.waits_for, []);
+}
+
+async fn a_job_for_later_is_scheduled_and_one_for_the_past_is_available(t: TestStore) {
+    let now = t.clock.now();
+    let hour = Duration::from_secs(3_600);
+
+    let later = t.add(|row| row.when = When::At(now + hour)).await;
+    let delayed = t.add(|row| row.when = When::After(seconds(90))).await;
+    let past = t.add(|row| row.when = When::At(now - hour)).await;
+
+    use JobState::{Available, Scheduled};
+    assert_eq!(t.states(&[later, delayed, past]).await, [Scheduled, Scheduled, Available]);
+    assert_eq!(t.job(later).await.job.run_at, now + hour);
+    assert_eq!(t.job(delayed).await.job.run_at, now + seconds(90));
+    assert_eq!(t.job(past).await.job.run_at, now - hour);
+}
+
+async fn answers_stand_in_the_order_of_the_rows(t: TestStore) {
+    let mut rows: Vec<_> = (0..20).map(|_| t.row()).collect();
+    rows.reverse();
+
+    let answers = t.insert(&rows).await;
+
+    let wanted: Vec<_> = rows.iter().map(|row| row.id).collect();
+    assert_eq!(answers.iter().map(|row| row.id).collect::<Vec<_>>(), wanted);
+    assert!(answers.iter().all(|row| !row.duplicate));
+}
+
+async fn a_batch_with_a_row_that_cannot_be_leaves_nothing_behind(t: TestStore) {
+    let good = t.row();
+    let mut bad = t.row();
+    bad.priority = 10;
+
+    t.store.insert(&[good.clone(), bad], &ada()).await.unwrap_err();
+
+    assert_eq!(t.store.job(good.id).await.unwrap(), None);
+    assert_eq!(t.store.audit_after(0, 10).await.unwrap(), []);
+}
+
+async fn thousands_of_rows_are_one_batch(t: TestStore) {
+    let added = t.add_many(5_000).await;
+    let worker = t.worker().await;
+
+    assert_eq!(ids(&t.claim(worker, 10_000).await), added);
+    assert_eq!(t.store.audit_after(0, 10).await.unwrap().len(), 1);
+}
+
+async fn an_empty_batch_is_no_error(t: TestStore) {
+    assert_eq!(t.insert(&[]).await, []);
+    assert_eq!(t.store.audit_after(0, 10).await.unwrap(), []);
+}

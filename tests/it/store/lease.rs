@@ -1,0 +1,229 @@
+use compline::state::JobState;
+use compline::store::{Actor, Beat, Change, Rescued, StoreError};
+use jobkit::{Clock, Progress};
+
+use crate::support::store::{
+    TestStore, ada, completed, ids, named, promises, refusal, retry, seconds, set, step,
+};
+
+promises![
+    a_worker_is_listed_until_it_retires,
+    every_beat_moves_the_counter,
+    a_beat_tells_which_jobs_somebody_wants_cancelled,
+    a_worker_whose_counter_moved_is_not_rescued_from,
+    the_jobs_of_a_dead_worker_are_available_at_once,
+    the_last_attempt_lost_is_the_last,
+    a_lost_attempt_is_told_of,
+    a_dead_worker_hears_that_it_is_dead,
+    the_report_of_a_dead_worker_is_refused_even_when_its_job_was_discarded,
+    rescuing_twice_finds_nothing_the_second_time,
+    a_job_that_was_to_be_cancelled_is_not_run_again_after_a_rescue,
+    what_is_not_in_hand_is_given_back_and_not_counted,
+    what_was_to_be_cancelled_is_not_given_back,
+    a_worker_that_still_holds_jobs_cannot_retire,
+    an_old_fence_writes_no_step_and_no_progress,
+];
+
+async fn a_worker_is_listed_until_it_retires(t: TestStore) {
+    let (stays, goes) = (t.worker().await, t.worker().await);
+
+    t.store.retire(goes).await.unwrap();
+
+    let workers = t.store.workers().await.unwrap();
+    assert_eq!(workers.iter().map(|worker| worker.id).collect::<Vec<_>>(), [stays]);
+    let worker = &workers[0];
+    assert_eq!((worker.name.as_str(), worker.version.as_str(), worker.beat), ("here", "1", 0));
+    assert_eq!((worker.started_at, worker.beat_at), (t.clock.now(), t.clock.now()));
+    assert_eq!((worker.lease, worker.queues.as_slice()), (seconds(30), ["default".to_string()].as_slice()));
+}
+
+async fn every_beat_moves_the_counter(t: TestStore) {
+    let worker = t.worker().await;
+    t.clock.advance(seconds(10));
+
+    assert_eq!(t.store.beat(worker).await.unwrap(), Beat::Holds { cancel: vec![] });
+    t.store.beat(worker).await.unwrap();
+
+    let worker = &t.store.workers().await.unwrap()[0];
+    assert_eq!((worker.beat, worker.beat_at), (2, t.clock.now()));
+}
+
+async fn a_beat_tells_which_jobs_somebody_wants_cancelled(t: TestStore) {
+    let (worker, other) = (t.worker().await, t.worker().await);
+    let added = t.add_many(2).await;
+    t.claim(worker, 2).await;
+
+    let changed = t.change(added[1], Change::Cancel).await;
+
+    assert_eq!((changed.ids, changed.asked), (vec![], vec![added[1]]));
+    let wanted = Beat::Holds { cancel: vec![(added[1], "cancelled by user:ada".into())] };
+    assert_eq!(t.store.beat(worker).await.unwrap(), wanted);
+    assert_eq!(t.store.beat(other).await.unwrap(), Beat::Holds { cancel: vec![] });
+}
+
+async fn a_worker_whose_counter_moved_is_not_rescued_from(t: TestStore) {
+    let worker = t.worker().await;
+    let id = t.add(|_| {}).await;
+    t.claim(worker, 1).await;
+    t.store.beat(worker).await.unwrap();
+
+    assert_eq!(t.store.rescue(worker, 0).await.unwrap(), []);
+
+    assert_eq!(t.state(id).await, JobState::Running);
+    assert_eq!(t.store.beat(worker).await.unwrap(), Beat::Holds { cancel: vec![] });
+}
+
+async fn the_jobs_of_a_dead_worker_are_available_at_once(t: TestStore) {
+    let (dead, alive) = (t.worker().await, t.worker().await);
+    let added = t.add_many(3).await;
+    t.claim(dead, 2).await;
+    t.claim(alive, 1).await;
+
+    let mut rescued = t.store.rescue(dead, 0).await.unwrap();
+
+    rescued.sort_by_key(|job| job.id);
+    let wanted = added[..2].iter().map(|id| Rescued { id: *id, state: JobState::Available });
+    assert_eq!(rescued, wanted.collect::<Vec<_>>());
+    assert_eq!(t.state(added[2]).await, JobState::Running);
+    let again = t.claim(alive, 5).await;
+    assert_eq!(ids(&again), added[..2]);
+    assert!(again.iter().all(|job| job.attempt == 2), "the lost attempt counts: {again:?}");
+}
+
+async fn the_last_attempt_lost_is_the_last(t: TestStore) {
+    let worker = t.worker().await;
+    let id = t.add(|row| row.max_attempts = 1).await;
+    t.claim(worker, 1).await;
+
+    let rescued = t.store.rescue(worker, 0).await.unwrap();
+
+    assert_eq!(rescued, [Rescued { id, state: JobState::Discarded }]);
+    let job = t.job(id).await.job;
+    assert_eq!((job.state, job.error.as_deref()), (JobState::Discarded, Some("lease expired")));
+}
+
+async fn a_lost_attempt_is_told_of(t: TestStore) {
+    let worker = t.worker().await;
+    let first = t.add(|_| {}).await;
+    let last = t.add(|row| row.max_attempts = 1).await;
+    let claimed_at = t.clock.now();
+    t.claim(worker, 2).await;
+    t.clock.advance(seconds(60));
+
+    t.store.rescue(worker, 0).await.unwrap();
+
+    for id in [first, last] {
+        let attempts = t.job(id).await.attempts;
+        let [attempt] = attempts.as_slice() else { panic!("one attempt: {attempts:?}") };
+        assert_eq!((attempt.attempt, attempt.end.as_str(), attempt.worker), (1, "lost", Some(worker)));
+        assert_eq!((attempt.error.as_deref(), attempt.ran), (Some("lease expired"), seconds(60)));
+        assert_eq!((attempt.claimed_at, attempt.finished_at), (Some(claimed_at), t.clock.now()));
+    }
+    let audit = t.audit().await;
+    let [entry] = audit.as_slice() else { panic!("one entry: {audit:?}") };
+    assert_eq!((entry.action.as_str(), entry.actor.as_str()), ("job.rescue", "system"));
+    assert_eq!(named(entry), set([first, last]));
+}
+
+async fn a_dead_worker_hears_that_it_is_dead(t: TestStore) {
+    let worker = t.worker().await;
+
+    t.store.rescue(worker, 0).await.unwrap();
+
+    assert_eq!(t.store.beat(worker).await.unwrap(), Beat::Lost);
+    assert_eq!(t.store.workers().await.unwrap(), []);
+}
+
+async fn the_report_of_a_dead_worker_is_refused_even_when_its_job_was_discarded(t: TestStore) {
+    let worker = t.worker().await;
+    let again = t.add(|_| {}).await;
+    let last = t.add(|row| row.max_attempts = 1).await;
+    let jobs = t.claim(worker, 2).await;
+    t.store.rescue(worker, 0).await.unwrap();
+
+    for job in &jobs {
+        assert_eq!(t.finish(worker, job, completed()).await.refused, [job.id]);
+    }
+
+    assert_eq!(t.states(&[again, last]).await, [JobState::Available, JobState::Discarded]);
+}
+
+async fn rescuing_twice_finds_nothing_the_second_time(t: TestStore) {
+    let worker = t.worker().await;
+    t.add(|_| {}).await;
+    t.claim(worker, 1).await;
+
+    assert_eq!(t.store.rescue(worker, 0).await.unwrap().len(), 1);
+    assert_eq!(t.store.rescue(worker, 0).await.unwrap(), []);
+}
+
+async fn a_job_that_was_to_be_cancelled_is_not_run_again_after_a_rescue(t: TestStore) {
+    let worker = t.worker().await;
+    let id = t.add(|_| {}).await;
+    t.claim(worker, 1).await;
+    t.change(id, Change::Cancel).await;
+
+    let rescued = t.store.rescue(worker, 0).await.unwrap();
+
+    assert_eq!(rescued, [Rescued { id, state: JobState::Cancelled }]);
+    let job = t.job(id).await.job;
+    assert_eq!((job.state, job.error), (JobState::Cancelled, Some(format!("cancelled by {}", ada().0))));
+}
+
+async fn what_is_not_in_hand_is_given_back_and_not_counted(t: TestStore) {
+    let worker = t.worker().await;
+    let added = t.add_many(3).await;
+    t.claim(worker, 3).await;
+
+    assert_eq!(t.store.give_back_unheld(worker, &added[1..2]).await.unwrap(), 2);
+
+    use JobState::{Available, Running};
+    assert_eq!(t.states(&added).await, [Available, Running, Available]);
+    let again = t.claim(worker, 5).await;
+    let told: Vec<_> = again.iter().map(|job| (job.id, job.attempt, job.fence.0)).collect();
+    assert_eq!(told, [(added[0], 1, 2), (added[2], 1, 2)]);
+}
+
+async fn what_was_to_be_cancelled_is_not_given_back(t: TestStore) {
+    let worker = t.worker().await;
+    let id = t.add(|_| {}).await;
+    t.claim(worker, 1).await;
+    t.change(id, Change::Cancel).await;
+
+    t.store.give_back_unheld(worker, &[]).await.unwrap();
+
+    assert_eq!(t.state(id).await, JobState::Cancelled);
+}
+
+async fn a_worker_that_still_holds_jobs_cannot_retire(t: TestStore) {
+    let worker = t.worker().await;
+    t.add(|_| {}).await;
+    let job = t.claim_one(worker).await;
+
+    refusal(t.store.retire(worker).await);
+    assert_eq!(t.store.beat(worker).await.unwrap(), Beat::Holds { cancel: vec![] });
+
+    t.finish(worker, &job, completed()).await;
+    t.store.retire(worker).await.unwrap();
+    assert_eq!(t.store.beat(worker).await.unwrap(), Beat::Lost);
+}
+
+async fn an_old_fence_writes_no_step_and_no_progress(t: TestStore) {
+    let worker = t.worker().await;
+    let id = t.add(|_| {}).await;
+    let job = t.claim_one(worker).await;
+    t.finish(worker, &job, retry(1)).await;
+
+    let old = job.held();
+    let progress = Progress { done: 1, total: 2, message: "half".into() };
+    let step = step(id, "send", Some(1.into()), &t.clock);
+    assert!(matches!(t.store.save_step(old, &step).await, Err(StoreError::LeaseLost)));
+    assert!(matches!(t.store.save_progress(old, &progress).await, Err(StoreError::LeaseLost)));
+    let children = [t.row()];
+    let spawned = t.store.spawn(old, &step, &children, &Actor::worker(worker)).await;
+    assert!(matches!(spawned, Err(StoreError::LeaseLost)));
+
+    let detail = t.job(id).await;
+    assert_eq!((detail.steps, detail.progress), (vec![], None));
+    assert_eq!(t.store.job(children[0].id).await.unwrap(), None);
+}

@@ -1,0 +1,17 @@
+//! The promises of the store, each kept by both databases: one text, run twice.
+
+mod audit;
+mod change;
+mod claim;
+mod concurrency;
+mod dependencies;
+mod enqueue;
+mod finish;
+mod lease;
+mod postgres;
+mod prune;
+mod reading;
+mod staging;
+mod steps;
+mod unique;
+mod wake;

@@ -1,0 +1,134 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use compline::state::JobState;
+use compline::store::{JobFilter, KindRow};
+use jobkit::{Clock, JobId, When};
+
+use crate::support::store::{TestStore, ada, completed, promises, retry, seconds};
+
+promises![
+    a_job_that_is_not_there_is_none,
+    jobs_are_listed_newest_first_alive_and_ended_together,
+    a_cursor_goes_on_where_the_page_ended,
+    every_condition_narrows_the_list,
+    queues_are_listed_with_what_is_in_them,
+    kinds_can_be_written_down_again_and_again,
+    migrating_again_changes_nothing,
+];
+
+async fn listed(t: &TestStore, filter: JobFilter) -> Vec<JobId> {
+    t.store.jobs(&filter).await.unwrap().into_iter().map(|job| job.id).collect()
+}
+
+async fn a_job_that_is_not_there_is_none(t: TestStore) {
+    assert_eq!(t.store.job(t.ids.next()).await.unwrap(), None);
+}
+
+async fn jobs_are_listed_newest_first_alive_and_ended_together(t: TestStore) {
+    let worker = t.worker().await;
+    let mut added = t.add_many(4).await;
+    t.run(worker, completed()).await;
+    t.run(worker, retry(9)).await;
+
+    added.reverse();
+
+    assert_eq!(listed(&t, JobFilter::default()).await, added);
+}
+
+async fn a_cursor_goes_on_where_the_page_ended(t: TestStore) {
+    let worker = t.worker().await;
+    let mut added = t.add_many(5).await;
+    for _ in 0..3 {
+        t.run(worker, completed()).await;
+    }
+    added.reverse();
+
+    let first = listed(&t, JobFilter { limit: 2, ..JobFilter::default() }).await;
+    let rest = listed(&t, JobFilter { before: Some(first[1]), ..JobFilter::default() }).await;
+
+    assert_eq!((first.as_slice(), rest.as_slice()), (&added[..2], &added[2..]));
+}
+
+async fn every_condition_narrows_the_list(t: TestStore) {
+    let worker = t.worker().await;
+    let failed = t.add(|_| {}).await;
+    t.run(worker, retry(9)).await;
+    let done = t.add(|row| row.kind = "a.kind".into()).await;
+    t.run(worker, completed()).await;
+    let noon = t.clock.now();
+    t.clock.advance(seconds(60));
+    let tenants = t.add(|row| row.tenant = Some("acme".into())).await;
+    let tagged = t.add(|row| row.tags = vec!["x".into(), "y".into()]).await;
+    let queued = t.add(|row| row.queue = "other".into()).await;
+    let all = [queued, tagged, tenants, done, failed];
+
+    let f = JobFilter::default;
+    for (filter, wanted) in [
+        (f(), all.as_slice()),
+        (JobFilter { ids: vec![done, tagged], ..f() }, &[tagged, done]),
+        (JobFilter { states: vec![JobState::Completed], ..f() }, &[done]),
+        (JobFilter { states: vec![JobState::Completed, JobState::Retryable], ..f() }, &[done, failed]),
+        (JobFilter { states: vec![JobState::Discarded], ..f() }, &[]),
+        (JobFilter { kinds: vec!["a.kind".into()], ..f() }, &[done]),
+        (JobFilter { queues: vec!["other".into()], ..f() }, &[queued]),
+        (JobFilter { tenants: vec!["acme".into()], ..f() }, &[tenants]),
+        (JobFilter { tags: vec!["y".into(), "x".into()], ..f() }, &[tagged]),
+        (JobFilter { tags: vec!["x".into(), "z".into()], ..f() }, &[]),
+        (JobFilter { created_from: Some(noon + Duration::from_secs(60)), ..f() }, &all[..3]),
+        (JobFilter { created_until: Some(noon + Duration::from_secs(60)), ..f() }, &all[3..]),
+        (JobFilter { error: Some("AGAIN".into()), ..f() }, &[failed]),
+        (JobFilter { kinds: vec!["a.kind".into()], queues: vec!["other".into()], ..f() }, &[]),
+    ] {
+        assert_eq!(listed(&t, filter.clone()).await, wanted, "{filter:?}");
+    }
+}
+
+async fn queues_are_listed_with_what_is_in_them(t: TestStore) {
+    let worker = t.worker().await;
+    t.add(|_| {}).await;
+    t.run(worker, retry(60)).await;
+    let oldest = t.clock.now();
+    t.add_many(2).await;
+    t.clock.advance(seconds(5));
+    t.add(|_| {}).await;
+    t.add(|row| (row.queue, row.when) = ("later".into(), When::After(seconds(9)))).await;
+    t.store.pause("paused", &ada(), "why").await.unwrap();
+
+    let queues = t.store.queues().await.unwrap();
+
+    let told: Vec<_> =
+        queues.iter().map(|queue| (queue.name.as_str(), &queue.counts, queue.oldest)).collect();
+    let default = BTreeMap::from([(JobState::Available, 3), (JobState::Retryable, 1)]);
+    let later = BTreeMap::from([(JobState::Scheduled, 1)]);
+    let paused = BTreeMap::new();
+    assert_eq!(
+        told,
+        [("default", &default, Some(oldest)), ("later", &later, None), ("paused", &paused, None)]
+    );
+    assert_eq!(queues[2].paused_at, Some(t.clock.now()));
+}
+
+async fn kinds_can_be_written_down_again_and_again(t: TestStore) {
+    let mut kind = KindRow {
+        kind: "a.kind".into(),
+        queue: "default".into(),
+        priority: 5,
+        max_attempts: 3,
+        encrypted: false,
+        unique: true,
+    };
+    t.store.put_kinds(std::slice::from_ref(&kind)).await.unwrap();
+    kind.priority = 2;
+    t.store.put_kinds(&[kind]).await.unwrap();
+    t.store.put_kinds(&[]).await.unwrap();
+}
+
+async fn migrating_again_changes_nothing(t: TestStore) {
+    let id = t.add(|_| {}).await;
+
+    let migrated = t.store.migrate().await.unwrap();
+
+    assert_eq!(migrated.from, migrated.to);
+    assert_eq!(t.state(id).await, JobState::Available);
+}

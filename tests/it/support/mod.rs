@@ -1,0 +1,4 @@
+//! Starts what a test needs in one line.
+
+pub mod postgres;
+pub mod store;

@@ -1,0 +1,254 @@
+//! A real store with a clock that the test holds, and the few lines that every test would write again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compline::state::JobState;
+use compline::store::sqlite::SqliteStore;
+use compline::store::{
+    Actor, Change, Changed, Claimed, End, Finished, Inserted, JobDetail, JobFilter, NewRow, Release, Report,
+    Store, StoreError, UniqueRow, WorkerId, WorkerInfo,
+};
+use jobkit::testing::ManualClock;
+use jobkit::{AuditEntry, IdGenerator, JobId, OnConflict, OnParentFailure, StepKey, StepRecord, When};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::postgres;
+
+/// Writes each promise twice: once kept by SQLite, once by PostgreSQL.
+macro_rules! promises {
+    ($($promise:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                super::$promise($crate::support::store::TestStore::sqlite().await).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                super::$promise($crate::support::store::TestStore::postgres().await).await;
+            })+
+        }
+    };
+}
+pub(crate) use promises;
+
+/// How to come to one set of jobs, for as many processes as a test plays.
+#[derive(Clone)]
+pub struct Door {
+    place: Place,
+    clock: Arc<ManualClock>,
+}
+
+#[derive(Clone)]
+enum Place {
+    File(Arc<TempDir>),
+    Database(String),
+}
+
+impl Door {
+    pub async fn open(&self) -> Arc<dyn Store> {
+        match &self.place {
+            Place::File(folder) => {
+                let url = format!("sqlite://{}", folder.path().join("jobs.db").display());
+                Arc::new(SqliteStore::open(&url, self.clock.clone()).await.unwrap())
+            }
+            Place::Database(url) => Arc::new(postgres::store(url, self.clock.clone())),
+        }
+    }
+}
+
+pub struct TestStore {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<ManualClock>,
+    pub ids: Arc<IdGenerator>,
+    door: Door,
+}
+
+pub const QUEUE: &str = "default";
+pub const KIND: &str = "test.kind";
+
+pub fn ada() -> Actor {
+    Actor("user:ada".into())
+}
+
+impl TestStore {
+    pub async fn sqlite() -> Self {
+        Self::new(folder()).await
+    }
+
+    pub async fn postgres() -> Self {
+        Self::new(Place::Database(postgres::database().await)).await
+    }
+
+    async fn new(place: Place) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let door = Door { place, clock: clock.clone() };
+        let store = door.open().await;
+        store.migrate().await.unwrap();
+        let ids = Arc::new(IdGenerator::new(clock.clone()));
+        Self { store, clock, ids, door }
+    }
+
+    /// The same jobs through another door, as a second process would come in.
+    pub async fn another(&self) -> Arc<dyn Store> {
+        self.door.open().await
+    }
+
+    /// A place of the same make where nothing is yet, not even the schema.
+    pub async fn empty(&self) -> Door {
+        let place = match &self.door.place {
+            Place::File(_) => folder(),
+            Place::Database(_) => Place::Database(postgres::empty_database().await),
+        };
+        Door { place, clock: self.clock.clone() }
+    }
+
+    pub fn row(&self) -> NewRow {
+        NewRow {
+            id: self.ids.next(),
+            kind: KIND.into(),
+            queue: QUEUE.into(),
+            priority: 5,
+            max_attempts: 3,
+            when: When::Now,
+            args: r#"{"n":1}"#.into(),
+            unique: None,
+            tenant: None,
+            tags: Vec::new(),
+            metadata: None,
+            after: Vec::new(),
+            on_parent_failure: OnParentFailure::Cancel,
+        }
+    }
+
+    pub async fn insert(&self, rows: &[NewRow]) -> Vec<Inserted> {
+        self.store.insert(rows, &ada()).await.unwrap()
+    }
+
+    /// A row made from the plain one.
+    pub async fn add(&self, change: impl FnOnce(&mut NewRow)) -> JobId {
+        let mut row = self.row();
+        change(&mut row);
+        self.insert(&[row]).await[0].id
+    }
+
+    pub async fn add_many(&self, count: usize) -> Vec<JobId> {
+        let rows: Vec<_> = (0..count).map(|_| self.row()).collect();
+        self.insert(&rows).await.into_iter().map(|row| row.id).collect()
+    }
+
+    pub async fn worker(&self) -> WorkerId {
+        let lease = Duration::from_secs(30);
+        let info = WorkerInfo { name: "here".into(), version: "1".into(), lease, queues: vec![QUEUE.into()] };
+        self.store.register(&info).await.unwrap()
+    }
+
+    pub async fn claim(&self, worker: WorkerId, limit: usize) -> Vec<Claimed> {
+        self.store.claim(worker, QUEUE, limit).await.unwrap()
+    }
+
+    /// The one job there is.
+    pub async fn claim_one(&self, worker: WorkerId) -> Claimed {
+        let mut claimed = self.claim(worker, 1).await;
+        assert_eq!(claimed.len(), 1, "one job to claim");
+        claimed.remove(0)
+    }
+
+    pub async fn finish(&self, worker: WorkerId, job: &Claimed, end: End) -> Finished {
+        self.store.finish(worker, &[report(job, end)]).await.unwrap()
+    }
+
+    /// Claims the one job there is and ends it so.
+    pub async fn run(&self, worker: WorkerId, end: End) -> JobId {
+        let job = self.claim_one(worker).await;
+        assert_eq!(self.finish(worker, &job, end).await.refused, []);
+        job.id
+    }
+
+    pub async fn job(&self, id: JobId) -> JobDetail {
+        self.store.job(id).await.unwrap().expect("a job that is there")
+    }
+
+    pub async fn state(&self, id: JobId) -> JobState {
+        self.job(id).await.job.state
+    }
+
+    pub async fn states(&self, ids: &[JobId]) -> Vec<JobState> {
+        let mut states = Vec::new();
+        for id in ids {
+            states.push(self.state(*id).await);
+        }
+        states
+    }
+
+    pub async fn change(&self, id: JobId, change: Change) -> Changed {
+        let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
+        self.store.change(&filter, change, &ada(), 100).await.unwrap()
+    }
+
+    /// What stands in the audit log, without the entries of `job.enqueue`.
+    pub async fn audit(&self) -> Vec<AuditEntry> {
+        let entries = self.store.audit_after(0, 1_000).await.unwrap();
+        entries.into_iter().map(|(_, entry)| entry).filter(|entry| entry.action != "job.enqueue").collect()
+    }
+}
+
+fn folder() -> Place {
+    Place::File(Arc::new(tempfile::tempdir().unwrap()))
+}
+
+pub fn report(job: &Claimed, end: End) -> Report {
+    let ran = Duration::from_millis(1_500);
+    Report { held: job.held(), attempt: job.attempt, end, ran, log: Vec::new() }
+}
+
+pub fn completed() -> End {
+    End::Completed { result: None }
+}
+
+pub fn discarded() -> End {
+    End::Discarded { error: "beyond help".into() }
+}
+
+pub fn retry(seconds: u64) -> End {
+    End::Retry { after: Duration::from_secs(seconds), error: "try again".into() }
+}
+
+pub fn ids(jobs: &[Claimed]) -> Vec<JobId> {
+    jobs.iter().map(|job| job.id).collect()
+}
+
+pub fn set(ids: impl IntoIterator<Item = JobId>) -> BTreeSet<JobId> {
+    ids.into_iter().collect()
+}
+
+pub fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub fn unique(key: u8, release: Release, on_conflict: OnConflict) -> Option<UniqueRow> {
+    Some(UniqueRow { key: [key; 32], release, on_conflict })
+}
+
+/// The ids that an audit entry names.
+pub fn named(entry: &AuditEntry) -> BTreeSet<JobId> {
+    let ids = entry.details["jobs"].as_array().expect("an entry that names jobs");
+    ids.iter().map(|id| id.as_str().unwrap().parse().unwrap()).collect()
+}
+
+pub fn refusal<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> String {
+    match answer {
+        Err(StoreError::Refused(reason)) => reason,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+pub fn step(job: JobId, name: &str, result: Option<Value>, clock: &ManualClock) -> StepRecord {
+    use jobkit::Clock;
+    let key = StepKey::derive(job, name);
+    StepRecord { name: name.into(), key, result, attempt: 1, at: clock.now() }
+}
