@@ -1,0 +1,530 @@
+//! Who may import whom, and what every file owes its reader: DESIGN's rules, kept by a test.
+//!
+//! Each rule is a function from the tree to the violations it finds, so that the same function is asked
+//! about this repository and about a snippet that breaks the rule: a rule that cannot fail keeps nothing.
+//! A rule that is wrong is changed here, in review; an exception is listed with its reason.
+
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use source::Source;
+
+/// Crates of others and the places that may name them; a place ending in `/` is a folder.
+const OWNED_CRATES: &[(&str, &[&str])] = &[
+    ("apalis", &["src/worker/apalis_backend.rs", "src/worker.rs", "src/worker/mod.rs", "src/app.rs"]),
+    ("axum", &["src/http.rs", "src/http/"]),
+    ("iforest", &["jobs/journal/"]),
+    ("lettre", &["src/adapters/"]),
+    ("linfa", &["jobs/journal/"]),
+    ("ndarray", &["jobs/journal/"]),
+    ("sqlx", &["src/store/"]),
+];
+
+/// Values in, values out: no runtime, no clock, no files, so that a table can test them.
+const PURE: &[&str] = &[
+    "src/state.rs",
+    "src/scheduler/cron",
+    "src/scheduler/calendar",
+    "jobs/jobkit/src/policy.rs",
+    "jobs/jobkit/src/outcome.rs",
+    "jobs/journal/src/features",
+    "jobs/journal/iforest/src/",
+    "jobs/retention/src/holds",
+];
+const IMPURE_WORDS: &[&str] =
+    &["async", "await", "tokio", "reqwest", "sqlx", "SystemTime", "Instant", "Clock", "ManualClock"];
+const IMPURE_PATHS: &[&str] =
+    &["std::fs", "std::net", "std::env", "std::process", "std::io", "std::time::Instant"];
+
+/// Files that may say `unsafe`, with the reason.
+const UNSAFE: &[(&str, &str)] = &[];
+
+/// Operations that only one database has, with the reason: `sqlite/name` or `postgres/name`.
+const ONE_SIDED: &[(&str, &str)] = &[];
+
+const LONGEST_FILE: usize = 600;
+
+/// Every file that a rule looks at, by its path from the root.
+struct Tree(BTreeMap<String, String>);
+
+impl Tree {
+    fn of_this_repository() -> Self {
+        let mut tree = Tree(BTreeMap::new());
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for top in ["Cargo.toml", "src", "jobs", "migrations", "tests", "benches"] {
+            tree.add(root, &root.join(top));
+        }
+        assert!(tree.0.len() > 30, "the tree was not found at {}", root.display());
+        tree
+    }
+
+    fn add(&mut self, root: &Path, path: &Path) {
+        if path.is_dir() {
+            let skipped = ["target", "node_modules", ".venv"];
+            if path.file_name().is_some_and(|name| skipped.iter().any(|skip| name == *skip)) {
+                return;
+            }
+            for entry in std::fs::read_dir(path).unwrap() {
+                self.add(root, &entry.unwrap().path());
+            }
+        } else if path.extension().is_some_and(|end| ["rs", "sql", "toml"].iter().any(|known| end == *known))
+        {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+            self.0.insert(name, std::fs::read_to_string(path).unwrap());
+        }
+    }
+
+    fn of(files: &[(&str, &str)]) -> Self {
+        Tree(files.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect())
+    }
+
+    fn ending(&self, end: &str) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.0.iter().filter(move |(path, _)| path.ends_with(end));
+        files.map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+
+    /// The Rust that ships, without what only tests see.
+    fn production(&self) -> impl Iterator<Item = (&str, Source)> {
+        let ships = |path: &str| {
+            (path.starts_with("src/") || path.starts_with("jobs/"))
+                && !path.ends_with("/tests.rs")
+                && !["/tests/", "/examples/", "/benches/"].iter().any(|part| path.contains(part))
+        };
+        self.ending(".rs")
+            .filter(move |(path, _)| ships(path))
+            .map(|(path, text)| (path, Source::production(text)))
+    }
+}
+
+fn lies_in(path: &str, places: &[&str]) -> bool {
+    places.iter().any(|place| path == *place || (place.ends_with('/') && path.starts_with(place)))
+}
+
+/// A family's way to a *customer's* database, which may speak SQL.
+fn is_family_adapter(path: &str) -> bool {
+    path.starts_with("jobs/") && path.contains("/adapters/")
+}
+
+/// `linfa` owns `linfa_trees`, and `apalis` owns `apalis_core`.
+fn is_of(name: &str, family: &str) -> bool {
+    name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '-']))
+}
+
+// The rules.
+
+fn crates_depend_only_downwards(tree: &Tree) -> Vec<String> {
+    let manifests: Vec<(&str, toml::Table)> =
+        tree.ending("Cargo.toml").map(|(path, text)| (path, text.parse().unwrap())).collect();
+    let place = |path: &str| path.trim_end_matches("Cargo.toml").trim_end_matches('/').to_owned();
+    let ours: BTreeMap<String, String> = manifests
+        .iter()
+        .filter_map(|(path, manifest)| {
+            Some((manifest.get("package")?.get("name")?.as_str()?.to_owned(), place(path)))
+        })
+        .collect();
+    let mut found = Vec::new();
+    for (path, manifest) in &manifests {
+        let from = place(path);
+        for name in dependencies(manifest) {
+            if let Some(to) = ours.get(&name) {
+                if !may_depend(&from, to) {
+                    found.push(format!("{path}: may not depend on `{name}`"));
+                }
+            } else if let Some((owner, places)) = OWNED_CRATES.iter().find(|(owner, _)| is_of(&name, owner)) {
+                let owned = places.iter().any(|place| place.starts_with(&format!("{from}/")))
+                    || from.is_empty() && places.iter().any(|place| place.starts_with("src/"))
+                    || lies_in(&format!("{from}/"), places);
+                let adapter = *owner == "sqlx" && is_family(&from);
+                let bench = from.starts_with("benches") || from.starts_with("tests");
+                if !(owned || adapter || bench) {
+                    found.push(format!("{path}: may not depend on `{name}`"));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn is_family(place: &str) -> bool {
+    place.strip_prefix("jobs/").is_some_and(|name| !name.contains('/') && name != "jobkit")
+}
+
+/// May the crate in this folder use ours in that folder?
+fn may_depend(from: &str, to: &str) -> bool {
+    match from {
+        "jobs/jobkit" => false,
+        _ if is_family(from) => to == "jobs/jobkit" || to.starts_with(&format!("{from}/")),
+        // A crate inside a family's folder is one that a stranger could use alone.
+        _ if from.starts_with("jobs/") => false,
+        _ => true,
+    }
+}
+
+/// Names of the packages a manifest asks for, of every kind and for every target.
+fn dependencies(manifest: &toml::Table) -> Vec<String> {
+    let mut names = Vec::new();
+    for (key, value) in manifest {
+        let Some(table) = value.as_table() else { continue };
+        match key.as_str() {
+            "dependencies" | "dev-dependencies" | "build-dependencies" => {
+                names.extend(table.iter().map(|(name, wanted)| {
+                    let renamed = wanted.get("package").and_then(toml::Value::as_str);
+                    renamed.unwrap_or(name).to_owned()
+                }));
+            }
+            "target" => names.extend(table.values().filter_map(toml::Value::as_table).flat_map(dependencies)),
+            _ => {}
+        }
+    }
+    names
+}
+
+fn crates_of_others_stay_in_their_place(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, source) in tree.production() {
+        for named in source.paths() {
+            let first = named.split("::").next().unwrap_or_default();
+            let Some((owner, places)) = OWNED_CRATES.iter().find(|(owner, _)| is_of(first, owner)) else {
+                continue;
+            };
+            let adapter = *owner == "sqlx" && is_family_adapter(path);
+            if !lies_in(path, places) && !adapter {
+                found.push(format!("{path}: `{named}` belongs in {}", places.join(", ")));
+            }
+        }
+    }
+    found
+}
+
+fn sql_stays_in_the_store(tree: &Tree) -> Vec<String> {
+    const VERBS: &[&str] = &[
+        "SELECT ",
+        "INSERT INTO ",
+        "UPDATE ",
+        "DELETE FROM ",
+        "WITH ",
+        "CREATE ",
+        "ALTER ",
+        "DROP ",
+        "PRAGMA ",
+    ];
+    let elsewhere = |path: &str| !lies_in(path, &["src/store/"]) && !is_family_adapter(path);
+    let mut found = Vec::new();
+    for (path, source) in tree.production().filter(|(path, _)| elsewhere(path)) {
+        let sql =
+            source.strings.iter().find(|text| VERBS.iter().any(|verb| text.trim_start().starts_with(verb)));
+        found.extend(sql.map(|text| format!("{path}: SQL outside src/store: {text:.40}")));
+    }
+    for (path, _) in tree.ending(".sql").filter(|(path, _)| elsewhere(path)) {
+        if !lies_in(path, &["migrations/", "tests/", "benches/"]) {
+            found.push(format!("{path}: SQL outside src/store"));
+        }
+    }
+    found
+}
+
+fn pure_files_do_nothing_but_compute(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, source) in tree.production() {
+        if PURE.iter().any(|pure| path.starts_with(pure)) {
+            found.extend(impurity(&source).map(|what| format!("{path}: is pure and may not know `{what}`")));
+        }
+        if let Some(decide) = function(&source.code, "decide") {
+            let decide = Source { code: decide, strings: Vec::new() };
+            found.extend(
+                impurity(&decide).map(|what| format!("{path}: decide() is pure and may not know `{what}`")),
+            );
+        }
+    }
+    found
+}
+
+fn impurity(source: &Source) -> Option<String> {
+    let word = source.words().find(|word| IMPURE_WORDS.contains(word)).map(str::to_owned);
+    word.or_else(|| {
+        let reads_time = |path: &str| path.ends_with("::now") || path.contains("Clock");
+        source
+            .paths()
+            .into_iter()
+            .find(|path| IMPURE_PATHS.iter().any(|impure| path.starts_with(impure)) || reads_time(path))
+    })
+}
+
+/// A function from the words before its `fn` on that line to its last brace.
+fn function(code: &str, name: &str) -> Option<String> {
+    let found = code.find(&format!("fn {name}("))?;
+    let from = code[..found].rfind('\n').unwrap_or(0);
+    let mut depth = 0;
+    for (at, c) in code[found..].char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 1 => return Some(code[from..found + at].to_owned()),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn production_does_not_use_the_testing_kit(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, source) in tree.production() {
+        if path.starts_with("jobs/jobkit/src/testing") {
+            continue;
+        }
+        let kit = |named: &String| {
+            named.starts_with("jobkit::testing")
+                || (path.starts_with("jobs/jobkit/") && named.starts_with("crate::testing"))
+        };
+        found.extend(source.paths().into_iter().find(kit).map(|named| format!("{path}: ships `{named}`")));
+    }
+    found
+}
+
+fn unsafe_is_listed(tree: &Tree) -> Vec<String> {
+    let listed = |path: &str| UNSAFE.iter().any(|(file, _)| *file == path);
+    let unsafes =
+        tree.ending(".rs").filter(|(_, text)| Source::read(text).words().any(|word| word == "unsafe"));
+    unsafes
+        .filter(|(path, _)| !listed(path))
+        .map(|(path, _)| format!("{path}: `unsafe` is not listed"))
+        .collect()
+}
+
+fn files_open_with_their_reason(tree: &Tree) -> Vec<String> {
+    // `foo/tests.rs` is about the file it is named after.
+    let ours =
+        |path: &str| (path.starts_with("src/") || path.starts_with("jobs/")) && !path.ends_with("/tests.rs");
+    let rust = tree.ending(".rs").filter(|(path, text)| ours(path) && !text.starts_with("//! "));
+    let sql = tree.ending(".sql").filter(|(_, text)| !text.starts_with("-- "));
+    rust.chain(sql)
+        .map(|(path, _)| format!("{path}: does not open with a comment that says what it is for"))
+        .collect()
+}
+
+fn files_are_short(tree: &Tree) -> Vec<String> {
+    let long = tree.ending("").map(|(path, text)| (path, text.lines().count()));
+    long.filter(|(_, lines)| *lines > LONGEST_FILE)
+        .map(|(path, lines)| format!("{path}: {lines} lines, more than {LONGEST_FILE}"))
+        .collect()
+}
+
+fn both_stores_have_the_same_operations(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in ["src/store", "migrations"] {
+        let names = |database: &str| -> BTreeSet<String> {
+            let place = format!("{folder}/{database}/");
+            tree.ending(".sql").filter_map(|(path, _)| path.strip_prefix(&place).map(str::to_owned)).collect()
+        };
+        // Until the second database has its first file here, there is nothing to compare.
+        if names("postgres").is_empty() || names("sqlite").is_empty() {
+            continue;
+        }
+        for (database, other) in [("postgres", "sqlite"), ("sqlite", "postgres")] {
+            for name in names(database).difference(&names(other)) {
+                let operation = format!("{database}/{}", name.trim_end_matches(".sql"));
+                if !ONE_SIDED.iter().any(|(listed, _)| *listed == operation) {
+                    found.push(format!("{folder}/{database}/{name}: has no twin in {other}"));
+                }
+            }
+        }
+    }
+    found
+}
+
+// This repository keeps them.
+
+fn kept(rule: fn(&Tree) -> Vec<String>) {
+    let found = rule(&Tree::of_this_repository());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn families_cannot_reach_each_other_or_the_engine() {
+    kept(crates_depend_only_downwards);
+}
+
+#[test]
+fn apalis_sqlx_axum_lettre_and_the_forest_stay_in_their_place() {
+    kept(crates_of_others_stay_in_their_place);
+}
+
+#[test]
+fn only_the_store_speaks_sql() {
+    kept(sql_stays_in_the_store);
+}
+
+#[test]
+fn what_is_called_pure_is_pure() {
+    kept(pure_files_do_nothing_but_compute);
+}
+
+#[test]
+fn no_fake_ships() {
+    kept(production_does_not_use_the_testing_kit);
+}
+
+#[test]
+fn no_unsafe_is_unlisted() {
+    kept(unsafe_is_listed);
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    kept(files_open_with_their_reason);
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    kept(files_are_short);
+}
+
+#[test]
+fn sqlite_and_postgres_are_twins() {
+    kept(both_stores_have_the_same_operations);
+}
+
+// Each of them can fail.
+
+fn caught(rule: fn(&Tree) -> Vec<String>, files: &[(&str, &str)], by: &str) {
+    let found = rule(&Tree::of(files));
+    assert_eq!(found.len(), 1, "{files:?} gave {found:?}");
+    assert!(found[0].contains(by), "{found:?} does not name {by}");
+}
+
+fn allowed(rule: fn(&Tree) -> Vec<String>, files: &[(&str, &str)]) {
+    assert_eq!(rule(&Tree::of(files)), Vec::<String>::new());
+}
+
+#[test]
+fn a_forbidden_dependency_is_caught() {
+    let with = |path: &'static str, line: &str| {
+        let manifests = [
+            ("Cargo.toml", "compline", "jobkit = {}\njournal = {}\nlettre = {}"),
+            ("jobs/jobkit/Cargo.toml", "jobkit", ""),
+            ("jobs/journal/Cargo.toml", "journal", "jobkit = {}\niforest = {}\nlinfa = {}"),
+            ("jobs/journal/iforest/Cargo.toml", "iforest", "ndarray = {}"),
+            ("jobs/backup/Cargo.toml", "backup", "jobkit = {}\nsqlx = {}"),
+        ];
+        let text = |manifest: &str, name: &str, needs: &str| {
+            let more = if manifest == path { line } else { "" };
+            format!("[package]\nname = \"{name}\"\n[dependencies]\n{needs}\n{more}\n")
+        };
+        Tree(manifests.iter().map(|(path, name, needs)| ((*path).into(), text(path, name, needs))).collect())
+    };
+    assert_eq!(crates_depend_only_downwards(&with("", "")), Vec::<String>::new());
+    for (path, line) in [
+        ("jobs/jobkit/Cargo.toml", "backup = {}"),
+        ("jobs/jobkit/Cargo.toml", "sqlx = {}"),
+        ("jobs/backup/Cargo.toml", "journal = {}"),
+        ("jobs/backup/Cargo.toml", "compline = {}"),
+        ("jobs/backup/Cargo.toml", "iforest = {}"),
+        ("jobs/backup/Cargo.toml", "apalis-core = {}"),
+        ("jobs/backup/Cargo.toml", "other = { package = \"journal\" }"),
+        ("jobs/backup/Cargo.toml", "[dev-dependencies]\njournal = {}"),
+        ("jobs/backup/Cargo.toml", "[target.'cfg(unix)'.dependencies]\nlinfa-trees = {}"),
+        ("jobs/journal/iforest/Cargo.toml", "jobkit = {}"),
+        ("Cargo.toml", "linfa = {}"),
+    ] {
+        let found = crates_depend_only_downwards(&with(path, line));
+        assert_eq!(found.len(), 1, "{path} with {line}: {found:?}");
+        assert!(found[0].starts_with(path));
+    }
+}
+
+#[test]
+fn a_crate_out_of_its_place_is_caught() {
+    let rule = crates_of_others_stay_in_their_place;
+    for (path, text) in [
+        ("src/queue.rs", "use apalis::prelude::*;"),
+        ("src/worker/attempt.rs", "use {apalis_core::backend::Backend, std::fmt};"),
+        ("src/store.rs", "fn f(tx: &mut sqlx::PgConnection) {}"),
+        ("jobs/journal/src/score.rs", "use sqlx::Row;"),
+        ("src/cli/serve.rs", "use axum::Router;"),
+        ("src/alerts/mail.rs", "use lettre::Message;"),
+        ("src/cli/demo.rs", "use linfa_trees as trees;"),
+        ("src/registry.rs", "use iforest::Forest;"),
+    ] {
+        caught(rule, &[(path, text)], path);
+    }
+    allowed(rule, &[("src/worker/apalis_backend.rs", "use apalis_core::backend::Backend;")]);
+    allowed(rule, &[("jobs/backup/src/adapters/postgres.rs", "use sqlx::PgConnection;")]);
+    allowed(rule, &[("src/queue.rs", "// use apalis::prelude::*;\nuse crate::store::Store;")]);
+}
+
+#[test]
+fn sql_out_of_its_place_is_caught() {
+    let rule = sql_stays_in_the_store;
+    caught(rule, &[("src/queue.rs", "f(\"DELETE FROM compline.job\")")], "src/queue.rs");
+    caught(rule, &[("src/cli/jobs.rs", "f(r#\"\n  SELECT 1\"#)")], "src/cli/jobs.rs");
+    caught(rule, &[("jobs/journal/src/rows.sql", "-- Rows.")], "rows.sql");
+    allowed(
+        rule,
+        &[("src/store/postgres/read.rs", "f(\"SELECT 1\")"), ("src/queue.rs", "f(\"Select a queue\")")],
+    );
+}
+
+#[test]
+fn an_impure_decision_is_caught() {
+    let rule = pure_files_do_nothing_but_compute;
+    for text in [
+        "async fn f() {}",
+        "use tokio::sync::Mutex;",
+        "use std::{fmt, fs};",
+        "fn f() { let at = jiff::Timestamp::now(); }",
+        "fn f(clock: &dyn Clock) {}",
+    ] {
+        caught(rule, &[("src/state.rs", text)], "src/state.rs");
+    }
+    let attempt = "src/worker/attempt.rs";
+    caught(rule, &[(attempt, "async fn decide(x: u8) {}\nasync fn act() {}")], "async");
+    caught(rule, &[(attempt, "fn decide(x: u8) { if x { Zoned::now(); } }")], "now");
+    allowed(
+        rule,
+        &[(attempt, "fn decide(x: u8) -> u8 { match x { _ => 1 } }\nasync fn act() { tokio::join!() }")],
+    );
+}
+
+#[test]
+fn a_fake_that_ships_is_caught() {
+    let rule = production_does_not_use_the_testing_kit;
+    caught(rule, &[("src/app.rs", "use jobkit::{Clock, testing::ManualClock};")], "ManualClock");
+    caught(rule, &[("jobs/jobkit/src/ctx.rs", "use crate::testing::FakeHost;")], "FakeHost");
+    allowed(rule, &[("src/app.rs", "#[cfg(test)]\nmod tests {\n    use jobkit::testing::Bench;\n}\n")]);
+    allowed(rule, &[("jobs/journal/src/tests.rs", "use jobkit::testing::Bench;")]);
+}
+
+#[test]
+fn an_unlisted_unsafe_is_caught() {
+    caught(unsafe_is_listed, &[("tests/it/store.rs", "fn f() { unsafe { g() } }")], "tests/it/store.rs");
+    allowed(unsafe_is_listed, &[("src/lib.rs", "#![forbid(unsafe_code)] // unsafe")]);
+}
+
+#[test]
+fn a_file_without_a_reason_is_caught() {
+    caught(files_open_with_their_reason, &[("src/queue.rs", "use std::fmt;")], "src/queue.rs");
+    caught(
+        files_open_with_their_reason,
+        &[("migrations/sqlite/0001_jobs.sql", "CREATE TABLE job ();")],
+        "0001",
+    );
+    allowed(files_open_with_their_reason, &[("src/queue.rs", "//! Use cases.\n"), ("a.sql", "-- Claims.\n")]);
+}
+
+#[test]
+fn a_file_too_long_is_caught() {
+    caught(files_are_short, &[("src/queue.rs", &"\n".repeat(LONGEST_FILE + 1))], "601 lines");
+    allowed(files_are_short, &[("src/queue.rs", &"\n".repeat(LONGEST_FILE))]);
+}
+
+#[test]
+fn a_store_without_its_twin_is_caught() {
+    let rule = both_stores_have_the_same_operations;
+    let twins = [("src/store/sqlite/claim.sql", ""), ("src/store/postgres/claim.sql", "")];
+    caught(rule, &[twins[0], twins[1], ("src/store/sqlite/finish.sql", "")], "finish.sql");
+    let renumbered = [("migrations/sqlite/0002_audit.sql", ""), ("migrations/postgres/0003_audit.sql", "")];
+    assert_eq!(rule(&Tree::of(&renumbered)).len(), 2);
+    allowed(rule, &twins);
+}
