@@ -4,8 +4,17 @@
 //! `ARCHITECTURE.md` is the map.
 
 pub mod adapters;
+pub mod app;
 pub mod config;
+pub mod demo;
+pub mod maintenance;
+pub mod queue;
+pub mod registry;
 pub mod seal;
+pub mod service;
 pub mod state;
 pub mod store;
+pub mod system;
 pub mod telemetry;
+pub mod wake;
+pub mod worker;

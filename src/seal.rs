@@ -156,6 +156,14 @@ impl Keyring {
         serde_json::to_string(&Envelope { sealed }).map_err(|_| SealError::TooLong { job, part })
     }
 
+    /// The text as it was before it was stored: opened if it was sealed, else as it is.
+    pub fn reveal(&self, job: JobId, part: Part, text: String) -> Result<String, SealError> {
+        match is_sealed(&text) {
+            true => self.open(job, part, &text),
+            false => Ok(text),
+        }
+    }
+
     /// The text that was sealed for this job and part.
     pub fn open(&self, job: JobId, part: Part, text: &str) -> Result<String, SealError> {
         let sealed = unpack(text).ok_or(SealError::NotSealed { job, part })?;

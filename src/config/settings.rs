@@ -24,6 +24,7 @@ pub struct Settings {
     pub encryption: Encryption,
     pub artifacts: Artifacts,
     pub log: Log,
+    pub journal: journal::Config,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

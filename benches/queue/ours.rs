@@ -1,0 +1,317 @@
+//! Compline behind the benchmark's command contract: `compline-bench <command> URL … [--tuned]`.
+//!
+//! As shipped it runs with the defaults of the product; `--tuned` changes numbers only, never what is kept.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use compline::adapters::artifacts::DirArtifacts;
+use compline::app::{App, Parts, Upkeep};
+use compline::store::postgres::{PgOptions, PostgresStore};
+use compline::state::JobState;
+use compline::store::{Actor, JobFilter, Store};
+use compline::worker::fetcher::FetchOptions;
+use compline::worker::{Until, WorkerOptions};
+use jobkit::{Clock, Ctx, Failure, Job, NewJob, Outcome, Registry};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+const CALL: usize = 5_000;
+
+fn main() -> Result<()> {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let tuned = args.last().is_some_and(|last| last == "--tuned");
+    args.truncate(args.len() - usize::from(tuned));
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(run(&args, tuned))
+}
+
+async fn run(args: &[&str], tuned: bool) -> Result<()> {
+    match *args {
+        ["setup", url] => {
+            open(url, Seen::default()).await?.store.migrate().await?;
+            say(&json!({ "ok": true }))
+        }
+        ["enqueue-batch", url, n] => enqueue_batch(url, n.parse()?).await,
+        ["enqueue-single", url, n, inflight] => enqueue_single(url, n.parse()?, inflight.parse()?).await,
+        ["drain", url, n] => drain(url, n.parse()?, tuned).await,
+        ["pickup-worker", url, n] => pickup_worker(url, n.parse()?, tuned).await,
+        ["pickup-client", url, n, seed] => {
+            let app = open(url, Seen::default()).await?;
+            let enqueued = pickup_client(&app, n.parse()?, seed.parse()?).await?;
+            app.close().await;
+            say(&json!({ "enqueued_ns": enqueued }))
+        }
+        ["pickup-in-process", url, n, seed] => {
+            pickup_in_process(url, n.parse()?, seed.parse()?, tuned).await
+        }
+        ["count", url] => count(url).await,
+        _ => Err("see benches/queue/README.md for the commands".into()),
+    }
+}
+
+fn say(value: &serde_json::Value) -> Result<()> {
+    println!("{value}");
+    Ok(())
+}
+
+/// CLOCK_MONOTONIC, which all processes of a machine share.
+fn monotonic_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Number {
+    n: u64,
+}
+
+/// What the handlers saw.
+#[derive(Clone, Default)]
+struct Seen {
+    started: Arc<Mutex<BTreeMap<u64, u64>>>,
+    handled: Arc<AtomicU64>,
+    first: Arc<AtomicU64>,
+    stamps: bool,
+    bits: Arc<Vec<AtomicU64>>,
+}
+
+impl Seen {
+    fn counting(n: u64) -> Self {
+        let words = usize::try_from(n / 64 + 1).unwrap_or(0);
+        Self { bits: Arc::new((0..words).map(|_| AtomicU64::new(0)).collect()), ..Self::default() }
+    }
+
+    fn distinct(&self) -> u32 {
+        self.bits.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum()
+    }
+}
+
+struct Noop(Seen);
+
+impl Job for Noop {
+    type Args = Number;
+    const KIND: &'static str = "bench.noop";
+
+    async fn run(&self, args: Number, _: &Ctx) -> std::result::Result<Outcome, Failure> {
+        let seen = &self.0;
+        if seen.stamps {
+            let now = monotonic_ns();
+            seen.started.lock().map_err(|_| Failure::permanent("poisoned"))?.entry(args.n).or_insert(now);
+        } else if seen.handled.load(Ordering::Relaxed) == 0 {
+            let _ = seen.first.compare_exchange(0, monotonic_ns(), Ordering::Relaxed, Ordering::Relaxed);
+        }
+        seen.handled.fetch_add(1, Ordering::Relaxed);
+        if let Some(word) = usize::try_from(args.n / 64).ok().and_then(|index| seen.bits.get(index)) {
+            word.fetch_or(1 << (args.n % 64), Ordering::Relaxed);
+        }
+        Ok(Outcome::done())
+    }
+}
+
+struct Monotonic;
+
+impl Clock for Monotonic {
+    #[expect(clippy::disallowed_methods, reason = "this is the benchmark's clock adapter")]
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn steady(&self) -> Duration {
+        Duration::from_nanos(monotonic_ns())
+    }
+
+    fn sleep(&self, duration: Duration) -> futures::future::BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+async fn open(url: &str, seen: Seen) -> Result<App> {
+    let clock: Arc<dyn Clock> = Arc::new(Monotonic);
+    let store: Arc<dyn Store> = match url.starts_with("sqlite:") {
+        true => return Err("sqlite".into()),
+        false => Arc::new(PostgresStore::connect(url, &PgOptions::default())?),
+    };
+    let mut registry = Registry::default();
+    registry.add(Noop(seen));
+    Ok(App::new(Parts {
+        store,
+        clock,
+        registry: Arc::new(registry),
+        keyring: Arc::default(),
+        artifacts: Arc::new(DirArtifacts::new(std::env::temp_dir())),
+    }))
+}
+
+fn options(tuned: bool) -> WorkerOptions {
+    let (concurrency, prefetch) = if tuned { (256, 4_000) } else { (64, 2_000) };
+    WorkerOptions {
+        name: "bench".into(),
+        lease: Duration::from_secs(30),
+        shutdown_grace: Duration::from_secs(20),
+        fetch: FetchOptions {
+            concurrency,
+            prefetch,
+            poll: Duration::from_secs(1),
+            queues: std::collections::BTreeSet::new(),
+            queue_concurrency: BTreeMap::new(),
+        },
+    }
+}
+
+fn job(n: u64) -> NewJob {
+    NewJob::new(Noop::KIND, json!({ "n": n }))
+}
+
+fn by() -> Actor {
+    Actor("bench".into())
+}
+
+async fn enqueue_batch(url: &str, n: u64) -> Result<()> {
+    let app = open(url, Seen::default()).await?;
+    app.store.now().await?;
+    let numbers: Vec<_> = (0..n).collect();
+    let started = monotonic_ns();
+    for call in numbers.chunks(CALL) {
+        app.queue.enqueue(call.iter().map(|n| job(*n)).collect(), &by()).await?;
+    }
+    let seconds = seconds_since(started);
+    app.close().await;
+    say(&json!({ "seconds": seconds, "count": n }))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a duration in seconds is a float")]
+fn seconds_since(started: u64) -> f64 {
+    (monotonic_ns() - started) as f64 / 1e9
+}
+
+async fn enqueue_single(url: &str, n: u64, inflight: u64) -> Result<()> {
+    let app = open(url, Seen::default()).await?;
+    // Connections are open before the clock starts.
+    let warm = (0..inflight.min(16)).map(|_| app.store.now());
+    futures::future::try_join_all(warm).await?;
+    let next = AtomicU64::new(0);
+    let started = monotonic_ns();
+    let lane = || async {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= n {
+                return Ok::<_, compline::queue::QueueError>(());
+            }
+            app.queue.enqueue(vec![job(number)], &by()).await?;
+        }
+    };
+    futures::future::try_join_all((0..inflight).map(|_| lane())).await?;
+    let seconds = seconds_since(started);
+    app.close().await;
+    say(&json!({ "seconds": seconds, "count": n }))
+}
+
+async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, until: F) -> Result<()> {
+    let stop = CancellationToken::new();
+    let end = Until { stop: stop.clone(), hard: CancellationToken::new(), idle: false };
+    let upkeep = Upkeep { prune: compline::store::PruneRules::default(), prune_every: Duration::from_secs(60) };
+    let work = app.run(options(tuned), upkeep, end);
+    let watch = async {
+        let watched = until.await;
+        stop.cancel();
+        watched
+    };
+    let (_, watched) = tokio::join!(work, watch);
+    watched
+}
+
+async fn drain(url: &str, n: u64, tuned: bool) -> Result<()> {
+    let seen = Seen::counting(n);
+    let app = open(url, seen.clone()).await?;
+    let finished = AtomicU64::new(0);
+    work_until(&app, tuned, async {
+        while seen.handled.load(Ordering::Relaxed) < n {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        while app.store.queues().await?.iter().any(|queue| !queue.counts.is_empty()) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        finished.store(monotonic_ns(), Ordering::Relaxed);
+        Ok(())
+    })
+    .await?;
+    app.close().await;
+    say(&json!({
+        "first_start_ns": seen.first.load(Ordering::Relaxed),
+        "finished_ns": finished.load(Ordering::Relaxed),
+        "handled": seen.handled.load(Ordering::Relaxed),
+        "distinct": seen.distinct(),
+    }))
+}
+
+async fn stamped(seen: &Seen, n: u64) -> Result<()> {
+    while seen.handled.load(Ordering::Relaxed) < n {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+async fn pickup_worker(url: &str, n: u64, tuned: bool) -> Result<()> {
+    let seen = Seen { stamps: true, ..Seen::default() };
+    let app = open(url, seen.clone()).await?;
+    work_until(&app, tuned, async {
+        // The listener and the fetcher are up when the worker is in the database.
+        while app.store.workers().await?.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        say(&json!({ "ready": true }))?;
+        stamped(&seen, n).await
+    })
+    .await?;
+    app.close().await;
+    let started = seen.started.lock().map_err(|_| "poisoned")?.clone();
+    say(&json!({ "started_ns": started }))
+}
+
+async fn pickup_client(app: &App, n: u64, seed: u32) -> Result<BTreeMap<u64, u64>> {
+    let mut state = seed;
+    let mut enqueued = BTreeMap::new();
+    app.store.now().await?;
+    for number in 0..n {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        tokio::time::sleep(Duration::from_millis(u64::from(20 + (state >> 16) % 41))).await;
+        enqueued.insert(number, monotonic_ns());
+        app.queue.enqueue(vec![job(number)], &by()).await?;
+    }
+    Ok(enqueued)
+}
+
+async fn pickup_in_process(url: &str, n: u64, seed: u32, tuned: bool) -> Result<()> {
+    let seen = Seen { stamps: true, ..Seen::default() };
+    let app = open(url, seen.clone()).await?;
+    let enqueued = Mutex::new(BTreeMap::new());
+    work_until(&app, tuned, async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let stamps = pickup_client(&app, n, seed).await?;
+        enqueued.lock().map_err(|_| "poisoned")?.extend(stamps);
+        stamped(&seen, n).await
+    })
+    .await?;
+    app.close().await;
+    let started = seen.started.lock().map_err(|_| "poisoned")?.clone();
+    let enqueued = enqueued.into_inner().map_err(|_| "poisoned")?;
+    say(&json!({ "enqueued_ns": enqueued, "started_ns": started }))
+}
+
+async fn count(url: &str) -> Result<()> {
+    let app = open(url, Seen::default()).await?;
+    let left: u64 = app.store.queues().await?.iter().flat_map(|queue| queue.counts.values()).sum();
+    let completed = JobFilter { states: vec![JobState::Completed], limit: 10_000_000, ..JobFilter::default() };
+    let finished = app.store.jobs(&completed).await?.len();
+    app.close().await;
+    say(&json!({ "left": left, "finished": finished }))
+}

@@ -1,0 +1,262 @@
+//! Wiring, and nothing else: knows everybody, known by nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobkit::redact::ExposeSecret;
+use jobkit::{ArgsError, Artifacts, Clock, Registry};
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::artifacts::DirArtifacts;
+use crate::adapters::clock::SystemClock;
+use crate::adapters::host::host_name;
+use crate::config::settings::{self, Settings};
+use crate::config::ReferenceError;
+use crate::maintenance::pruner::Pruner;
+use crate::maintenance::rescuer::Rescuer;
+use crate::maintenance::stager::Stager;
+use crate::queue::Queue;
+use crate::registry::{Families, registry};
+use crate::seal::{KeyError, Keyring};
+use crate::service::Service;
+use crate::store::postgres::{PgOptions, PostgresStore};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{KindRow, PruneRules, Store, StoreError};
+use crate::wake::Wake;
+use crate::worker::attempt::Attempts;
+use crate::worker::fetcher::FetchOptions;
+use crate::worker::{Summary, Until, Worker, WorkerOptions};
+
+/// All that a process of ours is made of, before anything runs.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub registry: Arc<Registry>,
+    pub keyring: Arc<Keyring>,
+    pub artifacts: Arc<dyn Artifacts>,
+}
+
+pub struct App {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub registry: Arc<Registry>,
+    pub queue: Arc<Queue>,
+    keyring: Arc<Keyring>,
+    artifacts: Arc<dyn Artifacts>,
+    wake: Wake,
+    sender: Service,
+}
+
+/// What runs beside the worker.
+#[derive(Debug, Clone)]
+pub struct Upkeep {
+    pub prune: PruneRules,
+    pub prune_every: Duration,
+}
+
+/// A job that was told to stop may take this long before it is dropped.
+const STOPPING: Duration = Duration::from_secs(5);
+
+impl App {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, clock, registry, keyring, artifacts } = parts;
+        let (wake, sender) = Wake::start(store.clone());
+        let queue =
+            Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone());
+        Self { store, clock, registry, queue: Arc::new(queue), keyring, artifacts, wake, sender }
+    }
+
+    /// Runs jobs until told to stop, or until there are none, with everything that happens by itself.
+    pub async fn run(&self, worker: WorkerOptions, upkeep: Upkeep, until: Until) -> Summary {
+        let (store, clock, wake) = (self.store.clone(), self.clock.clone(), self.wake.clone());
+        // People and the SQL function see the kinds as soon as the database does; nothing waits for it.
+        let kinds = kind_rows(&self.registry);
+        let publisher = Service::start("kinds", {
+            let store = store.clone();
+            let clock = clock.clone();
+            |stop| async move {
+                stop.run_until_cancelled(publish(store, clock, kinds)).await.unwrap_or_default();
+            }
+        });
+        let listener = wake.listen(store.clone(), clock.clone());
+        let stager = Stager { store: store.clone(), clock: clock.clone(), wake: wake.clone() };
+        let stager = Service::start("stager", |stop| stager.run(stop));
+        let rescuer = Rescuer {
+            store: store.clone(),
+            clock: clock.clone(),
+            wake: wake.clone(),
+            lease: worker.lease,
+        };
+        let rescuer = Service::start("rescuer", |stop| rescuer.run(stop));
+        let pruner = Pruner {
+            store: store.clone(),
+            clock: clock.clone(),
+            rules: upkeep.prune,
+            every: upkeep.prune_every,
+        };
+        let pruner = Service::start("pruner", |stop| pruner.run(stop));
+
+        let attempts = Attempts {
+            store: store.clone(),
+            registry: self.registry.clone(),
+            clock: clock.clone(),
+            keyring: self.keyring.clone(),
+            queue: self.queue.clone(),
+            artifacts: self.artifacts.clone(),
+            patience: STOPPING,
+        };
+        let attempts = Arc::new(attempts);
+        let summary = Worker { store, clock, wake, attempts, options: worker }.run(until).await;
+        for service in [publisher, listener, stager, rescuer, pruner] {
+            service.stop().await;
+        }
+        summary
+    }
+
+    /// Says what is still to be said to other processes, and lets go of the store.
+    pub async fn close(self) {
+        self.sender.stop().await;
+        self.store.close().await;
+    }
+}
+
+fn kind_rows(registry: &Registry) -> Vec<KindRow> {
+    let row = |info: &jobkit::KindInfo| KindRow {
+        kind: info.kind.into(),
+        queue: info.policy.queue.clone(),
+        priority: info.policy.priority,
+        max_attempts: info.policy.max_attempts,
+        encrypted: info.policy.encrypted,
+        unique: info.policy.unique.is_some(),
+    };
+    registry.kinds().map(row).collect()
+}
+
+async fn publish(store: Arc<dyn Store>, clock: Arc<dyn Clock>, kinds: Vec<KindRow>) {
+    let mut patience = crate::service::Patience::new("publishing the kinds", clock);
+    while let Err(problem) = store.put_kinds(&kinds).await {
+        patience.failed(&problem).await;
+    }
+}
+
+/// What `serve` and `work` may say beside the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Instead of the configured queues; empty keeps those.
+    pub queues: Vec<String>,
+    /// Stop when there is nothing to claim and nothing in hand.
+    pub until_idle: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("store.url cannot be had")]
+    Url(#[from] ReferenceError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Kind(#[from] ArgsError),
+    #[error("{field}: {problem}")]
+    Setting { field: &'static str, problem: String },
+}
+
+impl App {
+    /// From the settings, with the schema brought up to date when that is allowed.
+    pub async fn open(settings: &Settings) -> Result<Self, AppError> {
+        let app = Self::connect(settings).await?;
+        if settings.store.migrate_at_start {
+            app.store.migrate().await?;
+        }
+        Ok(app)
+    }
+
+    /// As `open`, leaving the schema as it is.
+    pub async fn connect(settings: &Settings) -> Result<Self, AppError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let mut registry = registry(Families { journal: settings.journal.clone() });
+        for (kind, own) in &settings.kinds {
+            registry.override_policy(kind, |policy| own.apply(policy))?;
+        }
+        Ok(Self::new(Parts {
+            store: store(settings, clock.clone()).await?,
+            clock,
+            registry: Arc::new(registry),
+            keyring: Arc::new(Keyring::load(&settings.encryption)?),
+            artifacts: Arc::new(DirArtifacts::new(&settings.artifacts.directory)),
+        }))
+    }
+
+    /// Runs jobs until SIGINT or SIGTERM: the first lets running jobs end, a second does not wait.
+    pub async fn serve(&self, settings: &Settings, options: RunOptions) -> Result<Summary, AppError> {
+        let worker = worker_options(settings, &options.queues);
+        let upkeep = Upkeep { prune: settings.retention.prune_rules(), prune_every: settings.retention.every };
+        let until =
+            Until { stop: CancellationToken::new(), hard: CancellationToken::new(), idle: options.until_idle };
+        let (stop, hard) = (until.stop.clone(), until.hard.clone());
+        let signals = Service::start("signals", |ended| async move {
+            for token in [stop, hard] {
+                tokio::select! {
+                    () = asked_to_stop() => token.cancel(),
+                    () = ended.cancelled() => return,
+                }
+            }
+        });
+        let summary = self.run(worker, upkeep, until).await;
+        signals.stop().await;
+        Ok(summary)
+    }
+}
+
+async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, AppError> {
+    let url = settings.store.url.resolve()?;
+    let url = url.expose_secret();
+    match url.split_once(':') {
+        Some(("sqlite", _)) => Ok(Arc::new(SqliteStore::open(url, clock).await?)),
+        Some(("postgres" | "postgresql", _)) => {
+            let options = PgOptions {
+                connections: settings.store.connections,
+                acquire_timeout: settings.store.acquire_timeout,
+                manual_clock: None,
+            };
+            Ok(Arc::new(PostgresStore::connect(url, &options)?))
+        }
+        _ => Err(AppError::Setting {
+            field: "store.url",
+            problem: "must begin with sqlite:// or postgres://".into(),
+        }),
+    }
+}
+
+fn worker_options(settings: &Settings, queues: &[String]) -> WorkerOptions {
+    let worker = &settings.worker;
+    let queues = if queues.is_empty() { &worker.queues } else { queues };
+    let limit = |(name, queue): (&String, &settings::Queue)| Some((name.clone(), queue.concurrency?));
+    WorkerOptions {
+        name: if worker.name.is_empty() { host_name() } else { worker.name.clone() },
+        lease: worker.lease,
+        shutdown_grace: worker.shutdown_grace,
+        fetch: FetchOptions {
+            concurrency: worker.concurrency,
+            prefetch: worker.prefetch,
+            poll: worker.poll,
+            queues: queues.iter().cloned().collect(),
+            queue_concurrency: settings.queues.iter().filter_map(limit).collect(),
+        },
+    }
+}
+
+async fn asked_to_stop() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            // Without the handler the signal ends the process at once, and leases do the rest.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminated => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,127 @@
+//! Everything at once, in a folder of its own, without a service: what a newcomer sees first.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use jobkit::{JobId, NewJob};
+use journal::sample::{SampleParams, Strange};
+use serde_json::json;
+
+use crate::app::{App, AppError, RunOptions};
+use crate::config::reference::StoreUrl;
+use crate::config::settings::Settings;
+use crate::queue::QueueError;
+use crate::state::JobState;
+use crate::store::{Actor, JobDetail};
+
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    #[error("making {path}")]
+    File {
+        path: PathBuf,
+        #[source]
+        cause: std::io::Error,
+    },
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// One job of the demo and what it shows.
+struct Shown {
+    what: &'static str,
+    id: JobId,
+}
+
+/// What came of it, for the table.
+pub struct Told {
+    pub what: &'static str,
+    pub detail: JobDetail,
+}
+
+pub struct Demo {
+    pub told: Vec<Told>,
+    pub strange: Vec<Strange>,
+    pub folder: PathBuf,
+    app: App,
+    settings: Settings,
+}
+
+impl Demo {
+    /// Makes the folder, the ledger and the jobs, and runs them to their end.
+    pub async fn run(folder: &Path) -> Result<Self, DemoError> {
+        let failed = |path: &Path| {
+            let path = path.to_path_buf();
+            |cause| DemoError::File { path, cause }
+        };
+        std::fs::create_dir_all(folder).map_err(failed(folder))?;
+        let folder = folder.canonicalize().map_err(failed(folder))?;
+        let settings = settings(&folder);
+        let ledger = folder.join("ledger.csv");
+        let strange = sample_ledger(&ledger).map_err(failed(&ledger))?;
+
+        let app = App::open(&settings).await?;
+        let shown = enqueue(&app, &folder, &ledger).await?;
+        app.serve(&settings, RunOptions { queues: Vec::new(), until_idle: true }).await?;
+        let mut told = Vec::new();
+        for Shown { what, id } in shown {
+            if let Some(detail) = app.queue.job(id).await? {
+                told.push(Told { what, detail });
+            }
+        }
+        Ok(Self { told, strange, folder, app, settings })
+    }
+
+    pub fn all_completed(&self) -> bool {
+        self.told.iter().all(|told| told.detail.job.state == JobState::Completed)
+    }
+
+    /// Goes on as a server until interrupted.
+    pub async fn serve(self) -> Result<(), DemoError> {
+        self.app.serve(&self.settings, RunOptions::default()).await?;
+        self.app.close().await;
+        Ok(())
+    }
+
+    pub async fn close(self) {
+        self.app.close().await;
+    }
+}
+
+fn settings(folder: &Path) -> Settings {
+    let mut settings = Settings::default();
+    settings.store.url = StoreUrl::from(format!("sqlite://{}", folder.join("compline.db").display()).as_str());
+    settings.artifacts.directory = folder.join("artifacts");
+    settings.journal.out_dir = folder.join("results");
+    settings
+}
+
+fn sample_ledger(path: &Path) -> std::io::Result<Vec<Strange>> {
+    // The default is the sample that the documentation speaks of.
+    let mut out = BufWriter::new(File::create(path)?);
+    journal::sample::write(&mut out, &SampleParams::default())
+}
+
+async fn enqueue(app: &App, folder: &Path, ledger: &Path) -> Result<Vec<Shown>, DemoError> {
+    let by = Actor("demo".into());
+    let steps = folder.join("steps.txt");
+    // The steps of an earlier demo had other keys.
+    let _ = std::fs::remove_file(&steps);
+    let jobs = vec![
+        ("does nothing", NewJob::new("system.noop", json!({}))),
+        ("five durable steps", NewJob::new("system.steps", json!({ "n": 5, "ms": 20, "file": steps }))),
+        ("fails once, is retried", NewJob::new("system.fail", json!({ "message": "not yet", "times": 1 }))),
+        ("scores a ledger", NewJob::new("journal.score_ledger", json!({ "path": ledger }))),
+    ];
+    let (what, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+    let inserted = app.queue.enqueue(jobs, &by).await?;
+    let mut shown: Vec<_> =
+        what.into_iter().zip(&inserted).map(|(what, made)| Shown { what, id: made.id }).collect();
+    let parents = inserted.iter().map(|made| made.id);
+    let last = NewJob::new("system.noop", json!({})).after(parents);
+    let last = app.queue.enqueue(vec![last], &by).await?;
+    shown.extend(last.iter().map(|made| Shown { what: "runs after all of them", id: made.id }));
+    Ok(shown)
+}

@@ -1,0 +1,53 @@
+//! Deletes finished jobs that nobody has to keep any longer, in small bites.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobkit::Clock;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::service::Patience;
+use crate::store::{PruneRules, Store};
+
+const BITE: usize = 2_000;
+
+pub struct Pruner {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub rules: PruneRules,
+    pub every: Duration,
+}
+
+impl Pruner {
+    pub async fn run(self, stop: CancellationToken) {
+        let mut patience = Patience::new("pruning finished jobs", self.clock.clone());
+        let mut pruned = 0;
+        loop {
+            let mut wait = self.every;
+            match self.store.prune(&self.rules, BITE).await {
+                Ok(bite) => {
+                    patience.succeeded();
+                    pruned += bite;
+                    if bite == BITE as u64 {
+                        // Others get their turn between two bites.
+                        wait = Duration::from_millis(20);
+                    } else if pruned > 0 {
+                        info!(jobs.pruned = pruned, "pruned {pruned} finished jobs");
+                        pruned = 0;
+                    }
+                }
+                Err(problem) => {
+                    tokio::select! {
+                        () = patience.failed(&problem) => {}
+                        () = stop.cancelled() => return,
+                    }
+                }
+            }
+            tokio::select! {
+                () = self.clock.sleep(wait) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+}

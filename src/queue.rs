@@ -1,0 +1,255 @@
+//! The use cases: what the CLI, HTTP, a schedule and a running job may do with jobs. Every door leads
+//! here, so what is refused is refused everywhere with the same words.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jobkit::{ArgsError, Clock, IdGenerator, JobId, NewJob, Period, Policy, Registry, Unique, When};
+use sha2::{Digest, Sha256};
+
+use crate::seal::{Keyring, Part, SealError};
+use crate::store::{
+    Actor, Change, Changed, Inserted, JobDetail, JobFilter, JobRow, NewRow, QueueRow, Release, Store,
+    StoreError, UniqueRow,
+};
+use crate::wake::Wake;
+
+pub struct Queue {
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+    ids: IdGenerator,
+    wake: Wake,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    #[error(transparent)]
+    Args(#[from] ArgsError),
+    #[error("{field}: {problem}")]
+    Invalid { field: &'static str, problem: String },
+    #[error("the arguments could not be encrypted")]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Queue {
+    pub fn new(
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+        wake: Wake,
+    ) -> Self {
+        let ids = IdGenerator::new(clock.clone());
+        Self { store, registry, keyring, clock, ids, wake }
+    }
+
+    /// All or nothing; the answers are in the order of the jobs.
+    pub async fn enqueue(&self, jobs: Vec<NewJob>, by: &Actor) -> Result<Vec<Inserted>, QueueError> {
+        let rows = self.rows(jobs)?;
+        let inserted = self.store.insert(&rows, by).await?;
+        self.wake_for(&rows);
+        Ok(inserted)
+    }
+
+    /// Checks jobs at the door and decides everything but the time.
+    pub fn rows(&self, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
+        jobs.into_iter().map(|job| self.row(job)).collect()
+    }
+
+    fn row(&self, job: NewJob) -> Result<NewRow, QueueError> {
+        let args = job.args.to_string();
+        let policy = &self.registry.check_args(&job.kind, &args)?.policy;
+        check(&job, &args)?;
+        let id = self.ids.next();
+        let unique = unique_row(&job, &args, policy, self.clock.now().as_second())?;
+        let args = match policy.encrypted {
+            true => self.keyring.seal(id, Part::Args, &args)?,
+            false => args,
+        };
+        Ok(NewRow {
+            id,
+            queue: job.queue.unwrap_or_else(|| policy.queue.clone()),
+            priority: job.priority.unwrap_or(policy.priority),
+            max_attempts: job.max_attempts.unwrap_or(policy.max_attempts),
+            kind: job.kind,
+            when: job.when,
+            args,
+            unique,
+            tenant: job.tenant,
+            tags: job.tags,
+            metadata: job.metadata,
+            after: job.after,
+            on_parent_failure: job.on_parent_failure,
+        })
+    }
+
+    /// Call after the rows are committed; losing it costs one poll interval.
+    pub fn wake_for(&self, rows: &[NewRow]) {
+        let now: BTreeSet<_> = rows.iter().filter(|row| row.when == When::Now).map(|row| &row.queue).collect();
+        for queue in now {
+            self.wake.wake(queue);
+        }
+        if rows.iter().any(|row| row.when != When::Now) {
+            self.wake.due();
+        }
+    }
+
+    pub async fn change(
+        &self,
+        filter: &JobFilter,
+        change: Change,
+        by: &Actor,
+        limit: usize,
+    ) -> Result<Changed, QueueError> {
+        let changed = self.store.change(filter, change, by, limit).await?;
+        for queue in &changed.woken {
+            self.wake.wake(queue);
+        }
+        if !changed.asked.is_empty() {
+            self.wake.bell().cancel.notify_one();
+        }
+        Ok(changed)
+    }
+
+    /// One job with all its attempts and steps; what is encrypted at rest is opened.
+    pub async fn job(&self, id: JobId) -> Result<Option<JobDetail>, QueueError> {
+        let Some(mut detail) = self.store.job(id).await? else { return Ok(None) };
+        self.open(&mut detail.job)?;
+        Ok(Some(detail))
+    }
+
+    pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, QueueError> {
+        let mut jobs = self.store.jobs(filter).await?;
+        jobs.iter_mut().try_for_each(|job| self.open(job))?;
+        Ok(jobs)
+    }
+
+    fn open(&self, job: &mut JobRow) -> Result<(), SealError> {
+        job.args = self.keyring.reveal(job.id, Part::Args, std::mem::take(&mut job.args))?;
+        if let Some(result) = job.result.take() {
+            job.result = Some(self.keyring.reveal(job.id, Part::Result, result)?);
+        }
+        Ok(())
+    }
+
+    pub async fn queues(&self) -> Result<Vec<QueueRow>, QueueError> {
+        Ok(self.store.queues().await?)
+    }
+
+    /// From here on nobody claims from the queue, on any machine; what runs goes on.
+    pub async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<(), QueueError> {
+        check_name("queue", queue)?;
+        Ok(self.store.pause(queue, by, reason).await?)
+    }
+
+    pub async fn resume(&self, queue: &str, by: &Actor) -> Result<(), QueueError> {
+        check_name("queue", queue)?;
+        self.store.resume(queue, by).await?;
+        self.wake.wake(queue);
+        Ok(())
+    }
+}
+
+const MOST_ARGS_BYTES: usize = 1 << 20;
+const MOST_METADATA_BYTES: usize = 16 << 10;
+
+fn invalid<T>(field: &'static str, problem: impl Into<String>) -> Result<T, QueueError> {
+    Err(QueueError::Invalid { field, problem: problem.into() })
+}
+
+fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
+    if args.len() > MOST_ARGS_BYTES {
+        return invalid("args", format!("{} bytes; at most 1 MiB, put larger data in a file", args.len()));
+    }
+    if let Some(queue) = &job.queue {
+        check_name("queue", queue)?;
+    }
+    if let Some(priority) = job.priority
+        && !(1..=9).contains(&priority)
+    {
+        return invalid("priority", format!("{priority}; use 1 (first) to 9 (last)"));
+    }
+    if let Some(attempts) = job.max_attempts
+        && !(1..=1_000).contains(&attempts)
+    {
+        return invalid("max_attempts", format!("{attempts}; use 1 to 1000"));
+    }
+    if job.unique_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 512) {
+        return invalid("unique_key", "must be 1 to 512 bytes");
+    }
+    if job.tenant.as_ref().is_some_and(|tenant| tenant.is_empty() || tenant.len() > 128) {
+        return invalid("tenant", "must be 1 to 128 bytes");
+    }
+    if job.tags.len() > 32 || job.tags.iter().any(|tag| tag.is_empty() || tag.len() > 64) {
+        return invalid("tags", "at most 32 tags of 1 to 64 bytes");
+    }
+    match &job.metadata {
+        Some(metadata) if !metadata.is_object() => invalid("metadata", "must be a JSON object"),
+        Some(metadata) if metadata.to_string().len() > MOST_METADATA_BYTES => {
+            invalid("metadata", "at most 16 KiB; put larger data in the arguments or a file")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<(), QueueError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    match (1..=64).contains(&name.len()) && name.chars().all(allowed) {
+        true => Ok(()),
+        false => invalid(field, format!("`{name}` must be 1 to 64 letters, digits or any of _ . : -")),
+    }
+}
+
+fn unique_row(
+    job: &NewJob,
+    args: &str,
+    policy: &Policy,
+    now: i64,
+) -> Result<Option<UniqueRow>, QueueError> {
+    let rule = match (&job.unique, &policy.unique, &job.unique_key) {
+        (Some(rule), _, _) | (None, Some(rule), _) => rule.clone(),
+        (None, None, Some(_)) => Unique { by_args: false, ..Unique::by_args() },
+        (None, None, None) => return Ok(None),
+    };
+    if !rule.by_args && job.unique_key.is_none() && job.unique.is_some() {
+        return invalid("unique", "needs a unique_key, or by_args = true");
+    }
+    let release = match rule.period {
+        Some(period) => Release::At(period_end(period, now)?),
+        None if rule.after_completion => Release::UnlessCompleted,
+        None => Release::AtEnd,
+    };
+    let key = unique_key(job, args, &rule, now);
+    Ok(Some(UniqueRow { key, release, on_conflict: rule.on_conflict }))
+}
+
+/// With nothing but a key, the same bytes that `compline.enqueue` hashes in SQL: kind, zero, key.
+fn unique_key(job: &NewJob, args: &str, rule: &Unique, now: i64) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(job.kind.as_bytes());
+    hash.update([0]);
+    hash.update(job.unique_key.as_deref().unwrap_or_default().as_bytes());
+    if rule.by_args {
+        // Object keys are sorted, so the order in which a caller wrote them does not matter.
+        hash.update([0, b'a']);
+        hash.update(args.as_bytes());
+    }
+    if let Some(period) = rule.period {
+        hash.update([0, b'p']);
+        hash.update(now.div_euclid(period.seconds()).to_be_bytes());
+    }
+    hash.finalize().into()
+}
+
+fn period_end(period: Period, now: i64) -> Result<jiff::Timestamp, QueueError> {
+    let end = (now.div_euclid(period.seconds()) + 1) * period.seconds();
+    jiff::Timestamp::from_second(end)
+        .map_err(|error| QueueError::Invalid { field: "unique", problem: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests;

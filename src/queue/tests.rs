@@ -1,0 +1,60 @@
+use serde_json::json;
+
+use super::*;
+
+fn key(job: &NewJob, rule: &Unique, now: i64) -> [u8; 32] {
+    unique_key(job, &job.args.to_string(), rule, now)
+}
+
+#[test]
+fn a_plain_unique_key_hashes_as_the_sql_function_does() {
+    let job = NewJob::new("mail.send", json!({})).unique_key("invoice-7");
+    let rule = Unique { by_args: false, ..Unique::by_args() };
+
+    assert_eq!(key(&job, &rule, 0), <[u8; 32]>::from(Sha256::digest(b"mail.send\0invoice-7")));
+}
+
+#[test]
+fn arguments_in_another_order_are_the_same_and_other_arguments_are_not() {
+    let rule = Unique::by_args();
+    let first = NewJob::new("k", serde_json::from_str(r#"{"a":1,"b":2}"#).unwrap());
+    let same = NewJob::new("k", serde_json::from_str(r#"{"b":2,"a":1}"#).unwrap());
+    let other = NewJob::new("k", json!({ "a": 1, "b": 3 }));
+
+    assert_eq!(key(&first, &rule, 0), key(&same, &rule, 0));
+    assert_ne!(key(&first, &rule, 0), key(&other, &rule, 0));
+}
+
+#[test]
+fn a_period_begins_a_new_key_and_frees_it_at_its_end() {
+    let rule = Unique { period: Some(Period::Hour), ..Unique::by_args() };
+    let job = NewJob::new("k", json!({}));
+
+    assert_eq!(key(&job, &rule, 3_600), key(&job, &rule, 7_199));
+    assert_ne!(key(&job, &rule, 7_199), key(&job, &rule, 7_200));
+    assert_eq!(period_end(Period::Hour, 3_601).unwrap().as_second(), 7_200);
+}
+
+#[test]
+fn what_is_wrong_with_a_job_is_named_by_field_with_the_remedy() {
+    let good = NewJob::new("k", json!({}));
+    let big = "x".repeat(17 << 10);
+    for (job, field, remedy) in [
+        (NewJob { queue: Some("a b".into()), ..good.clone() }, "queue", "letters"),
+        (NewJob { queue: Some(String::new()), ..good.clone() }, "queue", "1 to 64"),
+        (NewJob { priority: Some(0), ..good.clone() }, "priority", "1 (first) to 9 (last)"),
+        (NewJob { priority: Some(10), ..good.clone() }, "priority", "1 (first) to 9 (last)"),
+        (NewJob { max_attempts: Some(0), ..good.clone() }, "max_attempts", "1 to 1000"),
+        (NewJob { unique_key: Some(String::new()), ..good.clone() }, "unique_key", "1 to 512"),
+        (NewJob { tenant: Some(String::new()), ..good.clone() }, "tenant", "1 to 128"),
+        (NewJob { tags: vec![String::new()], ..good.clone() }, "tags", "1 to 64"),
+        (NewJob { metadata: Some(json!([])), ..good.clone() }, "metadata", "object"),
+        (NewJob { metadata: Some(json!({ "big": big })), ..good.clone() }, "metadata", "16 KiB"),
+    ] {
+        let message = check(&job, "{}").unwrap_err().to_string();
+        assert!(message.starts_with(field) && message.contains(remedy), "{message}");
+    }
+    let message = check(&good, &"x".repeat(MOST_ARGS_BYTES + 1)).unwrap_err().to_string();
+    assert!(message.starts_with("args") && message.contains("1 MiB"), "{message}");
+    check(&good, "{}").unwrap();
+}

@@ -1,0 +1,249 @@
+//! The worker: claims jobs, runs each in a task of its own, records how it ended.
+//!
+//! ```text
+//! fetcher → buffer → apalis worker → attempt (one task each) → completer
+//!            lease keeper beats beside them; the bell tells the fetcher where to look
+//! ```
+//! They share nothing but what [`held`] says is in hand.
+
+pub mod apalis_backend;
+pub mod attempt;
+pub mod buffer;
+pub mod completer;
+pub mod fetcher;
+pub mod held;
+pub mod host;
+pub mod lease;
+pub mod pace;
+
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use jobkit::Clock;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::service::Service;
+use crate::store::{End, Report, Store, WorkerId, WorkerInfo};
+use crate::wake::Wake;
+use attempt::Attempts;
+use buffer::{Buffer, Ready};
+use completer::{Completer, Tally};
+use fetcher::{FetchOptions, Fetcher};
+use held::{HeldJobs, StopReason};
+use lease::LeaseKeeper;
+use pace::Pace;
+
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    pub name: String,
+    pub lease: Duration,
+    pub shutdown_grace: Duration,
+    pub fetch: FetchOptions,
+}
+
+/// How many jobs a run of the worker ended, by ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Summary {
+    pub completed: u64,
+    /// Attempts that failed and are tried again.
+    pub failed: u64,
+    pub discarded: u64,
+    pub cancelled: u64,
+}
+
+pub struct Worker {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub wake: Wake,
+    pub attempts: Arc<Attempts>,
+    pub options: WorkerOptions,
+}
+
+/// How a run of the worker ends.
+pub struct Until {
+    /// Stop claiming, let running jobs end.
+    pub stop: CancellationToken,
+    /// Do not wait for them.
+    pub hard: CancellationToken,
+    /// Stop when there is nothing to claim and nothing in hand.
+    pub idle: bool,
+}
+
+impl Worker {
+    pub async fn run(self, until: Until) -> Summary {
+        let held = Arc::new(HeldJobs::default());
+        let buffer = Arc::new(Buffer::default());
+        let capacity = Arc::new(Notify::new());
+        let pace = Arc::new(Pace::default());
+        let tally = Arc::new(Tally::default());
+        let slots = Arc::new(Semaphore::new(self.options.fetch.concurrency));
+        let (lease, leased) = watch::channel(None);
+        let (idle_looks, looks) = watch::channel(0);
+        let (reports, reported) = mpsc::unbounded_channel();
+
+        let keeper = LeaseKeeper {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            held: held.clone(),
+            bell: self.wake.bell(),
+            info: self.info(),
+            lease,
+        };
+        let keeper = Service::start("lease", |stop| keeper.run(stop));
+        let completer = Completer {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            held: held.clone(),
+            wake: self.wake.clone(),
+            capacity: capacity.clone(),
+            tally: tally.clone(),
+        };
+        // By the time it is stopped everything is recorded, or the store is away for good.
+        let completer = Service::start("completer", |stop| async move {
+            stop.run_until_cancelled(completer.run(reported)).await.unwrap_or_default();
+        });
+        let looks = until.idle.then_some(looks);
+        let fetcher = Fetcher {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            bell: self.wake.bell(),
+            held: held.clone(),
+            slots: slots.clone(),
+            pace: pace.clone(),
+            buffer: buffer.clone(),
+            capacity: capacity.clone(),
+            lease: leased,
+            options: self.options.fetch.clone(),
+            idle: idle_looks,
+        };
+        let fetcher = Service::start("fetcher", |stop| fetcher.run(stop));
+
+        let handle = {
+            let (attempts, pace, capacity) = (self.attempts.clone(), pace.clone(), capacity.clone());
+            let reports = reports.clone();
+            move |slotted: apalis_backend::Slotted| {
+                let (attempts, pace, capacity) = (attempts.clone(), pace.clone(), capacity.clone());
+                let reports = reports.clone();
+                tokio::spawn(async move {
+                    let worker = slotted.ready.worker;
+                    let report = attempts.attempt(slotted.ready).await;
+                    pace.ran(report.ran);
+                    drop(slotted.slot);
+                    capacity.notify_one();
+                    // The completer outlives every attempt.
+                    let _ = reports.send((worker, report));
+                });
+            }
+        };
+        let closing = Closing {
+            fetcher: Mutex::new(Some(fetcher)),
+            buffer: buffer.clone(),
+            held: held.clone(),
+            reports: Mutex::new(Some(reports)),
+            grace: self.options.shutdown_grace,
+            hard: until.hard.clone(),
+            clock: self.clock.clone(),
+        };
+        let closing = Arc::new(closing);
+        let stop = stop_or_idle(until.stop.clone(), looks, held.clone());
+        let close = move || closing.clone().close().boxed();
+        apalis_backend::run(self.options.name.clone(), buffer, slots, capacity, handle, stop, close).await;
+
+        completer.stop().await;
+        keeper.stop().await;
+        Summary {
+            completed: tally.completed.load(Ordering::Relaxed),
+            failed: tally.failed.load(Ordering::Relaxed),
+            discarded: tally.discarded.load(Ordering::Relaxed),
+            cancelled: tally.cancelled.load(Ordering::Relaxed),
+        }
+    }
+
+    fn info(&self) -> WorkerInfo {
+        WorkerInfo {
+            name: self.options.name.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            lease: self.options.lease,
+            queues: self.options.fetch.queues.iter().cloned().collect(),
+        }
+    }
+}
+
+/// Resolves when told to stop or, if asked to watch for it, when two looks in a row found nothing to claim
+/// while nothing was in hand: a job that ended between them may have made another.
+async fn stop_or_idle(stop: CancellationToken, looks: Option<watch::Receiver<u64>>, held: Arc<HeldJobs>) {
+    let Some(mut looks) = looks else { return stop.cancelled().await };
+    let idle = async {
+        let mut quiet = 0;
+        while quiet < 2 && looks.changed().await.is_ok() {
+            quiet = if held.is_empty() { quiet + 1 } else { 0 };
+        }
+    };
+    tokio::select! {
+        () = idle => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// The orderly end: stop claiming, give back what has not begun, wait for what has.
+struct Closing {
+    fetcher: Mutex<Option<Service>>,
+    buffer: Arc<Buffer>,
+    held: Arc<HeldJobs>,
+    reports: Mutex<Option<mpsc::UnboundedSender<(WorkerId, Report)>>>,
+    grace: Duration,
+    hard: CancellationToken,
+    clock: Arc<dyn Clock>,
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+impl Closing {
+    async fn close(self: Arc<Self>) {
+        if let Some(fetcher) = take(&self.fetcher) {
+            fetcher.stop().await;
+        }
+        let Some(reports) = take(&self.reports) else { return };
+        for ready in self.buffer.drain() {
+            // The completer is still there: this holds one of its senders.
+            let _ = reports.send((ready.worker, give_back(ready)));
+        }
+        drop(reports);
+        let running = self.held.len();
+        if running > 0 {
+            info!(jobs.running = running, "waiting for {running} jobs to end");
+        }
+        tokio::select! {
+            () = self.held.wait_until_empty() => return,
+            () = self.clock.sleep(self.grace) => {}
+            () = self.hard.cancelled() => {}
+        }
+        self.held.stop_all(None, &StopReason::Shutdown);
+        let last = self.grace.max(Duration::from_secs(1));
+        tokio::select! {
+            () = self.held.wait_until_empty() => {}
+            () = self.clock.sleep(last) => {
+                let left = self.held.len();
+                warn!(jobs.left = left, "{left} jobs could not be recorded; they run again when the lease ends");
+            }
+        }
+    }
+}
+
+fn give_back(ready: Ready) -> Report {
+    Report {
+        held: ready.job.held(),
+        attempt: ready.job.attempt,
+        end: End::GiveBack,
+        ran: Duration::ZERO,
+        log: Vec::new(),
+    }
+}
+

@@ -1,0 +1,195 @@
+//! One attempt, told as steps: look the kind up, open the arguments, run it guarded, decide what follows.
+//!
+//! Whatever a job does, an attempt ends in a [`Report`]: a panic, a time-out, arguments nobody can read and
+//! a kind nobody knows are failed attempts, never a dead worker.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use jobkit::{Clock, Ctx, Failure, JobInfo, Outcome, Policy, Registry};
+
+use super::buffer::Ready;
+use super::held::{StopReason, Switch};
+use super::host::AttemptHost;
+use crate::seal::{Keyring, Part};
+use crate::store::{Claimed, End, Report, Store};
+
+/// What every attempt of this process needs.
+pub struct Attempts {
+    pub store: Arc<dyn Store>,
+    pub registry: Arc<Registry>,
+    pub clock: Arc<dyn Clock>,
+    pub keyring: Arc<Keyring>,
+    pub queue: Arc<crate::queue::Queue>,
+    pub artifacts: Arc<dyn jobkit::Artifacts>,
+    /// How long a job that was told to stop may take to do so before it is dropped.
+    pub patience: Duration,
+}
+
+impl Attempts {
+    pub async fn attempt(self: &Arc<Self>, ready: Ready) -> Report {
+        let Ready { job, switch, .. } = ready;
+        let started = self.clock.steady();
+        let held = job.held();
+        let (attempt, max_attempts) = (job.attempt, job.max_attempts);
+        let (ended, policy, log) = self.run(job, &switch).await;
+        let ran = self.clock.steady().saturating_sub(started);
+        let end = decide(ended, switch.reason(), attempt, max_attempts, &policy, draw(&held));
+        let end = self.seal_result(held.job, &policy, end);
+        Report { held, attempt, end, ran, log }
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        mut job: Claimed,
+        switch: &Switch,
+    ) -> (Ended, Arc<Policy>, Vec<jobkit::LogLine>) {
+        let Some(kind) = self.registry.get(&job.kind) else {
+            // Another worker may know it; until then this is a failure like any other.
+            let problem = format!("kind `{}` is not known to this worker", job.kind);
+            return (Ended::Failed(Failure::transient(problem)), Arc::default(), Vec::new());
+        };
+        let policy = kind.policy.clone();
+        let args = match self.keyring.reveal(job.id, Part::Args, std::mem::take(&mut job.args)) {
+            Ok(args) => args,
+            Err(problem) => return (Ended::Failed(Failure::transient(problem)), policy, Vec::new()),
+        };
+        let host = Arc::new(AttemptHost::new(self.clone(), job.held(), job.kind.clone()));
+        let info = JobInfo {
+            id: job.id,
+            kind: job.kind,
+            queue: job.queue,
+            attempt: job.attempt,
+            max_attempts: job.max_attempts,
+            tenant: job.tenant,
+            tags: job.tags,
+            metadata: job.metadata,
+        };
+        let ctx = Ctx::new(info, host, self.clock.clone(), switch.token.clone());
+        let ended = self.run_guarded(kind.job.run(&args, &ctx), switch, policy.timeout).await;
+        (ended, policy, ctx.take_log())
+    }
+
+    /// Runs until the job ends by itself, or a while after it was told to stop.
+    async fn run_guarded(
+        &self,
+        job: impl Future<Output = Result<Outcome, Failure>>,
+        switch: &Switch,
+        timeout: Option<Duration>,
+    ) -> Ended {
+        let job = AssertUnwindSafe(job).catch_unwind();
+        tokio::pin!(job);
+        // Most jobs are quick; they need no timer.
+        if let Some(ended) = job.as_mut().now_or_never() {
+            return Ended::from(ended);
+        }
+        let limit = async {
+            match timeout {
+                Some(timeout) => self.clock.sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = &mut job => return Ended::from(ended),
+            () = switch.token.cancelled() => {}
+            () = limit => switch.stop(StopReason::TimedOut),
+        }
+        tokio::select! {
+            biased;
+            ended = &mut job => Ended::from(ended),
+            () = self.clock.sleep(self.patience) => Ended::Dropped,
+        }
+    }
+
+    fn seal_result(&self, job: jobkit::JobId, policy: &Policy, end: End) -> End {
+        match end {
+            End::Completed { result: Some(result) } if policy.encrypted => {
+                match self.keyring.seal(job, Part::Result, &result) {
+                    Ok(sealed) => End::Completed { result: Some(sealed) },
+                    Err(problem) => {
+                        End::Discarded { error: format!("the result could not be encrypted: {problem}") }
+                    }
+                }
+            }
+            end => end,
+        }
+    }
+}
+
+/// How the job's future ended.
+#[derive(Debug)]
+pub enum Ended {
+    Done(Outcome),
+    Failed(Failure),
+    Panicked(String),
+    /// It was told to stop and did not.
+    Dropped,
+}
+
+impl From<std::thread::Result<Result<Outcome, Failure>>> for Ended {
+    fn from(ended: std::thread::Result<Result<Outcome, Failure>>) -> Self {
+        match ended {
+            Ok(Ok(outcome)) => Ended::Done(outcome),
+            Ok(Err(failure)) => Ended::Failed(failure),
+            Err(panic) => {
+                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+                Ended::Panicked(text.unwrap_or_else(|| "a panic without words".into()))
+            }
+        }
+    }
+}
+
+/// What an attempt's end means for the job. Pure: the whole retry policy on one screen.
+pub fn decide(
+    ended: Ended,
+    stopped: Option<&StopReason>,
+    attempt: u16,
+    max_attempts: u16,
+    policy: &Policy,
+    draw: f64,
+) -> End {
+    let failed = |error: String, after: Option<Duration>| match attempt >= max_attempts {
+        true => End::Discarded { error },
+        false => End::Retry { after: after.unwrap_or_else(|| policy.backoff.delay(attempt, draw)), error },
+    };
+    match (ended, stopped) {
+        // What was done is done, whoever asked it to stop meanwhile.
+        (Ended::Done(Outcome::Completed(result)), _) => {
+            End::Completed { result: result.map(|value| value.to_string()) }
+        }
+        (Ended::Done(Outcome::Cancelled(reason)), _) => End::Cancelled { reason },
+        (Ended::Failed(Failure::Permanent(_)), Some(StopReason::Cancelled(reason))) => {
+            End::Cancelled { reason: reason.clone() }
+        }
+        (Ended::Failed(failure @ Failure::Permanent(_)), _) => End::Discarded { error: failure.chain() },
+        (_, Some(StopReason::Cancelled(reason))) => End::Cancelled { reason: reason.clone() },
+        (Ended::Done(Outcome::Snooze(after)), _) => End::Snooze { after },
+        (Ended::Done(Outcome::WaitFor(jobs)), _) => End::WaitFor(jobs),
+        (_, Some(StopReason::Shutdown | StopReason::LeaseLost)) => End::GiveBack,
+        (Ended::Failed(Failure::Interrupted(_)) | Ended::Dropped, Some(StopReason::TimedOut)) => {
+            failed("timed out".into(), None)
+        }
+        // The host told it that the lease is gone before the switch did.
+        (Ended::Failed(Failure::Interrupted(_)) | Ended::Dropped, None) => End::GiveBack,
+        (Ended::Failed(Failure::RetryAfter { after, cause }), _) => {
+            failed(Failure::Transient(cause).chain(), Some(after))
+        }
+        (Ended::Failed(failure @ Failure::Transient(_)), _) => failed(failure.chain(), None),
+        (Ended::Panicked(text), _) => failed(format!("panicked: {text}"), None),
+    }
+}
+
+/// A number in 0..1 for the jitter: from the job's own random bits, so that it needs no generator and a
+/// test can repeat it.
+fn draw(held: &crate::store::Held) -> f64 {
+    let bytes = held.job.0.as_bytes();
+    let bits = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]).rotate_left(held.fence.0 as u32);
+    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}
+
+#[cfg(test)]
+mod tests;

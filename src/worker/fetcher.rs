@@ -1,0 +1,181 @@
+//! Claims only what can start now: as many as there are free slots, and ahead of them only as far as the
+//! jobs are quick. Sleeps on the bell or the poll interval.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobkit::Clock;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::buffer::{Buffer, Ready};
+use super::held::HeldJobs;
+use super::pace::Pace;
+use crate::service::Patience;
+use crate::store::{Store, WorkerId};
+use crate::wake::Bell;
+
+pub struct Fetcher {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub bell: Arc<Bell>,
+    pub held: Arc<HeldJobs>,
+    pub slots: Arc<Semaphore>,
+    pub pace: Arc<Pace>,
+    pub buffer: Arc<Buffer>,
+    /// Rung when a slot or room in the buffer became free.
+    pub capacity: Arc<Notify>,
+    /// The lease this process holds; none while it has none.
+    pub lease: watch::Receiver<Option<WorkerId>>,
+    pub options: FetchOptions,
+    /// Tells that a look at all queues found nothing.
+    pub idle: watch::Sender<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct FetchOptions {
+    pub concurrency: usize,
+    pub prefetch: usize,
+    pub poll: Duration,
+    /// Empty means every queue.
+    pub queues: BTreeSet<String>,
+    pub queue_concurrency: BTreeMap<String, usize>,
+}
+
+/// Ended attempts whose record is under way; beyond this the store is behind, and claiming more would only
+/// pile up results in memory.
+const MOST_HELD_BEYOND_SLOTS: usize = 10_000;
+
+impl Fetcher {
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut patience = Patience::new("claiming jobs", self.clock.clone());
+        let mut hot = BTreeSet::new();
+        let mut lost_answer = false;
+        loop {
+            if stop.is_cancelled() {
+                return;
+            }
+            let lease = *self.lease.borrow_and_update();
+            let Some(worker) = lease else {
+                tokio::select! {
+                    _ = self.lease.changed() => {}
+                    () = stop.cancelled() => return,
+                }
+                continue;
+            };
+            if lost_answer {
+                // A claim may have happened although we never saw its answer.
+                match self.store.give_back_unheld(worker, &self.held.ids_of(worker)).await {
+                    Ok(_) => lost_answer = false,
+                    Err(problem) => {
+                        patience.failed(&problem).await;
+                        continue;
+                    }
+                }
+            }
+            hot.extend(self.bell.take().into_iter().filter(|queue| self.serves(queue)));
+            if hot.is_empty() {
+                self.sleep(&stop, &mut patience).await;
+                continue;
+            }
+            match self.claim_from(worker, &mut hot).await {
+                Ok(true) => {
+                    patience.succeeded();
+                }
+                Ok(false) => self.wait_for_room(&stop).await,
+                Err(problem) => {
+                    lost_answer = true;
+                    patience.failed(&problem).await;
+                }
+            }
+        }
+    }
+
+    fn serves(&self, queue: &str) -> bool {
+        self.options.queues.is_empty() || self.options.queues.contains(queue)
+    }
+
+    /// One round over the hot queues. False when no queue had room.
+    async fn claim_from(
+        &self,
+        worker: WorkerId,
+        hot: &mut BTreeSet<String>,
+    ) -> crate::store::Result<bool> {
+        let mut any_room = false;
+        let round: Vec<_> = hot.iter().cloned().collect();
+        for (done, queue) in round.iter().enumerate() {
+            // Whoever comes first in the alphabet must not take it all.
+            let share = self.room().div_ceil(round.len() - done);
+            let limit = share.min(self.room_of(queue));
+            if limit == 0 {
+                continue;
+            }
+            any_room = true;
+            let batch = self.store.claim(worker, queue, limit).await?;
+            if batch.len() < limit {
+                hot.remove(queue);
+            }
+            let held = self.held.hold(worker, queue, batch);
+            self.buffer.push(held.into_iter().map(|(job, switch)| Ready { worker, job, switch }));
+        }
+        Ok(any_room)
+    }
+
+    /// How many to claim now: for free slots at once, for the buffer only when half of it is gone.
+    fn room(&self) -> usize {
+        let free = self.slots.available_permits();
+        let ahead = self.pace.allowance(self.options.concurrency, self.options.prefetch);
+        let waiting = self.buffer.len();
+        if self.held.len() > self.options.concurrency + ahead + MOST_HELD_BEYOND_SLOTS {
+            return 0;
+        }
+        match waiting {
+            0 => free.max(ahead),
+            waiting if waiting <= ahead / 2 => ahead - waiting,
+            _ => 0,
+        }
+    }
+
+    fn room_of(&self, queue: &str) -> usize {
+        match self.options.queue_concurrency.get(queue) {
+            Some(most) => most.saturating_sub(self.held.in_queue(queue)),
+            None => usize::MAX,
+        }
+    }
+
+    async fn wait_for_room(&self, stop: &CancellationToken) {
+        tokio::select! {
+            () = self.capacity.notified() => {}
+            // A ring for another queue may have room.
+            () = self.bell.wait() => {}
+            () = self.clock.sleep(self.options.poll) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Until the bell rings; at each poll interval all queues are looked at.
+    async fn sleep(&self, stop: &CancellationToken, patience: &mut Patience) {
+        let look = tokio::select! {
+            () = self.bell.wait() => false,
+            () = self.clock.sleep(self.options.poll) => true,
+            () = stop.cancelled() => false,
+        };
+        if look || self.idle.receiver_count() > 0 {
+            match self.store.ready_queues().await {
+                Ok(queues) => {
+                    patience.succeeded();
+                    let mut any = false;
+                    for queue in queues.iter().filter(|queue| self.serves(queue)) {
+                        any = true;
+                        self.bell.ring(queue);
+                    }
+                    if !any {
+                        self.idle.send_modify(|looks| *looks += 1);
+                    }
+                }
+                Err(problem) => patience.failed(&problem).await,
+            }
+        }
+    }
+}

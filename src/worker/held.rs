@@ -1,0 +1,142 @@
+//! The jobs this process holds: claimed, running, or ended and not yet recorded.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use jobkit::JobId;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Claimed, WorkerId};
+
+/// Why an attempt must stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopReason {
+    Cancelled(String),
+    TimedOut,
+    LeaseLost,
+    Shutdown,
+}
+
+/// How a running attempt is told to stop. The first reason counts.
+#[derive(Debug, Default)]
+pub struct Switch {
+    pub token: CancellationToken,
+    reason: OnceLock<StopReason>,
+}
+
+impl Switch {
+    pub fn stop(&self, reason: StopReason) {
+        // A job that is asked twice keeps its first reason.
+        let _ = self.reason.set(reason);
+        self.token.cancel();
+    }
+
+    pub fn reason(&self) -> Option<&StopReason> {
+        self.reason.get()
+    }
+}
+
+struct Entry {
+    worker: WorkerId,
+    queue: Arc<str>,
+    switch: Arc<Switch>,
+}
+
+#[derive(Default)]
+pub struct HeldJobs {
+    jobs: Mutex<State>,
+    count: AtomicUsize,
+    emptied: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    by_id: HashMap<JobId, Entry>,
+    by_queue: HashMap<Arc<str>, usize>,
+}
+
+impl HeldJobs {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a claimed batch of one queue in hand and returns each job with its switch.
+    pub fn hold(&self, worker: WorkerId, queue: &str, batch: Vec<Claimed>) -> Vec<(Claimed, Arc<Switch>)> {
+        let queue: Arc<str> = queue.into();
+        let mut state = self.lock();
+        *state.by_queue.entry(queue.clone()).or_default() += batch.len();
+        let held: Vec<_> = batch
+            .into_iter()
+            .map(|job| {
+                let switch = Arc::new(Switch::default());
+                let entry = Entry { worker, queue: queue.clone(), switch: switch.clone() };
+                state.by_id.insert(job.id, entry);
+                (job, switch)
+            })
+            .collect();
+        self.count.store(state.by_id.len(), Ordering::Release);
+        held
+    }
+
+    /// Lets go of jobs whose end is recorded.
+    pub fn release(&self, ids: impl IntoIterator<Item = JobId>) {
+        let mut state = self.lock();
+        for id in ids {
+            if let Some(entry) = state.by_id.remove(&id)
+                && let Some(count) = state.by_queue.get_mut(&entry.queue)
+            {
+                *count -= 1;
+            }
+        }
+        let left = state.by_id.len();
+        drop(state);
+        self.count.store(left, Ordering::Release);
+        if left == 0 {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn in_queue(&self, queue: &str) -> usize {
+        self.lock().by_queue.get(queue).copied().unwrap_or(0)
+    }
+
+    pub fn ids_of(&self, worker: WorkerId) -> Vec<JobId> {
+        self.lock().by_id.iter().filter(|(_, job)| job.worker == worker).map(|(id, _)| *id).collect()
+    }
+
+    pub fn stop(&self, id: JobId, reason: StopReason) {
+        if let Some(job) = self.lock().by_id.get(&id) {
+            job.switch.stop(reason);
+        }
+    }
+
+    /// Tells every attempt of this worker, or of all, to stop.
+    pub fn stop_all(&self, worker: Option<WorkerId>, reason: &StopReason) {
+        for job in self.lock().by_id.values().filter(|job| worker.is_none_or(|id| job.worker == id)) {
+            job.switch.stop(reason.clone());
+        }
+    }
+
+    pub async fn wait_until_empty(&self) {
+        loop {
+            // Register before looking, or the last release falls between the two.
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            emptied.as_mut().enable();
+            if self.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The engine as one running attempt sees it: each write carries the attempt's fence, so that an attempt
+//! that has lost its job can change nothing.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jobkit::{
+    Artifacts, AuditEntry, ChildResult, Ctx, Host, HostError, JobId, NewJob, Progress, StepRecord,
+};
+
+use super::attempt::Attempts;
+use crate::seal::Part;
+use crate::store::{Actor, Held, JobFilter, StoreError};
+
+pub struct AttemptHost {
+    engine: Arc<Attempts>,
+    held: Held,
+    kind: String,
+}
+
+impl AttemptHost {
+    pub fn new(engine: Arc<Attempts>, held: Held, kind: String) -> Self {
+        Self { engine, held, kind }
+    }
+}
+
+impl From<StoreError> for HostError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::LeaseLost => HostError::LeaseLost,
+            StoreError::Refused(why) => HostError::Refused(why),
+            StoreError::Database { .. } => HostError::Store(Box::new(error)),
+        }
+    }
+}
+
+impl Host for AttemptHost {
+    fn steps<'a>(&'a self, _: &'a Ctx) -> BoxFuture<'a, Result<Vec<StepRecord>, HostError>> {
+        async { Ok(self.engine.store.steps(self.held.job).await?) }.boxed()
+    }
+
+    fn save_step<'a>(&'a self, _: &'a Ctx, step: &'a StepRecord) -> BoxFuture<'a, Result<(), HostError>> {
+        async { Ok(self.engine.store.save_step(self.held, step).await?) }.boxed()
+    }
+
+    fn progress<'a>(&'a self, _: &'a Ctx, progress: &'a Progress) -> BoxFuture<'a, Result<(), HostError>> {
+        async { Ok(self.engine.store.save_progress(self.held, progress).await?) }.boxed()
+    }
+
+    fn spawn<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        step: &'a str,
+        children: Vec<NewJob>,
+    ) -> BoxFuture<'a, Result<Vec<JobId>, HostError>> {
+        async move {
+            // A child belongs to whom its parent belongs.
+            let children = children.into_iter().map(|mut child| {
+                child.tenant = child.tenant.or_else(|| ctx.job().tenant.clone());
+                child
+            });
+            let queue = &self.engine.queue;
+            let rows =
+                queue.rows(children.collect()).map_err(|error| HostError::Refused(error.to_string()))?;
+            let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+            let record = StepRecord {
+                name: step.into(),
+                key: ctx.step_key(step),
+                result: serde_json::to_value(&ids).ok(),
+                attempt: ctx.job().attempt,
+                at: ctx.clock().now(),
+            };
+            let by = Actor(format!("job:{}", self.held.job));
+            self.engine.store.spawn(self.held, &record, &rows, &by).await?;
+            queue.wake_for(&rows);
+            Ok(ids)
+        }
+        .boxed()
+    }
+
+    fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>> {
+        async move {
+            let filter = JobFilter { ids: ids.to_vec(), limit: ids.len(), ..JobFilter::default() };
+            let found = self.engine.store.jobs(&filter).await?;
+            let child = |id: &JobId| {
+                let Some(job) = found.iter().find(|job| job.id == *id) else {
+                    let state = "unknown".to_owned();
+                    return Ok(ChildResult { id: *id, state, result: None, error: None });
+                };
+                let reveal = |text| self.engine.keyring.reveal(job.id, Part::Result, text);
+                let result = job.result.clone().map(reveal).transpose();
+                let result = result.map_err(|error| HostError::Refused(error.to_string()))?;
+                Ok(ChildResult {
+                    id: *id,
+                    state: job.state.name().into(),
+                    result: result.and_then(|json| serde_json::from_str(&json).ok()),
+                    error: job.error.clone(),
+                })
+            };
+            ids.iter().map(child).collect()
+        }
+        .boxed()
+    }
+
+    fn artifacts(&self) -> &dyn Artifacts {
+        &*self.engine.artifacts
+    }
+
+    fn audit<'a>(&'a self, ctx: &'a Ctx, mut entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            entry.actor = format!("job:{} ({})", self.held.job, self.kind);
+            entry.tenant = ctx.job().tenant.clone();
+            Ok(self.engine.store.append_audit(&entry).await?)
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,119 @@
+//! Keeps this process's lease: beats often enough, and when it cannot, stops all attempts before anybody
+//! else may take their jobs.
+//!
+//! The deadline is on the steady clock, counted from before the last beat that the store confirmed. Whoever
+//! watches the beat counts from when it saw it, which is later; so the holder always stops first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobkit::Clock;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::held::{HeldJobs, StopReason};
+use crate::service::Patience;
+use crate::store::{Beat, Store, WorkerId, WorkerInfo};
+use crate::wake::Bell;
+
+pub struct LeaseKeeper {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub held: Arc<HeldJobs>,
+    pub bell: Arc<Bell>,
+    pub info: WorkerInfo,
+    pub lease: watch::Sender<Option<WorkerId>>,
+}
+
+impl LeaseKeeper {
+    pub async fn run(self, stop: CancellationToken) {
+        let mut patience = Patience::new("lease", self.clock.clone());
+        loop {
+            let before = self.clock.steady();
+            let registered = tokio::select! {
+                registered = self.store.register(&self.info) => registered,
+                () = stop.cancelled() => return,
+            };
+            match registered {
+                Ok(worker) => {
+                    patience.succeeded();
+                    self.lease.send_replace(Some(worker));
+                    if self.keep(worker, before, &stop).await == Kept::UntilStopped {
+                        return;
+                    }
+                }
+                Err(problem) => {
+                    tokio::select! {
+                        () = patience.failed(&problem) => {}
+                        () = stop.cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn keep(&self, worker: WorkerId, mut renewed: Duration, stop: &CancellationToken) -> Kept {
+        let interval = self.info.lease / 4;
+        loop {
+            tokio::select! {
+                () = self.clock.sleep(interval) => {}
+                () = self.bell.cancel.notified() => {}
+                () = stop.cancelled() => {
+                    self.lease.send_replace(None);
+                    // Nothing is held any more; a row left behind would be rescued for nothing.
+                    if let Err(problem) = self.store.retire(worker).await {
+                        info!("this worker could not sign off, and will be taken for dead: {problem}");
+                    }
+                    return Kept::UntilStopped;
+                }
+            }
+            if self.beat(worker, &mut renewed).await == Kept::NoLonger {
+                self.lease.send_replace(None);
+                self.held.stop_all(Some(worker), &StopReason::LeaseLost);
+                return Kept::NoLonger;
+            }
+        }
+    }
+
+    /// Beats, trying until it works or the lease is over.
+    async fn beat(&self, worker: WorkerId, renewed: &mut Duration) -> Kept {
+        let retry = self.info.lease / 20;
+        loop {
+            let now = self.clock.steady();
+            let left = (*renewed + self.info.lease).saturating_sub(now);
+            if left.is_zero() {
+                warn!(worker.id = worker.0, "worker {} lost its lease: the store did not answer in time", worker.0);
+                return Kept::NoLonger;
+            }
+            let answer = tokio::select! {
+                answer = self.store.beat(worker) => answer,
+                () = self.clock.sleep(left) => continue,
+            };
+            match answer {
+                Ok(Beat::Holds { cancel }) => {
+                    *renewed = now;
+                    for (job, reason) in cancel {
+                        self.held.stop(job, StopReason::Cancelled(reason));
+                    }
+                    return Kept::Renewed;
+                }
+                Ok(Beat::Lost) => {
+                    warn!(worker.id = worker.0, "worker {} was declared dead by another process", worker.0);
+                    return Kept::NoLonger;
+                }
+                Err(problem) => {
+                    warn!(worker.id = worker.0, "beat of worker {} failed: {problem}", worker.0);
+                    self.clock.sleep(retry.min(left)).await;
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Renewed,
+    NoLonger,
+    UntilStopped,
+}

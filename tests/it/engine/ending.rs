@@ -1,0 +1,217 @@
+//! How a job can end.
+
+use std::time::Duration;
+
+use compline::state::JobState;
+use compline::store::{Actor, Change, JobFilter};
+use jobkit::{NewJob, When};
+use serde_json::json;
+
+use super::Engine;
+use super::family::{Act, act};
+use crate::support::store::{TestStore, promises};
+
+promises![
+    a_job_runs_once_and_keeps_its_result,
+    a_failing_job_is_retried_later_and_later_until_it_works,
+    a_job_out_of_attempts_is_discarded_with_every_error_and_a_person_can_retry_it,
+    a_permanent_failure_is_not_tried_again,
+    a_panic_is_a_failed_attempt_and_the_worker_goes_on,
+    unknown_kinds_and_unreadable_arguments_are_failed_attempts,
+    a_snooze_uses_no_attempt,
+    a_job_may_end_itself_as_cancelled,
+    a_job_that_takes_too_long_is_interrupted_and_counts_as_failed,
+    a_scheduled_job_does_not_run_early,
+    a_waiting_job_that_is_cancelled_never_runs,
+    a_running_job_that_is_cancelled_is_told_and_stops,
+    a_job_that_does_not_listen_is_dropped_in_the_end,
+];
+
+async fn a_job_runs_once_and_keeps_its_result(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+
+    let id = engine.enqueue(act(Act::Succeed)).await;
+    let detail = engine.until_state(id, JobState::Completed).await;
+
+    assert_eq!(detail.job.result.as_deref(), Some(r#"{"times":1}"#));
+    assert_eq!(engine.end(worker).await.completed, 1);
+    assert_eq!(engine.scene.begun(id), 1);
+}
+
+async fn a_failing_job_is_retried_later_and_later_until_it_works(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+
+    let id = engine.enqueue(NewJob::new("system.fail", json!({ "message": "no", "times": 2 }))).await;
+    let detail = engine.until_state(id, JobState::Completed).await;
+
+    let told: Vec<_> = detail.attempts.iter().map(|a| (a.attempt, a.end.as_str(), a.error.as_deref())).collect();
+    assert_eq!(told, [(1, "failed", Some("no")), (2, "failed", Some("no")), (3, "completed", None)]);
+    let waits: Vec<_> = detail
+        .attempts
+        .windows(2)
+        .map(|pair| pair[1].claimed_at.unwrap().duration_since(pair[0].finished_at))
+        .collect();
+    // 1 s and 3 s, each give or take a fifth.
+    assert!(waits[0].as_millis() >= 800 && waits[1].as_millis() >= 2_400, "{waits:?}");
+    engine.end(worker).await;
+}
+
+async fn a_job_out_of_attempts_is_discarded_with_every_error_and_a_person_can_retry_it(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let job = NewJob::new("system.fail", json!({ "message": "no", "times": 2 }));
+
+    let id = engine.enqueue(NewJob { max_attempts: Some(2), ..job }).await;
+    let detail = engine.until_state(id, JobState::Discarded).await;
+    assert_eq!(detail.job.error.as_deref(), Some("no"));
+    assert_eq!(detail.attempts.iter().map(|a| a.attempt).collect::<Vec<_>>(), [1, 2]);
+
+    let filter = JobFilter { states: vec![JobState::Discarded], ..JobFilter::default() };
+    let ada = Actor("user:ada".into());
+    let changed = engine.app.queue.change(&filter, Change::Retry, &ada, 10).await.unwrap();
+    assert_eq!(changed.ids, [id]);
+    engine.until_state(id, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+async fn a_permanent_failure_is_not_tried_again(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+
+    let id = engine.enqueue(NewJob::new("system.fail", json!({ "message": "never", "permanent": true }))).await;
+    let detail = engine.until_state(id, JobState::Discarded).await;
+
+    assert_eq!((detail.job.attempt, detail.job.error.as_deref()), (1, Some("never")));
+    engine.end(worker).await;
+}
+
+async fn a_panic_is_a_failed_attempt_and_the_worker_goes_on(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+
+    let bad = engine.enqueue(act(Act::Panic)).await;
+    let detail = engine.until_state(bad, JobState::Discarded).await;
+    assert_eq!(detail.job.error.as_deref(), Some("panicked: at the disco"));
+    assert_eq!(engine.scene.begun(bad), 3);
+
+    let good = engine.enqueue(act(Act::Succeed)).await;
+    engine.until_state(good, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+async fn unknown_kinds_and_unreadable_arguments_are_failed_attempts(t: TestStore) {
+    // Behind the door, as another version of the program would have written them.
+    let unknown = t.add(|row| row.kind = "test.of_tomorrow".into()).await;
+    let unreadable = t.add(|row| (row.kind, row.args) = ("test.act".into(), r#"{"act":7}"#.into())).await;
+    let engine = Engine::over(t);
+    let worker = engine.start();
+
+    let detail = engine.until_state(unknown, JobState::Discarded).await;
+    assert_eq!(detail.attempts.len(), 3);
+    assert!(detail.job.error.unwrap().contains("test.of_tomorrow"));
+    let detail = engine.until_state(unreadable, JobState::Discarded).await;
+    assert!(detail.job.error.unwrap().contains("cannot be read as test.act"));
+
+    let good = engine.enqueue(act(Act::Succeed)).await;
+    engine.until_state(good, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+async fn a_snooze_uses_no_attempt(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+
+    let id = engine.enqueue(act(Act::Snooze)).await;
+    let detail = engine.until_state(id, JobState::Completed).await;
+
+    assert_eq!((detail.job.attempt, engine.scene.begun(id)), (1, 2));
+    engine.end(worker).await;
+}
+
+async fn a_job_may_end_itself_as_cancelled(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+
+    let id = engine.enqueue(act(Act::GiveUp)).await;
+
+    let detail = engine.until_state(id, JobState::Cancelled).await;
+    assert_eq!(detail.job.error.as_deref(), Some("nothing to do"));
+    engine.end(worker).await;
+}
+
+async fn a_job_that_takes_too_long_is_interrupted_and_counts_as_failed(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let patient = NewJob { kind: "test.quick".into(), max_attempts: Some(1), ..act(Act::WaitAtGate) };
+    let deaf = NewJob { kind: "test.quick".into(), max_attempts: Some(1), ..act(Act::Deaf) };
+
+    for job in [patient, deaf] {
+        let id = engine.enqueue(job).await;
+        let detail = engine.until_state(id, JobState::Discarded).await;
+        assert_eq!(detail.job.error.as_deref(), Some("timed out"));
+        assert!(detail.job.ran.unwrap() >= Duration::from_secs(10));
+    }
+    engine.end(worker).await;
+}
+
+async fn a_scheduled_job_does_not_run_early(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let due = jobkit::Clock::now(&*engine.t.clock) + Duration::from_secs(40);
+
+    let id = engine.enqueue(act(Act::Succeed).when(When::At(due))).await;
+    assert_eq!(engine.t.state(id).await, JobState::Scheduled);
+    let detail = engine.until_state(id, JobState::Completed).await;
+
+    let late = detail.job.claimed_at.unwrap().duration_since(due);
+    assert!(late.as_millis() >= 0 && late.as_secs() < 5, "{late:?} after it was due");
+    engine.end(worker).await;
+}
+
+async fn a_waiting_job_that_is_cancelled_never_runs(t: TestStore) {
+    let engine = Engine::over(t);
+    let id = engine.enqueue(act(Act::Succeed)).await;
+    let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
+    engine.app.queue.change(&filter, Change::Cancel, &Actor("user:ada".into()), 10).await.unwrap();
+
+    let worker = engine.start();
+    let next = engine.enqueue(act(Act::Succeed)).await;
+    engine.until_state(next, JobState::Completed).await;
+
+    let detail = engine.t.job(id).await;
+    assert_eq!((detail.job.state, engine.scene.begun(id)), (JobState::Cancelled, 0));
+    assert_eq!(detail.job.error.as_deref(), Some("cancelled by user:ada"));
+    engine.end(worker).await;
+}
+
+async fn a_running_job_that_is_cancelled_is_told_and_stops(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::WaitAtGate)).await;
+    engine.until_state(id, JobState::Running).await;
+
+    let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
+    // Through another process's door.
+    let elsewhere = engine.t.another().await;
+    let changed = elsewhere.change(&filter, Change::Cancel, &Actor("user:ada".into()), 10).await.unwrap();
+
+    assert_eq!(changed.asked, [id]);
+    let detail = engine.until_state(id, JobState::Cancelled).await;
+    assert_eq!(detail.job.error.as_deref(), Some("cancelled by user:ada"));
+    engine.end(worker).await;
+}
+
+async fn a_job_that_does_not_listen_is_dropped_in_the_end(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::Deaf)).await;
+    engine.until_state(id, JobState::Running).await;
+
+    let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
+    engine.app.queue.change(&filter, Change::Cancel, &Actor("user:ada".into()), 10).await.unwrap();
+
+    engine.until_state(id, JobState::Cancelled).await;
+    engine.end(worker).await;
+}

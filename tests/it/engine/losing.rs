@@ -1,0 +1,115 @@
+//! Stopping, dying and losing the lease.
+
+use std::time::Duration;
+
+use compline::state::JobState;
+
+
+use super::Engine;
+use super::family::{Act, act};
+use crate::support::store::{TestStore, promises};
+
+promises![
+    a_worker_that_stops_lets_running_jobs_end,
+    a_worker_that_may_not_wait_gives_running_jobs_back_without_counting_the_attempt,
+    the_jobs_of_a_dead_worker_run_elsewhere_within_twice_the_lease,
+    a_worker_declared_dead_stops_its_attempts_and_its_report_is_refused,
+    a_wall_clock_set_forward_takes_no_job_from_a_living_worker,
+];
+
+async fn a_worker_that_stops_lets_running_jobs_end(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::WaitAtGate)).await;
+    engine.until_state(id, JobState::Running).await;
+
+    engine.stop.cancel();
+    engine.scene.gate.add_permits(1);
+    let summary = engine.end(worker).await;
+
+    assert_eq!(summary.completed, 1);
+    assert_eq!(engine.t.state(id).await, JobState::Completed);
+    assert!(engine.t.store.workers().await.unwrap().is_empty(), "it signed off");
+}
+
+async fn a_worker_that_may_not_wait_gives_running_jobs_back_without_counting_the_attempt(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::WaitAtGate)).await;
+    engine.until_state(id, JobState::Running).await;
+
+    engine.hard.cancel();
+    engine.end(worker).await;
+
+    let detail = engine.t.job(id).await;
+    assert_eq!((detail.job.state, detail.job.attempt), (JobState::Available, 0));
+    assert!(detail.attempts.is_empty());
+}
+
+async fn the_jobs_of_a_dead_worker_run_elsewhere_within_twice_the_lease(t: TestStore) {
+    // A worker that was killed: it claimed, and then nothing more was heard of it.
+    let dead = t.worker().await;
+    let id = t.add(|row| (row.kind, row.args) = ("test.act".into(), r#"{"act":"succeed"}"#.into())).await;
+    t.claim_one(dead).await;
+    let killed = jobkit::Clock::now(&*t.clock);
+    let engine = Engine::over(t);
+    let worker = engine.start();
+
+    let detail = engine.until_state(id, JobState::Completed).await;
+
+    let after = detail.job.claimed_at.unwrap().duration_since(killed);
+    assert!(after.as_secs() >= 30 && after.as_secs() <= 60, "{after:?}");
+    let ends: Vec<_> = detail.attempts.iter().map(|a| (a.attempt, a.end.as_str())).collect();
+    assert_eq!(ends, [(1, "lost"), (2, "completed")]);
+    engine.end(worker).await;
+}
+
+async fn a_worker_declared_dead_stops_its_attempts_and_its_report_is_refused(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::WaitAtGate)).await;
+    engine.until_state(id, JobState::Running).await;
+
+    // Somebody else declares it dead, as after a long stall.
+    let row = engine.t.store.workers().await.unwrap().remove(0);
+    let store = &engine.t.store;
+    engine
+        .until("the declaration met the beat it watched", || async {
+            let beat = store.workers().await.unwrap().iter().find(|w| w.id == row.id).map(|w| w.beat);
+            match beat {
+                Some(beat) => !store.rescue(row.id, beat).await.unwrap().is_empty(),
+                None => true,
+            }
+        })
+        .await;
+
+    // It notices at its next beat, comes back under a new number and takes the job again.
+    engine.until("the job began again", || async { engine.scene.begun(id) == 2 }).await;
+    engine.scene.gate.add_permits(2);
+    let detail = engine.until_state(id, JobState::Completed).await;
+    assert_eq!(detail.attempts.iter().map(|a| a.end.as_str()).collect::<Vec<_>>(), ["lost", "completed"]);
+    engine.end(worker).await;
+}
+
+async fn a_wall_clock_set_forward_takes_no_job_from_a_living_worker(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::WaitAtGate)).await;
+    engine.until_state(id, JobState::Running).await;
+
+    for hours in [48_i64, -72, 1] {
+        let now = jobkit::Clock::now(&*engine.t.clock);
+        engine.t.clock.set(now + jiff::SignedDuration::from_hours(hours));
+        let steady = jobkit::Clock::steady(&*engine.t.clock);
+        engine
+            .until("two leases passed", || async {
+                jobkit::Clock::steady(&*engine.t.clock) > steady + Duration::from_secs(60)
+            })
+            .await;
+        assert_eq!((engine.t.state(id).await, engine.scene.begun(id)), (JobState::Running, 1));
+    }
+    engine.scene.gate.add_permits(1);
+    engine.until_state(id, JobState::Completed).await;
+    engine.end(worker).await;
+}
+

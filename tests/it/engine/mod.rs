@@ -1,0 +1,125 @@
+//! The whole engine over a real store, with a clock that the test moves: what a job can live through.
+
+mod ending;
+mod family;
+mod losing;
+mod together;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compline::adapters::artifacts::DirArtifacts;
+use compline::app::{App, Parts, Upkeep};
+use compline::seal::Keyring;
+use compline::state::JobState;
+use compline::store::{Actor, JobDetail, PruneRules, Store};
+use compline::worker::fetcher::FetchOptions;
+use compline::worker::{Summary, Until, WorkerOptions};
+use jobkit::testing::ManualClock;
+use jobkit::{JobId, NewJob, Registry};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::store::TestStore;
+use family::Scene;
+
+pub struct Engine {
+    pub t: TestStore,
+    pub scene: Arc<Scene>,
+    pub app: Arc<App>,
+    pub stop: CancellationToken,
+    pub hard: CancellationToken,
+    _artifacts: tempfile::TempDir,
+}
+
+impl Engine {
+    pub fn over(t: TestStore) -> Self {
+        let scene = Arc::new(Scene::default());
+        let mut registry = Registry::default();
+        compline::system::register(&mut registry);
+        family::register(&mut registry, &scene);
+        Self::with(t, scene, registry, Keyring::default())
+    }
+
+    pub fn with(t: TestStore, scene: Arc<Scene>, registry: Registry, keyring: Keyring) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::new(Parts {
+            store: t.store.clone(),
+            clock: t.clock.clone(),
+            registry: Arc::new(registry),
+            keyring: Arc::new(keyring),
+            artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
+        });
+        let (stop, hard) = (CancellationToken::new(), CancellationToken::new());
+        Self { t, scene, app: Arc::new(app), stop, hard, _artifacts: folder }
+    }
+
+    pub fn options() -> WorkerOptions {
+        WorkerOptions {
+            name: "test".into(),
+            lease: Duration::from_secs(30),
+            shutdown_grace: Duration::from_secs(20),
+            fetch: FetchOptions {
+                concurrency: 4,
+                prefetch: 100,
+                poll: Duration::from_secs(1),
+                queues: BTreeSet::new(),
+                queue_concurrency: BTreeMap::new(),
+            },
+        }
+    }
+
+    pub fn start(&self) -> JoinHandle<Summary> {
+        self.start_with(Self::options())
+    }
+
+    pub fn start_with(&self, options: WorkerOptions) -> JoinHandle<Summary> {
+        let (app, stop, hard) = (self.app.clone(), self.stop.clone(), self.hard.clone());
+        let upkeep = Upkeep { prune: PruneRules::default(), prune_every: Duration::from_secs(60) };
+        tokio::spawn(async move { app.run(options, upkeep, Until { stop, hard, idle: false }).await })
+    }
+
+    pub async fn enqueue(&self, job: NewJob) -> JobId {
+        self.app.queue.enqueue(vec![job], &Actor("user:ada".into())).await.unwrap()[0].id
+    }
+
+    /// Lets time pass until the condition holds.
+    pub async fn until<F: Future<Output = bool>>(&self, what: &str, condition: impl Fn() -> F) {
+        until(&self.t.clock, what, condition).await;
+    }
+
+    pub async fn until_state(&self, id: JobId, state: JobState) -> JobDetail {
+        let store: &dyn Store = &*self.t.store;
+        self.until(&format!("job {id} is {state}"), || async move {
+            store.job(id).await.unwrap().is_some_and(|detail| detail.job.state == state)
+        })
+        .await;
+        self.t.job(id).await
+    }
+
+    /// Ends the worker in an orderly way.
+    pub async fn end(&self, worker: JoinHandle<Summary>) -> Summary {
+        self.stop.cancel();
+        let clock = self.t.clock.clone();
+        let done = Arc::new(std::sync::Mutex::new(None));
+        let seen = done.clone();
+        tokio::spawn(async move { *seen.lock().unwrap() = Some(worker.await.unwrap()) });
+        until(&clock, "the worker ended", || async { done.lock().unwrap().is_some() }).await;
+        done.lock().unwrap().take().unwrap()
+    }
+}
+
+/// Lets time pass until the condition holds. A real moment goes by with each virtual one, so that what
+/// runs on other threads gets its turn.
+pub async fn until<F: Future<Output = bool>>(clock: &ManualClock, what: &str, condition: impl Fn() -> F) {
+    for _ in 0..20_000 {
+        if condition().await {
+            return;
+        }
+        clock.advance(Duration::from_millis(25));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("never came true: {what}");
+}

@@ -1,0 +1,149 @@
+//! Jobs and others: children, limits, queues, tenants, secrets.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use compline::seal::{Keyring, is_sealed};
+use compline::state::JobState;
+use compline::store::Actor;
+use jobkit::{NewJob, Registry};
+use serde_json::json;
+
+use super::Engine;
+use super::family::{self, Act, Sealed, act};
+use crate::support::store::{TestStore, promises};
+
+promises![
+    a_fan_out_waits_for_its_children_without_holding_a_slot,
+    a_chain_runs_in_order,
+    no_more_jobs_of_a_queue_run_than_it_allows,
+    a_paused_queue_rests_everywhere_and_goes_on_when_resumed,
+    an_effect_in_a_step_happens_once_though_the_worker_dies,
+    encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door,
+];
+
+async fn a_fan_out_waits_for_its_children_without_holding_a_slot(t: TestStore) {
+    let engine = Engine::over(t);
+    // One slot: a parent that held it while waiting would wait for ever.
+    let mut options = Engine::options();
+    options.fetch.concurrency = 1;
+    let worker = engine.start_with(options);
+
+    let id = engine.enqueue(act(Act::FanOut(5))).await;
+    let detail = engine.until_state(id, JobState::Completed).await;
+
+    assert_eq!(detail.job.result.as_deref(), Some(r#"{"children":5}"#));
+    assert_eq!((detail.job.attempt, engine.scene.begun(id)), (1, 2));
+    engine.end(worker).await;
+}
+
+async fn a_chain_runs_in_order(t: TestStore) {
+    let engine = Engine::over(t);
+    let first = engine.enqueue(act(Act::WaitAtGate)).await;
+    let second = engine.enqueue(act(Act::Succeed).after([first])).await;
+    let third = engine.enqueue(act(Act::Succeed).after([second, first])).await;
+    let worker = engine.start();
+    engine.until_state(first, JobState::Running).await;
+    assert_eq!(engine.t.states(&[second, third]).await, [JobState::Waiting; 2]);
+
+    engine.scene.gate.add_permits(1);
+    engine.until_state(third, JobState::Completed).await;
+
+    assert_eq!(*engine.scene.order.lock().unwrap(), [first, second, third]);
+    engine.end(worker).await;
+}
+
+async fn no_more_jobs_of_a_queue_run_than_it_allows(t: TestStore) {
+    let engine = Engine::over(t);
+    let mut options = Engine::options();
+    options.fetch.queue_concurrency = BTreeMap::from([("narrow".to_owned(), 2)]);
+    let mut narrow = Vec::new();
+    for _ in 0..6 {
+        narrow.push(engine.enqueue(act(Act::WaitAtGate).queue("narrow")).await);
+    }
+    let worker = engine.start_with(options);
+
+    for done in 1..=6 {
+        engine.scene.gate.add_permits(1);
+        engine
+            .until("another one ended", || async {
+                let states = engine.t.states(&narrow).await;
+                states.iter().filter(|state| **state == JobState::Completed).count() >= done
+            })
+            .await;
+    }
+
+    assert_eq!(engine.scene.most_at_once(), 2);
+    engine.end(worker).await;
+}
+
+async fn a_paused_queue_rests_everywhere_and_goes_on_when_resumed(t: TestStore) {
+    let engine = Engine::over(t);
+    let ada = Actor("user:ada".into());
+    engine.app.queue.pause("mail", &ada, "provider is down").await.unwrap();
+    let worker = engine.start();
+    let paused = engine.enqueue(act(Act::Succeed).queue("mail")).await;
+    let other = engine.enqueue(act(Act::Succeed)).await;
+
+    engine.until_state(other, JobState::Completed).await;
+    let steady = jobkit::Clock::steady(&*engine.t.clock);
+    engine
+        .until("several polls passed", || async {
+            jobkit::Clock::steady(&*engine.t.clock) > steady + Duration::from_secs(5)
+        })
+        .await;
+    assert_eq!(engine.t.state(paused).await, JobState::Available);
+
+    engine.app.queue.resume("mail", &ada).await.unwrap();
+    engine.until_state(paused, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+async fn an_effect_in_a_step_happens_once_though_the_worker_dies(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::StepThenGate)).await;
+    engine.until("the effect is stored", || async { !engine.t.job(id).await.steps.is_empty() }).await;
+
+    // It goes on elsewhere: given back here, taken by the next.
+    engine.hard.cancel();
+    engine.end(worker).await;
+    let again = Engine::with(
+        engine.t,
+        engine.scene.clone(),
+        {
+            let mut registry = Registry::default();
+            family::register(&mut registry, &engine.scene);
+            registry
+        },
+        Keyring::default(),
+    );
+    again.scene.gate.add_permits(1);
+    let worker = again.start();
+    let detail = again.until_state(id, JobState::Completed).await;
+
+    assert_eq!(again.scene.effects.lock().unwrap().len(), 1);
+    assert_eq!(again.scene.begun(id), 2);
+    let log: Vec<_> = detail.attempts.iter().flat_map(|a| &a.log).map(|line| line.text.as_str()).collect();
+    assert_eq!(log, ["the effect is done"]);
+    again.end(worker).await;
+}
+
+async fn encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door(t: TestStore) {
+    let mut registry = Registry::default();
+    registry.add(Sealed);
+    let mut keyring = Keyring::default();
+    keyring.add("k1", &[7; 32]);
+    let keyring = keyring.with_current("k1");
+    let engine = Engine::with(t, std::sync::Arc::default(), registry, keyring);
+    let worker = engine.start();
+
+    let id = engine.enqueue(NewJob::new("test.sealed", json!({ "word": "plugh" }))).await;
+    let stored = engine.until_state(id, JobState::Completed).await;
+
+    let (args, result) = (stored.job.args, stored.job.result.unwrap());
+    assert!(is_sealed(&args) && is_sealed(&result) && !args.contains("plugh") && !result.contains("plugh"));
+    let opened = engine.app.queue.job(id).await.unwrap().unwrap().job;
+    assert_eq!((opened.args.as_str(), opened.result.as_deref()), (r#"{"word":"plugh"}"#, Some(r#"{"word":"plugh"}"#)));
+    engine.end(worker).await;
+}
