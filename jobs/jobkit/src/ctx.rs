@@ -170,7 +170,7 @@ impl Ctx {
         match log.len() {
             n if n < MOST_LOG_LINES => log.push(line(text.into())),
             MOST_LOG_LINES => {
-                log.push(line(format!("further lines were dropped: {MOST_LOG_LINES} are kept")))
+                log.push(line(format!("further lines were dropped: {MOST_LOG_LINES} are kept")));
             }
             _ => {}
         }
