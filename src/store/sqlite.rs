@@ -35,6 +35,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqliteConnection};
 
+use self::finish::Plain;
 use self::wake::Bell;
 use self::writer::{BUSY_TIMEOUT, Done, Tx, Writer, connect};
 use super::{
@@ -148,11 +149,20 @@ impl Store for SqliteStore {
     }
 
     async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
-        const DOING: &str = "enqueueing";
-        let by = by.clone();
-        let plain = insert::Plain::of(rows, self.now_us()).map_err(|abort| abort.while_doing(DOING))?;
-        if let Some(plain) = plain {
-            return self.write(DOING, move |tx, _| async move { plain.insert(tx, &by).await }.boxed()).await;
+        const DOING: &str = "enqueueing jobs";
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (now, by) = (self.now_us(), by.clone());
+        let plain = insert::Plain::of(rows, now).map_err(|abort| abort.while_doing(DOING))?;
+        if let Some(insert::Plain { rows, object, ids }) = plain {
+            let packed = row::packed(&ids);
+            let bind = move |sql| {
+                let query = sqlx::query(sql).bind(rows.clone()).bind(now);
+                query.bind(by.0.clone()).bind(object.clone()).bind(packed.clone())
+            };
+            self.writer.script(DOING, insert::INSERT_PLAIN, bind, |_| Ok(())).await?;
+            return Ok(ids.into_iter().map(|id| Inserted { id, duplicate: false }).collect());
         }
         let rows = rows.to_vec();
         self.write(DOING, move |tx, now| async move { insert::insert(tx, now, &rows, &by).await }.boxed())
@@ -184,19 +194,38 @@ impl Store for SqliteStore {
     }
 
     async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>> {
-        let queue = queue.to_owned();
-        self.write("claiming jobs", move |tx, now| claim::claim(tx, now, worker, queue, limit).boxed()).await
+        const DOING: &str = "claiming jobs";
+        let (now, name) = (self.now_us(), queue.to_owned());
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let bind = move |sql| sqlx::query(sql).bind(worker.0).bind(now).bind(name.clone()).bind(most);
+        let claimed = self.writer.script(DOING, claim::CLAIM, bind, claim::claimed).await?;
+        // Without tenants that is all there is to it.
+        if !claimed.is_empty()
+            || !self.read(DOING, async |c| claim::wants_fairness(c, worker, queue).await).await?
+        {
+            return Ok(claimed);
+        }
+        let name = queue.to_owned();
+        self.write(DOING, move |tx, now| claim::claim_fairly(tx, now, worker, name, limit).boxed()).await
     }
 
     async fn finish(&self, worker: WorkerId, reports: &[Report]) -> Result<Finished> {
-        if reports.is_empty() {
+        const DOING: &str = "finishing jobs";
+        let (plain, mut rest): (Vec<&Report>, Vec<&Report>) = reports.iter().partition(|r| Plain::is(r));
+        if !plain.is_empty() {
+            let told = Plain::of(&plain).map_err(|abort| abort.while_doing(DOING))?.reports;
+            let (now, by) = (self.now_us(), Actor::worker(worker).0);
+            let bind =
+                move |sql| sqlx::query(sql).bind(told.clone()).bind(now).bind(worker.0).bind(by.clone());
+            let ended = self.writer.script(DOING, finish::FINISH_PLAIN, bind, Plain::ended).await?;
+            rest.extend(plain.into_iter().filter(|report| !ended.contains(&report.held.job)));
+        }
+        if rest.is_empty() {
             return Ok(Finished::default());
         }
-        let reports = reports.to_vec();
-        self.write("finishing jobs", move |tx, now| {
-            async move { finish::finish(tx, now, worker, &reports).await }.boxed()
-        })
-        .await
+        let rest: Vec<Report> = rest.into_iter().cloned().collect();
+        self.write(DOING, move |tx, now| async move { finish::finish(tx, now, worker, &rest).await }.boxed())
+            .await
     }
 
     async fn give_back_unheld(&self, worker: WorkerId, held: &[JobId]) -> Result<u64> {

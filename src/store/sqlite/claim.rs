@@ -1,6 +1,6 @@
 //! From due to running: claims, fair between tenants, and what makes jobs due.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jobkit::JobId;
@@ -8,11 +8,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::row::{RowExt, hex_list};
-use super::writer::{Done, Tx};
+use super::writer::{Done, Script, Tx};
 use crate::store::{Claimed, Fence, Staged, WorkerId};
 
 const LOOK: &str = include_str!("claim_look.sql");
-pub(super) const CLAIM: &str = include_str!("claim.sql");
+pub(super) const CLAIM: Script =
+    Script { alone: include_str!("claim.sql"), among_others: include_str!("claim.sql") };
 pub(super) const CLAIM_THESE: &str = include_str!("claim_these.sql");
 pub(super) const CLAIM_TENANTS: &str = include_str!("claim_tenants.sql");
 pub(super) const CLAIM_FAIR: &str = include_str!("claim_fair.sql");
@@ -20,36 +21,36 @@ pub(super) const STAGE: &str = include_str!("stage.sql");
 pub(super) const STAGE_NEXT: &str = include_str!("stage_next.sql");
 pub(super) const READY_QUEUES: &str = include_str!("ready_queues.sql");
 
-pub(super) async fn claim(
+/// What `claim.sql` gave, first in rank first.
+pub(super) fn claimed(rows: &[SqliteRow]) -> Done<Vec<Claimed>> {
+    in_order(rows, |_, rank| rank)
+}
+
+/// May this worker claim from this queue, and has it jobs of tenants? Then `claim.sql` gives none.
+pub(super) async fn wants_fairness(
+    connection: &mut SqliteConnection,
+    worker: WorkerId,
+    queue: &str,
+) -> Done<bool> {
+    let look = sqlx::query(LOOK).bind(worker.0).bind(queue.to_owned()).fetch_one(connection).await?;
+    Ok(look.try_get("alive")? && !look.try_get::<bool, _>("paused")? && look.try_get("tenants")?)
+}
+
+pub(super) async fn claim_fairly(
     tx: &mut Tx,
     now: i64,
     worker: WorkerId,
     queue: String,
     limit: usize,
 ) -> Done<Vec<Claimed>> {
-    let look = sqlx::query(LOOK).bind(worker.0).bind(queue.clone()).fetch_one(&mut *tx).await?;
-    if !look.try_get::<bool, _>("alive")? {
-        // Nobody would ever take these jobs from a worker that was declared dead already.
+    // What was true when it was looked at need not be true any more.
+    if !wants_fairness(tx, worker, &queue).await? {
         return Ok(Vec::new());
     }
-    if look.try_get("paused")? {
-        return Ok(Vec::new());
-    }
-    if look.try_get("tenants")? {
-        let chosen = choose_fairly(tx, &queue, limit).await?;
-        let rows = sqlx::query(CLAIM_THESE)
-            .bind(worker.0)
-            .bind(now)
-            .bind(hex_list(chosen.iter().copied()))
-            .fetch_all(tx)
-            .await?;
-        let place: std::collections::BTreeMap<JobId, usize> =
-            chosen.into_iter().enumerate().map(|(place, id)| (id, place)).collect();
-        return in_order(&rows, |id, _| place.get(&id).copied());
-    }
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = sqlx::query(CLAIM).bind(worker.0).bind(now).bind(queue).bind(limit).fetch_all(tx).await?;
-    in_order(&rows, |_, rank| rank)
+    let chosen = choose_fairly(tx, &queue, limit).await?;
+    let place: BTreeMap<JobId, usize> = chosen.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+    let rows = sqlx::query(CLAIM_THESE).bind(worker.0).bind(now).bind(hex_list(chosen)).fetch_all(tx).await?;
+    in_order(&rows, |id, _| place.get(&id).copied())
 }
 
 /// `RETURNING` gives rows as it meets them, so their order is made here.

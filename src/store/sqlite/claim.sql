@@ -1,8 +1,14 @@
--- The first in rank of a queue without tenants. Index job_ready, then job's primary key.
+-- The first in rank of a queue that is not paused and has no jobs of tenants, for a worker that was not
+-- declared dead. Index job_ready (where `>= ''` seeks past the jobs without a tenant, and IS NOT NULL would
+-- not), then the primary keys of job, worker and queue. ?1 worker, ?2 now, ?3 queue, ?4 how many.
 UPDATE job
 SET state = 'running', fence = fence + 1, attempt = attempt + 1, worker = ?1, claimed_at = ?2
 WHERE id IN (SELECT id FROM job
              WHERE queue = ?3 AND state = 'available' AND tenant IS NULL
+                   AND EXISTS (SELECT 1 FROM worker WHERE id = ?1 AND ended_at IS NULL)
+                   AND NOT EXISTS (SELECT 1 FROM queue WHERE name = ?3 AND paused_at IS NOT NULL)
+                   AND NOT EXISTS (SELECT 1 FROM job AS other
+                                   WHERE other.queue = ?3 AND other.state = 'available' AND other.tenant >= '')
              ORDER BY rank, id
              LIMIT ?4)
 RETURNING id, fence, kind, queue, args, attempt, max_attempts, tenant, tags, metadata, rank

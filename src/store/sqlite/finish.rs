@@ -1,24 +1,59 @@
 //! Reports: which are accepted, what becomes of each job, and the record of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jobkit::JobId;
 use serde::{Serialize, Serializer};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::audit;
 use super::ending::{self, Ending, Links};
 use super::insert::{DEPEND, HAS_DEPENDENTS};
 use super::row::{RowExt, hex, hex_list, micros};
-use super::writer::{Done, Tx};
+use super::writer::{Done, Script, Tx, script};
 use crate::state::JobState;
 use crate::store::{Actor, End, Finished, Report, WorkerId};
 
+pub(super) const FINISH_PLAIN: Script = script!("finish_audit.sql", "finish.sql", "finish_live.sql");
 pub(super) const HELD: &str = include_str!("held.sql");
 const RECORDED: &str = include_str!("recorded.sql");
 pub(super) const ATTEMPT: &str = include_str!("attempt.sql");
 pub(super) const REQUEUE: &str = include_str!("requeue.sql");
 const ALIVE: &str = include_str!("alive.sql");
+
+/// Reports of plain successes, told by the job's own row alone.
+pub(super) struct Plain {
+    /// [job, fence, ran_us, result] per report.
+    pub reports: Arc<str>,
+}
+
+impl Plain {
+    pub(super) fn of(reports: &[&Report]) -> Done<Self> {
+        let told: Vec<_> = reports
+            .iter()
+            .map(|report| {
+                let result = match &report.end {
+                    End::Completed { result } => result.as_deref(),
+                    _ => None,
+                };
+                (hex(report.held.job), report.held.fence.0, micros(report.ran), result)
+            })
+            .collect();
+        Ok(Self { reports: serde_json::to_string(&told)?.into() })
+    }
+
+    pub(super) fn is(report: &Report) -> bool {
+        matches!(report.end, End::Completed { .. }) && report.attempt == 1 && report.log.is_empty()
+    }
+
+    /// The jobs that `finish.sql` has ended. The others are not held as they say, or something hangs on
+    /// their end: a job that waits, a key, a request.
+    pub(super) fn ended(rows: &[SqliteRow]) -> Done<BTreeSet<JobId>> {
+        rows.iter().map(|row| row.id("id")).collect()
+    }
+}
 
 /// What the database says about a job that was reported on by the one who holds it.
 struct Standing {

@@ -1,6 +1,7 @@
 //! Enqueueing: what each row becomes is decided here, row by row; then each table is written once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jobkit::{JobId, OnConflict, OnParentFailure, When};
 use serde::{Serialize, Serializer};
@@ -8,11 +9,12 @@ use serde_json::{Value, json};
 
 use super::audit;
 use super::row::{RowExt, hex, hex_list, micros, rank};
-use super::writer::{Done, Tx};
+use super::writer::{Done, Script, Tx, script};
 use crate::state::JobState;
 use crate::store::{Actor, Inserted, NewRow, Release, StoreError, UniqueRow};
 
 const INSERT: &str = include_str!("insert.sql");
+pub(super) const INSERT_PLAIN: Script = script!("insert.sql", "insert_audit.sql");
 const INSERT_ENDED: &str = include_str!("insert_ended.sql");
 const PARENTS: &str = include_str!("parents.sql");
 pub(super) const DEPEND: &str = include_str!("depend.sql");
@@ -81,10 +83,9 @@ fn first_state(waits_for: usize, run_at: i64, now: i64) -> &'static str {
 
 /// Rows that ask nothing of the jobs that are there, written as they stand.
 pub(super) struct Plain {
-    rows: String,
-    object: String,
-    ids: Vec<JobId>,
-    now: i64,
+    pub rows: Arc<str>,
+    pub object: String,
+    pub ids: Vec<JobId>,
 }
 
 impl Plain {
@@ -95,14 +96,11 @@ impl Plain {
             return Ok(None);
         }
         let born: Vec<_> = rows.iter().map(|row| Born::new(row, 0, due(row.when, now), now)).collect();
-        let ids = rows.iter().map(|row| row.id).collect();
-        Ok(Some(Self { rows: serde_json::to_string(&born)?, object: object(rows).to_owned(), ids, now }))
-    }
-
-    pub(super) async fn insert(self, tx: &mut Tx, by: &Actor) -> Done<Vec<Inserted>> {
-        sqlx::query(INSERT).bind(self.rows).bind(self.now).execute(&mut *tx).await?;
-        audit::transition(tx, self.now, by, "job.enqueue", &self.object, "ok", &self.ids).await?;
-        Ok(self.ids.into_iter().map(|id| Inserted { id, duplicate: false }).collect())
+        Ok(Some(Self {
+            rows: serde_json::to_string(&born)?.into(),
+            object: object(rows).to_owned(),
+            ids: rows.iter().map(|row| row.id).collect(),
+        }))
     }
 }
 

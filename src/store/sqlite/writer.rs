@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -61,20 +62,57 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 trait Op: Send {
     /// Nobody waits for it any more and nothing of it was done.
     fn abandoned(&self) -> bool;
-    /// Says whether what was done may stay.
-    async fn run(&mut self, tx: &mut Tx) -> bool;
+    /// In a transaction of its own.
+    async fn alone(&mut self, tx: &mut Tx) -> sqlx::Result<()>;
+    /// In a transaction that is open, so that its refusal does not undo the others. An error says that the
+    /// transaction cannot go on.
+    async fn among_others(&mut self, tx: &mut Tx) -> sqlx::Result<()>;
     fn answer(self: Box<Self>, committed: Result<(), String>);
 }
 
-struct Waiting<T, F> {
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+fn send<T>(
+    reply: Reply<T>,
+    doing: &'static str,
+    outcome: Option<Result<T, StoreError>>,
+    committed: Result<(), String>,
+) {
+    let answer = match (committed, outcome) {
+        // What was refused is refused whatever became of the others.
+        (_, Some(Err(error))) => Err(error),
+        (Ok(()), Some(outcome)) => outcome,
+        (Err(cause), _) => Err(StoreError::Database { doing, cause: cause.into() }),
+        (Ok(()), None) => Err(closed(doing)),
+    };
+    // Whoever asked may have gone; the record stands either way.
+    let _ = reply.send(answer);
+}
+
+/// Work that looks and decides between its statements.
+struct Work<T, F> {
     doing: &'static str,
     work: Option<F>,
     outcome: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    reply: Reply<T>,
+}
+
+impl<T, F> Work<T, F>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Done<T>> + Send,
+{
+    /// Says whether what was done may stay.
+    async fn run(&mut self, tx: &mut Tx) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let outcome = work(tx).await.map_err(|abort| abort.while_doing(self.doing));
+        let keep = outcome.is_ok();
+        self.outcome = Some(outcome);
+        keep
+    }
 }
 
 #[async_trait]
-impl<T, F> Op for Waiting<T, F>
+impl<T, F> Op for Work<T, F>
 where
     T: Send + 'static,
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Done<T>> + Send + 'static,
@@ -83,25 +121,102 @@ where
         self.reply.is_closed()
     }
 
-    async fn run(&mut self, tx: &mut Tx) -> bool {
-        let Some(work) = self.work.take() else { return false };
-        let outcome = work(tx).await.map_err(|abort| abort.while_doing(self.doing));
-        let keep = outcome.is_ok();
-        self.outcome = Some(outcome);
-        keep
+    async fn alone(&mut self, tx: &mut Tx) -> sqlx::Result<()> {
+        begin(tx).await?;
+        let end = if self.run(tx).await { "COMMIT" } else { "ROLLBACK" };
+        sqlx::query(end).execute(tx).await?;
+        Ok(())
+    }
+
+    async fn among_others(&mut self, tx: &mut Tx) -> sqlx::Result<()> {
+        sqlx::query("SAVEPOINT op").execute(&mut *tx).await?;
+        if self.run(tx).await { keep(tx).await } else { undo(tx).await }
     }
 
     fn answer(self: Box<Self>, committed: Result<(), String>) {
-        let answer = match (committed, self.outcome) {
-            // What was refused is refused whatever became of the others.
-            (_, Some(Err(error))) => Err(error),
-            (Ok(()), Some(outcome)) => outcome,
-            (Err(cause), _) => Err(StoreError::Database { doing: self.doing, cause: cause.into() }),
-            (Ok(()), None) => Err(closed(self.doing)),
-        };
-        // Whoever asked may have gone; the record stands either way.
-        let _ = self.reply.send(answer);
+        send(self.reply, self.doing, self.outcome, committed);
     }
+}
+
+/// A few statements with nothing to decide between them. They go to the connection in one message, which is
+/// most of what a small transaction costs: the connection lives in a thread of its own.
+#[derive(Clone, Copy)]
+pub(super) struct Script {
+    pub alone: &'static str,
+    pub among_others: &'static str,
+}
+
+/// Reads the statements from their files.
+macro_rules! script {
+    ($($file:literal),+) => {
+        $crate::store::sqlite::writer::Script {
+            alone: concat!("BEGIN IMMEDIATE;\n", $(include_str!($file), ";\n",)+ "COMMIT"),
+            among_others: concat!("SAVEPOINT op;\n", $(include_str!($file), ";\n",)+ "RELEASE op"),
+        }
+    };
+}
+pub(super) use script;
+
+type Bind = Box<dyn Fn(&'static str) -> Query<'static, Sqlite, SqliteArguments> + Send + Sync>;
+
+struct Scripted<T> {
+    doing: &'static str,
+    script: Script,
+    bind: Bind,
+    read: fn(&[SqliteRow]) -> Done<T>,
+    outcome: Option<Result<T, StoreError>>,
+    reply: Reply<T>,
+}
+
+impl<T> Scripted<T> {
+    async fn run(&mut self, tx: &mut Tx, sql: &'static str) -> Result<T, Abort> {
+        (self.read)(&(self.bind)(sql).fetch_all(tx).await?)
+    }
+}
+
+#[async_trait]
+impl<T: Send + 'static> Op for Scripted<T> {
+    fn abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    async fn alone(&mut self, tx: &mut Tx) -> sqlx::Result<()> {
+        let outcome = loop {
+            match self.run(tx, self.script.alone).await {
+                Err(Abort::Sql(error)) if is_busy(&error) => say_busy(),
+                outcome => break outcome,
+            }
+        };
+        if outcome.is_err() {
+            // Fails when not even the beginning succeeded.
+            let _ = sqlx::query("ROLLBACK").execute(tx).await;
+        }
+        self.outcome = Some(outcome.map_err(|abort| abort.while_doing(self.doing)));
+        Ok(())
+    }
+
+    async fn among_others(&mut self, tx: &mut Tx) -> sqlx::Result<()> {
+        let outcome = self.run(tx, self.script.among_others).await;
+        let failed = outcome.is_err();
+        self.outcome = Some(outcome.map_err(|abort| abort.while_doing(self.doing)));
+        if failed { undo(tx).await } else { Ok(()) }
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), String>) {
+        send(self.reply, self.doing, self.outcome, committed);
+    }
+}
+
+async fn keep(tx: &mut Tx) -> sqlx::Result<()> {
+    sqlx::query("RELEASE op").execute(tx).await?;
+    Ok(())
+}
+
+/// Fails when the error was so bad that SQLite undid the whole transaction. Going on would then open a new
+/// one behind the back of those who are told that nothing was written.
+async fn undo(tx: &mut Tx) -> sqlx::Result<()> {
+    sqlx::query("ROLLBACK TO op").execute(&mut *tx).await?;
+    keep(tx).await
 }
 
 fn closed(doing: &'static str) -> StoreError {
@@ -127,7 +242,29 @@ impl Writer {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Done<T>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let op = Box::new(Waiting { doing, work: Some(work), outcome: None, reply });
+        let op = Work { doing, work: Some(work), outcome: None, reply };
+        self.submit(doing, Box::new(op), answer).await
+    }
+
+    /// The same for statements with nothing to decide between them. `bind` may be called more than once.
+    pub(super) async fn script<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        script: Script,
+        bind: impl Fn(&'static str) -> Query<'static, Sqlite, SqliteArguments> + Send + Sync + 'static,
+        read: fn(&[SqliteRow]) -> Done<T>,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let op = Scripted { doing, script, bind: Box::new(bind), read, outcome: None, reply };
+        self.submit(doing, Box::new(op), answer).await
+    }
+
+    async fn submit<T>(
+        &self,
+        doing: &'static str,
+        op: Box<dyn Op>,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         queue.ok_or_else(|| closed(doing))?.send(op).map_err(|_| closed(doing))?;
         answer.await.map_err(|_| closed(doing))?
@@ -177,23 +314,14 @@ async fn commit(tx: &mut Tx, group: &mut [Box<dyn Op>]) -> Result<(), String> {
 }
 
 async fn transaction(tx: &mut Tx, group: &mut [Box<dyn Op>]) -> sqlx::Result<()> {
-    begin(tx).await?;
     if let [op] = group {
-        let keep = op.run(tx).await;
-        let end = if keep { "COMMIT" } else { "ROLLBACK" };
-        sqlx::query(end).execute(&mut *tx).await?;
-        return Ok(());
+        return op.alone(tx).await;
     }
+    begin(tx).await?;
     for op in group {
-        sqlx::query("SAVEPOINT op").execute(&mut *tx).await?;
-        if !op.run(tx).await {
-            // Fails when the error was so bad that SQLite undid the whole transaction. Going on would then
-            // open a new one behind the back of those who are told that nothing was written.
-            sqlx::query("ROLLBACK TO op").execute(&mut *tx).await?;
-        }
-        sqlx::query("RELEASE op").execute(&mut *tx).await?;
+        op.among_others(tx).await?;
     }
-    sqlx::query("COMMIT").execute(&mut *tx).await?;
+    sqlx::query("COMMIT").execute(tx).await?;
     Ok(())
 }
 
@@ -203,12 +331,14 @@ async fn begin(tx: &mut Tx) -> sqlx::Result<()> {
     loop {
         match sqlx::query("BEGIN IMMEDIATE").execute(&mut *tx).await {
             Ok(_) => return Ok(()),
-            Err(error) if is_busy(&error) => {
-                warn!("another process has held the SQLite store for {BUSY_TIMEOUT:?}; waiting on");
-            }
+            Err(error) if is_busy(&error) => say_busy(),
             Err(error) => return Err(error),
         }
     }
+}
+
+fn say_busy() {
+    warn!("another process has held the SQLite store for {BUSY_TIMEOUT:?}; waiting on");
 }
 
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
