@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 
 use jobkit::Registry;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub mod ads;
 pub mod amount;
@@ -25,7 +25,7 @@ pub mod stages;
 
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where results go, in a folder per job, when the job's arguments name no place.
