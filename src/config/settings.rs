@@ -24,6 +24,7 @@ pub struct Settings {
     pub encryption: Encryption,
     pub artifacts: Artifacts,
     pub log: Log,
+    /// Each family has its section, and what is in it is the family's own affair.
     pub journal: journal::Config,
 }
 
