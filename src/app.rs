@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::artifacts::DirArtifacts;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::host::host_name;
-use crate::config::settings::{self, Settings};
 use crate::config::ReferenceError;
+use crate::config::settings::{self, Settings};
 use crate::maintenance::pruner::Pruner;
 use crate::maintenance::rescuer::Rescuer;
 use crate::maintenance::stager::Stager;
@@ -61,8 +61,7 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, clock, registry, keyring, artifacts } = parts;
         let (wake, sender) = Wake::start(store.clone());
-        let queue =
-            Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone());
+        let queue = Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone());
         Self { store, clock, registry, queue: Arc::new(queue), keyring, artifacts, wake, sender }
     }
 
@@ -81,12 +80,8 @@ impl App {
         let listener = wake.listen(store.clone(), clock.clone());
         let stager = Stager { store: store.clone(), clock: clock.clone(), wake: wake.clone() };
         let stager = Service::start("stager", |stop| stager.run(stop));
-        let rescuer = Rescuer {
-            store: store.clone(),
-            clock: clock.clone(),
-            wake: wake.clone(),
-            lease: worker.lease,
-        };
+        let rescuer =
+            Rescuer { store: store.clone(), clock: clock.clone(), wake: wake.clone(), lease: worker.lease };
         let rescuer = Service::start("rescuer", |stop| rescuer.run(stop));
         let pruner = Pruner {
             store: store.clone(),
@@ -191,9 +186,13 @@ impl App {
     /// Runs jobs until SIGINT or SIGTERM: the first lets running jobs end, a second does not wait.
     pub async fn serve(&self, settings: &Settings, options: RunOptions) -> Result<Summary, AppError> {
         let worker = worker_options(settings, &options.queues);
-        let upkeep = Upkeep { prune: settings.retention.prune_rules(), prune_every: settings.retention.every };
-        let until =
-            Until { stop: CancellationToken::new(), hard: CancellationToken::new(), idle: options.until_idle };
+        let upkeep =
+            Upkeep { prune: settings.retention.prune_rules(), prune_every: settings.retention.every };
+        let until = Until {
+            stop: CancellationToken::new(),
+            hard: CancellationToken::new(),
+            idle: options.until_idle,
+        };
         let (stop, hard) = (until.stop.clone(), until.hard.clone());
         let signals = Service::start("signals", |ended| async move {
             for token in [stop, hard] {

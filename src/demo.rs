@@ -92,7 +92,8 @@ impl Demo {
 
 fn settings(folder: &Path) -> Settings {
     let mut settings = Settings::default();
-    settings.store.url = StoreUrl::from(format!("sqlite://{}", folder.join("compline.db").display()).as_str());
+    settings.store.url =
+        StoreUrl::from(format!("sqlite://{}", folder.join("compline.db").display()).as_str());
     settings.artifacts.directory = folder.join("artifacts");
     settings.journal.out_dir = folder.join("results");
     settings

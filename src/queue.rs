@@ -89,7 +89,8 @@ impl Queue {
 
     /// Call after the rows are committed; losing it costs one poll interval.
     pub fn wake_for(&self, rows: &[NewRow]) {
-        let now: BTreeSet<_> = rows.iter().filter(|row| row.when == When::Now).map(|row| &row.queue).collect();
+        let now: BTreeSet<_> =
+            rows.iter().filter(|row| row.when == When::Now).map(|row| &row.queue).collect();
         for queue in now {
             self.wake.wake(queue);
         }
@@ -204,12 +205,7 @@ fn check_name(field: &'static str, name: &str) -> Result<(), QueueError> {
     }
 }
 
-fn unique_row(
-    job: &NewJob,
-    args: &str,
-    policy: &Policy,
-    now: i64,
-) -> Result<Option<UniqueRow>, QueueError> {
+fn unique_row(job: &NewJob, args: &str, policy: &Policy, now: i64) -> Result<Option<UniqueRow>, QueueError> {
     let rule = match (&job.unique, &policy.unique, &job.unique_key) {
         (Some(rule), _, _) | (None, Some(rule), _) => rule.clone(),
         (None, None, Some(_)) => Unique { by_args: false, ..Unique::by_args() },

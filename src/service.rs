@@ -76,7 +76,12 @@ impl Patience {
             self.since = now;
         }
         if self.failures == 0 || now.saturating_sub(self.last_said) >= SAY_AGAIN {
-            warn!(service = self.what, "{} fails and will be tried until it works: {}", self.what, chain(problem));
+            warn!(
+                service = self.what,
+                "{} fails and will be tried until it works: {}",
+                self.what,
+                chain(problem)
+            );
             self.last_said = now;
         }
         let wait = delay(self.failures);

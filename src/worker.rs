@@ -16,7 +16,6 @@ pub mod host;
 pub mod lease;
 pub mod pace;
 
-
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -246,4 +245,3 @@ fn give_back(ready: Ready) -> Report {
         log: Vec::new(),
     }
 }
-

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use compline::adapters::artifacts::DirArtifacts;
 use compline::app::{App, Parts, Upkeep};
-use compline::store::postgres::{PgOptions, PostgresStore};
 use compline::state::JobState;
+use compline::store::postgres::{PgOptions, PostgresStore};
 use compline::store::{Actor, JobFilter, Store};
 use compline::worker::fetcher::FetchOptions;
 use compline::worker::{Until, WorkerOptions};
@@ -49,9 +49,7 @@ async fn run(args: &[&str], tuned: bool) -> Result<()> {
             app.close().await;
             say(&json!({ "enqueued_ns": enqueued }))
         }
-        ["pickup-in-process", url, n, seed] => {
-            pickup_in_process(url, n.parse()?, seed.parse()?, tuned).await
-        }
+        ["pickup-in-process", url, n, seed] => pickup_in_process(url, n.parse()?, seed.parse()?, tuned).await,
         ["count", url] => count(url).await,
         _ => Err("see benches/queue/README.md for the commands".into()),
     }
@@ -217,7 +215,8 @@ async fn enqueue_single(url: &str, n: u64, inflight: u64) -> Result<()> {
 async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, until: F) -> Result<()> {
     let stop = CancellationToken::new();
     let end = Until { stop: stop.clone(), hard: CancellationToken::new(), idle: false };
-    let upkeep = Upkeep { prune: compline::store::PruneRules::default(), prune_every: Duration::from_secs(60) };
+    let upkeep =
+        Upkeep { prune: compline::store::PruneRules::default(), prune_every: Duration::from_secs(60) };
     let work = app.run(options(tuned), upkeep, end);
     let watch = async {
         let watched = until.await;
@@ -310,7 +309,8 @@ async fn pickup_in_process(url: &str, n: u64, seed: u32, tuned: bool) -> Result<
 async fn count(url: &str) -> Result<()> {
     let app = open(url, Seen::default()).await?;
     let left: u64 = app.store.queues().await?.iter().flat_map(|queue| queue.counts.values()).sum();
-    let completed = JobFilter { states: vec![JobState::Completed], limit: 10_000_000, ..JobFilter::default() };
+    let completed =
+        JobFilter { states: vec![JobState::Completed], limit: 10_000_000, ..JobFilter::default() };
     let finished = app.store.jobs(&completed).await?.len();
     app.close().await;
     say(&json!({ "left": left, "finished": finished }))

@@ -66,6 +66,14 @@ BEGIN
         RAISE EXCEPTION 'options: %', SQLERRM USING ERRCODE = 'invalid_parameter_value',
             HINT = 'priority and max_attempts are whole numbers, run_at a timestamp, delay_seconds a number, tags an array of texts.';
     END;
+    IF NOT isfinite(v_due) THEN
+        RAISE EXCEPTION 'options.run_at: must be a moment, not infinity' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF options ? 'unique_key' AND (jsonb_typeof(options -> 'unique_key') <> 'string'
+                                   OR length(options ->> 'unique_key') NOT BETWEEN 1 AND 512) THEN
+        RAISE EXCEPTION 'options.unique_key: must be a text of 1 to 512 characters'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     IF v_priority NOT BETWEEN 1 AND 9 OR v_attempts NOT BETWEEN 1 AND 1000 THEN
         RAISE EXCEPTION 'options: priority is 1 to 9, max_attempts 1 to 1000'
             USING ERRCODE = 'invalid_parameter_value';
@@ -88,11 +96,11 @@ BEGIN
         END LOOP;
     END IF;
 
-    INSERT INTO compline.job (id, state, max_attempts, priority, rank, run_at, created_at, kind, queue, args,
-                              unique_key, tenant, tags, metadata)
+    INSERT INTO compline.job (id, state, max_attempts, budget, priority, rank, run_at, created_at, kind, queue, args,
+                              unique_key, unique_release, tenant, tags, metadata)
     VALUES (v_id, CASE WHEN v_due > now() THEN 'scheduled' ELSE 'available' END::compline.job_state, v_attempts,
-            v_priority, v_due + (v_priority - 5) * interval '1 minute', v_due, now(), enqueue.kind, v_queue,
-            enqueue.args::json, v_key, v_tenant, v_tags,
+            v_attempts, v_priority, v_due + (v_priority - 5) * interval '1 minute', v_due, now(), enqueue.kind, v_queue,
+            enqueue.args::json, v_key, CASE WHEN v_key IS NOT NULL THEN 'at_end' END, v_tenant, v_tags,
             (options -> 'metadata')::json);
     INSERT INTO compline.audit_entry (at, actor, action, object, outcome, tenant, jobs)
     VALUES (now(), v_caller, 'job.enqueue', enqueue.kind, 'ok', v_tenant, ARRAY[v_id]);

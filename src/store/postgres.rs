@@ -131,9 +131,10 @@ impl Store for PostgresStore {
         let mut migrator = Migrator::with_migrations(migrations);
         // A newer version may have been here, and a table of our own keeps clear of the application's.
         migrator.set_ignore_missing(true);
-        migrator.dangerous_set_table_name("compline_migration");
+        migrator.create_schema("compline");
+        migrator.dangerous_set_table_name("compline.migration");
         let mut connection = self.cold.acquire().await.map_err(failed(doing))?;
-        let version = "SELECT coalesce(max(version), 0) FROM compline_migration";
+        let version = "SELECT coalesce(max(version), 0) FROM compline.migration";
         let from: i64 = sqlx::query_scalar(version).fetch_one(&mut *connection).await.unwrap_or(0);
         migrator.run_direct(None, &mut *connection, false).await.map_err(|e| failed_to(e.into()))?;
         let to = sqlx::query_scalar(version).fetch_one(&mut *connection).await.map_err(failed(doing))?;
@@ -268,7 +269,19 @@ impl Store for PostgresStore {
     async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<()> {
         let doing = "enqueueing children";
         let mut tx = self.hot.begin().await.map_err(failed(doing))?;
+        // After an answer that was lost the children are there, and so is the step that made them.
+        let made: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM compline.job_step WHERE job_id = $1 AND name = $2 AND result IS NOT NULL)",
+        )
+        .bind(held.job.0)
+        .bind(&step.name)
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(failed(doing))?;
         lease::save_step_on(&mut tx, held, step).await?;
+        if made {
+            return tx.commit().await.map_err(failed(doing));
+        }
         insert::insert(&mut tx, self.time(), rows, by).await?;
         tx.commit().await.map_err(failed(doing))
     }

@@ -187,7 +187,8 @@ pub fn decide(
 /// test can repeat it.
 fn draw(held: &crate::store::Held) -> f64 {
     let bytes = held.job.0.as_bytes();
-    let bits = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]).rotate_left(held.fence.0 as u32);
+    let bits =
+        u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]).rotate_left(held.fence.0 as u32);
     f64::from(bits) / (f64::from(u32::MAX) + 1.0)
 }
 

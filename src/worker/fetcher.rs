@@ -97,11 +97,7 @@ impl Fetcher {
     }
 
     /// One round over the hot queues. False when no queue had room.
-    async fn claim_from(
-        &self,
-        worker: WorkerId,
-        hot: &mut BTreeSet<String>,
-    ) -> crate::store::Result<bool> {
+    async fn claim_from(&self, worker: WorkerId, hot: &mut BTreeSet<String>) -> crate::store::Result<bool> {
         let mut any_room = false;
         let round: Vec<_> = hot.iter().cloned().collect();
         for (done, queue) in round.iter().enumerate() {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use jobkit::{
-    Artifacts, AuditEntry, ChildResult, Ctx, Host, HostError, JobId, NewJob, Progress, StepRecord,
-};
+use jobkit::{Artifacts, AuditEntry, ChildResult, Ctx, Host, HostError, JobId, NewJob, Progress, StepRecord};
 
 use super::attempt::Attempts;
 use crate::seal::Part;

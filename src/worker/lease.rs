@@ -83,7 +83,10 @@ impl LeaseKeeper {
             let now = self.clock.steady();
             let left = (*renewed + self.info.lease).saturating_sub(now);
             if left.is_zero() {
-                warn!(worker.id = worker.0, "worker {} lost its lease: the store did not answer in time", worker.0);
+                warn!(
+                    worker.id = worker.0,
+                    "worker {} lost its lease: the store did not answer in time", worker.0
+                );
                 return Kept::NoLonger;
             }
             let answer = tokio::select! {

@@ -99,7 +99,8 @@ async fn retry(
     changed: &mut Changed,
 ) -> Result<()> {
     let ended = sqlx::query(
-        "SELECT id, unique_key FROM compline.job_history WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
+        "SELECT id, unique_key, unique_release FROM compline.job_history
+         WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
     )
     .bind(uuids(ids))
     .fetch_all(&mut *tx)
@@ -109,7 +110,7 @@ async fn retry(
     for row in &ended {
         let id = JobId(row.get(0));
         match row.get::<Option<&[u8]>, _>(1) {
-            Some(key) => match take_key_back(tx, time, id, key).await? {
+            Some(key) => match take_key_back(tx, time, id, key, row.get(2)).await? {
                 None => free.push(id),
                 Some(holder) => {
                     changed.refused.push((id, format!("job {holder} is alive with the same unique key")));
@@ -134,8 +135,15 @@ async fn take_key_back(
     time: Option<Micros>,
     job: JobId,
     key: &[u8],
+    release: Option<&str>,
 ) -> Result<Option<Uuid>> {
-    if insert::take_key(tx, time, job, key, Release::AtEnd).await? {
+    // The key means what it meant. One that held to the end of a period lapsed with it, and holds now for
+    // as long as the job lives.
+    let release = match release {
+        Some("unless_completed") => Release::UnlessCompleted,
+        _ => Release::AtEnd,
+    };
+    if insert::take_key(tx, time, job, key, release).await? {
         return Ok(None);
     }
     let holder: Option<Uuid> = sqlx::query_scalar("SELECT job_id FROM compline.unique_key WHERE key = $1")
@@ -230,9 +238,14 @@ async fn end_rows(
 }
 
 /// Jobs that went back to the queue although somebody had asked for their cancellation end here.
-pub async fn cancel_requested(tx: &mut PgConnection, time: Option<Micros>, ids: &[JobId]) -> Result<()> {
+pub async fn cancel_requested(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    ids: &[JobId],
+) -> Result<Vec<JobId>> {
+    let mut cancelled = Vec::new();
     if ids.is_empty() {
-        return Ok(());
+        return Ok(cancelled);
     }
     let requests = sqlx::query("SELECT job_id, reason FROM compline.cancel_request WHERE job_id = ANY ($1)")
         .bind(uuids(ids))
@@ -242,9 +255,10 @@ pub async fn cancel_requested(tx: &mut PgConnection, time: Option<Micros>, ids: 
     let from = [JobState::Available, JobState::Scheduled, JobState::Retryable, JobState::Waiting];
     for request in &requests {
         let id = JobId(request.get(0));
-        end_live(tx, time, &[id], &from, JobState::Cancelled, request.get(1)).await?;
+        let ended = end_live(tx, time, &[id], &from, JobState::Cancelled, request.get(1)).await?;
+        cancelled.extend(ended.ids);
     }
-    Ok(())
+    Ok(cancelled)
 }
 
 /// What the end of these jobs means for those that wait for them, and for those that wait for those.
@@ -289,6 +303,10 @@ pub async fn settle(
         let available = rows.iter().filter(|row| row.get::<&str, _>(1) == "available");
         woken.extend(available.map(|row| row.get::<String, _>(0)));
         ended = Vec::new();
+        let orphans: Vec<_> = doomed.keys().copied().collect();
+        if !orphans.is_empty() {
+            insert::audit(tx, time, &Actor::system(), "job.cancel", "job", "ok", &orphans, None).await?;
+        }
         for (child, parent) in doomed {
             let reason = format!("parent job {parent} did not complete");
             let rows =

@@ -12,7 +12,7 @@ use crate::store::{AGEING, Actor, Inserted, NewRow, Result};
 pub const WORTH_A_COPY: usize = 100;
 
 const DOING: &str = "enqueueing jobs by COPY";
-const COLUMNS: i16 = 13;
+const COLUMNS: i16 = 14;
 
 /// Within the caller's transaction: the time of all rows is the transaction's.
 pub async fn insert(
@@ -28,7 +28,7 @@ pub async fn insert(
     let data = encode(rows, now);
     let mut copy = tx
         .copy_in_raw(
-            "COPY compline.job (id, state, max_attempts, priority, rank, run_at, created_at, kind, queue, args,
+            "COPY compline.job (id, state, max_attempts, budget, priority, rank, run_at, created_at, kind, queue, args,
                                 tenant, tags, metadata) FROM STDIN (FORMAT binary)",
         )
         .await
@@ -55,6 +55,8 @@ fn encode(rows: &[NewRow], now: Micros) -> Vec<u8> {
         out.extend_from_slice(&COLUMNS.to_be_bytes());
         field(&mut out, row.id.0.as_bytes());
         field(&mut out, state.as_bytes());
+        // What it may use, and what a person's retry grants anew.
+        field(&mut out, &small(row.max_attempts).to_be_bytes());
         field(&mut out, &small(row.max_attempts).to_be_bytes());
         field(&mut out, &i16::from(row.priority).to_be_bytes());
         field(&mut out, &rank.to_be_bytes());

@@ -231,7 +231,8 @@ async fn wait(
             .await
             .map_err(failed(DOING))?;
     }
-    change::cancel_requested(tx, store.time(), &released.ids).await
+    change::cancel_requested(tx, store.time(), &released.ids).await?;
+    Ok(())
 }
 
 fn unlisted(reports: &[&Report], listed: &[JobId]) -> Vec<JobId> {
@@ -240,15 +241,18 @@ fn unlisted(reports: &[&Report], listed: &[JobId]) -> Vec<JobId> {
 }
 
 /// Which reports did not find their job. One that an earlier try of the same call recorded is in the
-/// history under the same fence, and that is no refusal.
+/// history under the same fence and as it said, and that is no refusal.
 async fn refused(tx: &mut PgConnection, worker: WorkerId, reports: &[&Report]) -> Result<Vec<JobId>> {
     let recorded: Vec<Uuid> = sqlx::query_scalar(
-        "SELECT h.id FROM unnest($1::uuid[], $2::integer[]) AS r (id, fence)
-         JOIN compline.job_history h ON h.id = r.id AND h.fence = r.fence AND h.worker = $3",
+        "SELECT h.id FROM unnest($1::uuid[], $2::integer[], $4::text[], $5::text[]) AS r (id, fence, next, error)
+         JOIN compline.job_history h ON h.id = r.id AND h.fence = r.fence AND h.worker = $3
+          AND h.state::text = r.next AND h.error IS NOT DISTINCT FROM r.error",
     )
     .bind(ids(reports))
     .bind(fences(reports))
     .bind(worker.0)
+    .bind(reports.iter().map(|report| report.end.name()).collect::<Vec<_>>())
+    .bind(errors(reports))
     .fetch_all(tx)
     .await
     .map_err(failed(DOING))?;

@@ -93,14 +93,25 @@ async fn insert_with_care(
     by: &Actor,
 ) -> Result<Vec<Inserted>> {
     let mut inserted = Vec::with_capacity(rows.len());
+    // A row may wait for an earlier one of the batch that turned out to be there under another id.
+    let mut elsewhere = std::collections::HashMap::new();
     for row in rows {
+        let mut row = std::borrow::Cow::Borrowed(row);
+        if row.after.iter().any(|id| elsewhere.contains_key(id)) {
+            for id in &mut row.to_mut().after {
+                *id = elsewhere.get(id).copied().unwrap_or(*id);
+            }
+        }
         let answer = match &row.unique {
-            Some(unique) => insert_unique(tx, time, row, unique).await?,
+            Some(unique) => insert_unique(tx, time, &row, unique).await?,
             None => {
-                insert_one(tx, time, row).await?;
+                insert_one(tx, time, &row).await?;
                 Inserted { id: row.id, duplicate: false }
             }
         };
+        if answer.duplicate {
+            elsewhere.insert(row.id, answer.id);
+        }
         inserted.push(answer);
     }
     let made: Vec<_> = inserted.iter().filter(|row| !row.duplicate).map(|row| row.id.0).collect();
@@ -144,21 +155,28 @@ pub async fn take_key(
     key: &[u8],
     release: Release,
 ) -> Result<bool> {
-    let (release, until) = match release {
-        Release::AtEnd => ("at_end", None),
-        Release::UnlessCompleted => ("unless_completed", None),
-        Release::At(at) => ("at", Some(Micros::from(at))),
+    let until = match release {
+        Release::At(at) => Some(Micros::from(at)),
+        Release::AtEnd | Release::UnlessCompleted => None,
     };
     let taken = sqlx::query(include_str!("take_key.sql"))
         .bind(time)
         .bind(key)
         .bind(job.0)
-        .bind(release)
+        .bind(release_name(release))
         .bind(until)
         .fetch_optional(tx)
         .await
         .map_err(failed(DOING))?;
     Ok(taken.is_some())
+}
+
+fn release_name(release: Release) -> &'static str {
+    match release {
+        Release::AtEnd => "at_end",
+        Release::UnlessCompleted => "unless_completed",
+        Release::At(_) => "at",
+    }
 }
 
 async fn replace(tx: &mut PgConnection, time: Option<Micros>, holder: Uuid, row: &NewRow) -> Result<()> {
@@ -198,21 +216,16 @@ async fn insert_one(tx: &mut PgConnection, time: Option<Micros>, row: &NewRow) -
         .bind(tags(row))
         .bind(row.metadata.as_ref().and_then(json))
         .bind(at)
+        .bind(row.unique.as_ref().map(|unique| release_name(unique.release)))
         .execute(&mut *tx)
         .await
         .map_err(failed(DOING))?;
     depend(tx, row.id, &parents.live, row.on_parent_failure).await?;
     if let Some(parent) = parents.failed {
         let states = [JobState::Scheduled, JobState::Available, JobState::Waiting];
-        super::change::end_live(
-            tx,
-            time,
-            &[row.id],
-            &states,
-            JobState::Cancelled,
-            &format!("parent job {parent} did not complete"),
-        )
-        .await?;
+        let reason = format!("parent job {parent} did not complete");
+        super::change::end_live(tx, time, &[row.id], &states, JobState::Cancelled, &reason).await?;
+        audit(tx, time, &Actor::system(), "job.cancel", "job", "ok", &[row.id.0], None).await?;
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 WITH clock AS (SELECT coalesce($1::timestamptz, now()) AS now),
 rows AS (
     INSERT INTO compline.job
-        (id, state, max_attempts, priority, rank, run_at, created_at, kind, queue, args, tenant, tags, metadata)
+        (id, state, max_attempts, budget, priority, rank, run_at, created_at, kind, queue, args, tenant, tags, metadata)
     SELECT r.id,
            (CASE WHEN d.due > c.now THEN 'scheduled' ELSE 'available' END)::compline.job_state,
-           r.max_attempts, r.priority, d.due + (r.priority - 5) * interval '1 minute', d.due, c.now,
+           r.max_attempts, r.max_attempts, r.priority, d.due + (r.priority - 5) * interval '1 minute', d.due, c.now,
            r.kind, r.queue, r.args::json, r.tenant,
            CASE WHEN r.tags IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(r.tags::json)) END,
            r.metadata::json

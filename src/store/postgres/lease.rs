@@ -33,6 +33,9 @@ impl Default for Cursor {
 /// How many full claims may follow one cursor: at batches of hundreds, a few tens of milliseconds.
 const CURSOR_USES: u32 = 16;
 
+/// Small claims come from queues where order matters more than speed.
+const WORTH_A_CURSOR: usize = 100;
+
 impl Cursor {
     fn start(&self) -> (Micros, Uuid) {
         match self.uses_left {
@@ -98,13 +101,21 @@ pub async fn beat(store: &PostgresStore, worker: WorkerId) -> Result<Beat> {
 }
 
 pub async fn retire(store: &PostgresStore, worker: WorkerId) -> Result<()> {
-    sqlx::query("UPDATE compline.worker SET ended_at = coalesce($1::timestamptz, now()) WHERE id = $2")
-        .bind(store.time())
-        .bind(worker.0)
-        .execute(&store.hot)
-        .await
-        .map_err(failed("retiring the worker"))?;
-    Ok(())
+    let retired = sqlx::query(
+        "UPDATE compline.worker w SET ended_at = coalesce($1::timestamptz, now()) WHERE id = $2
+         AND NOT EXISTS (SELECT FROM compline.job j WHERE j.worker = w.id AND j.state = 'running')",
+    )
+    .bind(store.time())
+    .bind(worker.0)
+    .execute(&store.cold)
+    .await
+    .map_err(failed("retiring the worker"))?;
+    match retired.rows_affected() {
+        0 => Err(StoreError::Refused(
+            "the worker still holds jobs; they are rescued when its lease ends".into(),
+        )),
+        _ => Ok(()),
+    }
 }
 
 pub async fn workers(store: &PostgresStore) -> Result<Vec<WorkerRow>> {
@@ -152,7 +163,7 @@ pub async fn rescue(store: &PostgresStore, worker: WorkerId, beat: i64) -> Resul
         .fetch_all(&mut *tx)
         .await
         .map_err(failed(doing))?;
-    let rescued: Vec<_> = lost
+    let mut rescued: Vec<_> = lost
         .iter()
         .map(|row| Rescued {
             id: JobId(row.get(0)),
@@ -166,7 +177,10 @@ pub async fn rescue(store: &PostgresStore, worker: WorkerId, beat: i64) -> Resul
         .await?;
     let ids: Vec<_> = rescued.iter().map(|job| job.id).collect();
     // What was asked of an attempt that is lost still holds: the job must not run again.
-    super::change::cancel_requested(&mut tx, store.time(), &ids).await?;
+    let cancelled = super::change::cancel_requested(&mut tx, store.time(), &ids).await?;
+    for job in rescued.iter_mut().filter(|job| cancelled.contains(&job.id)) {
+        job.state = JobState::Cancelled;
+    }
     let details = Some(serde_json::json!({ "worker": worker.0, "discarded": spent }));
     let ids = rows::uuids(&ids);
     let by = Actor::system();
@@ -181,7 +195,32 @@ pub async fn claim(
     queue: &str,
     limit: usize,
 ) -> Result<Vec<Claimed>> {
-    let (rank, id) = store.with_cursor(queue, |cursor| cursor.start());
+    let cursor = match limit {
+        ..WORTH_A_CURSOR => Cursor::default(),
+        _ => store.with_cursor(queue, |cursor| *cursor),
+    };
+    let (mut claimed, next) = claim_from(store, worker, queue, limit, cursor).await?;
+    store.with_cursor(queue, |cursor| *cursor = next);
+    // From behind a cursor, and by turns between tenants, one statement may leave some that are ready; an
+    // answer that is not full must mean that there are no more.
+    let mut partial = cursor.uses_left > 0 || claimed.iter().any(|job| job.tenant.is_some());
+    while partial && claimed.len() < limit {
+        let left = limit - claimed.len();
+        let (more, _) = claim_from(store, worker, queue, left, Cursor::default()).await?;
+        partial = !more.is_empty();
+        claimed.extend(more);
+    }
+    Ok(claimed)
+}
+
+async fn claim_from(
+    store: &PostgresStore,
+    worker: WorkerId,
+    queue: &str,
+    limit: usize,
+    cursor: Cursor,
+) -> Result<(Vec<Claimed>, Cursor)> {
+    let (rank, id) = cursor.start();
     let rows = sqlx::query(include_str!("claim.sql"))
         .bind(store.time())
         .bind(worker.0)
@@ -200,13 +239,8 @@ pub async fn claim(
     // The rows come in the order they lie in the table.
     claimed.sort_by_key(|(rank, job)| (rank.0, job.id));
     let last = claimed.last().map(|(rank, job)| (*rank, job.id.0));
-    store.with_cursor(queue, |cursor| *cursor = cursor.after(last, rows.len() >= limit));
-    let claimed: Vec<_> = claimed.into_iter().map(|(_, job)| job).collect();
-    // An empty answer from behind a cursor says nothing about what lies before it.
-    if claimed.is_empty() && rank != Micros::NEVER {
-        return Box::pin(claim(store, worker, queue, limit)).await;
-    }
-    Ok(claimed)
+    let next = cursor.after(last, rows.len() >= limit);
+    Ok((claimed.into_iter().map(|(_, job)| job).collect(), next))
 }
 
 fn read_claim(row: &sqlx::postgres::PgRow, queue: &str) -> sqlx::Result<Claimed> {
@@ -229,16 +263,21 @@ fn read_claim(row: &sqlx::postgres::PgRow, queue: &str) -> sqlx::Result<Claimed>
 }
 
 pub async fn give_back_unheld(store: &PostgresStore, worker: WorkerId, held: &[JobId]) -> Result<u64> {
-    let given = sqlx::query(
+    let doing = "giving back jobs that are not in hand";
+    let mut tx = store.cold.begin().await.map_err(failed(doing))?;
+    let given: Vec<Uuid> = sqlx::query_scalar(
         "UPDATE compline.job SET state = 'available', worker = NULL, claimed_at = NULL, attempt = attempt - 1
-         WHERE worker = $1 AND state = 'running' AND id <> ALL ($2)",
+         WHERE worker = $1 AND state = 'running' AND id <> ALL ($2) RETURNING id",
     )
     .bind(worker.0)
     .bind(rows::uuids(held))
-    .execute(&store.cold)
+    .fetch_all(&mut *tx)
     .await
-    .map_err(failed("giving back jobs that are not in hand"))?;
-    Ok(given.rows_affected())
+    .map_err(failed(doing))?;
+    let given: Vec<_> = given.into_iter().map(JobId).collect();
+    super::change::cancel_requested(&mut tx, store.time(), &given).await?;
+    tx.commit().await.map_err(failed(doing))?;
+    Ok(given.len() as u64)
 }
 
 pub async fn save_step(store: &PostgresStore, held: Held, step: &StepRecord) -> Result<()> {

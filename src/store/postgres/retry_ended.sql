@@ -5,11 +5,11 @@ WITH back AS (
     RETURNING *
 )
 INSERT INTO compline.job
-    (id, state, fence, attempt, max_attempts, priority, rank, run_at, created_at, kind, queue, args, unique_key,
-     tenant, tags, metadata)
+    (id, state, fence, attempt, max_attempts, budget, priority, rank, run_at, created_at, kind, queue, args, unique_key,
+     unique_release, tenant, tags, metadata)
 SELECT id, 'available', fence, attempt,
-       CASE WHEN attempt >= max_attempts THEN max_attempts + attempt ELSE max_attempts END,
-       priority, coalesce($1::timestamptz, now()) + (priority - 5) * interval '1 minute',
-       coalesce($1::timestamptz, now()), created_at, kind, queue, args, unique_key, tenant, tags, metadata
+       CASE WHEN attempt >= max_attempts THEN least(attempt + budget, 32767) ELSE max_attempts END,
+       budget, priority, coalesce($1::timestamptz, now()) + (priority - 5) * interval '1 minute',
+       coalesce($1::timestamptz, now()), created_at, kind, queue, args, unique_key, unique_release, tenant, tags, metadata
 FROM back
 RETURNING id, queue

@@ -37,7 +37,8 @@ fn outcomes_are_taken_as_they_are() {
 
 #[test]
 fn failures_are_retried_until_the_attempts_are_used_up_and_permanent_ones_never() {
-    let retry = |seconds, error: &str| End::Retry { after: Duration::from_secs(seconds), error: error.into() };
+    let retry =
+        |seconds, error: &str| End::Retry { after: Duration::from_secs(seconds), error: error.into() };
     let discarded = |error: &str| End::Discarded { error: error.into() };
     let asked = |seconds| Ended::Failed(Failure::retry_after(Duration::from_secs(seconds), "busy"));
     assert_eq!(ends(transient(), None, 1), retry(10, "no answer"));

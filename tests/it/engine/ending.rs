@@ -46,7 +46,8 @@ async fn a_failing_job_is_retried_later_and_later_until_it_works(t: TestStore) {
     let id = engine.enqueue(NewJob::new("system.fail", json!({ "message": "no", "times": 2 }))).await;
     let detail = engine.until_state(id, JobState::Completed).await;
 
-    let told: Vec<_> = detail.attempts.iter().map(|a| (a.attempt, a.end.as_str(), a.error.as_deref())).collect();
+    let told: Vec<_> =
+        detail.attempts.iter().map(|a| (a.attempt, a.end.as_str(), a.error.as_deref())).collect();
     assert_eq!(told, [(1, "failed", Some("no")), (2, "failed", Some("no")), (3, "completed", None)]);
     let waits: Vec<_> = detail
         .attempts
@@ -80,7 +81,8 @@ async fn a_permanent_failure_is_not_tried_again(t: TestStore) {
     let engine = Engine::over(t);
     let worker = engine.start();
 
-    let id = engine.enqueue(NewJob::new("system.fail", json!({ "message": "never", "permanent": true }))).await;
+    let id =
+        engine.enqueue(NewJob::new("system.fail", json!({ "message": "never", "permanent": true }))).await;
     let detail = engine.until_state(id, JobState::Discarded).await;
 
     assert_eq!((detail.job.attempt, detail.job.error.as_deref()), (1, Some("never")));

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use compline::state::JobState;
 
-
 use super::Engine;
 use super::family::{Act, act};
 use crate::support::store::{TestStore, promises};
@@ -112,4 +111,3 @@ async fn a_wall_clock_set_forward_takes_no_job_from_a_living_worker(t: TestStore
     engine.until_state(id, JobState::Completed).await;
     engine.end(worker).await;
 }
-

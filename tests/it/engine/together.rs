@@ -144,6 +144,9 @@ async fn encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door(t: TestStor
     let (args, result) = (stored.job.args, stored.job.result.unwrap());
     assert!(is_sealed(&args) && is_sealed(&result) && !args.contains("plugh") && !result.contains("plugh"));
     let opened = engine.app.queue.job(id).await.unwrap().unwrap().job;
-    assert_eq!((opened.args.as_str(), opened.result.as_deref()), (r#"{"word":"plugh"}"#, Some(r#"{"word":"plugh"}"#)));
+    assert_eq!(
+        (opened.args.as_str(), opened.result.as_deref()),
+        (r#"{"word":"plugh"}"#, Some(r#"{"word":"plugh"}"#))
+    );
     engine.end(worker).await;
 }
