@@ -38,6 +38,15 @@ pub trait Store: Send + Sync + 'static {
     // Enqueueing.
 
     /// All or nothing. The answers are in the order of the rows.
+    ///
+    /// A row whose unique key is held answers with the holder, which may be an earlier row of the same
+    /// batch. `Replace` gives the holder the newer args, time, priority, tags and metadata unless it runs
+    /// or has ended. A key whose time has passed is held by nobody.
+    ///
+    /// Parents are jobs that are known, or rows that stand earlier in the batch; a row that is a duplicate
+    /// stands for its holder there too. An unknown parent is `Refused` by name. A child of a parent that
+    /// was cancelled or discarded goes straight to the history as cancelled, with an error that names the
+    /// parent, unless it is to run all the same.
     async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>>;
 
     // Workers and their leases.
@@ -47,25 +56,38 @@ pub trait Store: Send + Sync + 'static {
     /// Moves the counter on. Unknown means that somebody declared this worker dead.
     async fn beat(&self, worker: WorkerId) -> Result<Beat>;
 
-    /// Ends a worker that holds nothing any more.
+    /// Ends a worker that holds nothing any more; `Refused` while it does, because nobody would ever take
+    /// its jobs from it.
     async fn retire(&self, worker: WorkerId) -> Result<()>;
 
+    /// Those that are neither retired nor declared dead.
     async fn workers(&self) -> Result<Vec<WorkerRow>>;
 
     /// Declares a worker dead if its counter still stands at `beat`, and takes its jobs away: each is
-    /// available again, or discarded when that was its last attempt.
+    /// available again at the place it had, or discarded when that was its last attempt, or cancelled when
+    /// somebody asked for that. The attempt counts, and has a row that ends in `lost`. A late report of the
+    /// dead worker is refused in each of these cases.
     async fn rescue(&self, worker: WorkerId, beat: i64) -> Result<Vec<Rescued>>;
 
     // The life of a claim.
 
-    /// Claims up to `limit` due jobs of one queue, first in rank first. A paused queue gives none.
+    /// Claims up to `limit` due jobs of one queue, first in rank first. A paused queue gives none, and so
+    /// does any queue to a worker that has ended.
+    ///
+    /// When jobs of tenants are there, tenants take turns, the first in rank of each first; jobs without a
+    /// tenant take theirs as one tenant. Fewer than `limit` means that there are no more.
     async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>>;
 
-    /// Records how attempts ended, each guarded by its fence. Refused reports are named in the answer.
+    /// Records how attempts ended, each guarded by its fence and worker. Refused reports are named in the
+    /// answer; one that ended its job when an earlier try of the same call was recorded is none.
+    ///
+    /// A job whose cancellation was asked for is cancelled by whatever is reported but `Completed`. When a
+    /// job ends, those that wait for it are freed, or cancelled with all that wait for them.
     async fn finish(&self, worker: WorkerId, reports: &[Report]) -> Result<Finished>;
 
     /// Gives back every job this worker holds in the database but not in its hand, as after a claim whose
-    /// answer was lost on the way. The attempt is not counted.
+    /// answer was lost on the way. The attempt is not counted. A job whose cancellation was asked for is
+    /// cancelled instead.
     async fn give_back_unheld(&self, worker: WorkerId, held: &[JobId]) -> Result<u64>;
 
     // What happens by itself.
@@ -76,15 +98,19 @@ pub trait Store: Send + Sync + 'static {
     /// Queues that have a job to claim, paused ones included.
     async fn ready_queues(&self) -> Result<Vec<String>>;
 
-    /// Deletes finished jobs older than the rules allow, up to `limit`.
+    /// Deletes finished jobs older than the rules allow with all that belongs to them, up to `limit`, of
+    /// each kind and state the oldest first. A key that such a job holds because it completed is free.
     async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64>;
 
     // What a running attempt writes; refused with `LeaseLost` when the fence is old.
 
+    /// In the order in which they were taken.
     async fn steps(&self, job: JobId) -> Result<Vec<StepRecord>>;
+    /// Replaces what stands under the same name: an intent by its result.
     async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()>;
     async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()>;
-    /// Inserts the children and the step that made them in one transaction.
+    /// Inserts the children and the step that made them in one transaction. A step that has its result
+    /// already has its children too, and nothing is inserted again.
     async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<()>;
 
     // What people and programs ask.
@@ -92,18 +118,25 @@ pub trait Store: Send + Sync + 'static {
     async fn job(&self, id: JobId) -> Result<Option<JobDetail>>;
     /// Newest first.
     async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>>;
+    /// Queues that have live jobs or were ever paused, by name; only live jobs are counted.
     async fn queues(&self) -> Result<Vec<QueueRow>>;
 
     // What people do.
 
     /// Up to `limit` jobs that match and can take the change; the rest are left as they are. A running
-    /// job that is cancelled is asked to stop and ends when its worker says so.
+    /// job that is cancelled is asked to stop and ends when its worker says so; listeners hear of it.
+    ///
+    /// A filter without conditions matches every job that can take the change. Jobs that the filter names
+    /// by id and that cannot take it are refused with the reason. A retried job keeps its id, its fence,
+    /// its attempts and its steps; it may be attempted as often as when it was enqueued if its attempts
+    /// were used up, and takes its unique key again, to be released as before, or is refused with the id of
+    /// the job that holds it.
     async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed>;
     async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<()>;
     async fn resume(&self, queue: &str, by: &Actor) -> Result<()>;
 
     async fn append_audit(&self, entry: &AuditEntry) -> Result<()>;
-    /// Entries after `seq`, oldest first.
+    /// Entries after `seq`, oldest first. The jobs that an entry names are in its details, as `jobs`.
     async fn audit_after(&self, seq: i64, limit: usize) -> Result<Vec<(i64, AuditEntry)>>;
 
     /// Tells workers that a queue has work, wherever they are. Losing this costs one poll, never a job.

@@ -276,6 +276,7 @@ pub struct JobDetail {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AttemptRow {
     pub attempt: u16,
+    /// [`End::name`], or `lost`.
     pub end: String,
     pub worker: Option<WorkerId>,
     pub claimed_at: Option<Timestamp>,
@@ -296,9 +297,11 @@ pub struct JobFilter {
     pub tenants: Vec<String>,
     /// The job has all of these.
     pub tags: Vec<String>,
+    /// Included.
     pub created_from: Option<Timestamp>,
+    /// Not included.
     pub created_until: Option<Timestamp>,
-    /// Part of the last error's text.
+    /// Part of the last error's text, in capitals or not.
     pub error: Option<String>,
     /// Only jobs older than this one: the cursor of a listing.
     pub before: Option<JobId>,
@@ -353,7 +356,7 @@ pub struct QueueRow {
     pub paused_by: Option<String>,
     pub reason: Option<String>,
     pub counts: BTreeMap<JobState, u64>,
-    /// When the first job to claim was due.
+    /// When the job that has been due for longest was due.
     pub oldest: Option<Timestamp>,
 }
 

@@ -11,7 +11,7 @@ use super::row::{RowExt, hex_list};
 use super::writer::{Done, Script, Tx};
 use crate::store::{Claimed, Fence, Staged, WorkerId};
 
-const LOOK: &str = include_str!("claim_look.sql");
+pub(super) const LOOK: &str = include_str!("claim_look.sql");
 pub(super) const CLAIM: Script =
     Script { alone: include_str!("claim.sql"), among_others: include_str!("claim.sql") };
 pub(super) const CLAIM_THESE: &str = include_str!("claim_these.sql");

@@ -14,13 +14,13 @@ use crate::store::{Actor, WorkerId};
 
 pub(super) const END: &str = include_str!("end.sql");
 pub(super) const END_LIVE: &str = include_str!("end_live.sql");
-const KEYS_RELEASE: &str = include_str!("keys_release.sql");
+pub(super) const KEYS_RELEASE: &str = include_str!("keys_release.sql");
 const CANCEL_DONE: &str = include_str!("cancel_done.sql");
-const DEPENDENTS: &str = include_str!("dependents.sql");
-const FORGET_PARENTS: &str = include_str!("forget_parents.sql");
-const FORGET_CHILDREN: &str = include_str!("forget_children.sql");
+pub(super) const DEPENDENTS: &str = include_str!("dependents.sql");
+pub(super) const FORGET_PARENTS: &str = include_str!("forget_parents.sql");
+pub(super) const FORGET_CHILDREN: &str = include_str!("forget_children.sql");
 pub(super) const LINKS: &str = include_str!("links.sql");
-const FREE: &str = include_str!("free.sql");
+pub(super) const FREE: &str = include_str!("free.sql");
 
 /// What hangs on a job and has to be seen to when it ends; most jobs have nothing, and then nothing is asked.
 #[derive(Debug, Clone, Copy, Default)]

@@ -18,10 +18,10 @@ use crate::store::{Actor, End, Finished, Report, WorkerId};
 
 pub(super) const FINISH_PLAIN: Script = script!("finish_audit.sql", "finish.sql", "finish_live.sql");
 pub(super) const HELD: &str = include_str!("held.sql");
-const RECORDED: &str = include_str!("recorded.sql");
+pub(super) const RECORDED: &str = include_str!("recorded.sql");
 pub(super) const ATTEMPT: &str = include_str!("attempt.sql");
 pub(super) const REQUEUE: &str = include_str!("requeue.sql");
-const ALIVE: &str = include_str!("alive.sql");
+pub(super) const ALIVE: &str = include_str!("alive.sql");
 
 /// Reports of plain successes, told by the job's own row alone.
 pub(super) struct Plain {

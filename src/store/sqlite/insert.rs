@@ -16,12 +16,12 @@ use crate::store::{Actor, Inserted, NewRow, Release, StoreError, UniqueRow};
 const INSERT: &str = include_str!("insert.sql");
 pub(super) const INSERT_PLAIN: Script = script!("insert.sql", "insert_audit.sql");
 const INSERT_ENDED: &str = include_str!("insert_ended.sql");
-const PARENTS: &str = include_str!("parents.sql");
+pub(super) const PARENTS: &str = include_str!("parents.sql");
 pub(super) const DEPEND: &str = include_str!("depend.sql");
 pub(super) const HAS_DEPENDENTS: &str = include_str!("has_dependents.sql");
-const KEYS_HELD: &str = include_str!("keys_held.sql");
+pub(super) const KEYS_HELD: &str = include_str!("keys_held.sql");
 pub(super) const KEYS_TAKE: &str = include_str!("keys_take.sql");
-const REPLACE: &str = include_str!("replace.sql");
+pub(super) const REPLACE: &str = include_str!("replace.sql");
 
 /// What a parent is to those that wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::writer::Done;
 use crate::state::JobState;
 use crate::store::{JobDetail, JobFilter, JobRow, QueueRow};
 
-const JOB: &str = include_str!("job.sql");
+pub(super) const JOB: &str = include_str!("job.sql");
 const ATTEMPTS: &str = include_str!("attempts.sql");
 const PROGRESS: &str = include_str!("progress.sql");
 const WAITS_FOR: &str = include_str!("waits_for.sql");

@@ -10,8 +10,8 @@ use super::writer::{Done, Tx};
 use crate::store::{Actor, Held, NewRow, StoreError};
 
 const STEPS: &str = include_str!("steps.sql");
-const SAVE_STEP: &str = include_str!("save_step.sql");
-const SAVE_PROGRESS: &str = include_str!("save_progress.sql");
+pub(super) const SAVE_STEP: &str = include_str!("save_step.sql");
+pub(super) const SAVE_PROGRESS: &str = include_str!("save_progress.sql");
 const STEP_DONE: &str = include_str!("step_done.sql");
 
 pub(super) async fn steps(connection: &mut SqliteConnection, job: JobId) -> Done<Vec<StepRecord>> {

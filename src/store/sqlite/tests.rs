@@ -1,1 +1,244 @@
-//! What only this store promises.
+//! What only this store promises: plans, the file, and the writer.
+
+use std::sync::Arc;
+
+use jobkit::testing::ManualClock;
+use sqlx::{AssertSqlSafe, Row};
+use tokio::sync::Barrier;
+
+use super::*;
+use crate::store::{Store, StoreError};
+
+async fn store() -> (SqliteStore, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    store.migrate().await.unwrap();
+    (store, folder)
+}
+
+async fn open(folder: &tempfile::TempDir) -> SqliteStore {
+    let url = format!("sqlite://{}", folder.path().join("jobs.db").display());
+    SqliteStore::open(&url, Arc::new(ManualClock::default())).await.unwrap()
+}
+
+async fn plan(store: &SqliteStore, sql: &str) -> Vec<String> {
+    let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let rows = sqlx::query(sql).fetch_all(&store.readers).await.unwrap();
+    rows.iter().map(|row| row.get("detail")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_hot_statement_walks_over_the_jobs() {
+    let (store, _folder) = store().await;
+    for (name, sql) in [
+        ("claim", claim::CLAIM.alone),
+        ("claim_look", claim::LOOK),
+        ("claim_tenants", claim::CLAIM_TENANTS),
+        ("claim_fair", claim::CLAIM_FAIR),
+        ("claim_these", claim::CLAIM_THESE),
+        ("stage", claim::STAGE),
+        ("stage_next", claim::STAGE_NEXT),
+        ("ready_queues", claim::READY_QUEUES),
+        ("finish_audit", include_str!("finish_audit.sql")),
+        ("finish", include_str!("finish.sql")),
+        ("finish_live", include_str!("finish_live.sql")),
+        ("held", finish::HELD),
+        ("recorded", finish::RECORDED),
+        ("attempt", finish::ATTEMPT),
+        ("requeue", finish::REQUEUE),
+        ("alive", finish::ALIVE),
+        ("end", ending::END),
+        ("end_live", ending::END_LIVE),
+        ("keys_release", ending::KEYS_RELEASE),
+        ("dependents", ending::DEPENDENTS),
+        ("forget_parents", ending::FORGET_PARENTS),
+        ("forget_children", ending::FORGET_CHILDREN),
+        ("links", ending::LINKS),
+        ("free", ending::FREE),
+        ("parents", insert::PARENTS),
+        ("keys_held", insert::KEYS_HELD),
+        ("has_dependents", insert::HAS_DEPENDENTS),
+        ("replace", insert::REPLACE),
+        ("beat", worker::BEAT),
+        ("holdings", worker::HOLDINGS),
+        ("save_step", step::SAVE_STEP),
+        ("save_progress", step::SAVE_PROGRESS),
+        ("prune_due", prune::PRUNE_DUE),
+        ("job", read::JOB),
+    ] {
+        let plan = plan(&store, sql).await;
+        // Scans of json_each, of recursive tables and of constant rows walk over what the caller gave.
+        let harmless = ["VIRTUAL TABLE", "CONSTANT ROW"];
+        let walked_over = [
+            "job",
+            "ended",
+            "alive",
+            "first",
+            "other",
+            "job_history",
+            "job_attempt",
+            "job_step",
+            "attempt",
+            "job_dependency",
+            "edge",
+            "unique_key",
+            "held",
+            "worker",
+            "queue",
+        ];
+        for line in &plan {
+            let Some(scan) = line.strip_prefix("SCAN ") else { continue };
+            let table = scan.split(' ').next().unwrap_or_default();
+            let is_harmless = harmless.iter().any(|kind| scan.contains(kind));
+            assert!(
+                is_harmless || !walked_over.contains(&table),
+                "{name}.sql walks over `{table}`: {plan:#?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_come_out_of_the_index_in_order() {
+    let (store, _folder) = store().await;
+    for sql in [claim::CLAIM.alone, claim::STAGE] {
+        let plan = plan(&store, sql).await;
+        assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE FOR ORDER BY")), "{plan:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_was_answered_is_on_the_disk() {
+    let (store, _folder) = store().await;
+
+    let settings = store
+        .write("reading the settings", |tx, _| {
+            async move {
+                let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *tx).await?;
+                let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(tx).await?;
+                Ok((synchronous, journal))
+            }
+            .boxed()
+        })
+        .await
+        .unwrap();
+
+    const FULL: i64 = 2;
+    assert_eq!(settings, (FULL, "wal".to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_refusal_of_one_does_not_undo_the_others_of_its_transaction() {
+    let (store, _folder) = store().await;
+    let store = Arc::new(store);
+    let others = 20;
+    // Holds the writer until all the others wait, so that they share a transaction.
+    let (hold, held) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (arrived, go) = (held.clone(), hold.clone());
+    let first = store.write("holding the writer", |_, _| {
+        async move {
+            arrived.wait().await;
+            go.wait().await;
+            Ok(())
+        }
+        .boxed()
+    });
+    let all = async {
+        held.wait().await;
+        let writes = (0..others).map(|n| {
+            store.write("pausing", move |tx, now| {
+                async move {
+                    sqlx::query(include_str!("pause.sql"))
+                        .bind(format!("queue-{n:02}"))
+                        .bind(now)
+                        .bind("system")
+                        .bind("")
+                        .execute(tx)
+                        .await?;
+                    if n % 2 == 0 { Ok(()) } else { Err(StoreError::Refused("odd".into()).into()) }
+                }
+                .boxed()
+            })
+        });
+        let mut writes = Box::pin(futures::future::join_all(writes));
+        // Once looked at, each of them waits for the writer.
+        assert!(futures::poll!(&mut writes).is_pending());
+        hold.wait().await;
+        writes.await
+    };
+    let (first, answers) = tokio::join!(first, all);
+
+    first.unwrap();
+    for (n, answer) in answers.iter().enumerate() {
+        assert_eq!(answer.is_ok(), n % 2 == 0, "{n}: {answer:?}");
+    }
+    let queues = store.queues().await.unwrap().into_iter().map(|queue| queue.name).collect::<Vec<_>>();
+    let even: Vec<_> = (0..others).step_by(2).map(|n| format!("queue-{n:02}")).collect();
+    assert_eq!(queues, even);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_cannot_be_changed_by_sql() {
+    let (store, _folder) = store().await;
+    store.pause("q", &Actor::system(), "").await.unwrap();
+
+    for sql in [
+        "UPDATE audit_entry SET actor = 'nobody'",
+        "DELETE FROM audit_entry",
+        "INSERT OR REPLACE INTO audit_entry (seq, at, actor, action, object, outcome)
+         SELECT seq, at, 'nobody', action, object, outcome FROM audit_entry",
+    ] {
+        let changed = store
+            .write("tampering", move |tx, _| async move { Ok(sqlx::query(sql).execute(tx).await?) }.boxed())
+            .await;
+        assert!(changed.is_err(), "{sql}");
+    }
+
+    let entries = store.audit_after(0, 10).await.unwrap();
+    assert_eq!(entries.iter().map(|(_, entry)| entry.actor.as_str()).collect::<Vec<_>>(), ["system"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
+    let (store, _folder) = store().await;
+    store
+        .write("tampering", |tx, _| {
+            async move { Ok(sqlx::query("UPDATE migration SET checksum = x'00'").execute(tx).await?) }.boxed()
+        })
+        .await
+        .unwrap();
+
+    assert!(matches!(store.migrate().await, Err(StoreError::Refused(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing").join("jobs.db");
+    for (url, says) in [
+        ("sqlite://:memory:".to_string(), "names no file"),
+        ("sqlite::memory:".to_string(), "names no file"),
+        ("sqlite://".to_string(), "names no file"),
+        (format!("sqlite://{}", missing.display()), "does not exist"),
+    ] {
+        let Err(error) = SqliteStore::open(&url, Arc::new(ManualClock::default())).await else {
+            panic!("{url} was opened");
+        };
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_does_what_waits_and_refuses_what_comes_later() {
+    let (store, folder) = store().await;
+    let mut listener = store.listen().await.unwrap();
+
+    let by = Actor::system();
+    let (paused, ()) = tokio::join!(store.pause("q", &by, ""), store.close());
+
+    paused.unwrap();
+    assert!(matches!(store.resume("q", &Actor::system()).await, Err(StoreError::Database { .. })));
+    assert_eq!(listener.recv().await, None, "listeners hear that nothing more will come");
+    let again = open(&folder).await;
+    assert_eq!(again.queues().await.unwrap()[0].name, "q");
+}

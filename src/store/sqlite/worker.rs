@@ -15,7 +15,7 @@ use crate::state::JobState;
 use crate::store::{Actor, Beat, KindRow, Rescued, StoreError, WorkerId, WorkerInfo, WorkerRow};
 
 const REGISTER: &str = include_str!("register.sql");
-const BEAT: &str = include_str!("beat.sql");
+pub(super) const BEAT: &str = include_str!("beat.sql");
 const BEAT_CANCELS: &str = include_str!("beat_cancels.sql");
 const RETIRE: &str = include_str!("retire.sql");
 const WORKERS: &str = include_str!("workers.sql");
