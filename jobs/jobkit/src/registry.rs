@@ -30,7 +30,8 @@ impl<J: Job> Typed<J> {
         // A job without arguments is enqueued with `null` or `{}`, and both mean the same.
         match named(args) {
             Ok(args) => Ok(args),
-            Err(first) if args == "null" => named("{}").map_err(|_| first),
+            // What is missing is worth more than that `null` is no struct.
+            Err(_) if args == "null" => named("{}"),
             Err(first) if args == "{}" => named("null").map_err(|_| first),
             Err(error) => Err(error),
         }
