@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod architecture;
+mod cli;
 mod engine;
+mod redaction;
 mod store;
 mod support;

@@ -1,4 +1,5 @@
 //! Starts what a test needs in one line.
 
+pub mod binary;
 pub mod postgres;
 pub mod store;

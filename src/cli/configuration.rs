@@ -1,0 +1,51 @@
+//! `config`: is it right, and what holds.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::exit::{CliError, Exit, Result};
+use super::{Call, print};
+use crate::cli::print::row;
+use crate::config::{self, Explained};
+use crate::seal::Keyring;
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Check every key, and that every secret can be had.
+    Check,
+    /// Show every key, its value, and where it came from; secrets are not shown.
+    Show,
+}
+
+pub fn run(call: &Call, command: &Config) -> Result {
+    let loaded = config::load(call.file.as_deref())?;
+    match command {
+        Config::Check => {
+            loaded.settings.store.url.resolve().map_err(|error| {
+                CliError::from_chain(error).remedy("store.url points there; put the URL in its place")
+            })?;
+            Keyring::load(&loaded.settings.encryption).map_err(CliError::from_chain)?;
+            let file = loaded.file.as_ref().map(|file| file.display().to_string());
+            let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+            call.print.answer(&json!({ "ok": true, "file": file, "warnings": warnings }), || {
+                let mut lines: Vec<_> =
+                    warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+                let from = file.as_deref().unwrap_or("the defaults and the environment");
+                lines.push(format!("the configuration is valid ({from})"));
+                lines.join("\n")
+            })?;
+        }
+        Config::Show => {
+            let lines = loaded.explain();
+            let as_json = |line: &Explained| json!({ "key": line.key, "value": line.value, "origin": line.origin.to_string() });
+            call.print.answer(&lines.iter().map(as_json).collect::<Vec<_>>(), || {
+                let rows: Vec<_> = lines
+                    .iter()
+                    .map(|line| row![line.key.as_str(), line.value.to_string(), line.origin.to_string()])
+                    .collect();
+                print::table(&["KEY", "VALUE", "FROM"], &rows)
+            })?;
+        }
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,93 @@
+//! `demo`: everything at once, in a directory of its own, and a table of what was done.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::exit::{Exit, Result};
+use super::print::{optional_time, row, short, table, took};
+use super::{Call, print};
+use crate::config::settings::Log;
+use crate::demo::Demo;
+use crate::telemetry::{self, Voice};
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Stop when the work is done; the exit code is 0 only if every job succeeded.
+    #[arg(long)]
+    exit: bool,
+    /// Where to set it up.
+    #[arg(long, value_name = "DIR", default_value = "compline-demo")]
+    dir: PathBuf,
+}
+
+pub async fn run(call: &Call, args: DemoArgs) -> Result {
+    telemetry::start(&Log::default(), Voice::Command).map_err(super::exit::CliError::from_chain)?;
+    let waiting = spinner(call);
+    let demo = Demo::run(&args.dir).await;
+    waiting.finish_and_clear();
+    let demo = demo?;
+    let all_completed = demo.all_completed();
+    call.print.answer(&as_json(&demo), || as_text(call, &demo))?;
+    match args.exit {
+        true => demo.close().await,
+        false => {
+            print::remark("serving until interrupted (Ctrl-C); `demo --exit` stops here");
+            demo.serve().await?;
+        }
+    }
+    Ok(if all_completed { Exit::Ok } else { Exit::Failed })
+}
+
+fn spinner(call: &Call) -> ProgressBar {
+    if call.print.json || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message("making a ledger and running the jobs");
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+fn as_json(demo: &Demo) -> serde_json::Value {
+    let jobs: Vec<_> = demo
+        .told
+        .iter()
+        .map(|told| json!({ "what": told.what, "job": super::view::detail(&told.detail) }))
+        .collect();
+    json!({ "directory": demo.folder, "strange": demo.strange, "jobs": jobs })
+}
+
+fn as_text(call: &Call, demo: &Demo) -> String {
+    let rows: Vec<_> = demo
+        .told
+        .iter()
+        .map(|told| {
+            let job = &told.detail.job;
+            let mut row = row![told.what, job.kind.as_str()];
+            row.push(call.print.state(job.state));
+            row.extend(row![
+                job.attempt.to_string(),
+                job.ran.map(took).unwrap_or_default(),
+                optional_time(job.finished_at),
+                short(job.error.as_deref().unwrap_or(""), 60),
+            ]);
+            row
+        })
+        .collect();
+    let headings = ["WHAT IT SHOWS", "KIND", "STATE", "ATTEMPTS", "RAN", "ENDED", "ERROR"];
+    let folder = demo.folder.display();
+    format!(
+        "{}\n\n\
+         the ledger   {folder}/ledger.csv, with {} strange entries in it\n\
+         the results  {folder}/results\n\
+         the jobs     {folder}/compline.db; look at them with\n             \
+         COMPLINE__STORE__URL=sqlite://{folder}/compline.db compline jobs list",
+        table(&headings, &rows),
+        demo.strange.len(),
+    )
+}

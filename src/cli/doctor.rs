@@ -1,0 +1,173 @@
+//! `doctor`: looks at each thing Compline needs, and says what is amiss and what to do about it. It
+//! changes nothing in the store.
+
+use std::time::Duration;
+
+use jobkit::Clock;
+use jobkit::redact::ExposeSecret;
+use serde::Serialize;
+
+use super::exit::{CliError, Exit, Result};
+use super::{Call, print};
+use crate::adapters::artifacts::DirArtifacts;
+use crate::adapters::clock::SystemClock;
+use crate::app::App;
+use crate::config::units::format_duration;
+use crate::config::{self, Settings};
+use crate::seal::Keyring;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Health {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    health: Health,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+/// Above this, logs of two machines no longer tell what came first.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
+
+impl Check {
+    fn ok(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, health: Health::Ok, text: text.into(), remedy: None, exit: Exit::Ok }
+    }
+
+    fn warn(name: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { health: Health::Warn, remedy: Some(remedy.into()), ..Self::ok(name, text) }
+    }
+
+    fn fail(name: &'static str, error: &CliError) -> Self {
+        let exit = error.exit;
+        let remedy = error.remedy_text().map(String::from);
+        Self { health: Health::Fail, remedy, exit, ..Self::ok(name, error.with_causes()) }
+    }
+}
+
+pub async fn run(call: &Call) -> Result {
+    let mut checks = Vec::new();
+    match config::load(call.file.as_deref()) {
+        Err(error) => checks.push(Check::fail("configuration", &error.into())),
+        Ok(loaded) => {
+            let from = loaded.file.as_ref().map(|file| file.display().to_string());
+            let from = from.unwrap_or_else(|| "defaults and environment".into());
+            checks.push(Check::ok("configuration", from));
+            for warning in &loaded.warnings {
+                checks.push(Check::warn("configuration", format!("`{}`", warning.key), warning.text.clone()));
+            }
+            checks.extend(store(&loaded.settings).await);
+            checks.push(artifacts(&loaded.settings));
+            checks.push(encryption(&loaded.settings));
+        }
+    }
+    call.print.answer(&checks, || report(call, &checks))?;
+    Ok(checks.iter().map(|check| check.exit).find(|exit| *exit != Exit::Ok).unwrap_or(Exit::Ok))
+}
+
+async fn store(settings: &Settings) -> Vec<Check> {
+    let name = "store";
+    if let Some(missing) = missing_file(settings) {
+        return vec![missing];
+    }
+    let app = match App::connect(settings).await {
+        Ok(app) => app,
+        Err(error) => return vec![Check::fail(name, &error.into())],
+    };
+    let checks = ask(settings, &app).await;
+    app.close().await;
+    checks
+}
+
+/// SQLite makes a file that is not there; looking should not.
+fn missing_file(settings: &Settings) -> Option<Check> {
+    let url = settings.store.url.resolve().ok()?;
+    let path = url.expose_secret().strip_prefix("sqlite:")?;
+    let path = path.trim_start_matches("//").split('?').next().unwrap_or_default();
+    (!std::path::Path::new(path).exists() && !path.starts_with(":memory:")).then(|| {
+        Check::warn(
+            "store",
+            format!("there is no database at {path} yet"),
+            "the first command that needs it makes it",
+        )
+    })
+}
+
+async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
+    let name = "store";
+    let clock = SystemClock::new();
+    let (asked, before) = (clock.steady(), clock.now());
+    let there = match app.store.now().await {
+        Ok(there) => there,
+        Err(error) => return vec![Check::fail(name, &CliError::from(error))],
+    };
+    let took = clock.steady().saturating_sub(asked);
+    // The answer was made somewhere between asking and hearing it.
+    let apart = there.duration_since(before).unsigned_abs().saturating_sub(took);
+    let reached = Check::ok(name, format!("{} answers in {}", settings.store.url, print::took(took)));
+    let clocks = match apart > CLOCKS_DIFFER {
+        true => Check::warn(
+            "clock",
+            format!("this machine and the store differ by {}", format_duration(apart)),
+            "set both by NTP; the store's clock decides what is due",
+        ),
+        false => Check::ok("clock", "this machine and the store agree"),
+    };
+    vec![reached, clocks]
+}
+
+fn artifacts(settings: &Settings) -> Check {
+    let directory = &settings.artifacts.directory;
+    match DirArtifacts::new(directory).probe() {
+        Ok(()) => Check::ok("artifacts", format!("{} can be written", directory.display())),
+        Err(error) => Check::fail(
+            "artifacts",
+            &CliError::new(
+                Exit::Failed,
+                format!("{} cannot be written: {error}", directory.display()),
+                "let this user write there, or set artifacts.directory",
+            ),
+        ),
+    }
+}
+
+fn encryption(settings: &Settings) -> Check {
+    let name = "encryption";
+    match Keyring::load(&settings.encryption) {
+        Err(error) => Check::fail(name, &CliError::from_chain(error)),
+        Ok(ring) if ring.can_seal() => Check::ok(
+            name,
+            format!(
+                "key {} of {}",
+                settings.encryption.current,
+                print::count(settings.encryption.keys.len(), "key")
+            ),
+        ),
+        Ok(_) => Check::ok(name, "no key is set; no kind is encrypted"),
+    }
+}
+
+fn report(call: &Call, checks: &[Check]) -> String {
+    let mut lines = Vec::new();
+    for check in checks {
+        let (word, colour) = match check.health {
+            Health::Ok => ("ok  ", "32"),
+            Health::Warn => ("warn", "33"),
+            Health::Fail => ("FAIL", "31"),
+        };
+        let word = if call.print.colour { format!("\x1b[{colour}m{word}\x1b[0m") } else { word.into() };
+        lines.push(format!("{word}  {:<13}  {}", check.name, print::plain(&check.text)));
+        lines
+            .extend(check.remedy.as_ref().map(|remedy| format!("{:21}remedy: {}", "", print::plain(remedy))));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,119 @@
+//! `enqueue`: one job from the command line. The use case checks it at the door; this only reads it.
+
+use std::io::Read;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+use jobkit::{JobId, NewJob, When};
+use serde_json::Value;
+
+use super::exit::{CliError, Exit, Result};
+use super::{Call, actor, duration, instant, job_id, print};
+
+#[derive(Debug, Args)]
+pub struct EnqueueArgs {
+    /// What to do, such as system.noop or journal.score_ledger.
+    kind: String,
+    /// The arguments as JSON; @FILE reads a file, - reads standard input.
+    #[arg(long, default_value = "{}", value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    args: String,
+    /// Names what the job is about: while a job of this kind and key is alive, its id is returned instead.
+    #[arg(long, value_name = "KEY")]
+    unique_key: Option<String>,
+    /// Not before this time, such as 2026-01-31T09:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "delay")]
+    run_at: Option<Timestamp>,
+    /// Not before this much time has gone by, such as 5m.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    delay: Option<Duration>,
+    /// From 1 (first) to 9 (last).
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
+    priority: Option<u8>,
+    /// Another queue than the kind's own.
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+    /// For finding it again; may be given several times.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Whose job it is; tenants share the workers fairly.
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// Anything worth keeping with the job, as JSON; @FILE and - as for --args.
+    #[arg(long, value_name = "JSON|@FILE|-")]
+    metadata: Option<String>,
+    /// Wait until this job has ended; may be given several times.
+    #[arg(long, value_name = "ID", value_parser = job_id)]
+    after: Vec<JobId>,
+    /// How often it is tried before a person must decide.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    max_attempts: Option<u16>,
+}
+
+pub async fn run(call: &Call, args: EnqueueArgs) -> Result {
+    let job = new_job(args)?;
+    call.with_app(async |app| {
+        for inserted in app.queue.enqueue(vec![job], &actor()).await? {
+            call.print.answer(&inserted, || inserted.id.to_string())?;
+            if inserted.duplicate && !call.print.json {
+                print::remark("a job with this unique key was there; nothing was enqueued, this is its id");
+            }
+        }
+        Ok(Exit::Ok)
+    })
+    .await
+}
+
+fn new_job(args: EnqueueArgs) -> Result<NewJob> {
+    if args.args == "-" && args.metadata.as_deref() == Some("-") {
+        return Err(CliError::usage(
+            "--args and --metadata cannot both read standard input",
+            "give one of them as JSON or @FILE",
+        ));
+    }
+    let mut job = NewJob::new(args.kind, json_of("--args", &args.args)?);
+    job.metadata = args.metadata.map(|text| json_of("--metadata", &text)).transpose()?;
+    job.when = match (args.run_at, args.delay) {
+        (Some(at), _) => When::At(at),
+        (None, Some(delay)) => When::After(delay),
+        (None, None) => When::Now,
+    };
+    job.unique_key = args.unique_key;
+    job.priority = args.priority;
+    job.queue = args.queue;
+    job.tags = args.tags;
+    job.tenant = args.tenant;
+    job.after = args.after;
+    job.max_attempts = args.max_attempts;
+    Ok(job)
+}
+
+fn json_of(option: &str, given: &str) -> Result<Value> {
+    let (text, place) = match (given, given.strip_prefix('@')) {
+        ("-", _) => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(|cause| {
+                CliError::from_chain(cause).remedy(format!("{option} - reads JSON from standard input"))
+            })?;
+            (text, "standard input".to_string())
+        }
+        (_, Some(file)) => {
+            let text = std::fs::read_to_string(file).map_err(|cause| {
+                CliError::usage(
+                    format!("{option}: the file `{file}` cannot be read: {cause}"),
+                    format!("check the path; {option} @FILE reads JSON from a file"),
+                )
+            })?;
+            (text, format!("the file `{file}`"))
+        }
+        (given, None) => (given.to_string(), "what was given".to_string()),
+    };
+    serde_json::from_str(&text).map_err(|problem| {
+        CliError::usage(
+            format!("{option}: {place} is not JSON: {problem}"),
+            format!(
+                "write {option} '{{\"key\": \"value\"}}', {option} @FILE, or {option} - for standard input"
+            ),
+        )
+    })
+}

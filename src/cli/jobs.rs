@@ -1,0 +1,211 @@
+//! `jobs`: look at jobs and change them. What may be changed to what is decided by the store.
+
+mod change;
+mod listing;
+mod wait;
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use jiff::{SignedDuration, Timestamp};
+use jobkit::JobId;
+
+use super::exit::{CliError, Exit, Result};
+use super::{Call, duration, job_id};
+use crate::app::App;
+use crate::config::units::parse_duration;
+use crate::state::JobState;
+use crate::store::{Change, JobDetail, JobFilter};
+
+#[derive(Debug, Subcommand)]
+pub enum Jobs {
+    /// List jobs, newest first.
+    List {
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Show at most this many.
+        #[arg(long, default_value_t = 100, value_parser = at_least_one)]
+        limit: usize,
+    },
+    /// Show one job with its attempts, steps and result.
+    Show {
+        #[arg(value_parser = job_id)]
+        id: JobId,
+    },
+    /// Run jobs again that were discarded or cancelled, or now those that wait for a time.
+    Retry(ChangeArgs),
+    /// Cancel jobs that have not ended; running ones are asked to stop.
+    Cancel(ChangeArgs),
+    /// Give jobs up that have not begun: no further attempt.
+    Discard(ChangeArgs),
+    /// Wait until a job has ended; 0 if it completed, 1 if not, 5 if it takes longer.
+    Wait {
+        #[arg(value_parser = job_id)]
+        id: JobId,
+        /// Wait at most this long, such as 30s; else as long as it takes.
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        timeout: Option<Duration>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ChangeArgs {
+    /// The jobs, by id; or choose them by the options below.
+    #[arg(value_name = "ID", value_parser = job_id)]
+    ids: Vec<JobId>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Change at most this many.
+    #[arg(long, default_value_t = 10_000, value_parser = at_least_one)]
+    limit: usize,
+    /// Do not ask before changing jobs chosen by a filter.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Each list may be given with commas or several times, and means any of them.
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// In this state; one of scheduled, available, running, retryable, waiting, completed, cancelled, discarded.
+    #[arg(long = "state", value_name = "STATE", value_delimiter = ',')]
+    states: Vec<JobState>,
+    /// Of this kind.
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',')]
+    kinds: Vec<String>,
+    /// In this queue.
+    #[arg(long = "queue", value_name = "NAME", value_delimiter = ',')]
+    queues: Vec<String>,
+    /// Of this tenant.
+    #[arg(long = "tenant", value_name = "NAME", value_delimiter = ',')]
+    tenants: Vec<String>,
+    /// With this tag; given several times, with all of them.
+    #[arg(long = "tag", value_name = "TAG", value_delimiter = ',')]
+    tags: Vec<String>,
+    /// Part of the last error's text.
+    #[arg(long, value_name = "TEXT")]
+    error: Option<String>,
+    /// Enqueued at this time or later: a time, or how long ago, such as 2h.
+    #[arg(long, value_name = "TIME|DURATION", value_parser = Moment::parse)]
+    since: Option<Moment>,
+    /// Enqueued before this time: a time, or how long ago.
+    #[arg(long, value_name = "TIME|DURATION", value_parser = Moment::parse)]
+    until: Option<Moment>,
+    /// With this id.
+    #[arg(long = "id", value_name = "ID", value_delimiter = ',', value_parser = job_id)]
+    filter_ids: Vec<JobId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    At(Timestamp),
+    Ago(Duration),
+}
+
+impl Moment {
+    fn parse(text: &str) -> Result<Self, String> {
+        match (text.parse(), parse_duration(text)) {
+            (Ok(at), _) => Ok(Moment::At(at)),
+            (_, Ok(ago)) => Ok(Moment::Ago(ago)),
+            _ => Err(format!(
+                "`{text}` is neither a time such as 2026-01-31T09:00:00Z nor a duration such as 2h"
+            )),
+        }
+    }
+
+    fn before(self, now: Timestamp) -> Timestamp {
+        match self {
+            Moment::At(at) => at,
+            // Longer ago than time goes back is as long ago as can be.
+            Moment::Ago(ago) => SignedDuration::try_from(ago)
+                .ok()
+                .and_then(|ago| now.checked_sub(ago).ok())
+                .unwrap_or(Timestamp::MIN),
+        }
+    }
+}
+
+impl FilterArgs {
+    fn is_empty(&self) -> bool {
+        let lists = [&self.kinds, &self.queues, &self.tenants, &self.tags];
+        lists.iter().all(|list| list.is_empty())
+            && self.states.is_empty()
+            && self.filter_ids.is_empty()
+            && self.error.is_none()
+            && self.since.is_none()
+            && self.until.is_none()
+    }
+
+    fn filter(self, now: Timestamp, limit: usize) -> JobFilter {
+        JobFilter {
+            ids: self.filter_ids,
+            states: self.states,
+            kinds: self.kinds,
+            queues: self.queues,
+            tenants: self.tenants,
+            tags: self.tags,
+            created_from: self.since.map(|since| since.before(now)),
+            created_until: self.until.map(|until| until.before(now)),
+            error: self.error,
+            before: None,
+            limit,
+        }
+    }
+}
+
+pub async fn run(call: &Call, command: Jobs) -> Result {
+    if let Jobs::Retry(args) | Jobs::Cancel(args) | Jobs::Discard(args) = &command {
+        change::check(args)?;
+    }
+    call.with_app(async |app| match command {
+        Jobs::List { filter, limit } => listing::list(call, app, filter, limit).await,
+        Jobs::Show { id } => {
+            let job = find(app, id).await?;
+            call.print.answer(&super::view::detail(&job), || listing::describe(call.print, &job))?;
+            Ok(Exit::Ok)
+        }
+        Jobs::Retry(args) => change::run(call, app, Change::Retry, args).await,
+        Jobs::Cancel(args) => change::run(call, app, Change::Cancel, args).await,
+        Jobs::Discard(args) => change::run(call, app, Change::Discard, args).await,
+        Jobs::Wait { id, timeout } => wait::run(call, app, id, timeout).await,
+    })
+    .await
+}
+
+async fn find(app: &App, id: JobId) -> Result<JobDetail> {
+    app.queue.job(id).await?.ok_or_else(|| not_found(&[id]))
+}
+
+fn not_found(ids: &[JobId]) -> CliError {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    CliError::new(
+        Exit::NotFound,
+        format!("there is no job {}", ids.join(", ")),
+        "`compline jobs list` shows the jobs; ended ones are deleted when their retention is over",
+    )
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("`{text}` is not a number from 1 up")),
+        Ok(number) => Ok(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_time_or_so_long_ago() {
+        let now: Timestamp = "2026-01-31T09:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            ("2h", "2026-01-31T07:00:00Z"),
+            ("7d", "2026-01-24T09:00:00Z"),
+        ] {
+            assert_eq!(Moment::parse(text).unwrap().before(now).to_string(), expected);
+        }
+        assert_eq!(Moment::parse("99999999d").unwrap().before(now), Timestamp::MIN);
+        assert!(Moment::parse("yesterday").unwrap_err().contains("such as 2h"));
+    }
+}

@@ -1,0 +1,188 @@
+//! The command line: what people and scripts type. It parses, calls a use case, prints, and ends with a
+//! documented exit code; it decides nothing else. One file per group of commands.
+
+mod configuration;
+mod demo;
+mod doctor;
+mod enqueue;
+pub mod exit;
+mod jobs;
+mod migrate;
+pub mod print;
+mod queues;
+mod serve;
+mod shell;
+mod view;
+mod workers;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+use jobkit::JobId;
+
+use self::exit::{CliError, Result};
+use self::print::Print;
+use crate::app::App;
+use crate::config::units::parse_duration;
+use crate::config::{self, Loaded};
+use crate::store::Actor;
+use crate::telemetry::{self, Voice};
+
+/// The background job worker and scheduler of regulated businesses.
+#[derive(Debug, Parser)]
+#[command(name = "compline", version, after_help = exit::HELP, arg_required_else_help = true)]
+pub struct Cli {
+    /// The configuration file; else $COMPLINE_CONFIG, else ./compline.toml if it exists.
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Everywhere")]
+    config: Option<PathBuf>,
+    /// Print one JSON document instead of text; errors too, on standard error.
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything in one process until stopped: workers, scheduler and maintenance.
+    Serve,
+    /// Run a worker.
+    Work(serve::WorkArgs),
+    /// Bring the store's schema to this version.
+    Migrate,
+    /// Enqueue a job and print its id.
+    Enqueue(Box<enqueue::EnqueueArgs>),
+    /// Look at jobs, and retry, cancel, discard or wait for them.
+    #[command(subcommand)]
+    Jobs(Box<jobs::Jobs>),
+    /// Look at queues, pause and resume them.
+    #[command(subcommand)]
+    Queues(queues::Queues),
+    /// Look at workers.
+    #[command(subcommand)]
+    Workers(workers::Workers),
+    /// Check the configuration, or show what holds and where it came from.
+    #[command(subcommand)]
+    Config(configuration::Config),
+    /// Look at everything Compline needs, and say what is amiss and what to do.
+    Doctor,
+    /// Set up an example in a directory of its own, and run every kind of job on it.
+    Demo(demo::DemoArgs),
+    /// Print the completions for a shell.
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page.
+    Man,
+}
+
+/// Runs what the process was asked to and returns its exit code.
+pub fn main() -> ExitCode {
+    // clap ends the process itself on a usage error, with 2, and on --help, with 0.
+    let cli = Cli::parse();
+    let json = cli.json;
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            match json {
+                true => print::remark(&error.to_json().to_string()),
+                false => print::remark(&print::plain(&error.to_string())),
+            }
+            error.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result {
+    let call = Call { file: cli.config, print: Print::new(cli.json) };
+    match cli.command {
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man => shell::man(),
+        Command::Config(command) => configuration::run(&call, &command),
+        Command::Doctor => on_runtime(doctor::run(&call)),
+        Command::Demo(args) => on_runtime(demo::run(&call, args)),
+        Command::Serve => on_runtime(serve::serve(&call)),
+        Command::Work(args) => on_runtime(serve::work(&call, args)),
+        Command::Migrate => on_runtime(migrate::run(&call)),
+        Command::Enqueue(args) => on_runtime(enqueue::run(&call, *args)),
+        Command::Jobs(command) => on_runtime(jobs::run(&call, *command)),
+        Command::Queues(command) => on_runtime(queues::run(&call, command)),
+        Command::Workers(command) => on_runtime(workers::run(&call, &command)),
+    }
+}
+
+fn on_runtime(work: impl Future<Output = Result>) -> Result {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::from_chain)?;
+    runtime.block_on(work)
+}
+
+/// What every command is given.
+struct Call {
+    file: Option<PathBuf>,
+    print: Print,
+}
+
+impl Call {
+    fn load(&self, voice: Voice) -> Result<Loaded> {
+        let loaded = config::load(self.file.as_deref())?;
+        telemetry::start(&loaded.settings.log, voice).map_err(CliError::from_chain)?;
+        Ok(loaded)
+    }
+
+    /// Opens the store for a command that asks or changes something and ends, and closes it afterwards:
+    /// only then has every worker been told.
+    async fn with_app(&self, work: impl AsyncFnOnce(&App) -> Result) -> Result {
+        let loaded = self.load(Voice::Command)?;
+        let app = App::open(&loaded.settings).await?;
+        let ended = work(&app).await;
+        app.close().await;
+        ended
+    }
+}
+
+/// Who acts, for the audit log.
+fn actor() -> Actor {
+    Actor(format!("cli:{}", crate::adapters::host::user_name()))
+}
+
+// Parsers of values, for clap: it names the argument, they name the remedy.
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+}
+
+fn job_id(text: &str) -> Result<JobId, String> {
+    let remedy = "an id looks like 019c0a2e-5a5c-7cc1-b6c0-0123456789ab, and `compline jobs list` shows them";
+    text.parse().map_err(|_| format!("`{text}` is no job id; {remedy}"))
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "`{text}` is not a time with its zone, such as 2026-01-31T09:00:00Z or 2026-01-31T09:00:00+01:00"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::exit::Exit;
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_documents_every_exit_code() {
+        let help = Cli::command().render_long_help().to_string();
+        for exit in [Exit::Ok, Exit::Failed, Exit::Usage, Exit::NotFound, Exit::Unreachable, Exit::TimedOut] {
+            assert!(help.contains(&format!("\n  {}  ", exit as u8)), "{exit:?}");
+        }
+    }
+}

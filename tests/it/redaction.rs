@@ -1,0 +1,80 @@
+//! Secrets planted wherever one may be, and every output of the binary searched for them.
+
+use crate::support::binary::Place;
+
+const PASSWORD: &str = "pw-7d1f3c";
+const KEY: &str = "5ecre7aa5ecre7aa";
+const HEX_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// Everything that prints settings or fails because of them.
+const COMMANDS: &[&[&str]] = &[
+    &["config", "show"],
+    &["config", "check"],
+    &["doctor"],
+    &["migrate"],
+    &["enqueue", "system.noop"],
+    &["jobs", "list"],
+    &["queues", "list"],
+    &["workers", "list"],
+];
+
+#[track_caller]
+fn keeps_its_secrets(place: &Place) {
+    for command in COMMANDS {
+        for form in [&[][..], &["--json"]] {
+            let ran = place.run(&[command, form].concat());
+            for secret in [PASSWORD, KEY, HEX_KEY] {
+                assert!(!ran.all().contains(secret), "{command:?} prints {secret}:\n{}", ran.all());
+            }
+        }
+    }
+}
+
+fn place() -> Place {
+    Place::new().with("COMPLINE__LOG__FILTER", "trace").with("COMPLINE__STORE__ACQUIRE_TIMEOUT", "300ms")
+}
+
+#[test]
+fn a_password_in_the_url_is_never_printed() {
+    for url in [
+        format!("postgres://ada:{PASSWORD}@127.0.0.1:1/db"),
+        format!("postgres://ada:{PASSWORD}/@x@127.0.0.1:1/db"),
+        format!("postgres://127.0.0.1:1/db?user=ada&password={PASSWORD}"),
+        format!("mysql://ada:{PASSWORD}@127.0.0.1/db"),
+        format!("postgres://ada:{PASSWORD}@[bad/db"),
+    ] {
+        keeps_its_secrets(&place().file("compline.toml", &format!("[store]\nurl = \"{url}\"\n")));
+    }
+    let url = format!("postgres://ada:{PASSWORD}@127.0.0.1:1/db");
+    keeps_its_secrets(&place().with("COMPLINE__STORE__URL", &url));
+    keeps_its_secrets(&place().with("COMPLINE__STORE__URL", "env:DATABASE_URL").with("DATABASE_URL", &url));
+}
+
+#[test]
+fn what_a_reference_points_at_is_never_printed() {
+    let toml = "[encryption]\ncurrent = \"k1\"\n[encryption.keys]\nk1 = \"env:KEY\"\nk2 = \"file:key\"\n";
+    let good = place().file("compline.toml", toml).with("KEY", HEX_KEY).file("key", HEX_KEY);
+    good.run(&["config", "check"]).expect(0);
+    keeps_its_secrets(&good);
+
+    let bad = place().file("compline.toml", toml).with("KEY", KEY).file("key", KEY);
+    bad.run(&["config", "check"]).expect(2).says(&["encryption.keys.k1", "openssl rand -hex 32"]);
+    keeps_its_secrets(&bad);
+}
+
+#[test]
+fn a_literal_where_a_reference_belongs_is_refused_and_never_printed() {
+    for toml in [
+        format!("[encryption.keys]\nk1 = \"{KEY}\"\n"),
+        format!("[encryption]\nkeys = \"{KEY}\"\n"),
+        format!("[encryption.keys]\nk1 = \"{KEY}\n"),
+        format!("[encryption.keys]\nk1 = {{ literal = \"{KEY}\" }}\n"),
+    ] {
+        let place = place().file("compline.toml", &toml);
+        place.run(&["config", "check"]).expect(2).says(&["compline.toml:2"]);
+        keeps_its_secrets(&place);
+    }
+    let place = place().with("COMPLINE__ENCRYPTION__KEYS__K1", KEY);
+    place.run(&["config", "check"]).expect(2).says(&["COMPLINE__ENCRYPTION__KEYS__K1", "`env:NAME`"]);
+    keeps_its_secrets(&place);
+}
