@@ -141,6 +141,8 @@ pub struct RunOptions {
     pub queues: Vec<String>,
     /// Stop when there is nothing to claim and nothing in hand.
     pub until_idle: bool,
+    /// Stops as a signal does.
+    pub stop: CancellationToken,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -188,11 +190,7 @@ impl App {
         let worker = worker_options(settings, &options.queues);
         let upkeep =
             Upkeep { prune: settings.retention.prune_rules(), prune_every: settings.retention.every };
-        let until = Until {
-            stop: CancellationToken::new(),
-            hard: CancellationToken::new(),
-            idle: options.until_idle,
-        };
+        let until = Until { stop: options.stop, hard: CancellationToken::new(), idle: options.until_idle };
         let (stop, hard) = (until.stop.clone(), until.hard.clone());
         let signals = Service::start("signals", |ended| async move {
             for token in [stop, hard] {

@@ -3,17 +3,21 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jobkit::{JobId, NewJob};
 use journal::sample::{SampleParams, Strange};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppError, RunOptions};
 use crate::config::reference::StoreUrl;
 use crate::config::settings::Settings;
 use crate::queue::QueueError;
 use crate::state::JobState;
-use crate::store::{Actor, JobDetail};
+use crate::store::{Actor, JobDetail, JobFilter};
+
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
@@ -64,7 +68,7 @@ impl Demo {
 
         let app = App::open(&settings).await?;
         let shown = enqueue(&app, &folder, &ledger).await?;
-        app.serve(&settings, RunOptions { queues: Vec::new(), until_idle: true }).await?;
+        serve_until_ended(&app, &settings, &shown).await?;
         let mut told = Vec::new();
         for Shown { what, id } in shown {
             if let Some(detail) = app.queue.job(id).await? {
@@ -88,6 +92,27 @@ impl Demo {
     pub async fn close(self) {
         self.app.close().await;
     }
+}
+
+/// Serves until every job of the demo has ended; one that failed is waited for until it is tried again.
+async fn serve_until_ended(app: &App, settings: &Settings, shown: &[Shown]) -> Result<(), DemoError> {
+    let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
+    let stop = CancellationToken::new();
+    let ended = async {
+        let filter = JobFilter { limit: ids.len(), ids, ..JobFilter::default() };
+        while !stop.is_cancelled() {
+            if app.queue.jobs(&filter).await?.iter().all(|job| job.state.is_final()) {
+                stop.cancel();
+            } else {
+                app.clock.sleep(LOOK_AGAIN).await;
+            }
+        }
+        Ok::<_, DemoError>(())
+    };
+    let options = RunOptions { stop: stop.clone(), ..RunOptions::default() };
+    let (served, ended) = tokio::join!(app.serve(settings, options), ended);
+    served?;
+    ended
 }
 
 fn settings(folder: &Path) -> Settings {

@@ -212,7 +212,7 @@ impl Closing {
         let Some(reports) = take(&self.reports) else { return };
         for ready in self.buffer.drain() {
             // The completer is still there: this holds one of its senders.
-            let _ = reports.send((ready.worker, give_back(ready)));
+            let _ = reports.send((ready.worker, give_back(&ready)));
         }
         drop(reports);
         let running = self.held.len();
@@ -236,7 +236,7 @@ impl Closing {
     }
 }
 
-fn give_back(ready: Ready) -> Report {
+fn give_back(ready: &Ready) -> Report {
     Report {
         held: ready.job.held(),
         attempt: ready.job.attempt,

@@ -29,7 +29,7 @@ pub async fn work(call: &Call, args: WorkArgs) -> Result {
             "write --queues mail,reports, or leave it out for all queues",
         ));
     }
-    run(call, RunOptions { queues: args.queues, until_idle: args.until_idle }).await
+    run(call, RunOptions { queues: args.queues, until_idle: args.until_idle, ..RunOptions::default() }).await
 }
 
 async fn run(call: &Call, options: RunOptions) -> Result {

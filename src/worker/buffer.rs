@@ -41,6 +41,10 @@ impl Buffer {
         self.len.load(Ordering::Acquire)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     pub fn poll_any(&self, cx: &Context<'_>) -> Poll<()> {
         if self.len() > 0 {
             return Poll::Ready(());

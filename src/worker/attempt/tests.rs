@@ -8,8 +8,8 @@ fn policy() -> Policy {
     Policy { backoff, ..Policy::default() }
 }
 
-fn ends(ended: Ended, stopped: Option<StopReason>, attempt: u16) -> End {
-    decide(ended, stopped.as_ref(), attempt, 3, &policy(), 0.5)
+fn ends(ended: Ended, stopped: impl Into<Option<StopReason>>, attempt: u16) -> End {
+    decide(ended, stopped.into().as_ref(), attempt, 3, &policy(), 0.5)
 }
 
 fn transient() -> Ended {

@@ -66,8 +66,8 @@ pub fn register(registry: &mut Registry, scene: &Arc<Scene>) {
     registry.add(ActJob(scene.clone())).add(Quick(scene.clone())).add(Sealed);
 }
 
-pub fn act(act: Act) -> NewJob {
-    NewJob::new("test.act", json!({ "act": act }))
+pub fn act(act: impl std::borrow::Borrow<Act>) -> NewJob {
+    NewJob::new("test.act", json!({ "act": act.borrow() }))
 }
 
 #[derive(Serialize, Deserialize)]
