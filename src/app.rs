@@ -217,7 +217,7 @@ async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sto
                 acquire_timeout: settings.store.acquire_timeout,
                 manual_clock: None,
             };
-            Ok(Arc::new(PostgresStore::connect(url, &options)?))
+            Ok(PostgresStore::connect(url, &options)?)
         }
         _ => Err(AppError::Setting {
             field: "store.url",

@@ -12,6 +12,7 @@ use compline::adapters::artifacts::DirArtifacts;
 use compline::app::{App, Parts, Upkeep};
 use compline::state::JobState;
 use compline::store::postgres::{PgOptions, PostgresStore};
+use compline::store::sqlite::SqliteStore;
 use compline::store::{Actor, JobFilter, Store};
 use compline::worker::fetcher::FetchOptions;
 use compline::worker::{Until, WorkerOptions};
@@ -134,8 +135,8 @@ impl Clock for Monotonic {
 async fn open(url: &str, seen: Seen) -> Result<App> {
     let clock: Arc<dyn Clock> = Arc::new(Monotonic);
     let store: Arc<dyn Store> = match url.starts_with("sqlite:") {
-        true => return Err("sqlite".into()),
-        false => Arc::new(PostgresStore::connect(url, &PgOptions::default())?),
+        true => Arc::new(SqliteStore::open(url, clock.clone()).await?),
+        false => PostgresStore::connect(url, &PgOptions::default())?,
     };
     let mut registry = Registry::default();
     registry.add(Noop(seen));

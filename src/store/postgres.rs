@@ -8,13 +8,14 @@
 mod change;
 mod copy;
 mod finish;
+mod gather;
 mod insert;
 mod lease;
 mod read;
 mod rows;
 
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +27,7 @@ use sqlx::{Connection, Row, SqlSafeStr};
 use tokio::sync::mpsc;
 
 use super::*;
+use gather::Gather;
 use rows::Micros;
 
 /// The channel of both kinds of news; the payload is `q:` and a queue, or `cancel`.
@@ -57,13 +59,15 @@ pub struct PostgresStore {
     hot: PgPool,
     cold: PgPool,
     manual_clock: Option<Arc<dyn Clock>>,
+    gather: Gather,
+    this: Weak<PostgresStore>,
     /// Where the last full claim of each queue ended, and when it must be forgotten.
     cursors: Mutex<std::collections::HashMap<String, lease::Cursor>>,
 }
 
 impl PostgresStore {
     /// Does not connect: a database that is away is waited for, not a reason to end.
-    pub fn connect(url: &str, options: &PgOptions) -> Result<Self> {
+    pub fn connect(url: &str, options: &PgOptions) -> Result<Arc<Self>> {
         let base = PgConnectOptions::from_str(url)
             .map_err(|cause| StoreError::Refused(format!("store.url is no PostgreSQL URL: {cause}")))?
             .application_name("compline")
@@ -87,13 +91,15 @@ impl PostgresStore {
         ];
         let claims: Vec<_> = hot.iter().copied().chain([("synchronous_commit", "off")]).collect();
         let cold = [("plan_cache_mode", "force_custom_plan"), ("random_page_cost", "1.1"), ("jit", "off")];
-        Ok(Self {
+        Ok(Arc::new_cyclic(|this| Self {
             claims: pool(2, &claims),
             hot: pool(4, &hot),
             cold: pool(options.connections, &cold),
             manual_clock: options.manual_clock.clone(),
+            gather: Gather::default(),
+            this: this.clone(),
             cursors: Mutex::default(),
-        })
+        }))
     }
 
     /// First parameter of every statement that asks the time: none means the database's own.
@@ -174,21 +180,13 @@ impl Store for PostgresStore {
     }
 
     async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
-        let doing = "enqueueing jobs";
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        // Plain rows are one statement or one COPY; a transaction around one statement would be two more
-        // round trips.
-        if insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY {
-            let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
-            return insert::insert_plain(&mut connection, self.time(), rows, by).await;
+        match insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY {
+            true => self.gather.insert(self, rows, by).await,
+            false => self.insert_now(rows, by).await,
         }
-        let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
-        let mut tx = connection.begin().await.map_err(failed(doing))?;
-        let inserted = insert::insert(&mut tx, self.time(), rows, by).await?;
-        tx.commit().await.map_err(failed(doing))?;
-        Ok(inserted)
     }
 
     async fn register(&self, worker: &WorkerInfo) -> Result<WorkerId> {
@@ -350,11 +348,27 @@ impl Store for PostgresStore {
 }
 
 impl PostgresStore {
+    async fn insert_now(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+        let doing = "enqueueing jobs";
+        // Plain rows are one statement or one COPY; a transaction around one statement would be two more
+        // round trips.
+        if insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY {
+            let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
+            return insert::insert_plain(&mut connection, self.time(), rows, by).await;
+        }
+        let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
+        let mut tx = connection.begin().await.map_err(failed(doing))?;
+        let inserted = insert::insert(&mut tx, self.time(), rows, by).await?;
+        tx.commit().await.map_err(failed(doing))?;
+        Ok(inserted)
+    }
+
     async fn tell(&self, payload: &str) -> Result<()> {
         sqlx::query("SELECT pg_notify($1, $2)")
             .bind(CHANNEL)
             .bind(payload)
-            .execute(&self.hot)
+            // A notification takes part in a commit, and nobody needs to wait for the disk for its sake.
+            .execute(&self.claims)
             .await
             .map_err(failed("waking workers"))?;
         Ok(())

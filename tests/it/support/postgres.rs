@@ -55,7 +55,7 @@ async fn create(template: &str) -> String {
     server.url(&name)
 }
 
-pub fn store(url: &str, clock: Arc<dyn Clock>) -> PostgresStore {
+pub fn store(url: &str, clock: Arc<dyn Clock>) -> Arc<PostgresStore> {
     let options = PgOptions { manual_clock: Some(clock), ..PgOptions::default() };
     PostgresStore::connect(url, &options).unwrap()
 }

@@ -56,7 +56,7 @@ impl Door {
                 let url = format!("sqlite://{}", folder.path().join("jobs.db").display());
                 Arc::new(SqliteStore::open(&url, self.clock.clone()).await.unwrap())
             }
-            Place::Database(url) => Arc::new(postgres::store(url, self.clock.clone())),
+            Place::Database(url) => postgres::store(url, self.clock.clone()),
         }
     }
 }

@@ -1,0 +1,121 @@
+//! Callers that enqueue one job each at the same time share one commit.
+//!
+//! A lone caller pays nothing: its rows go out at once. Those who come while a statement is under way
+//! wait for it and then go out together, so the disk is waited for once per group and not once per job.
+
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::oneshot;
+
+use super::PostgresStore;
+use crate::store::{Actor, Inserted, NewRow, Result, StoreError};
+
+#[derive(Default)]
+pub struct Gather {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    under_way: bool,
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    rows: Vec<NewRow>,
+    by: Actor,
+    answer: oneshot::Sender<Result<Vec<Inserted>>>,
+}
+
+/// More in one statement makes everybody in it wait longer than it saves.
+const MOST_AT_ONCE: usize = 500;
+
+impl Gather {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub async fn insert(&self, store: &PostgresStore, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+        let answer = {
+            let mut state = self.lock();
+            match state.under_way {
+                false => {
+                    state.under_way = true;
+                    None
+                }
+                true => {
+                    let (sender, answer) = oneshot::channel();
+                    state.waiting.push(Waiting { rows: rows.to_vec(), by: by.clone(), answer: sender });
+                    Some(answer)
+                }
+            }
+        };
+        match answer {
+            Some(answer) => answer.await.unwrap_or_else(|_| {
+                Err(StoreError::Refused("the store was closed before the jobs were enqueued".into()))
+            }),
+            None => {
+                // Whoever waits goes next, also when this caller gives up in the middle.
+                let _next = Next(store.this.clone());
+                store.insert_now(rows, by).await
+            }
+        }
+    }
+}
+
+struct Next(Weak<PostgresStore>);
+
+impl Drop for Next {
+    fn drop(&mut self) {
+        let Some(store) = self.0.upgrade() else { return };
+        let mut state = store.gather.lock();
+        if state.waiting.is_empty() {
+            state.under_way = false;
+            return;
+        }
+        drop(state);
+        tokio::spawn(async move { pump(&store).await });
+    }
+}
+
+async fn pump(store: &PostgresStore) {
+    loop {
+        let mut group = {
+            let mut state = store.gather.lock();
+            if state.waiting.is_empty() {
+                state.under_way = false;
+                return;
+            }
+            let most = state.waiting.len().min(MOST_AT_ONCE);
+            state.waiting.drain(..most).collect::<Vec<_>>()
+        };
+        // One audit entry names one actor.
+        group.sort_by(|a, b| a.by.0.cmp(&b.by.0));
+        while let Some(last) = group.last() {
+            let by = last.by.clone();
+            let start = group.partition_point(|waiting| waiting.by.0 < by.0);
+            let same = group.split_off(start);
+            insert_together(store, same, &by).await;
+        }
+    }
+}
+
+async fn insert_together(store: &PostgresStore, group: Vec<Waiting>, by: &Actor) {
+    let rows: Vec<_> = group.iter().flat_map(|waiting| waiting.rows.iter().cloned()).collect();
+    match store.insert_now(&rows, by).await {
+        Ok(inserted) => {
+            let mut inserted = inserted.into_iter();
+            for waiting in group {
+                let own = inserted.by_ref().take(waiting.rows.len()).collect();
+                // A caller that gave up is not told.
+                let _ = waiting.answer.send(Ok(own));
+            }
+        }
+        // One caller's bad row must not be another's failure.
+        Err(_) => {
+            for waiting in group {
+                let _ = waiting.answer.send(store.insert_now(&waiting.rows, by).await);
+            }
+        }
+    }
+}
