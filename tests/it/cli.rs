@@ -165,6 +165,11 @@ fn every_listing_reads_well_when_there_is_nothing_to_list() {
 fn migrating_twice_says_that_nothing_was_to_be_done() {
     let place = Place::new().with("COMPLINE__STORE__MIGRATE_AT_START", "false");
 
+    place
+        .run(&["enqueue", "system.noop"])
+        .expect(1)
+        .says(&["schema is at version 0", "run `compline migrate`"]);
+    place.run(&["doctor"]).expect(1).says(&["FAIL  schema", "remedy: run `compline migrate`"]);
     let first = place.run(&["migrate", "--json"]).expect(0).json();
     let second = place.run(&["migrate"]).expect(0);
 
@@ -220,6 +225,19 @@ fn every_misuse_names_what_is_wrong_and_what_to_do() {
     ] {
         let ran = place.run(args).expect(2).says(parts);
         assert_eq!(ran.out, "", "{args:?}");
+    }
+}
+
+#[test]
+fn what_only_opening_finds_wrong_in_the_configuration_is_exit_code_2() {
+    for (toml, parts) in [
+        ("[kinds.\"no.such\"]\npriority = 1\n", &["unknown kind `no.such`", "[kinds."][..]),
+        ("[store]\nurl = \"sqlite://nowhere/compline.db\"\n", &["nowhere", "store.url"]),
+        ("[store]\nurl = \"env:UNSET_URL\"\n", &["store.url", "UNSET_URL"]),
+        ("[encryption.keys]\nk1 = \"env:UNSET_KEY\"\n", &["encryption.keys.k1", "UNSET_KEY"]),
+    ] {
+        let place = Place::new().file("compline.toml", toml);
+        place.run(&["jobs", "list"]).expect(2).says(parts);
     }
 }
 
@@ -287,7 +305,7 @@ fn the_doctor_finds_a_healthy_place_healthy_and_names_what_is_not() {
     let checks = place.run(&["doctor", "--json"]).expect(0).json();
     let names: Vec<_> =
         checks.as_array().unwrap().iter().map(|c| (c["name"].clone(), c["health"].clone())).collect();
-    for name in ["configuration", "store", "clock", "artifacts", "encryption"] {
+    for name in ["configuration", "store", "schema", "clock", "artifacts", "encryption"] {
         assert!(names.contains(&(name.into(), "ok".into())), "{name}: {checks}");
     }
 
