@@ -73,8 +73,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Print the completions for a shell.
     Completions(shell::CompletionsArgs),
-    /// Print the manual page.
-    Man,
+    /// Print the manual page, or write the pages of all commands.
+    Man(shell::ManArgs),
 }
 
 /// Runs what the process was asked to and returns its exit code.
@@ -98,7 +98,7 @@ fn run(cli: Cli) -> Result {
     let call = Call { file: cli.config, print: Print::new(cli.json) };
     match cli.command {
         Command::Completions(args) => shell::completions(&args),
-        Command::Man => shell::man(),
+        Command::Man(args) => shell::man(&args),
         Command::Config(command) => configuration::run(&call, &command),
         Command::Doctor => on_runtime(doctor::run(&call)),
         Command::Demo(args) => on_runtime(demo::run(&call, args)),

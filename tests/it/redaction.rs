@@ -99,6 +99,10 @@ fn what_is_encrypted_is_readable_with_its_key_and_nowhere_in_the_files() {
         assert!(!found, "{} holds it in the clear", path.display());
     }
     let place = place.file("keyless.toml", "");
+    for list in [&["jobs", "list", "--json"][..], &["jobs", "list"]] {
+        let ran = place.run(&[list, &["--config", "keyless.toml"]].concat()).expect(0).says(&[&id]);
+        assert!(!ran.all().contains(PERSONAL));
+    }
     let ran = place.run(&["jobs", "show", &id, "--config", "keyless.toml"]).expect(2);
     assert!(!ran.all().contains(PERSONAL));
     ran.says(&["`k1`", "encryption.keys"]);
