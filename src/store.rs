@@ -29,6 +29,9 @@ pub trait Store: Send + Sync + 'static {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
 
+    /// The version the schema is at, 0 before the first, and the one this program needs. Changes nothing.
+    async fn schema(&self) -> Result<Schema>;
+
     /// The time that decides what is due.
     async fn now(&self) -> Result<Timestamp>;
 

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::config::units::format_duration;
 use crate::config::{self, Settings};
 use crate::seal::Keyring;
+use crate::store::Schema;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -92,14 +93,13 @@ async fn store(settings: &Settings) -> Vec<Check> {
 fn missing_file(settings: &Settings) -> Option<Check> {
     let url = settings.store.url.resolve().ok()?;
     let path = url.expose_secret().strip_prefix("sqlite:")?;
-    let path = path.trim_start_matches("//").split('?').next().unwrap_or_default();
-    (!std::path::Path::new(path).exists() && !path.starts_with(":memory:")).then(|| {
-        Check::warn(
-            "store",
-            format!("there is no database at {path} yet"),
-            "the first command that needs it makes it",
-        )
-    })
+    let path = path.trim_start_matches("//");
+    let remedy = match settings.store.migrate_at_start {
+        true => "the first command that needs it makes it",
+        false => "run `compline migrate`",
+    };
+    (!std::path::Path::new(path).exists() && !path.starts_with(":memory:"))
+        .then(|| Check::warn("store", format!("there is no database at {path} yet"), remedy))
 }
 
 async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
@@ -122,7 +122,22 @@ async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
         ),
         false => Check::ok("clock", "this machine and the store agree"),
     };
-    vec![reached, clocks]
+    vec![reached, schema(settings, app).await, clocks]
+}
+
+async fn schema(settings: &Settings, app: &App) -> Check {
+    let name = "schema";
+    match app.store.schema().await {
+        Err(error) => Check::fail(name, &error.into()),
+        Ok(schema) if schema.suffices() => Check::ok(name, format!("version {}", schema.found)),
+        Ok(Schema { found, needed }) => {
+            let text = format!("is at version {found}, and this program needs {needed}");
+            match settings.store.migrate_at_start {
+                true => Check::warn(name, text, "the next command that needs the store brings it up to date"),
+                false => Check::fail(name, &CliError::new(Exit::Failed, text, "run `compline migrate`")),
+            }
+        }
+    }
 }
 
 fn artifacts(settings: &Settings) -> Check {

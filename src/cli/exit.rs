@@ -159,7 +159,10 @@ impl From<QueueError> for CliError {
             QueueError::Store(error) => error.into(),
             QueueError::Args(error) => Self::from_chain(error),
             QueueError::Invalid { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
-            QueueError::Seal(_) => Self::from_chain(error),
+            QueueError::Seal(_) => {
+                let remedy = "`compline config check` tells whether every key can be had";
+                Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy(remedy)
+            }
         }
     }
 }
@@ -167,6 +170,10 @@ impl From<QueueError> for CliError {
 impl From<AppError> for CliError {
     fn from(error: AppError) -> Self {
         match error {
+            // Only opening refuses here: the URL names something that cannot be opened.
+            AppError::Store(error @ StoreError::Refused(_)) => {
+                Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy("correct store.url")
+            }
             AppError::Store(error) => error.into(),
             AppError::Key(error) => Self::from_chain(error),
             AppError::Url(_) => Self::from_chain(error).remedy("put the URL where store.url points"),

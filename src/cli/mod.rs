@@ -23,12 +23,12 @@ use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use jobkit::JobId;
 
-use self::exit::{CliError, Result};
+use self::exit::{CliError, Exit, Result};
 use self::print::Print;
 use crate::app::App;
 use crate::config::units::parse_duration;
-use crate::config::{self, Loaded};
-use crate::store::Actor;
+use crate::config::{self, Loaded, Settings};
+use crate::store::{Actor, Schema};
 use crate::telemetry::{self, Voice};
 
 /// The background job worker and scheduler of regulated businesses.
@@ -73,8 +73,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Print the completions for a shell.
     Completions(shell::CompletionsArgs),
-    /// Print the manual page.
-    Man,
+    /// Print the manual page, or write the pages of all commands.
+    Man(shell::ManArgs),
 }
 
 /// Runs what the process was asked to and returns its exit code.
@@ -98,7 +98,7 @@ fn run(cli: Cli) -> Result {
     let call = Call { file: cli.config, print: Print::new(cli.json) };
     match cli.command {
         Command::Completions(args) => shell::completions(&args),
-        Command::Man => shell::man(),
+        Command::Man(args) => shell::man(&args),
         Command::Config(command) => configuration::run(&call, &command),
         Command::Doctor => on_runtime(doctor::run(&call)),
         Command::Demo(args) => on_runtime(demo::run(&call, args)),
@@ -135,11 +135,30 @@ impl Call {
     /// only then has every worker been told.
     async fn with_app(&self, work: impl AsyncFnOnce(&App) -> Result) -> Result {
         let loaded = self.load(Voice::Command)?;
-        let app = App::open(&loaded.settings).await?;
+        let app = open(&loaded.settings).await?;
         let ended = work(&app).await;
         app.close().await;
         ended
     }
+}
+
+/// Opens the app. Where starting may not migrate, a schema that is too old is told as that, and not by the
+/// first table that is missing.
+async fn open(settings: &Settings) -> Result<App> {
+    let app = App::open(settings).await?;
+    if !settings.store.migrate_at_start {
+        let schema = app.store.schema().await?;
+        if !schema.suffices() {
+            app.close().await;
+            let Schema { found, needed } = schema;
+            return Err(CliError::new(
+                Exit::Failed,
+                format!("the store's schema is at version {found}, and this program needs {needed}"),
+                "run `compline migrate`, or set store.migrate_at_start = true",
+            ));
+        }
+    }
+    Ok(app)
 }
 
 /// Who acts, for the audit log.
@@ -170,7 +189,6 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 mod tests {
     use clap::CommandFactory;
 
-    use super::exit::Exit;
     use super::*;
 
     #[test]

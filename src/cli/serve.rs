@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Call;
 use super::exit::{CliError, Exit, Result};
-use crate::app::{App, RunOptions};
+use crate::app::RunOptions;
 use crate::telemetry::Voice;
 use crate::worker::Summary;
 
@@ -38,7 +38,7 @@ async fn run(call: &Call, options: RunOptions) -> Result {
         tracing::warn!("configuration: {warning}");
     }
     let until_idle = options.until_idle;
-    let app = App::open(&loaded.settings).await?;
+    let app = super::open(&loaded.settings).await?;
     let summary = app.serve(&loaded.settings, options).await;
     app.close().await;
     let summary = summary?;

@@ -1,5 +1,7 @@
 //! What a shell and `man` want to know, made from the same definition that parses the arguments.
 
+use std::path::PathBuf;
+
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
@@ -20,7 +22,21 @@ pub fn completions(args: &CompletionsArgs) -> Result {
     Ok(Exit::Ok)
 }
 
-pub fn man() -> Result {
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write a page for every command into this directory.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+pub fn man(args: &ManArgs) -> Result {
+    if let Some(dir) = &args.dir {
+        clap_mangen::generate_to(Cli::command(), dir).map_err(|error| {
+            CliError::from_chain(error)
+                .remedy(format!("`{}` must be a directory you may write", dir.display()))
+        })?;
+        return Ok(Exit::Ok);
+    }
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(CliError::from_chain)?;
     print::line(&String::from_utf8_lossy(&page))?;

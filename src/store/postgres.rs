@@ -147,6 +147,20 @@ impl Store for PostgresStore {
         Ok(Migrated { from, to })
     }
 
+    async fn schema(&self) -> Result<Schema> {
+        let doing = "reading the schema's version";
+        let table = "SELECT to_regclass('compline.migration') IS NOT NULL";
+        let there: bool = sqlx::query_scalar(table).fetch_one(&self.cold).await.map_err(failed(doing))?;
+        let found = match there {
+            true => {
+                let version = "SELECT coalesce(max(version), 0) FROM compline.migration";
+                sqlx::query_scalar(version).fetch_one(&self.cold).await.map_err(failed(doing))?
+            }
+            false => 0,
+        };
+        Ok(Schema { found, needed: MIGRATIONS[MIGRATIONS.len() - 1].0 })
+    }
+
     async fn now(&self) -> Result<Timestamp> {
         let now: Micros = sqlx::query_scalar("SELECT coalesce($1::timestamptz, clock_timestamp())")
             .bind(self.time())

@@ -40,7 +40,7 @@ use self::wake::Bell;
 use self::writer::{BUSY_TIMEOUT, Done, Tx, Writer, connect};
 use super::{
     Actor, Beat, Change, Changed, Claimed, Finished, Held, Inserted, JobDetail, JobFilter, JobRow, KindRow,
-    Migrated, NewRow, PruneRules, QueueRow, Report, Rescued, Result, Staged, Store, StoreError, Woken,
+    Migrated, NewRow, PruneRules, QueueRow, Report, Rescued, Result, Schema, Staged, Store, StoreError, Woken,
     WorkerId, WorkerInfo, WorkerRow,
 };
 
@@ -134,6 +134,10 @@ fn file(url: &str) -> Result<PathBuf> {
 impl Store for SqliteStore {
     async fn migrate(&self) -> Result<Migrated> {
         self.write("migrating", |tx, now| migrate::migrate(tx, now).boxed()).await
+    }
+
+    async fn schema(&self) -> Result<Schema> {
+        self.read("reading the schema's version", migrate::schema).await
     }
 
     async fn now(&self) -> Result<Timestamp> {

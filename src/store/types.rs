@@ -367,6 +367,19 @@ pub enum Woken {
     Cancel,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Schema {
+    pub found: i64,
+    pub needed: i64,
+}
+
+impl Schema {
+    /// A newer one is fine: migrations only expand what an older program knows.
+    pub fn suffices(self) -> bool {
+        self.found >= self.needed
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Migrated {
     pub from: i64,

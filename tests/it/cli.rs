@@ -165,6 +165,11 @@ fn every_listing_reads_well_when_there_is_nothing_to_list() {
 fn migrating_twice_says_that_nothing_was_to_be_done() {
     let place = Place::new().with("COMPLINE__STORE__MIGRATE_AT_START", "false");
 
+    place
+        .run(&["enqueue", "system.noop"])
+        .expect(1)
+        .says(&["schema is at version 0", "run `compline migrate`"]);
+    place.run(&["doctor"]).expect(1).says(&["FAIL  schema", "remedy: run `compline migrate`"]);
     let first = place.run(&["migrate", "--json"]).expect(0).json();
     let second = place.run(&["migrate"]).expect(0);
 
@@ -220,6 +225,19 @@ fn every_misuse_names_what_is_wrong_and_what_to_do() {
     ] {
         let ran = place.run(args).expect(2).says(parts);
         assert_eq!(ran.out, "", "{args:?}");
+    }
+}
+
+#[test]
+fn what_only_opening_finds_wrong_in_the_configuration_is_exit_code_2() {
+    for (toml, parts) in [
+        ("[kinds.\"no.such\"]\npriority = 1\n", &["unknown kind `no.such`", "[kinds."][..]),
+        ("[store]\nurl = \"sqlite://nowhere/compline.db\"\n", &["nowhere", "store.url"]),
+        ("[store]\nurl = \"env:UNSET_URL\"\n", &["store.url", "UNSET_URL"]),
+        ("[encryption.keys]\nk1 = \"env:UNSET_KEY\"\n", &["encryption.keys.k1", "UNSET_KEY"]),
+    ] {
+        let place = Place::new().file("compline.toml", toml);
+        place.run(&["jobs", "list"]).expect(2).says(parts);
     }
 }
 
@@ -287,7 +305,7 @@ fn the_doctor_finds_a_healthy_place_healthy_and_names_what_is_not() {
     let checks = place.run(&["doctor", "--json"]).expect(0).json();
     let names: Vec<_> =
         checks.as_array().unwrap().iter().map(|c| (c["name"].clone(), c["health"].clone())).collect();
-    for name in ["configuration", "store", "clock", "artifacts", "encryption"] {
+    for name in ["configuration", "store", "schema", "clock", "artifacts", "encryption"] {
         assert!(names.contains(&(name.into(), "ok".into())), "{name}: {checks}");
     }
 
@@ -305,6 +323,55 @@ fn the_shell_and_man_get_their_pages() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         place.run(&["completions", shell]).expect(0).says(&["compline", "until-idle"]);
     }
+    place.run(&["man", "--dir", "."]).expect(0);
+    let page = std::fs::read_to_string(place.path().join("compline-jobs-list.1")).unwrap();
+    assert!(page.contains("tenant"), "{page}");
+    place.run(&["man", "--dir", "nowhere"]).expect(1).says(&["nowhere", "directory"]);
     place.run(&["man"]).expect(0).says(&[".TH compline 1", "Exit codes"]);
     place.run(&["--help"]).expect(0).says(&["Exit codes:", "4  the store cannot be reached"]);
+}
+
+#[test]
+fn the_demo_does_what_it_shows_and_says_where_the_results_are() {
+    let place = Place::new();
+
+    let ran = place.run(&["demo", "--exit"]).expect(0);
+
+    ran.says(&["scores a ledger", "system.steps", "8 strange entries", "/compline-demo/results"]);
+    let results = std::fs::read_dir(place.path().join("compline-demo/results")).unwrap();
+    assert_eq!(results.count(), 1, "one folder per job");
+    let again = place.run(&["demo", "--exit", "--json"]).expect(0).json();
+    let states: Vec<_> = again["jobs"].as_array().unwrap().iter().map(|told| &told["job"]["state"]).collect();
+    assert_eq!(states, ["completed"; 5]);
+}
+
+#[test]
+fn a_stop_signal_ends_serving_with_success() {
+    let place = Place::new();
+    place.run(&["migrate"]).expect(0);
+    let id = place.enqueue(&["system.noop"]);
+
+    let mut serving = place.command(&["serve"]).spawn().unwrap();
+    place.run(&["jobs", "wait", &id, "--timeout", "20s"]).expect(0);
+    place.run(&["workers", "list", "--json"]).expect(0).says(&["lease_ms"]);
+    let pid = rustix::process::Pid::from_child(&serving);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+
+    assert_eq!(serving.wait().unwrap().code(), Some(0));
+    assert_eq!(place.run(&["workers", "list", "--json"]).expect(0).json(), json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_commands_work_on_postgresql() {
+    let url = crate::support::postgres::empty_database().await;
+    let place = Place::new().with("COMPLINE__STORE__URL", &url);
+
+    place.run(&["doctor"]).expect(0).says(&["warn  schema"]);
+    let id = place.enqueue(&["system.noop", "--queue", "mail"]);
+    place.run(&["queues", "list"]).expect(0).says(&["mail"]);
+    place.work(0);
+
+    place.run(&["jobs", "wait", &id]).expect(0).says(&["completed"]);
+    assert_eq!(place.job(&id)["queue"], "mail");
+    place.run(&["doctor"]).expect(0).says(&["ok    schema", "ok    clock"]);
 }

@@ -78,3 +78,32 @@ fn a_literal_where_a_reference_belongs_is_refused_and_never_printed() {
     place.run(&["config", "check"]).expect(2).says(&["COMPLINE__ENCRYPTION__KEYS__K1", "`env:NAME`"]);
     keeps_its_secrets(&place);
 }
+
+#[test]
+fn what_is_encrypted_is_readable_with_its_key_and_nowhere_in_the_files() {
+    const PERSONAL: &str = "DE02-1203-0000";
+    let toml = "[kinds.\"system.fail\"]\nencrypted = true\n[encryption]\ncurrent = \"k1\"\n\
+        [encryption.keys]\nk1 = \"env:KEY\"\n";
+    let place = place().file("compline.toml", toml).with("KEY", HEX_KEY);
+
+    let args = format!(r#"{{"message":"{PERSONAL}","times":0}}"#);
+    let id = place.enqueue(&["system.fail", "--args", &args]);
+    place.work(0);
+
+    assert_eq!(place.job(&id)["state"], "completed");
+    assert_eq!(place.job(&id)["args"]["message"], PERSONAL);
+    for entry in std::fs::read_dir(place.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+        let found = bytes.windows(PERSONAL.len()).any(|window| window == PERSONAL.as_bytes());
+        assert!(!found, "{} holds it in the clear", path.display());
+    }
+    let place = place.file("keyless.toml", "");
+    for list in [&["jobs", "list", "--json"][..], &["jobs", "list"]] {
+        let ran = place.run(&[list, &["--config", "keyless.toml"]].concat()).expect(0).says(&[&id]);
+        assert!(!ran.all().contains(PERSONAL));
+    }
+    let ran = place.run(&["jobs", "show", &id, "--config", "keyless.toml"]).expect(2);
+    assert!(!ran.all().contains(PERSONAL));
+    ran.says(&["`k1`", "encryption.keys"]);
+}

@@ -44,7 +44,8 @@ pub async fn run(call: &Call, app: &App, change: Change, args: ChangeArgs) -> Re
 /// Ids that do not exist are a mistake in what was typed; nothing is changed then.
 async fn missing(app: &App, ids: &[JobId]) -> Result<()> {
     let filter = JobFilter { ids: ids.to_vec(), limit: ids.len(), ..JobFilter::default() };
-    let found = app.queue.jobs(&filter).await?;
+    // From the store, sealed as they are: a job whose key is gone must still be found to be discarded.
+    let found = app.store.jobs(&filter).await?;
     let missing: Vec<_> = ids.iter().copied().filter(|id| !found.iter().any(|job| job.id == *id)).collect();
     if missing.is_empty() { Ok(()) } else { Err(not_found(&missing)) }
 }
@@ -58,7 +59,7 @@ async fn narrow(filter: &mut JobFilter, change: Change, app: &App, call: &Call, 
     }
     let found = match filter.states.is_empty() {
         true => 0,
-        false => app.queue.jobs(filter).await?.len(),
+        false => app.store.jobs(filter).await?.len(),
     };
     if found == 0 {
         let states: Vec<_> = change.from_states().iter().map(|state| state.name()).collect();

@@ -2,10 +2,10 @@
 //! start at once would both apply; here everything happens under the write lock of one transaction.
 
 use sha2::{Digest, Sha256};
-use sqlx::{Executor, Row};
+use sqlx::{Executor, Row, SqliteConnection};
 
 use super::writer::{Done, Tx};
-use crate::store::{Migrated, StoreError};
+use crate::store::{Migrated, Schema, StoreError};
 
 struct Migration {
     version: i64,
@@ -28,6 +28,21 @@ const MIGRATIONS: &[Migration] = &[migration!(1, "0001_jobs"), migration!(2, "00
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
     version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum BLOB NOT NULL, at INTEGER NOT NULL
 ) STRICT";
+
+const NEEDED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;
+
+pub(super) async fn schema(connection: &mut SqliteConnection) -> Done<Schema> {
+    let table = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migration'";
+    let found = match sqlx::query_scalar::<_, i64>(table).fetch_one(&mut *connection).await? {
+        0 => 0,
+        _ => {
+            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM migration")
+                .fetch_one(connection)
+                .await?
+        }
+    };
+    Ok(Schema { found, needed: NEEDED })
+}
 
 /// A file that a newer program has migrated is fine: migrations only expand what this one knows.
 pub(super) async fn migrate(tx: &mut Tx, now: i64) -> Done<Migrated> {

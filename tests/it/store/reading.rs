@@ -15,6 +15,7 @@ promises![
     queues_are_listed_with_what_is_in_them,
     kinds_can_be_written_down_again_and_again,
     migrating_again_changes_nothing,
+    after_migrating_the_schema_is_the_one_that_is_needed,
 ];
 
 async fn listed(t: &TestStore, filter: JobFilter) -> Vec<JobId> {
@@ -131,4 +132,13 @@ async fn migrating_again_changes_nothing(t: TestStore) {
 
     assert_eq!(migrated.from, migrated.to);
     assert_eq!(t.state(id).await, JobState::Available);
+}
+
+async fn after_migrating_the_schema_is_the_one_that_is_needed(t: TestStore) {
+    let migrated = t.store.migrate().await.unwrap();
+
+    let schema = t.store.schema().await.unwrap();
+
+    assert_eq!((schema.found, schema.needed), (migrated.to, migrated.to));
+    assert!(schema.suffices());
 }
