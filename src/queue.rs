@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::seal::{Keyring, Part, SealError};
 use crate::store::{
     Actor, Change, Changed, Inserted, JobDetail, JobFilter, JobRow, NewRow, QueueRow, Release, Store,
-    StoreError, UniqueRow,
+    StoreError, Transaction, UniqueRow,
 };
 use crate::wake::Wake;
 
@@ -53,6 +53,23 @@ impl Queue {
         let inserted = self.store.insert(&rows, by).await?;
         self.wake_for(&rows);
         Ok(inserted)
+    }
+
+    /// As `enqueue`, in the caller's own transaction: the jobs exist if and when it commits. On SQLite call
+    /// [`Queue::wake`] after the commit, or the jobs wait for the next poll.
+    pub async fn enqueue_in(
+        &self,
+        tx: impl Into<Transaction<'_>>,
+        jobs: Vec<NewJob>,
+        by: &Actor,
+    ) -> Result<Vec<Inserted>, QueueError> {
+        let rows = self.rows(jobs)?;
+        Ok(self.store.insert_in(tx.into(), &rows, by).await?)
+    }
+
+    /// Tells workers that a queue may have work.
+    pub fn wake(&self, queue: &str) {
+        self.wake.wake(queue);
     }
 
     /// Checks jobs at the door and decides everything but the time.

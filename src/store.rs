@@ -52,6 +52,10 @@ pub trait Store: Send + Sync + 'static {
     /// parent, unless it is to run all the same.
     async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>>;
 
+    /// As `insert`, in a transaction that the caller commits or rolls back. On PostgreSQL workers are woken
+    /// by the commit; on SQLite they find the jobs at their next poll, or when the caller wakes them.
+    async fn insert_in(&self, tx: Transaction<'_>, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>>;
+
     // Workers and their leases.
 
     async fn register(&self, worker: &WorkerInfo) -> Result<WorkerId>;
@@ -150,6 +154,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// Waits for what is under way and closes.
     async fn close(&self);
+}
+
+/// A transaction of the caller's own, on the same database.
+pub enum Transaction<'a> {
+    Postgres(&'a mut sqlx::PgConnection),
+    Sqlite(&'a mut sqlx::SqliteConnection),
+}
+
+impl<'a> From<&'a mut sqlx::PgConnection> for Transaction<'a> {
+    fn from(connection: &'a mut sqlx::PgConnection) -> Self {
+        Self::Postgres(connection)
+    }
+}
+
+impl<'a> From<&'a mut sqlx::SqliteConnection> for Transaction<'a> {
+    fn from(connection: &'a mut sqlx::SqliteConnection) -> Self {
+        Self::Sqlite(connection)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -106,16 +106,6 @@ impl PostgresStore {
     fn time(&self) -> Option<Micros> {
         self.manual_clock.as_ref().map(|clock| Micros::from(clock.now()))
     }
-
-    /// For whoever enqueues in a transaction of their own on the same database.
-    pub async fn insert_in(
-        &self,
-        tx: &mut sqlx::PgConnection,
-        rows: &[NewRow],
-        by: &Actor,
-    ) -> Result<Vec<Inserted>> {
-        insert::insert(tx, self.time(), rows, by).await
-    }
 }
 
 fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
@@ -201,6 +191,24 @@ impl Store for PostgresStore {
             true => self.gather.insert(self, rows, by).await,
             false => self.insert_now(rows, by).await,
         }
+    }
+
+    async fn insert_in(&self, tx: Transaction<'_>, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+        let Transaction::Postgres(tx) = tx else {
+            return Err(StoreError::Refused("the transaction must be one on the store's PostgreSQL".into()));
+        };
+        let inserted = insert::insert(tx, self.time(), rows, by).await?;
+        let mut queues: Vec<_> = rows.iter().map(|row| format!("q:{}", row.queue)).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        // Delivered when the caller commits.
+        sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload")
+            .bind(CHANNEL)
+            .bind(queues)
+            .execute(tx)
+            .await
+            .map_err(failed("waking workers"))?;
+        Ok(inserted)
     }
 
     async fn register(&self, worker: &WorkerInfo) -> Result<WorkerId> {

@@ -40,8 +40,8 @@ use self::wake::Bell;
 use self::writer::{BUSY_TIMEOUT, Done, Tx, Writer, connect};
 use super::{
     Actor, Beat, Change, Changed, Claimed, Finished, Held, Inserted, JobDetail, JobFilter, JobRow, KindRow,
-    Migrated, NewRow, PruneRules, QueueRow, Report, Rescued, Result, Schema, Staged, Store, StoreError, Woken,
-    WorkerId, WorkerInfo, WorkerRow,
+    Migrated, NewRow, PruneRules, QueueRow, Report, Rescued, Result, Schema, Staged, Store, StoreError,
+    Transaction, Woken, WorkerId, WorkerInfo, WorkerRow,
 };
 
 /// Enough for a console and a few programs at once; a reader costs memory.
@@ -171,6 +171,14 @@ impl Store for SqliteStore {
         let rows = rows.to_vec();
         self.write(DOING, move |tx, now| async move { insert::insert(tx, now, &rows, &by).await }.boxed())
             .await
+    }
+
+    async fn insert_in(&self, tx: Transaction<'_>, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+        const DOING: &str = "enqueueing jobs in the caller's transaction";
+        let Transaction::Sqlite(tx) = tx else {
+            return Err(StoreError::Refused("the transaction must be one on the store's SQLite file".into()));
+        };
+        insert::insert(tx, self.now_us(), rows, by).await.map_err(|abort| abort.while_doing(DOING))
     }
 
     async fn register(&self, worker: &WorkerInfo) -> Result<WorkerId> {

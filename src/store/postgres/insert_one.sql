@@ -5,7 +5,7 @@ INSERT INTO compline.job
 SELECT $2,
        (CASE WHEN $6::smallint > 0 THEN 'waiting' WHEN d.due > c.now THEN 'scheduled' ELSE 'available' END
        )::compline.job_state,
-       $3, $3, $4, $6, d.due + ($4 - 5) * interval '1 minute', d.due, c.now,
+       $3::smallint, $3::smallint, $4::smallint, $6, d.due + ($4::smallint - 5) * interval '1 minute', d.due, c.now,
        $7, $8, $9::json, $10, $15, $11, $12, $13::json
 FROM (SELECT coalesce($1::timestamptz, now()) AS now) c
 CROSS JOIN LATERAL (

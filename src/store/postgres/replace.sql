@@ -1,6 +1,6 @@
 -- The job that holds the key takes over the new arguments and time, unless it runs. Index: job_pkey.
 UPDATE compline.job j
-SET args = $3::json, priority = $4, run_at = d.due, rank = d.due + ($4 - 5) * interval '1 minute',
+SET args = $3::json, priority = $4::smallint, run_at = d.due, rank = d.due + ($4::smallint - 5) * interval '1 minute',
     tags = $6, metadata = $7::json,
     state = CASE WHEN j.state = 'waiting' THEN j.state
                  WHEN d.due > c.now THEN 'scheduled' ELSE 'available' END

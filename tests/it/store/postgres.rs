@@ -1,6 +1,8 @@
 //! What only the store on PostgreSQL promises.
 
-use compline::store::Store;
+use compline::store::{KindRow, Store};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::support::postgres;
 
@@ -27,4 +29,120 @@ async fn asking_for_the_schema_of_an_empty_database_leaves_it_empty() {
     assert_eq!(schema.found, 0);
     assert!(!schema.suffices());
     assert_eq!(store.schema().await.unwrap(), schema);
+}
+
+/// The statements that run all day, as the engine's sessions plan them: no table of jobs is ever scanned.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_hot_statement_uses_an_index() {
+    let url = postgres::database().await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let session =
+        "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
+                   SET enable_mergejoin = off; SET enable_bitmapscan = off";
+    sqlx::raw_sql(session).execute(&mut connection).await.unwrap();
+    for (name, sql, parameters) in [
+        ("claim", include_str!("../../../src/store/postgres/claim.sql"), 6),
+        ("finish", include_str!("../../../src/store/postgres/finish.sql"), 6),
+        ("end", include_str!("../../../src/store/postgres/end.sql"), 9),
+        ("release", include_str!("../../../src/store/postgres/release.sql"), 11),
+        ("end_live", include_str!("../../../src/store/postgres/end_live.sql"), 5),
+        ("stage", include_str!("../../../src/store/postgres/stage.sql"), 2),
+        ("next_due", include_str!("../../../src/store/postgres/next_due.sql"), 1),
+        ("ready_queues", include_str!("../../../src/store/postgres/ready_queues.sql"), 0),
+        ("settle_children", include_str!("../../../src/store/postgres/settle_children.sql"), 3),
+        ("save_step", include_str!("../../../src/store/postgres/save_step.sql"), 7),
+        ("save_progress", include_str!("../../../src/store/postgres/save_progress.sql"), 6),
+        ("take_key", include_str!("../../../src/store/postgres/take_key.sql"), 5),
+        ("replace", include_str!("../../../src/store/postgres/replace.sql"), 8),
+        ("retry_live", include_str!("../../../src/store/postgres/retry_live.sql"), 2),
+        ("retry_ended", include_str!("../../../src/store/postgres/retry_ended.sql"), 2),
+    ] {
+        let plan = plan(&mut connection, name, sql, parameters).await;
+        let scans = plan.lines().filter(|line| line.contains("Seq Scan on") && !line.contains("unnest"));
+        assert_eq!(scans.collect::<Vec<_>>(), [""; 0], "{name}:\n{plan}");
+    }
+    // The check can fail.
+    let all = plan(&mut connection, "all", "SELECT * FROM compline.job WHERE kind = $1", 1).await;
+    assert!(all.contains("Seq Scan on job"), "{all}");
+}
+
+async fn plan(connection: &mut PgConnection, name: &str, sql: &str, parameters: usize) -> String {
+    let prepare = format!("PREPARE \"{name}\" AS {sql}");
+    sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await.unwrap();
+    let nulls = vec!["NULL"; parameters].join(", ");
+    let arguments = if parameters == 0 { String::new() } else { format!("({nulls})") };
+    let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE \"{name}\"{arguments}"));
+    let lines = sqlx::raw_sql(explain).fetch_all(connection).await.unwrap();
+    lines.iter().map(|line| line.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
+}
+
+/// A role that may do nothing but enqueue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
+    let url = postgres::database().await;
+    let clock = std::sync::Arc::new(jobkit::testing::ManualClock::default());
+    let store = postgres::store(&url, clock);
+    let kind = |kind: &str, encrypted, unique| KindRow {
+        kind: kind.into(),
+        queue: "mail".into(),
+        priority: 4,
+        max_attempts: 7,
+        encrypted,
+        unique,
+    };
+    let kinds =
+        [kind("mail.send", false, false), kind("mail.secret", true, false), kind("mail.once", false, true)];
+    store.put_kinds(&kinds).await.unwrap();
+    let mut owner = PgConnection::connect(&url).await.unwrap();
+    let role = format!("app_{}", url.rsplit('_').next().unwrap());
+    let grant = format!(
+        "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA compline TO {role};
+         GRANT EXECUTE ON FUNCTION compline.enqueue TO {role}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut owner).await.unwrap();
+    let options = url.parse::<PgConnectOptions>().unwrap().username(&role);
+    let mut app = PgConnection::connect_with(&options).await.unwrap();
+
+    let call = "SELECT compline.enqueue('mail.send', '{\"to\": 7}', '{\"unique_key\": \"seven\", \"tags\": [\"a\"]}')";
+    let id: uuid::Uuid = sqlx::query_scalar(call).fetch_one(&mut app).await.unwrap();
+    let again: uuid::Uuid = sqlx::query_scalar(call).fetch_one(&mut app).await.unwrap();
+    assert_eq!(id, again, "the same key is the same job");
+    assert_eq!(id.get_version_num(), 7);
+    let job = store.job(jobkit::JobId(id)).await.unwrap().unwrap().job;
+    assert_eq!(
+        (job.queue.as_str(), job.priority, job.max_attempts, job.tags),
+        ("mail", 4, 7, vec!["a".to_string()])
+    );
+    let audit = store.audit_after(0, 10).await.unwrap();
+    assert_eq!(
+        audit.iter().map(|(_, entry)| entry.actor.clone()).collect::<Vec<_>>(),
+        [format!("sql:{role}")]
+    );
+
+    for (call, field) in [
+        ("SELECT compline.enqueue('mail.unknown')", "kind"),
+        ("SELECT compline.enqueue('mail.secret')", "kind"),
+        ("SELECT compline.enqueue('mail.once')", "kind"),
+        ("SELECT compline.enqueue('mail.send', NULL)", "args"),
+        ("SELECT compline.enqueue('mail.send', '{}', '[]')", "options"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"prioritee\": 1}')", "options.prioritee"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"priority\": 12}')", "priority"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"priority\": \"high\"}')", "options"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"queue\": \"a b\"}')", "options.queue"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"run_at\": \"infinity\"}')", "options.run_at"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"unique_key\": null}')", "options.unique_key"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"tags\": 7}')", "options"),
+    ] {
+        let problem = sqlx::query(call).execute(&mut app).await.unwrap_err().to_string();
+        assert!(problem.contains(field), "{call}: {problem}");
+    }
+    for forbidden in [
+        "SELECT * FROM compline.job",
+        "INSERT INTO compline.cancel_request VALUES (gen_random_uuid(), now(), 'x', 'y')",
+        "DELETE FROM compline.audit_entry",
+        "SELECT compline.uuid_v7()",
+    ] {
+        let problem = sqlx::query(forbidden).execute(&mut app).await.unwrap_err().to_string();
+        assert!(problem.contains("permission denied"), "{forbidden}: {problem}");
+    }
 }

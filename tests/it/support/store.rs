@@ -8,7 +8,7 @@ use compline::state::JobState;
 use compline::store::sqlite::SqliteStore;
 use compline::store::{
     Actor, Change, Changed, Claimed, End, Finished, Inserted, JobDetail, JobFilter, NewRow, Release, Report,
-    Store, StoreError, UniqueRow, WorkerId, WorkerInfo,
+    Store, StoreError, Transaction, UniqueRow, WorkerId, WorkerInfo,
 };
 use jobkit::testing::ManualClock;
 use jobkit::{AuditEntry, IdGenerator, JobId, OnConflict, OnParentFailure, StepKey, StepRecord, When};
@@ -61,6 +61,27 @@ impl Door {
     }
 }
 
+pub enum Connection {
+    Postgres(sqlx::PgConnection),
+    Sqlite(sqlx::SqliteConnection),
+}
+
+impl Connection {
+    pub async fn run(&mut self, sql: &'static str) {
+        match self {
+            Self::Postgres(connection) => drop(sqlx::query(sql).execute(connection).await.unwrap()),
+            Self::Sqlite(connection) => drop(sqlx::query(sql).execute(connection).await.unwrap()),
+        }
+    }
+
+    pub fn transaction(&mut self) -> Transaction<'_> {
+        match self {
+            Self::Postgres(connection) => connection.into(),
+            Self::Sqlite(connection) => connection.into(),
+        }
+    }
+}
+
 pub struct TestStore {
     pub store: Arc<dyn Store>,
     pub clock: Arc<ManualClock>,
@@ -96,6 +117,19 @@ impl TestStore {
     /// The same jobs through another door, as a second process would come in.
     pub async fn another(&self) -> Arc<dyn Store> {
         self.door.open().await
+    }
+
+    /// A connection of the application's own to the same database.
+    pub async fn connection(&self) -> Connection {
+        use sqlx::Connection as _;
+        match &self.door.place {
+            Place::File(folder) => {
+                let file = folder.path().join("jobs.db");
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+                Connection::Sqlite(sqlx::SqliteConnection::connect_with(&options).await.unwrap())
+            }
+            Place::Database(url) => Connection::Postgres(sqlx::PgConnection::connect(url).await.unwrap()),
+        }
     }
 
     /// A place of the same make where nothing is yet, not even the schema.

@@ -1,0 +1,42 @@
+//! A gate against collapse: a statement whose plan turns quadratic is invisible at small batches and ruins
+//! large ones. Ten-fold is a collapse; ten per cent is the weather.
+
+use std::time::{Duration, Instant};
+
+use compline::store::WorkerId;
+
+use crate::support::store::{TestStore, completed, promises, report};
+
+promises![larger_batches_are_not_slower_per_job];
+
+async fn larger_batches_are_not_slower_per_job(t: TestStore) {
+    let worker = t.worker().await;
+    for _ in 0..5 {
+        t.add_many(2_000).await;
+    }
+
+    let per_job = [
+        drain(&t, worker, 10, 1_000).await,
+        drain(&t, worker, 100, 2_000).await,
+        drain(&t, worker, 500, 4_000).await,
+    ];
+
+    for slower in &per_job[1..] {
+        assert!(*slower < per_job[0] * 10, "a job at batches of 10, 100 and 500: {per_job:?}");
+    }
+}
+
+/// The mean time of a job through claim and finish.
+#[expect(clippy::disallowed_methods, reason = "the gate is about real time")]
+async fn drain(t: &TestStore, worker: WorkerId, batch: usize, jobs: u32) -> Duration {
+    let started = Instant::now();
+    let mut done = 0;
+    while done < jobs {
+        let claimed = t.claim(worker, batch).await;
+        assert_eq!(claimed.len(), batch);
+        let reports: Vec<_> = claimed.iter().map(|job| report(job, completed())).collect();
+        assert_eq!(t.store.finish(worker, &reports).await.unwrap().refused, []);
+        done += u32::try_from(batch).unwrap();
+    }
+    started.elapsed() / done
+}
