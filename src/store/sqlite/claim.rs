@@ -12,8 +12,16 @@ use super::writer::{Done, Script, Tx};
 use crate::store::{Claimed, Fence, Staged, WorkerId};
 
 pub(super) const LOOK: &str = include_str!("claim_look.sql");
-pub(super) const CLAIM: Script =
-    Script { alone: include_str!("claim.sql"), among_others: include_str!("claim.sql") };
+/// A claim need not wait for the disk: one that a crash undoes is a job that runs again, as its lease would
+/// have it anyway. The next durable commit takes it to the disk with it.
+pub(super) const CLAIM: Script = Script {
+    alone: concat!(
+        "PRAGMA synchronous = NORMAL;\n",
+        include_str!("claim.sql"),
+        ";\nPRAGMA synchronous = FULL"
+    ),
+    among_others: include_str!("claim.sql"),
+};
 pub(super) const CLAIM_THESE: &str = include_str!("claim_these.sql");
 pub(super) const CLAIM_TENANTS: &str = include_str!("claim_tenants.sql");
 pub(super) const CLAIM_FAIR: &str = include_str!("claim_fair.sql");

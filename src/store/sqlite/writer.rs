@@ -188,6 +188,8 @@ impl<T: Send + 'static> Op for Scripted<T> {
             }
         };
         if outcome.is_err() {
+            // A script that lowered it for itself did not come to where it raises it again.
+            sqlx::query("PRAGMA synchronous = FULL").execute(&mut *tx).await?;
             // Fails when not even the beginning succeeded.
             let _ = sqlx::query("ROLLBACK").execute(tx).await;
         }

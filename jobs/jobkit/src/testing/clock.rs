@@ -73,6 +73,9 @@ impl Clock for ManualClock {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        if duration.is_zero() {
+            return std::future::ready(()).boxed();
+        }
         let mut state = self.lock();
         let (wake, woken) = oneshot::channel();
         let at = state.steady + duration;

@@ -114,6 +114,7 @@ async fn sleepers_wake_when_the_manual_clock_reaches_them() {
     let early = clock.sleep(std::time::Duration::from_secs(5));
     let late = clock.sleep(std::time::Duration::from_secs(50));
 
+    clock.sleep(std::time::Duration::ZERO).await;
     clock.advance(std::time::Duration::from_secs(10));
 
     early.await;
