@@ -12,6 +12,7 @@
 
 pub mod postgres;
 pub mod sqlite;
+pub mod transaction;
 pub mod types;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
+pub use transaction::Transaction;
 pub use types::*;
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -154,24 +156,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// Waits for what is under way and closes.
     async fn close(&self);
-}
-
-/// A transaction of the caller's own, on the same database.
-pub enum Transaction<'a> {
-    Postgres(&'a mut sqlx::PgConnection),
-    Sqlite(&'a mut sqlx::SqliteConnection),
-}
-
-impl<'a> From<&'a mut sqlx::PgConnection> for Transaction<'a> {
-    fn from(connection: &'a mut sqlx::PgConnection) -> Self {
-        Self::Postgres(connection)
-    }
-}
-
-impl<'a> From<&'a mut sqlx::SqliteConnection> for Transaction<'a> {
-    fn from(connection: &'a mut sqlx::SqliteConnection) -> Self {
-        Self::Sqlite(connection)
-    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ async fn a_job_exists_if_and_when_the_caller_commits(t: TestStore) {
     let row = t.row();
     let mut mine = t.connection().await;
     mine.run("BEGIN").await;
-    t.store.insert_in(mine.transaction(), &[row.clone()], &ada()).await.unwrap();
+    t.store.insert_in(mine.transaction(), std::slice::from_ref(&row), &ada()).await.unwrap();
     assert_eq!(t.store.job(row.id).await.unwrap(), None);
 
     mine.run("COMMIT").await;
@@ -29,7 +29,7 @@ async fn a_job_of_a_transaction_that_was_rolled_back_never_was(t: TestStore) {
     let row = t.row();
     let mut mine = t.connection().await;
     mine.run("BEGIN").await;
-    t.store.insert_in(mine.transaction(), &[row.clone()], &ada()).await.unwrap();
+    t.store.insert_in(mine.transaction(), std::slice::from_ref(&row), &ada()).await.unwrap();
 
     mine.run("ROLLBACK").await;
 
