@@ -112,6 +112,7 @@ class Steps:
     ms: int
     file: Path
     delay: float = 0
+    priority: int = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -322,12 +323,12 @@ class Postgres(Store):
         return csv.reader(io.StringIO(self.sql(f"COPY ({query}) TO STDOUT (FORMAT csv)")))
 
     def enqueue(self, jobs: list[Steps], max_attempts: int) -> dict[str, Steps]:
-        lines = "".join(f"{i},{job.n},{job.ms},{job.file},{job.delay}\n" for i, job in enumerate(jobs))
+        lines = "".join(f"{i},{job.n},{job.ms},{job.file},{job.delay},{job.priority}\n" for i, job in enumerate(jobs))
         told = self.sql(
-            "CREATE TEMP TABLE plan (i int, n int, ms int, file text, delay float8);\n"
+            "CREATE TEMP TABLE plan (i int, n int, ms int, file text, delay float8, priority int);\n"
             f"COPY plan FROM STDIN (FORMAT csv);\n{lines}\\.\n"
             "COPY (SELECT i, compline.enqueue('system.steps', jsonb_build_object('n', n, 'ms', ms, 'file', file),"
-            f" jsonb_build_object('max_attempts', {max_attempts}, 'delay_seconds', delay)) FROM plan ORDER BY i) TO STDOUT (FORMAT csv);\n"
+            f" jsonb_build_object('max_attempts', {max_attempts}, 'delay_seconds', delay, 'priority', priority)) FROM plan ORDER BY i) TO STDOUT (FORMAT csv);\n"
         )
         return {job: jobs[int(i)] for i, job in csv.reader(io.StringIO(told))}
 
@@ -388,7 +389,7 @@ class Sqlite(Store):
 
     def enqueue(self, jobs: list[Steps], max_attempts: int) -> dict[str, Steps]:
         """SQLite has no function to enqueue, so this writes the rows that the binary would."""
-        ((queue, priority),) = self.rows("SELECT queue, priority FROM kind WHERE kind = 'system.steps'")
+        ((queue,),) = self.rows("SELECT queue FROM kind WHERE kind = 'system.steps'")
         statement = (
             "INSERT INTO job (id, state, max_attempts, budget, priority, rank, run_at, created_at, kind, queue, args)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'system.steps', ?, ?)"
@@ -402,9 +403,9 @@ class Sqlite(Store):
                         due = now + int(job.delay * 1_000_000)
                         job_id = uuid_v7()
                         args = json.dumps({"n": job.n, "ms": job.ms, "file": str(job.file)})
-                        rank = due + (priority - 5) * 60_000_000
+                        rank = due + (job.priority - 5) * 60_000_000
                         state = "scheduled" if job.delay else "available"
-                        row = (job_id.bytes, state, max_attempts, max_attempts, priority, rank, due, now, queue, args)
+                        row = (job_id.bytes, state, max_attempts, max_attempts, job.priority, rank, due, now, queue, args)
                         connection.execute(statement, row)
                         ids[str(job_id)] = job
         return ids
