@@ -230,7 +230,7 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let store: Arc<dyn Store> = match url.starts_with("sqlite") {
             true => Arc::new(SqliteStore::open(&url, clock.clone()).await.unwrap()),
-            false => Arc::new(PostgresStore::connect(&url, &PgOptions::default()).unwrap()),
+            false => PostgresStore::connect(&url, &PgOptions::default()).unwrap(),
         };
         store.migrate().await.unwrap();
         Self { place, store, ids: IdGenerator::new(clock.clone()), clock }
