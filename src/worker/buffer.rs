@@ -46,7 +46,7 @@ impl Buffer {
     }
 
     pub fn poll_any(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.len() > 0 {
+        if !self.is_empty() {
             return Poll::Ready(());
         }
         // Register before looking again, or a push in between is missed.
