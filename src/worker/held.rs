@@ -39,7 +39,6 @@ impl Switch {
 }
 
 struct Entry {
-    worker: WorkerId,
     queue: Arc<str>,
     switch: Arc<Switch>,
 }
@@ -51,9 +50,13 @@ pub struct HeldJobs {
     emptied: Notify,
 }
 
+/// A process that lost its lease may claim the same job again under its new number while the lost attempt
+/// still ends: then it has the job twice in hand, and letting go of one must not let go of the other.
+type Hold = (WorkerId, JobId);
+
 #[derive(Default)]
 struct State {
-    by_id: HashMap<JobId, Entry>,
+    by_id: HashMap<Hold, Entry>,
     by_queue: HashMap<Arc<str>, usize>,
 }
 
@@ -66,25 +69,27 @@ impl HeldJobs {
     pub fn hold(&self, worker: WorkerId, queue: &str, batch: Vec<Claimed>) -> Vec<(Claimed, Arc<Switch>)> {
         let queue: Arc<str> = queue.into();
         let mut state = self.lock();
-        *state.by_queue.entry(queue.clone()).or_default() += batch.len();
+        let mut new = 0;
         let held: Vec<_> = batch
             .into_iter()
             .map(|job| {
                 let switch = Arc::new(Switch::default());
-                let entry = Entry { worker, queue: queue.clone(), switch: switch.clone() };
-                state.by_id.insert(job.id, entry);
+                let entry = Entry { queue: queue.clone(), switch: switch.clone() };
+                // A claim that a crash of the database undid may be made again: counted once.
+                new += usize::from(state.by_id.insert((worker, job.id), entry).is_none());
                 (job, switch)
             })
             .collect();
+        *state.by_queue.entry(queue).or_default() += new;
         self.count.store(state.by_id.len(), Ordering::Release);
         held
     }
 
     /// Lets go of jobs whose end is recorded.
-    pub fn release(&self, ids: impl IntoIterator<Item = JobId>) {
+    pub fn release(&self, worker: WorkerId, ids: impl IntoIterator<Item = JobId>) {
         let mut state = self.lock();
         for id in ids {
-            if let Some(entry) = state.by_id.remove(&id)
+            if let Some(entry) = state.by_id.remove(&(worker, id))
                 && let Some(count) = state.by_queue.get_mut(&entry.queue)
             {
                 *count -= 1;
@@ -111,19 +116,21 @@ impl HeldJobs {
     }
 
     pub fn ids_of(&self, worker: WorkerId) -> Vec<JobId> {
-        self.lock().by_id.iter().filter(|(_, job)| job.worker == worker).map(|(id, _)| *id).collect()
+        self.lock().by_id.keys().filter(|(holder, _)| *holder == worker).map(|(_, id)| *id).collect()
     }
 
-    pub fn stop(&self, id: JobId, reason: StopReason) {
-        if let Some(job) = self.lock().by_id.get(&id) {
+    pub fn stop(&self, worker: WorkerId, id: JobId, reason: StopReason) {
+        if let Some(job) = self.lock().by_id.get(&(worker, id)) {
             job.switch.stop(reason);
         }
     }
 
     /// Tells every attempt of this worker, or of all, to stop.
     pub fn stop_all(&self, worker: Option<WorkerId>, reason: &StopReason) {
-        for job in self.lock().by_id.values().filter(|job| worker.is_none_or(|id| job.worker == id)) {
-            job.switch.stop(reason.clone());
+        for ((holder, _), job) in &self.lock().by_id {
+            if worker.is_none_or(|worker| worker == *holder) {
+                job.switch.stop(reason.clone());
+            }
         }
     }
 

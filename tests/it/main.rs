@@ -5,6 +5,7 @@
 mod architecture;
 mod cli;
 mod engine;
+mod faults;
 mod redaction;
 mod store;
 mod support;

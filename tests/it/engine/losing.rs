@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use compline::state::JobState;
+use compline::store::Change;
 
 use super::Engine;
 use super::family::{Act, act};
@@ -13,6 +14,7 @@ promises![
     a_worker_that_may_not_wait_gives_running_jobs_back_without_counting_the_attempt,
     the_jobs_of_a_dead_worker_run_elsewhere_within_twice_the_lease,
     a_worker_declared_dead_stops_its_attempts_and_its_report_is_refused,
+    a_job_that_returns_to_its_worker_stays_in_hand_when_the_lost_attempt_ends,
     a_wall_clock_set_forward_takes_no_job_from_a_living_worker,
 ];
 
@@ -69,7 +71,41 @@ async fn a_worker_declared_dead_stops_its_attempts_and_its_report_is_refused(t: 
     let id = engine.enqueue(act(Act::WaitAtGate)).await;
     engine.until_state(id, JobState::Running).await;
 
-    // Somebody else declares it dead, as after a long stall.
+    declare_dead(&engine).await;
+
+    // It notices at its next beat, comes back under a new number and takes the job again.
+    engine.until("the job began again", || async { engine.scene.begun(id) == 2 }).await;
+    engine.scene.gate.add_permits(2);
+    let detail = engine.until_state(id, JobState::Completed).await;
+    assert_eq!(detail.attempts.iter().map(|a| a.end.as_str()).collect::<Vec<_>>(), ["lost", "completed"]);
+    engine.end(worker).await;
+}
+
+/// The process that lost a job claims it again under its new number while the lost attempt, which does not
+/// listen, still ends. Its end once let go of the job by its id alone: the attempt that ran was then in nobody's
+/// hand, no cancellation reached it, and a shutdown did not wait for it.
+async fn a_job_that_returns_to_its_worker_stays_in_hand_when_the_lost_attempt_ends(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::Deaf)).await;
+    engine.until_state(id, JobState::Running).await;
+    declare_dead(&engine).await;
+    engine.until("the job began again", || async { engine.scene.begun(id) == 2 }).await;
+    let then = jobkit::Clock::steady(&*engine.t.clock);
+    let dropped = then + Duration::from_secs(10);
+    engine
+        .until("the lost attempt was dropped", || async { jobkit::Clock::steady(&*engine.t.clock) > dropped })
+        .await;
+
+    engine.t.change(id, Change::Cancel).await;
+
+    let detail = engine.until_state(id, JobState::Cancelled).await;
+    assert_eq!(detail.attempts.iter().map(|a| a.end.as_str()).collect::<Vec<_>>(), ["lost", "cancelled"]);
+    engine.end(worker).await;
+}
+
+/// As somebody else does after a long stall of this worker.
+async fn declare_dead(engine: &Engine) {
     let row = engine.t.store.workers().await.unwrap().remove(0);
     let store = &engine.t.store;
     engine
@@ -81,13 +117,6 @@ async fn a_worker_declared_dead_stops_its_attempts_and_its_report_is_refused(t: 
             }
         })
         .await;
-
-    // It notices at its next beat, comes back under a new number and takes the job again.
-    engine.until("the job began again", || async { engine.scene.begun(id) == 2 }).await;
-    engine.scene.gate.add_permits(2);
-    let detail = engine.until_state(id, JobState::Completed).await;
-    assert_eq!(detail.attempts.iter().map(|a| a.end.as_str()).collect::<Vec<_>>(), ["lost", "completed"]);
-    engine.end(worker).await;
 }
 
 async fn a_wall_clock_set_forward_takes_no_job_from_a_living_worker(t: TestStore) {

@@ -1,5 +1,5 @@
 //! One private PostgreSQL server per test process, in a folder of its own on a free port, and one database
-//! per test, copied from a migrated template.
+//! per test, copied from a migrated template. A test that hurts the server has one of its own.
 //!
 //! A watchdog that holds the other end of a pipe stops the server when the test process is gone, however
 //! it went. Should the watchdog be killed too, the next run sweeps what is left.
@@ -7,8 +7,8 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Once};
 
 use compline::store::Store;
 use compline::store::postgres::{PgOptions, PostgresStore};
@@ -20,7 +20,12 @@ const FOLDER: &str = "compline-test-pg-";
 const SUPERUSER: &str = "postgres";
 const TEMPLATE: &str = "compline_template";
 
+/// Nobody's work is kept longer than the test.
+const CARELESS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
+
 struct Server {
+    postgres: Binaries,
+    folder: PathBuf,
     port: u16,
     databases: AtomicU32,
     /// Its standard input is the pipe whose closing tells it to stop the server.
@@ -60,11 +65,51 @@ pub fn store(url: &str, clock: Arc<dyn Clock>) -> Arc<PostgresStore> {
     PostgresStore::connect(url, &options).unwrap()
 }
 
+/// A server of a test's own, which it may take away and bring back. What was committed outlives that.
+pub struct OwnServer(Server);
+
+impl OwnServer {
+    pub fn start() -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        Self(Server::start_in(&format!("{FOLDER}{}.{number}", std::process::id()), "-c fsync=off"))
+    }
+
+    /// A database without so much as a schema.
+    pub fn url(&self) -> String {
+        self.0.url("postgres")
+    }
+
+    /// As a crash would.
+    pub fn stop(&self) {
+        let data = self.0.folder.join("data");
+        self.0.postgres.run_postgres("pg_ctl", &["-D", text(&data), "-m", "immediate", "-w", "stop"]);
+    }
+
+    pub fn start_again(&self) {
+        assert!(
+            self.0.postgres.start_on(self.0.port, &self.0.folder, "-c fsync=off"),
+            "PostgreSQL does not start"
+        );
+    }
+}
+
 impl Server {
     async fn start() -> Self {
+        let server = Self::start_in(&format!("{FOLDER}{}", std::process::id()), CARELESS);
+        server.run(&format!("CREATE DATABASE {TEMPLATE}")).await;
+        let template = PostgresStore::connect(&server.url(TEMPLATE), &PgOptions::default()).unwrap();
+        template.migrate().await.unwrap();
+        // A template can be copied only while nobody is connected to it.
+        template.close().await;
+        server
+    }
+
+    fn start_in(folder: &str, settings: &str) -> Self {
+        static SWEPT: Once = Once::new();
         let postgres = Binaries::find();
-        sweep(&postgres);
-        let folder = std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id()));
+        SWEPT.call_once(|| sweep(&postgres));
+        let folder = std::env::temp_dir().join(folder);
         postgres.run("mkdir", &["-m", "755", text(&folder)]);
         let data = folder.join("data");
         postgres.run_postgres(
@@ -80,15 +125,9 @@ impl Server {
                 "--locale=C",
             ],
         );
-        let port = postgres.start_on_free_port(&folder, &data);
+        let port = postgres.start_on_free_port(&folder, settings);
         let watchdog = postgres.watch(&folder, &data);
-        let server = Self { port, databases: AtomicU32::new(0), _watchdog: watchdog };
-        server.run(&format!("CREATE DATABASE {TEMPLATE}")).await;
-        let template = PostgresStore::connect(&server.url(TEMPLATE), &PgOptions::default()).unwrap();
-        template.migrate().await.unwrap();
-        // A template can be copied only while nobody is connected to it.
-        template.close().await;
-        server
+        Self { postgres, folder, port, databases: AtomicU32::new(0), _watchdog: watchdog }
     }
 
     fn url(&self, database: &str) -> String {
@@ -158,23 +197,29 @@ impl Binaries {
         self.run(&self.postgres(program), args);
     }
 
-    fn start_on_free_port(&self, folder: &Path, data: &Path) -> u16 {
+    fn start_on_free_port(&self, folder: &Path, settings: &str) -> u16 {
         const TRIES: u32 = 5;
-        let log = folder.join("log");
         for _ in 0..TRIES {
             // Somebody else may take the port before the server does; then there is another one.
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let options = format!(
-                "-p {port} -k {} -c listen_addresses=127.0.0.1 -c max_connections=500 -c shared_buffers=64MB \
-                 -c fsync=off -c synchronous_commit=off -c full_page_writes=off",
-                text(folder)
-            );
-            let args = ["-D", text(data), "-l", text(&log), "-o", &options, "-w", "start"];
-            if self.command(&self.postgres("pg_ctl"), &args).status().unwrap().success() {
+            if self.start_on(port, folder, settings) {
                 return port;
             }
         }
-        panic!("PostgreSQL does not start: {}", std::fs::read_to_string(log).unwrap_or_default());
+        panic!(
+            "PostgreSQL does not start: {}",
+            std::fs::read_to_string(folder.join("log")).unwrap_or_default()
+        );
+    }
+
+    fn start_on(&self, port: u16, folder: &Path, settings: &str) -> bool {
+        let (data, log) = (folder.join("data"), folder.join("log"));
+        let options = format!(
+            "-p {port} -k {} -c listen_addresses=127.0.0.1 -c max_connections=500 -c shared_buffers=64MB {settings}",
+            text(folder)
+        );
+        let args = ["-D", text(&data), "-l", text(&log), "-o", &options, "-w", "start"];
+        self.command(&self.postgres("pg_ctl"), &args).status().unwrap().success()
     }
 
     fn watch(&self, folder: &Path, data: &Path) -> Child {
@@ -201,7 +246,8 @@ impl Binaries {
 fn sweep(postgres: &Binaries) {
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.parse::<u32>().ok());
+        let owner =
+            name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.split('.').next()?.parse::<u32>().ok());
         if let Some(owner) = owner
             && (owner == std::process::id() || !Path::new(&format!("/proc/{owner}")).exists())
         {
