@@ -60,7 +60,7 @@ impl Completer {
             }
         };
         patience.succeeded();
-        self.held.release(worker, batch.iter().map(|report| report.held.job));
+        self.held.release(worker, batch.iter().map(|report| report.held));
         self.capacity.notify_one();
         for id in &finished.refused {
             warn!(job.id = %id, "the report on job {id} was refused: another worker has it");

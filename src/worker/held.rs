@@ -8,7 +8,7 @@ use jobkit::JobId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Claimed, WorkerId};
+use crate::store::{Claimed, Fence, Held, WorkerId};
 
 /// Why an attempt must stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +50,10 @@ pub struct HeldJobs {
     emptied: Notify,
 }
 
-/// A process that lost its lease may claim the same job again under its new number while the lost attempt
-/// still ends: then it has the job twice in hand, and letting go of one must not let go of the other.
-type Hold = (WorkerId, JobId);
+/// A process may have a job in hand twice: it lost its lease and claimed the job again under its new number
+/// while the lost attempt still ends, or it claimed anew what it has just recorded as given back. Letting go
+/// of one must not let go of the other, so a hold is named by its claim.
+type Hold = (WorkerId, JobId, Fence);
 
 #[derive(Default)]
 struct State {
@@ -76,7 +77,7 @@ impl HeldJobs {
                 let switch = Arc::new(Switch::default());
                 let entry = Entry { queue: queue.clone(), switch: switch.clone() };
                 // A claim that a crash of the database undid may be made again: counted once.
-                new += usize::from(state.by_id.insert((worker, job.id), entry).is_none());
+                new += usize::from(state.by_id.insert((worker, job.id, job.fence), entry).is_none());
                 (job, switch)
             })
             .collect();
@@ -86,10 +87,10 @@ impl HeldJobs {
     }
 
     /// Lets go of jobs whose end is recorded.
-    pub fn release(&self, worker: WorkerId, ids: impl IntoIterator<Item = JobId>) {
+    pub fn release(&self, worker: WorkerId, jobs: impl IntoIterator<Item = Held>) {
         let mut state = self.lock();
-        for id in ids {
-            if let Some(entry) = state.by_id.remove(&(worker, id))
+        for Held { job, fence } in jobs {
+            if let Some(entry) = state.by_id.remove(&(worker, job, fence))
                 && let Some(count) = state.by_queue.get_mut(&entry.queue)
             {
                 *count -= 1;
@@ -116,18 +117,21 @@ impl HeldJobs {
     }
 
     pub fn ids_of(&self, worker: WorkerId) -> Vec<JobId> {
-        self.lock().by_id.keys().filter(|(holder, _)| *holder == worker).map(|(_, id)| *id).collect()
+        self.lock().by_id.keys().filter(|(holder, ..)| *holder == worker).map(|(_, id, _)| *id).collect()
     }
 
-    pub fn stop(&self, worker: WorkerId, id: JobId, reason: StopReason) {
-        if let Some(job) = self.lock().by_id.get(&(worker, id)) {
-            job.switch.stop(reason);
+    pub fn stop(&self, worker: WorkerId, id: JobId, reason: &StopReason) {
+        // Rare enough to look at all of them.
+        for ((holder, job, _), entry) in &self.lock().by_id {
+            if *holder == worker && *job == id {
+                entry.switch.stop(reason.clone());
+            }
         }
     }
 
     /// Tells every attempt of this worker, or of all, to stop.
     pub fn stop_all(&self, worker: Option<WorkerId>, reason: &StopReason) {
-        for ((holder, _), job) in &self.lock().by_id {
+        for ((holder, ..), job) in &self.lock().by_id {
             if worker.is_none_or(|worker| worker == *holder) {
                 job.switch.stop(reason.clone());
             }
@@ -145,5 +149,41 @@ impl HeldJobs {
             }
             emptied.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(fence: i32) -> Claimed {
+        Claimed {
+            id: JobId(uuid::Uuid::nil()),
+            fence: Fence(fence),
+            kind: "k".into(),
+            queue: "q".into(),
+            args: "{}".into(),
+            attempt: 1,
+            max_attempts: 3,
+            tenant: None,
+            tags: Vec::new(),
+            metadata: None,
+        }
+    }
+
+    #[test]
+    fn letting_go_of_a_claim_leaves_the_next_claim_of_the_job_in_hand() {
+        let held = HeldJobs::default();
+        let worker = WorkerId(1);
+        held.hold(worker, "q", vec![claim(1)]);
+        let (_, switch) = held.hold(worker, "q", vec![claim(2)]).remove(0);
+
+        held.release(worker, [claim(1).held()]);
+
+        assert_eq!((held.len(), held.in_queue("q")), (1, 1));
+        held.stop(worker, claim(2).id, &StopReason::TimedOut);
+        assert_eq!(switch.reason(), Some(&StopReason::TimedOut));
+        held.release(worker, [claim(2).held()]);
+        assert!(held.is_empty());
     }
 }

@@ -97,7 +97,7 @@ impl LeaseKeeper {
                 Ok(Beat::Holds { cancel }) => {
                     *renewed = now;
                     for (job, reason) in cancel {
-                        self.held.stop(worker, job, StopReason::Cancelled(reason));
+                        self.held.stop(worker, job, &StopReason::Cancelled(reason));
                     }
                     return Kept::Renewed;
                 }
