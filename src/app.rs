@@ -98,7 +98,7 @@ impl App {
             keyring: self.keyring.clone(),
             queue: self.queue.clone(),
             artifacts: self.artifacts.clone(),
-            patience: STOPPING,
+            patience: STOPPING.min(worker.lease / 4),
         };
         let attempts = Arc::new(attempts);
         let summary = Worker { store, clock, wake, attempts, options: worker }.run(until).await;

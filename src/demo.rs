@@ -110,6 +110,12 @@ async fn serve_until_ended(app: &App, settings: &Settings, shown: &[Shown]) -> R
         Ok::<_, DemoError>(())
     };
     let options = RunOptions { stop: stop.clone(), ..RunOptions::default() };
+    let ended = async {
+        let ended = ended.await;
+        // Also when it could not look: nobody else would stop the serving.
+        stop.cancel();
+        ended
+    };
     let (served, ended) = tokio::join!(app.serve(settings, options), ended);
     served?;
     ended

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jobkit::{ArgsError, Clock, IdGenerator, JobId, NewJob, Period, Policy, Registry, Unique, When};
+use jobkit::{
+    ArgsError, Clock, IdGenerator, JobId, NewJob, OnConflict, Period, Policy, Registry, Unique, When,
+};
 use sha2::{Digest, Sha256};
 
 use crate::seal::{Keyring, Part, SealError};
@@ -174,6 +177,7 @@ impl Queue {
 
 const MOST_ARGS_BYTES: usize = 1 << 20;
 const MOST_METADATA_BYTES: usize = 16 << 10;
+const LONGEST_DELAY: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 fn invalid<T>(field: &'static str, problem: impl Into<String>) -> Result<T, QueueError> {
     Err(QueueError::Invalid { field, problem: problem.into() })
@@ -195,6 +199,9 @@ fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
         && !(1..=1_000).contains(&attempts)
     {
         return invalid("max_attempts", format!("{attempts}; use 1 to 1000"));
+    }
+    if matches!(job.when, When::After(delay) if delay > LONGEST_DELAY) {
+        return invalid("when", "at most 100 years from now");
     }
     if job.unique_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 512) {
         return invalid("unique_key", "must be 1 to 512 bytes");
@@ -230,6 +237,13 @@ fn unique_row(job: &NewJob, args: &str, policy: &Policy, now: i64) -> Result<Opt
     };
     if !rule.by_args && job.unique_key.is_none() && job.unique.is_some() {
         return invalid("unique", "needs a unique_key, or by_args = true");
+    }
+    if policy.encrypted && rule.on_conflict == OnConflict::Replace {
+        // What is sealed for one job does not open for another.
+        return invalid(
+            "unique",
+            "an encrypted job cannot replace another; use on_conflict = return_existing",
+        );
     }
     let release = match rule.period {
         Some(period) => Release::At(period_end(period, now)?),

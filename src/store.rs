@@ -10,6 +10,7 @@
 //!
 //! Every verb that changes something writes its audit entry in the same transaction.
 
+mod fault;
 pub mod postgres;
 pub mod sqlite;
 pub mod transaction;
@@ -104,7 +105,7 @@ pub trait Store: Send + Sync + 'static {
     /// Makes due jobs available, up to `limit`.
     async fn stage(&self, limit: usize) -> Result<Staged>;
 
-    /// Queues that have a job to claim, paused ones included.
+    /// Queues that have a job to claim, paused ones left out.
     async fn ready_queues(&self) -> Result<Vec<String>>;
 
     /// Deletes finished jobs older than the rules allow with all that belongs to them, up to `limit`, of
@@ -120,7 +121,7 @@ pub trait Store: Send + Sync + 'static {
     async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()>;
     /// Inserts the children and the step that made them in one transaction. A step that has its result
     /// already has its children too, and nothing is inserted again.
-    async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<()>;
+    async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>>;
 
     // What people and programs ask.
 

@@ -97,6 +97,9 @@ async fn tell(store: Arc<dyn Store>, mut news: mpsc::UnboundedReceiver<String>, 
             // The poll finds the job if this does not.
             if let Err(problem) = store.wake(&queue).await {
                 tracing::debug!("waking {queue} failed: {problem}");
+                if stop.is_cancelled() {
+                    return;
+                }
             }
         }
     }

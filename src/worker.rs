@@ -91,6 +91,7 @@ impl Worker {
             held: held.clone(),
             bell: self.wake.bell(),
             info: self.info(),
+            patience: self.attempts.patience,
             lease,
         };
         let keeper = Service::start("lease", |stop| keeper.run(stop));
@@ -130,7 +131,7 @@ impl Worker {
                 let reports = reports.clone();
                 tokio::spawn(async move {
                     let worker = slotted.ready.worker;
-                    let report = attempts.attempt(slotted.ready).await;
+                    let report = attempts.attempt_or_panic(slotted.ready).await;
                     pace.ran(report.ran);
                     drop(slotted.slot);
                     capacity.notify_one();
@@ -145,6 +146,7 @@ impl Worker {
             held: held.clone(),
             reports: Mutex::new(Some(reports)),
             grace: self.options.shutdown_grace,
+            patience: self.attempts.patience,
             hard: until.hard.clone(),
             clock: self.clock.clone(),
         };
@@ -196,6 +198,7 @@ struct Closing {
     held: Arc<HeldJobs>,
     reports: Mutex<Option<mpsc::UnboundedSender<(WorkerId, Report)>>>,
     grace: Duration,
+    patience: Duration,
     hard: CancellationToken,
     clock: Arc<dyn Clock>,
 }
@@ -225,7 +228,8 @@ impl Closing {
             () = self.hard.cancelled() => {}
         }
         self.held.stop_all(None, &StopReason::Shutdown);
-        let last = self.grace.max(Duration::from_secs(1));
+        // As long as a job may take to stop, and its report to be recorded.
+        let last = self.patience + Duration::from_secs(2);
         tokio::select! {
             () = self.held.wait_until_empty() => {}
             () = self.clock.sleep(last) => {

@@ -69,6 +69,13 @@ BEGIN
     IF NOT isfinite(v_due) THEN
         RAISE EXCEPTION 'options.run_at: must be a moment, not infinity' USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    -- A time in the past is now: it must not be a way to the front of the queue.
+    v_due := greatest(v_due, now());
+    IF cardinality(v_tags) > 32 OR length(options ->> 'tenant') > 128 OR pg_column_size(options -> 'metadata') > 16384
+       OR coalesce(jsonb_typeof(options -> 'metadata'), 'object') <> 'object' THEN
+        RAISE EXCEPTION 'options: at most 32 tags, a tenant of 128 characters, and metadata that is an object of 16 KiB'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     IF options ? 'unique_key' AND (jsonb_typeof(options -> 'unique_key') <> 'string'
                                    OR length(options ->> 'unique_key') NOT BETWEEN 1 AND 512) THEN
         RAISE EXCEPTION 'options.unique_key: must be a text of 1 to 512 characters'

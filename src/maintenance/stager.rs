@@ -13,6 +13,7 @@ use crate::wake::Wake;
 
 /// Another process may schedule a job that is due before ours; it is found after this long at the latest.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+const LOCKED_SLEEP: Duration = Duration::from_millis(50);
 const BATCH: usize = 1_000;
 
 pub struct Stager {
@@ -34,6 +35,8 @@ impl Stager {
                     }
                     match staged.count {
                         BATCH => Duration::ZERO,
+                        // What is due and was not staged is locked by somebody; asking without a pause would spin.
+                        0 if staged.next == Some(Duration::ZERO) => LOCKED_SLEEP,
                         _ => staged.next.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP),
                     }
                 }

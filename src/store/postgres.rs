@@ -58,6 +58,8 @@ pub struct PostgresStore {
     claims: PgPool,
     hot: PgPool,
     cold: PgPool,
+    /// A beat must not wait for a connection behind statements that wait for a lock.
+    beats: PgPool,
     manual_clock: Option<Arc<dyn Clock>>,
     gather: Gather,
     this: Weak<PostgresStore>,
@@ -88,13 +90,16 @@ impl PostgresStore {
             ("enable_mergejoin", "off"),
             ("enable_bitmapscan", "off"),
             ("jit", "off"),
+            // A caller may keep a transaction open for as long as it likes; the engine goes on without its rows.
+            ("lock_timeout", "5s"),
         ];
         let claims: Vec<_> = hot.iter().copied().chain([("synchronous_commit", "off")]).collect();
         let cold = [("plan_cache_mode", "force_custom_plan"), ("random_page_cost", "1.1"), ("jit", "off")];
         Ok(Arc::new_cyclic(|this| Self {
             claims: pool(2, &claims),
             hot: pool(4, &hot),
-            cold: pool(options.connections, &cold),
+            cold: pool(options.connections.max(2), &cold),
+            beats: pool(1, &hot),
             manual_clock: options.manual_clock.clone(),
             gather: Gather::default(),
             this: this.clone(),
@@ -286,24 +291,30 @@ impl Store for PostgresStore {
         lease::save_progress(self, held, progress).await
     }
 
-    async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<()> {
+    async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>> {
         let doing = "enqueueing children";
         let mut tx = self.hot.begin().await.map_err(failed(doing))?;
         // After an answer that was lost the children are there, and so is the step that made them.
-        let made: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM compline.job_step WHERE job_id = $1 AND name = $2 AND result IS NOT NULL)",
+        let made: Option<String> = sqlx::query_scalar(
+            "SELECT result::text FROM compline.job_step WHERE job_id = $1 AND name = $2 AND result IS NOT NULL",
         )
         .bind(held.job.0)
         .bind(&step.name)
-        .fetch_one(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await
         .map_err(failed(doing))?;
-        lease::save_step_on(&mut tx, held, step).await?;
-        if made {
-            return tx.commit().await.map_err(failed(doing));
-        }
-        insert::insert(&mut tx, self.time(), rows, by).await?;
-        tx.commit().await.map_err(failed(doing))
+        let ids: Vec<JobId> = match made {
+            Some(made) => serde_json::from_str(&made)
+                .map_err(|cause| StoreError::Database { doing, cause: cause.into() })?,
+            None => {
+                let inserted = insert::insert(&mut tx, self.time(), rows, by).await?;
+                inserted.iter().map(|child| child.id).collect()
+            }
+        };
+        let step = StepRecord { result: Some(serde_json::json!(ids)), ..step.clone() };
+        lease::save_step_on(&mut tx, held, &step).await?;
+        tx.commit().await.map_err(failed(doing))?;
+        Ok(ids)
     }
 
     async fn job(&self, id: JobId) -> Result<Option<JobDetail>> {
@@ -366,6 +377,7 @@ impl Store for PostgresStore {
         self.claims.close().await;
         self.hot.close().await;
         self.cold.close().await;
+        self.beats.close().await;
     }
 }
 

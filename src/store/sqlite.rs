@@ -294,7 +294,7 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<()> {
+    async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>> {
         let (step, rows, by) = (step.clone(), rows.to_vec(), by.clone());
         self.write("spawning children", move |tx, now| {
             async move { step::spawn(tx, now, held, &step, &rows, &by).await }.boxed()

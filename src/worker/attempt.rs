@@ -29,7 +29,22 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    pub async fn attempt(self: &Arc<Self>, ready: Ready) -> Report {
+    /// A panic of ours, or of a job's value as it is dropped, ends this attempt and not the worker's hold on it.
+    pub async fn attempt_or_panic(self: &Arc<Self>, ready: Ready) -> Report {
+        let (held, attempt, max_attempts) = (ready.job.held(), ready.job.attempt, ready.job.max_attempts);
+        let started = self.clock.steady();
+        match AssertUnwindSafe(self.attempt(ready)).catch_unwind().await {
+            Ok(report) => report,
+            Err(panic) => {
+                let ended = Ended::from(Err(panic));
+                let end = decide(ended, None, attempt, max_attempts, &Policy::default(), draw(&held));
+                let ran = self.clock.steady().saturating_sub(started);
+                Report { held, attempt, end, ran, log: Vec::new() }
+            }
+        }
+    }
+
+    async fn attempt(self: &Arc<Self>, ready: Ready) -> Report {
         let Ready { job, switch, .. } = ready;
         let started = self.clock.steady();
         let held = job.held();
@@ -46,6 +61,11 @@ impl Attempts {
         mut job: Claimed,
         switch: &Switch,
     ) -> (Ended, Arc<Policy>, Vec<jobkit::LogLine>) {
+        if switch.reason().is_some() {
+            // Stopped while it waited for a slot: it does not begin.
+            let stopped = Failure::Interrupted("stopped before it began".into());
+            return (Ended::Failed(stopped), Arc::default(), Vec::new());
+        }
         let Some(kind) = self.registry.get(&job.kind) else {
             // Another worker may know it; until then this is a failure like any other.
             let problem = format!("kind `{}` is not known to this worker", job.kind);
@@ -153,21 +173,26 @@ pub fn decide(
     draw: f64,
 ) -> End {
     let failed = |error: String, after: Option<Duration>| match attempt >= max_attempts {
-        true => End::Discarded { error },
-        false => End::Retry { after: after.unwrap_or_else(|| policy.backoff.delay(attempt, draw)), error },
+        true => End::Discarded { error: storable(error) },
+        false => End::Retry {
+            after: after.unwrap_or_else(|| policy.backoff.delay(attempt, draw)).min(LONGEST_WAIT),
+            error: storable(error),
+        },
     };
     match (ended, stopped) {
         // What was done is done, whoever asked it to stop meanwhile.
         (Ended::Done(Outcome::Completed(result)), _) => {
             End::Completed { result: result.map(|value| value.to_string()) }
         }
-        (Ended::Done(Outcome::Cancelled(reason)), _) => End::Cancelled { reason },
+        (Ended::Done(Outcome::Cancelled(reason)), _) => End::Cancelled { reason: storable(reason) },
         (Ended::Failed(Failure::Permanent(_)), Some(StopReason::Cancelled(reason))) => {
             End::Cancelled { reason: reason.clone() }
         }
-        (Ended::Failed(failure @ Failure::Permanent(_)), _) => End::Discarded { error: failure.chain() },
+        (Ended::Failed(failure @ Failure::Permanent(_)), _) => {
+            End::Discarded { error: storable(failure.chain()) }
+        }
         (_, Some(StopReason::Cancelled(reason))) => End::Cancelled { reason: reason.clone() },
-        (Ended::Done(Outcome::Snooze(after)), _) => End::Snooze { after },
+        (Ended::Done(Outcome::Snooze(after)), _) => End::Snooze { after: after.min(LONGEST_WAIT) },
         (Ended::Done(Outcome::WaitFor(jobs)), _) => End::WaitFor(jobs),
         (_, Some(StopReason::Shutdown | StopReason::LeaseLost)) => End::GiveBack,
         (Ended::Failed(Failure::Interrupted(_)) | Ended::Dropped, Some(StopReason::TimedOut)) => {
@@ -180,6 +205,19 @@ pub fn decide(
         }
         (Ended::Failed(failure @ Failure::Transient(_)), _) => failed(failure.chain(), None),
         (Ended::Panicked(text), _) => failed(format!("panicked: {text}"), None),
+    }
+}
+
+/// A provider may say anything; beyond this no database can add it to a date.
+const LONGEST_WAIT: Duration = Duration::from_secs(10 * 366 * 86_400);
+
+/// The first of an error's words, in letters that every database can hold.
+fn storable(text: String) -> String {
+    const MOST: usize = 16 << 10;
+    let text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    match text.char_indices().map(|(at, _)| at).find(|at| *at >= MOST) {
+        Some(end) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jobkit::Clock;
 use tokio::sync::{Notify, mpsc};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::held::HeldJobs;
-use crate::service::Patience;
-use crate::store::{End, Report, Store, WorkerId};
+use crate::service::{Patience, chain};
+use crate::store::{End, Finished, Report, Store, StoreError, WorkerId};
 use crate::wake::Wake;
 
 /// Larger batches cost more latency than they save work.
@@ -22,9 +22,9 @@ pub struct Tally {
     pub failed: AtomicU64,
     pub discarded: AtomicU64,
     pub cancelled: AtomicU64,
-    pub refused: AtomicU64,
 }
 
+#[derive(Clone)]
 pub struct Completer {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
@@ -46,26 +46,69 @@ impl Completer {
             while let Some((worker, _)) = waiting.last() {
                 let worker = *worker;
                 let start = waiting.partition_point(|(other, _)| *other < worker);
-                let batch: Vec<_> = waiting.drain(start..).map(|(_, report)| report).collect();
-                self.record(worker, &batch, &mut patience).await;
+                let mut batch: Vec<_> = waiting.drain(start..).map(|(_, report)| report).collect();
+                // Everybody who locks several jobs locks them in this order.
+                batch.sort_by_key(|report| report.held.job);
+                self.record(worker, batch, &mut patience).await;
             }
         }
     }
 
-    async fn record(&self, worker: WorkerId, batch: &[Report], patience: &mut Patience) {
-        let finished = loop {
-            match self.store.finish(worker, batch).await {
-                Ok(finished) => break finished,
-                Err(problem) => patience.failed(&problem).await,
+    /// Tries until the batch is recorded. What the database will never take, and what waits for somebody's
+    /// lock, is found by halves, so that one report does not keep the others.
+    async fn record(&self, worker: WorkerId, mut batch: Vec<Report>, patience: &mut Patience) {
+        loop {
+            let problem = match self.store.finish(worker, &batch).await {
+                Ok(finished) => {
+                    patience.succeeded();
+                    return self.recorded(worker, &batch, &finished);
+                }
+                Err(problem) => problem,
+            };
+            let lasting = problem.blames_the_data();
+            if !lasting && !problem.blames_a_lock() {
+                patience.failed(&problem).await;
+            } else if batch.len() > 1 {
+                let rest = batch.split_off(batch.len() / 2);
+                Box::pin(self.record(worker, batch, patience)).await;
+                batch = rest;
+            } else if lasting {
+                let Some(report) = batch.first_mut() else { return };
+                let held = report.held;
+                match unrecordable(report, &problem) {
+                    Some(instead) => *report = instead,
+                    // It runs again when this process ends; until then a person reads the log.
+                    None => return self.held.release(worker, [held]),
+                }
+            } else {
+                return self.record_later(worker, batch);
             }
-        };
-        patience.succeeded();
+        }
+    }
+
+    /// Apart from the others: whoever holds the row may do so for long.
+    fn record_later(&self, worker: WorkerId, batch: Vec<Report>) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            let mut patience = Patience::new("recording a result whose job is locked", this.clock.clone());
+            let finished = loop {
+                match this.store.finish(worker, &batch).await {
+                    Ok(finished) => break finished,
+                    Err(problem) => patience.failed(&problem).await,
+                }
+            };
+            patience.succeeded();
+            this.recorded(worker, &batch, &finished);
+        });
+    }
+
+    fn recorded(&self, worker: WorkerId, batch: &[Report], finished: &Finished) {
         self.held.release(worker, batch.iter().map(|report| report.held));
         self.capacity.notify_one();
         for id in &finished.refused {
             warn!(job.id = %id, "the report on job {id} was refused: another worker has it");
         }
-        self.count(batch, finished.refused.len());
+        self.count(batch.iter().filter(|report| !finished.refused.contains(&report.held.job)));
         for queue in &finished.woken {
             self.wake.wake(queue);
         }
@@ -74,7 +117,7 @@ impl Completer {
         }
     }
 
-    fn count(&self, batch: &[Report], refused: usize) {
+    fn count<'a>(&self, batch: impl Iterator<Item = &'a Report>) {
         let mut counts = [0_u64; 4];
         for report in batch {
             match report.end {
@@ -90,6 +133,20 @@ impl Completer {
         for (field, count) in fields.into_iter().zip(counts) {
             field.fetch_add(count, Ordering::Relaxed);
         }
-        tally.refused.fetch_add(refused as u64, Ordering::Relaxed);
+    }
+}
+
+/// What to record instead of an end that the database will not take; none when it refuses that too.
+fn unrecordable(report: &Report, problem: &StoreError) -> Option<Report> {
+    const MARK: &str = "how it ended could not be recorded";
+    let id = report.held.job;
+    let cause = chain(problem);
+    error!(job.id = %id, "{MARK} of job {id}: {cause}");
+    match &report.end {
+        End::Discarded { error } if error.starts_with(MARK) => None,
+        _ => {
+            let end = End::Discarded { error: format!("{MARK}: {}", cause.replace('\0', "")) };
+            Some(Report { held: report.held, attempt: report.attempt, end, ran: report.ran, log: Vec::new() })
+        }
     }
 }

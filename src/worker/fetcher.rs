@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::buffer::{Buffer, Ready};
-use super::held::HeldJobs;
+use super::held::{HeldJobs, StopReason};
 use super::pace::Pace;
 use crate::service::Patience;
 use crate::store::{Store, WorkerId};
@@ -113,6 +113,11 @@ impl Fetcher {
                 hot.remove(queue);
             }
             let held = self.held.hold(worker, queue, batch);
+            // The keeper says that the lease is lost before it stops what is in hand: so either it stops these,
+            // or we see that we must.
+            if *self.lease.borrow() != Some(worker) {
+                self.held.stop_all(Some(worker), &StopReason::LeaseLost);
+            }
             self.buffer.push(held.into_iter().map(|(job, switch)| Ready { worker, job, switch }));
         }
         Ok(any_room)

@@ -1,6 +1,7 @@
 //! The jobs this process holds: claimed, running, or ended and not yet recorded.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -70,18 +71,16 @@ impl HeldJobs {
     pub fn hold(&self, worker: WorkerId, queue: &str, batch: Vec<Claimed>) -> Vec<(Claimed, Arc<Switch>)> {
         let queue: Arc<str> = queue.into();
         let mut state = self.lock();
-        let mut new = 0;
-        let held: Vec<_> = batch
-            .into_iter()
-            .map(|job| {
+        let mut held = Vec::with_capacity(batch.len());
+        for job in batch {
+            // A claim that a crash of the database undid may be made again: the first attempt has it in hand.
+            if let MapEntry::Vacant(free) = state.by_id.entry((worker, job.id, job.fence)) {
                 let switch = Arc::new(Switch::default());
-                let entry = Entry { queue: queue.clone(), switch: switch.clone() };
-                // A claim that a crash of the database undid may be made again: counted once.
-                new += usize::from(state.by_id.insert((worker, job.id, job.fence), entry).is_none());
-                (job, switch)
-            })
-            .collect();
-        *state.by_queue.entry(queue).or_default() += new;
+                free.insert(Entry { queue: queue.clone(), switch: switch.clone() });
+                held.push((job, switch));
+            }
+        }
+        *state.by_queue.entry(queue).or_default() += held.len();
         self.count.store(state.by_id.len(), Ordering::Release);
         held
     }
@@ -97,8 +96,9 @@ impl HeldJobs {
             }
         }
         let left = state.by_id.len();
-        drop(state);
+        // Under the lock, or a claim in between is overwritten and a shutdown leaves it behind.
         self.count.store(left, Ordering::Release);
+        drop(state);
         if left == 0 {
             self.emptied.notify_waiters();
         }

@@ -61,16 +61,16 @@ impl Host for AttemptHost {
             let queue = &self.engine.queue;
             let rows =
                 queue.rows(children.collect()).map_err(|error| HostError::Refused(error.to_string()))?;
-            let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
             let record = StepRecord {
                 name: step.into(),
                 key: ctx.step_key(step),
-                result: serde_json::to_value(&ids).ok(),
+                // The store knows which of them were there already.
+                result: None,
                 attempt: ctx.job().attempt,
                 at: ctx.clock().now(),
             };
             let by = Actor(format!("job:{}", self.held.job));
-            self.engine.store.spawn(self.held, &record, &rows, &by).await?;
+            let ids = self.engine.store.spawn(self.held, &record, &rows, &by).await?;
             queue.wake_for(&rows);
             Ok(ids)
         }

@@ -23,6 +23,8 @@ pub struct LeaseKeeper {
     pub held: Arc<HeldJobs>,
     pub bell: Arc<Bell>,
     pub info: WorkerInfo,
+    /// How long attempts may take to stop: the lease counts as lost that much before its end.
+    pub patience: Duration,
     pub lease: watch::Sender<Option<WorkerId>>,
 }
 
@@ -81,7 +83,7 @@ impl LeaseKeeper {
         let retry = self.info.lease / 20;
         loop {
             let now = self.clock.steady();
-            let left = (*renewed + self.info.lease).saturating_sub(now);
+            let left = (*renewed + self.info.lease).saturating_sub(now + self.patience);
             if left.is_zero() {
                 warn!(
                     worker.id = worker.0,

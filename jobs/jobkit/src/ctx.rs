@@ -120,7 +120,10 @@ impl Ctx {
     {
         let found = match self.recall(name).await? {
             Some(StepRecord { result: Some(result), .. }) => return remembered(name, result),
-            Some(_) => look(self.step_key(name)).await.map_err(Into::into)?,
+            Some(_) => {
+                self.stop_if_cancelled()?;
+                look(self.step_key(name)).await.map_err(Into::into)?
+            }
             None => {
                 self.stop_if_cancelled()?;
                 self.remember::<T>(name, None).await?;
@@ -149,6 +152,9 @@ impl Ctx {
 
     /// How each of these ended, in the order asked.
     pub async fn children(&self, ids: &[JobId]) -> Result<Vec<ChildResult>, Failure> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         Ok(self.host.children(ids).await?)
     }
 

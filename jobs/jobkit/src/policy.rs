@@ -93,7 +93,7 @@ impl Backoff {
     pub fn delay(&self, attempt: u16, draw: f64) -> Duration {
         let exponent = i32::from(attempt.saturating_sub(1));
         let plain = (self.first.as_secs_f64() * self.factor.powi(exponent)).min(self.longest.as_secs_f64());
-        Duration::from_secs_f64(plain * (1.0 + self.jitter * (2.0 * draw - 1.0)))
+        Duration::try_from_secs_f64(plain * (1.0 + self.jitter * (2.0 * draw - 1.0))).unwrap_or(self.longest)
     }
 }
 

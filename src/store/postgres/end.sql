@@ -23,6 +23,7 @@ attempts AS (
            log::json
     FROM ended
 ),
+requests AS (DELETE FROM compline.cancel_request c USING ended e WHERE c.job_id = e.id),
 keys AS (
     DELETE FROM compline.unique_key k USING ended e
     WHERE e.unique_key IS NOT NULL AND k.key = e.unique_key AND k.job_id = e.id

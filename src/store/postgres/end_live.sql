@@ -12,6 +12,7 @@ history AS (
            claimed_at, coalesce($1::timestamptz, now()), kind, queue, args, unique_key, unique_release, tenant, tags, metadata, $5
     FROM ended
 ),
+requests AS (DELETE FROM compline.cancel_request c USING ended e WHERE c.job_id = e.id),
 keys AS (
     DELETE FROM compline.unique_key k USING ended e
     WHERE e.unique_key IS NOT NULL AND k.key = e.unique_key AND k.job_id = e.id

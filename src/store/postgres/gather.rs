@@ -112,9 +112,17 @@ async fn insert_together(store: &PostgresStore, group: Vec<Waiting>, by: &Actor)
             }
         }
         // One caller's bad row must not be another's failure.
-        Err(_) => {
+        Err(problem) if problem.blames_the_data() => {
             for waiting in group {
                 let _ = waiting.answer.send(store.insert_now(&waiting.rows, by).await);
+            }
+        }
+        // Whether it was committed is not known, so nothing may be inserted again; each caller decides.
+        Err(problem) => {
+            let cause = crate::service::chain(&problem);
+            for waiting in group {
+                let doing = "enqueueing jobs together with others";
+                let _ = waiting.answer.send(Err(StoreError::Database { doing, cause: cause.clone().into() }));
             }
         }
     }

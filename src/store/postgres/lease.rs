@@ -83,7 +83,7 @@ pub async fn beat(store: &PostgresStore, worker: WorkerId) -> Result<Beat> {
     )
     .bind(store.time())
     .bind(worker.0)
-    .execute(&store.hot)
+    .execute(&store.beats)
     .await
     .map_err(failed(doing))?;
     if alive.rows_affected() == 0 {
@@ -94,7 +94,7 @@ pub async fn beat(store: &PostgresStore, worker: WorkerId) -> Result<Beat> {
          JOIN compline.job j ON j.id = c.job_id WHERE j.worker = $1 AND j.state = 'running'",
     )
     .bind(worker.0)
-    .fetch_all(&store.hot)
+    .fetch_all(&store.beats)
     .await
     .map_err(failed(doing))?;
     Ok(Beat::Holds { cancel: cancel.iter().map(|row| (JobId(row.get(0)), row.get(1))).collect() })
@@ -265,6 +265,12 @@ fn read_claim(row: &sqlx::postgres::PgRow, queue: &str) -> sqlx::Result<Claimed>
 pub async fn give_back_unheld(store: &PostgresStore, worker: WorkerId, held: &[JobId]) -> Result<u64> {
     let doing = "giving back jobs that are not in hand";
     let mut tx = store.cold.begin().await.map_err(failed(doing))?;
+    // Waits for a claim that is still under way behind a connection that broke.
+    sqlx::query("SELECT FROM compline.worker WHERE id = $1 FOR UPDATE")
+        .bind(worker.0)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed(doing))?;
     let given: Vec<Uuid> = sqlx::query_scalar(
         "UPDATE compline.job SET state = 'available', worker = NULL, claimed_at = NULL, attempt = attempt - 1
          WHERE worker = $1 AND state = 'running' AND id <> ALL ($2) RETURNING id",

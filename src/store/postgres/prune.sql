@@ -24,6 +24,12 @@ keys AS (
     DELETE FROM compline.unique_key k USING gone g
     WHERE g.unique_key IS NOT NULL AND k.key = g.unique_key AND k.job_id = g.id AND k.release <> 'at'
 ),
+lapsed AS (DELETE FROM compline.unique_key WHERE until <= coalesce($1::timestamptz, now())),
+answered AS (
+    -- A job that completed although somebody wanted it cancelled.
+    DELETE FROM compline.cancel_request c
+    WHERE NOT EXISTS (SELECT FROM compline.job j WHERE j.id = c.job_id)
+),
 entry AS (
     INSERT INTO compline.audit_entry (at, actor, action, object, outcome, jobs)
     SELECT coalesce($1::timestamptz, now()), 'system', 'job.prune', 'job', 'ok', array_agg(id)

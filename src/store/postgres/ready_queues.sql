@@ -1,4 +1,4 @@
--- Queues with something to claim, one index probe per queue. Index: job_ready.
+-- Queues with something to claim, not paused, one index probe per queue. Index: job_ready.
 WITH RECURSIVE q AS (
     (SELECT queue FROM compline.job WHERE state = 'available' ORDER BY queue LIMIT 1)
     UNION ALL
@@ -7,3 +7,4 @@ WITH RECURSIVE q AS (
     FROM q WHERE q.queue IS NOT NULL
 )
 SELECT queue FROM q WHERE queue IS NOT NULL
+  AND NOT EXISTS (SELECT FROM compline.queue p WHERE p.name = q.queue AND p.paused_at IS NOT NULL)

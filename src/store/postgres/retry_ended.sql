@@ -8,7 +8,7 @@ INSERT INTO compline.job
     (id, state, fence, attempt, max_attempts, budget, priority, rank, run_at, created_at, kind, queue, args, unique_key,
      unique_release, tenant, tags, metadata)
 SELECT id, 'available', fence, attempt,
-       CASE WHEN attempt >= max_attempts THEN least(attempt + budget, 32767) ELSE max_attempts END,
+       CASE WHEN attempt >= max_attempts THEN least(attempt::integer + budget, 32767) ELSE max_attempts END,
        budget, priority, coalesce($1::timestamptz, now()) + (priority - 5) * interval '1 minute',
        coalesce($1::timestamptz, now()), created_at, kind, queue, args, unique_key, unique_release, tenant, tags, metadata
 FROM back

@@ -1,4 +1,4 @@
--- The queues with a job to claim: one seek in job_ready per queue.
+-- The queues with a job to claim, paused ones left out: one seek in job_ready per queue.
 WITH RECURSIVE ready (name) AS (
     SELECT (SELECT min(queue) FROM job WHERE state = 'available')
     UNION ALL
@@ -7,3 +7,4 @@ WITH RECURSIVE ready (name) AS (
     WHERE ready.name IS NOT NULL
 )
 SELECT name FROM ready WHERE name IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM queue AS paused WHERE paused.name = ready.name AND paused.paused_at IS NOT NULL)

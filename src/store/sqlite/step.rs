@@ -52,7 +52,7 @@ pub(super) async fn spawn(
     step: &StepRecord,
     rows: &[NewRow],
     by: &Actor,
-) -> Done<()> {
+) -> Done<Vec<JobId>> {
     let standing = sqlx::query(STEP_DONE)
         .bind(held.job.0)
         .bind(held.fence.0)
@@ -63,12 +63,13 @@ pub(super) async fn spawn(
         return Err(StoreError::LeaseLost.into());
     }
     // The children are there too: the answer of an earlier try was lost on the way.
-    if standing.try_get("done")? {
-        return Ok(());
+    if let Some(done) = standing.try_get::<Option<String>, _>("done")? {
+        return Ok(serde_json::from_str(&done)?);
     }
-    save_step(tx, held, step).await?;
-    insert::insert(tx, now, rows, by).await?;
-    Ok(())
+    let ids: Vec<_> = insert::insert(tx, now, rows, by).await?.iter().map(|child| child.id).collect();
+    let step = StepRecord { result: Some(serde_json::to_value(&ids)?), ..step.clone() };
+    save_step(tx, held, &step).await?;
+    Ok(ids)
 }
 
 fn held_or_lost(rows: u64) -> Done<()> {

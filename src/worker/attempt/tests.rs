@@ -54,6 +54,23 @@ fn failures_are_retried_until_the_attempts_are_used_up_and_permanent_ones_never(
 }
 
 #[test]
+fn what_no_database_could_record_is_made_recordable() {
+    let error = |end| match end {
+        End::Discarded { error } => error,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(error(ends(Ended::Failed(Failure::permanent("a\0b")), None, 1)), "a\u{fffd}b");
+    assert!(error(ends(Ended::Failed(Failure::permanent("é".repeat(20_000))), None, 1)).len() < 17_000);
+    let asked = Failure::retry_after(Duration::MAX, "busy");
+    let End::Retry { after, .. } = ends(Ended::Failed(asked), None, 1) else { panic!("a retry") };
+    assert_eq!(after, LONGEST_WAIT);
+    let End::Snooze { after } = ends(Ended::Done(Outcome::Snooze(Duration::MAX)), None, 1) else {
+        panic!("a snooze")
+    };
+    assert_eq!(after, LONGEST_WAIT);
+}
+
+#[test]
 fn whoever_stopped_an_attempt_decides_what_follows() {
     let cancelled = || StopReason::Cancelled("by ada".into());
     let end = End::Cancelled { reason: "by ada".into() };

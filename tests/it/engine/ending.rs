@@ -25,6 +25,9 @@ promises![
     a_waiting_job_that_is_cancelled_never_runs,
     a_running_job_that_is_cancelled_is_told_and_stops,
     a_job_that_does_not_listen_is_dropped_in_the_end,
+    a_job_that_was_cancelled_while_it_ran_can_be_retried,
+    an_error_that_no_database_can_hold_keeps_nobody_from_being_recorded,
+    a_job_locked_by_somebody_else_keeps_nobody_from_being_recorded,
 ];
 
 async fn a_job_runs_once_and_keeps_its_result(t: TestStore) {
@@ -215,5 +218,61 @@ async fn a_job_that_does_not_listen_is_dropped_in_the_end(t: TestStore) {
     engine.app.queue.change(&filter, Change::Cancel, &Actor("user:ada".into()), 10).await.unwrap();
 
     engine.until_state(id, JobState::Cancelled).await;
+    engine.end(worker).await;
+}
+
+async fn a_job_that_was_cancelled_while_it_ran_can_be_retried(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::WaitAtGate)).await;
+    engine.until_state(id, JobState::Running).await;
+    let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
+    let ada = Actor("user:ada".into());
+    engine.app.queue.change(&filter, Change::Cancel, &ada, 10).await.unwrap();
+    engine.until_state(id, JobState::Cancelled).await;
+
+    engine.app.queue.change(&filter, Change::Retry, &ada, 10).await.unwrap();
+    engine.scene.gate.add_permits(1);
+
+    engine.until_state(id, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+async fn an_error_that_no_database_can_hold_keeps_nobody_from_being_recorded(t: TestStore) {
+    let engine = Engine::over(t);
+    let message = json!({ "message": "a\0b", "permanent": true });
+    let bad = engine.enqueue(NewJob::new("system.fail", message)).await;
+    let good = engine.enqueue(act(Act::Succeed)).await;
+    let worker = engine.start();
+
+    let detail = engine.until_state(bad, JobState::Discarded).await;
+    assert_eq!(detail.job.error.as_deref(), Some("a\u{fffd}b"));
+    engine.until_state(good, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+async fn a_job_locked_by_somebody_else_keeps_nobody_from_being_recorded(t: TestStore) {
+    use crate::support::store::Connection;
+    let mut mine = t.connection().await;
+    if matches!(mine, Connection::Sqlite(_)) {
+        // One writer: whoever holds it holds everything, and SQLite's own waiting sees to that.
+        return;
+    }
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let parent = engine.enqueue(act(Act::WaitAtGate)).await;
+    engine.until_state(parent, JobState::Running).await;
+    // An application that enqueues a child of the running job and takes its time to commit.
+    let mut child = engine.t.row();
+    child.after = vec![parent];
+    mine.run("BEGIN").await;
+    engine.t.store.insert_in(mine.transaction(), &[child], &Actor("user:ada".into())).await.unwrap();
+    engine.scene.gate.add_permits(1);
+    let other = engine.enqueue(act(Act::Succeed)).await;
+
+    engine.until_state(other, JobState::Completed).await;
+    assert_eq!(engine.t.state(parent).await, JobState::Running);
+    mine.run("COMMIT").await;
+    engine.until_state(parent, JobState::Completed).await;
     engine.end(worker).await;
 }

@@ -188,5 +188,5 @@ async fn ready_queues_are_those_with_a_job_to_claim(t: TestStore) {
     let mut ready = t.store.ready_queues().await.unwrap();
     ready.sort();
 
-    assert_eq!(ready, ["a", "b", "paused"]);
+    assert_eq!(ready, ["a", "b"]);
 }
