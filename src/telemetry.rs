@@ -24,12 +24,17 @@ pub enum TelemetryError {
     Twice(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// The driver tells of every connection that it loses, of each slow look for another, and of what the server
+/// says to it. What follows from that our own lines say, once; a filter that names the driver still has it all.
+const QUIET_DRIVER: &str = "sqlx=error,sqlx_core=error";
+
 /// Starts logging for the life of the process.
 pub fn start(log: &Log, voice: Voice) -> Result<(), TelemetryError> {
     let filter = match voice {
-        Voice::Service => EnvFilter::try_new(&log.filter).map_err(TelemetryError::Filter)?,
-        Voice::Command => EnvFilter::new("warn"),
+        Voice::Service => log.filter.as_str(),
+        Voice::Command => "warn",
     };
+    let filter = EnvFilter::try_new(format!("{QUIET_DRIVER},{filter}")).map_err(TelemetryError::Filter)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match log.format {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
