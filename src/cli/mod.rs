@@ -47,7 +47,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything in one process until stopped: workers, scheduler and maintenance.
+    /// Run everything in one process until stopped: the worker, and the upkeep beside it.
     Serve,
     /// Run a worker.
     Work(serve::WorkArgs),
