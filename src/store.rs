@@ -8,7 +8,8 @@
 //! *beat*, a counter: whoever watches it measures on its own steady clock how long the counter stood
 //! still, so no clock that a person can set takes part.
 //!
-//! Every verb that changes something writes its audit entry in the same transaction.
+//! Enqueueing, endings, rescues, pruning and what people do write their audit entry in the same transaction;
+//! claims, beats, staging, steps and progress write none yet.
 
 mod fault;
 pub mod postgres;

@@ -1,9 +1,10 @@
 //! The store on PostgreSQL.
 //!
-//! Three pools, because three kinds of statement want different things of a session: claims may commit
-//! without waiting for the disk (a claim that a crash undoes is a job that runs again, which its lease
-//! would cause anyway); the other hot statements want the one plan that is right at every batch size and
-//! under any statistics; and what people ask wants a plan made for the question.
+//! Four pools, because statements want different things of a session: claims may commit without waiting
+//! for the disk (one that a crash undoes is a job that runs again; that its fence may then be given twice
+//! is a known fault, at the end of `ARCHITECTURE.md`); the other hot statements want the one plan that is
+//! right at every batch size and under any statistics; what people ask wants a plan made for the question;
+//! and a beat must wait for nobody.
 
 mod change;
 mod copy;
