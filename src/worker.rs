@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::service::Service;
-use crate::store::{End, Report, Store, WorkerId, WorkerInfo};
+use crate::store::{End, Report, Store, WorkerInfo};
 use crate::wake::Wake;
 use attempt::Attempts;
 use buffer::{Buffer, Ready};
@@ -130,13 +130,12 @@ impl Worker {
                 let (attempts, pace, capacity) = (attempts.clone(), pace.clone(), capacity.clone());
                 let reports = reports.clone();
                 tokio::spawn(async move {
-                    let worker = slotted.ready.worker;
                     let report = attempts.attempt_or_panic(slotted.ready).await;
                     pace.ran(report.ran);
                     drop(slotted.slot);
                     capacity.notify_one();
                     // The completer outlives every attempt.
-                    let _ = reports.send((worker, report));
+                    let _ = reports.send(report);
                 });
             }
         };
@@ -196,7 +195,7 @@ struct Closing {
     fetcher: Mutex<Option<Service>>,
     buffer: Arc<Buffer>,
     held: Arc<HeldJobs>,
-    reports: Mutex<Option<mpsc::UnboundedSender<(WorkerId, Report)>>>,
+    reports: Mutex<Option<mpsc::UnboundedSender<Report>>>,
     grace: Duration,
     patience: Duration,
     hard: CancellationToken,
@@ -215,7 +214,7 @@ impl Closing {
         let Some(reports) = take(&self.reports) else { return };
         for ready in self.buffer.drain() {
             // The completer is still there: this holds one of its senders.
-            let _ = reports.send((ready.worker, give_back(&ready)));
+            let _ = reports.send(give_back(&ready));
         }
         drop(reports);
         let running = self.held.len();

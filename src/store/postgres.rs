@@ -1,8 +1,8 @@
 //! The store on PostgreSQL.
 //!
 //! Four pools, because statements want different things of a session: claims may commit without waiting
-//! for the disk (one that a crash undoes is a job that runs again; that its fence may then be given twice
-//! is a known fault, at the end of `ARCHITECTURE.md`); the other hot statements want the one plan that is
+//! for the disk (one that a crash undoes is a job that runs again, and what the first attempt still wants to
+//! write names a worker that no longer has it); the other hot statements want the one plan that is
 //! right at every batch size and under any statistics; what people ask wants a plan made for the question;
 //! and a beat must wait for nobody.
 

@@ -17,14 +17,18 @@ pub const AGEING: Duration = Duration::from_secs(60);
 #[serde(transparent)]
 pub struct WorkerId(pub i32);
 
-/// Grows with every claim of a job.
+/// Grows with every claim of a job, save one that a crash of the database undid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fence(pub i32);
 
-/// A job in the hand of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A job in the hand of one attempt: what a step or a report must name to be taken.
+///
+/// The fence alone does not do. A claim need not wait for the disk, so a crash of the database may undo it,
+/// and the next claim, of another worker perhaps, is given the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Held {
     pub job: JobId,
+    pub worker: WorkerId,
     pub fence: Fence,
 }
 
@@ -136,6 +140,7 @@ pub struct Rescued {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claimed {
     pub id: JobId,
+    pub worker: WorkerId,
     pub fence: Fence,
     pub kind: String,
     pub queue: String,
@@ -150,7 +155,7 @@ pub struct Claimed {
 
 impl Claimed {
     pub fn held(&self) -> Held {
-        Held { job: self.id, fence: self.fence }
+        Held { job: self.id, worker: self.worker, fence: self.fence }
     }
 }
 

@@ -8,11 +8,10 @@ use std::task::{Context, Poll};
 use futures::task::AtomicWaker;
 
 use super::held::Switch;
-use crate::store::{Claimed, WorkerId};
+use crate::store::Claimed;
 
 /// A job in hand, not begun.
 pub struct Ready {
-    pub worker: WorkerId,
     pub job: Claimed,
     pub switch: Arc<Switch>,
 }

@@ -37,18 +37,17 @@ pub struct Completer {
 
 impl Completer {
     /// Ends when every sender is gone and the last batch is recorded.
-    pub async fn run(self, mut reports: mpsc::UnboundedReceiver<(WorkerId, Report)>) {
+    pub async fn run(self, mut reports: mpsc::UnboundedReceiver<Report>) {
         let mut patience = Patience::new("recording results", self.clock.clone());
         let mut waiting = Vec::with_capacity(MOST_IN_A_BATCH);
         while reports.recv_many(&mut waiting, MOST_IN_A_BATCH).await > 0 {
             // A process that lost its lease and got another still owes reports under the first.
-            waiting.sort_by_key(|(worker, _)| *worker);
-            while let Some((worker, _)) = waiting.last() {
-                let worker = *worker;
-                let start = waiting.partition_point(|(other, _)| *other < worker);
-                let mut batch: Vec<_> = waiting.drain(start..).map(|(_, report)| report).collect();
-                // Everybody who locks several jobs locks them in this order.
-                batch.sort_by_key(|report| report.held.job);
+            // Everybody who locks several jobs locks them in the order of their ids.
+            waiting.sort_by_key(|report: &Report| (report.held.worker, report.held.job));
+            while let Some(last) = waiting.last() {
+                let worker = last.held.worker;
+                let start = waiting.partition_point(|report| report.held.worker < worker);
+                let batch = waiting.split_off(start);
                 self.record(worker, batch, &mut patience).await;
             }
         }
@@ -61,7 +60,7 @@ impl Completer {
             let problem = match self.store.finish(worker, &batch).await {
                 Ok(finished) => {
                     patience.succeeded();
-                    return self.recorded(worker, &batch, &finished);
+                    return self.recorded(&batch, &finished);
                 }
                 Err(problem) => problem,
             };
@@ -78,7 +77,7 @@ impl Completer {
                 match unrecordable(report, &problem) {
                     Some(instead) => *report = instead,
                     // It runs again when this process ends; until then a person reads the log.
-                    None => return self.held.release(worker, [held]),
+                    None => return self.held.release([held]),
                 }
             } else {
                 return self.record_later(worker, batch);
@@ -98,12 +97,12 @@ impl Completer {
                 }
             };
             patience.succeeded();
-            this.recorded(worker, &batch, &finished);
+            this.recorded(&batch, &finished);
         });
     }
 
-    fn recorded(&self, worker: WorkerId, batch: &[Report], finished: &Finished) {
-        self.held.release(worker, batch.iter().map(|report| report.held));
+    fn recorded(&self, batch: &[Report], finished: &Finished) {
+        self.held.release(batch.iter().map(|report| report.held));
         self.capacity.notify_one();
         for id in &finished.refused {
             warn!(job.id = %id, "the report on job {id} was refused: another worker has it");

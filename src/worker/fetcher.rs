@@ -112,13 +112,13 @@ impl Fetcher {
             if batch.len() < limit {
                 hot.remove(queue);
             }
-            let held = self.held.hold(worker, queue, batch);
+            let held = self.held.hold(queue, batch);
             // The keeper says that the lease is lost before it stops what is in hand: so either it stops these,
             // or we see that we must.
             if *self.lease.borrow() != Some(worker) {
                 self.held.stop_all(Some(worker), &StopReason::LeaseLost);
             }
-            self.buffer.push(held.into_iter().map(|(job, switch)| Ready { worker, job, switch }));
+            self.buffer.push(held.into_iter().map(|(job, switch)| Ready { job, switch }));
         }
         Ok(any_room)
     }

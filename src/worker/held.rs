@@ -9,7 +9,7 @@ use jobkit::JobId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Claimed, Fence, Held, WorkerId};
+use crate::store::{Claimed, Held, WorkerId};
 
 /// Why an attempt must stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +54,9 @@ pub struct HeldJobs {
 /// A process may have a job in hand twice: it lost its lease and claimed the job again under its new number
 /// while the lost attempt still ends, or it claimed anew what it has just recorded as given back. Letting go
 /// of one must not let go of the other, so a hold is named by its claim.
-type Hold = (WorkerId, JobId, Fence);
-
 #[derive(Default)]
 struct State {
-    by_id: HashMap<Hold, Entry>,
+    by_id: HashMap<Held, Entry>,
     by_queue: HashMap<Arc<str>, usize>,
 }
 
@@ -68,13 +66,13 @@ impl HeldJobs {
     }
 
     /// Takes a claimed batch of one queue in hand and returns each job with its switch.
-    pub fn hold(&self, worker: WorkerId, queue: &str, batch: Vec<Claimed>) -> Vec<(Claimed, Arc<Switch>)> {
+    pub fn hold(&self, queue: &str, batch: Vec<Claimed>) -> Vec<(Claimed, Arc<Switch>)> {
         let queue: Arc<str> = queue.into();
         let mut state = self.lock();
         let mut held = Vec::with_capacity(batch.len());
         for job in batch {
             // A claim that a crash of the database undid may be made again: the first attempt has it in hand.
-            if let MapEntry::Vacant(free) = state.by_id.entry((worker, job.id, job.fence)) {
+            if let MapEntry::Vacant(free) = state.by_id.entry(job.held()) {
                 let switch = Arc::new(Switch::default());
                 free.insert(Entry { queue: queue.clone(), switch: switch.clone() });
                 held.push((job, switch));
@@ -86,10 +84,10 @@ impl HeldJobs {
     }
 
     /// Lets go of jobs whose end is recorded.
-    pub fn release(&self, worker: WorkerId, jobs: impl IntoIterator<Item = Held>) {
+    pub fn release(&self, jobs: impl IntoIterator<Item = Held>) {
         let mut state = self.lock();
-        for Held { job, fence } in jobs {
-            if let Some(entry) = state.by_id.remove(&(worker, job, fence))
+        for held in jobs {
+            if let Some(entry) = state.by_id.remove(&held)
                 && let Some(count) = state.by_queue.get_mut(&entry.queue)
             {
                 *count -= 1;
@@ -117,13 +115,13 @@ impl HeldJobs {
     }
 
     pub fn ids_of(&self, worker: WorkerId) -> Vec<JobId> {
-        self.lock().by_id.keys().filter(|(holder, ..)| *holder == worker).map(|(_, id, _)| *id).collect()
+        self.lock().by_id.keys().filter(|held| held.worker == worker).map(|held| held.job).collect()
     }
 
     pub fn stop(&self, worker: WorkerId, id: JobId, reason: &StopReason) {
         // Rare enough to look at all of them.
-        for ((holder, job, _), entry) in &self.lock().by_id {
-            if *holder == worker && *job == id {
+        for (held, entry) in &self.lock().by_id {
+            if held.worker == worker && held.job == id {
                 entry.switch.stop(reason.clone());
             }
         }
@@ -131,8 +129,8 @@ impl HeldJobs {
 
     /// Tells every attempt of this worker, or of all, to stop.
     pub fn stop_all(&self, worker: Option<WorkerId>, reason: &StopReason) {
-        for ((holder, ..), job) in &self.lock().by_id {
-            if worker.is_none_or(|worker| worker == *holder) {
+        for (held, job) in &self.lock().by_id {
+            if worker.is_none_or(|worker| worker == held.worker) {
                 job.switch.stop(reason.clone());
             }
         }
@@ -155,10 +153,12 @@ impl HeldJobs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Fence;
 
     fn claim(fence: i32) -> Claimed {
         Claimed {
             id: JobId(uuid::Uuid::nil()),
+            worker: WorkerId(1),
             fence: Fence(fence),
             kind: "k".into(),
             queue: "q".into(),
@@ -175,15 +175,15 @@ mod tests {
     fn letting_go_of_a_claim_leaves_the_next_claim_of_the_job_in_hand() {
         let held = HeldJobs::default();
         let worker = WorkerId(1);
-        held.hold(worker, "q", vec![claim(1)]);
-        let (_, switch) = held.hold(worker, "q", vec![claim(2)]).remove(0);
+        held.hold("q", vec![claim(1)]);
+        let (_, switch) = held.hold("q", vec![claim(2)]).remove(0);
 
-        held.release(worker, [claim(1).held()]);
+        held.release([claim(1).held()]);
 
         assert_eq!((held.len(), held.in_queue("q")), (1, 1));
         held.stop(worker, claim(2).id, &StopReason::TimedOut);
         assert_eq!(switch.reason(), Some(&StopReason::TimedOut));
-        held.release(worker, [claim(2).held()]);
+        held.release([claim(2).held()]);
         assert!(held.is_empty());
     }
 }

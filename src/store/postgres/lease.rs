@@ -234,7 +234,7 @@ async fn claim_from(
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
         let rank: Micros = row.try_get(4).map_err(failed("reading a claimed job"))?;
-        claimed.push((rank, read_claim(row, queue).map_err(failed("reading a claimed job"))?));
+        claimed.push((rank, read_claim(row, worker, queue).map_err(failed("reading a claimed job"))?));
     }
     // The rows come in the order they lie in the table.
     claimed.sort_by_key(|(rank, job)| (rank.0, job.id));
@@ -243,10 +243,11 @@ async fn claim_from(
     Ok((claimed.into_iter().map(|(_, job)| job).collect(), next))
 }
 
-fn read_claim(row: &sqlx::postgres::PgRow, queue: &str) -> sqlx::Result<Claimed> {
+fn read_claim(row: &sqlx::postgres::PgRow, worker: WorkerId, queue: &str) -> sqlx::Result<Claimed> {
     let number = |index| row.try_get::<i16, _>(index).map(|n| u16::try_from(n).unwrap_or(0));
     Ok(Claimed {
         id: JobId(row.try_get(0)?),
+        worker,
         fence: Fence(row.try_get(1)?),
         attempt: number(2)?,
         max_attempts: number(3)?,
@@ -300,6 +301,7 @@ pub async fn save_step_on(connection: &mut PgConnection, held: Held, step: &Step
         .bind(step.result.as_ref().map(ToString::to_string))
         .bind(rows::small(step.attempt))
         .bind(Micros::from(step.at))
+        .bind(held.worker.0)
         .execute(connection)
         .await
         .map_err(failed("storing a step"))?;
@@ -315,6 +317,7 @@ pub async fn save_progress(store: &PostgresStore, held: Held, progress: &Progres
         .bind(number(progress.total))
         .bind(&progress.message)
         .bind(store.time())
+        .bind(held.worker.0)
         .execute(&store.hot)
         .await
         .map_err(failed("storing progress"))?;

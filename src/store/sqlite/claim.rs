@@ -67,6 +67,7 @@ fn in_order<K: Ord>(rows: &[SqliteRow], key: impl Fn(JobId, i64) -> K) -> Done<V
     for row in rows {
         let job = Claimed {
             id: row.id("id")?,
+            worker: WorkerId(row.small("worker")?),
             fence: Fence(row.small("fence")?),
             kind: row.text("kind")?,
             queue: row.text("queue")?,

@@ -11,4 +11,4 @@ WHERE id IN (SELECT id FROM job
                                    WHERE other.queue = ?3 AND other.state = 'available' AND other.tenant >= '')
              ORDER BY rank, id
              LIMIT ?4)
-RETURNING id, fence, kind, queue, args, attempt, max_attempts, tenant, tags, metadata, rank
+RETURNING id, worker, fence, kind, queue, args, attempt, max_attempts, tenant, tags, metadata, rank

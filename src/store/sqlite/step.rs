@@ -1,4 +1,4 @@
-//! What a running attempt writes. The fence is checked in the statement that writes.
+//! What a running attempt writes. Worker and fence are checked in the statement that writes.
 
 use jobkit::{JobId, Progress, StepRecord};
 use serde_json::Value;
@@ -27,6 +27,7 @@ pub(super) async fn save_step(tx: &mut Tx, held: Held, step: &StepRecord) -> Don
         .bind(step.result.as_ref().map(Value::to_string))
         .bind(i64::from(step.attempt))
         .bind(step.at.as_microsecond())
+        .bind(held.worker.0)
         .execute(tx)
         .await?;
     held_or_lost(saved.rows_affected())
@@ -40,6 +41,7 @@ pub(super) async fn save_progress(tx: &mut Tx, now: i64, held: Held, progress: &
         .bind(i64::try_from(progress.total).unwrap_or(i64::MAX))
         .bind(progress.message.clone())
         .bind(now)
+        .bind(held.worker.0)
         .execute(tx)
         .await?;
     held_or_lost(saved.rows_affected())
@@ -57,6 +59,7 @@ pub(super) async fn spawn(
         .bind(held.job.0)
         .bind(held.fence.0)
         .bind(step.name.clone())
+        .bind(held.worker.0)
         .fetch_one(&mut *tx)
         .await?;
     if !standing.try_get::<bool, _>("held")? {

@@ -22,6 +22,7 @@ promises![
     what_was_to_be_cancelled_is_not_given_back,
     a_worker_that_still_holds_jobs_cannot_retire,
     an_old_fence_writes_no_step_and_no_progress,
+    a_fence_that_was_given_twice_lets_only_its_holder_write,
 ];
 
 async fn a_worker_is_listed_until_it_retires(t: TestStore) {
@@ -226,4 +227,25 @@ async fn an_old_fence_writes_no_step_and_no_progress(t: TestStore) {
     let detail = t.job(id).await;
     assert_eq!((detail.steps, detail.progress), (vec![], None));
     assert_eq!(t.store.job(children[0].id).await.unwrap(), None);
+}
+
+async fn a_fence_that_was_given_twice_lets_only_its_holder_write(t: TestStore) {
+    let (first, second) = (t.worker().await, t.worker().await);
+    let id = t.add(|_| {}).await;
+    let lost = t.claim_one(first).await;
+    t.connection().await.undo_claims().await;
+    let job = t.claim_one(second).await;
+    assert_eq!((job.id, job.fence), (lost.id, lost.fence));
+
+    let progress = Progress { done: 1, total: 2, message: "half".into() };
+    let step = step(id, "send", Some(1.into()), &t.clock);
+    assert!(matches!(t.store.save_step(lost.held(), &step).await, Err(StoreError::LeaseLost)));
+    assert!(matches!(t.store.save_progress(lost.held(), &progress).await, Err(StoreError::LeaseLost)));
+    let spawned = t.store.spawn(lost.held(), &step, &[t.row()], &Actor::worker(first)).await;
+    assert!(matches!(spawned, Err(StoreError::LeaseLost)));
+    assert_eq!(t.finish(first, &lost, completed()).await.refused, [id]);
+    assert_eq!(t.job(id).await.steps, []);
+
+    t.store.save_step(job.held(), &step).await.unwrap();
+    assert_eq!(t.finish(second, &job, completed()).await.refused, []);
 }

@@ -67,11 +67,23 @@ pub enum Connection {
 }
 
 impl Connection {
-    pub async fn run(&mut self, sql: &'static str) {
+    pub async fn run(&mut self, sql: &str) {
+        let sql = sqlx::AssertSqlSafe(sql);
         match self {
             Self::Postgres(connection) => drop(sqlx::query(sql).execute(connection).await.unwrap()),
             Self::Sqlite(connection) => drop(sqlx::query(sql).execute(connection).await.unwrap()),
         }
+    }
+
+    /// What a crash of the database leaves of a claim, which does not wait for the disk.
+    pub async fn undo_claims(&mut self) {
+        let undo = "SET state = 'available', worker = NULL, claimed_at = NULL, attempt = attempt - 1, \
+                    fence = fence - 1 WHERE state = 'running'";
+        let table = match self {
+            Self::Postgres(_) => "compline.job",
+            Self::Sqlite(_) => "job",
+        };
+        self.run(&format!("UPDATE {table} {undo}")).await;
     }
 
     pub fn transaction(&mut self) -> Transaction<'_> {
