@@ -44,7 +44,7 @@ pub trait Store: Send + Sync + 'static {
 
     // Enqueueing.
 
-    /// All or nothing. The answers are in the order of the rows.
+    /// All or nothing. The answers are in the order of the rows. A row that is due in the past is due now.
     ///
     /// A row whose unique key is held answers with the holder, which may be an earlier row of the same
     /// batch. `Replace` gives the holder the newer args, time, priority, tags and metadata unless it runs
