@@ -62,8 +62,8 @@ impl Batch<'_> {
         if !self.released.is_empty() {
             let released = release(store, tx, worker, &self.released).await?;
             answer.refused.extend(unlisted(&self.released, &released.ids));
-            change::cancel_requested(tx, store.time(), &released.ids).await?;
-            answer.woken.extend(released.woken);
+            let cancelled = change::cancel_requested(tx, store.time(), &released.ids).await?;
+            answer.woken.extend(released.woken.into_iter().chain(cancelled.woken));
         }
         for report in &self.waiting {
             wait(store, tx, worker, report, &mut answer).await?;
@@ -231,7 +231,8 @@ async fn wait(
             .await
             .map_err(failed(DOING))?;
     }
-    change::cancel_requested(tx, store.time(), &released.ids).await?;
+    let cancelled = change::cancel_requested(tx, store.time(), &released.ids).await?;
+    answer.woken.extend(cancelled.woken);
     Ok(())
 }
 
