@@ -169,14 +169,15 @@ async fn release(
     worker: WorkerId,
     reports: &[&Report],
 ) -> Result<Released> {
-    let next = |report: &&Report| match report.end {
-        End::Retry { .. } => "retryable",
-        End::Snooze { .. } => "scheduled",
-        _ => "available",
-    };
     let after = |report: &&Report| match report.end {
-        End::Retry { after, .. } | End::Snooze { after } => micros(after),
-        _ => 0,
+        End::Retry { after, .. } | End::Snooze { after } => Some(micros(after)),
+        _ => None,
+    };
+    let next = |report: &&Report| match (&report.end, after(report)) {
+        // What can be claimed at once need not be staged first.
+        (_, None | Some(0)) => "available",
+        (End::Retry { .. }, _) => "retryable",
+        _ => "scheduled",
     };
     let uncount = |report: &&Report| i16::from(!matches!(report.end, End::Retry { .. }));
     let rows = sqlx::query(include_str!("release.sql"))
