@@ -32,8 +32,15 @@ pub enum QueueError {
     Args(#[from] ArgsError),
     #[error("{field}: {problem}")]
     Invalid { field: &'static str, problem: String },
-    #[error("the arguments could not be encrypted")]
-    Seal(#[from] SealError),
+    #[error("args: jobs of kind `{kind}` are encrypted, and these could not be")]
+    Seal {
+        kind: String,
+        #[source]
+        cause: SealError,
+    },
+    /// What is stored does not open; the cause names the part, the key and the remedy.
+    #[error(transparent)]
+    Open(#[from] SealError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -87,7 +94,10 @@ impl Queue {
         let id = self.ids.next();
         let unique = unique_row(&job, &args, policy, self.clock.now().as_second())?;
         let args = match policy.encrypted {
-            true => self.keyring.seal(id, Part::Args, &args)?,
+            true => self
+                .keyring
+                .seal(id, Part::Args, &args)
+                .map_err(|cause| QueueError::Seal { kind: job.kind.clone(), cause })?,
             false => args,
         };
         Ok(NewRow {

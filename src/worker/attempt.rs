@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use jobkit::{Clock, Ctx, Failure, JobInfo, Outcome, Policy, Registry};
+use tracing::warn;
 
 use super::buffer::Ready;
 use super::held::{StopReason, Switch};
@@ -51,6 +52,10 @@ impl Attempts {
         let (attempt, max_attempts) = (job.attempt, job.max_attempts);
         let (ended, policy, log) = self.run(job, &switch).await;
         let ran = self.clock.steady().saturating_sub(started);
+        if let Ended::Failed(failure @ Failure::StoreAway(_)) = &ended {
+            // A job that goes back keeps no record of the attempt, so this is where a person finds why.
+            warn!(job.id = %held.job, "job {} could not go on, and will be run again: {}", held.job, failure.chain());
+        }
         let end = decide(ended, switch.reason(), attempt, max_attempts, &policy, draw(&held));
         let end = self.seal_result(held.job, &policy, end);
         Report { held, attempt, end, ran, log }
@@ -195,6 +200,8 @@ pub fn decide(
         (Ended::Done(Outcome::Snooze(after)), _) => End::Snooze { after: after.min(LONGEST_WAIT) },
         (Ended::Done(Outcome::WaitFor(jobs)), _) => End::WaitFor(jobs),
         (_, Some(StopReason::Shutdown | StopReason::LeaseLost)) => End::GiveBack,
+        // Also when its time was over: it may have waited for the store all the while.
+        (Ended::Failed(Failure::StoreAway(_)), _) => End::Snooze { after: STORE_AWAY },
         (Ended::Failed(Failure::Interrupted(_)) | Ended::Dropped, Some(StopReason::TimedOut)) => {
             failed("timed out".into(), None)
         }
@@ -207,6 +214,9 @@ pub fn decide(
         (Ended::Panicked(text), _) => failed(format!("panicked: {text}"), None),
     }
 }
+
+/// Long enough not to spin while the database is away, short enough to go on soon after.
+const STORE_AWAY: Duration = Duration::from_secs(5);
 
 /// A provider may say anything; beyond this no database can add it to a date.
 const LONGEST_WAIT: Duration = Duration::from_secs(10 * 366 * 86_400);

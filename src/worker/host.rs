@@ -9,6 +9,7 @@ use jobkit::{Artifacts, AuditEntry, ChildResult, Ctx, Host, HostError, JobId, Ne
 
 use super::attempt::Attempts;
 use crate::seal::Part;
+use crate::service::chain;
 use crate::store::{Actor, Held, JobFilter, StoreError};
 
 pub struct AttemptHost {
@@ -28,6 +29,7 @@ impl From<StoreError> for HostError {
         match error {
             StoreError::LeaseLost => HostError::LeaseLost,
             StoreError::Refused(why) => HostError::Refused(why),
+            StoreError::Database { .. } if error.blames_the_store() => HostError::Away(Box::new(error)),
             StoreError::Database { .. } => HostError::Store(Box::new(error)),
         }
     }
@@ -59,8 +61,7 @@ impl Host for AttemptHost {
                 child
             });
             let queue = &self.engine.queue;
-            let rows =
-                queue.rows(children.collect()).map_err(|error| HostError::Refused(error.to_string()))?;
+            let rows = queue.rows(children.collect()).map_err(|error| HostError::Refused(chain(&error)))?;
             let record = StepRecord {
                 name: step.into(),
                 key: ctx.step_key(step),

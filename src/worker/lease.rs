@@ -1,8 +1,9 @@
 //! Keeps this process's lease: beats often enough, and when it cannot, stops all attempts before anybody
 //! else may take their jobs.
 //!
-//! The deadline is on the steady clock, counted from before the last beat that the store confirmed. Whoever
-//! watches the beat counts from when it saw it, which is later; so the holder always stops first.
+//! The deadline is on the steady clock, counted from before the last beat that the store confirmed, or the
+//! registration, was sent. Whoever watches the beat counts from when it saw it, which is later; so the holder
+//! always stops first. That clock goes on while the machine is suspended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,10 @@ impl LeaseKeeper {
                 () = stop.cancelled() => return,
             };
             match registered {
+                // Whoever watches may have declared it dead before we heard its number.
+                Ok(worker) if self.left(before).is_zero() => {
+                    warn!(worker.id = worker.0, "registering took the whole lease of worker {}", worker.0);
+                }
                 Ok(worker) => {
                     patience.succeeded();
                     self.lease.send_replace(Some(worker));
@@ -59,7 +64,8 @@ impl LeaseKeeper {
         let interval = self.info.lease / 4;
         loop {
             tokio::select! {
-                () = self.clock.sleep(interval) => {}
+                // An answer may have come late: then there is less of the lease left than an interval.
+                () = self.clock.sleep(interval.min(self.left(renewed))) => {}
                 () = self.bell.cancel.notified() => {}
                 () = stop.cancelled() => {
                     self.lease.send_replace(None);
@@ -83,7 +89,7 @@ impl LeaseKeeper {
         let retry = self.info.lease / 20;
         loop {
             let now = self.clock.steady();
-            let left = (*renewed + self.info.lease).saturating_sub(now + self.patience);
+            let left = self.left(*renewed);
             if left.is_zero() {
                 warn!(
                     worker.id = worker.0,
@@ -113,6 +119,11 @@ impl LeaseKeeper {
                 }
             }
         }
+    }
+
+    /// Until attempts must be told to stop, of a lease that was asked for at `renewed`.
+    fn left(&self, renewed: Duration) -> Duration {
+        (renewed + self.info.lease).saturating_sub(self.clock.steady() + self.patience)
     }
 }
 

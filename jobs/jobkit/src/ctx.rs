@@ -273,6 +273,7 @@ impl From<HostError> for Failure {
     fn from(error: HostError) -> Self {
         match error {
             HostError::LeaseLost => Failure::Interrupted("the lease was lost".into()),
+            HostError::Away(_) => Failure::StoreAway(error.into()),
             HostError::Store(_) => Failure::transient(error),
             HostError::Refused(_) => Failure::permanent(error),
         }

@@ -1,4 +1,4 @@
-//! How an attempt ends. Three failures are enough: they are the three things the engine can do next.
+//! How an attempt ends. There are as many failures as there are things that the engine can do next.
 
 use std::fmt;
 use std::time::Duration;
@@ -50,6 +50,10 @@ pub enum Failure {
     /// Will never work; a person decides.
     #[error("{0}")]
     Permanent(#[source] Cause),
+    /// The engine's own store did not take or give what the attempt asked. That is no fault of the job: it runs
+    /// again soon, and no attempt is used.
+    #[error("{0}")]
+    StoreAway(#[source] Cause),
     /// This attempt may no longer act: it was cancelled, or its lease was lost to another worker.
     #[error("attempt interrupted: {0}")]
     Interrupted(String),
@@ -83,7 +87,9 @@ impl Failure {
             }
         }
         match self {
-            Failure::Transient(cause) | Failure::Permanent(cause) => Chain(cause).to_string(),
+            Failure::Transient(cause) | Failure::Permanent(cause) | Failure::StoreAway(cause) => {
+                Chain(cause).to_string()
+            }
             Failure::RetryAfter { cause, .. } => Chain(cause).to_string(),
             Failure::Interrupted(why) => why.clone(),
         }

@@ -29,7 +29,11 @@ pub enum HostError {
     /// Another worker has the job now; whatever this attempt does would be done twice.
     #[error("the lease was lost")]
     LeaseLost,
+    /// The store is at fault, not what was asked of it: later it may work.
     #[error("the store did not answer")]
+    Away(#[source] crate::outcome::Cause),
+    /// The store cannot hold or read just this.
+    #[error("the store could not do it")]
     Store(#[source] crate::outcome::Cause),
     #[error("{0}")]
     Refused(String),

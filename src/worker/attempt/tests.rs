@@ -84,3 +84,15 @@ fn whoever_stopped_an_attempt_decides_what_follows() {
     }
     assert_eq!(ends(interrupted(), None, 3), End::GiveBack);
 }
+
+#[test]
+fn a_store_that_was_away_costs_no_attempt() {
+    let away = || Ended::Failed(Failure::StoreAway("no answer".into()));
+    let again = End::Snooze { after: STORE_AWAY };
+    assert_eq!(ends(away(), None, 1), again);
+    assert_eq!(ends(away(), None, 3), again);
+    assert_eq!(ends(away(), Some(StopReason::TimedOut), 3), again);
+    assert_eq!(ends(away(), Some(StopReason::Shutdown), 3), End::GiveBack);
+    let cancelled = StopReason::Cancelled("by ada".into());
+    assert_eq!(ends(away(), Some(cancelled), 3), End::Cancelled { reason: "by ada".into() });
+}

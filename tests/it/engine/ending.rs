@@ -26,6 +26,7 @@ promises![
     a_running_job_that_is_cancelled_is_told_and_stops,
     a_job_that_does_not_listen_is_dropped_in_the_end,
     a_job_that_was_cancelled_while_it_ran_can_be_retried,
+    an_attempt_that_could_not_store_its_step_is_not_counted,
     an_error_that_no_database_can_hold_keeps_nobody_from_being_recorded,
     a_job_locked_by_somebody_else_keeps_nobody_from_being_recorded,
 ];
@@ -235,6 +236,33 @@ async fn a_job_that_was_cancelled_while_it_ran_can_be_retried(t: TestStore) {
     engine.scene.gate.add_permits(1);
 
     engine.until_state(id, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+/// It was once a failed attempt, and at its last attempt the job was discarded for what our own database did.
+async fn an_attempt_that_could_not_store_its_step_is_not_counted(t: TestStore) {
+    use crate::support::store::Connection;
+    let mut mine = t.connection().await;
+    let (away, back) = match &mine {
+        Connection::Sqlite(_) => {
+            ("ALTER TABLE job_step RENAME TO away", "ALTER TABLE away RENAME TO job_step")
+        }
+        Connection::Postgres(_) => {
+            ("ALTER TABLE compline.job_step RENAME TO away", "ALTER TABLE compline.away RENAME TO job_step")
+        }
+    };
+    let engine = Engine::over(t);
+    mine.run(away).await;
+    let worker = engine.start();
+    let last = NewJob { max_attempts: Some(1), ..act(Act::StepThenGate) };
+    let id = engine.enqueue(last).await;
+
+    engine.until("it tried more often than it may fail", || async { engine.scene.begun(id) > 2 }).await;
+    mine.run(back).await;
+    engine.scene.gate.add_permits(1);
+
+    let detail = engine.until_state(id, JobState::Completed).await;
+    assert_eq!((detail.job.attempt, engine.scene.effects.lock().unwrap().len()), (1, 1));
     engine.end(worker).await;
 }
 

@@ -15,6 +15,7 @@ promises![
     the_jobs_of_a_dead_worker_run_elsewhere_within_twice_the_lease,
     a_worker_declared_dead_stops_its_attempts_and_its_report_is_refused,
     a_job_that_returns_to_its_worker_stays_in_hand_when_the_lost_attempt_ends,
+    a_machine_suspended_for_longer_than_the_lease_stops_its_attempts_when_it_wakes,
     a_wall_clock_set_forward_takes_no_job_from_a_living_worker,
 ];
 
@@ -101,6 +102,26 @@ async fn a_job_that_returns_to_its_worker_stays_in_hand_when_the_lost_attempt_en
 
     let detail = engine.until_state(id, JobState::Cancelled).await;
     assert_eq!(detail.attempts.iter().map(|a| a.end.as_str()).collect::<Vec<_>>(), ["lost", "cancelled"]);
+    engine.end(worker).await;
+}
+
+/// The steady clock counts the time asleep, so the first look after it finds the lease over.
+async fn a_machine_suspended_for_longer_than_the_lease_stops_its_attempts_when_it_wakes(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::WaitAtGate)).await;
+    engine.until_state(id, JobState::Running).await;
+    let before = engine.t.store.workers().await.unwrap().remove(0).id;
+
+    engine.t.clock.advance(Duration::from_secs(3_600));
+
+    engine.until("the job began again", || async { engine.scene.begun(id) == 2 }).await;
+    engine.scene.gate.add_permits(1);
+    let detail = engine.until_state(id, JobState::Completed).await;
+    assert!(
+        detail.attempts.last().is_some_and(|attempt| attempt.worker != Some(before)),
+        "under a new number"
+    );
     engine.end(worker).await;
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use compline::seal::{Keyring, is_sealed};
+use compline::service::chain;
 use compline::state::JobState;
 use compline::store::Actor;
 use jobkit::{NewJob, Registry};
@@ -19,6 +20,7 @@ promises![
     no_more_jobs_of_a_queue_run_than_it_allows,
     a_paused_queue_rests_everywhere_and_goes_on_when_resumed,
     an_effect_in_a_step_happens_once_though_the_worker_dies,
+    a_job_that_cannot_be_encrypted_is_refused_with_the_setting_to_make,
     encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door,
 ];
 
@@ -127,6 +129,19 @@ async fn an_effect_in_a_step_happens_once_though_the_worker_dies(t: TestStore) {
     let log: Vec<_> = detail.attempts.iter().flat_map(|a| &a.log).map(|line| line.text.as_str()).collect();
     assert_eq!(log, ["the effect is done"]);
     again.end(worker).await;
+}
+
+async fn a_job_that_cannot_be_encrypted_is_refused_with_the_setting_to_make(t: TestStore) {
+    let mut registry = Registry::default();
+    registry.add(Sealed);
+    let engine = Engine::with(t, std::sync::Arc::default(), registry, Keyring::default());
+    let job = NewJob::new("test.sealed", json!({ "word": "plugh" }));
+
+    let refused = engine.app.queue.enqueue(vec![job], &Actor("user:ada".into())).await.unwrap_err();
+
+    let told = chain(&refused);
+    assert!(told.starts_with("args: ") && told.contains("`test.sealed`"), "{told}");
+    assert!(told.contains("set encryption.current"), "{told}");
 }
 
 async fn encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door(t: TestStore) {
