@@ -61,7 +61,7 @@ impl Queue {
     pub async fn enqueue(&self, jobs: Vec<NewJob>, by: &Actor) -> Result<Vec<Inserted>, QueueError> {
         let rows = self.rows(jobs)?;
         let inserted = self.store.insert(&rows, by).await?;
-        self.wake_for(&rows);
+        self.ring_for(&rows);
         Ok(inserted)
     }
 
@@ -117,12 +117,11 @@ impl Queue {
         })
     }
 
-    /// Call after the rows are committed; losing it costs one poll interval.
-    pub fn wake_for(&self, rows: &[NewRow]) {
-        let now: BTreeSet<_> =
-            rows.iter().filter(|row| row.when == When::Now).map(|row| &row.queue).collect();
+    /// In this process, after the commit; the store has told the others. Losing it costs one poll interval.
+    pub fn ring_for(&self, rows: &[NewRow]) {
+        let now: BTreeSet<_> = rows.iter().filter(|row| row.may_be_due()).map(|row| &row.queue).collect();
         for queue in now {
-            self.wake.wake(queue);
+            self.wake.ring(queue);
         }
         if rows.iter().any(|row| row.when != When::Now) {
             self.wake.due();

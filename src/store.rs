@@ -46,6 +46,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// All or nothing. The answers are in the order of the rows. A row that is due in the past is due now.
     ///
+    /// Workers of other processes are told where the store can tell them.
+    ///
     /// A row whose unique key is held answers with the holder, which may be an earlier row of the same
     /// batch. `Replace` gives the holder the newer args, time, priority, tags and metadata unless it runs
     /// or has ended. A key whose time has passed is held by nobody.
@@ -120,7 +122,7 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces what stands under the same name: an intent by its result.
     async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()>;
     async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()>;
-    /// Inserts the children and the step that made them in one transaction. A step that has its result
+    /// Inserts the children and the step that made them in one transaction, and tells workers as `insert` does. A step that has its result
     /// already has its children too, and nothing is inserted again.
     async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>>;
 

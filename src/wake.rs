@@ -68,6 +68,11 @@ impl Wake {
         self.bell.clone()
     }
 
+    /// In this process only.
+    pub fn ring(&self, queue: &str) {
+        self.bell.ring(queue);
+    }
+
     pub fn wake(&self, queue: &str) {
         self.bell.ring(queue);
         // The sender ends only with the process.

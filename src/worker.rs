@@ -24,7 +24,7 @@ use futures::FutureExt;
 use jobkit::Clock;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::service::Service;
 use crate::store::{End, Report, Store, WorkerInfo};
@@ -152,7 +152,12 @@ impl Worker {
         let closing = Arc::new(closing);
         let stop = stop_or_idle(until.stop.clone(), looks, held.clone());
         let close = move || closing.clone().close().boxed();
-        apalis_backend::run(self.options.name.clone(), buffer, slots, capacity, handle, stop, close).await;
+        // In a task, so that a job goes to its slot without leaving the threads of the runtime.
+        let name = self.options.name.clone();
+        let work = apalis_backend::run(name, buffer, slots, capacity, handle, stop, close);
+        if let Err(problem) = tokio::spawn(work).await {
+            error!("the worker ended badly: {problem}");
+        }
 
         completer.stop().await;
         keeper.stop().await;

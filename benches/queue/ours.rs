@@ -29,12 +29,13 @@ fn main() -> Result<()> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let tuned = args.last().is_some_and(|last| last == "--tuned");
     args.truncate(args.len() - usize::from(tuned));
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(run(&args, tuned))
+    // In a task, as the callers of a service are.
+    runtime.block_on(async move { tokio::spawn(async move { run(&args, tuned).await }).await? })
 }
 
-async fn run(args: &[&str], tuned: bool) -> Result<()> {
+async fn run(args: &[String], tuned: bool) -> Result<()> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match *args {
         ["setup", url] => {
             open(url, Seen::default()).await?.store.migrate().await?;

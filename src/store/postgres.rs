@@ -34,10 +34,11 @@ use rows::Micros;
 /// The channel of both kinds of news; the payload is `q:` and a queue, or `cancel`.
 pub const CHANNEL: &str = "compline_wake";
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "jobs", include_str!("../../migrations/postgres/0001_jobs.sql")),
     (2, "audit", include_str!("../../migrations/postgres/0002_audit.sql")),
     (3, "enqueue", include_str!("../../migrations/postgres/0003_enqueue.sql")),
+    (4, "insert", include_str!("../../migrations/postgres/0004_insert.sql")),
 ];
 
 #[derive(Clone)]
@@ -114,6 +115,16 @@ impl PostgresStore {
     }
 }
 
+async fn tell(connection: &mut PgConnection, news: &[String]) -> Result<()> {
+    sqlx::query("SELECT pg_notify($1, news) FROM unnest($2::text[]) AS news")
+        .bind(CHANNEL)
+        .bind(news)
+        .execute(connection)
+        .await
+        .map_err(failed("waking workers"))?;
+    Ok(())
+}
+
 fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |cause| StoreError::Database { doing, cause: Box::new(cause) }
 }
@@ -122,16 +133,14 @@ fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
 async fn wake_at_commit(tx: &mut PgConnection, mut queues: Vec<String>) -> Result<()> {
     queues.sort_unstable();
     queues.dedup();
-    if queues.is_empty() {
-        return Ok(());
+    match queues.is_empty() {
+        true => Ok(()),
+        false => tell(tx, &news(&queues)).await,
     }
-    sqlx::query("SELECT pg_notify($1, 'q:' || queue) FROM unnest($2::text[]) AS queue")
-        .bind(CHANNEL)
-        .bind(queues)
-        .execute(tx)
-        .await
-        .map_err(failed("waking workers"))?;
-    Ok(())
+}
+
+fn news(queues: &[String]) -> Vec<String> {
+    queues.iter().map(|queue| format!("q:{queue}")).collect()
 }
 
 #[async_trait]
@@ -220,7 +229,7 @@ impl Store for PostgresStore {
             return Err(StoreError::Refused("the transaction must be one on the store's PostgreSQL".into()));
         };
         let inserted = insert::insert(tx, self.time(), rows, by).await?;
-        wake_at_commit(tx, rows.iter().map(|row| row.queue.clone()).collect()).await?;
+        wake_at_commit(tx, insert::ready_queues(rows)).await?;
         Ok(inserted)
     }
 
@@ -322,6 +331,7 @@ impl Store for PostgresStore {
         let step = StepRecord { result: Some(serde_json::json!(ids)), ..step.clone() };
         lease::save_step_on(&mut tx, held, &step).await?;
         tx.commit().await.map_err(failed(doing))?;
+        self.tell_of(rows).await;
         Ok(ids)
     }
 
@@ -358,7 +368,7 @@ impl Store for PostgresStore {
     }
 
     async fn wake(&self, queue: &str) -> Result<()> {
-        self.tell(&format!("q:{queue}")).await
+        self.tell(&news(&[queue.to_owned()])).await
     }
 
     async fn listen(&self) -> Result<mpsc::Receiver<Woken>> {
@@ -396,24 +406,27 @@ impl PostgresStore {
         // round trips.
         if insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY {
             let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
-            return insert::insert_plain(&mut connection, self.time(), rows, by).await;
+            return insert::insert_and_wake(&mut connection, self.time(), rows, by).await;
         }
         let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
         let mut tx = connection.begin().await.map_err(failed(doing))?;
         let inserted = insert::insert(&mut tx, self.time(), rows, by).await?;
         tx.commit().await.map_err(failed(doing))?;
+        self.tell_of(rows).await;
         Ok(inserted)
     }
 
-    async fn tell(&self, payload: &str) -> Result<()> {
-        sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(CHANNEL)
-            .bind(payload)
-            // A notification takes part in a commit, and nobody needs to wait for the disk for its sake.
-            .execute(&self.claims)
-            .await
-            .map_err(failed("waking workers"))?;
-        Ok(())
+    /// A notification takes part in a commit, and nobody needs to wait for the disk for its sake.
+    async fn tell(&self, news: &[String]) -> Result<()> {
+        let mut connection = self.claims.acquire().await.map_err(failed("waking workers"))?;
+        tell(&mut connection, news).await
+    }
+
+    /// The rows are there whether anybody heard of them or not; the poll finds them.
+    async fn tell_of(&self, rows: &[NewRow]) {
+        if let Err(problem) = self.tell(&news(&insert::ready_queues(rows))).await {
+            tracing::debug!("waking workers failed: {problem}");
+        }
     }
 
     fn with_cursor<T>(&self, queue: &str, f: impl FnOnce(&mut lease::Cursor) -> T) -> T {

@@ -76,6 +76,16 @@ pub struct NewRow {
     pub on_parent_failure: OnParentFailure,
 }
 
+impl NewRow {
+    /// Workers need not be told of a job that is only due later. A time of somebody's own may have passed.
+    pub fn may_be_due(&self) -> bool {
+        match self.when {
+            When::Now | When::At(_) => true,
+            When::After(delay) => delay.is_zero(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UniqueRow {
     /// SHA-256 of everything that makes the key.

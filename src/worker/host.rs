@@ -72,7 +72,7 @@ impl Host for AttemptHost {
             };
             let by = Actor(format!("job:{}", self.held.job));
             let ids = self.engine.store.spawn(self.held, &record, &rows, &by).await?;
-            queue.wake_for(&rows);
+            queue.ring_for(&rows);
             Ok(ids)
         }
         .boxed()

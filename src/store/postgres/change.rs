@@ -43,7 +43,7 @@ pub async fn change(
     name_refused(&mut tx, filter, change, &mut changed).await?;
     tx.commit().await.map_err(failed(DOING))?;
     if !changed.asked.is_empty() {
-        store.tell("cancel").await?;
+        store.tell(&["cancel".into()]).await?;
     }
     changed.woken.sort_unstable();
     changed.woken.dedup();
@@ -353,5 +353,5 @@ pub async fn resume(store: &PostgresStore, queue: &str, by: &Actor) -> Result<()
     .map_err(failed(doing))?;
     insert::audit(&mut tx, store.time(), by, "queue.resume", queue, "ok", &[], None).await?;
     tx.commit().await.map_err(failed(doing))?;
-    store.tell(&format!("q:{queue}")).await
+    store.tell(&super::news(&[queue.to_owned()])).await
 }

@@ -1,11 +1,15 @@
 //! Enqueueing: one statement for plain rows, COPY for many, and with care for unique keys and parents.
 
+use std::collections::BTreeSet;
+
 use jobkit::{JobId, OnConflict, OnParentFailure, When};
-use sqlx::{PgConnection, Row};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use super::rows::{self, Micros, micros};
-use super::{copy, failed};
+use super::{CHANNEL, copy, failed, news};
 use crate::state::JobState;
 use crate::store::{Actor, Inserted, NewRow, Release, Result, StoreError, UniqueRow};
 
@@ -54,14 +58,48 @@ fn json<T: serde::Serialize>(value: &T) -> Option<String> {
     serde_json::to_string(value).ok()
 }
 
-pub async fn insert_plain(
+async fn insert_plain(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Result<Vec<Inserted>> {
+    let insert = "SELECT compline.insert_plain($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    columns(insert, time, rows, by).execute(tx).await.map_err(failed(DOING))?;
+    Ok(fresh(rows))
+}
+
+/// In a transaction of its own, and then tells the workers: one message, and one wait for the disk.
+pub async fn insert_and_wake(
     connection: &mut PgConnection,
     time: Option<Micros>,
     rows: &[NewRow],
     by: &Actor,
 ) -> Result<Vec<Inserted>> {
+    let insert = "CALL compline.insert_and_wake($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    columns(insert, time, rows, by)
+        .bind(CHANNEL)
+        .bind(news(&ready_queues(rows)))
+        .execute(connection)
+        .await
+        .map_err(failed(DOING))?;
+    Ok(fresh(rows))
+}
+
+/// Where there may be a job to claim when these rows are there.
+pub fn ready_queues(rows: &[NewRow]) -> Vec<String> {
+    let queues: BTreeSet<_> = rows.iter().filter(|row| row.may_be_due()).map(|row| &row.queue).collect();
+    queues.into_iter().cloned().collect()
+}
+
+fn columns<'q>(
+    sql: &'static str,
+    time: Option<Micros>,
+    rows: &'q [NewRow],
+    by: &'q Actor,
+) -> Query<'q, Postgres, PgArguments> {
     let column = |f: fn(&NewRow) -> &str| rows.iter().map(f).collect::<Vec<&str>>();
-    sqlx::query(include_str!("insert.sql"))
+    sqlx::query(sql)
         .bind(time)
         .bind(&by.0)
         .bind(object(rows))
@@ -76,10 +114,6 @@ pub async fn insert_plain(
         .bind(rows.iter().map(|row| row.tenant.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| tags(row).and_then(json)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.metadata.as_ref().and_then(json)).collect::<Vec<_>>())
-        .execute(connection)
-        .await
-        .map_err(failed(DOING))?;
-    Ok(fresh(rows))
 }
 
 fn tags(row: &NewRow) -> Option<&Vec<String>> {

@@ -23,11 +23,13 @@ pub struct Cursor {
     rank: Micros,
     id: Uuid,
     uses_left: u32,
+    /// The last claim was by turns between tenants, so the next one probably is too.
+    fair: bool,
 }
 
 impl Default for Cursor {
     fn default() -> Self {
-        Self { rank: Micros::NEVER, id: Uuid::nil(), uses_left: 0 }
+        Self { rank: Micros::NEVER, id: Uuid::nil(), uses_left: 0, fair: false }
     }
 }
 
@@ -54,6 +56,7 @@ impl Cursor {
                     0 => CURSOR_USES,
                     left => left - 1,
                 },
+                fair: false,
             },
             _ => Cursor::default(),
         }
@@ -198,42 +201,64 @@ pub async fn claim(
     queue: &str,
     limit: usize,
 ) -> Result<Vec<Claimed>> {
-    let cursor = match limit {
-        ..WORTH_A_CURSOR => Cursor::default(),
-        _ => store.with_cursor(queue, |cursor| *cursor),
-    };
-    let (mut claimed, next) = claim_from(store, worker, queue, limit, cursor).await?;
-    store.with_cursor(queue, |cursor| *cursor = next);
-    // From behind a cursor, and by turns between tenants, one statement may leave some that are ready; an
-    // answer that is not full must mean that there are no more.
-    let mut partial = cursor.uses_left > 0 || claimed.iter().any(|job| job.tenant.is_some());
+    let mut claimed = Vec::new();
+    let before = store.with_cursor(queue, |cursor| *cursor);
+    if !before.fair {
+        let cursor = match limit {
+            ..WORTH_A_CURSOR => Cursor::default(),
+            _ => before,
+        };
+        let next;
+        (claimed, next) = claim_from(store, PLAIN, worker, queue, limit, cursor).await?;
+        store.with_cursor(queue, |cursor| *cursor = next);
+        // From behind a cursor one statement may leave some that are ready; an answer that is not full must
+        // mean that there are no more.
+        if cursor.uses_left > 0 && claimed.len() < limit {
+            let left = limit - claimed.len();
+            let (more, _) = claim_from(store, PLAIN, worker, queue, left, Cursor::default()).await?;
+            claimed.extend(more);
+        }
+        if !claimed.is_empty() || !tenants_wait(store, queue).await? {
+            return Ok(claimed);
+        }
+    }
+    // By turns too, one statement may leave some.
+    let mut partial = true;
     while partial && claimed.len() < limit {
         let left = limit - claimed.len();
-        let (more, _) = claim_from(store, worker, queue, left, Cursor::default()).await?;
+        let (more, _) = claim_from(store, FAIR, worker, queue, left, Cursor::default()).await?;
         partial = !more.is_empty();
         claimed.extend(more);
     }
+    let fair = claimed.iter().any(|job| job.tenant.is_some());
+    store.with_cursor(queue, |cursor| *cursor = Cursor { fair, ..Cursor::default() });
     Ok(claimed)
+}
+
+const PLAIN: &str = include_str!("claim.sql");
+const FAIR: &str = include_str!("claim_fair.sql");
+
+/// Asked only when nothing was claimed, so most claims are one short statement.
+async fn tenants_wait(store: &PostgresStore, queue: &str) -> Result<bool> {
+    sqlx::query_scalar(include_str!("claim_look.sql"))
+        .bind(queue)
+        .fetch_one(&store.claims)
+        .await
+        .map_err(failed("looking for jobs of tenants"))
 }
 
 async fn claim_from(
     store: &PostgresStore,
+    statement: &'static str,
     worker: WorkerId,
     queue: &str,
     limit: usize,
     cursor: Cursor,
 ) -> Result<(Vec<Claimed>, Cursor)> {
     let (rank, id) = cursor.start();
-    let rows = sqlx::query(include_str!("claim.sql"))
-        .bind(store.time())
-        .bind(worker.0)
-        .bind(queue)
-        .bind(rows::count(limit))
-        .bind(rank)
-        .bind(id)
-        .fetch_all(&store.claims)
-        .await
-        .map_err(failed("claiming jobs"))?;
+    let claim = sqlx::query(statement).bind(store.time()).bind(worker.0).bind(queue).bind(rows::count(limit));
+    let claim = if statement == PLAIN { claim.bind(rank).bind(id) } else { claim };
+    let rows = claim.fetch_all(&store.claims).await.map_err(failed("claiming jobs"))?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
         let rank: Micros = row.try_get(4).map_err(failed("reading a claimed job"))?;

@@ -245,31 +245,34 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let op = Work { doing, work: Some(work), outcome: None, reply };
-        self.submit(doing, Box::new(op), answer).await
+        self.submit(doing, Box::new(op))?;
+        answer.await.map_err(|_| closed(doing))?
     }
 
-    /// The same for statements with nothing to decide between them. `bind` may be called more than once.
-    pub(super) async fn script<T: Send + 'static>(
+    /// The same for statements with nothing to decide between them. `bind` may be called more than once. They
+    /// stand in line when this returns; the future is for the answer.
+    pub(super) fn script<T: Send + 'static, B>(
         &self,
         doing: &'static str,
         script: Script,
-        bind: impl Fn(&'static str) -> Query<'static, Sqlite, SqliteArguments> + Send + Sync + 'static,
+        bind: B,
         read: fn(&[SqliteRow]) -> Done<T>,
-    ) -> Result<T, StoreError> {
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, B>
+    where
+        B: Fn(&'static str) -> Query<'static, Sqlite, SqliteArguments> + Send + Sync + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let op = Scripted { doing, script, bind: Box::new(bind), read, outcome: None, reply };
-        self.submit(doing, Box::new(op), answer).await
+        let sent = self.submit(doing, Box::new(op));
+        async move {
+            sent?;
+            answer.await.map_err(|_| closed(doing))?
+        }
     }
 
-    async fn submit<T>(
-        &self,
-        doing: &'static str,
-        op: Box<dyn Op>,
-        answer: oneshot::Receiver<Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+    fn submit(&self, doing: &'static str, op: Box<dyn Op>) -> Result<(), StoreError> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        queue.ok_or_else(|| closed(doing))?.send(op).map_err(|_| closed(doing))?;
-        answer.await.map_err(|_| closed(doing))?
+        queue.ok_or_else(|| closed(doing))?.send(op).map_err(|_| closed(doing))
     }
 
     /// Takes nothing more, does what waits, and closes the file.

@@ -42,6 +42,8 @@ async fn every_hot_statement_uses_an_index() {
     sqlx::raw_sql(session).execute(&mut connection).await.unwrap();
     for (name, sql, parameters) in [
         ("claim", include_str!("../../../src/store/postgres/claim.sql"), 6),
+        ("claim_fair", include_str!("../../../src/store/postgres/claim_fair.sql"), 4),
+        ("claim_look", include_str!("../../../src/store/postgres/claim_look.sql"), 1),
         ("finish", include_str!("../../../src/store/postgres/finish.sql"), 6),
         ("end", include_str!("../../../src/store/postgres/end.sql"), 9),
         ("release", include_str!("../../../src/store/postgres/release.sql"), 11),
