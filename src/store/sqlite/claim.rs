@@ -20,7 +20,9 @@ pub(super) const CLAIM: Script = Script {
         include_str!("claim.sql"),
         ";\nPRAGMA synchronous = FULL"
     ),
-    among_others: include_str!("claim.sql"),
+    first: concat!("BEGIN IMMEDIATE;\n", include_str!("claim.sql")),
+    between: include_str!("claim.sql"),
+    last: concat!(include_str!("claim.sql"), ";\nCOMMIT"),
 };
 pub(super) const CLAIM_THESE: &str = include_str!("claim_these.sql");
 pub(super) const CLAIM_TENANTS: &str = include_str!("claim_tenants.sql");

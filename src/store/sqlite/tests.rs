@@ -21,6 +21,24 @@ async fn open(folder: &tempfile::TempDir) -> SqliteStore {
     SqliteStore::open(&url, Arc::new(ManualClock::default())).await.unwrap()
 }
 
+fn row(n: u128) -> NewRow {
+    NewRow {
+        id: JobId(uuid::Uuid::from_u128(n)),
+        kind: "test.kind".into(),
+        queue: "default".into(),
+        priority: 5,
+        max_attempts: 3,
+        when: jobkit::When::Now,
+        args: "{}".into(),
+        unique: None,
+        tenant: None,
+        tags: Vec::new(),
+        metadata: None,
+        after: Vec::new(),
+        on_parent_failure: jobkit::OnParentFailure::Cancel,
+    }
+}
+
 async fn plan(store: &SqliteStore, sql: &str) -> Vec<String> {
     let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
     let rows = sqlx::query(sql).fetch_all(&store.readers).await.unwrap();
@@ -31,7 +49,7 @@ async fn plan(store: &SqliteStore, sql: &str) -> Vec<String> {
 async fn no_hot_statement_walks_over_the_jobs() {
     let (store, _folder) = store().await;
     for (name, sql) in [
-        ("claim", claim::CLAIM.among_others),
+        ("claim", claim::CLAIM.between),
         ("claim_look", claim::LOOK),
         ("claim_tenants", claim::CLAIM_TENANTS),
         ("claim_fair", claim::CLAIM_FAIR),
@@ -101,7 +119,7 @@ async fn no_hot_statement_walks_over_the_jobs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_come_out_of_the_index_in_order() {
     let (store, _folder) = store().await;
-    for sql in [claim::CLAIM.among_others, claim::STAGE] {
+    for sql in [claim::CLAIM.between, claim::STAGE] {
         let plan = plan(&store, sql).await;
         assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE FOR ORDER BY")), "{plan:#?}");
     }
@@ -129,12 +147,11 @@ async fn a_commit_that_was_answered_is_on_the_disk() {
     assert_eq!(settings, (FULL, "wal".to_string()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_refusal_of_one_does_not_undo_the_others_of_its_transaction() {
-    let (store, _folder) = store().await;
-    let store = Arc::new(store);
-    let others = 20;
-    // Holds the writer until all the others wait, so that they share a transaction.
+/// Holds the writer until all the others wait, so that they share a transaction: the call that does it, a
+/// barrier for when it does, and one that ends it.
+fn hold_the_writer(
+    store: &SqliteStore,
+) -> (impl Future<Output = Result<()>> + '_, Arc<Barrier>, Arc<Barrier>) {
     let (hold, held) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (arrived, go) = (held.clone(), hold.clone());
     let first = store.write("holding the writer", |_, _| {
@@ -145,6 +162,43 @@ async fn the_refusal_of_one_does_not_undo_the_others_of_its_transaction() {
         }
         .boxed()
     });
+    (first, held, hold)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_row_in_any_place_of_a_shared_transaction_is_alone_refused() {
+    let (store, _folder) = store().await;
+    let by = Actor::system();
+    store.insert(&[row(0)], &by).await.unwrap();
+    for (bad, base) in [(0, 10), (1, 20), (2, 30), (3, 40)] {
+        let (first, held, hold) = hold_the_writer(&store);
+        let all = async {
+            held.wait().await;
+            // An id that is there already.
+            let rows: Vec<_> = (0..4).map(|at| row(if at == bad { 0 } else { base + at })).collect();
+            let inserts = rows.iter().map(|row| store.insert(std::slice::from_ref(row), &by));
+            let mut inserts = Box::pin(futures::future::join_all(inserts));
+            assert!(futures::poll!(&mut inserts).is_pending());
+            hold.wait().await;
+            inserts.await
+        };
+        let (first, answers) = tokio::join!(first, all);
+
+        first.unwrap();
+        for (at, answer) in (0..).zip(&answers) {
+            assert_eq!(answer.is_err(), at == bad, "{at} of a transaction whose {bad} is bad: {answer:?}");
+            let there = store.job(JobId(uuid::Uuid::from_u128(base + at))).await.unwrap().is_some();
+            assert_eq!(there, at != bad, "{at} of a transaction whose {bad} is bad");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_refusal_of_one_does_not_undo_the_others_of_its_transaction() {
+    let (store, _folder) = store().await;
+    let store = Arc::new(store);
+    let others = 20;
+    let (first, held, hold) = hold_the_writer(&store);
     let all = async {
         held.wait().await;
         let writes = (0..others).map(|n| {

@@ -64,10 +64,18 @@ trait Op: Send {
     fn abandoned(&self) -> bool;
     /// In a transaction of its own.
     async fn alone(&mut self, tx: &mut Tx) -> sqlx::Result<()>;
-    /// In a transaction that is open, so that its refusal does not undo the others. An error says that the
-    /// transaction cannot go on.
-    async fn among_others(&mut self, tx: &mut Tx) -> sqlx::Result<()>;
+    /// In a transaction with others, so that its refusal does not undo theirs. The first begins it and the
+    /// last commits it, which spares two messages. An error says that the transaction cannot go on.
+    async fn among_others(&mut self, tx: &mut Tx, place: Place) -> sqlx::Result<()>;
     fn answer(self: Box<Self>, committed: Result<(), String>);
+}
+
+/// Where in a transaction with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    First,
+    Between,
+    Last,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -128,9 +136,17 @@ where
         Ok(())
     }
 
-    async fn among_others(&mut self, tx: &mut Tx) -> sqlx::Result<()> {
+    async fn among_others(&mut self, tx: &mut Tx, place: Place) -> sqlx::Result<()> {
+        if place == Place::First {
+            begin(tx).await?;
+        }
         sqlx::query("SAVEPOINT op").execute(&mut *tx).await?;
-        if self.run(tx).await { keep(tx).await } else { undo(tx).await }
+        if self.run(tx).await {
+            keep(tx).await?;
+        } else {
+            undo(tx).await?;
+        }
+        if place == Place::Last { commit(tx).await } else { Ok(()) }
     }
 
     fn answer(self: Box<Self>, committed: Result<(), String>) {
@@ -143,7 +159,9 @@ where
 #[derive(Clone, Copy)]
 pub(super) struct Script {
     pub alone: &'static str,
-    pub among_others: &'static str,
+    pub first: &'static str,
+    pub between: &'static str,
+    pub last: &'static str,
 }
 
 /// Reads the statements from their files.
@@ -151,7 +169,9 @@ macro_rules! script {
     ($($file:literal),+) => {
         $crate::store::sqlite::writer::Script {
             alone: concat!("BEGIN IMMEDIATE;\n", $(include_str!($file), ";\n",)+ "COMMIT"),
-            among_others: concat!("SAVEPOINT op;\n", $(include_str!($file), ";\n",)+ "RELEASE op"),
+            first: concat!("BEGIN IMMEDIATE;\nSAVEPOINT op;\n", $(include_str!($file), ";\n",)+ "RELEASE op"),
+            between: concat!("SAVEPOINT op;\n", $(include_str!($file), ";\n",)+ "RELEASE op"),
+            last: concat!("SAVEPOINT op;\n", $(include_str!($file), ";\n",)+ "RELEASE op;\nCOMMIT"),
         }
     };
 }
@@ -197,11 +217,26 @@ impl<T: Send + 'static> Op for Scripted<T> {
         Ok(())
     }
 
-    async fn among_others(&mut self, tx: &mut Tx) -> sqlx::Result<()> {
-        let outcome = self.run(tx, self.script.among_others).await;
+    async fn among_others(&mut self, tx: &mut Tx, place: Place) -> sqlx::Result<()> {
+        let sql = match place {
+            Place::First => self.script.first,
+            Place::Between => self.script.between,
+            Place::Last => self.script.last,
+        };
+        let outcome = loop {
+            match self.run(tx, sql).await {
+                Err(Abort::Sql(error)) if place == Place::First && is_busy(&error) => say_busy(),
+                outcome => break outcome,
+            }
+        };
         let failed = outcome.is_err();
         self.outcome = Some(outcome.map_err(|abort| abort.while_doing(self.doing)));
-        if failed { undo(tx).await } else { Ok(()) }
+        if !failed {
+            return Ok(());
+        }
+        // Nothing to go back to when it is the beginning or the commit that failed: then all fail.
+        undo(tx).await?;
+        if place == Place::Last { commit(tx).await } else { Ok(()) }
     }
 
     fn answer(self: Box<Self>, committed: Result<(), String>) {
@@ -299,7 +334,7 @@ async fn serve(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRec
         if group.is_empty() {
             continue;
         }
-        let committed = commit(&mut connection, &mut group).await;
+        let committed = together(&mut connection, &mut group).await;
         for op in group {
             op.answer(committed.clone());
         }
@@ -309,7 +344,7 @@ async fn serve(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRec
     }
 }
 
-async fn commit(tx: &mut Tx, group: &mut [Box<dyn Op>]) -> Result<(), String> {
+async fn together(tx: &mut Tx, group: &mut [Box<dyn Op>]) -> Result<(), String> {
     let done = transaction(tx, group).await;
     if done.is_err() {
         // SQLite may have rolled back by itself, and then there is nothing left to do.
@@ -322,10 +357,19 @@ async fn transaction(tx: &mut Tx, group: &mut [Box<dyn Op>]) -> sqlx::Result<()>
     if let [op] = group {
         return op.alone(tx).await;
     }
-    begin(tx).await?;
-    for op in group {
-        op.among_others(tx).await?;
+    let last = group.len() - 1;
+    for (at, op) in group.iter_mut().enumerate() {
+        let place = match at {
+            0 => Place::First,
+            at if at == last => Place::Last,
+            _ => Place::Between,
+        };
+        op.among_others(tx, place).await?;
     }
+    Ok(())
+}
+
+async fn commit(tx: &mut Tx) -> sqlx::Result<()> {
     sqlx::query("COMMIT").execute(tx).await?;
     Ok(())
 }
