@@ -215,7 +215,7 @@ async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sto
             let options = PgOptions {
                 connections: settings.store.connections,
                 acquire_timeout: settings.store.acquire_timeout,
-                manual_clock: None,
+                ..PgOptions::default()
             };
             Ok(PostgresStore::connect(url, &options)?)
         }

@@ -99,7 +99,8 @@ impl LeaseKeeper {
             }
             let answer = tokio::select! {
                 answer = self.store.beat(worker) => answer,
-                () = self.clock.sleep(left) => continue,
+                // One connection may be dead and the next one not, so there is time for several.
+                () = self.clock.sleep(left.min(self.info.lease / 4)) => continue,
             };
             match answer {
                 Ok(Beat::Holds { cancel }) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobkit::{JobId, Progress, StepRecord};
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use super::rows::{self, Micros, text};
@@ -58,6 +58,9 @@ impl Cursor {
         }
     }
 }
+
+/// Shorter than the limit of the call: a session that nobody waits for must not go on waiting for a lock.
+const LOCK_LIMIT: &str = "SET LOCAL lock_timeout = '20s'";
 
 pub async fn register(store: &PostgresStore, worker: &WorkerInfo) -> Result<WorkerId> {
     sqlx::query_scalar(
@@ -143,7 +146,9 @@ pub async fn workers(store: &PostgresStore) -> Result<Vec<WorkerRow>> {
 
 pub async fn rescue(store: &PostgresStore, worker: WorkerId, beat: i64) -> Result<Vec<Rescued>> {
     let doing = "rescuing the jobs of a lost worker";
-    let mut tx = store.cold.begin().await.map_err(failed(doing))?;
+    let mut session = store.cold.acquire().await.map_err(failed(doing))?;
+    let mut tx = session.begin().await.map_err(failed(doing))?;
+    sqlx::query(LOCK_LIMIT).execute(&mut *tx).await.map_err(failed(doing))?;
     let declared = sqlx::query(
         "UPDATE compline.worker SET ended_at = coalesce($1::timestamptz, now())
          WHERE id = $2 AND beat = $3 AND ended_at IS NULL",
@@ -265,7 +270,9 @@ fn read_claim(row: &sqlx::postgres::PgRow, worker: WorkerId, queue: &str) -> sql
 
 pub async fn give_back_unheld(store: &PostgresStore, worker: WorkerId, held: &[JobId]) -> Result<u64> {
     let doing = "giving back jobs that are not in hand";
-    let mut tx = store.cold.begin().await.map_err(failed(doing))?;
+    let mut session = store.cold.acquire().await.map_err(failed(doing))?;
+    let mut tx = session.begin().await.map_err(failed(doing))?;
+    sqlx::query(LOCK_LIMIT).execute(&mut *tx).await.map_err(failed(doing))?;
     // Waits for a claim that is still under way behind a connection that broke.
     sqlx::query("SELECT FROM compline.worker WHERE id = $1 FOR UPDATE")
         .bind(worker.0)

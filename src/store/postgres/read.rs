@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepKey, StepRecord};
-use sqlx::{PgPool, Row};
+use sqlx::Row;
 use uuid::Uuid;
 
 use super::rows::{self, Micros, job_row, micros, text, uuids};
+use super::sessions::Sessions;
 use super::{PostgresStore, failed};
 use crate::state::JobState;
 use crate::store::{
@@ -22,7 +23,7 @@ fn unreadable(doing: &'static str, cause: impl Into<Box<dyn std::error::Error + 
     StoreError::Database { doing, cause: cause.into() }
 }
 
-pub async fn jobs(pool: &PgPool, filter: &JobFilter) -> Result<Vec<JobRow>> {
+pub async fn jobs(pool: &Sessions, filter: &JobFilter) -> Result<Vec<JobRow>> {
     let doing = "listing jobs";
     let limit = if filter.limit == 0 { 100 } else { filter.limit };
     // Enum arrays have no type in the driver; PostgreSQL reads the literal.
@@ -100,7 +101,7 @@ fn attempt_row(row: &sqlx::postgres::PgRow) -> Result<AttemptRow> {
     })
 }
 
-pub async fn steps(pool: &PgPool, job: JobId) -> Result<Vec<StepRecord>> {
+pub async fn steps(pool: &Sessions, job: JobId) -> Result<Vec<StepRecord>> {
     let doing = "reading a job's steps";
     let rows = sqlx::query(
         "SELECT name, result, attempt, at FROM compline.job_step WHERE job_id = $1 ORDER BY at, name",

@@ -16,6 +16,7 @@ promises![
     a_worker_declared_dead_stops_its_attempts_and_its_report_is_refused,
     a_job_that_returns_to_its_worker_stays_in_hand_when_the_lost_attempt_ends,
     a_machine_suspended_for_longer_than_the_lease_stops_its_attempts_when_it_wakes,
+    a_claim_that_arrives_after_it_was_given_up_is_given_back,
     a_wall_clock_set_forward_takes_no_job_from_a_living_worker,
 ];
 
@@ -118,10 +119,26 @@ async fn a_machine_suspended_for_longer_than_the_lease_stops_its_attempts_when_i
     engine.until("the job began again", || async { engine.scene.begun(id) == 2 }).await;
     engine.scene.gate.add_permits(1);
     let detail = engine.until_state(id, JobState::Completed).await;
-    assert!(
-        detail.attempts.last().is_some_and(|attempt| attempt.worker != Some(before)),
-        "under a new number"
-    );
+    assert!(detail.job.worker.is_some_and(|worker| worker != before), "under a new number");
+    engine.end(worker).await;
+}
+
+/// A network that comes back may deliver what a worker sent long ago and gave up: its jobs would be held by a
+/// worker that lives and does not know of them.
+async fn a_claim_that_arrives_after_it_was_given_up_is_given_back(t: TestStore) {
+    let engine = Engine::over(t);
+    let mut options = Engine::options();
+    options.fetch.queues = ["served".to_owned()].into();
+    let worker = engine.start_with(options);
+    let store = &engine.t.store;
+    engine.until("the worker is there", || async { !store.workers().await.unwrap().is_empty() }).await;
+    let id = engine.t.add(|row| row.queue = "another".into()).await;
+    let holder = store.workers().await.unwrap()[0].id;
+
+    assert_eq!(store.claim(holder, "another", 1).await.unwrap()[0].id, id);
+
+    let detail = engine.until_state(id, JobState::Available).await;
+    assert_eq!(detail.job.attempt, 0);
     engine.end(worker).await;
 }
 

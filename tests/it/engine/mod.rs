@@ -3,6 +3,7 @@
 mod ending;
 mod family;
 mod losing;
+mod network;
 mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,17 +37,34 @@ pub struct Engine {
 
 impl Engine {
     pub fn over(t: TestStore) -> Self {
+        let store = t.store.clone();
+        Self::through(t, store)
+    }
+
+    /// The engine's own way to the jobs is another than the test's.
+    pub fn through(t: TestStore, store: Arc<dyn Store>) -> Self {
         let scene = Arc::new(Scene::default());
         let mut registry = Registry::default();
         compline::system::register(&mut registry);
         family::register(&mut registry, &scene);
-        Self::with(t, scene, registry, Keyring::default())
+        Self::new(t, store, scene, registry, Keyring::default())
     }
 
     pub fn with(t: TestStore, scene: Arc<Scene>, registry: Registry, keyring: Keyring) -> Self {
+        let store = t.store.clone();
+        Self::new(t, store, scene, registry, keyring)
+    }
+
+    fn new(
+        t: TestStore,
+        store: Arc<dyn Store>,
+        scene: Arc<Scene>,
+        registry: Registry,
+        keyring: Keyring,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let app = App::new(Parts {
-            store: t.store.clone(),
+            store,
             clock: t.clock.clone(),
             registry: Arc::new(registry),
             keyring: Arc::new(keyring),
