@@ -44,7 +44,7 @@ pub trait Store: Send + Sync + 'static {
 
     // Enqueueing.
 
-    /// All or nothing. The answers are in the order of the rows.
+    /// All or nothing. The answers are in the order of the rows. A row that is due in the past is due now.
     ///
     /// A row whose unique key is held answers with the holder, which may be an earlier row of the same
     /// batch. `Replace` gives the holder the newer args, time, priority, tags and metadata unless it runs
@@ -98,7 +98,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives back every job this worker holds in the database but not in its hand, as after a claim whose
     /// answer was lost on the way. The attempt is not counted. A job whose cancellation was asked for is
-    /// cancelled instead.
+    /// cancelled instead. Queues that got a job to claim by this are woken.
     async fn give_back_unheld(&self, worker: WorkerId, held: &[JobId]) -> Result<u64>;
 
     // What happens by itself.

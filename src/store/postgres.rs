@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use jobkit::{AuditEntry, Clock, JobId, Progress, StepRecord};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, Row, SqlSafeStr};
+use sqlx::{Connection, PgConnection, Row, SqlSafeStr};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -146,6 +146,22 @@ fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |cause| StoreError::Database { doing, cause: Box::new(cause) }
 }
 
+/// Delivered with the commit, and not at all when there is none.
+async fn wake_at_commit(tx: &mut PgConnection, mut queues: Vec<String>) -> Result<()> {
+    queues.sort_unstable();
+    queues.dedup();
+    if queues.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("SELECT pg_notify($1, 'q:' || queue) FROM unnest($2::text[]) AS queue")
+        .bind(CHANNEL)
+        .bind(queues)
+        .execute(tx)
+        .await
+        .map_err(failed("waking workers"))?;
+    Ok(())
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn migrate(&self) -> Result<Migrated> {
@@ -214,16 +230,7 @@ impl Store for PostgresStore {
             return Err(StoreError::Refused("the transaction must be one on the store's PostgreSQL".into()));
         };
         let inserted = insert::insert(tx, self.time(), rows, by).await?;
-        let mut queues: Vec<_> = rows.iter().map(|row| format!("q:{}", row.queue)).collect();
-        queues.sort_unstable();
-        queues.dedup();
-        // Delivered when the caller commits.
-        sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload")
-            .bind(CHANNEL)
-            .bind(queues)
-            .execute(tx)
-            .await
-            .map_err(failed("waking workers"))?;
+        wake_at_commit(tx, rows.iter().map(|row| row.queue.clone()).collect()).await?;
         Ok(inserted)
     }
 

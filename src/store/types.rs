@@ -175,11 +175,12 @@ pub enum End {
     Completed {
         result: Option<String>,
     },
+    /// Available at once when the delay is zero.
     Retry {
         after: Duration,
         error: String,
     },
-    /// The attempt is not counted.
+    /// The attempt is not counted. Available at once when the delay is zero.
     Snooze {
         after: Duration,
     },
@@ -221,7 +222,7 @@ impl End {
 pub struct Finished {
     /// Reports whose fence was old.
     pub refused: Vec<JobId>,
-    /// Queues that got a job to claim by this: a child that waited, a job given back.
+    /// Queues that got a job to claim by this: a child that waited, a job that comes again at once.
     pub woken: Vec<String>,
 }
 

@@ -238,13 +238,14 @@ async fn end_rows(
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// Jobs that went back to the queue although somebody had asked for their cancellation end here.
+/// Jobs that would go on living although somebody had asked for their cancellation end here, whatever state
+/// they are in: the caller has taken them from their worker, or is about to.
 pub async fn cancel_requested(
     tx: &mut PgConnection,
     time: Option<Micros>,
     ids: &[JobId],
-) -> Result<Vec<JobId>> {
-    let mut cancelled = Vec::new();
+) -> Result<EndedLive> {
+    let mut cancelled = EndedLive::default();
     if ids.is_empty() {
         return Ok(cancelled);
     }
@@ -253,11 +254,12 @@ pub async fn cancel_requested(
         .fetch_all(&mut *tx)
         .await
         .map_err(failed(DOING))?;
-    let from = [JobState::Available, JobState::Scheduled, JobState::Retryable, JobState::Waiting];
     for request in &requests {
         let id = JobId(request.get(0));
-        let ended = end_live(tx, time, &[id], &from, JobState::Cancelled, request.get(1)).await?;
-        cancelled.extend(ended.ids);
+        let from = Change::Cancel.from_states();
+        let ended = end_live(tx, time, &[id], from, JobState::Cancelled, request.get(1)).await?;
+        cancelled.ids.extend(ended.ids);
+        cancelled.woken.extend(ended.woken);
     }
     Ok(cancelled)
 }

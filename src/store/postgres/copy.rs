@@ -47,7 +47,8 @@ fn encode(rows: &[NewRow], now: Micros) -> Vec<u8> {
     for row in rows {
         let due = match row.when {
             When::Now => now.0,
-            When::At(at) => Micros::from(at).0,
+            // A time in the past is now: it must not be a way to the front of the queue.
+            When::At(at) => Micros::from(at).0.max(now.0),
             When::After(delay) => now.0.saturating_add(micros(delay)),
         };
         let rank = due.saturating_add((i64::from(row.priority) - 5) * micros(AGEING));

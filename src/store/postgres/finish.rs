@@ -63,8 +63,8 @@ impl Batch<'_> {
         if !self.released.is_empty() {
             let released = release(store, tx, worker, &self.released).await?;
             answer.refused.extend(unlisted(&self.released, &released.ids));
-            change::cancel_requested(tx, store.time(), &released.ids).await?;
-            answer.woken.extend(released.woken);
+            let cancelled = change::cancel_requested(tx, store.time(), &released.ids).await?;
+            answer.woken.extend(released.woken.into_iter().chain(cancelled.woken));
         }
         for report in &self.waiting {
             wait(store, tx, worker, report, &mut answer).await?;
@@ -170,14 +170,15 @@ async fn release(
     worker: WorkerId,
     reports: &[&Report],
 ) -> Result<Released> {
-    let next = |report: &&Report| match report.end {
-        End::Retry { .. } => "retryable",
-        End::Snooze { .. } => "scheduled",
-        _ => "available",
-    };
     let after = |report: &&Report| match report.end {
-        End::Retry { after, .. } | End::Snooze { after } => micros(after),
-        _ => 0,
+        End::Retry { after, .. } | End::Snooze { after } => Some(micros(after)),
+        _ => None,
+    };
+    let next = |report: &&Report| match (&report.end, after(report)) {
+        // What can be claimed at once need not be staged first.
+        (_, None | Some(0)) => "available",
+        (End::Retry { .. }, _) => "retryable",
+        _ => "scheduled",
     };
     let uncount = |report: &&Report| i16::from(!matches!(report.end, End::Retry { .. }));
     let rows = sqlx::query(include_str!("release.sql"))
@@ -232,7 +233,8 @@ async fn wait(
             .await
             .map_err(failed(DOING))?;
     }
-    change::cancel_requested(tx, store.time(), &released.ids).await?;
+    let cancelled = change::cancel_requested(tx, store.time(), &released.ids).await?;
+    answer.woken.extend(cancelled.woken);
     Ok(())
 }
 

@@ -14,7 +14,8 @@ rows AS (
         AS r (id, kind, queue, priority, max_attempts, run_at, after_us, args, tenant, tags, metadata)
     CROSS JOIN clock c
     CROSS JOIN LATERAL (
-        SELECT coalesce(r.run_at, c.now + r.after_us * interval '1 microsecond') AS due
+        -- A time in the past is now: it must not be a way to the front of the queue.
+        SELECT greatest(c.now, coalesce(r.run_at, c.now + r.after_us * interval '1 microsecond')) AS due
     ) d
 )
 INSERT INTO compline.audit_entry (at, actor, action, object, outcome, jobs)

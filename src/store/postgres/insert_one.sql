@@ -9,5 +9,6 @@ SELECT $2,
        $7, $8, $9::json, $10, $15, $11, $12, $13::json
 FROM (SELECT coalesce($1::timestamptz, now()) AS now) c
 CROSS JOIN LATERAL (
-    SELECT coalesce($14::timestamptz, c.now + $5::bigint * interval '1 microsecond') AS due
+    -- A time in the past is now: it must not be a way to the front of the queue.
+    SELECT greatest(c.now, coalesce($14::timestamptz, c.now + $5::bigint * interval '1 microsecond')) AS due
 ) d

@@ -6,8 +6,9 @@ use jobkit::{JobId, Progress, StepRecord};
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
+use super::change::{cancel_requested, end_live};
 use super::rows::{self, Micros, text};
-use super::{PostgresStore, failed};
+use super::{PostgresStore, failed, wake_at_commit};
 use crate::state::JobState;
 use crate::store::{
     Actor, Beat, Claimed, Fence, Held, Rescued, Result, StoreError, WorkerId, WorkerInfo, WorkerRow,
@@ -168,24 +169,26 @@ pub async fn rescue(store: &PostgresStore, worker: WorkerId, beat: i64) -> Resul
         .fetch_all(&mut *tx)
         .await
         .map_err(failed(doing))?;
-    let mut rescued: Vec<_> = lost
+    let ids: Vec<_> = lost.iter().map(|row| JobId(row.get(0))).collect();
+    // What was asked of an attempt that is lost still holds, also when it was the last one.
+    let cancelled = cancel_requested(&mut tx, store.time(), &ids).await?;
+    let rescued: Vec<_> = lost
         .iter()
-        .map(|row| Rescued {
-            id: JobId(row.get(0)),
-            state: if row.get(1) { JobState::Discarded } else { JobState::Available },
+        .map(|row| {
+            let id = JobId(row.get(0));
+            let state = match (cancelled.ids.contains(&id), row.get(1)) {
+                (true, _) => JobState::Cancelled,
+                (false, true) => JobState::Discarded,
+                (false, false) => JobState::Available,
+            };
+            Rescued { id, state }
         })
         .collect();
     let spent: Vec<_> =
         rescued.iter().filter(|job| job.state == JobState::Discarded).map(|job| job.id).collect();
     let from = [JobState::Running];
-    super::change::end_live(&mut tx, store.time(), &spent, &from, JobState::Discarded, "lease expired")
-        .await?;
-    let ids: Vec<_> = rescued.iter().map(|job| job.id).collect();
-    // What was asked of an attempt that is lost still holds: the job must not run again.
-    let cancelled = super::change::cancel_requested(&mut tx, store.time(), &ids).await?;
-    for job in rescued.iter_mut().filter(|job| cancelled.contains(&job.id)) {
-        job.state = JobState::Cancelled;
-    }
+    // Whom to wake after a rescue is asked anew by whoever rescued: it may be every queue there is.
+    end_live(&mut tx, store.time(), &spent, &from, JobState::Discarded, "lease expired").await?;
     let details = Some(serde_json::json!({ "worker": worker.0, "discarded": spent }));
     let ids = rows::uuids(&ids);
     let by = Actor::system();
@@ -289,7 +292,8 @@ pub async fn give_back_unheld(store: &PostgresStore, worker: WorkerId, held: &[J
     .await
     .map_err(failed(doing))?;
     let given: Vec<_> = given.into_iter().map(JobId).collect();
-    super::change::cancel_requested(&mut tx, store.time(), &given).await?;
+    let cancelled = cancel_requested(&mut tx, store.time(), &given).await?;
+    wake_at_commit(&mut tx, cancelled.woken).await?;
     tx.commit().await.map_err(failed(doing))?;
     Ok(given.len() as u64)
 }

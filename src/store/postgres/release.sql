@@ -1,14 +1,13 @@
--- running -> available, scheduled or retryable: after a failure, a snooze, or a claim given back.
+-- running -> available, scheduled or retryable: after a failure, a snooze, or a claim given back. Without
+-- after_us the job keeps its place in the queue.
 -- Index: job_pkey, one look-up per report.
 WITH released AS (
     UPDATE compline.job j
     SET state = r.next::compline.job_state, worker = NULL, claimed_at = NULL,
         attempt = j.attempt - r.uncount,
-        run_at = CASE WHEN r.next = 'available' THEN j.run_at
-                      ELSE coalesce($1::timestamptz, now()) + r.after_us * interval '1 microsecond' END,
-        rank = CASE WHEN r.next = 'available' THEN j.rank
-                    ELSE coalesce($1::timestamptz, now()) + r.after_us * interval '1 microsecond'
-                         + (j.priority - 5) * interval '1 minute' END
+        run_at = coalesce(coalesce($1::timestamptz, now()) + r.after_us * interval '1 microsecond', j.run_at),
+        rank = coalesce(coalesce($1::timestamptz, now()) + r.after_us * interval '1 microsecond'
+                        + (j.priority - 5) * interval '1 minute', j.rank)
     FROM unnest($3::uuid[], $4::integer[], $5::text[], $6::bigint[], $7::smallint[], $8::text[], $9::bigint[],
                 $10::text[], $11::text[])
         AS r (id, fence, next, after_us, uncount, ending, ran_us, error, log),

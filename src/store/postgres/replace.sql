@@ -6,6 +6,7 @@ SET args = $3::json, priority = $4::smallint, run_at = d.due, rank = d.due + ($4
                  WHEN d.due > c.now THEN 'scheduled' ELSE 'available' END
 FROM (SELECT coalesce($1::timestamptz, now()) AS now) c
 CROSS JOIN LATERAL (
-    SELECT coalesce($8::timestamptz, c.now + $5::bigint * interval '1 microsecond') AS due
+    -- A time in the past is now: it must not be a way to the front of the queue.
+    SELECT greatest(c.now, coalesce($8::timestamptz, c.now + $5::bigint * interval '1 microsecond')) AS due
 ) d
 WHERE j.id = $2 AND j.state IN ('scheduled', 'available', 'retryable', 'waiting')

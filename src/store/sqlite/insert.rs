@@ -196,7 +196,8 @@ fn keeps_key(unique: &UniqueRow, alive: bool) -> bool {
 fn due(when: When, now: i64) -> i64 {
     match when {
         When::Now => now,
-        When::At(at) => at.as_microsecond(),
+        // A time in the past is now: it must not be a way to the front of the queue.
+        When::At(at) => at.as_microsecond().max(now),
         When::After(delay) => now.saturating_add(micros(delay)),
     }
 }

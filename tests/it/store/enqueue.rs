@@ -1,14 +1,17 @@
 use std::time::Duration;
 
 use compline::state::JobState;
+use compline::store::{NewRow, Release};
+use jobkit::OnConflict::Replace;
 use jobkit::{Clock, When};
 use serde_json::json;
 
-use crate::support::store::{KIND, QUEUE, TestStore, ada, ids, promises, seconds};
+use crate::support::store::{KIND, QUEUE, TestStore, ada, ids, promises, seconds, unique};
 
 promises![
     what_is_enqueued_can_be_read_back_whole,
-    a_job_for_later_is_scheduled_and_one_for_the_past_is_available,
+    a_job_for_later_is_scheduled_and_one_for_the_past_is_due_now,
+    a_time_in_the_past_is_no_way_to_the_front_of_the_queue,
     answers_stand_in_the_order_of_the_rows,
     a_batch_with_a_row_that_cannot_be_leaves_nothing_behind,
     thousands_of_rows_are_one_batch,
@@ -44,7 +47,7 @@ async fn what_is_enqueued_can_be_read_back_whole(t: TestStore) {
     assert_eq!(t.job(id).await.waits_for, []);
 }
 
-async fn a_job_for_later_is_scheduled_and_one_for_the_past_is_available(t: TestStore) {
+async fn a_job_for_later_is_scheduled_and_one_for_the_past_is_due_now(t: TestStore) {
     let now = t.clock.now();
     let hour = Duration::from_secs(3_600);
 
@@ -56,7 +59,25 @@ async fn a_job_for_later_is_scheduled_and_one_for_the_past_is_available(t: TestS
     assert_eq!(t.states(&[later, delayed, past]).await, [Scheduled, Scheduled, Available]);
     assert_eq!(t.job(later).await.job.run_at, now + hour);
     assert_eq!(t.job(delayed).await.job.run_at, now + seconds(90));
-    assert_eq!(t.job(past).await.job.run_at, now - hour);
+    assert_eq!(t.job(past).await.job.run_at, now);
+}
+
+async fn a_time_in_the_past_is_no_way_to_the_front_of_the_queue(t: TestStore) {
+    let worker = t.worker().await;
+    let long_ago = When::At(t.clock.now() - Duration::from_secs(86_400));
+    let mut fair = t.add_many(1).await;
+    // One by one, with a key, in place of another, and as a large batch: each has a way of its own.
+    for key in [None, unique(1, Release::AtEnd, Replace), unique(1, Release::AtEnd, Replace)] {
+        t.clock.advance(seconds(1));
+        let pushy = t.add(|row| (row.when, row.unique) = (long_ago, key)).await;
+        fair.retain(|id| *id != pushy);
+        fair.push(pushy);
+    }
+    t.clock.advance(seconds(1));
+    let rows: Vec<_> = (0..150).map(|_| NewRow { when: long_ago, ..t.row() }).collect();
+    fair.extend(t.insert(&rows).await.iter().map(|row| row.id));
+
+    assert_eq!(ids(&t.claim(worker, 200).await), fair);
 }
 
 async fn answers_stand_in_the_order_of_the_rows(t: TestStore) {

@@ -1,6 +1,6 @@
 use compline::state::JobState;
 use compline::store::{AttemptRow, Change, End, Finished, Held};
-use jobkit::{Clock, LogLevel, LogLine, When};
+use jobkit::{Clock, LogLevel, LogLine, OnParentFailure, When};
 
 use crate::support::store::{TestStore, ada, completed, discarded, ids, promises, report, retry, seconds};
 
@@ -23,6 +23,8 @@ promises![
     completing_wins_over_a_request_to_cancel,
     whatever_else_is_reported_a_requested_cancellation_ends_the_job,
     a_job_that_is_given_back_wakes_its_queue,
+    whoever_waits_for_a_job_that_is_cancelled_by_its_report_is_woken_for,
+    what_comes_again_at_once_needs_no_staging,
 ];
 
 async fn a_completed_job_is_in_the_history_with_its_result(t: TestStore) {
@@ -289,4 +291,40 @@ async fn a_job_that_is_given_back_wakes_its_queue(t: TestStore) {
     let job = t.claim_one(worker).await;
 
     assert_eq!(t.finish(worker, &job, End::GiveBack).await.woken, ["default"]);
+}
+
+async fn whoever_waits_for_a_job_that_is_cancelled_by_its_report_is_woken_for(t: TestStore) {
+    let worker = t.worker().await;
+    let other = t.add(|row| row.when = When::After(seconds(99))).await;
+    for end in [retry(9), End::WaitFor(vec![other])] {
+        let parent = t.add(|_| {}).await;
+        let job = t.claim_one(worker).await;
+        t.add(|row| {
+            row.queue = "children".into();
+            row.after = vec![parent];
+            row.on_parent_failure = OnParentFailure::Run;
+        })
+        .await;
+        t.change(parent, Change::Cancel).await;
+
+        let woken = t.finish(worker, &job, end.clone()).await.woken;
+
+        assert_eq!(woken, ["children"], "{end:?}");
+    }
+}
+
+async fn what_comes_again_at_once_needs_no_staging(t: TestStore) {
+    let worker = t.worker().await;
+    let first = t.add(|_| {}).await;
+    for end in [retry(0), End::Snooze { after: seconds(0) }] {
+        let job = t.claim_one(worker).await;
+        t.clock.advance(seconds(5));
+
+        assert_eq!(t.finish(worker, &job, end.clone()).await.woken, ["default"], "{end:?}");
+
+        let row = t.job(first).await.job;
+        assert_eq!((row.state, row.run_at), (JobState::Available, t.clock.now()), "{end:?}");
+    }
+    let second = t.add(|_| {}).await;
+    assert_eq!(ids(&t.claim(worker, 2).await), [first, second]);
 }

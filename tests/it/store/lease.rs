@@ -1,6 +1,6 @@
 use compline::state::JobState;
-use compline::store::{Actor, Beat, Change, Rescued, StoreError};
-use jobkit::{Clock, Progress};
+use compline::store::{Actor, Beat, Change, Rescued, StoreError, Woken};
+use jobkit::{Clock, OnParentFailure, Progress};
 
 use crate::support::store::{
     TestStore, ada, completed, ids, named, promises, refusal, retry, seconds, set, step,
@@ -18,8 +18,10 @@ promises![
     the_report_of_a_dead_worker_is_refused_even_when_its_job_was_discarded,
     rescuing_twice_finds_nothing_the_second_time,
     a_job_that_was_to_be_cancelled_is_not_run_again_after_a_rescue,
+    a_last_attempt_that_was_to_be_cancelled_ends_cancelled_after_a_rescue,
     what_is_not_in_hand_is_given_back_and_not_counted,
     what_was_to_be_cancelled_is_not_given_back,
+    whoever_waits_for_a_job_that_is_cancelled_instead_of_given_back_is_woken_for,
     a_worker_that_still_holds_jobs_cannot_retire,
     an_old_fence_writes_no_step_and_no_progress,
     a_fence_that_was_given_twice_lets_only_its_holder_write,
@@ -171,6 +173,19 @@ async fn a_job_that_was_to_be_cancelled_is_not_run_again_after_a_rescue(t: TestS
     assert_eq!((job.state, job.error), (JobState::Cancelled, Some(format!("cancelled by {}", ada().0))));
 }
 
+async fn a_last_attempt_that_was_to_be_cancelled_ends_cancelled_after_a_rescue(t: TestStore) {
+    let worker = t.worker().await;
+    let id = t.add(|row| row.max_attempts = 1).await;
+    t.claim(worker, 1).await;
+    t.change(id, Change::Cancel).await;
+
+    let rescued = t.store.rescue(worker, 0).await.unwrap();
+
+    assert_eq!(rescued, [Rescued { id, state: JobState::Cancelled }]);
+    let job = t.job(id).await.job;
+    assert_eq!((job.state, job.error), (JobState::Cancelled, Some(format!("cancelled by {}", ada().0))));
+}
+
 async fn what_is_not_in_hand_is_given_back_and_not_counted(t: TestStore) {
     let worker = t.worker().await;
     let added = t.add_many(3).await;
@@ -194,6 +209,26 @@ async fn what_was_to_be_cancelled_is_not_given_back(t: TestStore) {
     t.store.give_back_unheld(worker, &[]).await.unwrap();
 
     assert_eq!(t.state(id).await, JobState::Cancelled);
+}
+
+async fn whoever_waits_for_a_job_that_is_cancelled_instead_of_given_back_is_woken_for(t: TestStore) {
+    let worker = t.worker().await;
+    let parent = t.add(|_| {}).await;
+    t.claim(worker, 1).await;
+    let child = t
+        .add(|row| {
+            row.queue = "children".into();
+            row.after = vec![parent];
+            row.on_parent_failure = OnParentFailure::Run;
+        })
+        .await;
+    t.change(parent, Change::Cancel).await;
+    let mut news = t.store.listen().await.unwrap();
+
+    t.store.give_back_unheld(worker, &[]).await.unwrap();
+
+    assert_eq!(news.recv().await, Some(Woken::Queue("children".into())));
+    assert_eq!(t.states(&[parent, child]).await, [JobState::Cancelled, JobState::Available]);
 }
 
 async fn a_worker_that_still_holds_jobs_cannot_retire(t: TestStore) {
