@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::Clock;
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::service::Patience;
@@ -20,7 +19,7 @@ pub struct Pruner {
 }
 
 impl Pruner {
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self) {
         let mut patience = Patience::new("pruning finished jobs", self.clock.clone());
         let mut pruned = 0;
         loop {
@@ -37,17 +36,9 @@ impl Pruner {
                         pruned = 0;
                     }
                 }
-                Err(problem) => {
-                    tokio::select! {
-                        () = patience.failed(&problem) => {}
-                        () = stop.cancelled() => return,
-                    }
-                }
+                Err(problem) => patience.failed(&problem).await,
             }
-            tokio::select! {
-                () = self.clock.sleep(wait) => {}
-                () = stop.cancelled() => return,
-            }
+            self.clock.sleep(wait).await;
         }
     }
 }

@@ -15,6 +15,7 @@ use super::buffer::Ready;
 use super::held::{StopReason, Switch};
 use super::host::AttemptHost;
 use crate::seal::{Keyring, Part};
+use crate::service::panic_text;
 use crate::store::{Claimed, End, Report, Store};
 
 /// What every attempt of this process needs.
@@ -159,11 +160,7 @@ impl From<std::thread::Result<Result<Outcome, Failure>>> for Ended {
         match ended {
             Ok(Ok(outcome)) => Ended::Done(outcome),
             Ok(Err(failure)) => Ended::Failed(failure),
-            Err(panic) => {
-                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-                Ended::Panicked(text.unwrap_or_else(|| "a panic without words".into()))
-            }
+            Err(panic) => Ended::Panicked(panic_text(&*panic)),
         }
     }
 }

@@ -96,7 +96,9 @@ impl Engine {
     pub fn start_with(&self, options: WorkerOptions) -> JoinHandle<Summary> {
         let (app, stop, hard) = (self.app.clone(), self.stop.clone(), self.hard.clone());
         let upkeep = Upkeep { prune: PruneRules::default(), prune_every: Duration::from_secs(60) };
-        tokio::spawn(async move { app.run(options, upkeep, Until { stop, hard, idle: false }).await })
+        tokio::spawn(
+            async move { app.run(options, upkeep, Until { stop, hard, idle: false }).await.unwrap() },
+        )
     }
 
     pub async fn enqueue(&self, job: NewJob) -> JobId {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use compline::state::JobState;
 use compline::store::postgres::{PgOptions, PostgresStore};
 use compline::store::{Store, Woken};
-use jobkit::JobId;
+use jobkit::{Clock, JobId};
 
 use super::Engine;
 use crate::support::proxy::Proxy;
@@ -73,6 +73,31 @@ async fn a_network_that_swallows_packets_loses_nothing_and_doubles_nothing() {
         assert!(ends.iter().filter(|attempt| attempt.end == "completed").count() <= 1, "{ends:?}");
     }
     assert_eq!(engine.end(worker).await.completed, ids.len() as u64);
+}
+
+/// The second signal was not seen while the first one's orderly end waited for a call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_told_not_to_wait_does_not_wait_for_a_call_either() {
+    let t = TestStore::postgres().await;
+    let proxy = Proxy::before(t.url()).await;
+    // Longer than the test has patience.
+    let never = Duration::from_secs(600);
+    let options =
+        PgOptions { answer_within: never, manual_clock: Some(t.clock.clone()), ..PgOptions::default() };
+    let store = PostgresStore::connect(&proxy.url(t.url()), &options).unwrap();
+    let engine = Engine::through(t, store);
+    let worker = engine.start();
+    let id = add(&engine, 1, r#"{"act":"succeed"}"#).await[0];
+    engine.until_state(id, JobState::Completed).await;
+    proxy.swallow();
+    let steady = Clock::steady(&*engine.t.clock);
+    let polled = steady + Duration::from_secs(3);
+    engine.until("the fetcher asked", || async { Clock::steady(&*engine.t.clock) > polled }).await;
+
+    engine.stop.cancel();
+    engine.hard.cancel();
+
+    assert_eq!(engine.end(worker).await.completed, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
