@@ -282,8 +282,8 @@ impl Store for PostgresStore {
         within(LONG, "pruning finished jobs", read::prune(self, rules, limit)).await
     }
 
-    async fn steps(&self, job: JobId) -> Result<Vec<StepRecord>> {
-        self.answered("reading a job's steps", read::steps(&self.hot, job)).await
+    async fn steps(&self, held: Held) -> Result<Vec<StepRecord>> {
+        self.answered("reading a job's steps", read::held_steps(self, held)).await
     }
 
     async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()> {

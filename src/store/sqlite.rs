@@ -274,8 +274,8 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn steps(&self, job: JobId) -> Result<Vec<StepRecord>> {
-        self.read("reading steps", async |connection| step::steps(connection, job).await).await
+    async fn steps(&self, held: Held) -> Result<Vec<StepRecord>> {
+        self.read("reading steps", async |connection| step::held_steps(connection, held).await).await
     }
 
     async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()> {

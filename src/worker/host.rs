@@ -37,7 +37,7 @@ impl From<StoreError> for HostError {
 
 impl Host for AttemptHost {
     fn steps<'a>(&'a self, _: &'a Ctx) -> BoxFuture<'a, Result<Vec<StepRecord>, HostError>> {
-        async { Ok(self.engine.store.steps(self.held.job).await?) }.boxed()
+        async { Ok(self.engine.store.steps(self.held).await?) }.boxed()
     }
 
     fn save_step<'a>(&'a self, _: &'a Ctx, step: &'a StepRecord) -> BoxFuture<'a, Result<(), HostError>> {
