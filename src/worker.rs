@@ -15,6 +15,7 @@ pub mod held;
 pub mod host;
 pub mod lease;
 pub mod pace;
+pub mod sealing;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
