@@ -113,6 +113,9 @@ pub trait Store: Send + Sync + 'static {
     /// each kind and state the oldest first. A key that such a job holds because it completed is free.
     async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64>;
 
+    /// Deletes workers that ended so long ago, and names them. What they did keeps their number.
+    async fn forget_workers(&self, ended_for: Duration) -> Result<Vec<WorkerId>>;
+
     // What a running attempt reads and writes; refused with `LeaseLost` when it does not hold the job any more.
 
     /// In the order in which they were taken.

@@ -1,4 +1,4 @@
-//! Deletes finished jobs that nobody has to keep any longer, in small bites.
+//! Deletes finished jobs that nobody has to keep any longer, in small bites, and workers long gone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,12 @@ use jobkit::Clock;
 use tracing::info;
 
 use crate::service::Patience;
-use crate::store::{PruneRules, Store};
+use crate::store::{PruneRules, Result, Store};
 
 const BITE: usize = 2_000;
+
+/// Long enough to ask after an incident which machine a worker was.
+const KEEP_WORKERS: Duration = Duration::from_secs(7 * 86_400);
 
 pub struct Pruner {
     pub store: Arc<dyn Store>,
@@ -24,7 +27,7 @@ impl Pruner {
         let mut pruned = 0;
         loop {
             let mut wait = self.every;
-            match self.store.prune(&self.rules, BITE).await {
+            match self.bite().await {
                 Ok(bite) => {
                     patience.succeeded();
                     pruned += bite;
@@ -40,5 +43,13 @@ impl Pruner {
             }
             self.clock.sleep(wait).await;
         }
+    }
+
+    async fn bite(&self) -> Result<u64> {
+        let bite = self.store.prune(&self.rules, BITE).await?;
+        if bite < BITE as u64 {
+            self.store.forget_workers(KEEP_WORKERS).await?;
+        }
+        Ok(bite)
     }
 }

@@ -282,6 +282,10 @@ impl Store for PostgresStore {
         within(LONG, "pruning finished jobs", read::prune(self, rules, limit)).await
     }
 
+    async fn forget_workers(&self, ended_for: Duration) -> Result<Vec<WorkerId>> {
+        self.answered("forgetting ended workers", lease::forget_workers(self, ended_for)).await
+    }
+
     async fn steps(&self, held: Held) -> Result<Vec<StepRecord>> {
         self.answered("reading a job's steps", read::held_steps(self, held)).await
     }

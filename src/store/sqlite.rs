@@ -23,6 +23,7 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -270,6 +271,13 @@ impl Store for SqliteStore {
         let rules = rules.clone();
         self.write("pruning the history", move |tx, now| {
             async move { prune::prune(tx, now, &rules, limit).await }.boxed()
+        })
+        .await
+    }
+
+    async fn forget_workers(&self, ended_for: Duration) -> Result<Vec<WorkerId>> {
+        self.write("forgetting ended workers", move |tx, now| {
+            async move { worker::forget(tx, now, ended_for).await }.boxed()
         })
         .await
     }

@@ -122,6 +122,16 @@ pub async fn retire(store: &PostgresStore, worker: WorkerId) -> Result<()> {
     }
 }
 
+pub async fn forget_workers(store: &PostgresStore, ended_for: Duration) -> Result<Vec<WorkerId>> {
+    let forgotten: Vec<i32> = sqlx::query_scalar(include_str!("forget_workers.sql"))
+        .bind(store.time())
+        .bind(rows::micros(ended_for))
+        .fetch_all(&store.cold)
+        .await
+        .map_err(failed("forgetting ended workers"))?;
+    Ok(forgotten.into_iter().map(WorkerId).collect())
+}
+
 pub async fn workers(store: &PostgresStore) -> Result<Vec<WorkerRow>> {
     let rows = sqlx::query(
         "SELECT id, name, version, started_at, beat, beat_at, lease_ms, queues FROM compline.worker
