@@ -18,7 +18,7 @@ use crate::maintenance::stager::Stager;
 use crate::queue::Queue;
 use crate::registry::{Families, registry};
 use crate::seal::{KeyError, Keyring};
-use crate::service::Service;
+use crate::service::{Alarm, Panicked, Service};
 use crate::store::postgres::{PgOptions, PostgresStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{KindRow, PruneRules, Store, StoreError};
@@ -45,6 +45,7 @@ pub struct App {
     artifacts: Arc<dyn Artifacts>,
     wake: Wake,
     sender: Service,
+    alarm: Alarm,
 }
 
 /// What runs beside the worker.
@@ -57,39 +58,55 @@ pub struct Upkeep {
 /// A job that was told to stop may take this long before it is dropped.
 const STOPPING: Duration = Duration::from_secs(5);
 
+/// Other processes are told of new jobs for this long when the process ends.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, clock, registry, keyring, artifacts } = parts;
-        let (wake, sender) = Wake::start(store.clone());
+        let alarm = Alarm::default();
+        let (wake, sender) = Wake::start(store.clone(), &alarm);
         let queue = Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone());
-        Self { store, clock, registry, queue: Arc::new(queue), keyring, artifacts, wake, sender }
+        Self { store, clock, registry, queue: Arc::new(queue), keyring, artifacts, wake, sender, alarm }
     }
 
-    /// Runs jobs until told to stop, or until there are none, with everything that happens by itself.
-    pub async fn run(&self, worker: WorkerOptions, upkeep: Upkeep, until: Until) -> Summary {
+    /// Runs jobs until told to stop, or until there are none, with everything that happens by itself. A part
+    /// that panics stops all others.
+    pub async fn run(
+        &self,
+        worker: WorkerOptions,
+        upkeep: Upkeep,
+        until: Until,
+    ) -> Result<Summary, Panicked> {
+        let alarm = &self.alarm;
+        let watchman = Service::start("watchman", alarm, {
+            let (alarm, stop, hard) = (alarm.clone(), until.stop.clone(), until.hard.clone());
+            |ended| async move {
+                if ended.run_until_cancelled(alarm.raised()).await.is_some() {
+                    // Without its lease or its completer a worker has nothing to wait for.
+                    stop.cancel();
+                    hard.cancel();
+                }
+            }
+        });
         let (store, clock, wake) = (self.store.clone(), self.clock.clone(), self.wake.clone());
         // People and the SQL function see the kinds as soon as the database does; nothing waits for it.
         let kinds = kind_rows(&self.registry);
-        let publisher = Service::start("kinds", {
-            let store = store.clone();
-            let clock = clock.clone();
-            |stop| async move {
-                stop.run_until_cancelled(publish(store, clock, kinds)).await.unwrap_or_default();
-            }
-        });
-        let listener = wake.listen(store.clone(), clock.clone());
+        let publisher =
+            upkeep_service("publisher of kinds", alarm, publish(store.clone(), clock.clone(), kinds));
+        let listener = wake.listen(store.clone(), clock.clone(), alarm);
         let stager = Stager { store: store.clone(), clock: clock.clone(), wake: wake.clone() };
-        let stager = Service::start("stager", |stop| stager.run(stop));
+        let stager = upkeep_service("stager", alarm, stager.run());
         let rescuer =
             Rescuer { store: store.clone(), clock: clock.clone(), wake: wake.clone(), lease: worker.lease };
-        let rescuer = Service::start("rescuer", |stop| rescuer.run(stop));
+        let rescuer = upkeep_service("rescuer", alarm, rescuer.run());
         let pruner = Pruner {
             store: store.clone(),
             clock: clock.clone(),
             rules: upkeep.prune,
             every: upkeep.prune_every,
         };
-        let pruner = Service::start("pruner", |stop| pruner.run(stop));
+        let pruner = upkeep_service("pruner", alarm, pruner.run());
 
         let attempts = Attempts {
             store: store.clone(),
@@ -101,18 +118,35 @@ impl App {
             patience: STOPPING.min(worker.lease / 4),
         };
         let attempts = Arc::new(attempts);
-        let summary = Worker { store, clock, wake, attempts, options: worker }.run(until).await;
-        for service in [publisher, listener, stager, rescuer, pruner] {
+        let alarm = alarm.clone();
+        let summary = Worker { store, clock, wake, attempts, alarm, options: worker }.run(until).await;
+        for service in [publisher, listener, stager, rescuer, pruner, watchman] {
             service.stop().await;
         }
-        summary
+        self.alarm.check().map(|()| summary)
     }
 
     /// Says what is still to be said to other processes, and lets go of the store.
     pub async fn close(self) {
-        self.sender.stop().await;
+        tokio::select! {
+            () = self.sender.stop() => {}
+            // The poll finds the jobs.
+            () = self.clock.sleep(GOODBYE) => {}
+        }
         self.store.close().await;
     }
+}
+
+/// Something that goes on by itself and may be left at any moment: the store does each of its calls whole or
+/// not at all.
+fn upkeep_service(
+    name: &'static str,
+    alarm: &Alarm,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> Service {
+    Service::start(name, alarm, |stop| async move {
+        stop.run_until_cancelled(work).await.unwrap_or_default();
+    })
 }
 
 fn kind_rows(registry: &Registry) -> Vec<KindRow> {
@@ -155,6 +189,8 @@ pub enum AppError {
     Key(#[from] KeyError),
     #[error(transparent)]
     Kind(#[from] ArgsError),
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
     #[error("{field}: {problem}")]
     Setting { field: &'static str, problem: String },
 }
@@ -192,7 +228,7 @@ impl App {
             Upkeep { prune: settings.retention.prune_rules(), prune_every: settings.retention.every };
         let until = Until { stop: options.stop, hard: CancellationToken::new(), idle: options.until_idle };
         let (stop, hard) = (until.stop.clone(), until.hard.clone());
-        let signals = Service::start("signals", |ended| async move {
+        let signals = Service::start("signal handler", &self.alarm, |ended| async move {
             for token in [stop, hard] {
                 tokio::select! {
                     () = asked_to_stop() => token.cancel(),
@@ -202,7 +238,7 @@ impl App {
         });
         let summary = self.run(worker, upkeep, until).await;
         signals.stop().await;
-        Ok(summary)
+        Ok(summary?)
     }
 }
 
@@ -215,7 +251,7 @@ async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sto
             let options = PgOptions {
                 connections: settings.store.connections,
                 acquire_timeout: settings.store.acquire_timeout,
-                manual_clock: None,
+                ..PgOptions::default()
             };
             Ok(PostgresStore::connect(url, &options)?)
         }

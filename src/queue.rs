@@ -149,6 +149,19 @@ impl Queue {
     pub async fn job(&self, id: JobId) -> Result<Option<JobDetail>, QueueError> {
         let Some(mut detail) = self.store.job(id).await? else { return Ok(None) };
         self.open(&mut detail.job)?;
+        for attempt in &mut detail.attempts {
+            self.open_text(id, Part::Error, &mut attempt.error)?;
+            for line in &mut attempt.log {
+                line.text = self.keyring.reveal(id, Part::Log, std::mem::take(&mut line.text))?;
+            }
+        }
+        for step in &mut detail.steps {
+            self.keyring.open_step(id, step)?;
+        }
+        if let Some(progress) = &mut detail.progress {
+            let message = std::mem::take(&mut progress.message);
+            progress.message = self.keyring.reveal(id, Part::Progress, message)?;
+        }
         Ok(Some(detail))
     }
 
@@ -160,8 +173,13 @@ impl Queue {
 
     fn open(&self, job: &mut JobRow) -> Result<(), SealError> {
         job.args = self.keyring.reveal(job.id, Part::Args, std::mem::take(&mut job.args))?;
-        if let Some(result) = job.result.take() {
-            job.result = Some(self.keyring.reveal(job.id, Part::Result, result)?);
+        self.open_text(job.id, Part::Result, &mut job.result)?;
+        self.open_text(job.id, Part::Error, &mut job.error)
+    }
+
+    fn open_text(&self, id: JobId, part: Part<'_>, text: &mut Option<String>) -> Result<(), SealError> {
+        if let Some(sealed) = text.take() {
+            *text = Some(self.keyring.reveal(id, part, sealed)?);
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! Encrypts the arguments and results of kinds that ask for it: AES-256-GCM, a fresh random nonce each
-//! time, bound to the job and to what it is, so that a sealed text copied to another row does not open.
+//! Encrypts what kinds that ask for it keep in the store: AES-256-GCM, a fresh random nonce each time, bound
+//! to the job and to what it is, so that a sealed text copied to another row does not open.
 //!
 //! A sealed text is itself JSON, `{"$sealed":{"key":"k1","box":"<base64 of nonce and ciphertext>"}}`,
 //! because a database may hold it in a JSON column and write it back with other spaces. It names its key:
@@ -10,28 +10,39 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use jobkit::JobId;
 use jobkit::redact::ExposeSecret;
+use jobkit::{JobId, StepRecord};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::config::ReferenceError;
 use crate::config::settings::Encryption;
 
-/// Which of a job's two texts; a result does not open as arguments.
+/// Which of a job's texts; one does not open as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Part<'a> {
     Args,
     Result,
+    /// The result of the step of this name.
+    Step(&'a str),
+    Progress,
+    Error,
+    Log,
 }
 
-impl Part {
-    fn name(self) -> &'static str {
+impl Part<'_> {
+    /// For people, and for ever part of what a sealed text is bound to.
+    fn name(self) -> String {
         match self {
-            Part::Args => "args",
-            Part::Result => "result",
+            Part::Args => "args".into(),
+            Part::Result => "result".into(),
+            Part::Step(name) => format!("step:{name}"),
+            Part::Progress => "progress".into(),
+            Part::Error => "error".into(),
+            Part::Log => "log".into(),
         }
     }
 }
@@ -41,21 +52,19 @@ pub enum SealError {
     #[error("no key to encrypt with; set encryption.current and the key it names")]
     NoCurrentKey,
     #[error(
-        "the {part} of job {job} was sealed with key `{key}`, which is not in encryption.keys; add it again to read old jobs",
-        part = part.name()
+        "the {part} of job {job} was sealed with key `{key}`, which is not in encryption.keys; add it again to read old jobs"
     )]
-    UnknownKey { job: JobId, part: Part, key: String },
+    UnknownKey { job: JobId, part: String, key: String },
     #[error(
-        "the {part} of job {job} does not open with key `{key}`: it was altered, belongs to another job, or the key's value changed",
-        part = part.name()
+        "the {part} of job {job} does not open with key `{key}`: it was altered, belongs to another job, or the key's value changed"
     )]
-    DoesNotOpen { job: JobId, part: Part, key: String },
-    #[error("the {part} of job {job} is not a sealed text", part = part.name())]
-    NotSealed { job: JobId, part: Part },
+    DoesNotOpen { job: JobId, part: String, key: String },
+    #[error("the {part} of job {job} is not a sealed text")]
+    NotSealed { job: JobId, part: String },
     #[error("the system gave no random numbers")]
     NoRandomness,
-    #[error("the {part} of job {job} is too long to be encrypted", part = part.name())]
-    TooLong { job: JobId, part: Part },
+    #[error("the {part} of job {job} is too long to be encrypted")]
+    TooLong { job: JobId, part: String },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +138,7 @@ impl Keyring {
         self.current.as_ref().is_some_and(|name| self.keys.contains_key(name))
     }
 
-    pub fn seal(&self, job: JobId, part: Part, json: &str) -> Result<String, SealError> {
+    pub fn seal(&self, job: JobId, part: Part<'_>, json: &str) -> Result<String, SealError> {
         let (name, key) = self
             .current
             .as_ref()
@@ -149,26 +158,54 @@ impl Keyring {
             )
             .map_err(|_| {
                 boxed.zeroize();
-                SealError::TooLong { job, part }
+                SealError::TooLong { job, part: part.name() }
             })?;
         boxed.extend_from_slice(tag.as_ref());
         let sealed = Sealed { key: name.clone(), boxed: BASE64.encode(&boxed) };
-        serde_json::to_string(&Envelope { sealed }).map_err(|_| SealError::TooLong { job, part })
+        serde_json::to_string(&Envelope { sealed }).map_err(|_| SealError::TooLong { job, part: part.name() })
     }
 
     /// The text as it was before it was stored: opened if it was sealed, else as it is.
-    pub fn reveal(&self, job: JobId, part: Part, text: String) -> Result<String, SealError> {
+    pub fn reveal(&self, job: JobId, part: Part<'_>, text: String) -> Result<String, SealError> {
         match is_sealed(&text) {
             true => self.open(job, part, &text),
             false => Ok(text),
         }
     }
 
+    /// As `seal`, for what the store keeps as JSON.
+    pub fn seal_value(&self, job: JobId, part: Part<'_>, value: &Value) -> Result<Value, SealError> {
+        let sealed = self.seal(job, part, &value.to_string())?;
+        serde_json::from_str(&sealed).map_err(|_| SealError::TooLong { job, part: part.name() })
+    }
+
+    /// As `reveal`, for what the store keeps as JSON.
+    pub fn reveal_value(&self, job: JobId, part: Part<'_>, value: Value) -> Result<Value, SealError> {
+        if value.get("$sealed").is_none() {
+            return Ok(value);
+        }
+        let text = value.to_string();
+        let Some(sealed) = unpack(&text) else { return Ok(value) };
+        let plain = self.open(job, part, &text)?;
+        serde_json::from_str(&plain).map_err(|_| SealError::DoesNotOpen {
+            job,
+            part: part.name(),
+            key: sealed.key,
+        })
+    }
+
+    pub fn open_step(&self, job: JobId, step: &mut StepRecord) -> Result<(), SealError> {
+        if let Some(result) = step.result.take() {
+            step.result = Some(self.reveal_value(job, Part::Step(&step.name), result)?);
+        }
+        Ok(())
+    }
+
     /// The text that was sealed for this job and part.
-    pub fn open(&self, job: JobId, part: Part, text: &str) -> Result<String, SealError> {
-        let sealed = unpack(text).ok_or(SealError::NotSealed { job, part })?;
+    pub fn open(&self, job: JobId, part: Part<'_>, text: &str) -> Result<String, SealError> {
+        let sealed = unpack(text).ok_or(SealError::NotSealed { job, part: part.name() })?;
         let Some(key) = self.keys.get(&sealed.key) else {
-            return Err(SealError::UnknownKey { job, part, key: sealed.key });
+            return Err(SealError::UnknownKey { job, part: part.name(), key: sealed.key });
         };
         let open = || {
             let mut boxed = BASE64.decode(&sealed.boxed).ok()?;
@@ -182,7 +219,7 @@ impl Keyring {
             boxed.zeroize();
             json
         };
-        open().ok_or_else(|| SealError::DoesNotOpen { job, part, key: sealed.key.clone() })
+        open().ok_or_else(|| SealError::DoesNotOpen { job, part: part.name(), key: sealed.key.clone() })
     }
 }
 
@@ -210,7 +247,7 @@ fn unpack(text: &str) -> Option<Sealed> {
 }
 
 /// What the ciphertext is bound to; the version lets a later format tell its texts apart.
-fn bound_to(job: JobId, part: Part) -> Vec<u8> {
+fn bound_to(job: JobId, part: Part<'_>) -> Vec<u8> {
     let mut bound = b"compline-seal-1".to_vec();
     bound.extend_from_slice(job.0.as_bytes());
     bound.extend_from_slice(part.name().as_bytes());

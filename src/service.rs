@@ -1,38 +1,91 @@
 //! Start and stop: how every long-lived part behaves, and how it waits for a world that is away.
 
+use std::any::Any;
 use std::future::Future;
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures::FutureExt;
 use jobkit::Clock;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-/// A part that runs until it is told to stop, and is waited for.
+/// A part that runs until it is told to stop, and is waited for. Dropped, it ends where it stands.
 pub struct Service {
-    name: &'static str,
     stop: CancellationToken,
     handle: JoinHandle<()>,
 }
 
 impl Service {
-    /// The future is given the token that tells it to stop; it finishes what it holds, then ends.
-    pub fn start<F>(name: &'static str, body: impl FnOnce(CancellationToken) -> F) -> Self
+    /// The future is given the token that tells it to stop; it finishes what it holds, then ends. A panic
+    /// raises the alarm.
+    pub fn start<F>(name: &'static str, alarm: &Alarm, body: impl FnOnce(CancellationToken) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let stop = CancellationToken::new();
-        let handle = tokio::spawn(body(stop.clone()));
-        Self { name, stop, handle }
+        let (stop, alarm) = (CancellationToken::new(), alarm.clone());
+        let body = AssertUnwindSafe(body(stop.clone())).catch_unwind();
+        let handle = tokio::spawn(async move {
+            if let Err(panic) = body.await {
+                alarm.raise(Panicked { service: name, text: panic_text(&*panic) });
+            }
+        });
+        Self { stop, handle }
     }
 
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
-        if let Err(problem) = self.handle.await {
-            error!(service = self.name, "{} ended badly: {problem}", self.name);
-        }
+        // A panic has raised the alarm, and nobody else ends a service that is waited for.
+        let _ = (&mut self.handle).await;
     }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+/// A service ended that nobody had told to: a bug of ours, or a limit of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {service} panicked: {text}")]
+pub struct Panicked {
+    pub service: &'static str,
+    pub text: String,
+}
+
+/// Raised when a service has panicked. A process that goes on without its rescuer or its lease looks well and
+/// is not, so it ends, and whoever supervises it starts it anew.
+#[derive(Debug, Clone, Default)]
+pub struct Alarm {
+    first: Arc<OnceLock<Panicked>>,
+    raised: CancellationToken,
+}
+
+impl Alarm {
+    fn raise(&self, panicked: Panicked) {
+        error!(service = panicked.service, "{panicked}; this process ends, and must be started again");
+        // The first is the cause.
+        let _ = self.first.set(panicked);
+        self.raised.cancel();
+    }
+
+    pub async fn raised(&self) {
+        self.raised.cancelled().await;
+    }
+
+    pub fn check(&self) -> Result<(), Panicked> {
+        self.first.get().cloned().map_or(Ok(()), Err)
+    }
+}
+
+/// What somebody said who panicked.
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without words".into())
 }
 
 /// Back-off for a database or provider that is away: it is waited for, said so once, and said when it is
@@ -109,6 +162,20 @@ pub fn chain(problem: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_panics_raises_the_alarm_at_once() {
+        let alarm = Alarm::default();
+        let steady = Service::start("steady", &alarm, |stop| async move { stop.cancelled().await });
+        assert_eq!(alarm.check(), Ok(()));
+
+        let _broken = Service::start("rescuer", &alarm, |_| async { panic!("out of luck") });
+
+        alarm.raised().await;
+        let panicked = Panicked { service: "rescuer", text: "out of luck".into() };
+        assert_eq!(alarm.check(), Err(panicked));
+        steady.stop().await;
+    }
 
     #[test]
     fn the_wait_doubles_up_to_a_limit() {

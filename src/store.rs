@@ -115,10 +115,13 @@ pub trait Store: Send + Sync + 'static {
     /// each kind and state the oldest first. A key that such a job holds because it completed is free.
     async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64>;
 
-    // What a running attempt writes; refused with `LeaseLost` when the fence is old.
+    /// Deletes workers that ended so long ago, and names them. What they did keeps their number.
+    async fn forget_workers(&self, ended_for: Duration) -> Result<Vec<WorkerId>>;
+
+    // What a running attempt reads and writes; refused with `LeaseLost` when it does not hold the job any more.
 
     /// In the order in which they were taken.
-    async fn steps(&self, job: JobId) -> Result<Vec<StepRecord>>;
+    async fn steps(&self, held: Held) -> Result<Vec<StepRecord>>;
     /// Replaces what stands under the same name: an intent by its result.
     async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()>;
     async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()>;

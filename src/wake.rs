@@ -8,7 +8,7 @@ use jobkit::Clock;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::service::{Patience, Service};
+use crate::service::{Alarm, Patience, Service};
 use crate::store::{Store, Woken};
 
 /// What this process knows of queues that may have work. The fetcher listens to it.
@@ -50,16 +50,16 @@ pub struct Wake {
 
 impl Wake {
     /// With the service that tells other processes. Stopped, it first says what is still to be said.
-    pub fn start(store: Arc<dyn Store>) -> (Self, Service) {
+    pub fn start(store: Arc<dyn Store>, alarm: &Alarm) -> (Self, Service) {
         let (remote, news) = mpsc::unbounded_channel();
-        let sender = Service::start("wake sender", |stop| tell(store, news, stop));
+        let sender = Service::start("wake sender", alarm, |stop| tell(store, news, stop));
         (Self { bell: Arc::default(), remote }, sender)
     }
 
     /// The service that hears what other processes tell.
-    pub fn listen(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Service {
+    pub fn listen(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>, alarm: &Alarm) -> Service {
         let bell = self.bell.clone();
-        Service::start("wake listener", |stop| async move {
+        Service::start("wake listener", alarm, |stop| async move {
             stop.run_until_cancelled(hear(store, clock, bell)).await.unwrap_or_default();
         })
     }

@@ -15,6 +15,7 @@ pub mod held;
 pub mod host;
 pub mod lease;
 pub mod pace;
+pub mod sealing;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +27,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::service::Service;
+use crate::service::{Alarm, Service};
 use crate::store::{End, Report, Store, WorkerInfo};
 use crate::wake::Wake;
 use attempt::Attempts;
@@ -60,6 +61,7 @@ pub struct Worker {
     pub clock: Arc<dyn Clock>,
     pub wake: Wake,
     pub attempts: Arc<Attempts>,
+    pub alarm: Alarm,
     pub options: WorkerOptions,
 }
 
@@ -92,9 +94,10 @@ impl Worker {
             bell: self.wake.bell(),
             info: self.info(),
             patience: self.attempts.patience,
+            hard: until.hard.clone(),
             lease,
         };
-        let keeper = Service::start("lease", |stop| keeper.run(stop));
+        let keeper = Service::start("lease keeper", &self.alarm, |stop| keeper.run(stop));
         let completer = Completer {
             store: self.store.clone(),
             clock: self.clock.clone(),
@@ -104,7 +107,7 @@ impl Worker {
             tally: tally.clone(),
         };
         // By the time it is stopped everything is recorded, or the store is away for good.
-        let completer = Service::start("completer", |stop| async move {
+        let completer = Service::start("completer", &self.alarm, |stop| async move {
             stop.run_until_cancelled(completer.run(reported)).await.unwrap_or_default();
         });
         let looks = until.idle.then_some(looks);
@@ -121,7 +124,7 @@ impl Worker {
             options: self.options.fetch.clone(),
             idle: idle_looks,
         };
-        let fetcher = Service::start("fetcher", |stop| fetcher.run(stop));
+        let fetcher = Service::start("fetcher", &self.alarm, |stop| fetcher.run(stop));
 
         let handle = {
             let (attempts, pace, capacity) = (self.attempts.clone(), pace.clone(), capacity.clone());
@@ -214,7 +217,11 @@ fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
 impl Closing {
     async fn close(self: Arc<Self>) {
         if let Some(fetcher) = take(&self.fetcher) {
-            fetcher.stop().await;
+            tokio::select! {
+                () = fetcher.stop() => {}
+                // What it was about to claim is in nobody's hand, and the lease keeper gives it back.
+                () = self.hard.cancelled() => {}
+            }
         }
         let Some(reports) = take(&self.reports) else { return };
         for ready in self.buffer.drain() {

@@ -225,7 +225,8 @@ async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, unti
         stop.cancel();
         watched
     };
-    let (_, watched) = tokio::join!(work, watch);
+    let (worked, watched) = tokio::join!(work, watch);
+    worked?;
     watched
 }
 

@@ -181,6 +181,9 @@ impl From<AppError> for CliError {
                 let remedy = "a section [kinds.\"…\"] of the configuration names it; correct or remove that";
                 Self::from_chain(error).remedy(remedy)
             }
+            AppError::Panicked(_) => {
+                Self::from_chain(error).remedy("start it again, and report the bug with the log around it")
+            }
             AppError::Setting { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
         }
     }

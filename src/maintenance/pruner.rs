@@ -1,16 +1,18 @@
-//! Deletes finished jobs that nobody has to keep any longer, in small bites.
+//! Deletes finished jobs that nobody has to keep any longer, in small bites, and workers long gone.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::Clock;
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::service::Patience;
-use crate::store::{PruneRules, Store};
+use crate::store::{PruneRules, Result, Store};
 
 const BITE: usize = 2_000;
+
+/// Long enough to ask after an incident which machine a worker was.
+const KEEP_WORKERS: Duration = Duration::from_secs(7 * 86_400);
 
 pub struct Pruner {
     pub store: Arc<dyn Store>,
@@ -20,12 +22,12 @@ pub struct Pruner {
 }
 
 impl Pruner {
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self) {
         let mut patience = Patience::new("pruning finished jobs", self.clock.clone());
         let mut pruned = 0;
         loop {
             let mut wait = self.every;
-            match self.store.prune(&self.rules, BITE).await {
+            match self.bite().await {
                 Ok(bite) => {
                     patience.succeeded();
                     pruned += bite;
@@ -37,17 +39,17 @@ impl Pruner {
                         pruned = 0;
                     }
                 }
-                Err(problem) => {
-                    tokio::select! {
-                        () = patience.failed(&problem) => {}
-                        () = stop.cancelled() => return,
-                    }
-                }
+                Err(problem) => patience.failed(&problem).await,
             }
-            tokio::select! {
-                () = self.clock.sleep(wait) => {}
-                () = stop.cancelled() => return,
-            }
+            self.clock.sleep(wait).await;
         }
+    }
+
+    async fn bite(&self) -> Result<u64> {
+        let bite = self.store.prune(&self.rules, BITE).await?;
+        if bite < BITE as u64 {
+            self.store.forget_workers(KEEP_WORKERS).await?;
+        }
+        Ok(bite)
     }
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::Clock;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::service::Patience;
@@ -27,11 +26,11 @@ pub struct Rescuer {
 }
 
 impl Rescuer {
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self) {
         let mut patience = Patience::new("watching workers", self.clock.clone());
         let mut watch = Watch::default();
         let interval = (self.lease / 5).max(Duration::from_millis(50));
-        while !stop.is_cancelled() {
+        loop {
             match self.store.workers().await {
                 Ok(workers) => {
                     patience.succeeded();
@@ -39,17 +38,9 @@ impl Rescuer {
                         self.rescue(worker, &workers).await;
                     }
                 }
-                Err(problem) => {
-                    tokio::select! {
-                        () = patience.failed(&problem) => {}
-                        () = stop.cancelled() => return,
-                    }
-                }
+                Err(problem) => patience.failed(&problem).await,
             }
-            tokio::select! {
-                () = self.clock.sleep(interval) => {}
-                () = stop.cancelled() => return,
-            }
+            self.clock.sleep(interval).await;
         }
     }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::Clock;
-use tokio_util::sync::CancellationToken;
 
 use crate::service::Patience;
 use crate::store::Store;
@@ -23,10 +22,10 @@ pub struct Stager {
 }
 
 impl Stager {
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self) {
         let mut patience = Patience::new("staging due jobs", self.clock.clone());
         let bell = self.wake.bell();
-        while !stop.is_cancelled() {
+        loop {
             let wait = match self.store.stage(BATCH).await {
                 Ok(staged) => {
                     patience.succeeded();
@@ -41,17 +40,13 @@ impl Stager {
                     }
                 }
                 Err(problem) => {
-                    tokio::select! {
-                        () = patience.failed(&problem) => {}
-                        () = stop.cancelled() => return,
-                    }
+                    patience.failed(&problem).await;
                     Duration::ZERO
                 }
             };
             tokio::select! {
                 () = self.clock.sleep(wait) => {}
                 () = bell.due.notified() => {}
-                () = stop.cancelled() => return,
             }
         }
     }

@@ -21,7 +21,7 @@ fn two_jobs() -> (JobId, JobId) {
 fn what_is_sealed_opens_again_and_shows_nothing_meanwhile() {
     let (job, _) = two_jobs();
     for plain in [PLAIN, "null", "\"\"", "{}"] {
-        for part in [Part::Args, Part::Result] {
+        for part in [Part::Args, Part::Result, Part::Step("send"), Part::Progress, Part::Error, Part::Log] {
             let sealed = ring().seal(job, part, plain).unwrap();
 
             assert!(is_sealed(&sealed) && !sealed.contains("DE02"), "{sealed}");
@@ -29,6 +29,21 @@ fn what_is_sealed_opens_again_and_shows_nothing_meanwhile() {
             assert_eq!(ring().open(job, part, &sealed).unwrap(), plain);
         }
     }
+}
+
+#[test]
+fn the_result_of_a_step_opens_for_that_step_only() {
+    let (job, _) = two_jobs();
+    let result = serde_json::json!({ "iban": "DE02120300000000202051" });
+
+    let sealed = ring().seal_value(job, Part::Step("send"), &result).unwrap();
+
+    assert!(!sealed.to_string().contains("DE02"), "{sealed}");
+    assert_eq!(ring().reveal_value(job, Part::Step("send"), sealed.clone()).unwrap(), result);
+    let other = ring().reveal_value(job, Part::Step("pay"), sealed).unwrap_err();
+    assert!(other.to_string().contains("step:pay"), "{other}");
+    // What was stored before the kind was encrypted is as it is.
+    assert_eq!(ring().reveal_value(job, Part::Step("send"), result.clone()).unwrap(), result);
 }
 
 #[test]
@@ -42,7 +57,7 @@ fn the_same_text_is_sealed_differently_each_time() {
 fn a_database_may_write_the_json_back_in_its_own_way() {
     let (job, _) = two_jobs();
     let sealed = ring().seal(job, Part::Args, PLAIN).unwrap();
-    let value: serde_json::Value = serde_json::from_str(&sealed).unwrap();
+    let value: Value = serde_json::from_str(&sealed).unwrap();
     let boxed = value["$sealed"]["box"].as_str().unwrap();
     let rewritten = format!(" {{ \"$sealed\" : {{\"box\": \"{boxed}\", \"key\": \"k1\"}} }}");
 
@@ -54,7 +69,7 @@ fn it_opens_for_its_own_job_and_part_only() {
     let (job, other) = two_jobs();
     let sealed = ring().seal(job, Part::Args, PLAIN).unwrap();
 
-    for (job, part) in [(other, Part::Args), (job, Part::Result)] {
+    for (job, part) in [(other, Part::Args), (job, Part::Result), (job, Part::Step("args"))] {
         let error = ring().open(job, part, &sealed).unwrap_err();
         assert!(matches!(&error, SealError::DoesNotOpen { key, .. } if key == "k1"), "{error}");
         assert!(error.to_string().contains("another job"), "{error}");
@@ -65,7 +80,7 @@ fn it_opens_for_its_own_job_and_part_only() {
 fn a_single_flipped_bit_anywhere_is_noticed() {
     let (job, _) = two_jobs();
     let sealed = ring().seal(job, Part::Args, PLAIN).unwrap();
-    let value: serde_json::Value = serde_json::from_str(&sealed).unwrap();
+    let value: Value = serde_json::from_str(&sealed).unwrap();
     let boxed = BASE64.decode(value["$sealed"]["box"].as_str().unwrap()).unwrap();
 
     for at in 0..boxed.len() {

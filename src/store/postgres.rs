@@ -14,25 +14,27 @@ mod insert;
 mod lease;
 mod read;
 mod rows;
+mod sessions;
+mod wake;
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::TryFutureExt;
 use jiff::Timestamp;
 use jobkit::{AuditEntry, Clock, JobId, Progress, StepRecord};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
-use sqlx::{Connection, PgConnection, Row, SqlSafeStr};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, Row, SqlSafeStr};
 use tokio::sync::mpsc;
 
 use super::*;
 use gather::Gather;
 use rows::Micros;
-
-/// The channel of both kinds of news; the payload is `q:` and a queue, or `cancel`.
-pub const CHANNEL: &str = "compline_wake";
+use sessions::{Sessions, within};
+pub use wake::CHANNEL;
 
 const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "jobs", include_str!("../../migrations/postgres/0001_jobs.sql")),
@@ -46,22 +48,31 @@ pub struct PgOptions {
     /// Connections for what people and running jobs ask; the engine's own come on top.
     pub connections: u32,
     pub acquire_timeout: Duration,
+    /// A call of the engine's that has no answer by then is given up and its connection closed.
+    pub answer_within: Duration,
     /// In tests the time comes from here, in life from the database.
     pub manual_clock: Option<Arc<dyn Clock>>,
 }
 
 impl Default for PgOptions {
     fn default() -> Self {
-        Self { connections: 5, acquire_timeout: Duration::from_secs(10), manual_clock: None }
+        Self {
+            connections: 5,
+            acquire_timeout: Duration::from_secs(10),
+            answer_within: Duration::from_secs(30),
+            manual_clock: None,
+        }
     }
 }
 
 pub struct PostgresStore {
-    claims: PgPool,
-    hot: PgPool,
-    cold: PgPool,
+    claims: Sessions,
+    hot: Sessions,
+    cold: Sessions,
     /// A beat must not wait for a connection behind statements that wait for a lock.
-    beats: PgPool,
+    beats: Sessions,
+    listening: PgConnectOptions,
+    answer_within: Duration,
     manual_clock: Option<Arc<dyn Clock>>,
     gather: Gather,
     this: Weak<PostgresStore>,
@@ -75,13 +86,14 @@ impl PostgresStore {
         let base = PgConnectOptions::from_str(url)
             .map_err(|cause| StoreError::Refused(format!("store.url is no PostgreSQL URL: {cause}")))?
             .application_name("compline")
-            .statement_cache_capacity(256);
+            .statement_cache_capacity(256)
+            .options(WHEN_WE_ARE_GONE);
         let pool = |most: u32, options_of_session: &[(&str, &str)]| {
-            PgPoolOptions::new()
+            let pool = PgPoolOptions::new()
                 .max_connections(most)
                 .acquire_timeout(options.acquire_timeout)
-                .test_before_acquire(false)
-                .connect_lazy_with(base.clone().options(options_of_session.iter().copied()))
+                .test_before_acquire(false);
+            Sessions::lazy(pool, base.clone().options(options_of_session.iter().copied()))
         };
         // One plan, made once: index look-ups per row. Statistics that are stale by a million rows would
         // otherwise turn a claim into a scan, and planning costs as much as claiming one job.
@@ -102,6 +114,8 @@ impl PostgresStore {
             hot: pool(4, &hot),
             cold: pool(options.connections.max(2), &cold),
             beats: pool(1, &hot),
+            listening: base.clone(),
+            answer_within: options.answer_within,
             manual_clock: options.manual_clock.clone(),
             gather: Gather::default(),
             this: this.clone(),
@@ -115,32 +129,22 @@ impl PostgresStore {
     }
 }
 
-async fn tell(connection: &mut PgConnection, news: &[String]) -> Result<()> {
-    sqlx::query("SELECT pg_notify($1, news) FROM unnest($2::text[]) AS news")
-        .bind(CHANNEL)
-        .bind(news)
-        .execute(connection)
-        .await
-        .map_err(failed("waking workers"))?;
-    Ok(())
-}
+/// A database that does not hear of us any more ends our sessions, and gives back what they locked.
+const WHEN_WE_ARE_GONE: [(&str, &str); 4] = [
+    ("idle_in_transaction_session_timeout", "60s"),
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// For questions of people, and work on many rows: long beyond what any of it should take.
+const LONG: Duration = Duration::from_secs(600);
+
+/// On top of the limit of a call, for each row it writes: no database is so slow and alive.
+const FOR_EACH_ROW: Duration = Duration::from_millis(10);
 
 fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |cause| StoreError::Database { doing, cause: Box::new(cause) }
-}
-
-/// Delivered with the commit, and not at all when there is none.
-async fn wake_at_commit(tx: &mut PgConnection, mut queues: Vec<String>) -> Result<()> {
-    queues.sort_unstable();
-    queues.dedup();
-    match queues.is_empty() {
-        true => Ok(()),
-        false => tell(tx, &news(&queues)).await,
-    }
-}
-
-fn news(queues: &[String]) -> Vec<String> {
-    queues.iter().map(|queue| format!("q:{queue}")).collect()
 }
 
 #[async_trait]
@@ -183,35 +187,17 @@ impl Store for PostgresStore {
     }
 
     async fn now(&self) -> Result<Timestamp> {
-        let now: Micros = sqlx::query_scalar("SELECT coalesce($1::timestamptz, clock_timestamp())")
+        let doing = "asking the time";
+        let now = sqlx::query_scalar("SELECT coalesce($1::timestamptz, clock_timestamp())")
             .bind(self.time())
             .fetch_one(&self.cold)
-            .await
-            .map_err(failed("asking the time"))?;
+            .map_err(failed(doing));
+        let now: Micros = self.answered(doing, now).await?;
         Ok(now.into())
     }
 
     async fn put_kinds(&self, kinds: &[KindRow]) -> Result<()> {
-        let doing = "storing the kinds";
-        let mut tx = self.cold.begin().await.map_err(failed(doing))?;
-        for kind in kinds {
-            sqlx::query(
-                "INSERT INTO compline.kind AS k VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (kind) DO UPDATE
-                 SET queue = $2, priority = $3, max_attempts = $4, encrypted = $5, is_unique = $6
-                 WHERE (k.queue, k.priority, k.max_attempts, k.encrypted, k.is_unique)
-                       IS DISTINCT FROM ($2, $3, $4, $5, $6)",
-            )
-            .bind(&kind.kind)
-            .bind(&kind.queue)
-            .bind(i16::from(kind.priority))
-            .bind(rows::small(kind.max_attempts))
-            .bind(kind.encrypted)
-            .bind(kind.unique)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed(doing))?;
-        }
-        tx.commit().await.map_err(failed(doing))
+        self.answered("storing the kinds", self.put_kinds_now(kinds)).await
     }
 
     async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
@@ -229,43 +215,157 @@ impl Store for PostgresStore {
             return Err(StoreError::Refused("the transaction must be one on the store's PostgreSQL".into()));
         };
         let inserted = insert::insert(tx, self.time(), rows, by).await?;
-        wake_at_commit(tx, insert::ready_queues(rows)).await?;
+        wake::at_commit(tx, insert::ready_queues(rows)).await?;
         Ok(inserted)
     }
 
     async fn register(&self, worker: &WorkerInfo) -> Result<WorkerId> {
-        lease::register(self, worker).await
+        self.answered("registering the worker", lease::register(self, worker)).await
     }
 
     async fn beat(&self, worker: WorkerId) -> Result<Beat> {
-        lease::beat(self, worker).await
+        self.answered("renewing the lease", lease::beat(self, worker)).await
     }
 
     async fn retire(&self, worker: WorkerId) -> Result<()> {
-        lease::retire(self, worker).await
+        self.answered("retiring the worker", lease::retire(self, worker)).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRow>> {
-        lease::workers(self).await
+        self.answered("listing workers", lease::workers(self)).await
     }
 
     async fn rescue(&self, worker: WorkerId, beat: i64) -> Result<Vec<Rescued>> {
-        lease::rescue(self, worker, beat).await
+        self.answered("rescuing the jobs of a lost worker", lease::rescue(self, worker, beat)).await
     }
 
     async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>> {
-        lease::claim(self, worker, queue, limit).await
+        self.answered("claiming jobs", lease::claim(self, worker, queue, limit)).await
     }
 
     async fn finish(&self, worker: WorkerId, reports: &[Report]) -> Result<Finished> {
-        finish::finish(self, worker, reports).await
+        let limit = self.limit_for(reports.len());
+        within(limit, "recording how attempts ended", finish::finish(self, worker, reports)).await
     }
 
     async fn give_back_unheld(&self, worker: WorkerId, held: &[JobId]) -> Result<u64> {
-        lease::give_back_unheld(self, worker, held).await
+        self.answered("giving back jobs that are not in hand", lease::give_back_unheld(self, worker, held))
+            .await
     }
 
     async fn stage(&self, limit: usize) -> Result<Staged> {
+        self.answered("staging due jobs", self.stage_now(limit)).await
+    }
+
+    async fn ready_queues(&self) -> Result<Vec<String>> {
+        let doing = "looking for queues with work";
+        let sql = include_str!("postgres/ready_queues.sql");
+        self.answered(doing, sqlx::query_scalar(sql).fetch_all(&self.hot).map_err(failed(doing))).await
+    }
+
+    async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64> {
+        within(LONG, "pruning finished jobs", read::prune(self, rules, limit)).await
+    }
+
+    async fn forget_workers(&self, ended_for: Duration) -> Result<Vec<WorkerId>> {
+        self.answered("forgetting ended workers", lease::forget_workers(self, ended_for)).await
+    }
+
+    async fn steps(&self, held: Held) -> Result<Vec<StepRecord>> {
+        self.answered("reading a job's steps", read::held_steps(self, held)).await
+    }
+
+    async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()> {
+        self.answered("storing a step", lease::save_step(self, held, step)).await
+    }
+
+    async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()> {
+        self.answered("storing progress", lease::save_progress(self, held, progress)).await
+    }
+
+    async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>> {
+        within(self.limit_for(rows.len()), "enqueueing children", self.spawn_now(held, step, rows, by)).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<JobDetail>> {
+        within(LONG, "reading a job", read::job(self, id)).await
+    }
+
+    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>> {
+        within(LONG, "listing jobs", read::jobs(&self.cold, filter)).await
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueRow>> {
+        within(LONG, "listing queues", read::queues(self)).await
+    }
+
+    async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed> {
+        within(LONG, "changing jobs", change::change(self, filter, change, by, limit)).await
+    }
+
+    async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<()> {
+        within(LONG, "pausing the queue", change::pause(self, queue, by, reason)).await
+    }
+
+    async fn resume(&self, queue: &str, by: &Actor) -> Result<()> {
+        within(LONG, "resuming the queue", change::resume(self, queue, by)).await
+    }
+
+    async fn append_audit(&self, entry: &AuditEntry) -> Result<()> {
+        self.answered("writing the audit entry", read::append_audit(self, entry)).await
+    }
+
+    async fn audit_after(&self, seq: i64, limit: usize) -> Result<Vec<(i64, AuditEntry)>> {
+        within(LONG, "reading the audit log", read::audit_after(self, seq, limit)).await
+    }
+
+    async fn wake(&self, queue: &str) -> Result<()> {
+        self.tell(&wake::news(&[queue.to_owned()])).await
+    }
+
+    async fn listen(&self) -> Result<mpsc::Receiver<Woken>> {
+        wake::listen(self.listening.clone(), self.answer_within).await
+    }
+
+    async fn close(&self) {
+        let pools = [&self.claims, &self.hot, &self.cold, &self.beats];
+        // Whoever keeps a session longer is told by its end that the store is closed.
+        let closed = futures::future::join_all(pools.map(Sessions::close));
+        let _ = tokio::time::timeout(self.answer_within, closed).await;
+    }
+}
+
+impl PostgresStore {
+    /// With the limit of calls that the engine waits for.
+    async fn answered<T>(&self, doing: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        within(self.answer_within, doing, call).await
+    }
+
+    fn limit_for(&self, rows: usize) -> Duration {
+        self.answer_within + FOR_EACH_ROW.saturating_mul(u32::try_from(rows).unwrap_or(u32::MAX))
+    }
+
+    async fn insert_now(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+        within(self.limit_for(rows.len()), "enqueueing jobs", self.insert_here(rows, by)).await
+    }
+
+    async fn insert_here(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+        let doing = "enqueueing jobs";
+        // Plain rows are one statement or one COPY; a transaction around one statement would be two more
+        // round trips.
+        if insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY {
+            let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
+            return insert::insert_and_wake(&mut connection, self.time(), rows, by).await;
+        }
+        let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
+        let mut tx = connection.begin().await.map_err(failed(doing))?;
+        let inserted = insert::insert(&mut tx, self.time(), rows, by).await?;
+        tx.commit().await.map_err(failed(doing))?;
+        self.tell_of(rows).await;
+        Ok(inserted)
+    }
+
+    async fn stage_now(&self, limit: usize) -> Result<Staged> {
         let doing = "staging due jobs";
         let row = sqlx::query(include_str!("postgres/stage.sql"))
             .bind(self.time())
@@ -285,32 +385,16 @@ impl Store for PostgresStore {
         })
     }
 
-    async fn ready_queues(&self) -> Result<Vec<String>> {
-        sqlx::query_scalar(include_str!("postgres/ready_queues.sql"))
-            .fetch_all(&self.hot)
-            .await
-            .map_err(failed("looking for queues with work"))
-    }
-
-    async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64> {
-        read::prune(self, rules, limit).await
-    }
-
-    async fn steps(&self, job: JobId) -> Result<Vec<StepRecord>> {
-        read::steps(&self.hot, job).await
-    }
-
-    async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()> {
-        lease::save_step(self, held, step).await
-    }
-
-    async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()> {
-        lease::save_progress(self, held, progress).await
-    }
-
-    async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>> {
+    async fn spawn_now(
+        &self,
+        held: Held,
+        step: &StepRecord,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Vec<JobId>> {
         let doing = "enqueueing children";
-        let mut tx = self.hot.begin().await.map_err(failed(doing))?;
+        let mut session = self.hot.acquire().await.map_err(failed(doing))?;
+        let mut tx = session.begin().await.map_err(failed(doing))?;
         // After an answer that was lost the children are there, and so is the step that made them.
         let made: Option<String> = sqlx::query_scalar(
             "SELECT result::text FROM compline.job_step WHERE job_id = $1 AND name = $2 AND result IS NOT NULL",
@@ -335,96 +419,43 @@ impl Store for PostgresStore {
         Ok(ids)
     }
 
-    async fn job(&self, id: JobId) -> Result<Option<JobDetail>> {
-        read::job(self, id).await
-    }
-
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>> {
-        read::jobs(&self.cold, filter).await
-    }
-
-    async fn queues(&self) -> Result<Vec<QueueRow>> {
-        read::queues(self).await
-    }
-
-    async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed> {
-        change::change(self, filter, change, by, limit).await
-    }
-
-    async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<()> {
-        change::pause(self, queue, by, reason).await
-    }
-
-    async fn resume(&self, queue: &str, by: &Actor) -> Result<()> {
-        change::resume(self, queue, by).await
-    }
-
-    async fn append_audit(&self, entry: &AuditEntry) -> Result<()> {
-        read::append_audit(self, entry).await
-    }
-
-    async fn audit_after(&self, seq: i64, limit: usize) -> Result<Vec<(i64, AuditEntry)>> {
-        read::audit_after(self, seq, limit).await
-    }
-
-    async fn wake(&self, queue: &str) -> Result<()> {
-        self.tell(&news(&[queue.to_owned()])).await
-    }
-
-    async fn listen(&self) -> Result<mpsc::Receiver<Woken>> {
-        let doing = "listening for wake-ups";
-        let mut listener = PgListener::connect_with(&self.cold).await.map_err(failed(doing))?;
-        listener.listen(CHANNEL).await.map_err(failed(doing))?;
-        let (sender, receiver) = mpsc::channel(1_024);
-        tokio::spawn(async move {
-            // None: the connection was lost, and with it whatever was said meanwhile.
-            while let Ok(Some(news)) = listener.try_recv().await {
-                let woken = match news.payload().strip_prefix("q:") {
-                    Some(queue) => Woken::Queue(queue.into()),
-                    None => Woken::Cancel,
-                };
-                if sender.send(woken).await.is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(receiver)
-    }
-
-    async fn close(&self) {
-        self.claims.close().await;
-        self.hot.close().await;
-        self.cold.close().await;
-        self.beats.close().await;
-    }
-}
-
-impl PostgresStore {
-    async fn insert_now(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
-        let doing = "enqueueing jobs";
-        // Plain rows are one statement or one COPY; a transaction around one statement would be two more
-        // round trips.
-        if insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY {
-            let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
-            return insert::insert_and_wake(&mut connection, self.time(), rows, by).await;
+    async fn put_kinds_now(&self, kinds: &[KindRow]) -> Result<()> {
+        let doing = "storing the kinds";
+        let mut session = self.cold.acquire().await.map_err(failed(doing))?;
+        let mut tx = session.begin().await.map_err(failed(doing))?;
+        for kind in kinds {
+            sqlx::query(
+                "INSERT INTO compline.kind AS k VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (kind) DO UPDATE
+                 SET queue = $2, priority = $3, max_attempts = $4, encrypted = $5, is_unique = $6
+                 WHERE (k.queue, k.priority, k.max_attempts, k.encrypted, k.is_unique)
+                       IS DISTINCT FROM ($2, $3, $4, $5, $6)",
+            )
+            .bind(&kind.kind)
+            .bind(&kind.queue)
+            .bind(i16::from(kind.priority))
+            .bind(rows::small(kind.max_attempts))
+            .bind(kind.encrypted)
+            .bind(kind.unique)
+            .execute(&mut *tx)
+            .await
+            .map_err(failed(doing))?;
         }
-        let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
-        let mut tx = connection.begin().await.map_err(failed(doing))?;
-        let inserted = insert::insert(&mut tx, self.time(), rows, by).await?;
-        tx.commit().await.map_err(failed(doing))?;
-        self.tell_of(rows).await;
-        Ok(inserted)
+        tx.commit().await.map_err(failed(doing))
     }
 
     /// A notification takes part in a commit, and nobody needs to wait for the disk for its sake.
     async fn tell(&self, news: &[String]) -> Result<()> {
-        let mut connection = self.claims.acquire().await.map_err(failed("waking workers"))?;
-        tell(&mut connection, news).await
+        let doing = "waking workers";
+        let told = async {
+            let mut session = self.claims.acquire().await.map_err(failed(doing))?;
+            wake::tell(&mut session, news).await
+        };
+        self.answered(doing, told).await
     }
 
     /// The rows are there whether anybody heard of them or not; the poll finds them.
     async fn tell_of(&self, rows: &[NewRow]) {
-        if let Err(problem) = self.tell(&news(&insert::ready_queues(rows))).await {
+        if let Err(problem) = self.tell(&wake::news(&insert::ready_queues(rows))).await {
             tracing::debug!("waking workers failed: {problem}");
         }
     }

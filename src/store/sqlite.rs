@@ -24,6 +24,7 @@ mod writer;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -281,8 +282,15 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn steps(&self, job: JobId) -> Result<Vec<StepRecord>> {
-        self.read("reading steps", async |connection| step::steps(connection, job).await).await
+    async fn forget_workers(&self, ended_for: Duration) -> Result<Vec<WorkerId>> {
+        self.write("forgetting ended workers", move |tx, now| {
+            async move { worker::forget(tx, now, ended_for).await }.boxed()
+        })
+        .await
+    }
+
+    async fn steps(&self, held: Held) -> Result<Vec<StepRecord>> {
+        self.read("reading steps", async |connection| step::held_steps(connection, held).await).await
     }
 
     async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()> {

@@ -14,7 +14,9 @@ use tracing::warn;
 use super::buffer::Ready;
 use super::held::{StopReason, Switch};
 use super::host::AttemptHost;
-use crate::seal::{Keyring, Part};
+use super::sealing::Sealing;
+use crate::seal::{Keyring, Part, SealError};
+use crate::service::panic_text;
 use crate::store::{Claimed, End, Report, Store};
 
 /// What every attempt of this process needs.
@@ -33,55 +35,61 @@ impl Attempts {
     /// A panic of ours, or of a job's value as it is dropped, ends this attempt and not the worker's hold on it.
     pub async fn attempt_or_panic(self: &Arc<Self>, ready: Ready) -> Report {
         let (held, attempt, max_attempts) = (ready.job.held(), ready.job.attempt, ready.job.max_attempts);
+        // Another worker may know a kind that we do not.
+        let policy = self.registry.get(&ready.job.kind).map(|kind| kind.policy.clone()).unwrap_or_default();
         let started = self.clock.steady();
-        match AssertUnwindSafe(self.attempt(ready)).catch_unwind().await {
+        match AssertUnwindSafe(self.attempt(ready, &policy)).catch_unwind().await {
             Ok(report) => report,
             Err(panic) => {
                 let ended = Ended::from(Err(panic));
-                let end = decide(ended, None, attempt, max_attempts, &Policy::default(), draw(&held));
+                let end = decide(ended, None, attempt, max_attempts, &policy, draw(&held));
+                let end = self.sealing(held.job, &policy).end(end);
                 let ran = self.clock.steady().saturating_sub(started);
                 Report { held, attempt, end, ran, log: Vec::new() }
             }
         }
     }
 
-    async fn attempt(self: &Arc<Self>, ready: Ready) -> Report {
+    async fn attempt(self: &Arc<Self>, ready: Ready, policy: &Policy) -> Report {
         let Ready { job, switch, .. } = ready;
         let started = self.clock.steady();
         let held = job.held();
         let (attempt, max_attempts) = (job.attempt, job.max_attempts);
-        let (ended, policy, log) = self.run(job, &switch).await;
+        let (ended, log) = self.run(job, &switch).await;
         let ran = self.clock.steady().saturating_sub(started);
         if let Ended::Failed(failure @ Failure::StoreAway(_)) = &ended {
             // A job that goes back keeps no record of the attempt, so this is where a person finds why.
             warn!(job.id = %held.job, "job {} could not go on, and will be run again: {}", held.job, failure.chain());
         }
-        let end = decide(ended, switch.reason(), attempt, max_attempts, &policy, draw(&held));
-        let end = self.seal_result(held.job, &policy, end);
-        Report { held, attempt, end, ran, log }
+        let end = decide(ended, switch.reason(), attempt, max_attempts, policy, draw(&held));
+        let sealing = self.sealing(held.job, policy);
+        Report { held, attempt, end: sealing.end(end), ran, log: sealing.log(log) }
     }
 
-    async fn run(
-        self: &Arc<Self>,
-        mut job: Claimed,
-        switch: &Switch,
-    ) -> (Ended, Arc<Policy>, Vec<jobkit::LogLine>) {
+    fn sealing(&self, job: jobkit::JobId, policy: &Policy) -> Sealing<'_> {
+        Sealing { keyring: &self.keyring, job, encrypted: policy.encrypted }
+    }
+
+    async fn run(self: &Arc<Self>, mut job: Claimed, switch: &Switch) -> (Ended, Vec<jobkit::LogLine>) {
+        let unbegun = |failure| (Ended::Failed(failure), Vec::new());
         if switch.reason().is_some() {
             // Stopped while it waited for a slot: it does not begin.
-            let stopped = Failure::Interrupted("stopped before it began".into());
-            return (Ended::Failed(stopped), Arc::default(), Vec::new());
+            return unbegun(Failure::Interrupted("stopped before it began".into()));
         }
         let Some(kind) = self.registry.get(&job.kind) else {
             // Another worker may know it; until then this is a failure like any other.
-            let problem = format!("kind `{}` is not known to this worker", job.kind);
-            return (Ended::Failed(Failure::transient(problem)), Arc::default(), Vec::new());
+            return unbegun(Failure::transient(format!("kind `{}` is not known to this worker", job.kind)));
         };
-        let policy = kind.policy.clone();
+        let policy = &kind.policy;
+        if policy.encrypted && !self.keyring.can_seal() {
+            // Better before the effects than after them.
+            return unbegun(Failure::transient(SealError::NoCurrentKey));
+        }
         let args = match self.keyring.reveal(job.id, Part::Args, std::mem::take(&mut job.args)) {
             Ok(args) => args,
-            Err(problem) => return (Ended::Failed(Failure::transient(problem)), policy, Vec::new()),
+            Err(problem) => return unbegun(Failure::transient(problem)),
         };
-        let host = Arc::new(AttemptHost::new(self.clone(), job.held(), job.kind.clone()));
+        let host = AttemptHost::new(self.clone(), job.held(), job.kind.clone(), policy.encrypted);
         let info = JobInfo {
             id: job.id,
             kind: job.kind,
@@ -92,9 +100,9 @@ impl Attempts {
             tags: job.tags,
             metadata: job.metadata,
         };
-        let ctx = Ctx::new(info, host, self.clock.clone(), switch.token.clone());
+        let ctx = Ctx::new(info, Arc::new(host), self.clock.clone(), switch.token.clone());
         let ended = self.run_guarded(kind.job.run(&args, &ctx), switch, policy.timeout).await;
-        (ended, policy, ctx.take_log())
+        (ended, ctx.take_log())
     }
 
     /// Runs until the job ends by itself, or a while after it was told to stop.
@@ -128,20 +136,6 @@ impl Attempts {
             () = self.clock.sleep(self.patience) => Ended::Dropped,
         }
     }
-
-    fn seal_result(&self, job: jobkit::JobId, policy: &Policy, end: End) -> End {
-        match end {
-            End::Completed { result: Some(result) } if policy.encrypted => {
-                match self.keyring.seal(job, Part::Result, &result) {
-                    Ok(sealed) => End::Completed { result: Some(sealed) },
-                    Err(problem) => {
-                        End::Discarded { error: format!("the result could not be encrypted: {problem}") }
-                    }
-                }
-            }
-            end => end,
-        }
-    }
 }
 
 /// How the job's future ended.
@@ -159,11 +153,7 @@ impl From<std::thread::Result<Result<Outcome, Failure>>> for Ended {
         match ended {
             Ok(Ok(outcome)) => Ended::Done(outcome),
             Ok(Err(failure)) => Ended::Failed(failure),
-            Err(panic) => {
-                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-                Ended::Panicked(text.unwrap_or_else(|| "a panic without words".into()))
-            }
+            Err(panic) => Ended::Panicked(panic_text(&*panic)),
         }
     }
 }

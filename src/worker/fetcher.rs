@@ -47,11 +47,15 @@ pub struct FetchOptions {
 /// pile up results in memory.
 const MOST_HELD_BEYOND_SLOTS: usize = 10_000;
 
+/// A network that comes back may deliver a claim long after we gave it up.
+const LOOK_OVER: Duration = Duration::from_secs(60);
+
 impl Fetcher {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut patience = Patience::new("claiming jobs", self.clock.clone());
         let mut hot = BTreeSet::new();
         let mut lost_answer = false;
+        let mut looked_over = self.clock.steady();
         loop {
             if stop.is_cancelled() {
                 return;
@@ -64,10 +68,10 @@ impl Fetcher {
                 }
                 continue;
             };
-            if lost_answer {
+            if lost_answer || self.clock.steady().saturating_sub(looked_over) >= LOOK_OVER {
                 // A claim may have happened although we never saw its answer.
                 match self.store.give_back_unheld(worker, &self.held.ids_of(worker)).await {
-                    Ok(_) => lost_answer = false,
+                    Ok(_) => (lost_answer, looked_over) = (false, self.clock.steady()),
                     Err(problem) => {
                         patience.failed(&problem).await;
                         continue;

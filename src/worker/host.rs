@@ -1,5 +1,5 @@
 //! The engine as one running attempt sees it: each write carries the attempt's fence, so that an attempt
-//! that has lost its job can change nothing.
+//! that has lost its job can change nothing, and is sealed if the kind is encrypted.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use jobkit::{Artifacts, AuditEntry, ChildResult, Ctx, Host, HostError, JobId, NewJob, Progress, StepRecord};
 
 use super::attempt::Attempts;
+use super::sealing::Sealing;
 use crate::seal::Part;
 use crate::service::chain;
 use crate::store::{Actor, Held, JobFilter, StoreError};
@@ -16,11 +17,16 @@ pub struct AttemptHost {
     engine: Arc<Attempts>,
     held: Held,
     kind: String,
+    encrypted: bool,
 }
 
 impl AttemptHost {
-    pub fn new(engine: Arc<Attempts>, held: Held, kind: String) -> Self {
-        Self { engine, held, kind }
+    pub fn new(engine: Arc<Attempts>, held: Held, kind: String, encrypted: bool) -> Self {
+        Self { engine, held, kind, encrypted }
+    }
+
+    fn sealing(&self) -> Sealing<'_> {
+        Sealing { keyring: &self.engine.keyring, job: self.held.job, encrypted: self.encrypted }
     }
 }
 
@@ -37,15 +43,26 @@ impl From<StoreError> for HostError {
 
 impl Host for AttemptHost {
     fn steps<'a>(&'a self, _: &'a Ctx) -> BoxFuture<'a, Result<Vec<StepRecord>, HostError>> {
-        async { Ok(self.engine.store.steps(self.held.job).await?) }.boxed()
+        async {
+            let mut steps = self.engine.store.steps(self.held).await?;
+            for step in &mut steps {
+                self.engine.keyring.open_step(self.held.job, step)?;
+            }
+            Ok(steps)
+        }
+        .boxed()
     }
 
     fn save_step<'a>(&'a self, _: &'a Ctx, step: &'a StepRecord) -> BoxFuture<'a, Result<(), HostError>> {
-        async { Ok(self.engine.store.save_step(self.held, step).await?) }.boxed()
+        async { Ok(self.engine.store.save_step(self.held, &self.sealing().step(step)?).await?) }.boxed()
     }
 
     fn progress<'a>(&'a self, _: &'a Ctx, progress: &'a Progress) -> BoxFuture<'a, Result<(), HostError>> {
-        async { Ok(self.engine.store.save_progress(self.held, progress).await?) }.boxed()
+        async {
+            let progress = self.sealing().progress(progress);
+            Ok(self.engine.store.save_progress(self.held, &progress).await?)
+        }
+        .boxed()
     }
 
     fn spawn<'a>(
@@ -87,14 +104,16 @@ impl Host for AttemptHost {
                     let state = "unknown".to_owned();
                     return Ok(ChildResult { id: *id, state, result: None, error: None });
                 };
-                let reveal = |text| self.engine.keyring.reveal(job.id, Part::Result, text);
-                let result = job.result.clone().map(reveal).transpose();
-                let result = result.map_err(|error| HostError::Refused(error.to_string()))?;
+                let reveal = |part, text: &Option<String>| {
+                    let text = text.clone().map(|text| self.engine.keyring.reveal(job.id, part, text));
+                    text.transpose().map_err(|error| HostError::Refused(error.to_string()))
+                };
+                let result = reveal(Part::Result, &job.result)?;
                 Ok(ChildResult {
                     id: *id,
                     state: job.state.name().into(),
                     result: result.and_then(|json| serde_json::from_str(&json).ok()),
-                    error: job.error.clone(),
+                    error: reveal(Part::Error, &job.error)?,
                 })
             };
             ids.iter().map(child).collect()

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use super::held::{HeldJobs, StopReason};
 use crate::service::Patience;
-use crate::store::{Beat, Store, WorkerId, WorkerInfo};
+use crate::store::{Beat, Store, StoreError, WorkerId, WorkerInfo};
 use crate::wake::Bell;
 
 pub struct LeaseKeeper {
@@ -26,6 +26,8 @@ pub struct LeaseKeeper {
     pub info: WorkerInfo,
     /// How long attempts may take to stop: the lease counts as lost that much before its end.
     pub patience: Duration,
+    /// Do not wait long for the store when this is told to stop.
+    pub hard: CancellationToken,
     pub lease: watch::Sender<Option<WorkerId>>,
 }
 
@@ -69,9 +71,9 @@ impl LeaseKeeper {
                 () = self.bell.cancel.notified() => {}
                 () = stop.cancelled() => {
                     self.lease.send_replace(None);
-                    // Nothing is held any more; a row left behind would be rescued for nothing.
-                    if let Err(problem) = self.store.retire(worker).await {
-                        info!("this worker could not sign off, and will be taken for dead: {problem}");
+                    tokio::select! {
+                        () = self.sign_off(worker) => {}
+                        () = async { self.hard.cancelled().await; self.clock.sleep(self.patience).await } => {}
                     }
                     return Kept::UntilStopped;
                 }
@@ -81,6 +83,22 @@ impl LeaseKeeper {
                 self.held.stop_all(Some(worker), &StopReason::LeaseLost);
                 return Kept::NoLonger;
             }
+        }
+    }
+
+    /// A row left behind would be rescued for nothing.
+    async fn sign_off(&self, worker: WorkerId) {
+        let mut signed_off = self.store.retire(worker).await;
+        if let Err(StoreError::Refused(_)) = signed_off {
+            // A claim that was given up may have happened.
+            let held = self.held.ids_of(worker);
+            signed_off = match self.store.give_back_unheld(worker, &held).await {
+                Ok(_) => self.store.retire(worker).await,
+                Err(problem) => Err(problem),
+            };
+        }
+        if let Err(problem) = signed_off {
+            info!("this worker could not sign off, and will be taken for dead: {problem}");
         }
     }
 
@@ -99,7 +117,9 @@ impl LeaseKeeper {
             }
             let answer = tokio::select! {
                 answer = self.store.beat(worker) => answer,
-                () = self.clock.sleep(left) => continue,
+                // One connection may be dead and the next one not, so there is time for another try; and a store
+                // that is slow has most of the time for the first.
+                () = self.clock.sleep((left / 2).max(retry).min(left)) => continue,
             };
             match answer {
                 Ok(Beat::Holds { cancel }) => {

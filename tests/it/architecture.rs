@@ -45,6 +45,11 @@ const UNSAFE: &[(&str, &str)] = &[];
 const NO_TWIN: &[(&str, Option<&str>, &str)] = &[
     ("migrations/postgres/0003_enqueue.sql", None, "a function that other programs call; SQLite has none"),
     (
+        "migrations/postgres/0004_insert.sql",
+        Some("insert"),
+        "functions that spare round trips; SQLite has none",
+    ),
+    (
         "src/store/postgres/finish.sql",
         Some("end"),
         "plain successes are worth a statement of their own only here",

@@ -88,10 +88,15 @@ fn what_is_encrypted_is_readable_with_its_key_and_nowhere_in_the_files() {
 
     let args = format!(r#"{{"message":"{PERSONAL}","times":0}}"#);
     let id = place.enqueue(&["system.fail", "--args", &args]);
-    place.work(0);
+    // Its error says what it was given.
+    let args = format!(r#"{{"message":"{PERSONAL}","permanent":true}}"#);
+    let failed = place.enqueue(&["system.fail", "--args", &args]);
+    place.work(1);
 
     assert_eq!(place.job(&id)["state"], "completed");
     assert_eq!(place.job(&id)["args"]["message"], PERSONAL);
+    assert_eq!(place.job(&failed)["error"], PERSONAL);
+    assert_eq!(place.job(&failed)["attempts"][0]["error"], PERSONAL);
     for entry in std::fs::read_dir(place.path()).unwrap() {
         let path = entry.unwrap().path();
         let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
@@ -100,7 +105,7 @@ fn what_is_encrypted_is_readable_with_its_key_and_nowhere_in_the_files() {
     }
     let place = place.file("keyless.toml", "");
     for list in [&["jobs", "list", "--json"][..], &["jobs", "list"]] {
-        let ran = place.run(&[list, &["--config", "keyless.toml"]].concat()).expect(0).says(&[&id]);
+        let ran = place.run(&[list, &["--config", "keyless.toml"]].concat()).expect(0).says(&[&id, &failed]);
         assert!(!ran.all().contains(PERSONAL));
     }
     let ran = place.run(&["jobs", "show", &id, "--config", "keyless.toml"]).expect(2);

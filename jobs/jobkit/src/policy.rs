@@ -17,7 +17,7 @@ pub struct Policy {
     /// An attempt that runs longer is interrupted and counts as a transient failure.
     pub timeout: Option<Duration>,
     pub unique: Option<Unique>,
-    /// Arguments and results are encrypted at rest.
+    /// What a job is given and what it writes into the store is encrypted at rest.
     pub encrypted: bool,
 }
 

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::print::{self, Print, row, short, time, took};
 use crate::cli::{Call, view};
+use crate::seal::is_sealed;
 use crate::store::{JobDetail, JobRow};
 
 pub async fn list(call: &Call, app: &App, filter: FilterArgs, limit: usize) -> Result {
@@ -32,7 +33,10 @@ fn table(print: Print, jobs: &[JobRow]) -> String {
                 format!("{}/{}", job.attempt, job.max_attempts),
                 time(job.created_at),
                 time(job.finished_at.unwrap_or(job.run_at)),
-                short(job.error.as_deref().unwrap_or(""), 60),
+                match job.error.as_deref() {
+                    Some(error) if is_sealed(error) => "(encrypted)".into(),
+                    error => short(error.unwrap_or(""), 60),
+                },
             ]);
             row
         })

@@ -1,7 +1,7 @@
 //! What people do to jobs and queues, and what an ending means for those that wait.
 
 use jobkit::JobId;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use super::rows::{Micros, uuids};
@@ -20,7 +20,8 @@ pub async fn change(
 ) -> Result<Changed> {
     let time = store.time();
     let matching = read::jobs(&store.cold, &narrowed(filter, change, limit)).await?;
-    let mut tx = store.cold.begin().await.map_err(failed(DOING))?;
+    let mut session = store.cold.acquire().await.map_err(failed(DOING))?;
+    let mut tx = session.begin().await.map_err(failed(DOING))?;
     let mut changed = Changed::default();
     let ids: Vec<_> = matching.iter().map(|job| job.id).collect();
     match change {
@@ -327,7 +328,8 @@ pub async fn pause(store: &PostgresStore, queue: &str, by: &Actor, reason: &str)
                ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(q.paused_at, excluded.paused_at),
                    paused_by = excluded.paused_by, reason = excluded.reason";
     let doing = "pausing the queue";
-    let mut tx = store.cold.begin().await.map_err(failed(doing))?;
+    let mut session = store.cold.acquire().await.map_err(failed(doing))?;
+    let mut tx = session.begin().await.map_err(failed(doing))?;
     sqlx::query(sql)
         .bind(store.time())
         .bind(queue)
@@ -343,7 +345,8 @@ pub async fn pause(store: &PostgresStore, queue: &str, by: &Actor, reason: &str)
 
 pub async fn resume(store: &PostgresStore, queue: &str, by: &Actor) -> Result<()> {
     let doing = "resuming the queue";
-    let mut tx = store.cold.begin().await.map_err(failed(doing))?;
+    let mut session = store.cold.acquire().await.map_err(failed(doing))?;
+    let mut tx = session.begin().await.map_err(failed(doing))?;
     sqlx::query(
         "UPDATE compline.queue SET paused_at = NULL, paused_by = NULL, reason = NULL WHERE name = $1",
     )
@@ -353,5 +356,5 @@ pub async fn resume(store: &PostgresStore, queue: &str, by: &Actor) -> Result<()
     .map_err(failed(doing))?;
     insert::audit(&mut tx, store.time(), by, "queue.resume", queue, "ok", &[], None).await?;
     tx.commit().await.map_err(failed(doing))?;
-    store.tell(&super::news(&[queue.to_owned()])).await
+    store.tell(&super::wake::news(&[queue.to_owned()])).await
 }

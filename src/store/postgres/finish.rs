@@ -2,7 +2,7 @@
 //! back to the queue, and what follows for jobs that wait for them. One transaction for all.
 
 use jobkit::{JobId, OnParentFailure};
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use super::rows::{micros, uuids};
@@ -22,7 +22,8 @@ pub async fn finish(store: &PostgresStore, worker: WorkerId, reports: &[Report])
             End::WaitFor(_) => batch.waiting.push(report),
         }
     }
-    let mut tx = store.hot.begin().await.map_err(failed(DOING))?;
+    let mut session = store.hot.acquire().await.map_err(failed(DOING))?;
+    let mut tx = session.begin().await.map_err(failed(DOING))?;
     let answer = batch.record(store, &mut tx, worker).await?;
     tx.commit().await.map_err(failed(DOING))?;
     Ok(answer)

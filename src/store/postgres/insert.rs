@@ -9,7 +9,8 @@ use sqlx::{PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use super::rows::{self, Micros, micros};
-use super::{CHANNEL, copy, failed, news};
+use super::wake::{CHANNEL, news};
+use super::{copy, failed};
 use crate::state::JobState;
 use crate::store::{Actor, Inserted, NewRow, Release, Result, StoreError, UniqueRow};
 

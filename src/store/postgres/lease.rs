@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jobkit::{JobId, Progress, StepRecord};
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use super::change::{cancel_requested, end_live};
 use super::rows::{self, Micros, text};
-use super::{PostgresStore, failed, wake_at_commit};
+use super::{PostgresStore, failed, wake};
 use crate::state::JobState;
 use crate::store::{
     Actor, Beat, Claimed, Fence, Held, Rescued, Result, StoreError, WorkerId, WorkerInfo, WorkerRow,
@@ -62,6 +62,9 @@ impl Cursor {
         }
     }
 }
+
+/// Shorter than the limit of the call: a session that nobody waits for must not go on waiting for a lock.
+const LOCK_LIMIT: &str = "SET LOCAL lock_timeout = '20s'";
 
 pub async fn register(store: &PostgresStore, worker: &WorkerInfo) -> Result<WorkerId> {
     sqlx::query_scalar(
@@ -122,6 +125,16 @@ pub async fn retire(store: &PostgresStore, worker: WorkerId) -> Result<()> {
     }
 }
 
+pub async fn forget_workers(store: &PostgresStore, ended_for: Duration) -> Result<Vec<WorkerId>> {
+    let forgotten: Vec<i32> = sqlx::query_scalar(include_str!("forget_workers.sql"))
+        .bind(store.time())
+        .bind(rows::micros(ended_for))
+        .fetch_all(&store.cold)
+        .await
+        .map_err(failed("forgetting ended workers"))?;
+    Ok(forgotten.into_iter().map(WorkerId).collect())
+}
+
 pub async fn workers(store: &PostgresStore) -> Result<Vec<WorkerRow>> {
     let rows = sqlx::query(
         "SELECT id, name, version, started_at, beat, beat_at, lease_ms, queues FROM compline.worker
@@ -147,7 +160,9 @@ pub async fn workers(store: &PostgresStore) -> Result<Vec<WorkerRow>> {
 
 pub async fn rescue(store: &PostgresStore, worker: WorkerId, beat: i64) -> Result<Vec<Rescued>> {
     let doing = "rescuing the jobs of a lost worker";
-    let mut tx = store.cold.begin().await.map_err(failed(doing))?;
+    let mut session = store.cold.acquire().await.map_err(failed(doing))?;
+    let mut tx = session.begin().await.map_err(failed(doing))?;
+    sqlx::query(LOCK_LIMIT).execute(&mut *tx).await.map_err(failed(doing))?;
     let declared = sqlx::query(
         "UPDATE compline.worker SET ended_at = coalesce($1::timestamptz, now())
          WHERE id = $2 AND beat = $3 AND ended_at IS NULL",
@@ -293,7 +308,9 @@ fn read_claim(row: &sqlx::postgres::PgRow, worker: WorkerId, queue: &str) -> sql
 
 pub async fn give_back_unheld(store: &PostgresStore, worker: WorkerId, held: &[JobId]) -> Result<u64> {
     let doing = "giving back jobs that are not in hand";
-    let mut tx = store.cold.begin().await.map_err(failed(doing))?;
+    let mut session = store.cold.acquire().await.map_err(failed(doing))?;
+    let mut tx = session.begin().await.map_err(failed(doing))?;
+    sqlx::query(LOCK_LIMIT).execute(&mut *tx).await.map_err(failed(doing))?;
     // Waits for a claim that is still under way behind a connection that broke.
     sqlx::query("SELECT FROM compline.worker WHERE id = $1 FOR UPDATE")
         .bind(worker.0)
@@ -311,7 +328,7 @@ pub async fn give_back_unheld(store: &PostgresStore, worker: WorkerId, held: &[J
     .map_err(failed(doing))?;
     let given: Vec<_> = given.into_iter().map(JobId).collect();
     let cancelled = cancel_requested(&mut tx, store.time(), &given).await?;
-    wake_at_commit(&mut tx, cancelled.woken).await?;
+    wake::at_commit(&mut tx, cancelled.woken).await?;
     tx.commit().await.map_err(failed(doing))?;
     Ok(given.len() as u64)
 }

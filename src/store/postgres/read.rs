@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepKey, StepRecord};
-use sqlx::{PgPool, Row};
+use sqlx::Row;
 use uuid::Uuid;
 
 use super::rows::{self, Micros, job_row, micros, text, uuids};
+use super::sessions::Sessions;
 use super::{PostgresStore, failed};
 use crate::state::JobState;
 use crate::store::{
-    AttemptRow, JobDetail, JobFilter, JobRow, PruneRules, QueueRow, Result, StoreError, WorkerId,
+    AttemptRow, Held, JobDetail, JobFilter, JobRow, PruneRules, QueueRow, Result, StoreError, WorkerId,
 };
 
 fn given<T: Clone>(items: &[T]) -> Option<Vec<T>> {
@@ -22,7 +23,7 @@ fn unreadable(doing: &'static str, cause: impl Into<Box<dyn std::error::Error + 
     StoreError::Database { doing, cause: cause.into() }
 }
 
-pub async fn jobs(pool: &PgPool, filter: &JobFilter) -> Result<Vec<JobRow>> {
+pub async fn jobs(pool: &Sessions, filter: &JobFilter) -> Result<Vec<JobRow>> {
     let doing = "listing jobs";
     let limit = if filter.limit == 0 { 100 } else { filter.limit };
     // Enum arrays have no type in the driver; PostgreSQL reads the literal.
@@ -100,27 +101,45 @@ fn attempt_row(row: &sqlx::postgres::PgRow) -> Result<AttemptRow> {
     })
 }
 
-pub async fn steps(pool: &PgPool, job: JobId) -> Result<Vec<StepRecord>> {
-    let doing = "reading a job's steps";
+const READING_STEPS: &str = "reading a job's steps";
+
+async fn steps(pool: &Sessions, job: JobId) -> Result<Vec<StepRecord>> {
     let rows = sqlx::query(
         "SELECT name, result, attempt, at FROM compline.job_step WHERE job_id = $1 ORDER BY at, name",
     )
     .bind(job.0)
     .fetch_all(pool)
     .await
-    .map_err(failed(doing))?;
-    let step = |row: &sqlx::postgres::PgRow| {
-        let name: String = row.get(0);
-        let result = text(row, "result").map_err(failed(doing))?;
-        Ok(StepRecord {
-            key: StepKey::derive(job, &name),
-            name,
-            result: result.map(serde_json::from_str).transpose().map_err(|error| unreadable(doing, error))?,
-            attempt: u16::try_from(row.get::<i16, _>(2)).unwrap_or(0),
-            at: row.get::<Micros, _>(3).into(),
-        })
-    };
-    rows.iter().map(step).collect()
+    .map_err(failed(READING_STEPS))?;
+    rows.iter().map(|row| step_row(job, row)).collect()
+}
+
+pub async fn held_steps(store: &PostgresStore, held: Held) -> Result<Vec<StepRecord>> {
+    let rows = sqlx::query(include_str!("held_steps.sql"))
+        .bind(held.job.0)
+        .bind(held.fence.0)
+        .bind(held.worker.0)
+        .fetch_all(&store.hot)
+        .await
+        .map_err(failed(READING_STEPS))?;
+    if rows.is_empty() {
+        return Err(StoreError::LeaseLost);
+    }
+    let taken = rows.iter().filter(|row| row.get::<Option<&str>, _>(0).is_some());
+    taken.map(|row| step_row(held.job, row)).collect()
+}
+
+fn step_row(job: JobId, row: &sqlx::postgres::PgRow) -> Result<StepRecord> {
+    let name: String = row.get(0);
+    let result = text(row, "result").map_err(failed(READING_STEPS))?;
+    let parsed = result.map(serde_json::from_str).transpose();
+    Ok(StepRecord {
+        key: StepKey::derive(job, &name),
+        name,
+        result: parsed.map_err(|error| unreadable(READING_STEPS, error))?,
+        attempt: u16::try_from(row.get::<i16, _>(2)).unwrap_or(0),
+        at: row.get::<Micros, _>(3).into(),
+    })
 }
 
 pub async fn queues(store: &PostgresStore) -> Result<Vec<QueueRow>> {

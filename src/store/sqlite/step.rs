@@ -10,12 +10,30 @@ use super::writer::{Done, Tx};
 use crate::store::{Actor, Held, NewRow, StoreError};
 
 const STEPS: &str = include_str!("steps.sql");
+pub(super) const HELD_STEPS: &str = include_str!("held_steps.sql");
 pub(super) const SAVE_STEP: &str = include_str!("save_step.sql");
 pub(super) const SAVE_PROGRESS: &str = include_str!("save_progress.sql");
 const STEP_DONE: &str = include_str!("step_done.sql");
 
 pub(super) async fn steps(connection: &mut SqliteConnection, job: JobId) -> Done<Vec<StepRecord>> {
     sqlx::query(STEPS).bind(job.0).fetch_all(connection).await?.iter().map(step_record).collect()
+}
+
+pub(super) async fn held_steps(connection: &mut SqliteConnection, held: Held) -> Done<Vec<StepRecord>> {
+    let rows = sqlx::query(HELD_STEPS)
+        .bind(held.job.0)
+        .bind(held.fence.0)
+        .bind(held.worker.0)
+        .fetch_all(connection)
+        .await?;
+    held_or_lost(rows.len() as u64)?;
+    let mut steps = Vec::new();
+    for row in &rows {
+        if row.try_get::<Option<&str>, _>("name")?.is_some() {
+            steps.push(step_record(row)?);
+        }
+    }
+    Ok(steps)
 }
 
 pub(super) async fn save_step(tx: &mut Tx, held: Held, step: &StepRecord) -> Done<()> {

@@ -79,6 +79,7 @@ async fn no_hot_statement_walks_over_the_jobs() {
         ("replace", insert::REPLACE),
         ("beat", worker::BEAT),
         ("holdings", worker::HOLDINGS),
+        ("held_steps", step::HELD_STEPS),
         ("save_step", step::SAVE_STEP),
         ("save_progress", step::SAVE_PROGRESS),
         ("prune_due", prune::PRUNE_DUE),

@@ -1,6 +1,7 @@
 //! Workers, their beats, and what becomes of the jobs of one that is gone.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jobkit::JobId;
 use serde_json::json;
@@ -9,7 +10,7 @@ use sqlx::{Row, SqliteConnection};
 use super::audit;
 use super::ending::{self, Ending, Links};
 use super::finish::{ATTEMPT, Next, requeue};
-use super::row::{RowExt, hex, worker_row};
+use super::row::{RowExt, hex, micros, worker_row};
 use super::writer::{Done, Tx};
 use crate::state::JobState;
 use crate::store::{Actor, Beat, KindRow, Rescued, StoreError, WorkerId, WorkerInfo, WorkerRow};
@@ -17,6 +18,7 @@ use crate::store::{Actor, Beat, KindRow, Rescued, StoreError, WorkerId, WorkerIn
 const REGISTER: &str = include_str!("register.sql");
 pub(super) const BEAT: &str = include_str!("beat.sql");
 const BEAT_CANCELS: &str = include_str!("beat_cancels.sql");
+const FORGET: &str = include_str!("forget_workers.sql");
 const RETIRE: &str = include_str!("retire.sql");
 const WORKERS: &str = include_str!("workers.sql");
 const RESCUE: &str = include_str!("rescue.sql");
@@ -48,6 +50,12 @@ pub(super) async fn register(tx: &mut Tx, now: i64, worker: WorkerInfo) -> Done<
         .await?;
     let row = row.first().ok_or(sqlx::Error::RowNotFound)?;
     Ok(WorkerId(row.small("id")?))
+}
+
+pub(super) async fn forget(tx: &mut Tx, now: i64, ended_for: Duration) -> Done<Vec<WorkerId>> {
+    let before = now.saturating_sub(micros(ended_for));
+    let forgotten = sqlx::query(FORGET).bind(before).fetch_all(tx).await?;
+    forgotten.iter().map(|row| Ok(WorkerId(row.small("id")?))).collect()
 }
 
 pub(super) async fn beat(tx: &mut Tx, now: i64, worker: WorkerId) -> Done<Beat> {

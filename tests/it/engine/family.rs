@@ -167,7 +167,7 @@ impl Job for Quick {
     }
 }
 
-/// Its arguments and result are encrypted at rest.
+/// Encrypted at rest, and it writes its word wherever a job may write.
 pub struct Sealed;
 
 #[derive(Serialize, Deserialize)]
@@ -183,7 +183,15 @@ impl Job for Sealed {
         policy().encrypted()
     }
 
-    async fn run(&self, args: SealedArgs, _: &Ctx) -> Result<Outcome, Failure> {
-        Ok(Outcome::Completed(Some(json!({ "word": args.word }))))
+    async fn run(&self, args: SealedArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
+        let said = format!("{} on attempt {}", args.word, ctx.job().attempt);
+        let first = ctx.step("say", |_| async { Ok::<_, Failure>(said.clone()) }).await?;
+        ctx.info(said.clone());
+        ctx.progress(1, 2, said.clone()).await;
+        match ctx.job().attempt {
+            1 => Err(Failure::transient(said)),
+            2 => panic!("{said}"),
+            _ => Ok(Outcome::Completed(Some(json!({ "word": args.word, "first": first })))),
+        }
     }
 }

@@ -1,9 +1,18 @@
 //! Stopping, dying and losing the lease.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use compline::adapters::artifacts::DirArtifacts;
+use compline::app::{App, Parts, Upkeep};
 use compline::state::JobState;
-use compline::store::Change;
+use compline::store::{Change, PruneRules};
+use compline::worker::Until;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use jobkit::Clock;
+use jobkit::testing::ManualClock;
+use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::family::{Act, act};
@@ -16,6 +25,8 @@ promises![
     a_worker_declared_dead_stops_its_attempts_and_its_report_is_refused,
     a_job_that_returns_to_its_worker_stays_in_hand_when_the_lost_attempt_ends,
     a_machine_suspended_for_longer_than_the_lease_stops_its_attempts_when_it_wakes,
+    a_part_that_panics_ends_the_worker_with_its_name,
+    a_claim_that_arrives_after_it_was_given_up_is_given_back,
     a_wall_clock_set_forward_takes_no_job_from_a_living_worker,
 ];
 
@@ -53,7 +64,7 @@ async fn the_jobs_of_a_dead_worker_run_elsewhere_within_twice_the_lease(t: TestS
     let dead = t.worker().await;
     let id = t.add(|row| (row.kind, row.args) = ("test.act".into(), r#"{"act":"succeed"}"#.into())).await;
     t.claim_one(dead).await;
-    let killed = jobkit::Clock::now(&*t.clock);
+    let killed = Clock::now(&*t.clock);
     let engine = Engine::over(t);
     let worker = engine.start();
 
@@ -92,10 +103,10 @@ async fn a_job_that_returns_to_its_worker_stays_in_hand_when_the_lost_attempt_en
     engine.until_state(id, JobState::Running).await;
     declare_dead(&engine).await;
     engine.until("the job began again", || async { engine.scene.begun(id) == 2 }).await;
-    let then = jobkit::Clock::steady(&*engine.t.clock);
+    let then = Clock::steady(&*engine.t.clock);
     let dropped = then + Duration::from_secs(10);
     engine
-        .until("the lost attempt was dropped", || async { jobkit::Clock::steady(&*engine.t.clock) > dropped })
+        .until("the lost attempt was dropped", || async { Clock::steady(&*engine.t.clock) > dropped })
         .await;
 
     engine.t.change(id, Change::Cancel).await;
@@ -118,11 +129,67 @@ async fn a_machine_suspended_for_longer_than_the_lease_stops_its_attempts_when_i
     engine.until("the job began again", || async { engine.scene.begun(id) == 2 }).await;
     engine.scene.gate.add_permits(1);
     let detail = engine.until_state(id, JobState::Completed).await;
-    assert!(
-        detail.attempts.last().is_some_and(|attempt| attempt.worker != Some(before)),
-        "under a new number"
-    );
+    assert!(detail.job.worker.is_some_and(|worker| worker != before), "under a new number");
     engine.end(worker).await;
+}
+
+/// A network that comes back may deliver what a worker sent long ago and gave up: its jobs would be held by a
+/// worker that lives and does not know of them.
+async fn a_claim_that_arrives_after_it_was_given_up_is_given_back(t: TestStore) {
+    let engine = Engine::over(t);
+    let mut options = Engine::options();
+    options.fetch.queues = ["served".to_owned()].into();
+    let worker = engine.start_with(options);
+    let store = &engine.t.store;
+    engine.until("the worker is there", || async { !store.workers().await.unwrap().is_empty() }).await;
+    let id = engine.t.add(|row| row.queue = "another".into()).await;
+    let holder = store.workers().await.unwrap()[0].id;
+
+    assert_eq!(store.claim(holder, "another", 1).await.unwrap()[0].id, id);
+
+    let detail = engine.until_state(id, JobState::Available).await;
+    assert_eq!(detail.job.attempt, 0);
+    engine.end(worker).await;
+}
+
+/// It was noticed when the process ended, and until then nobody pruned, rescued or beat.
+async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let upkeep = Upkeep { prune: PruneRules::default(), prune_every: TRAP };
+    let app = App::new(Parts {
+        store: t.store.clone(),
+        clock: Arc::new(TrappedClock(t.clock.clone())),
+        registry: Arc::default(),
+        keyring: Arc::default(),
+        artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
+    });
+    let until = Until { stop: CancellationToken::new(), hard: CancellationToken::new(), idle: false };
+
+    let panicked = app.run(Engine::options(), upkeep, until).await.unwrap_err();
+
+    assert_eq!(panicked.to_string(), "the pruner panicked: trapped");
+}
+
+const TRAP: Duration = Duration::from_secs(77);
+
+/// Whoever sleeps for so long is lost.
+struct TrappedClock(Arc<ManualClock>);
+
+impl Clock for TrappedClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn steady(&self) -> Duration {
+        self.0.steady()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        if duration == TRAP {
+            panic!("trapped");
+        }
+        self.0.sleep(duration)
+    }
 }
 
 /// As somebody else does after a long stall of this worker.
@@ -147,12 +214,12 @@ async fn a_wall_clock_set_forward_takes_no_job_from_a_living_worker(t: TestStore
     engine.until_state(id, JobState::Running).await;
 
     for hours in [48_i64, -72, 1] {
-        let now = jobkit::Clock::now(&*engine.t.clock);
+        let now = Clock::now(&*engine.t.clock);
         engine.t.clock.set(now + jiff::SignedDuration::from_hours(hours));
-        let steady = jobkit::Clock::steady(&*engine.t.clock);
+        let steady = Clock::steady(&*engine.t.clock);
         engine
             .until("two leases passed", || async {
-                jobkit::Clock::steady(&*engine.t.clock) > steady + Duration::from_secs(60)
+                Clock::steady(&*engine.t.clock) > steady + Duration::from_secs(60)
             })
             .await;
         assert_eq!((engine.t.state(id).await, engine.scene.begun(id)), (JobState::Running, 1));

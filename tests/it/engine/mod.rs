@@ -3,6 +3,7 @@
 mod ending;
 mod family;
 mod losing;
+mod network;
 mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,17 +37,34 @@ pub struct Engine {
 
 impl Engine {
     pub fn over(t: TestStore) -> Self {
+        let store = t.store.clone();
+        Self::through(t, store)
+    }
+
+    /// The engine's own way to the jobs is another than the test's.
+    pub fn through(t: TestStore, store: Arc<dyn Store>) -> Self {
         let scene = Arc::new(Scene::default());
         let mut registry = Registry::default();
         compline::system::register(&mut registry);
         family::register(&mut registry, &scene);
-        Self::with(t, scene, registry, Keyring::default())
+        Self::new(t, store, scene, registry, Keyring::default())
     }
 
     pub fn with(t: TestStore, scene: Arc<Scene>, registry: Registry, keyring: Keyring) -> Self {
+        let store = t.store.clone();
+        Self::new(t, store, scene, registry, keyring)
+    }
+
+    fn new(
+        t: TestStore,
+        store: Arc<dyn Store>,
+        scene: Arc<Scene>,
+        registry: Registry,
+        keyring: Keyring,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let app = App::new(Parts {
-            store: t.store.clone(),
+            store,
             clock: t.clock.clone(),
             registry: Arc::new(registry),
             keyring: Arc::new(keyring),
@@ -78,7 +96,9 @@ impl Engine {
     pub fn start_with(&self, options: WorkerOptions) -> JoinHandle<Summary> {
         let (app, stop, hard) = (self.app.clone(), self.stop.clone(), self.hard.clone());
         let upkeep = Upkeep { prune: PruneRules::default(), prune_every: Duration::from_secs(60) };
-        tokio::spawn(async move { app.run(options, upkeep, Until { stop, hard, idle: false }).await })
+        tokio::spawn(
+            async move { app.run(options, upkeep, Until { stop, hard, idle: false }).await.unwrap() },
+        )
     }
 
     pub async fn enqueue(&self, job: NewJob) -> JobId {

@@ -156,12 +156,21 @@ async fn encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door(t: TestStor
     let id = engine.enqueue(NewJob::new("test.sealed", json!({ "word": "plugh" }))).await;
     let stored = engine.until_state(id, JobState::Completed).await;
 
-    let (args, result) = (stored.job.args, stored.job.result.unwrap());
-    assert!(is_sealed(&args) && is_sealed(&result) && !args.contains("plugh") && !result.contains("plugh"));
-    let opened = engine.app.queue.job(id).await.unwrap().unwrap().job;
-    assert_eq!(
-        (opened.args.as_str(), opened.result.as_deref()),
-        (r#"{"word":"plugh"}"#, Some(r#"{"word":"plugh"}"#))
-    );
+    // Its name, its times and how far it is may be read; not a word of what it was given or said.
+    assert!(!format!("{stored:?}").contains("plugh"), "{stored:?}");
+    assert!(is_sealed(&stored.job.args) && is_sealed(stored.job.result.as_ref().unwrap()));
+    assert_eq!((stored.attempts.len(), stored.steps[0].name.as_str()), (3, "say"));
+
+    let opened = engine.app.queue.job(id).await.unwrap().unwrap();
+    assert_eq!(opened.job.args, r#"{"word":"plugh"}"#);
+    // The third attempt was told what the first one's step gave.
+    let result = r#"{"first":"plugh on attempt 1","word":"plugh"}"#;
+    assert_eq!(opened.job.result.as_deref(), Some(result));
+    assert_eq!(opened.steps[0].result, Some(json!("plugh on attempt 1")));
+    assert_eq!(opened.progress.unwrap().message, "plugh on attempt 3");
+    let errors: Vec<_> = opened.attempts.iter().map(|attempt| attempt.error.as_deref()).collect();
+    assert_eq!(errors, [Some("plugh on attempt 1"), Some("panicked: plugh on attempt 2"), None]);
+    let log: Vec<_> = opened.attempts.iter().flat_map(|a| &a.log).map(|line| line.text.as_str()).collect();
+    assert_eq!(log, ["plugh on attempt 1", "plugh on attempt 2", "plugh on attempt 3"]);
     engine.end(worker).await;
 }

@@ -3,11 +3,13 @@ use compline::store::{Actor, Beat, Change, Rescued, StoreError, Woken};
 use jobkit::{Clock, OnParentFailure, Progress};
 
 use crate::support::store::{
-    TestStore, ada, completed, ids, named, promises, refusal, retry, seconds, set, step,
+    Connection, TestStore, ada, completed, ids, named, promises, refusal, retry, seconds, set, step,
 };
 
 promises![
     a_worker_is_listed_until_it_retires,
+    a_worker_is_forgotten_a_while_after_it_ended_and_what_it_did_keeps_its_number,
+    a_worker_that_holds_a_job_is_not_forgotten,
     every_beat_moves_the_counter,
     a_beat_tells_which_jobs_somebody_wants_cancelled,
     a_worker_whose_counter_moved_is_not_rescued_from,
@@ -26,6 +28,41 @@ promises![
     an_old_fence_writes_no_step_and_no_progress,
     a_fence_that_was_given_twice_lets_only_its_holder_write,
 ];
+
+/// Their rows were never deleted: one for each start of a process, for ever.
+async fn a_worker_is_forgotten_a_while_after_it_ended_and_what_it_did_keeps_its_number(t: TestStore) {
+    let (long_gone, gone, alive) = (t.worker().await, t.worker().await, t.worker().await);
+    t.add(|_| {}).await;
+    let done = t.run(long_gone, completed()).await;
+    t.store.retire(long_gone).await.unwrap();
+    t.clock.advance(seconds(50));
+    t.store.retire(gone).await.unwrap();
+    t.clock.advance(seconds(50));
+
+    assert_eq!(t.store.forget_workers(seconds(70)).await.unwrap(), [long_gone]);
+
+    assert_eq!(t.store.forget_workers(seconds(70)).await.unwrap(), []);
+    assert_eq!(t.job(done).await.job.worker, Some(long_gone));
+    assert_eq!(t.store.beat(long_gone).await.unwrap(), Beat::Lost);
+    assert_eq!(t.store.beat(alive).await.unwrap(), Beat::Holds { cancel: vec![] });
+    let next = t.worker().await;
+    assert!(next > alive && next != long_gone, "no number is given twice");
+}
+
+async fn a_worker_that_holds_a_job_is_not_forgotten(t: TestStore) {
+    let worker = t.worker().await;
+    t.add(|_| {}).await;
+    t.claim_one(worker).await;
+    // No transition ends a worker that holds a job; a person at the database can.
+    let mut mine = t.connection().await;
+    let end = match &mine {
+        Connection::Sqlite(_) => "UPDATE worker SET ended_at = 0",
+        Connection::Postgres(_) => "UPDATE compline.worker SET ended_at = '2020-01-01'",
+    };
+    mine.run(end).await;
+
+    assert_eq!(t.store.forget_workers(seconds(1)).await.unwrap(), []);
+}
 
 async fn a_worker_is_listed_until_it_retires(t: TestStore) {
     let (stays, goes) = (t.worker().await, t.worker().await);

@@ -52,6 +52,7 @@ async fn every_hot_statement_uses_an_index() {
         ("next_due", include_str!("../../../src/store/postgres/next_due.sql"), 1),
         ("ready_queues", include_str!("../../../src/store/postgres/ready_queues.sql"), 0),
         ("settle_children", include_str!("../../../src/store/postgres/settle_children.sql"), 3),
+        ("held_steps", include_str!("../../../src/store/postgres/held_steps.sql"), 3),
         ("save_step", include_str!("../../../src/store/postgres/save_step.sql"), 8),
         ("save_progress", include_str!("../../../src/store/postgres/save_progress.sql"), 7),
         ("take_key", include_str!("../../../src/store/postgres/take_key.sql"), 5),

@@ -1,5 +1,5 @@
 use compline::state::JobState;
-use compline::store::Actor;
+use compline::store::{Actor, End, Held, StoreError};
 use jobkit::{Progress, StepRecord};
 use serde_json::{Value, json};
 
@@ -7,6 +7,7 @@ use crate::support::store::{TestStore, ada, completed, promises, refusal, retry,
 
 promises![
     a_step_is_remembered_by_the_next_attempt,
+    an_attempt_that_lost_its_job_is_not_told_its_steps,
     an_intent_is_not_a_result,
     the_result_of_nothing_is_a_result,
     a_step_that_is_saved_again_keeps_the_newer_record,
@@ -28,9 +29,29 @@ async fn a_step_is_remembered_by_the_next_attempt(t: TestStore) {
     t.finish(worker, &job, retry(1)).await;
     t.clock.advance(seconds(1));
     t.store.stage(1).await.unwrap();
-    t.claim_one(worker).await;
+    let next = t.claim_one(worker).await;
 
-    assert_eq!(t.store.steps(id).await.unwrap(), [first, second]);
+    assert_eq!(t.store.steps(next.held()).await.unwrap(), [first, second]);
+}
+
+/// It would go on from what another attempt did meanwhile, as if it had done so itself.
+async fn an_attempt_that_lost_its_job_is_not_told_its_steps(t: TestStore) {
+    let worker = t.worker().await;
+    t.add(|_| {}).await;
+    let job = t.claim_one(worker).await;
+    assert_eq!(t.store.steps(job.held()).await.unwrap(), []);
+    t.finish(worker, &job, End::GiveBack).await;
+
+    let given_back = t.store.steps(job.held()).await;
+
+    assert!(matches!(given_back, Err(StoreError::LeaseLost)), "{given_back:?}");
+    let next = t.claim_one(worker).await;
+    let older = t.store.steps(job.held()).await;
+    assert!(matches!(older, Err(StoreError::LeaseLost)), "{older:?}");
+    let stranger = Held { worker: t.worker().await, ..next.held() };
+    let strange = t.store.steps(stranger).await;
+    assert!(matches!(strange, Err(StoreError::LeaseLost)), "{strange:?}");
+    assert_eq!(t.store.steps(next.held()).await.unwrap(), []);
 }
 
 async fn an_intent_is_not_a_result(t: TestStore) {
@@ -40,7 +61,7 @@ async fn an_intent_is_not_a_result(t: TestStore) {
 
     t.store.save_step(job.held(), &step(id, "send", None, &t.clock)).await.unwrap();
 
-    assert_eq!(t.store.steps(id).await.unwrap()[0].result, None);
+    assert_eq!(t.store.steps(job.held()).await.unwrap()[0].result, None);
 }
 
 async fn the_result_of_nothing_is_a_result(t: TestStore) {
@@ -50,7 +71,7 @@ async fn the_result_of_nothing_is_a_result(t: TestStore) {
 
     t.store.save_step(job.held(), &step(id, "send", Some(Value::Null), &t.clock)).await.unwrap();
 
-    assert_eq!(t.store.steps(id).await.unwrap()[0].result, Some(Value::Null));
+    assert_eq!(t.store.steps(job.held()).await.unwrap()[0].result, Some(Value::Null));
 }
 
 async fn a_step_that_is_saved_again_keeps_the_newer_record(t: TestStore) {
@@ -63,7 +84,7 @@ async fn a_step_that_is_saved_again_keeps_the_newer_record(t: TestStore) {
 
     t.store.save_step(job.held(), &done).await.unwrap();
 
-    assert_eq!(t.store.steps(id).await.unwrap(), [done]);
+    assert_eq!(t.store.steps(job.held()).await.unwrap(), [done]);
 }
 
 async fn steps_and_progress_outlive_the_job(t: TestStore) {
@@ -106,11 +127,11 @@ async fn children_and_their_step_come_together_or_not_at_all(t: TestStore) {
 
     let with_orphan = [children[0].clone(), orphan];
     refusal(t.store.spawn(job.held(), &made, &with_orphan, &by).await);
-    assert_eq!(t.store.steps(id).await.unwrap(), []);
+    assert_eq!(t.store.steps(job.held()).await.unwrap(), []);
     assert_eq!(t.store.job(children[0].id).await.unwrap(), None);
 
     t.store.spawn(job.held(), &made, &children, &by).await.unwrap();
-    assert_eq!(t.store.steps(id).await.unwrap(), [made]);
+    assert_eq!(t.store.steps(job.held()).await.unwrap(), [made]);
     assert_eq!(t.states(&[children[0].id, children[1].id]).await, [JobState::Available; 2]);
 }
 
@@ -124,7 +145,7 @@ async fn spawning_again_after_a_lost_answer_makes_no_second_children(t: TestStor
 
     t.store.spawn(job.held(), &made, &children, &ada()).await.unwrap();
 
-    assert_eq!(t.store.steps(id).await.unwrap(), [made]);
+    assert_eq!(t.store.steps(job.held()).await.unwrap(), [made]);
     assert_eq!(t.claim_one(worker).await.id, children[0].id);
     assert_eq!(t.claim(worker, 5).await, []);
 }

@@ -131,6 +131,14 @@ impl TestStore {
         self.door.open().await
     }
 
+    /// Of the database; the PostgreSQL store alone has one.
+    pub fn url(&self) -> &str {
+        match &self.door.place {
+            Place::Database(url) => url,
+            Place::File(_) => panic!("a file has no URL"),
+        }
+    }
+
     /// A connection of the application's own to the same database.
     pub async fn connection(&self) -> Connection {
         use sqlx::Connection as _;

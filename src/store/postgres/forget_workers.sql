@@ -1,0 +1,6 @@
+-- Workers that ended so long ago ($2 microseconds) and hold nothing. What they did keeps their number, which
+-- is never given again. Small: a row for each start of a process.
+DELETE FROM compline.worker w
+WHERE w.ended_at < coalesce($1::timestamptz, now()) - $2 * interval '1 microsecond'
+  AND NOT EXISTS (SELECT FROM compline.job j WHERE j.worker = w.id)
+RETURNING w.id

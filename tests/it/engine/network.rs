@@ -1,0 +1,121 @@
+//! A network that swallows packets between the engine and PostgreSQL, and tells nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compline::state::JobState;
+use compline::store::postgres::{PgOptions, PostgresStore};
+use compline::store::{Store, Woken};
+use jobkit::{Clock, JobId};
+
+use super::Engine;
+use crate::support::proxy::Proxy;
+use crate::support::store::{TestStore, set};
+
+/// Through the network, giving calls up soon.
+fn through(proxy: &Proxy, t: &TestStore) -> Arc<dyn Store> {
+    let soon = Duration::from_millis(500);
+    let options = PgOptions {
+        acquire_timeout: soon,
+        answer_within: soon,
+        manual_clock: Some(t.clock.clone()),
+        ..PgOptions::default()
+    };
+    PostgresStore::connect(&proxy.url(t.url()), &options).unwrap()
+}
+
+/// Past the engine's network, as other programs do.
+async fn add(engine: &Engine, count: usize, args: &str) -> Vec<JobId> {
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        ids.push(engine.t.add(|row| (row.kind, row.args) = ("test.act".into(), args.into())).await);
+    }
+    ids
+}
+
+/// Calls once waited for an answer as long as TCP did, a quarter of an hour, and a call that was given up left
+/// its connection in the pool, waiting as long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_swallows_packets_loses_nothing_and_doubles_nothing() {
+    let t = TestStore::postgres().await;
+    let proxy = Proxy::before(t.url()).await;
+    let store = through(&proxy, &t);
+    let engine = Engine::through(t, store.clone());
+    let mut ids = add(&engine, 4, r#"{"act":"wait_at_gate"}"#).await;
+    let worker = engine.start();
+    for id in &ids {
+        engine.until_state(*id, JobState::Running).await;
+    }
+
+    proxy.swallow();
+    ids.extend(add(&engine, 20, r#"{"act":"succeed"}"#).await);
+    engine.scene.gate.add_permits(100);
+    // More often than there are connections in any pool.
+    for _ in 0..8 {
+        assert!(store.ready_queues().await.is_err());
+    }
+    assert_eq!(engine.t.states(&ids[..4]).await, [JobState::Running; 4]);
+
+    // What was sent over the old connections is still nowhere.
+    proxy.mend();
+    for id in &ids {
+        engine.until_state(*id, JobState::Completed).await;
+    }
+
+    // And arrives when everything has long been done over new ones.
+    proxy.deliver();
+    let last = add(&engine, 1, r#"{"act":"succeed"}"#).await[0];
+    engine.until_state(last, JobState::Completed).await;
+    ids.push(last);
+    assert_eq!(engine.t.states(&ids).await, vec![JobState::Completed; ids.len()]);
+    for id in set(ids.iter().copied()) {
+        let ends = engine.t.job(id).await.attempts;
+        assert!(ends.iter().filter(|attempt| attempt.end == "completed").count() <= 1, "{ends:?}");
+    }
+    assert_eq!(engine.end(worker).await.completed, ids.len() as u64);
+}
+
+/// The second signal was not seen while the first one's orderly end waited for a call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_told_not_to_wait_does_not_wait_for_a_call_either() {
+    let t = TestStore::postgres().await;
+    let proxy = Proxy::before(t.url()).await;
+    // Longer than the test has patience.
+    let never = Duration::from_secs(600);
+    let options =
+        PgOptions { answer_within: never, manual_clock: Some(t.clock.clone()), ..PgOptions::default() };
+    let store = PostgresStore::connect(&proxy.url(t.url()), &options).unwrap();
+    let engine = Engine::through(t, store);
+    let worker = engine.start();
+    let id = add(&engine, 1, r#"{"act":"succeed"}"#).await[0];
+    engine.until_state(id, JobState::Completed).await;
+    proxy.swallow();
+    let steady = Clock::steady(&*engine.t.clock);
+    let polled = steady + Duration::from_secs(3);
+    engine.until("the fetcher asked", || async { Clock::steady(&*engine.t.clock) > polled }).await;
+
+    engine.stop.cancel();
+    engine.hard.cancel();
+
+    assert_eq!(engine.end(worker).await.completed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_whose_connection_died_in_silence_ends_and_the_next_one_hears() {
+    const LONG: Duration = Duration::from_secs(20);
+    let t = TestStore::postgres().await;
+    let proxy = Proxy::before(t.url()).await;
+    let store = through(&proxy, &t);
+    let mut woken = store.listen().await.unwrap();
+    t.store.wake("mail").await.unwrap();
+    assert_eq!(woken.recv().await, Some(Woken::Queue("mail".into())));
+
+    proxy.swallow();
+    proxy.mend();
+    t.store.wake("unheard").await.unwrap();
+
+    assert_eq!(tokio::time::timeout(LONG, woken.recv()).await, Ok(None));
+    let mut woken = store.listen().await.unwrap();
+    t.store.wake("mail").await.unwrap();
+    assert_eq!(tokio::time::timeout(LONG, woken.recv()).await, Ok(Some(Woken::Queue("mail".into()))));
+}
