@@ -134,8 +134,9 @@ pub trait Store: Send + Sync + 'static {
 
     // What people do.
 
-    /// Up to `limit` jobs that match and can take the change; the rest are left as they are. A running
-    /// job that is cancelled is asked to stop and ends when its worker says so; listeners hear of it.
+    /// Up to `limit` jobs that match and can take the change, the newest first; the rest are left as they
+    /// are. The filter's own limit has no say. A running job that is cancelled is asked to stop and ends when
+    /// its worker says so; listeners hear of it.
     ///
     /// A filter without conditions matches every job that can take the change. Jobs that the filter names
     /// by id and that cannot take it are refused with the reason. A retried job keeps its id, its fence,

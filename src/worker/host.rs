@@ -79,7 +79,7 @@ impl Host for AttemptHost {
 
     fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>> {
         async move {
-            let filter = JobFilter { ids: ids.to_vec(), limit: ids.len(), ..JobFilter::default() };
+            let filter = JobFilter { ids: ids.to_vec(), limit: Some(ids.len()), ..JobFilter::default() };
             let found = self.engine.store.jobs(&filter).await?;
             let child = |id: &JobId| {
                 let Some(job) = found.iter().find(|job| job.id == *id) else {

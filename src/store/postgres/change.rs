@@ -58,7 +58,7 @@ fn narrowed(filter: &JobFilter, change: Change, limit: usize) -> JobFilter {
     };
     // No state that was asked for can take the change, and an empty list would mean all of them.
     let ids = if states.is_empty() { vec![JobId(Uuid::nil())] } else { filter.ids.clone() };
-    JobFilter { states, ids, limit, ..filter.clone() }
+    JobFilter { states, ids, limit: Some(limit), ..filter.clone() }
 }
 
 /// Jobs named by id that could not take the change, each with its reason.
@@ -83,8 +83,11 @@ async fn name_refused(
         .fetch_optional(&mut *tx)
         .await
         .map_err(failed(DOING))?;
+        let can = |state: &str| change.from_states().iter().any(|able| able.name() == state);
         let reason = match state {
             None => "no such job".to_owned(),
+            // It is beyond the limit.
+            Some(state) if can(&state) => continue,
             Some(state) => format!("a job that is {state} cannot take `{}`", change.name()),
         };
         changed.refused.push((*id, reason));

@@ -11,7 +11,8 @@ use super::rows::{self, Micros, job_row, micros, text, uuids};
 use super::{PostgresStore, failed};
 use crate::state::JobState;
 use crate::store::{
-    AttemptRow, JobDetail, JobFilter, JobRow, PruneRules, QueueRow, Result, StoreError, WorkerId,
+    AttemptRow, DEFAULT_PAGE, JobDetail, JobFilter, JobRow, PruneRules, QueueRow, Result, StoreError,
+    WorkerId,
 };
 
 fn given<T: Clone>(items: &[T]) -> Option<Vec<T>> {
@@ -24,7 +25,6 @@ fn unreadable(doing: &'static str, cause: impl Into<Box<dyn std::error::Error + 
 
 pub async fn jobs(pool: &PgPool, filter: &JobFilter) -> Result<Vec<JobRow>> {
     let doing = "listing jobs";
-    let limit = if filter.limit == 0 { 100 } else { filter.limit };
     // Enum arrays have no type in the driver; PostgreSQL reads the literal.
     let states: Vec<_> = filter.states.iter().map(|state| state.name()).collect();
     let states = (!states.is_empty()).then(|| format!("{{{}}}", states.join(",")));
@@ -39,7 +39,7 @@ pub async fn jobs(pool: &PgPool, filter: &JobFilter) -> Result<Vec<JobRow>> {
         .bind(filter.created_until.map(Micros::from))
         .bind(&filter.error)
         .bind(filter.before.map(|id| id.0))
-        .bind(rows::count(limit))
+        .bind(rows::count(filter.limit.unwrap_or(DEFAULT_PAGE)))
         .fetch_all(pool)
         .await
         .map_err(failed(doing))?;
@@ -48,7 +48,7 @@ pub async fn jobs(pool: &PgPool, filter: &JobFilter) -> Result<Vec<JobRow>> {
 
 pub async fn job(store: &PostgresStore, id: JobId) -> Result<Option<JobDetail>> {
     let doing = "reading a job";
-    let filter = JobFilter { ids: vec![id], limit: 1, ..JobFilter::default() };
+    let filter = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
     let Some(job) = jobs(&store.cold, &filter).await?.pop() else { return Ok(None) };
     let attempts = sqlx::query(
         "SELECT attempt, ending, worker, claimed_at, finished_at, ran_us, error, log
