@@ -54,6 +54,9 @@ pub trait Store: Send + Sync + 'static {
     /// stands for its holder there too. An unknown parent is `Refused` by name. A child of a parent that
     /// was cancelled or discarded goes straight to the history as cancelled, with an error that names the
     /// parent, unless it is to run all the same.
+    ///
+    /// `Busy` when a transaction that somebody keeps open has the same key, or a parent; on SQLite it is
+    /// waited for.
     async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>>;
 
     /// As `insert`, in a transaction that the caller commits or rolls back. On PostgreSQL workers are woken
@@ -165,6 +168,14 @@ pub trait Store: Send + Sync + 'static {
 pub enum StoreError {
     #[error("{doing}")]
     Database {
+        doing: &'static str,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A transaction of somebody else's, still open, holds a unique key or a job that this needs. Nothing was
+    /// written; when that transaction has ended, the same call may do.
+    #[error("{doing} has to wait for a transaction that is still open; try again when it has ended")]
+    Busy {
         doing: &'static str,
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,

@@ -7,6 +7,7 @@
 //! and a beat must wait for nobody.
 
 mod change;
+mod contention;
 mod copy;
 mod finish;
 mod gather;
@@ -20,11 +21,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use jiff::Timestamp;
 use jobkit::{AuditEntry, Clock, JobId, Progress, StepRecord};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
-use sqlx::{Connection, PgConnection, Row, SqlSafeStr};
+use sqlx::{PgConnection, Row, SqlSafeStr};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -219,7 +221,8 @@ impl Store for PostgresStore {
         let Transaction::Postgres(tx) = tx else {
             return Err(StoreError::Refused("the transaction must be one on the store's PostgreSQL".into()));
         };
-        let inserted = insert::insert(tx, self.time(), rows, by).await?;
+        let inserted = insert::insert(tx, self.time(), rows, by).await;
+        let inserted = inserted.map_err(contention::busy("enqueueing in the caller's transaction"))?;
         wake_at_commit(tx, rows.iter().map(|row| row.queue.clone()).collect()).await?;
         Ok(inserted)
     }
@@ -300,29 +303,8 @@ impl Store for PostgresStore {
     }
 
     async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>> {
-        let doing = "enqueueing children";
-        let mut tx = self.hot.begin().await.map_err(failed(doing))?;
-        // After an answer that was lost the children are there, and so is the step that made them.
-        let made: Option<String> = sqlx::query_scalar(
-            "SELECT result::text FROM compline.job_step WHERE job_id = $1 AND name = $2 AND result IS NOT NULL",
-        )
-        .bind(held.job.0)
-        .bind(&step.name)
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(failed(doing))?;
-        let ids: Vec<JobId> = match made {
-            Some(made) => serde_json::from_str(&made)
-                .map_err(|cause| StoreError::Database { doing, cause: cause.into() })?,
-            None => {
-                let inserted = insert::insert(&mut tx, self.time(), rows, by).await?;
-                inserted.iter().map(|child| child.id).collect()
-            }
-        };
-        let step = StepRecord { result: Some(serde_json::json!(ids)), ..step.clone() };
-        lease::save_step_on(&mut tx, held, &step).await?;
-        tx.commit().await.map_err(failed(doing))?;
-        Ok(ids)
+        contention::patiently("enqueueing children", || insert::spawn(self, held, step, rows, by).boxed())
+            .await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<JobDetail>> {
@@ -398,11 +380,7 @@ impl PostgresStore {
             let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
             return insert::insert_plain(&mut connection, self.time(), rows, by).await;
         }
-        let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
-        let mut tx = connection.begin().await.map_err(failed(doing))?;
-        let inserted = insert::insert(&mut tx, self.time(), rows, by).await?;
-        tx.commit().await.map_err(failed(doing))?;
-        Ok(inserted)
+        contention::patiently(doing, || insert::insert_once(self, rows, by).boxed()).await
     }
 
     async fn tell(&self, payload: &str) -> Result<()> {

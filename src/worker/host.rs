@@ -28,7 +28,7 @@ impl From<StoreError> for HostError {
         match error {
             StoreError::LeaseLost => HostError::LeaseLost,
             StoreError::Refused(why) => HostError::Refused(why),
-            StoreError::Database { .. } => HostError::Store(Box::new(error)),
+            StoreError::Database { .. } | StoreError::Busy { .. } => HostError::Store(Box::new(error)),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What people do to jobs and queues, and what an ending means for those that wait.
 
+use futures::FutureExt;
 use jobkit::JobId;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::rows::{Micros, uuids};
-use super::{PostgresStore, failed, insert, read};
+use super::{PostgresStore, contention, failed, insert, read};
 use crate::state::JobState;
 use crate::store::{Actor, Change, Changed, JobFilter, Release, Result};
 
@@ -18,18 +19,35 @@ pub async fn change(
     by: &Actor,
     limit: usize,
 ) -> Result<Changed> {
-    let time = store.time();
     let matching = read::jobs(&store.cold, &narrowed(filter, change, limit)).await?;
-    let mut tx = store.cold.begin().await.map_err(failed(DOING))?;
-    let mut changed = Changed::default();
     let ids: Vec<_> = matching.iter().map(|job| job.id).collect();
+    let mut changed =
+        contention::patiently(DOING, || change_these(store, &ids, filter, change, by).boxed()).await?;
+    if !changed.asked.is_empty() {
+        store.tell("cancel").await?;
+    }
+    changed.woken.sort_unstable();
+    changed.woken.dedup();
+    Ok(changed)
+}
+
+async fn change_these(
+    store: &PostgresStore,
+    ids: &[JobId],
+    filter: &JobFilter,
+    change: Change,
+    by: &Actor,
+) -> Result<Changed> {
+    let time = store.time();
+    let mut tx = store.cold.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
+    let mut changed = Changed::default();
     match change {
-        Change::Retry => retry(&mut tx, time, &ids, &mut changed).await?,
-        Change::Cancel => cancel(&mut tx, time, &ids, by, &mut changed).await?,
+        Change::Retry => retry(&mut tx, time, ids, &mut changed).await?,
+        Change::Cancel => cancel(&mut tx, time, ids, by, &mut changed).await?,
         Change::Discard => {
             let reason = format!("discarded by {}", by.0);
             let ended =
-                end_live(&mut tx, time, &ids, change.from_states(), JobState::Discarded, &reason).await?;
+                end_live(&mut tx, time, ids, change.from_states(), JobState::Discarded, &reason).await?;
             changed.ids.extend(ended.ids);
             changed.woken.extend(ended.woken);
         }
@@ -42,11 +60,6 @@ pub async fn change(
     }
     name_refused(&mut tx, filter, change, &mut changed).await?;
     tx.commit().await.map_err(failed(DOING))?;
-    if !changed.asked.is_empty() {
-        store.tell("cancel").await?;
-    }
-    changed.woken.sort_unstable();
-    changed.woken.dedup();
     Ok(changed)
 }
 
