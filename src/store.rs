@@ -113,7 +113,8 @@ pub trait Store: Send + Sync + 'static {
     async fn ready_queues(&self) -> Result<Vec<String>>;
 
     /// Deletes finished jobs older than the rules allow with all that belongs to them, up to `limit`, of
-    /// each kind and state the oldest first. A key that such a job holds because it completed is free.
+    /// each kind and state the oldest first. One that ended long after it was enqueued may stay longer, by as
+    /// long as it took and by a day at most. A key that such a job holds because it completed is free.
     async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64>;
 
     // What a running attempt writes; refused with `LeaseLost` when the fence is old.

@@ -104,8 +104,6 @@ CREATE TABLE compline.job_history (
     CONSTRAINT job_history_pkey PRIMARY KEY (id),
     CONSTRAINT job_history_has_ended CHECK (state IN ('completed', 'cancelled', 'discarded'))
 );
--- Rows arrive in the order of finished_at, so a few kilobytes index a range of time.
-CREATE INDEX job_history_finished ON compline.job_history USING brin (finished_at) WITH (pages_per_range = 32);
 -- The dead letters are few, and they are what people look for.
 CREATE INDEX job_history_not_completed ON compline.job_history (state, id) WHERE state <> 'completed';
 

@@ -13,8 +13,10 @@ mod finish;
 mod gather;
 mod insert;
 mod lease;
+mod prune;
 mod read;
 mod rows;
+mod stretches;
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -68,6 +70,8 @@ pub struct PostgresStore {
     this: Weak<PostgresStore>,
     /// Where the last full claim of each queue ended, and when it must be forgotten.
     cursors: Mutex<std::collections::HashMap<String, lease::Cursor>>,
+    /// Where in the history something comes due.
+    history: tokio::sync::Mutex<prune::Known>,
 }
 
 impl PostgresStore {
@@ -107,6 +111,7 @@ impl PostgresStore {
             gather: Gather::default(),
             this: this.clone(),
             cursors: Mutex::default(),
+            history: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -287,7 +292,7 @@ impl Store for PostgresStore {
     }
 
     async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64> {
-        read::prune(self, rules, limit).await
+        prune::prune(self, rules, limit).await
     }
 
     async fn steps(&self, job: JobId) -> Result<Vec<StepRecord>> {

@@ -1,4 +1,4 @@
-//! What people and programs ask, and what becomes of old answers.
+//! What people and programs ask, and the audit log.
 
 use std::time::Duration;
 
@@ -7,12 +7,11 @@ use jobkit::{AuditEntry, JobId, Progress, StepKey, StepRecord};
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
-use super::rows::{self, Micros, job_row, micros, text, uuids};
+use super::rows::{self, Micros, job_row, text, uuids};
 use super::{PostgresStore, failed};
 use crate::state::JobState;
 use crate::store::{
-    AttemptRow, DEFAULT_PAGE, JobDetail, JobFilter, JobRow, PruneRules, QueueRow, Result, StoreError,
-    WorkerId,
+    AttemptRow, DEFAULT_PAGE, JobDetail, JobFilter, JobRow, QueueRow, Result, StoreError, WorkerId,
 };
 
 fn given<T: Clone>(items: &[T]) -> Option<Vec<T>> {
@@ -150,32 +149,6 @@ pub async fn queues(store: &PostgresStore) -> Result<Vec<QueueRow>> {
         }
     }
     Ok(queues)
-}
-
-pub async fn prune(store: &PostgresStore, rules: &PruneRules, limit: usize) -> Result<u64> {
-    let general = [
-        (JobState::Completed, rules.completed),
-        (JobState::Cancelled, rules.cancelled),
-        (JobState::Discarded, rules.discarded),
-    ];
-    let general = general.iter().map(|(state, keep)| ("", *state, *keep));
-    let by_kind = rules.by_kind.iter().map(|((kind, state), keep)| (kind.as_str(), *state, *keep));
-    let (mut kinds, mut states, mut keeps) = (Vec::new(), Vec::new(), Vec::new());
-    for (kind, state, keep) in general.chain(by_kind) {
-        kinds.push(kind);
-        states.push(state.name());
-        keeps.push(keep.map(micros));
-    }
-    let pruned: i64 = sqlx::query_scalar(include_str!("prune.sql"))
-        .bind(store.time())
-        .bind(rows::count(limit))
-        .bind(kinds)
-        .bind(states)
-        .bind(keeps)
-        .fetch_one(&store.cold)
-        .await
-        .map_err(failed("pruning finished jobs"))?;
-    Ok(pruned.unsigned_abs())
 }
 
 pub async fn append_audit(store: &PostgresStore, entry: &AuditEntry) -> Result<()> {

@@ -56,6 +56,7 @@ async fn every_hot_statement_uses_an_index() {
         ("save_progress", include_str!("../../../src/store/postgres/save_progress.sql"), 6),
         ("take_key", include_str!("../../../src/store/postgres/take_key.sql"), 5),
         ("replace", include_str!("../../../src/store/postgres/replace.sql"), 8),
+        ("prune", include_str!("../../../src/store/postgres/prune.sql"), 8),
         ("retry_live", include_str!("../../../src/store/postgres/retry_live.sql"), 2),
         ("retry_ended", include_str!("../../../src/store/postgres/retry_ended.sql"), 2),
     ] {
