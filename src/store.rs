@@ -15,6 +15,7 @@ mod fault;
 pub mod postgres;
 pub mod sqlite;
 pub mod transaction;
+mod turns;
 pub mod types;
 
 use std::time::Duration;
@@ -89,7 +90,9 @@ pub trait Store: Send + Sync + 'static {
     /// does any queue to a worker that has ended.
     ///
     /// When jobs of tenants are there, tenants take turns, the first in rank of each first; jobs without a
-    /// tenant take theirs as one tenant. Fewer than `limit` means that there are no more.
+    /// tenant take theirs as one tenant. The next claim of this process goes on behind the tenant that had the
+    /// last turn, so that each has one before any has two more than it, however many wait and however small
+    /// the claims. Fewer than `limit` means that there are no more.
     async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>>;
 
     /// Records how attempts ended, each guarded by its fence and worker. Refused reports are named in the

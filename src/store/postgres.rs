@@ -31,6 +31,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::{PgConnection, Row, SqlSafeStr};
 use tokio::sync::mpsc;
 
+use super::turns::Turns;
 use super::*;
 use gather::Gather;
 use rows::Micros;
@@ -70,6 +71,7 @@ pub struct PostgresStore {
     this: Weak<PostgresStore>,
     /// Where the last full claim of each queue ended, and when it must be forgotten.
     cursors: Mutex<std::collections::HashMap<String, lease::Cursor>>,
+    turns: Turns,
     /// Where in the history something comes due.
     history: tokio::sync::Mutex<prune::Known>,
 }
@@ -111,6 +113,7 @@ impl PostgresStore {
             gather: Gather::default(),
             this: this.clone(),
             cursors: Mutex::default(),
+            turns: Turns::default(),
             history: tokio::sync::Mutex::default(),
         }))
     }

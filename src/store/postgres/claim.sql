@@ -1,9 +1,12 @@
--- available -> running for a batch of one queue, first in rank first; round-robin between tenants when any
--- job that is ready has one. Index: job_ready; for the fair arm job_ready_by_tenant and job_pkey.
+-- available -> running for a batch of one queue, first in rank first; in turns between tenants when any job
+-- that is ready has one. Index: job_ready for jobs without a tenant, job_ready_by_tenant for the others, job_pkey.
 --
 -- Rows are named by ctid, which spares a look-up by key per row; the lock taken below keeps it valid. The
 -- shared lock on the worker's row orders this against its rescue: a worker declared dead claims nothing.
 -- $5, $6 are where the last full claim ended: dead index entries before it need not be walked again.
+--
+-- Tenants stand in a ring, and jobs without one are the tenant ''. $7 had the last turn; the ring is walked from
+-- behind it and no further than there are jobs wanted, and some more for those that others are just claiming.
 WITH RECURSIVE
 alive AS MATERIALIZED (
     SELECT w.id FROM compline.worker w WHERE w.id = $2 AND w.ended_at IS NULL FOR SHARE
@@ -12,34 +15,50 @@ open AS MATERIALIZED (
     SELECT EXISTS (SELECT FROM alive)
        AND NOT EXISTS (SELECT FROM compline.queue q WHERE q.name = $3 AND q.paused_at IS NOT NULL) AS yes
 ),
-tenants AS (
-    (SELECT j.tenant FROM compline.job j
-     WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL ORDER BY j.tenant LIMIT 1)
+ahead (tenant, place) AS (
+    (SELECT j.tenant, 1::bigint FROM compline.job j
+     WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > $7::text
+     ORDER BY j.tenant LIMIT 1)
     UNION ALL
     SELECT (SELECT j.tenant FROM compline.job j
-            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > t.tenant
-            ORDER BY j.tenant LIMIT 1)
-    FROM tenants t WHERE t.tenant IS NOT NULL
+            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > a.tenant
+            ORDER BY j.tenant LIMIT 1), a.place + 1
+    FROM ahead a WHERE a.tenant IS NOT NULL AND a.place < 16 + $4::bigint
+),
+around (tenant, place) AS (
+    SELECT '' COLLATE "C", f.place FROM (SELECT 1 + count(tenant) AS place FROM ahead) f
+    WHERE f.place <= 16 + $4::bigint
+    UNION ALL
+    SELECT (SELECT j.tenant FROM compline.job j
+            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > a.tenant
+              AND j.tenant <= $7::text
+            ORDER BY j.tenant LIMIT 1), a.place + 1
+    FROM around a WHERE a.tenant IS NOT NULL AND a.place < 16 + $4::bigint
+),
+ring AS MATERIALIZED (
+    SELECT tenant, place FROM ahead WHERE tenant IS NOT NULL
+    UNION ALL
+    SELECT tenant, place FROM around WHERE tenant IS NOT NULL
 ),
 share AS (
-    SELECT 1 + 2 * $4::bigint / (1 + count(*)) AS most FROM tenants
+    SELECT 1 + 2 * $4::bigint / (1 + count(*)) AS most FROM ring
 ),
 turns AS (
-    SELECT x.id, x.rank, row_number() OVER (PARTITION BY x.tenant ORDER BY x.rank, x.id) AS turn
+    SELECT x.id, x.place, row_number() OVER (PARTITION BY x.place ORDER BY x.rank, x.id) AS turn
     FROM (
-        SELECT y.id, y.rank, t.tenant FROM tenants t CROSS JOIN LATERAL (
+        SELECT y.id, y.rank, r.place FROM ring r CROSS JOIN LATERAL (
             SELECT j.id, j.rank FROM compline.job j
-            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant = t.tenant
+            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant = r.tenant
             ORDER BY j.rank, j.id LIMIT (SELECT most FROM share)
         ) y
-        WHERE t.tenant IS NOT NULL
+        WHERE r.tenant <> ''
         UNION ALL
-        -- Jobs without a tenant share one turn; looking a bounded way ahead finds them in time.
-        (SELECT z.id, z.rank, NULL FROM (
-            SELECT j.id, j.rank, j.tenant FROM compline.job j
-            WHERE j.queue = $3 AND j.state = 'available'
-            ORDER BY j.rank, j.id LIMIT 20 * $4::bigint
-        ) z WHERE z.tenant IS NULL ORDER BY z.rank, z.id LIMIT $4::bigint)
+        SELECT z.id, z.rank, r.place FROM ring r CROSS JOIN LATERAL (
+            SELECT j.id, j.rank FROM compline.job j
+            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NULL
+            ORDER BY j.rank, j.id LIMIT (SELECT most FROM share)
+        ) z
+        WHERE r.tenant = ''
     ) x
 )
 UPDATE compline.job j
@@ -51,12 +70,13 @@ WHERE j.ctid = ANY (
     WHEN EXISTS (SELECT FROM compline.job t
                  WHERE t.queue = $3 AND t.state = 'available' AND t.tenant IS NOT NULL)
     THEN ARRAY(
-        SELECT f.ctid FROM (SELECT id, turn, rank FROM turns ORDER BY turn, rank, id LIMIT $4::bigint) p
+        SELECT f.ctid FROM (SELECT id, turn, place FROM turns ORDER BY turn, place LIMIT 16 + $4::bigint) p
         JOIN compline.job f ON f.id = p.id WHERE f.state = 'available'
+        ORDER BY p.turn, p.place LIMIT $4::bigint
         FOR UPDATE OF f SKIP LOCKED)
     ELSE ARRAY(
         SELECT f.ctid FROM compline.job f
-        WHERE f.queue = $3 AND f.state = 'available' AND (f.rank, f.id) > ($5::timestamptz, $6::uuid)
+        WHERE f.queue = $3 AND f.state = 'available' AND f.tenant IS NULL AND (f.rank, f.id) > ($5::timestamptz, $6::uuid)
         ORDER BY f.rank, f.id LIMIT $4::bigint
         FOR UPDATE SKIP LOCKED)
     END

@@ -224,6 +224,7 @@ async fn claim_from(
     cursor: Cursor,
 ) -> Result<(Vec<Claimed>, Cursor)> {
     let (rank, id) = cursor.start();
+    let turn = store.turns.last(queue);
     let rows = sqlx::query(include_str!("claim.sql"))
         .bind(store.time())
         .bind(worker.0)
@@ -231,6 +232,7 @@ async fn claim_from(
         .bind(rows::count(limit))
         .bind(rank)
         .bind(id)
+        .bind(&turn)
         .fetch_all(&store.claims)
         .await
         .map_err(failed("claiming jobs"))?;
@@ -239,6 +241,7 @@ async fn claim_from(
         let rank: Micros = row.try_get(4).map_err(failed("reading a claimed job"))?;
         claimed.push((rank, read_claim(row, queue).map_err(failed("reading a claimed job"))?));
     }
+    store.turns.given(queue, &turn, claimed.iter().map(|(_, job)| job.tenant.as_deref()));
     // The rows come in the order they lie in the table.
     claimed.sort_by_key(|(rank, job)| (rank.0, job.id));
     let last = claimed.last().map(|(rank, job)| (*rank, job.id.0));

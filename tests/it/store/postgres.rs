@@ -43,7 +43,7 @@ async fn every_hot_statement_uses_an_index() {
                    SET enable_mergejoin = off; SET enable_bitmapscan = off";
     sqlx::raw_sql(session).execute(&mut connection).await.unwrap();
     for (name, sql, parameters) in [
-        ("claim", include_str!("../../../src/store/postgres/claim.sql"), 6),
+        ("claim", include_str!("../../../src/store/postgres/claim.sql"), 7),
         ("finish", include_str!("../../../src/store/postgres/finish.sql"), 6),
         ("end", include_str!("../../../src/store/postgres/end.sql"), 9),
         ("release", include_str!("../../../src/store/postgres/release.sql"), 11),
