@@ -127,6 +127,7 @@ fn settings(folder: &Path) -> Settings {
         StoreUrl::from(format!("sqlite://{}", folder.join("compline.db").display()).as_str());
     settings.artifacts.directory = folder.join("artifacts");
     settings.journal.out_dir = folder.join("results");
+    settings.journal.roots = vec![folder.to_path_buf()];
     settings
 }
 

@@ -91,8 +91,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// When jobs of tenants are there, tenants take turns, the first in rank of each first; jobs without a
     /// tenant take theirs as one tenant. The next claim of this process goes on behind the tenant that had the
-    /// last turn, so that each has one before any has two more than it, however many wait and however small
-    /// the claims. Fewer than `limit` means that there are no more.
+    /// last turn, so that all are served, however many wait and however small the claims. Fewer than `limit` means that there are no more.
     async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>>;
 
     /// Records how attempts ended, each guarded by its fence and worker. Refused reports are named in the
