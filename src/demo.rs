@@ -99,7 +99,7 @@ async fn serve_until_ended(app: &App, settings: &Settings, shown: &[Shown]) -> R
     let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
     let stop = CancellationToken::new();
     let ended = async {
-        let filter = JobFilter { limit: ids.len(), ids, ..JobFilter::default() };
+        let filter = JobFilter { limit: Some(ids.len()), ids, ..JobFilter::default() };
         while !stop.is_cancelled() {
             if app.queue.jobs(&filter).await?.iter().all(|job| job.state.is_final()) {
                 stop.cancel();
@@ -127,6 +127,7 @@ fn settings(folder: &Path) -> Settings {
         StoreUrl::from(format!("sqlite://{}", folder.join("compline.db").display()).as_str());
     settings.artifacts.directory = folder.join("artifacts");
     settings.journal.out_dir = folder.join("results");
+    settings.journal.roots = vec![folder.to_path_buf()];
     settings
 }
 

@@ -15,6 +15,7 @@ mod fault;
 pub mod postgres;
 pub mod sqlite;
 pub mod transaction;
+mod turns;
 pub mod types;
 
 use std::time::Duration;
@@ -56,6 +57,9 @@ pub trait Store: Send + Sync + 'static {
     /// stands for its holder there too. An unknown parent is `Refused` by name. A child of a parent that
     /// was cancelled or discarded goes straight to the history as cancelled, with an error that names the
     /// parent, unless it is to run all the same.
+    ///
+    /// `Busy` when a transaction that somebody keeps open has the same key, or a parent; on SQLite it is
+    /// waited for.
     async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>>;
 
     /// As `insert`, in a transaction that the caller commits or rolls back. On PostgreSQL workers are woken
@@ -88,7 +92,8 @@ pub trait Store: Send + Sync + 'static {
     /// does any queue to a worker that has ended.
     ///
     /// When jobs of tenants are there, tenants take turns, the first in rank of each first; jobs without a
-    /// tenant take theirs as one tenant. Fewer than `limit` means that there are no more.
+    /// tenant take theirs as one tenant. The next claim of this process goes on behind the tenant that had the
+    /// last turn, so that all are served, however many wait and however small the claims. Fewer than `limit` means that there are no more.
     async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>>;
 
     /// Records how attempts ended, each guarded by its fence and worker. Refused reports are named in the
@@ -112,7 +117,8 @@ pub trait Store: Send + Sync + 'static {
     async fn ready_queues(&self) -> Result<Vec<String>>;
 
     /// Deletes finished jobs older than the rules allow with all that belongs to them, up to `limit`, of
-    /// each kind and state the oldest first. A key that such a job holds because it completed is free.
+    /// each kind and state the oldest first. One that ended long after it was enqueued may stay longer, by as
+    /// long as it took and by a day at most. A key that such a job holds because it completed is free.
     async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64>;
 
     /// Deletes workers that ended so long ago, and names them. What they did keeps their number.
@@ -139,8 +145,9 @@ pub trait Store: Send + Sync + 'static {
 
     // What people do.
 
-    /// Up to `limit` jobs that match and can take the change; the rest are left as they are. A running
-    /// job that is cancelled is asked to stop and ends when its worker says so; listeners hear of it.
+    /// Up to `limit` jobs that match and can take the change, the newest first; the rest are left as they
+    /// are. The filter's own limit has no say. A running job that is cancelled is asked to stop and ends when
+    /// its worker says so; listeners hear of it.
     ///
     /// A filter without conditions matches every job that can take the change. Jobs that the filter names
     /// by id and that cannot take it are refused with the reason. A retried job keeps its id, its fence,
@@ -169,6 +176,14 @@ pub trait Store: Send + Sync + 'static {
 pub enum StoreError {
     #[error("{doing}")]
     Database {
+        doing: &'static str,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A transaction of somebody else's, still open, holds a unique key or a job that this needs. Nothing was
+    /// written; when that transaction has ended, the same call may do.
+    #[error("{doing} has to wait for a transaction that is still open; try again when it has ended")]
+    Busy {
         doing: &'static str,
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,

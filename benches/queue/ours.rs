@@ -313,7 +313,7 @@ async fn count(url: &str) -> Result<()> {
     let app = open(url, Seen::default()).await?;
     let left: u64 = app.store.queues().await?.iter().flat_map(|queue| queue.counts.values()).sum();
     let completed =
-        JobFilter { states: vec![JobState::Completed], limit: 10_000_000, ..JobFilter::default() };
+        JobFilter { states: vec![JobState::Completed], limit: Some(10_000_000), ..JobFilter::default() };
     let finished = app.store.jobs(&completed).await?.len();
     app.close().await;
     say(&json!({ "left": left, "finished": finished }))

@@ -59,19 +59,20 @@ CREATE TABLE compline.job (
     args           json               NOT NULL,
     unique_key     bytea,
     unique_release text,
-    tenant         text,
+    -- In the order of its bytes, as the programs that give turns compare it.
+    tenant         text               COLLATE "C",
     tags           text[],
     metadata       json,
     CONSTRAINT job_pkey PRIMARY KEY (id),
     CONSTRAINT job_is_live CHECK (state IN ('scheduled', 'available', 'running', 'retryable', 'waiting')),
     CONSTRAINT job_runs_with_a_worker CHECK ((state = 'running') = (worker IS NOT NULL)),
     CONSTRAINT job_waits_for_somebody CHECK ((state = 'waiting') = (waits_for > 0)),
-    CONSTRAINT job_numbers CHECK (attempt >= 0 AND max_attempts > 0 AND priority BETWEEN 1 AND 9)
+    CONSTRAINT job_numbers CHECK (attempt >= 0 AND max_attempts > 0 AND priority BETWEEN 1 AND 9),
+    CONSTRAINT job_tenant_has_a_name CHECK (tenant <> '')
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
--- claim.sql, ready_queues.sql
-CREATE INDEX job_ready ON compline.job (queue, rank, id) WHERE state = 'available';
--- claim_fair.sql
+-- claim.sql, ready_queues.sql: each job is in one of the two.
+CREATE INDEX job_ready ON compline.job (queue, rank, id) WHERE state = 'available' AND tenant IS NULL;
 CREATE INDEX job_ready_by_tenant ON compline.job (queue, tenant, rank, id)
     WHERE state = 'available' AND tenant IS NOT NULL;
 -- stage.sql
@@ -104,8 +105,6 @@ CREATE TABLE compline.job_history (
     CONSTRAINT job_history_pkey PRIMARY KEY (id),
     CONSTRAINT job_history_has_ended CHECK (state IN ('completed', 'cancelled', 'discarded'))
 );
--- Rows arrive in the order of finished_at, so a few kilobytes index a range of time.
-CREATE INDEX job_history_finished ON compline.job_history USING brin (finished_at) WITH (pages_per_range = 32);
 -- The dead letters are few, and they are what people look for.
 CREATE INDEX job_history_not_completed ON compline.job_history (state, id) WHERE state <> 'completed';
 

@@ -71,9 +71,9 @@ BEGIN
     END IF;
     -- A time in the past is now: it must not be a way to the front of the queue.
     v_due := greatest(v_due, now());
-    IF cardinality(v_tags) > 32 OR length(options ->> 'tenant') > 128 OR pg_column_size(options -> 'metadata') > 16384
+    IF cardinality(v_tags) > 32 OR length(options ->> 'tenant') NOT BETWEEN 1 AND 128 OR pg_column_size(options -> 'metadata') > 16384
        OR coalesce(jsonb_typeof(options -> 'metadata'), 'object') <> 'object' THEN
-        RAISE EXCEPTION 'options: at most 32 tags, a tenant of 128 characters, and metadata that is an object of 16 KiB'
+        RAISE EXCEPTION 'options: at most 32 tags, a tenant of 1 to 128 characters, and metadata that is an object of 16 KiB'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF options ? 'unique_key' AND (jsonb_typeof(options -> 'unique_key') <> 'string'

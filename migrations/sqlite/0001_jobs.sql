@@ -62,7 +62,8 @@ CREATE TABLE job (
     CONSTRAINT job_is_live CHECK (state IN ('scheduled', 'available', 'running', 'retryable', 'waiting')),
     CONSTRAINT job_runs_with_a_worker CHECK ((state = 'running') = (worker IS NOT NULL)),
     CONSTRAINT job_waits_for_somebody CHECK ((state = 'waiting') = (waits_for > 0)),
-    CONSTRAINT job_numbers CHECK (attempt >= 0 AND max_attempts > 0 AND priority BETWEEN 1 AND 9)
+    CONSTRAINT job_numbers CHECK (attempt >= 0 AND max_attempts > 0 AND priority BETWEEN 1 AND 9),
+    CONSTRAINT job_tenant_has_a_name CHECK (tenant <> '')
 ) STRICT, WITHOUT ROWID;
 
 -- claim.sql, claim_fair.sql, ready_queues.sql: with the tenant before the rank one index serves all three.

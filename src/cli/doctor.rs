@@ -68,6 +68,7 @@ pub async fn run(call: &Call) -> Result {
             }
             checks.extend(store(&loaded.settings).await);
             checks.push(artifacts(&loaded.settings));
+            checks.push(ledgers(&loaded.settings));
             checks.push(encryption(&loaded.settings));
         }
     }
@@ -152,6 +153,22 @@ fn artifacts(settings: &Settings) -> Check {
                 "let this user write there, or set artifacts.directory",
             ),
         ),
+    }
+}
+
+/// Where `journal` may read, seen from this machine: the workers may be others.
+fn ledgers(settings: &Settings) -> Check {
+    let name = "ledgers";
+    let roots = &settings.journal.roots;
+    let unreadable = roots.iter().find_map(|root| Some((root, std::fs::read_dir(root).err()?)));
+    match unreadable {
+        Some((root, error)) => Check::warn(
+            name,
+            format!("{} cannot be read: {error}", root.display()),
+            "make the folder, let this user read it, or take it out of journal.roots",
+        ),
+        None if roots.is_empty() => Check::ok(name, "journal.roots is empty; no job may read a ledger"),
+        None => Check::ok(name, format!("{} can be read", print::count(roots.len(), "folder"))),
     }
 }
 

@@ -124,6 +124,9 @@ fn judge(error: &(dyn Error + 'static)) -> (Exit, Option<&'static str>) {
                     Exit::Unreachable,
                     Some("check store.url and that the database runs; `compline doctor` looks at each part"),
                 ),
+                StoreError::Busy { .. } => {
+                    (Exit::Failed, Some("find who keeps a transaction open, in pg_stat_activity, and end it"))
+                }
                 StoreError::LeaseLost | StoreError::Refused(_) => (Exit::Failed, None),
             };
         }

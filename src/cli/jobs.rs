@@ -147,7 +147,7 @@ impl FilterArgs {
             created_until: self.until.map(|until| until.before(now)),
             error: self.error,
             before: None,
-            limit,
+            limit: Some(limit),
         }
     }
 }

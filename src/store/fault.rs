@@ -15,6 +15,9 @@ impl StoreError {
 
     /// Somebody else's transaction holds a row, or two waited for each other; another try may do.
     pub fn blames_a_lock(&self) -> bool {
+        if let StoreError::Busy { .. } = self {
+            return true;
+        }
         self.code().is_some_and(|code| matches!(code.as_str(), "55P03" | "40P01" | "40001"))
     }
 

@@ -7,14 +7,17 @@
 //! and a beat must wait for nobody.
 
 mod change;
+mod contention;
 mod copy;
 mod finish;
 mod gather;
 mod insert;
 mod lease;
+mod prune;
 mod read;
 mod rows;
 mod sessions;
+mod stretches;
 mod wake;
 
 use std::str::FromStr;
@@ -22,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::TryFutureExt;
+use futures::{FutureExt, TryFutureExt};
 use jiff::Timestamp;
 use jobkit::{AuditEntry, Clock, JobId, Progress, StepRecord};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -30,6 +33,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Row, SqlSafeStr};
 use tokio::sync::mpsc;
 
+use super::turns::Turns;
 use super::*;
 use gather::Gather;
 use rows::Micros;
@@ -78,6 +82,9 @@ pub struct PostgresStore {
     this: Weak<PostgresStore>,
     /// Where the last full claim of each queue ended, and when it must be forgotten.
     cursors: Mutex<std::collections::HashMap<String, lease::Cursor>>,
+    turns: Turns,
+    /// Where in the history something comes due.
+    history: tokio::sync::Mutex<prune::Known>,
 }
 
 impl PostgresStore {
@@ -120,6 +127,8 @@ impl PostgresStore {
             gather: Gather::default(),
             this: this.clone(),
             cursors: Mutex::default(),
+            turns: Turns::default(),
+            history: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -214,7 +223,8 @@ impl Store for PostgresStore {
         let Transaction::Postgres(tx) = tx else {
             return Err(StoreError::Refused("the transaction must be one on the store's PostgreSQL".into()));
         };
-        let inserted = insert::insert(tx, self.time(), rows, by).await?;
+        let inserted = insert::insert(tx, self.time(), rows, by).await;
+        let inserted = inserted.map_err(contention::busy("enqueueing in the caller's transaction"))?;
         wake::at_commit(tx, insert::ready_queues(rows)).await?;
         Ok(inserted)
     }
@@ -264,7 +274,7 @@ impl Store for PostgresStore {
     }
 
     async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64> {
-        within(LONG, "pruning finished jobs", read::prune(self, rules, limit)).await
+        within(LONG, "pruning finished jobs", prune::prune(self, rules, limit)).await
     }
 
     async fn forget_workers(&self, ended_for: Duration) -> Result<Vec<WorkerId>> {
@@ -284,7 +294,11 @@ impl Store for PostgresStore {
     }
 
     async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>> {
-        within(self.limit_for(rows.len()), "enqueueing children", self.spawn_now(held, step, rows, by)).await
+        const DOING: &str = "enqueueing children";
+        let spawn = contention::patiently(DOING, || insert::spawn(self, held, step, rows, by).boxed());
+        let ids = within(self.limit_for(rows.len()), DOING, spawn).await?;
+        self.tell_of(rows).await;
+        Ok(ids)
     }
 
     async fn job(&self, id: JobId) -> Result<Option<JobDetail>> {
@@ -357,10 +371,7 @@ impl PostgresStore {
             let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
             return insert::insert_and_wake(&mut connection, self.time(), rows, by).await;
         }
-        let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
-        let mut tx = connection.begin().await.map_err(failed(doing))?;
-        let inserted = insert::insert(&mut tx, self.time(), rows, by).await?;
-        tx.commit().await.map_err(failed(doing))?;
+        let inserted = contention::patiently(doing, || insert::insert_once(self, rows, by).boxed()).await?;
         self.tell_of(rows).await;
         Ok(inserted)
     }
@@ -383,40 +394,6 @@ impl PostgresStore {
             queues: row.get::<Option<Vec<String>>, _>(1).unwrap_or_default(),
             next: next.map(|us| Duration::from_micros(us.unsigned_abs())),
         })
-    }
-
-    async fn spawn_now(
-        &self,
-        held: Held,
-        step: &StepRecord,
-        rows: &[NewRow],
-        by: &Actor,
-    ) -> Result<Vec<JobId>> {
-        let doing = "enqueueing children";
-        let mut session = self.hot.acquire().await.map_err(failed(doing))?;
-        let mut tx = session.begin().await.map_err(failed(doing))?;
-        // After an answer that was lost the children are there, and so is the step that made them.
-        let made: Option<String> = sqlx::query_scalar(
-            "SELECT result::text FROM compline.job_step WHERE job_id = $1 AND name = $2 AND result IS NOT NULL",
-        )
-        .bind(held.job.0)
-        .bind(&step.name)
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(failed(doing))?;
-        let ids: Vec<JobId> = match made {
-            Some(made) => serde_json::from_str(&made)
-                .map_err(|cause| StoreError::Database { doing, cause: cause.into() })?,
-            None => {
-                let inserted = insert::insert(&mut tx, self.time(), rows, by).await?;
-                inserted.iter().map(|child| child.id).collect()
-            }
-        };
-        let step = StepRecord { result: Some(serde_json::json!(ids)), ..step.clone() };
-        lease::save_step_on(&mut tx, held, &step).await?;
-        tx.commit().await.map_err(failed(doing))?;
-        self.tell_of(rows).await;
-        Ok(ids)
     }
 
     async fn put_kinds_now(&self, kinds: &[KindRow]) -> Result<()> {

@@ -40,6 +40,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use self::finish::Plain;
 use self::wake::Bell;
 use self::writer::{BUSY_TIMEOUT, Done, Tx, Writer, connect};
+use super::turns::Turns;
 use super::{
     Actor, Beat, Change, Changed, Claimed, Finished, Held, Inserted, JobDetail, JobFilter, JobRow, KindRow,
     Migrated, NewRow, PruneRules, QueueRow, Report, Rescued, Result, Schema, Staged, Store, StoreError,
@@ -53,6 +54,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     bell: Bell,
+    turns: Turns,
     clock: Arc<dyn Clock>,
 }
 
@@ -85,7 +87,7 @@ impl SqliteStore {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(options.pragma("query_only", "on"));
-        Ok(Self { writer, readers, bell: Bell::default(), clock })
+        Ok(Self { writer, readers, bell: Bell::default(), turns: Turns::default(), clock })
     }
 
     fn now_us(&self) -> i64 {
@@ -225,8 +227,13 @@ impl Store for SqliteStore {
         {
             return Ok(claimed);
         }
-        let name = queue.to_owned();
-        self.write(DOING, move |tx, now| claim::claim_fairly(tx, now, worker, name, limit).boxed()).await
+        let (name, before) = (queue.to_owned(), self.turns.last(queue));
+        let last_turn = before.clone();
+        let claimed = self
+            .write(DOING, move |tx, now| claim::claim_fairly(tx, now, worker, name, limit, last_turn).boxed())
+            .await?;
+        self.turns.given(queue, &before, claimed.iter().map(|job| job.tenant.as_deref()));
+        Ok(claimed)
     }
 
     async fn finish(&self, worker: WorkerId, reports: &[Report]) -> Result<Finished> {

@@ -302,6 +302,9 @@ pub struct AttemptRow {
     pub log: Vec<LogLine>,
 }
 
+/// How many jobs are listed when nobody says.
+pub const DEFAULT_PAGE: usize = 100;
+
 /// All conditions must hold; an empty list is no condition.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -321,8 +324,8 @@ pub struct JobFilter {
     pub error: Option<String>,
     /// Only jobs older than this one: the cursor of a listing.
     pub before: Option<JobId>,
-    /// 0 means 100.
-    pub limit: usize,
+    /// The newest so many; `None` means 100, and zero is none. `Store::change` has a limit of its own.
+    pub limit: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

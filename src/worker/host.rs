@@ -36,7 +36,7 @@ impl From<StoreError> for HostError {
             StoreError::LeaseLost => HostError::LeaseLost,
             StoreError::Refused(why) => HostError::Refused(why),
             StoreError::Database { .. } if error.blames_the_store() => HostError::Away(Box::new(error)),
-            StoreError::Database { .. } => HostError::Store(Box::new(error)),
+            StoreError::Database { .. } | StoreError::Busy { .. } => HostError::Store(Box::new(error)),
         }
     }
 }
@@ -97,7 +97,7 @@ impl Host for AttemptHost {
 
     fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>> {
         async move {
-            let filter = JobFilter { ids: ids.to_vec(), limit: ids.len(), ..JobFilter::default() };
+            let filter = JobFilter { ids: ids.to_vec(), limit: Some(ids.len()), ..JobFilter::default() };
             let found = self.engine.store.jobs(&filter).await?;
             let child = |id: &JobId| {
                 let Some(job) = found.iter().find(|job| job.id == *id) else {

@@ -305,16 +305,23 @@ fn the_doctor_finds_a_healthy_place_healthy_and_names_what_is_not() {
     let checks = place.run(&["doctor", "--json"]).expect(0).json();
     let names: Vec<_> =
         checks.as_array().unwrap().iter().map(|c| (c["name"].clone(), c["health"].clone())).collect();
-    for name in ["configuration", "store", "schema", "clock", "artifacts", "encryption"] {
+    for name in ["configuration", "store", "schema", "clock", "artifacts", "ledgers", "encryption"] {
         assert!(names.contains(&(name.into(), "ok".into())), "{name}: {checks}");
     }
 
     let place = Place::new()
         .file("artifacts", "a file stands where the directory should be")
-        .file("compline.toml", "[encryption]\ncurrent = \"k1\"\n[encryption.keys]\nk1 = \"env:UNSET_KEY\"\n");
+        .file(
+            "compline.toml",
+            "[encryption]\ncurrent = \"k1\"\n[encryption.keys]\nk1 = \"env:UNSET_KEY\"\n[journal]\nroots = [\"nowhere\"]",
+        );
     let ran = place.run(&["doctor"]);
     assert_ne!(ran.code, 0);
-    ran.says(&["FAIL  artifacts", "artifacts.directory", "FAIL  encryption", "UNSET_KEY"]);
+    ran.says(&["FAIL  artifacts", "artifacts.directory", "FAIL  encryption", "UNSET_KEY"]).says(&[
+        "warn  ledgers",
+        "nowhere",
+        "journal.roots",
+    ]);
 }
 
 #[test]

@@ -300,14 +300,14 @@ impl World {
     }
 
     async fn states(&self, ids: &[JobId]) -> BTreeSet<JobState> {
-        let filter = JobFilter { ids: ids.to_vec(), limit: ids.len(), ..JobFilter::default() };
+        let filter = JobFilter { ids: ids.to_vec(), limit: Some(ids.len()), ..JobFilter::default() };
         self.store.jobs(&filter).await.unwrap().into_iter().map(|job| job.state).collect()
     }
 
     /// Nobody while the store does not answer.
     async fn ended(&self) -> BTreeSet<JobId> {
         let states = vec![JobState::Completed, JobState::Cancelled, JobState::Discarded];
-        let filter = JobFilter { states, limit: 10_000, ..JobFilter::default() };
+        let filter = JobFilter { states, limit: Some(10_000), ..JobFilter::default() };
         self.store.jobs(&filter).await.unwrap_or_default().into_iter().map(|job| job.id).collect()
     }
 
@@ -324,7 +324,7 @@ impl World {
     }
 
     async fn assert_each_completed_once(&self, jobs: &Jobs) {
-        let all = JobFilter { limit: 10_000, ..JobFilter::default() };
+        let all = JobFilter { limit: Some(10_000), ..JobFilter::default() };
         let rows = self.store.jobs(&all).await.unwrap();
         let ended: Vec<_> = rows.iter().map(|row| (row.id, row.state)).collect();
         let expected: Vec<_> = jobs.keys().rev().map(|id| (*id, JobState::Completed)).collect();

@@ -6,7 +6,7 @@
 //!
 //! The way of a ledger through the files of this crate: [`ads`] reads lines, [`ledger`] groups them into entries,
 //! [`features`] turns entries into numbers and numbers back into words, [`score`] ranks, [`output`] writes. [`stages`]
-//! runs them in a row, [`score_ledger`] is the job around it. [`sample`] makes a ledger to try it on.
+//! runs them in a row, [`score_ledger`] is the job around it, within the bounds of [`roots`]. [`sample`] makes a ledger to try it on.
 
 use std::path::PathBuf;
 
@@ -18,6 +18,7 @@ pub mod amount;
 pub mod features;
 pub mod ledger;
 pub mod output;
+pub mod roots;
 pub mod sample;
 pub mod score;
 pub mod score_ledger;
@@ -30,11 +31,14 @@ pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
 pub struct Config {
     /// Where results go, in a folder per job, when the job's arguments name no place.
     pub out_dir: PathBuf,
+    /// Folders in which ledgers may lie. Whoever may enqueue a job names the file that the worker opens, so
+    /// there are none until an operator has thought of it.
+    pub roots: Vec<PathBuf>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { out_dir: "results/journal".into() }
+        Self { out_dir: "results/journal".into(), roots: Vec::new() }
     }
 }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::Config;
 use crate::ads::ReadError;
 use crate::output::{RunTag, Summary};
+use crate::roots::within;
 use crate::score::Params;
 use crate::stages::{Request, ScoreError, Stages, Watch};
 
@@ -28,9 +29,10 @@ const MOST_REPORTED: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreLedgerArgs {
-    /// An AICPA ADS `GL_Detail` file, as the worker sees it.
+    /// An AICPA ADS `GL_Detail` file, as the worker sees it, below one of the configured roots.
     pub path: PathBuf,
-    /// Where the results go; without it, a folder of the job's own below the configured one.
+    /// Where the results go, below a root or the configured folder; without it, a folder of the job's own
+    /// below the latter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_dir: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,14 +68,21 @@ impl ScoreLedger {
         Self { config }
     }
 
-    fn request(&self, args: ScoreLedgerArgs, ctx: &Ctx) -> Request {
+    fn request(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<Request, ScoreError> {
         let job = ctx.job();
-        Request {
+        let Config { out_dir, roots } = &self.config;
+        Ok(Request {
             params: args.params(),
-            out_dir: args.out_dir.unwrap_or_else(|| self.config.out_dir.join(job.id.to_string())),
-            path: args.path,
+            // What was checked is what is opened.
+            path: within("path", &args.path, roots)?,
+            out_dir: match &args.out_dir {
+                None => out_dir.join(job.id.to_string()),
+                Some(asked) => {
+                    within("out_dir", asked, &[roots.as_slice(), std::slice::from_ref(out_dir)].concat())?
+                }
+            },
             tag: RunTag { run: job.id.to_string(), attempt: job.attempt },
-        }
+        })
     }
 }
 
@@ -105,7 +114,7 @@ impl Job for ScoreLedger {
     }
 
     async fn run(&self, args: ScoreLedgerArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
-        let run = Run { ctx, stages: Arc::new(Mutex::new(Stages::new(self.request(args, ctx)))) };
+        let run = Run { ctx, stages: Arc::new(Mutex::new(Stages::new(self.request(&args, ctx)?))) };
 
         let input = run.stage("read", 0, Stages::read).await?;
         run.stages().expect_input(input);
@@ -200,6 +209,7 @@ impl From<ScoreError> for Failure {
                 Failure::transient(error)
             }
             ScoreError::Read { .. }
+            | ScoreError::Outside { .. }
             | ScoreError::NotAFile(_)
             | ScoreError::NoLines { .. }
             | ScoreError::Forest(_)

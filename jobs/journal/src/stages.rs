@@ -32,6 +32,8 @@ pub enum ScoreError {
         #[source]
         cause: io::Error,
     },
+    #[error("{field}: {path} is in no folder of journal.roots; move it into one, or add its folder there")]
+    Outside { field: &'static str, path: PathBuf },
     #[error("{0} is not a file")]
     NotAFile(PathBuf),
     #[error("reading the ledger {path}")]

@@ -43,7 +43,7 @@ pub async fn run(call: &Call, app: &App, change: Change, args: ChangeArgs) -> Re
 
 /// Ids that do not exist are a mistake in what was typed; nothing is changed then.
 async fn missing(app: &App, ids: &[JobId]) -> Result<()> {
-    let filter = JobFilter { ids: ids.to_vec(), limit: ids.len(), ..JobFilter::default() };
+    let filter = JobFilter { ids: ids.to_vec(), limit: Some(ids.len()), ..JobFilter::default() };
     // From the store, sealed as they are: a job whose key is gone must still be found to be discarded.
     let found = app.store.jobs(&filter).await?;
     let missing: Vec<_> = ids.iter().copied().filter(|id| !found.iter().any(|job| job.id == *id)).collect();
@@ -75,9 +75,9 @@ async fn narrow(filter: &mut JobFilter, change: Change, app: &App, call: &Call, 
     Ok(yes || confirmed(change, found, filter.limit)?)
 }
 
-fn confirmed(change: Change, found: usize, limit: usize) -> Result<bool> {
+fn confirmed(change: Change, found: usize, limit: Option<usize>) -> Result<bool> {
     let name = change.name();
-    let jobs = if found == limit { format!("the newest {found} jobs") } else { count(found, "job") };
+    let jobs = if limit == Some(found) { format!("the newest {found} jobs") } else { count(found, "job") };
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Err(CliError::usage(
             format!("{} by a filter would change {jobs}, and nobody is there to ask", name),

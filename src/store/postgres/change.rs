@@ -1,11 +1,12 @@
 //! What people do to jobs and queues, and what an ending means for those that wait.
 
+use futures::FutureExt;
 use jobkit::JobId;
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use super::rows::{Micros, uuids};
-use super::{PostgresStore, failed, insert, read};
+use super::{PostgresStore, contention, failed, insert, read};
 use crate::state::JobState;
 use crate::store::{Actor, Change, Changed, JobFilter, Release, Result};
 
@@ -18,19 +19,36 @@ pub async fn change(
     by: &Actor,
     limit: usize,
 ) -> Result<Changed> {
-    let time = store.time();
     let matching = read::jobs(&store.cold, &narrowed(filter, change, limit)).await?;
-    let mut session = store.cold.acquire().await.map_err(failed(DOING))?;
-    let mut tx = session.begin().await.map_err(failed(DOING))?;
-    let mut changed = Changed::default();
     let ids: Vec<_> = matching.iter().map(|job| job.id).collect();
+    let mut changed =
+        contention::patiently(DOING, || change_these(store, &ids, filter, change, by).boxed()).await?;
+    if !changed.asked.is_empty() {
+        store.tell(&["cancel".into()]).await?;
+    }
+    changed.woken.sort_unstable();
+    changed.woken.dedup();
+    Ok(changed)
+}
+
+async fn change_these(
+    store: &PostgresStore,
+    ids: &[JobId],
+    filter: &JobFilter,
+    change: Change,
+    by: &Actor,
+) -> Result<Changed> {
+    let time = store.time();
+    let mut session = store.cold.acquire().await.map_err(failed(DOING))?;
+    let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
+    let mut changed = Changed::default();
     match change {
-        Change::Retry => retry(&mut tx, time, &ids, &mut changed).await?,
-        Change::Cancel => cancel(&mut tx, time, &ids, by, &mut changed).await?,
+        Change::Retry => retry(&mut tx, time, ids, &mut changed).await?,
+        Change::Cancel => cancel(&mut tx, time, ids, by, &mut changed).await?,
         Change::Discard => {
             let reason = format!("discarded by {}", by.0);
             let ended =
-                end_live(&mut tx, time, &ids, change.from_states(), JobState::Discarded, &reason).await?;
+                end_live(&mut tx, time, ids, change.from_states(), JobState::Discarded, &reason).await?;
             changed.ids.extend(ended.ids);
             changed.woken.extend(ended.woken);
         }
@@ -43,11 +61,6 @@ pub async fn change(
     }
     name_refused(&mut tx, filter, change, &mut changed).await?;
     tx.commit().await.map_err(failed(DOING))?;
-    if !changed.asked.is_empty() {
-        store.tell(&["cancel".into()]).await?;
-    }
-    changed.woken.sort_unstable();
-    changed.woken.dedup();
     Ok(changed)
 }
 
@@ -59,7 +72,7 @@ fn narrowed(filter: &JobFilter, change: Change, limit: usize) -> JobFilter {
     };
     // No state that was asked for can take the change, and an empty list would mean all of them.
     let ids = if states.is_empty() { vec![JobId(Uuid::nil())] } else { filter.ids.clone() };
-    JobFilter { states, ids, limit, ..filter.clone() }
+    JobFilter { states, ids, limit: Some(limit), ..filter.clone() }
 }
 
 /// Jobs named by id that could not take the change, each with its reason.
@@ -84,8 +97,11 @@ async fn name_refused(
         .fetch_optional(&mut *tx)
         .await
         .map_err(failed(DOING))?;
+        let can = |state: &str| change.from_states().iter().any(|able| able.name() == state);
         let reason = match state {
             None => "no such job".to_owned(),
+            // It is beyond the limit.
+            Some(state) if can(&state) => continue,
             Some(state) => format!("a job that is {state} cannot take `{}`", change.name()),
         };
         changed.refused.push((*id, reason));

@@ -1,5 +1,5 @@
 -- available -> running for a batch of one queue, first in rank first. Gives none when a job that is ready has a
--- tenant: then claim_fair.sql has the word. Index: job_ready.
+-- tenant: then claim_fair.sql has the word. Index: job_ready, job_ready_by_tenant.
 --
 -- Rows are named by ctid, which spares a look-up by key per row; the lock taken below keeps it valid. The
 -- shared lock on the worker's row orders this against its rescue: a worker declared dead claims nothing.
@@ -19,7 +19,7 @@ WHERE j.ctid = ANY (
     THEN '{}'::tid[]
     ELSE ARRAY(
         SELECT f.ctid FROM compline.job f
-        WHERE f.queue = $3 AND f.state = 'available' AND (f.rank, f.id) > ($5::timestamptz, $6::uuid)
+        WHERE f.queue = $3 AND f.state = 'available' AND f.tenant IS NULL AND (f.rank, f.id) > ($5::timestamptz, $6::uuid)
         ORDER BY f.rank, f.id LIMIT $4::bigint
         FOR UPDATE SKIP LOCKED)
     END

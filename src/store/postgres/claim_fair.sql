@@ -1,5 +1,8 @@
--- available -> running for a batch of one queue in which jobs of tenants are ready: tenants take turns, the
--- first in rank of each first. Indexes: job_ready_by_tenant, job_ready and job_pkey. See claim.sql for the rest.
+-- available -> running for a batch of one queue in which jobs of tenants are ready, by turns. Index: job_ready for
+-- jobs without a tenant, job_ready_by_tenant for the others, job_pkey. The rest is as in claim.sql.
+--
+-- Tenants stand in a ring, and jobs without one are the tenant ''. $5 had the last turn; the ring is walked from
+-- behind it and no further than there are jobs wanted, and some more for those that others are just claiming.
 WITH RECURSIVE
 alive AS MATERIALIZED (
     SELECT w.id FROM compline.worker w WHERE w.id = $2 AND w.ended_at IS NULL FOR SHARE
@@ -8,34 +11,50 @@ open AS MATERIALIZED (
     SELECT EXISTS (SELECT FROM alive)
        AND NOT EXISTS (SELECT FROM compline.queue q WHERE q.name = $3 AND q.paused_at IS NOT NULL) AS yes
 ),
-tenants AS (
-    (SELECT j.tenant FROM compline.job j
-     WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL ORDER BY j.tenant LIMIT 1)
+ahead (tenant, place) AS (
+    (SELECT j.tenant, 1::bigint FROM compline.job j
+     WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > $5::text
+     ORDER BY j.tenant LIMIT 1)
     UNION ALL
     SELECT (SELECT j.tenant FROM compline.job j
-            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > t.tenant
-            ORDER BY j.tenant LIMIT 1)
-    FROM tenants t WHERE t.tenant IS NOT NULL
+            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > a.tenant
+            ORDER BY j.tenant LIMIT 1), a.place + 1
+    FROM ahead a WHERE a.tenant IS NOT NULL AND a.place < 16 + $4::bigint
+),
+around (tenant, place) AS (
+    SELECT '' COLLATE "C", f.place FROM (SELECT 1 + count(tenant) AS place FROM ahead) f
+    WHERE f.place <= 16 + $4::bigint
+    UNION ALL
+    SELECT (SELECT j.tenant FROM compline.job j
+            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > a.tenant
+              AND j.tenant <= $5::text
+            ORDER BY j.tenant LIMIT 1), a.place + 1
+    FROM around a WHERE a.tenant IS NOT NULL AND a.place < 16 + $4::bigint
+),
+ring AS MATERIALIZED (
+    SELECT tenant, place FROM ahead WHERE tenant IS NOT NULL
+    UNION ALL
+    SELECT tenant, place FROM around WHERE tenant IS NOT NULL
 ),
 share AS (
-    SELECT 1 + 2 * $4::bigint / (1 + count(*)) AS most FROM tenants
+    SELECT 1 + 2 * $4::bigint / (1 + count(*)) AS most FROM ring
 ),
 turns AS (
-    SELECT x.id, x.rank, row_number() OVER (PARTITION BY x.tenant ORDER BY x.rank, x.id) AS turn
+    SELECT x.id, x.place, row_number() OVER (PARTITION BY x.place ORDER BY x.rank, x.id) AS turn
     FROM (
-        SELECT y.id, y.rank, t.tenant FROM tenants t CROSS JOIN LATERAL (
+        SELECT y.id, y.rank, r.place FROM ring r CROSS JOIN LATERAL (
             SELECT j.id, j.rank FROM compline.job j
-            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant = t.tenant
+            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant = r.tenant
             ORDER BY j.rank, j.id LIMIT (SELECT most FROM share)
         ) y
-        WHERE t.tenant IS NOT NULL
+        WHERE r.tenant <> ''
         UNION ALL
-        -- Jobs without a tenant share one turn; looking a bounded way ahead finds them in time.
-        (SELECT z.id, z.rank, NULL FROM (
-            SELECT j.id, j.rank, j.tenant FROM compline.job j
-            WHERE j.queue = $3 AND j.state = 'available'
-            ORDER BY j.rank, j.id LIMIT 20 * $4::bigint
-        ) z WHERE z.tenant IS NULL ORDER BY z.rank, z.id LIMIT $4::bigint)
+        SELECT z.id, z.rank, r.place FROM ring r CROSS JOIN LATERAL (
+            SELECT j.id, j.rank FROM compline.job j
+            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NULL
+            ORDER BY j.rank, j.id LIMIT (SELECT most FROM share)
+        ) z
+        WHERE r.tenant = ''
     ) x
 )
 UPDATE compline.job j
@@ -45,8 +64,9 @@ WHERE j.ctid = ANY (
     CASE
     WHEN NOT (SELECT yes FROM open) THEN '{}'::tid[]
     ELSE ARRAY(
-        SELECT f.ctid FROM (SELECT id, turn, rank FROM turns ORDER BY turn, rank, id LIMIT $4::bigint) p
+        SELECT f.ctid FROM (SELECT id, turn, place FROM turns ORDER BY turn, place LIMIT 16 + $4::bigint) p
         JOIN compline.job f ON f.id = p.id WHERE f.state = 'available'
+        ORDER BY p.turn, p.place LIMIT $4::bigint
         FOR UPDATE OF f SKIP LOCKED)
     END
 )

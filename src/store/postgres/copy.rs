@@ -14,6 +14,10 @@ pub const WORTH_A_COPY: usize = 100;
 const DOING: &str = "enqueueing jobs by COPY";
 const COLUMNS: i16 = 14;
 
+/// A message of PostgreSQL's holds less than a gibibyte, and a batch may be larger. This much is some
+/// thousands of rows, so most batches are one message all the same.
+const CHUNK: usize = 1 << 20;
+
 /// Within the caller's transaction: the time of all rows is the transaction's.
 pub async fn insert(
     tx: &mut PgConnection,
@@ -25,7 +29,6 @@ pub async fn insert(
         Some(now) => now,
         None => sqlx::query_scalar("SELECT now()").fetch_one(&mut *tx).await.map_err(failed(DOING))?,
     };
-    let data = encode(rows, now);
     let mut copy = tx
         .copy_in_raw(
             "COPY compline.job (id, state, max_attempts, budget, priority, rank, run_at, created_at, kind, queue, args,
@@ -33,54 +36,96 @@ pub async fn insert(
         )
         .await
         .map_err(failed(DOING))?;
-    copy.send(data).await.map_err(failed(DOING))?;
+    for chunk in Chunks::new(rows, now, CHUNK) {
+        copy.send(chunk).await.map_err(failed(DOING))?;
+    }
     copy.finish().await.map_err(failed(DOING))?;
     let ids: Vec<_> = rows.iter().map(|row| row.id.0).collect();
     audit(tx, time, by, "job.enqueue", object(rows), "ok", &ids, None).await?;
     Ok(fresh(rows))
 }
 
-fn encode(rows: &[NewRow], now: Micros) -> Vec<u8> {
-    let mut out = Vec::with_capacity(rows.len() * 256 + 32);
-    out.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
-    out.extend_from_slice(&[0; 8]);
-    for row in rows {
-        let due = match row.when {
-            When::Now => now.0,
-            // A time in the past is now: it must not be a way to the front of the queue.
-            When::At(at) => Micros::from(at).0.max(now.0),
-            When::After(delay) => now.0.saturating_add(micros(delay)),
-        };
-        let rank = due.saturating_add((i64::from(row.priority) - 5) * micros(AGEING));
-        let state = if due > now.0 { "scheduled" } else { "available" };
-        out.extend_from_slice(&COLUMNS.to_be_bytes());
-        field(&mut out, row.id.0.as_bytes());
-        field(&mut out, state.as_bytes());
-        // What it may use, and what a person's retry grants anew.
-        field(&mut out, &small(row.max_attempts).to_be_bytes());
-        field(&mut out, &small(row.max_attempts).to_be_bytes());
-        field(&mut out, &i16::from(row.priority).to_be_bytes());
-        field(&mut out, &rank.to_be_bytes());
-        field(&mut out, &due.to_be_bytes());
-        field(&mut out, &now.0.to_be_bytes());
-        field(&mut out, row.kind.as_bytes());
-        field(&mut out, row.queue.as_bytes());
-        field(&mut out, row.args.as_bytes());
-        match &row.tenant {
-            Some(tenant) => field(&mut out, tenant.as_bytes()),
-            None => null(&mut out),
-        }
-        match row.tags.as_slice() {
-            [] => null(&mut out),
-            tags => text_array(&mut out, tags),
-        }
-        match &row.metadata {
-            Some(metadata) => field(&mut out, metadata.to_string().as_bytes()),
-            None => null(&mut out),
-        }
+/// The rows in COPY's binary form, piece by piece: a piece ends with the row that fills it.
+struct Chunks<'a> {
+    rows: std::slice::Iter<'a, NewRow>,
+    now: Micros,
+    size: usize,
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Start,
+    Within,
+    End,
+}
+
+impl<'a> Chunks<'a> {
+    fn new(rows: &'a [NewRow], now: Micros, size: usize) -> Self {
+        Self { rows: rows.iter(), now, size, place: Place::Start }
     }
-    out.extend_from_slice(&(-1_i16).to_be_bytes());
-    out
+}
+
+impl Iterator for Chunks<'_> {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(self.size.min(self.rows.len() * 256 + 32));
+        match self.place {
+            Place::Start => {
+                out.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
+                out.extend_from_slice(&[0; 8]);
+            }
+            Place::Within => {}
+            Place::End => return None,
+        }
+        self.place = Place::Within;
+        while out.len() < self.size {
+            let Some(row) = self.rows.next() else {
+                out.extend_from_slice(&(-1_i16).to_be_bytes());
+                self.place = Place::End;
+                break;
+            };
+            encode(&mut out, row, self.now);
+        }
+        Some(out)
+    }
+}
+
+fn encode(out: &mut Vec<u8>, row: &NewRow, now: Micros) {
+    let due = match row.when {
+        When::Now => now.0,
+        // A time in the past is now: it must not be a way to the front of the queue.
+        When::At(at) => Micros::from(at).0.max(now.0),
+        When::After(delay) => now.0.saturating_add(micros(delay)),
+    };
+    let rank = due.saturating_add((i64::from(row.priority) - 5) * micros(AGEING));
+    let state = if due > now.0 { "scheduled" } else { "available" };
+    out.extend_from_slice(&COLUMNS.to_be_bytes());
+    field(out, row.id.0.as_bytes());
+    field(out, state.as_bytes());
+    // What it may use, and what a person's retry grants anew.
+    field(out, &small(row.max_attempts).to_be_bytes());
+    field(out, &small(row.max_attempts).to_be_bytes());
+    field(out, &i16::from(row.priority).to_be_bytes());
+    field(out, &rank.to_be_bytes());
+    field(out, &due.to_be_bytes());
+    field(out, &now.0.to_be_bytes());
+    field(out, row.kind.as_bytes());
+    field(out, row.queue.as_bytes());
+    field(out, row.args.as_bytes());
+    match &row.tenant {
+        Some(tenant) => field(out, tenant.as_bytes()),
+        None => null(out),
+    }
+    match row.tags.as_slice() {
+        [] => null(out),
+        tags => text_array(out, tags),
+    }
+    match &row.metadata {
+        Some(metadata) => field(out, metadata.to_string().as_bytes()),
+        None => null(out),
+    }
 }
 
 fn length(n: usize) -> [u8; 4] {
@@ -110,4 +155,45 @@ fn text_array(out: &mut Vec<u8>, items: &[String]) {
         field(&mut array, item.as_bytes());
     }
     field(out, &array);
+}
+
+#[cfg(test)]
+mod tests {
+    use jobkit::{JobId, OnParentFailure};
+
+    use super::*;
+
+    fn row(args: &str) -> NewRow {
+        NewRow {
+            id: JobId(uuid::Uuid::nil()),
+            kind: "test.kind".into(),
+            queue: "default".into(),
+            priority: 5,
+            max_attempts: 3,
+            when: When::Now,
+            args: args.into(),
+            unique: None,
+            tenant: None,
+            tags: vec!["a".into()],
+            metadata: None,
+            after: Vec::new(),
+            on_parent_failure: OnParentFailure::Cancel,
+        }
+    }
+
+    #[test]
+    fn a_batch_is_the_same_bytes_in_pieces_that_no_row_but_the_last_outgrows() {
+        let rows: Vec<_> = (0..50).map(|n| row(&format!("\"{}\"", "x".repeat(n * 7)))).collect();
+        let whole: Vec<_> = Chunks::new(&rows, Micros(0), usize::MAX).collect();
+        assert_eq!(whole.len(), 1);
+        for size in [1, 20, 300, 4_000] {
+            let pieces: Vec<_> = Chunks::new(&rows, Micros(0), size).collect();
+            let mut longest = Vec::new();
+            encode(&mut longest, &rows[49], Micros(0));
+
+            assert_eq!(pieces.concat(), whole[0], "{size}");
+            assert!(pieces.iter().all(|piece| piece.len() < size + longest.len()), "{size}");
+            assert!(pieces.len() >= whole[0].len() / (size + longest.len()), "{size}");
+        }
+    }
 }

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use jobkit::{JobId, OnConflict, OnParentFailure, When};
+use jobkit::{JobId, OnConflict, OnParentFailure, StepRecord, When};
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres, Row};
+use sqlx::{Connection, PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use super::rows::{self, Micros, micros};
 use super::wake::{CHANNEL, news};
-use super::{copy, failed};
+use super::{PostgresStore, contention, copy, failed, lease};
 use crate::state::JobState;
-use crate::store::{Actor, Inserted, NewRow, Release, Result, StoreError, UniqueRow};
+use crate::store::{Actor, Held, Inserted, NewRow, Release, Result, StoreError, UniqueRow};
 
 const DOING: &str = "enqueueing jobs";
 
@@ -333,6 +333,49 @@ pub async fn depend(
     .await
     .map_err(failed(DOING))?;
     Ok(())
+}
+
+/// In a transaction of its own.
+pub async fn insert_once(store: &PostgresStore, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+    let mut session = store.hot.acquire().await.map_err(failed(DOING))?;
+    let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
+    let inserted = insert(&mut tx, store.time(), rows, by).await?;
+    tx.commit().await.map_err(failed(DOING))?;
+    Ok(inserted)
+}
+
+/// Children and the step that made them, in one transaction.
+pub async fn spawn(
+    store: &PostgresStore,
+    held: Held,
+    step: &StepRecord,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Result<Vec<JobId>> {
+    const DOING: &str = "enqueueing children";
+    let mut session = store.hot.acquire().await.map_err(failed(DOING))?;
+    let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
+    // After an answer that was lost the children are there, and so is the step that made them.
+    let made: Option<String> = sqlx::query_scalar(
+        "SELECT result::text FROM compline.job_step WHERE job_id = $1 AND name = $2 AND result IS NOT NULL",
+    )
+    .bind(held.job.0)
+    .bind(&step.name)
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(failed(DOING))?;
+    let ids: Vec<JobId> = match made {
+        Some(made) => serde_json::from_str(&made)
+            .map_err(|cause| StoreError::Database { doing: DOING, cause: cause.into() })?,
+        None => {
+            let inserted = insert(&mut tx, store.time(), rows, by).await?;
+            inserted.iter().map(|child| child.id).collect()
+        }
+    };
+    let step = StepRecord { result: Some(serde_json::json!(ids)), ..step.clone() };
+    lease::save_step_on(&mut tx, held, &step).await?;
+    tx.commit().await.map_err(failed(DOING))?;
+    Ok(ids)
 }
 
 #[expect(clippy::too_many_arguments, reason = "an audit entry has that many facts, each of its own kind")]

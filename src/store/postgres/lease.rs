@@ -271,14 +271,16 @@ async fn claim_from(
     cursor: Cursor,
 ) -> Result<(Vec<Claimed>, Cursor)> {
     let (rank, id) = cursor.start();
+    let turn = store.turns.last(queue);
     let claim = sqlx::query(statement).bind(store.time()).bind(worker.0).bind(queue).bind(rows::count(limit));
-    let claim = if statement == PLAIN { claim.bind(rank).bind(id) } else { claim };
+    let claim = if statement == PLAIN { claim.bind(rank).bind(id) } else { claim.bind(&turn) };
     let rows = claim.fetch_all(&store.claims).await.map_err(failed("claiming jobs"))?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
         let rank: Micros = row.try_get(4).map_err(failed("reading a claimed job"))?;
         claimed.push((rank, read_claim(row, worker, queue).map_err(failed("reading a claimed job"))?));
     }
+    store.turns.given(queue, &turn, claimed.iter().map(|(_, job)| job.tenant.as_deref()));
     // The rows come in the order they lie in the table.
     claimed.sort_by_key(|(rank, job)| (rank.0, job.id));
     let last = claimed.last().map(|(rank, job)| (*rank, job.id.0));

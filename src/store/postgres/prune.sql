@@ -1,17 +1,24 @@
--- Finished jobs past their time, oldest first, with all that belongs to them. $2 limit, $3.. rules as
--- (kind or '', state, keep in microseconds; NULL keeps for ever); a kind's own rule goes before the
--- general one. Index: job_history_pkey in order of creation.
-WITH rule AS (
+-- One stretch of the history: the finished jobs in it that are past their time, with all that belongs to them,
+-- and when the next of the others will be. $2 how many to delete, $3.. rules as (kind or '', state, keep in
+-- microseconds; NULL keeps for ever); a kind's own rule goes before the general one. $6 the id before the
+-- stretch, $7 its last, $8 how many rows to look at. Index: job_history_pkey, and one look-up per job deleted.
+WITH clock AS (SELECT coalesce($1::timestamptz, now()) AS now),
+rule AS (
     SELECT * FROM unnest($3::text[], $4::text[], $5::bigint[]) AS r (kind, state, keep_us)
 ),
+look AS MATERIALIZED (
+    SELECT id, kind, state::text, finished_at FROM compline.job_history
+    WHERE id > $6::uuid AND id <= $7::uuid ORDER BY id LIMIT $8::bigint
+),
+judged AS MATERIALIZED (
+    SELECT l.id, l.finished_at + interval '1 microsecond'
+                 * CASE WHEN own.state IS NULL THEN any_kind.keep_us ELSE own.keep_us END AS due
+    FROM look l
+    LEFT JOIN rule own ON own.kind = l.kind AND own.state = l.state
+    LEFT JOIN rule any_kind ON any_kind.kind = '' AND any_kind.state = l.state
+),
 due AS (
-    SELECT h.id FROM compline.job_history h
-    CROSS JOIN LATERAL (
-        SELECT r.keep_us FROM rule r
-        WHERE r.state = h.state::text AND r.kind IN (h.kind, '') ORDER BY r.kind DESC LIMIT 1
-    ) r
-    WHERE h.finished_at < coalesce($1::timestamptz, now()) - r.keep_us * interval '1 microsecond'
-    ORDER BY h.id LIMIT $2
+    SELECT id FROM judged, clock WHERE due < now ORDER BY id LIMIT $2
 ),
 gone AS (
     DELETE FROM compline.job_history h USING due d WHERE h.id = d.id RETURNING h.id, h.unique_key
@@ -24,15 +31,13 @@ keys AS (
     DELETE FROM compline.unique_key k USING gone g
     WHERE g.unique_key IS NOT NULL AND k.key = g.unique_key AND k.job_id = g.id AND k.release <> 'at'
 ),
-lapsed AS (DELETE FROM compline.unique_key WHERE until <= coalesce($1::timestamptz, now())),
-answered AS (
-    -- A job that completed although somebody wanted it cancelled.
-    DELETE FROM compline.cancel_request c
-    WHERE NOT EXISTS (SELECT FROM compline.job j WHERE j.id = c.job_id)
-),
 entry AS (
     INSERT INTO compline.audit_entry (at, actor, action, object, outcome, jobs)
     SELECT coalesce($1::timestamptz, now()), 'system', 'job.prune', 'job', 'ok', array_agg(id)
     FROM gone HAVING count(*) > 0
 )
-SELECT count(*) FROM gone
+SELECT now, (SELECT count(*) FROM gone) AS gone, (SELECT count(*) FROM look) AS looked_at,
+       (SELECT id FROM look ORDER BY id DESC LIMIT 1) AS last,
+       (SELECT count(*) > $2 FROM judged WHERE due < now) AS more,
+       (SELECT min(due) FROM judged WHERE due >= now) AS next
+FROM clock

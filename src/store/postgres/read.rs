@@ -1,4 +1,4 @@
-//! What people and programs ask, and what becomes of old answers.
+//! What people and programs ask, and the audit log.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use jobkit::{AuditEntry, JobId, Progress, StepKey, StepRecord};
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::rows::{self, Micros, job_row, micros, text, uuids};
+use super::rows::{self, Micros, job_row, text, uuids};
 use super::sessions::Sessions;
 use super::{PostgresStore, failed};
 use crate::state::JobState;
 use crate::store::{
-    AttemptRow, Held, JobDetail, JobFilter, JobRow, PruneRules, QueueRow, Result, StoreError, WorkerId,
+    AttemptRow, DEFAULT_PAGE, Held, JobDetail, JobFilter, JobRow, QueueRow, Result, StoreError, WorkerId,
 };
 
 fn given<T: Clone>(items: &[T]) -> Option<Vec<T>> {
@@ -25,7 +25,6 @@ fn unreadable(doing: &'static str, cause: impl Into<Box<dyn std::error::Error + 
 
 pub async fn jobs(pool: &Sessions, filter: &JobFilter) -> Result<Vec<JobRow>> {
     let doing = "listing jobs";
-    let limit = if filter.limit == 0 { 100 } else { filter.limit };
     // Enum arrays have no type in the driver; PostgreSQL reads the literal.
     let states: Vec<_> = filter.states.iter().map(|state| state.name()).collect();
     let states = (!states.is_empty()).then(|| format!("{{{}}}", states.join(",")));
@@ -40,7 +39,7 @@ pub async fn jobs(pool: &Sessions, filter: &JobFilter) -> Result<Vec<JobRow>> {
         .bind(filter.created_until.map(Micros::from))
         .bind(&filter.error)
         .bind(filter.before.map(|id| id.0))
-        .bind(rows::count(limit))
+        .bind(rows::count(filter.limit.unwrap_or(DEFAULT_PAGE)))
         .fetch_all(pool)
         .await
         .map_err(failed(doing))?;
@@ -49,7 +48,7 @@ pub async fn jobs(pool: &Sessions, filter: &JobFilter) -> Result<Vec<JobRow>> {
 
 pub async fn job(store: &PostgresStore, id: JobId) -> Result<Option<JobDetail>> {
     let doing = "reading a job";
-    let filter = JobFilter { ids: vec![id], limit: 1, ..JobFilter::default() };
+    let filter = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
     let Some(job) = jobs(&store.cold, &filter).await?.pop() else { return Ok(None) };
     let attempts = sqlx::query(
         "SELECT attempt, ending, worker, claimed_at, finished_at, ran_us, error, log
@@ -169,32 +168,6 @@ pub async fn queues(store: &PostgresStore) -> Result<Vec<QueueRow>> {
         }
     }
     Ok(queues)
-}
-
-pub async fn prune(store: &PostgresStore, rules: &PruneRules, limit: usize) -> Result<u64> {
-    let general = [
-        (JobState::Completed, rules.completed),
-        (JobState::Cancelled, rules.cancelled),
-        (JobState::Discarded, rules.discarded),
-    ];
-    let general = general.iter().map(|(state, keep)| ("", *state, *keep));
-    let by_kind = rules.by_kind.iter().map(|((kind, state), keep)| (kind.as_str(), *state, *keep));
-    let (mut kinds, mut states, mut keeps) = (Vec::new(), Vec::new(), Vec::new());
-    for (kind, state, keep) in general.chain(by_kind) {
-        kinds.push(kind);
-        states.push(state.name());
-        keeps.push(keep.map(micros));
-    }
-    let pruned: i64 = sqlx::query_scalar(include_str!("prune.sql"))
-        .bind(store.time())
-        .bind(rows::count(limit))
-        .bind(kinds)
-        .bind(states)
-        .bind(keeps)
-        .fetch_one(&store.cold)
-        .await
-        .map_err(failed("pruning finished jobs"))?;
-    Ok(pruned.unsigned_abs())
 }
 
 pub async fn append_audit(store: &PostgresStore, entry: &AuditEntry) -> Result<()> {

@@ -1,9 +1,16 @@
--- Queues with something to claim, not paused, one index probe per queue. Index: job_ready.
+-- Queues with something to claim, not paused, two index probes per queue. Index: job_ready, job_ready_by_tenant.
 WITH RECURSIVE q AS (
-    (SELECT queue FROM compline.job WHERE state = 'available' ORDER BY queue LIMIT 1)
+    SELECT least(
+        (SELECT queue FROM compline.job WHERE state = 'available' AND tenant IS NULL ORDER BY queue LIMIT 1),
+        (SELECT queue FROM compline.job WHERE state = 'available' AND tenant IS NOT NULL ORDER BY queue LIMIT 1)
+    ) AS queue
     UNION ALL
-    SELECT (SELECT j.queue FROM compline.job j WHERE j.state = 'available' AND j.queue > q.queue
-            ORDER BY j.queue LIMIT 1)
+    SELECT least(
+        (SELECT j.queue FROM compline.job j WHERE j.state = 'available' AND j.tenant IS NULL AND j.queue > q.queue
+         ORDER BY j.queue LIMIT 1),
+        (SELECT j.queue FROM compline.job j WHERE j.state = 'available' AND j.tenant IS NOT NULL AND j.queue > q.queue
+         ORDER BY j.queue LIMIT 1)
+    )
     FROM q WHERE q.queue IS NOT NULL
 )
 SELECT queue FROM q WHERE queue IS NOT NULL

@@ -3,7 +3,9 @@ UPDATE compline.job j
 SET args = $3::json, priority = $4::smallint, run_at = d.due, rank = d.due + ($4::smallint - 5) * interval '1 minute',
     tags = $6, metadata = $7::json,
     state = CASE WHEN j.state = 'waiting' THEN j.state
-                 WHEN d.due > c.now THEN 'scheduled' ELSE 'available' END
+                 WHEN d.due <= c.now THEN 'available'
+                 WHEN j.state = 'retryable' THEN j.state
+                 ELSE 'scheduled' END
 FROM (SELECT coalesce($1::timestamptz, now()) AS now) c
 CROSS JOIN LATERAL (
     -- A time in the past is now: it must not be a way to the front of the queue.

@@ -23,6 +23,12 @@ pub struct Micros(pub i64);
 impl Micros {
     /// Before every other time.
     pub const NEVER: Micros = Micros(i64::MIN);
+
+    /// When an id was given out, by the clock of whoever did: the first 48 bits of a UUIDv7 are milliseconds.
+    pub fn of_id(id: Uuid) -> Micros {
+        let ms = i64::try_from(id.as_u128() >> 80).unwrap_or(i64::MAX);
+        Micros(ms.saturating_mul(1_000).saturating_sub(EPOCH))
+    }
 }
 
 impl From<Timestamp> for Micros {

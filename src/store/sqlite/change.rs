@@ -1,5 +1,6 @@
 //! What people do to jobs: retry, cancel, discard.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobkit::JobId;
@@ -9,7 +10,7 @@ use sqlx::Row;
 use super::audit;
 use super::ending::{self, Ending, LINKS, Links};
 use super::insert::{KEYS_TAKE, hex_bytes};
-use super::read::{Order, Table, select};
+use super::read::{Table, select};
 use super::row::{RowExt, hex, hex_list};
 use super::writer::{Done, Tx};
 use crate::state::JobState;
@@ -44,7 +45,7 @@ pub(super) async fn change(
     Ok(changed)
 }
 
-/// The jobs that can take the change, oldest first, and those that were named and cannot.
+/// The jobs that can take the change, newest first, and those that were named and cannot.
 async fn candidates(
     tx: &mut Tx,
     filter: &JobFilter,
@@ -66,9 +67,9 @@ async fn candidates(
     // Jobs that were asked to stop already are found and then left out.
     let most = if named { filter.ids.len() } else { limit.saturating_add(asked.len()) };
     let filter = JobFilter { states, ..filter.clone() };
-    let mut found = select(tx, &filter, Table::Live, Order::OldestFirst, most).await?;
-    found.extend(select(tx, &filter, Table::Ended, Order::OldestFirst, most).await?);
-    found.sort_by_key(|job| job.id);
+    let mut found = select(tx, &filter, Table::Live, most).await?;
+    found.extend(select(tx, &filter, Table::Ended, most).await?);
+    found.sort_by_key(|job| Reverse(job.id));
     if !named {
         found.retain(|job| !asked.contains(&job.id));
         found.truncate(limit);
@@ -93,7 +94,7 @@ async fn existing(tx: &mut Tx, ids: &[JobId]) -> Done<BTreeSet<JobId>> {
     let filter = JobFilter { ids: ids.to_vec(), ..JobFilter::default() };
     let mut there = BTreeSet::new();
     for table in [Table::Live, Table::Ended] {
-        let jobs = select(tx, &filter, table, Order::OldestFirst, ids.len()).await?;
+        let jobs = select(tx, &filter, table, ids.len()).await?;
         there.extend(jobs.into_iter().map(|job| job.id));
     }
     Ok(there)

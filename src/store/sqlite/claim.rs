@@ -52,12 +52,13 @@ pub(super) async fn claim_fairly(
     worker: WorkerId,
     queue: String,
     limit: usize,
+    last_turn: String,
 ) -> Done<Vec<Claimed>> {
     // What was true when it was looked at need not be true any more.
     if !wants_fairness(tx, worker, &queue).await? {
         return Ok(Vec::new());
     }
-    let chosen = choose_fairly(tx, &queue, limit).await?;
+    let chosen = choose_fairly(tx, &queue, limit, last_turn).await?;
     let place: BTreeMap<JobId, usize> = chosen.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     let rows = sqlx::query(CLAIM_THESE).bind(worker.0).bind(now).bind(hex_list(chosen)).fetch_all(tx).await?;
     in_order(&rows, |id, _| place.get(&id).copied())
@@ -86,11 +87,13 @@ fn in_order<K: Ord>(rows: &[SqliteRow], key: impl Fn(JobId, i64) -> K) -> Done<V
     Ok(claimed.into_iter().map(|(_, job)| job).collect())
 }
 
-/// In turn over the tenants. How many jobs each of them has is not known beforehand, so as many are asked
+/// In turn over the tenants, from behind the one that had the last turn. How many jobs each of them has is not known beforehand, so as many are asked
 /// for as would do if all had enough, and more when that was too few.
-async fn choose_fairly(tx: &mut Tx, queue: &str, limit: usize) -> Done<Vec<JobId>> {
+async fn choose_fairly(tx: &mut Tx, queue: &str, limit: usize, last_turn: String) -> Done<Vec<JobId>> {
     let tenants: Vec<Option<String>> = sqlx::query(CLAIM_TENANTS)
         .bind(queue.to_owned())
+        .bind(last_turn)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&mut *tx)
         .await?
         .iter()

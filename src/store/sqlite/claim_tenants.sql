@@ -1,11 +1,29 @@
--- The tenants with a job to claim, those without one among them as null: one seek in job_ready per tenant.
-WITH RECURSIVE tenant (name) AS (
-    SELECT (SELECT min(tenant) FROM job WHERE queue = ?1 AND state = 'available' AND tenant >= '')
+-- The next ?3 tenants with a job to claim, behind ?2 who had the last turn, in a ring; those without one are null
+-- in it and stand first. One seek in job_ready per tenant.
+WITH RECURSIVE
+ahead (name) AS (
+    SELECT (SELECT min(tenant) FROM job WHERE queue = ?1 AND state = 'available' AND tenant > ?2)
     UNION ALL
-    SELECT (SELECT min(tenant) FROM job WHERE queue = ?1 AND state = 'available' AND tenant > tenant.name)
-    FROM tenant
-    WHERE tenant.name IS NOT NULL
+    SELECT (SELECT min(tenant) FROM job WHERE queue = ?1 AND state = 'available' AND tenant > ahead.name)
+    FROM ahead
+    WHERE ahead.name IS NOT NULL
+    LIMIT ?3
+),
+around (name) AS (
+    SELECT (SELECT min(tenant) FROM job WHERE queue = ?1 AND state = 'available' AND tenant > '' AND tenant <= ?2)
+    UNION ALL
+    SELECT (SELECT min(tenant) FROM job
+            WHERE queue = ?1 AND state = 'available' AND tenant > around.name AND tenant <= ?2)
+    FROM around
+    WHERE around.name IS NOT NULL
+    LIMIT ?3
 )
-SELECT name FROM tenant WHERE name IS NOT NULL
-UNION ALL
-SELECT NULL WHERE EXISTS (SELECT 1 FROM job WHERE queue = ?1 AND state = 'available' AND tenant IS NULL)
+SELECT name FROM (
+    SELECT 1 AS part, name FROM ahead WHERE name IS NOT NULL
+    UNION ALL
+    SELECT 2, NULL WHERE EXISTS (SELECT 1 FROM job WHERE queue = ?1 AND state = 'available' AND tenant IS NULL)
+    UNION ALL
+    SELECT 3, name FROM around WHERE name IS NOT NULL
+)
+ORDER BY part, name
+LIMIT ?3

@@ -9,7 +9,7 @@ use super::row::{RowExt, attempt_row, hex_list, job_row};
 use super::step;
 use super::writer::Done;
 use crate::state::JobState;
-use crate::store::{JobDetail, JobFilter, JobRow, QueueRow};
+use crate::store::{DEFAULT_PAGE, JobDetail, JobFilter, JobRow, QueueRow};
 
 pub(super) const JOB: &str = include_str!("job.sql");
 const ATTEMPTS: &str = include_str!("attempts.sql");
@@ -19,8 +19,6 @@ const JOBS_LIVE: &str = include_str!("jobs_live.sql");
 const JOBS_ENDED: &str = include_str!("jobs_ended.sql");
 const QUEUES: &str = include_str!("queues.sql");
 const QUEUES_KNOWN: &str = include_str!("queues_known.sql");
-
-const DEFAULT_LIMIT: usize = 100;
 
 pub(super) async fn job(connection: &mut SqliteConnection, id: JobId) -> Done<Option<JobDetail>> {
     let rows = sqlx::query(JOB).bind(id.0).fetch_all(&mut *connection).await?;
@@ -48,9 +46,9 @@ pub(super) async fn job(connection: &mut SqliteConnection, id: JobId) -> Done<Op
 
 /// Newest first, from both tables.
 pub(super) async fn jobs(connection: &mut SqliteConnection, filter: &JobFilter) -> Done<Vec<JobRow>> {
-    let limit = if filter.limit == 0 { DEFAULT_LIMIT } else { filter.limit };
-    let mut jobs = select(connection, filter, Table::Live, Order::NewestFirst, limit).await?;
-    jobs.extend(select(connection, filter, Table::Ended, Order::NewestFirst, limit).await?);
+    let limit = filter.limit.unwrap_or(DEFAULT_PAGE);
+    let mut jobs = select(connection, filter, Table::Live, limit).await?;
+    jobs.extend(select(connection, filter, Table::Ended, limit).await?);
     jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
     jobs.truncate(limit);
     Ok(jobs)
@@ -62,18 +60,11 @@ pub(super) enum Table {
     Ended,
 }
 
-#[derive(Clone, Copy)]
-pub(super) enum Order {
-    NewestFirst,
-    OldestFirst,
-}
-
-/// Only the conditions that were asked for are in the statement, so each can use the index it has.
+/// Newest first. Only the conditions that were asked for are in the statement, so each can use the index it has.
 pub(super) async fn select(
     connection: &mut SqliteConnection,
     filter: &JobFilter,
     table: Table,
-    order: Order,
     limit: usize,
 ) -> Done<Vec<JobRow>> {
     let here = |state: &JobState| state.is_final() == (table == Table::Ended);
@@ -120,10 +111,7 @@ pub(super) async fn select(
     if let Some(before) = filter.before {
         sql.push(" AND id < ").push_bind(before.0);
     }
-    sql.push(match order {
-        Order::NewestFirst => " ORDER BY id DESC LIMIT ",
-        Order::OldestFirst => " ORDER BY id LIMIT ",
-    });
+    sql.push(" ORDER BY id DESC LIMIT ");
     sql.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     sql.build().fetch_all(connection).await?.iter().map(job_row).collect()
 }

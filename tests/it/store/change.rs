@@ -17,7 +17,9 @@ promises![
     a_filter_changes_only_what_it_matches,
     a_filter_by_a_state_that_cannot_take_it_changes_nothing,
     an_empty_filter_means_everything_that_can_take_it,
-    no_more_than_the_limit_is_changed,
+    no_more_than_the_limit_is_changed_newest_first,
+    named_jobs_beyond_the_limit_are_left_and_not_refused,
+    a_limit_of_zero_changes_nothing,
 ];
 
 async fn a_dead_letter_runs_again_under_its_own_name(t: TestStore) {
@@ -216,12 +218,33 @@ async fn an_empty_filter_means_everything_that_can_take_it(t: TestStore) {
     assert_eq!(set(changed.ids), set([added[1], added[3]]));
 }
 
-async fn no_more_than_the_limit_is_changed(t: TestStore) {
+async fn named_jobs_beyond_the_limit_are_left_and_not_refused(t: TestStore) {
+    let added = t.add_many(3).await;
+    let filter = JobFilter { ids: added.clone(), ..JobFilter::default() };
+
+    let changed = t.store.change(&filter, Change::Cancel, &ada(), 2).await.unwrap();
+
+    assert_eq!((set(changed.ids), changed.refused), (set(added[1..].iter().copied()), vec![]));
+    assert_eq!(t.state(added[0]).await, JobState::Available);
+}
+
+async fn a_limit_of_zero_changes_nothing(t: TestStore) {
+    let id = t.add(|_| {}).await;
+
+    for limit in [None, Some(0), Some(9)] {
+        let filter = JobFilter { limit, ..JobFilter::default() };
+        let changed = t.store.change(&filter, Change::Cancel, &ada(), 0).await.unwrap();
+        assert_eq!(changed, Changed::default(), "{limit:?}");
+    }
+    assert_eq!(t.state(id).await, JobState::Available);
+}
+
+async fn no_more_than_the_limit_is_changed_newest_first(t: TestStore) {
     let added = t.add_many(5).await;
 
     let first = t.store.change(&JobFilter::default(), Change::Cancel, &ada(), 3).await.unwrap();
     let second = t.store.change(&JobFilter::default(), Change::Cancel, &ada(), 3).await.unwrap();
 
-    assert_eq!((first.ids.len(), second.ids.len()), (3, 2));
-    assert_eq!(set(first.ids.into_iter().chain(second.ids)), set(added));
+    assert_eq!(set(first.ids), set(added[2..].iter().copied()));
+    assert_eq!(set(second.ids), set(added[..2].iter().copied()));
 }

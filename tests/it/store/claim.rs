@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use compline::state::JobState;
-use compline::store::{AGEING, Fence};
+use compline::store::{AGEING, Fence, NewRow};
 use jobkit::{Clock, JobId, When};
 use serde_json::json;
 
@@ -17,6 +19,9 @@ promises![
     tenants_take_turns_however_many_jobs_one_of_them_has,
     jobs_without_a_tenant_count_as_one_tenant,
     a_tenant_with_few_jobs_leaves_its_turns_to_the_others,
+    small_claims_go_round_the_tenants_too,
+    every_tenant_has_its_turn_however_many_there_are,
+    whatever_there_is_is_claimed_before_a_claim_is_not_full,
     a_worker_that_was_declared_dead_claims_nothing,
     ready_queues_are_those_with_a_job_to_claim,
 ];
@@ -162,6 +167,53 @@ async fn a_tenant_with_few_jobs_leaves_its_turns_to_the_others(t: TestStore) {
 
     let wanted: Vec<_> = small.iter().chain(&big[..29]).copied().collect();
     assert_eq!(crate::support::store::set(ids(&claimed)), crate::support::store::set(wanted));
+}
+
+async fn small_claims_go_round_the_tenants_too(t: TestStore) {
+    let worker = t.worker().await;
+    let big = add_for(&t, Some("big"), 9).await;
+    let nobodys = add_for(&t, None, 2).await;
+    let small = add_for(&t, Some("small"), 1).await;
+
+    let mut claimed = Vec::new();
+    for _ in 0..6 {
+        claimed.push(t.claim_one(worker).await.id);
+    }
+
+    assert_eq!(claimed, [big[0], small[0], nobodys[0], big[1], nobodys[1], big[2]]);
+}
+
+async fn every_tenant_has_its_turn_however_many_there_are(t: TestStore) {
+    let worker = t.worker().await;
+    let rows: Vec<_> =
+        (0..150).map(|n| NewRow { tenant: Some(format!("tenant-{}", n % 50)), ..t.row() }).collect();
+    t.insert(&rows).await;
+
+    // Seven claims of seven have served all but one of them.
+    for round in 0..3 {
+        let mut turns = BTreeMap::<String, usize>::new();
+        for limit in [7, 7, 7, 7, 7, 7, 7, 1] {
+            for job in t.claim(worker, limit).await {
+                *turns.entry(job.tenant.unwrap()).or_default() += 1;
+            }
+        }
+        assert_eq!((turns.len(), turns.values().max()), (50, Some(&1)), "round {round}: {turns:?}");
+    }
+}
+
+async fn whatever_there_is_is_claimed_before_a_claim_is_not_full(t: TestStore) {
+    let worker = t.worker().await;
+    let mut added = Vec::new();
+    for (tenant, count) in [(Some("a"), 40), (None, 3), (Some("b"), 1), (Some("c"), 7)] {
+        added.extend(add_for(&t, tenant, count).await);
+    }
+    // Whoever had the last turn.
+    t.claim(worker, 2).await;
+
+    let claimed = t.claim(worker, 100).await;
+
+    assert_eq!(claimed.len(), added.len() - 2);
+    assert_eq!(t.claim(worker, 100).await, []);
 }
 
 async fn a_worker_that_was_declared_dead_claims_nothing(t: TestStore) {

@@ -15,6 +15,7 @@ promises![
     answers_stand_in_the_order_of_the_rows,
     a_batch_with_a_row_that_cannot_be_leaves_nothing_behind,
     thousands_of_rows_are_one_batch,
+    megabytes_in_one_batch_arrive_whole,
     an_empty_batch_is_no_error,
 ];
 
@@ -108,6 +109,17 @@ async fn thousands_of_rows_are_one_batch(t: TestStore) {
 
     assert_eq!(ids(&t.claim(worker, 10_000).await), added);
     assert_eq!(t.store.audit_after(0, 10).await.unwrap().len(), 1);
+}
+
+async fn megabytes_in_one_batch_arrive_whole(t: TestStore) {
+    let args = |n: usize| format!("{{\"text\":\"{}\"}}", "x".repeat(n * 300));
+    let rows: Vec<_> = (0..150).map(|n| NewRow { args: args(n), ..t.row() }).collect();
+
+    let added = t.insert(&rows).await;
+
+    for n in [0, 42, 149] {
+        assert_eq!(t.job(added[n].id).await.job.args, args(n));
+    }
 }
 
 async fn an_empty_batch_is_no_error(t: TestStore) {

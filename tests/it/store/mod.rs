@@ -9,6 +9,7 @@ mod enqueue;
 mod finish;
 mod gate;
 mod lease;
+mod life;
 mod postgres;
 mod prune;
 mod reading;

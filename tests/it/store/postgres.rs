@@ -1,10 +1,12 @@
 //! What only the store on PostgreSQL promises.
 
-use compline::store::{KindRow, Store};
+use compline::store::{Change, JobFilter, KindRow, Release, Store, StoreError};
+use jobkit::OnConflict;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::support::postgres;
+use crate::support::store::{TestStore, ada, unique};
 
 /// PostgreSQL looks for tables first in the schema that is called like the user.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,7 +44,7 @@ async fn every_hot_statement_uses_an_index() {
     sqlx::raw_sql(session).execute(&mut connection).await.unwrap();
     for (name, sql, parameters) in [
         ("claim", include_str!("../../../src/store/postgres/claim.sql"), 6),
-        ("claim_fair", include_str!("../../../src/store/postgres/claim_fair.sql"), 4),
+        ("claim_fair", include_str!("../../../src/store/postgres/claim_fair.sql"), 5),
         ("claim_look", include_str!("../../../src/store/postgres/claim_look.sql"), 1),
         ("finish", include_str!("../../../src/store/postgres/finish.sql"), 6),
         ("end", include_str!("../../../src/store/postgres/end.sql"), 9),
@@ -57,6 +59,7 @@ async fn every_hot_statement_uses_an_index() {
         ("save_progress", include_str!("../../../src/store/postgres/save_progress.sql"), 7),
         ("take_key", include_str!("../../../src/store/postgres/take_key.sql"), 5),
         ("replace", include_str!("../../../src/store/postgres/replace.sql"), 8),
+        ("prune", include_str!("../../../src/store/postgres/prune.sql"), 8),
         ("retry_live", include_str!("../../../src/store/postgres/retry_live.sql"), 2),
         ("retry_ended", include_str!("../../../src/store/postgres/retry_ended.sql"), 2),
     ] {
@@ -148,4 +151,38 @@ async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
         let problem = sqlx::query(forbidden).execute(&mut app).await.unwrap_err().to_string();
         assert!(problem.contains("permission denied"), "{forbidden}: {problem}");
     }
+}
+
+/// Whoever keeps a transaction open holds up those who need what it has, and nobody else; they hear of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_open_transaction_holds_makes_others_busy_and_leaves_nothing_half_done() {
+    let t = TestStore::postgres().await;
+    let parent = t.add(|_| {}).await;
+    let mut held = t.row();
+    held.unique = unique(1, Release::AtEnd, OnConflict::ReturnExisting);
+    held.after = vec![parent];
+    let mut mine = t.connection().await;
+    mine.run("BEGIN").await;
+    t.store.insert_in(mine.transaction(), std::slice::from_ref(&held), &ada()).await.unwrap();
+    let (plain, mut same_key, mut same_parent) = (t.row(), t.row(), t.row());
+    same_key.unique = held.unique.clone();
+    same_parent.after = vec![parent];
+    let the_parent = JobFilter { ids: vec![parent], ..JobFilter::default() };
+
+    let (key, child, cancelled) = tokio::join!(
+        async { t.store.insert(&[plain.clone(), same_key.clone()], &ada()).await.map(drop) },
+        async { t.store.insert(&[same_parent.clone()], &ada()).await.map(drop) },
+        async { t.store.change(&the_parent, Change::Cancel, &ada(), 1).await.map(drop) },
+    );
+
+    for answer in [key, child, cancelled] {
+        assert!(matches!(answer, Err(StoreError::Busy { .. })), "{answer:?}");
+    }
+    for row in [&plain, &same_key, &same_parent] {
+        assert_eq!(t.store.job(row.id).await.unwrap(), None);
+    }
+    mine.run("COMMIT").await;
+    let answers = t.insert(&[plain.clone(), same_key, same_parent]).await;
+    assert_eq!(answers.iter().map(|row| row.duplicate).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!((answers[0].id, answers[1].id), (plain.id, held.id));
 }

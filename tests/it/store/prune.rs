@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use compline::state::JobState;
-use compline::store::PruneRules;
+use compline::store::{JobFilter, PruneRules};
 use jobkit::Progress;
 
 use crate::support::store::{TestStore, completed, discarded, named, promises, retry, seconds, set, step};
@@ -12,6 +12,8 @@ promises![
     a_kinds_own_rule_goes_before_the_general_one,
     without_a_rule_everything_is_kept,
     no_more_than_the_limit_is_deleted_oldest_first,
+    what_was_kept_goes_when_its_time_has_come,
+    new_rules_hold_for_what_the_old_ones_kept,
     everything_that_belongs_to_a_job_goes_with_it,
     what_was_pruned_is_named_in_the_audit_log,
 ];
@@ -80,6 +82,54 @@ async fn without_a_rule_everything_is_kept(t: TestStore) {
     assert_eq!(t.store.prune(&PruneRules::default(), 100).await.unwrap(), 0);
 
     assert_eq!(t.state(id).await, JobState::Completed);
+}
+
+async fn what_was_kept_goes_when_its_time_has_come(t: TestStore) {
+    let worker = t.worker().await;
+    let late = t.add(|row| row.queue = "slow".into()).await;
+    let mut ended = Vec::new();
+    for kind in ["keep.ever", "short", "long"] {
+        ended.push(t.add(|row| row.kind = kind.into()).await);
+        t.run(worker, completed()).await;
+    }
+    let rule = |kind: &str, keep| ((kind.to_string(), JobState::Completed), keep);
+    let by_kind = BTreeMap::from([rule("keep.ever", None), rule("short", Some(seconds(10)))]);
+    let rules = PruneRules { by_kind, ..completed_after(100) };
+
+    let mut left = Vec::new();
+    for wait in [0, 11, 20, 90, 20] {
+        t.clock.advance(seconds(wait));
+        if wait == 20 && t.state(late).await == JobState::Available {
+            // Enqueued before all of them, and behind them in its end.
+            let job = t.store.claim(worker, "slow", 1).await.unwrap().remove(0);
+            t.finish(worker, &job, completed()).await;
+        }
+        t.store.prune(&rules, 100).await.unwrap();
+        let all = t.store.jobs(&JobFilter::default()).await.unwrap();
+        left.push(set(all.into_iter().map(|job| job.id)));
+    }
+
+    let [ever, short, long] = ended[..] else { panic!("three: {ended:?}") };
+    let wanted = [
+        set([late, ever, short, long]),
+        set([late, ever, long]),
+        set([late, ever, long]),
+        set([late, ever]),
+        set([ever]),
+    ];
+    assert_eq!(left, wanted);
+}
+
+async fn new_rules_hold_for_what_the_old_ones_kept(t: TestStore) {
+    let worker = t.worker().await;
+    t.add(|_| {}).await;
+    let id = t.run(worker, completed()).await;
+    t.clock.advance(seconds(50));
+    assert_eq!(t.store.prune(&completed_after(100), 10).await.unwrap(), 0);
+
+    assert_eq!(t.store.prune(&completed_after(10), 10).await.unwrap(), 1);
+
+    assert_eq!(t.store.job(id).await.unwrap(), None);
 }
 
 async fn no_more_than_the_limit_is_deleted_oldest_first(t: TestStore) {

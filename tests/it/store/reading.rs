@@ -10,6 +10,7 @@ use crate::support::store::{TestStore, ada, completed, promises, retry, seconds}
 promises![
     a_job_that_is_not_there_is_none,
     jobs_are_listed_newest_first_alive_and_ended_together,
+    a_page_is_a_hundred_unless_somebody_says_and_zero_is_none,
     a_cursor_goes_on_where_the_page_ended,
     every_condition_narrows_the_list,
     queues_are_listed_with_what_is_in_them,
@@ -37,6 +38,15 @@ async fn jobs_are_listed_newest_first_alive_and_ended_together(t: TestStore) {
     assert_eq!(listed(&t, JobFilter::default()).await, added);
 }
 
+async fn a_page_is_a_hundred_unless_somebody_says_and_zero_is_none(t: TestStore) {
+    t.add_many(101).await;
+
+    for (limit, wanted) in [(None, 100), (Some(101), 101), (Some(0), 0)] {
+        let found = listed(&t, JobFilter { limit, ..JobFilter::default() }).await;
+        assert_eq!(found.len(), wanted, "{limit:?}");
+    }
+}
+
 async fn a_cursor_goes_on_where_the_page_ended(t: TestStore) {
     let worker = t.worker().await;
     let mut added = t.add_many(5).await;
@@ -45,7 +55,7 @@ async fn a_cursor_goes_on_where_the_page_ended(t: TestStore) {
     }
     added.reverse();
 
-    let first = listed(&t, JobFilter { limit: 2, ..JobFilter::default() }).await;
+    let first = listed(&t, JobFilter { limit: Some(2), ..JobFilter::default() }).await;
     let rest = listed(&t, JobFilter { before: Some(first[1]), ..JobFilter::default() }).await;
 
     assert_eq!((first.as_slice(), rest.as_slice()), (&added[..2], &added[2..]));

@@ -21,6 +21,7 @@ promises![
     the_end_of_an_old_holder_does_not_free_a_key_that_was_taken_over,
     replacing_gives_the_waiting_job_the_newer_wish,
     replacing_may_put_a_job_off_or_bring_it_forward,
+    what_waits_for_its_next_attempt_stays_retryable_when_it_is_put_off,
     a_running_job_is_not_replaced,
     a_later_row_of_the_batch_replaces_an_earlier_one,
     a_job_cancelled_by_a_person_frees_its_key,
@@ -178,6 +179,20 @@ async fn replacing_may_put_a_job_off_or_bring_it_forward(t: TestStore) {
     add(&t, 1, AtEnd, Replace).await;
 
     assert_eq!(t.claim_one(worker).await.id, id);
+}
+
+async fn what_waits_for_its_next_attempt_stays_retryable_when_it_is_put_off(t: TestStore) {
+    let worker = t.worker().await;
+    let id = first(&t, AtEnd).await;
+    t.run(worker, retry(5)).await;
+    let mut later = t.row();
+    later.unique = unique(1, AtEnd, Replace);
+    later.when = When::After(seconds(60));
+
+    t.insert(&[later]).await;
+
+    let job = t.job(id).await.job;
+    assert_eq!((job.state, job.run_at), (JobState::Retryable, t.clock.now() + seconds(60)));
 }
 
 async fn a_running_job_is_not_replaced(t: TestStore) {

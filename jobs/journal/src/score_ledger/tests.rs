@@ -8,10 +8,14 @@ use tempfile::TempDir;
 use super::*;
 use crate::sample::{self, SampleParams};
 
-/// A folder with a small ledger, and the job that writes its results below it.
+/// A folder for a small ledger, and the job that reads it and writes its results below it.
 fn world() -> (ScoreLedger, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (ScoreLedger::new(Config { out_dir: folder.path().join("out") }), folder)
+    (job(folder.path(), folder.path()), folder)
+}
+
+fn job(results: &Path, ledgers: &Path) -> ScoreLedger {
+    ScoreLedger::new(Config { out_dir: results.join("out"), roots: vec![ledgers.into()] })
 }
 
 fn ledger(folder: &Path) -> ScoreLedgerArgs {
@@ -73,8 +77,12 @@ async fn two_jobs_on_one_file_find_the_same_scores() {
 
 #[tokio::test]
 async fn a_crash_at_any_step_leaves_whole_files_and_the_same_scores() {
-    let (_, ledger_folder) = world();
-    let args = ledger(ledger_folder.path());
+    let ledgers = tempfile::tempdir().unwrap();
+    let args = ledger(ledgers.path());
+    let world = || {
+        let folder = tempfile::tempdir().unwrap();
+        (job(folder.path(), ledgers.path()), folder)
+    };
     let expected = summary(&testing::run(&world().0, &args).await.unwrap());
 
     let tried = testing::crash_at_every_step(&args, world, |outcome, folder| {
@@ -147,6 +155,24 @@ async fn a_file_that_will_never_do_is_a_permanent_failure() {
         assert!(matches!(failure, Failure::Permanent(_)), "{failure}");
         assert!(failure.to_string().contains(&*path.to_string_lossy()), "{failure}");
     }
+}
+
+#[tokio::test]
+async fn a_file_outside_the_roots_is_neither_read_nor_written_and_the_field_is_named() {
+    let (job, folder) = world();
+    let (_, elsewhere) = world();
+    let foreign = ledger(elsewhere.path());
+    let into_foreign =
+        ScoreLedgerArgs { out_dir: Some(elsewhere.path().join("new")), ..ledger(folder.path()) };
+
+    for (args, field) in [(foreign, "path: "), (into_foreign, "out_dir: ")] {
+        let failure = testing::run(&job, &args).await.unwrap_err();
+
+        assert!(matches!(failure, Failure::Permanent(_)), "{failure}");
+        assert!(failure.to_string().starts_with(field), "{failure}");
+        assert!(failure.to_string().contains("journal.roots"), "{failure}");
+    }
+    assert!(!elsewhere.path().join("new").exists());
 }
 
 #[tokio::test]

@@ -1,0 +1,86 @@
+//! Which files a job may touch: those below folders that the operator has named.
+//!
+//! Who may enqueue a job names its files, and the worker opens them with the worker's rights. Without these
+//! bounds the right to enqueue would be the right to read whatever the worker can read.
+
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path, PathBuf};
+
+use crate::stages::ScoreError;
+
+/// The path without symbolic links and `..`, if it lies below one of the folders. It need not exist.
+pub fn within(field: &'static str, path: &Path, folders: &[PathBuf]) -> Result<PathBuf, ScoreError> {
+    let failed = |cause| ScoreError::Open { path: path.into(), cause };
+    let real = resolve(path).map_err(failed)?;
+    // A folder that is not there bounds nothing.
+    match folders
+        .iter()
+        .filter_map(|folder| folder.canonicalize().ok())
+        .any(|folder| real.starts_with(folder))
+    {
+        true => Ok(real),
+        false => Err(ScoreError::Outside { field, path: path.into() }),
+    }
+}
+
+/// What exists of the path is asked of the file system; what does not, a folder of results say, is taken as it
+/// is written, and may not go up again.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    for existing in path.ancestors() {
+        let mut real = match existing.canonicalize() {
+            Ok(real) => real,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+            Err(error) => return Err(error),
+        };
+        let rest = path.strip_prefix(existing).unwrap_or(Path::new(""));
+        if !rest.components().all(|part| matches!(part, Component::Normal(_))) {
+            break;
+        }
+        real.extend(rest);
+        return Ok(real);
+    }
+    Err(ErrorKind::NotFound.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_what_lies_below_a_root_is_within_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for place in ["root/deep", "root-beside", "elsewhere"] {
+            fs::create_dir_all(at(place)).unwrap();
+        }
+        for file in ["root/a", "root/deep/b", "root-beside/c", "elsewhere/d"] {
+            fs::write(at(file), "").unwrap();
+        }
+        symlink(at("elsewhere/d"), at("root/link")).unwrap();
+        symlink(at("elsewhere"), at("root/folder")).unwrap();
+        symlink(at("root"), at("alias")).unwrap();
+        let roots = [at("missing"), at("alias")];
+
+        for (path, is_within) in [
+            ("root/a", true),
+            ("alias/deep/b", true),
+            ("root/deep/../a", true),
+            ("root/not/there/yet", true),
+            ("root-beside/c", false),
+            ("elsewhere/d", false),
+            ("root/../elsewhere/d", false),
+            ("root/link", false),
+            ("root/folder/d", false),
+            ("root/folder/not/there", false),
+            ("root/not/../../elsewhere/d", false),
+            ("missing/a", false),
+        ] {
+            assert_eq!(within("path", &at(path), &roots).is_ok(), is_within, "{path}");
+        }
+        assert!(within("path", &at("root/a"), &[]).is_err());
+    }
+}
