@@ -384,7 +384,7 @@ impl PostgresStore {
             .fetch_one(&self.hot)
             .await
             .map_err(failed(doing))?;
-        let next: Option<i64> = sqlx::query_scalar(include_str!("postgres/next_due.sql"))
+        let next: Option<i64> = sqlx::query_scalar(include_str!("postgres/stage_next.sql"))
             .bind(self.time())
             .fetch_optional(&self.hot)
             .await

@@ -55,11 +55,6 @@ const NO_TWIN: &[(&str, Option<&str>, &str)] = &[
         "plain successes are worth a statement of their own only here",
     ),
     ("src/store/postgres/insert_one.sql", Some("insert"), "SQLite inserts row by row in any case"),
-    ("src/store/postgres/next_due.sql", Some("stage_next"), "to be renamed"),
-    ("src/store/postgres/release.sql", Some("requeue"), "to be renamed"),
-    ("src/store/postgres/retry_ended.sql", Some("revive"), "to be renamed"),
-    ("src/store/postgres/settle_children.sql", Some("free"), "to be renamed"),
-    ("src/store/postgres/take_key.sql", Some("keys_take"), "to be renamed"),
 ];
 
 const LONGEST_FILE: usize = 600;
@@ -553,7 +548,7 @@ fn a_store_without_its_twin_is_caught() {
     let twins = [("src/store/sqlite/prune_steps.sql", ""), ("src/store/postgres/prune.sql", "")];
     allowed(rule, &twins);
     caught(rule, &[twins[0], twins[1], ("src/store/postgres/claim.sql", "")], "claim.sql");
-    caught(rule, &[("src/store/postgres/release.sql", "")], "requeue is gone");
+    caught(rule, &[("src/store/postgres/insert_one.sql", "")], "insert is gone");
     let renumbered = [("migrations/sqlite/0002_audit.sql", ""), ("migrations/postgres/0003_audit.sql", "")];
     assert_eq!(rule(&Tree::of(&renumbered)).len(), 2);
     allowed(rule, &[("migrations/postgres/0003_enqueue.sql", "")]);

@@ -137,7 +137,7 @@ async fn retry(
         }
     }
     for (sql, ids) in
-        [(include_str!("retry_ended.sql"), uuids(&free)), (include_str!("retry_live.sql"), uuids(ids))]
+        [(include_str!("revive.sql"), uuids(&free)), (include_str!("retry_live.sql"), uuids(ids))]
     {
         let rows = sqlx::query(sql).bind(time).bind(ids).fetch_all(&mut *tx).await.map_err(failed(DOING))?;
         changed.ids.extend(rows.iter().map(|row| JobId(row.get(0))));
@@ -312,7 +312,7 @@ pub async fn settle(
         }
         let (children, counts): (Vec<_>, Vec<_>) =
             freed.into_iter().filter(|(child, _)| !doomed.contains_key(child)).unzip();
-        let rows = sqlx::query(include_str!("settle_children.sql"))
+        let rows = sqlx::query(include_str!("free.sql"))
             .bind(time)
             .bind(children)
             .bind(counts)

@@ -181,7 +181,7 @@ async fn release(
         _ => "scheduled",
     };
     let uncount = |report: &&Report| i16::from(!matches!(report.end, End::Retry { .. }));
-    let rows = sqlx::query(include_str!("release.sql"))
+    let rows = sqlx::query(include_str!("requeue.sql"))
         .bind(store.time())
         .bind(worker.0)
         .bind(ids(reports))

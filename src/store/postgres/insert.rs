@@ -194,7 +194,7 @@ pub async fn take_key(
         Release::At(at) => Some(Micros::from(at)),
         Release::AtEnd | Release::UnlessCompleted => None,
     };
-    let taken = sqlx::query(include_str!("take_key.sql"))
+    let taken = sqlx::query(include_str!("keys_take.sql"))
         .bind(time)
         .bind(key)
         .bind(job.0)
