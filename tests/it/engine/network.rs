@@ -47,6 +47,9 @@ async fn a_network_that_swallows_packets_loses_nothing_and_doubles_nothing() {
         engine.until_state(*id, JobState::Running).await;
     }
 
+    // A pool of connections that are all there, and will all be dead.
+    futures::future::try_join_all((0..32).map(|_| store.ready_queues())).await.unwrap();
+
     proxy.swallow();
     ids.extend(add(&engine, 20, r#"{"act":"succeed"}"#).await);
     engine.scene.gate.add_permits(100);
