@@ -77,9 +77,7 @@ impl ScoreLedger {
             path: within("path", &args.path, roots)?,
             out_dir: match &args.out_dir {
                 None => out_dir.join(job.id.to_string()),
-                Some(asked) => {
-                    within("out_dir", asked, &[roots.as_slice(), std::slice::from_ref(out_dir)].concat())?
-                }
+                Some(asked) => within("out_dir", asked, roots.iter().chain([out_dir]))?,
             },
             tag: RunTag { run: job.id.to_string(), attempt: job.attempt },
         })
