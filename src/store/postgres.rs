@@ -96,11 +96,9 @@ impl PostgresStore {
             .statement_cache_capacity(256)
             .options(WHEN_WE_ARE_GONE);
         let pool = |most: u32, options_of_session: &[(&str, &str)]| {
-            let pool = PgPoolOptions::new()
-                .max_connections(most)
-                .acquire_timeout(options.acquire_timeout)
-                .test_before_acquire(false);
-            Sessions::lazy(pool, base.clone().options(options_of_session.iter().copied()))
+            let pool =
+                PgPoolOptions::new().acquire_timeout(options.acquire_timeout).test_before_acquire(false);
+            Sessions::lazy(most, pool, base.clone().options(options_of_session.iter().copied()))
         };
         // One plan, made once: index look-ups per row. Statistics that are stale by a million rows would
         // otherwise turn a claim into a scan, and planning costs as much as claiming one job.
@@ -369,7 +367,9 @@ impl PostgresStore {
         // round trips.
         if insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY {
             let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
-            return insert::insert_and_wake(&mut connection, self.time(), rows, by).await;
+            let inserted = insert::insert_and_wake(&mut connection, self.time(), rows, by).await?;
+            connection.keep();
+            return Ok(inserted);
         }
         let inserted = contention::patiently(doing, || insert::insert_once(self, rows, by).boxed()).await?;
         self.tell_of(rows).await;
@@ -425,7 +425,9 @@ impl PostgresStore {
         let doing = "waking workers";
         let told = async {
             let mut session = self.claims.acquire().await.map_err(failed(doing))?;
-            wake::tell(&mut session, news).await
+            wake::tell(&mut session, news).await?;
+            session.keep();
+            Ok(())
         };
         self.answered(doing, told).await
     }

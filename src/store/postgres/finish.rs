@@ -26,6 +26,7 @@ pub async fn finish(store: &PostgresStore, worker: WorkerId, reports: &[Report])
     let mut tx = session.begin().await.map_err(failed(DOING))?;
     let answer = batch.record(store, &mut tx, worker).await?;
     tx.commit().await.map_err(failed(DOING))?;
+    session.keep();
     Ok(answer)
 }
 

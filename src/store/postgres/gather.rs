@@ -17,7 +17,7 @@ pub struct Gather {
 
 #[derive(Default)]
 struct State {
-    under_way: usize,
+    under_way: bool,
     waiting: Vec<Waiting>,
 }
 
@@ -26,9 +26,6 @@ struct Waiting {
     by: Actor,
     answer: oneshot::Sender<Result<Vec<Inserted>>>,
 }
-
-/// While one statement waits for the disk, the next can be at work.
-const LANES: usize = 2;
 
 /// More in one statement makes everybody in it wait longer than it saves.
 const MOST_AT_ONCE: usize = 500;
@@ -42,11 +39,11 @@ impl Gather {
         let answer = {
             let mut state = self.lock();
             match state.under_way {
-                ..LANES => {
-                    state.under_way += 1;
+                false => {
+                    state.under_way = true;
                     None
                 }
-                _ => {
+                true => {
                     let (sender, answer) = oneshot::channel();
                     state.waiting.push(Waiting { rows: rows.to_vec(), by: by.clone(), answer: sender });
                     Some(answer)
@@ -73,7 +70,7 @@ impl Drop for Next {
         let Some(store) = self.0.upgrade() else { return };
         let mut state = store.gather.lock();
         if state.waiting.is_empty() {
-            state.under_way -= 1;
+            state.under_way = false;
             return;
         }
         drop(state);
@@ -86,7 +83,7 @@ async fn pump(store: &PostgresStore) {
         let mut group = {
             let mut state = store.gather.lock();
             if state.waiting.is_empty() {
-                state.under_way -= 1;
+                state.under_way = false;
                 return;
             }
             let most = state.waiting.len().min(MOST_AT_ONCE);

@@ -341,6 +341,7 @@ pub async fn insert_once(store: &PostgresStore, rows: &[NewRow], by: &Actor) -> 
     let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
     let inserted = insert(&mut tx, store.time(), rows, by).await?;
     tx.commit().await.map_err(failed(DOING))?;
+    session.keep();
     Ok(inserted)
 }
 
@@ -375,6 +376,7 @@ pub async fn spawn(
     let step = StepRecord { result: Some(serde_json::json!(ids)), ..step.clone() };
     lease::save_step_on(&mut tx, held, &step).await?;
     tx.commit().await.map_err(failed(DOING))?;
+    session.keep();
     Ok(ids)
 }
 

@@ -336,8 +336,10 @@ pub async fn give_back_unheld(store: &PostgresStore, worker: WorkerId, held: &[J
 }
 
 pub async fn save_step(store: &PostgresStore, held: Held, step: &StepRecord) -> Result<()> {
-    let mut connection = store.hot.acquire().await.map_err(failed("storing a step"))?;
-    save_step_on(&mut connection, held, step).await
+    let mut session = store.hot.acquire().await.map_err(failed("storing a step"))?;
+    save_step_on(&mut session, held, step).await?;
+    session.keep();
+    Ok(())
 }
 
 pub async fn save_step_on(connection: &mut PgConnection, held: Held, step: &StepRecord) -> Result<()> {

@@ -5,8 +5,13 @@
 //! gives a call up leaves a connection in the middle of it. The driver takes such a connection back to its
 //! pool by waiting for what is still to come, for ever; [`Session`] waits a moment and then closes it, which
 //! makes room in the pool for a new one.
+//!
+//! The driver asks every connection that comes back whether it is well, a round trip on top of each
+//! statement. One whose statement has just been answered is well ([`Session::keep`]): it waits here, at the
+//! door of the pool, for the next who comes.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -17,55 +22,125 @@ use sqlx::postgres::{
     PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo,
 };
 use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::store::{Result, StoreError};
 
 /// Between two machines of one site an answer that is not there by now will not come.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
+/// A server's session grows with what it has cached, so after so many statements it is the pool's turn to see
+/// whether it has grown old.
+const MOST_USES: u32 = 10_000;
+
 /// A pool, and an executor as the driver's own is.
+#[derive(Debug, Clone)]
+pub struct Sessions(Arc<Door>);
+
 #[derive(Debug)]
-pub struct Sessions(PgPool);
+struct Door {
+    pool: PgPool,
+    waiting: Mutex<Vec<Kept>>,
+    /// One for each connection that there may be: whoever has one finds a connection or may open one.
+    places: Arc<Semaphore>,
+    acquire_timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Kept {
+    connection: PoolConnection<Postgres>,
+    uses: u32,
+}
+
+impl Door {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Sessions {
     /// Connects when somebody asks for a session.
-    pub fn lazy(pool: PgPoolOptions, connect: PgConnectOptions) -> Self {
-        Self(pool.connect_lazy_with(connect))
+    pub fn lazy(most: u32, pool: PgPoolOptions, connect: PgConnectOptions) -> Self {
+        let pool = pool.max_connections(most);
+        let acquire_timeout = pool.get_acquire_timeout();
+        Self(Arc::new(Door {
+            pool: pool.connect_lazy_with(connect),
+            waiting: Mutex::default(),
+            places: Arc::new(Semaphore::new(most as usize)),
+            acquire_timeout,
+        }))
     }
 
     pub async fn acquire(&self) -> sqlx::Result<Session> {
-        self.0.acquire().await.map(Session)
+        let place = self.0.places.clone().acquire_owned();
+        let place = tokio::time::timeout(self.0.acquire_timeout, place)
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)?
+            .map_err(|_| sqlx::Error::PoolClosed)?;
+        let waiting = self.0.waiting().pop();
+        let kept = match waiting {
+            Some(kept) => kept,
+            None => Kept { connection: self.0.pool.acquire().await?, uses: 0 },
+        };
+        Ok(Session { kept: Some(kept), door: self.clone(), place: Some(place) })
     }
 
     pub async fn close(&self) {
-        self.0.close().await;
+        self.0.places.close();
+        self.0.waiting().clear();
+        self.0.pool.close().await;
     }
 }
 
 /// A connection until it is dropped.
-pub struct Session(PoolConnection<Postgres>);
+pub struct Session {
+    kept: Option<Kept>,
+    door: Sessions,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Session {
+    /// Everything that was asked has been answered: the connection is as good as it was.
+    pub fn keep(mut self) {
+        if let Some(mut kept) = self.kept.take_if(|kept| kept.uses < MOST_USES) {
+            kept.uses += 1;
+            // Under the lock, or a connection comes to wait at a door that has just been closed.
+            let mut waiting = self.door.0.waiting();
+            if !self.door.0.places.is_closed() {
+                waiting.push(kept);
+            }
+        }
+    }
+}
 
 impl Deref for Session {
     type Target = PgConnection;
 
+    #[expect(clippy::expect_used, reason = "it is there until the session is kept or dropped")]
     fn deref(&self) -> &PgConnection {
-        &self.0
+        &self.kept.as_ref().expect("a session has its connection").connection
     }
 }
 
 impl DerefMut for Session {
+    #[expect(clippy::expect_used, reason = "it is there until the session is kept or dropped")]
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
+        &mut self.kept.as_mut().expect("a session has its connection").connection
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
+        let Some(mut kept) = self.kept.take() else { return };
         // What the driver does with a connection that is dropped, with a limit: when that is over, the future
-        // is dropped, and the connection and its place in the pool with it.
-        let back = self.0.return_to_pool();
+        // is dropped, and the connection and its place with it.
+        let back = kept.connection.return_to_pool();
+        let place = self.place.take();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(tokio::time::timeout(LAST_WORD, back));
+            runtime.spawn(async move {
+                let _ = tokio::time::timeout(LAST_WORD, back).await;
+                drop(place);
+            });
         }
     }
 }
@@ -81,7 +156,9 @@ impl<'c> Executor<'c> for &'c Sessions {
     {
         let all = async move {
             let mut session = self.acquire().await?;
-            session.fetch_many(query).try_collect::<Vec<_>>().await
+            let all = session.fetch_many(query).try_collect::<Vec<_>>().await?;
+            session.keep();
+            Ok(all)
         };
         all.map_ok(|all| stream::iter(all.into_iter().map(Ok))).try_flatten_stream().boxed()
     }
@@ -91,7 +168,13 @@ impl<'c> Executor<'c> for &'c Sessions {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        async move { self.acquire().await?.fetch_optional(query).await }.boxed()
+        async move {
+            let mut session = self.acquire().await?;
+            let row = session.fetch_optional(query).await?;
+            session.keep();
+            Ok(row)
+        }
+        .boxed()
     }
 
     fn prepare_with<'e>(
