@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use compline::adapters::artifacts::DirArtifacts;
 use compline::app::{App, Parts, Upkeep};
-use compline::state::JobState;
 use compline::store::postgres::{PgOptions, PostgresStore};
 use compline::store::sqlite::SqliteStore;
-use compline::store::{Actor, JobFilter, Store};
+use compline::store::{Actor, Store};
 use compline::worker::fetcher::FetchOptions;
 use compline::worker::{Until, WorkerOptions};
 use jobkit::{Clock, Ctx, Failure, Job, NewJob, Outcome, Registry};
@@ -52,7 +51,6 @@ async fn run(args: &[String], tuned: bool) -> Result<()> {
             say(&json!({ "enqueued_ns": enqueued }))
         }
         ["pickup-in-process", url, n, seed] => pickup_in_process(url, n.parse()?, seed.parse()?, tuned).await,
-        ["count", url] => count(url).await,
         _ => Err("see benches/queue/README.md for the commands".into()),
     }
 }
@@ -307,14 +305,4 @@ async fn pickup_in_process(url: &str, n: u64, seed: u32, tuned: bool) -> Result<
     let started = seen.started.lock().map_err(|_| "poisoned")?.clone();
     let enqueued = enqueued.into_inner().map_err(|_| "poisoned")?;
     say(&json!({ "enqueued_ns": enqueued, "started_ns": started }))
-}
-
-async fn count(url: &str) -> Result<()> {
-    let app = open(url, Seen::default()).await?;
-    let left: u64 = app.store.queues().await?.iter().flat_map(|queue| queue.counts.values()).sum();
-    let completed =
-        JobFilter { states: vec![JobState::Completed], limit: Some(10_000_000), ..JobFilter::default() };
-    let finished = app.store.jobs(&completed).await?.len();
-    app.close().await;
-    say(&json!({ "left": left, "finished": finished }))
 }

@@ -33,7 +33,10 @@ impl Peer for Awa {
 
     async fn setup(url: &str) -> Outcome {
         let peer = Self::connect(url).await?;
-        awa::migrations::run(&peer.pool).await?;
+        // Its migrations can only be waited for by the thread that began them.
+        let (runtime, pool) = (tokio::runtime::Handle::current(), peer.pool.clone());
+        let migrated = move || runtime.block_on(awa::migrations::run(&pool));
+        tokio::task::spawn_blocking(migrated).await??;
         // What a first worker does by itself; here the jobs come before the worker.
         Ok(peer.store.install(&peer.pool).await?)
     }

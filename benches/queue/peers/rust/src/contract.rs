@@ -10,21 +10,21 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+pub type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// How many jobs one batch call carries.
 const PER_CALL: usize = 5_000;
 
 /// What a peer has to be able to do; a job carries its number.
-pub trait Peer: Sized {
-    async fn connect(url: &str) -> Outcome<Self>;
-    async fn setup(url: &str) -> Outcome;
-    async fn enqueue_batch(&self, numbers: std::ops::Range<usize>) -> Outcome;
-    async fn enqueue(&self, number: usize) -> Outcome;
+pub trait Peer: Sized + Send + Sync {
+    fn connect(url: &str) -> impl Future<Output = Outcome<Self>> + Send;
+    fn setup(url: &str) -> impl Future<Output = Outcome> + Send;
+    fn enqueue_batch(&self, numbers: std::ops::Range<usize>) -> impl Future<Output = Outcome> + Send;
+    fn enqueue(&self, number: usize) -> impl Future<Output = Outcome> + Send;
     /// Starts the worker and leaves it running; its handler calls `Starts::record`.
-    async fn work(&self, starts: Arc<Starts>) -> Outcome;
+    fn work(&self, starts: Arc<Starts>) -> impl Future<Output = Outcome> + Send;
     /// How many jobs the store has recorded as finished.
-    async fn finished(&self) -> Outcome<usize>;
+    fn finished(&self) -> impl Future<Output = Outcome<usize>> + Send;
 }
 
 pub async fn run<P: Peer>(command: &[&str]) -> Outcome {
@@ -44,16 +44,8 @@ pub async fn run<P: Peer>(command: &[&str]) -> Outcome {
         ["enqueue-single", url, count, inflight] => {
             let (peer, count, inflight) = (P::connect(url).await?, count.parse()?, inflight.parse()?);
             let next = AtomicUsize::new(0);
-            let lane = async || -> Outcome {
-                loop {
-                    match next.fetch_add(1, Ordering::Relaxed) {
-                        number if number < count => peer.enqueue(number).await?,
-                        _ => return Ok(()),
-                    }
-                }
-            };
             let begin = now();
-            try_join_all((0..inflight).map(|_: usize| lane())).await?;
+            try_join_all((0..inflight).map(|_: usize| lane(&peer, &next, count))).await?;
             report(&json!({ "seconds": seconds_since(begin), "count": count }));
         }
         ["drain", url, count] => {
@@ -92,6 +84,15 @@ pub async fn run<P: Peer>(command: &[&str]) -> Outcome {
     }
     // The worker is still running; nothing that it could do from here on is measured.
     std::process::exit(0);
+}
+
+async fn lane<P: Peer>(peer: &P, next: &AtomicUsize, count: usize) -> Outcome {
+    loop {
+        match next.fetch_add(1, Ordering::Relaxed) {
+            number if number < count => peer.enqueue(number).await?,
+            _ => return Ok(()),
+        }
+    }
 }
 
 /// Counts handler starts by job number, so that a lost or doubled job shows.

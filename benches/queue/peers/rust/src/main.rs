@@ -4,16 +4,20 @@
 mod apalis;
 mod awa;
 mod contract;
-
-use std::error::Error;
+mod floor;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+async fn main() -> contract::Outcome {
+    // In a task, as the callers of a service are.
+    tokio::spawn(run(std::env::args().skip(1).collect())).await?
+}
+
+async fn run(args: Vec<String>) -> contract::Outcome {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["apalis-postgres", command @ ..] => contract::run::<apalis::Apalis>(command).await,
         ["awa", command @ ..] => contract::run::<awa::Awa>(command).await,
-        _ => Err("expected a peer: apalis-postgres or awa".into()),
+        ["floor", command @ ..] => contract::run::<floor::Floor>(command).await,
+        _ => Err("expected a peer: apalis-postgres, awa or floor".into()),
     }
 }
