@@ -75,6 +75,8 @@ CREATE TABLE compline.job (
 CREATE INDEX job_ready ON compline.job (queue, rank, id) WHERE state = 'available' AND tenant IS NULL;
 CREATE INDEX job_ready_by_tenant ON compline.job (queue, tenant, rank, id)
     WHERE state = 'available' AND tenant IS NOT NULL;
+-- rescue.sql, give_back_unheld
+CREATE INDEX job_held ON compline.job (worker) WHERE state = 'running';
 -- stage.sql
 CREATE INDEX job_due ON compline.job (run_at) WHERE state IN ('scheduled', 'retryable');
 

@@ -7,6 +7,7 @@
 //! and a beat must wait for nobody.
 
 mod change;
+mod claim;
 mod contention;
 mod copy;
 mod finish;
@@ -81,7 +82,7 @@ pub struct PostgresStore {
     gather: Gather,
     this: Weak<PostgresStore>,
     /// Where the last full claim of each queue ended, and when it must be forgotten.
-    cursors: Mutex<std::collections::HashMap<String, lease::Cursor>>,
+    cursors: Mutex<std::collections::HashMap<String, claim::Cursor>>,
     turns: Turns,
     /// Where in the history something comes due.
     history: tokio::sync::Mutex<prune::Known>,
@@ -181,15 +182,16 @@ impl Store for PostgresStore {
 
     async fn schema(&self) -> Result<Schema> {
         let doing = "reading the schema's version";
-        let table = "SELECT to_regclass('compline.migration') IS NOT NULL";
-        let there: bool = sqlx::query_scalar(table).fetch_one(&self.cold).await.map_err(failed(doing))?;
-        let found = match there {
-            true => {
-                let version = "SELECT coalesce(max(version), 0) FROM compline.migration";
-                sqlx::query_scalar(version).fetch_one(&self.cold).await.map_err(failed(doing))?
+        let found = async {
+            let table = "SELECT to_regclass('compline.migration') IS NOT NULL";
+            let there: bool = sqlx::query_scalar(table).fetch_one(&self.cold).await.map_err(failed(doing))?;
+            let version = "SELECT coalesce(max(version), 0) FROM compline.migration";
+            match there {
+                true => sqlx::query_scalar(version).fetch_one(&self.cold).await.map_err(failed(doing)),
+                false => Ok(0),
             }
-            false => 0,
         };
+        let found = self.answered(doing, found).await?;
         Ok(Schema { found, needed: MIGRATIONS[MIGRATIONS.len() - 1].0 })
     }
 
@@ -248,7 +250,7 @@ impl Store for PostgresStore {
     }
 
     async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>> {
-        self.answered("claiming jobs", lease::claim(self, worker, queue, limit)).await
+        self.answered("claiming jobs", claim::claim(self, worker, queue, limit)).await
     }
 
     async fn finish(&self, worker: WorkerId, reports: &[Report]) -> Result<Finished> {
@@ -417,7 +419,9 @@ impl PostgresStore {
             .await
             .map_err(failed(doing))?;
         }
-        tx.commit().await.map_err(failed(doing))
+        tx.commit().await.map_err(failed(doing))?;
+        session.keep();
+        Ok(())
     }
 
     /// A notification takes part in a commit, and nobody needs to wait for the disk for its sake.
@@ -432,14 +436,18 @@ impl PostgresStore {
         self.answered(doing, told).await
     }
 
-    /// The rows are there whether anybody heard of them or not; the poll finds them.
-    async fn tell_of(&self, rows: &[NewRow]) {
-        if let Err(problem) = self.tell(&wake::news(&insert::ready_queues(rows))).await {
+    /// What was done is done whether anybody heard of it or not; the poll finds it.
+    async fn tell_if_possible(&self, news: &[String]) {
+        if let Err(problem) = self.tell(news).await {
             tracing::debug!("waking workers failed: {problem}");
         }
     }
 
-    fn with_cursor<T>(&self, queue: &str, f: impl FnOnce(&mut lease::Cursor) -> T) -> T {
+    async fn tell_of(&self, rows: &[NewRow]) {
+        self.tell_if_possible(&wake::news(&insert::ready_queues(rows))).await;
+    }
+
+    fn with_cursor<T>(&self, queue: &str, f: impl FnOnce(&mut claim::Cursor) -> T) -> T {
         let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
         match cursors.get_mut(queue) {
             Some(cursor) => f(cursor),

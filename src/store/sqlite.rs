@@ -35,7 +35,7 @@ use serde_json::json;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use self::finish::Plain;
 use self::wake::Bell;
@@ -327,20 +327,20 @@ impl Store for SqliteStore {
     async fn job(&self, id: JobId) -> Result<Option<JobDetail>> {
         self.read("reading a job", async |connection| {
             // One snapshot, or a job that ends meanwhile would be in neither table or half told.
-            sqlx::query("BEGIN").execute(&mut *connection).await?;
-            let job = read::job(connection, id).await;
-            sqlx::query("COMMIT").execute(connection).await?;
-            job
+            let mut snapshot = connection.begin().await?;
+            let job = read::job(&mut snapshot, id).await?;
+            snapshot.commit().await?;
+            Ok(job)
         })
         .await
     }
 
     async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>> {
         self.read("listing jobs", async |connection| {
-            sqlx::query("BEGIN").execute(&mut *connection).await?;
-            let jobs = read::jobs(connection, filter).await;
-            sqlx::query("COMMIT").execute(connection).await?;
-            jobs
+            let mut snapshot = connection.begin().await?;
+            let jobs = read::jobs(&mut snapshot, filter).await?;
+            snapshot.commit().await?;
+            Ok(jobs)
         })
         .await
     }

@@ -32,6 +32,20 @@ impl Turns {
     }
 }
 
+/// Puts jobs, each tenant's in the order in which they are to run, into the order of turns.
+pub fn in_turn<T>(before: &str, jobs: Vec<T>, tenant: impl Fn(&T) -> Option<&str>) -> Vec<T> {
+    let mut turns = HashMap::<String, usize>::new();
+    let mut placed = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let name = tenant(&job).unwrap_or_default().to_owned();
+        let turn = turns.entry(name.clone()).or_default();
+        *turn += 1;
+        placed.push(((*turn, name.as_str() <= before, name), job));
+    }
+    placed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    placed.into_iter().map(|(_, job)| job).collect()
+}
+
 /// Of those who had most turns the last in the ring: the round that was begun last ended with it.
 fn last_turn<'a>(before: &'a str, jobs: impl Iterator<Item = Option<&'a str>>) -> &'a str {
     let mut turns = BTreeMap::<&str, usize>::new();
@@ -46,6 +60,28 @@ fn last_turn<'a>(before: &'a str, jobs: impl Iterator<Item = Option<&'a str>>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Job(&'static str);
+
+    impl Job {
+        fn tenant(&self) -> Option<&str> {
+            self.0.get(..1).filter(|name| *name != "-")
+        }
+    }
+
+    #[test]
+    fn jobs_run_in_the_order_of_turns() {
+        for (before, claimed, order) in [
+            ("", "a1 a2 b1", "a1 b1 a2"),
+            ("a", "a1 a2 b1 c1 c2", "b1 c1 a1 c2 a2"),
+            // Those without a tenant stand at the end of the ring.
+            ("a", "a1 b1 -1 -2", "b1 -1 a1 -2"),
+        ] {
+            let jobs = claimed.split_whitespace().map(Job).collect();
+            let placed: Vec<_> = in_turn(before, jobs, Job::tenant).iter().map(|job| job.0).collect();
+            assert_eq!(placed.join(" "), order, "behind {before:?}");
+        }
+    }
 
     #[test]
     fn the_next_turn_is_behind_the_tenant_that_had_the_last_one() {

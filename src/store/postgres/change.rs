@@ -24,7 +24,7 @@ pub async fn change(
     let mut changed =
         contention::patiently(DOING, || change_these(store, &ids, filter, change, by).boxed()).await?;
     if !changed.asked.is_empty() {
-        store.tell(&["cancel".into()]).await?;
+        store.tell_if_possible(&["cancel".into()]).await;
     }
     changed.woken.sort_unstable();
     changed.woken.dedup();
@@ -61,6 +61,7 @@ async fn change_these(
     }
     name_refused(&mut tx, filter, change, &mut changed).await?;
     tx.commit().await.map_err(failed(DOING))?;
+    session.keep();
     Ok(changed)
 }
 
@@ -356,7 +357,9 @@ pub async fn pause(store: &PostgresStore, queue: &str, by: &Actor, reason: &str)
         .map_err(failed(doing))?;
     let details = Some(serde_json::json!({ "reason": reason }));
     insert::audit(&mut tx, store.time(), by, "queue.pause", queue, "ok", &[], details).await?;
-    tx.commit().await.map_err(failed(doing))
+    tx.commit().await.map_err(failed(doing))?;
+    session.keep();
+    Ok(())
 }
 
 pub async fn resume(store: &PostgresStore, queue: &str, by: &Actor) -> Result<()> {
@@ -372,5 +375,7 @@ pub async fn resume(store: &PostgresStore, queue: &str, by: &Actor) -> Result<()
     .map_err(failed(doing))?;
     insert::audit(&mut tx, store.time(), by, "queue.resume", queue, "ok", &[], None).await?;
     tx.commit().await.map_err(failed(doing))?;
-    store.tell(&super::wake::news(&[queue.to_owned()])).await
+    session.keep();
+    store.tell_if_possible(&super::wake::news(&[queue.to_owned()])).await;
+    Ok(())
 }

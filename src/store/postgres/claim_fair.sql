@@ -2,7 +2,7 @@
 -- jobs without a tenant, job_ready_by_tenant for the others, job_pkey. The rest is as in claim.sql.
 --
 -- Tenants stand in a ring, and jobs without one are the tenant ''. $5 had the last turn; the ring is walked from
--- behind it and no further than there are jobs wanted, and some more for those that others are just claiming.
+-- behind it and no further than $6: as many as jobs are wanted, and more for those that others are just claiming.
 WITH RECURSIVE
 alive AS MATERIALIZED (
     SELECT w.id FROM compline.worker w WHERE w.id = $2 AND w.ended_at IS NULL FOR SHARE
@@ -19,17 +19,17 @@ ahead (tenant, place) AS (
     SELECT (SELECT j.tenant FROM compline.job j
             WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > a.tenant
             ORDER BY j.tenant LIMIT 1), a.place + 1
-    FROM ahead a WHERE a.tenant IS NOT NULL AND a.place < 16 + $4::bigint
+    FROM ahead a WHERE a.tenant IS NOT NULL AND a.place < $6::bigint
 ),
 around (tenant, place) AS (
     SELECT '' COLLATE "C", f.place FROM (SELECT 1 + count(tenant) AS place FROM ahead) f
-    WHERE f.place <= 16 + $4::bigint
+    WHERE f.place <= $6::bigint
     UNION ALL
     SELECT (SELECT j.tenant FROM compline.job j
             WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > a.tenant
               AND j.tenant <= $5::text
             ORDER BY j.tenant LIMIT 1), a.place + 1
-    FROM around a WHERE a.tenant IS NOT NULL AND a.place < 16 + $4::bigint
+    FROM around a WHERE a.tenant IS NOT NULL AND a.place < $6::bigint
 ),
 ring AS MATERIALIZED (
     SELECT tenant, place FROM ahead WHERE tenant IS NOT NULL
@@ -37,7 +37,7 @@ ring AS MATERIALIZED (
     SELECT tenant, place FROM around WHERE tenant IS NOT NULL
 ),
 share AS (
-    SELECT 1 + 2 * $4::bigint / (1 + count(*)) AS most FROM ring
+    SELECT 1 + 2 * $6::bigint / (1 + count(*)) AS most FROM ring
 ),
 turns AS (
     SELECT x.id, x.place, row_number() OVER (PARTITION BY x.place ORDER BY x.rank, x.id) AS turn
@@ -64,7 +64,7 @@ WHERE j.ctid = ANY (
     CASE
     WHEN NOT (SELECT yes FROM open) THEN '{}'::tid[]
     ELSE ARRAY(
-        SELECT f.ctid FROM (SELECT id, turn, place FROM turns ORDER BY turn, place LIMIT 16 + $4::bigint) p
+        SELECT f.ctid FROM (SELECT id, turn, place FROM turns ORDER BY turn, place LIMIT $6::bigint) p
         JOIN compline.job f ON f.id = p.id WHERE f.state = 'available'
         ORDER BY p.turn, p.place LIMIT $4::bigint
         FOR UPDATE OF f SKIP LOCKED)

@@ -8,9 +8,13 @@ use uuid::Uuid;
 use super::rows::{micros, uuids};
 use super::{PostgresStore, change, failed, insert};
 use crate::state::JobState;
-use crate::store::{End, Finished, Report, Result, WorkerId};
+use crate::store::{Actor, End, Finished, Report, Result, WorkerId};
 
 const DOING: &str = "recording how attempts ended";
+
+/// Whoever enqueues children of a running job, or asks for its unique key, in a transaction that is kept open has
+/// its row for that long. The others of the batch must not wait with it: the caller finds it by halves.
+const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '250ms'";
 
 pub async fn finish(store: &PostgresStore, worker: WorkerId, reports: &[Report]) -> Result<Finished> {
     let mut batch = Batch::default();
@@ -23,7 +27,7 @@ pub async fn finish(store: &PostgresStore, worker: WorkerId, reports: &[Report])
         }
     }
     let mut session = store.hot.acquire().await.map_err(failed(DOING))?;
-    let mut tx = session.begin().await.map_err(failed(DOING))?;
+    let mut tx = session.begin_with(BEGIN).await.map_err(failed(DOING))?;
     let answer = batch.record(store, &mut tx, worker).await?;
     tx.commit().await.map_err(failed(DOING))?;
     session.keep();
@@ -64,8 +68,8 @@ impl Batch<'_> {
         if !self.released.is_empty() {
             let released = release(store, tx, worker, &self.released).await?;
             answer.refused.extend(unlisted(&self.released, &released.ids));
-            let cancelled = change::cancel_requested(tx, store.time(), &released.ids).await?;
-            answer.woken.extend(released.woken.into_iter().chain(cancelled.woken));
+            let cancelled = cancel(store, tx, worker, &released.ids).await?;
+            answer.woken.extend(released.woken.into_iter().chain(cancelled));
         }
         for report in &self.waiting {
             wait(store, tx, worker, report, &mut answer).await?;
@@ -204,6 +208,22 @@ async fn release(
     })
 }
 
+/// Jobs that go back to the queue although somebody asked for their cancellation end instead. The queues that got
+/// a job by that.
+async fn cancel(
+    store: &PostgresStore,
+    tx: &mut PgConnection,
+    worker: WorkerId,
+    ids: &[JobId],
+) -> Result<Vec<String>> {
+    let cancelled = change::cancel_requested(tx, store.time(), ids).await?;
+    if !cancelled.ids.is_empty() {
+        let (by, jobs) = (Actor::worker(worker), uuids(&cancelled.ids));
+        insert::audit(tx, store.time(), &by, "job.finish", "job", "cancelled", &jobs, None).await?;
+    }
+    Ok(cancelled.woken)
+}
+
 /// A job that waits for others is marked as their dependent before they can end.
 async fn wait(
     store: &PostgresStore,
@@ -234,8 +254,7 @@ async fn wait(
             .await
             .map_err(failed(DOING))?;
     }
-    let cancelled = change::cancel_requested(tx, store.time(), &released.ids).await?;
-    answer.woken.extend(cancelled.woken);
+    answer.woken.extend(cancel(store, tx, worker, &released.ids).await?);
     Ok(())
 }
 

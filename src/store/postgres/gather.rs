@@ -3,12 +3,16 @@
 //! A lone caller pays nothing: its rows go out at once. Those who come while a statement is under way
 //! wait for it and then go out together, so the disk is waited for once per group and not once per job.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::PostgresStore;
+use super::sessions::within;
 use crate::store::{Actor, Inserted, NewRow, Result, StoreError};
+
+const DOING: &str = "enqueueing jobs together with others";
 
 #[derive(Default)]
 pub struct Gather {
@@ -28,7 +32,14 @@ struct Waiting {
 }
 
 /// More in one statement makes everybody in it wait longer than it saves.
-const MOST_AT_ONCE: usize = 500;
+const MOST_ROWS: usize = 500;
+const MOST_BYTES: usize = 4 << 20;
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.rows.iter().map(|row| row.args.len()).sum()
+    }
+}
 
 impl Gather {
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -51,9 +62,8 @@ impl Gather {
             }
         };
         match answer {
-            Some(answer) => answer.await.unwrap_or_else(|_| {
-                Err(StoreError::Refused("the store was closed before the jobs were enqueued".into()))
-            }),
+            // The group before, and its own.
+            Some(answer) => within(store.answer_within * 2, DOING, unless_lost(answer)).await,
             None => {
                 // Whoever waits goes next, also when this caller gives up in the middle.
                 let _next = Next(store.this.clone());
@@ -61,42 +71,54 @@ impl Gather {
             }
         }
     }
+
+    /// Those who go next. Whoever has given up meanwhile may have come again with the same jobs.
+    fn next_group(&self) -> Vec<Waiting> {
+        let mut state = self.lock();
+        state.waiting.retain(|waiting| !waiting.answer.is_closed());
+        let (mut rows, mut bytes) = (0, 0);
+        let fits = |waiting: &&Waiting| {
+            rows += waiting.rows.len();
+            bytes += waiting.bytes();
+            rows <= MOST_ROWS && bytes <= MOST_BYTES
+        };
+        let most = state.waiting.iter().take_while(fits).count().max(1).min(state.waiting.len());
+        state.waiting.drain(..most).collect()
+    }
 }
 
+async fn unless_lost(answer: oneshot::Receiver<Result<Vec<Inserted>>>) -> Result<Vec<Inserted>> {
+    let lost = "whoever inserted them was stopped: whether they are there is not known";
+    answer.await.unwrap_or_else(|_| Err(StoreError::Database { doing: DOING, cause: lost.into() }))
+}
+
+/// However a group's turn ends, and be it in a panic, the next one's begins.
 struct Next(Weak<PostgresStore>);
 
 impl Drop for Next {
     fn drop(&mut self) {
         let Some(store) = self.0.upgrade() else { return };
         let mut state = store.gather.lock();
-        if state.waiting.is_empty() {
-            state.under_way = false;
-            return;
+        match (state.waiting.is_empty(), Handle::try_current()) {
+            (false, Ok(runtime)) => {
+                drop(state);
+                runtime.spawn(insert_group(store));
+            }
+            _ => state.under_way = false,
         }
-        drop(state);
-        tokio::spawn(async move { pump(&store).await });
     }
 }
 
-async fn pump(store: &PostgresStore) {
-    loop {
-        let mut group = {
-            let mut state = store.gather.lock();
-            if state.waiting.is_empty() {
-                state.under_way = false;
-                return;
-            }
-            let most = state.waiting.len().min(MOST_AT_ONCE);
-            state.waiting.drain(..most).collect::<Vec<_>>()
-        };
-        // One audit entry names one actor.
-        group.sort_by(|a, b| a.by.0.cmp(&b.by.0));
-        while let Some(last) = group.last() {
-            let by = last.by.clone();
-            let start = group.partition_point(|waiting| waiting.by.0 < by.0);
-            let same = group.split_off(start);
-            insert_together(store, same, &by).await;
-        }
+async fn insert_group(store: Arc<PostgresStore>) {
+    let _next = Next(store.this.clone());
+    let mut group = store.gather.next_group();
+    // One audit entry names one actor.
+    group.sort_by(|a, b| a.by.0.cmp(&b.by.0));
+    while let Some(last) = group.last() {
+        let by = last.by.clone();
+        let start = group.partition_point(|waiting| waiting.by.0 < by.0);
+        let same = group.split_off(start);
+        insert_together(&store, same, &by).await;
     }
 }
 
@@ -121,8 +143,8 @@ async fn insert_together(store: &PostgresStore, group: Vec<Waiting>, by: &Actor)
         Err(problem) => {
             let cause = crate::service::chain(&problem);
             for waiting in group {
-                let doing = "enqueueing jobs together with others";
-                let _ = waiting.answer.send(Err(StoreError::Database { doing, cause: cause.clone().into() }));
+                let cause = cause.clone().into();
+                let _ = waiting.answer.send(Err(StoreError::Database { doing: DOING, cause }));
             }
         }
     }

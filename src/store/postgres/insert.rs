@@ -138,7 +138,7 @@ async fn insert_with_care(
             }
         }
         let answer = match &row.unique {
-            Some(unique) => insert_unique(tx, time, &row, unique).await?,
+            Some(unique) => insert_unique(tx, time, &row, unique, by).await?,
             None => {
                 insert_one(tx, time, &row).await?;
                 Inserted { id: row.id, duplicate: false }
@@ -161,6 +161,7 @@ async fn insert_unique(
     time: Option<Micros>,
     row: &NewRow,
     unique: &UniqueRow,
+    by: &Actor,
 ) -> Result<Inserted> {
     // The holder may end and free the key between the two looks; then the next round takes it.
     for _ in 0..10 {
@@ -177,6 +178,7 @@ async fn insert_unique(
         let Some(holder) = holder else { continue };
         if unique.on_conflict == OnConflict::Replace {
             replace(tx, time, holder, row).await?;
+            audit(tx, time, by, "job.replace", &row.kind, "ok", &[holder], None).await?;
         }
         return Ok(Inserted { id: JobId(holder), duplicate: true });
     }

@@ -73,6 +73,12 @@ pub fn text<'r>(row: &'r PgRow, column: &str) -> sqlx::Result<Option<&'r str>> {
     row.try_get_unchecked(column)
 }
 
+/// Programs that speak SQL may have put nothing in the place of a tag.
+pub fn tags(row: &PgRow, column: &str) -> sqlx::Result<Vec<String>> {
+    let tags: Option<Vec<Option<String>>> = row.try_get(column)?;
+    Ok(tags.into_iter().flatten().flatten().collect())
+}
+
 pub fn small(n: u16) -> i16 {
     i16::try_from(n).unwrap_or(i16::MAX)
 }
@@ -114,11 +120,10 @@ pub fn job_row(row: &PgRow) -> sqlx::Result<JobRow> {
         finished_at: time(row, "finished_at")?,
         worker: row.try_get::<Option<i32>, _>("worker")?.map(WorkerId),
         tenant: row.try_get("tenant")?,
-        tags: row.try_get::<Option<Vec<String>>, _>("tags")?.unwrap_or_default(),
+        tags: tags(row, "tags")?,
+        // What SQL could write and we cannot read is shown as it stands: people must see such a job.
         metadata: text(row, "metadata")?
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|error| bad(error.to_string()))?,
+            .map(|json| serde_json::from_str(json).unwrap_or_else(|_| serde_json::Value::from(json))),
         args: text(row, "args")?.unwrap_or("null").into(),
         result: text(row, "result")?.map(Into::into),
         error: row.try_get("error")?,

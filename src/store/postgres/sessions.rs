@@ -3,12 +3,12 @@
 //! A network that swallows packets is noticed by TCP after a quarter of an hour, or never where something
 //! between us and the database still answers for it. So every call has a limit ([`within`]), and whoever
 //! gives a call up leaves a connection in the middle of it. The driver takes such a connection back to its
-//! pool by waiting for what is still to come, for ever; [`Session`] waits a moment and then closes it, which
-//! makes room in the pool for a new one.
+//! pool by waiting for what is still to come, for ever; and where that comes, it may be in the wrong place: in
+//! a transaction that the driver has not heard of, or one answer behind. So a connection is used again only
+//! when somebody says that all was answered ([`Session::keep`]), and closed otherwise.
 //!
-//! The driver asks every connection that comes back whether it is well, a round trip on top of each
-//! statement. One whose statement has just been answered is well ([`Session::keep`]): it waits here, at the
-//! door of the pool, for the next who comes.
+//! The driver also asks every connection that comes back whether it is well, a round trip on top of each
+//! statement. One that was kept waits here, at the door of the pool, and is not asked.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,11 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::store::{Result, StoreError};
 
-/// Between two machines of one site an answer that is not there by now will not come.
-const LAST_WORD: Duration = Duration::from_secs(5);
-
-/// A server's session grows with what it has cached, so after so many statements it is the pool's turn to see
-/// whether it has grown old.
+/// A server's session grows with what it has cached, so after so many uses there is a new one.
 const MOST_USES: u32 = 10_000;
 
 /// A pool, and an executor as the driver's own is.
@@ -50,6 +46,22 @@ struct Door {
 struct Kept {
     connection: PoolConnection<Postgres>,
     uses: u32,
+}
+
+impl Kept {
+    /// At once and without a word, as is right for a connection in the middle of something. The pool may open
+    /// another in its place.
+    fn close(self) {
+        drop(self.connection.detach());
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        for kept in self.waiting().drain(..) {
+            kept.close();
+        }
+    }
 }
 
 impl Door {
@@ -82,32 +94,37 @@ impl Sessions {
             Some(kept) => kept,
             None => Kept { connection: self.0.pool.acquire().await?, uses: 0 },
         };
-        Ok(Session { kept: Some(kept), door: self.clone(), place: Some(place) })
+        Ok(Session { kept: Some(kept), door: self.clone(), _place: place })
     }
 
     pub async fn close(&self) {
         self.0.places.close();
-        self.0.waiting().clear();
+        for kept in self.0.waiting().drain(..) {
+            kept.close();
+        }
         self.0.pool.close().await;
     }
 }
 
-/// A connection until it is dropped.
+/// A connection until it is kept or dropped.
 pub struct Session {
     kept: Option<Kept>,
     door: Sessions,
-    place: Option<OwnedSemaphorePermit>,
+    /// Given up after the connection.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Session {
-    /// Everything that was asked has been answered: the connection is as good as it was.
+    /// Everything that was asked has been answered, and no transaction is open: the connection is as good as it
+    /// was.
     pub fn keep(mut self) {
         if let Some(mut kept) = self.kept.take_if(|kept| kept.uses < MOST_USES) {
             kept.uses += 1;
             // Under the lock, or a connection comes to wait at a door that has just been closed.
             let mut waiting = self.door.0.waiting();
-            if !self.door.0.places.is_closed() {
-                waiting.push(kept);
+            match self.door.0.places.is_closed() {
+                true => kept.close(),
+                false => waiting.push(kept),
             }
         }
     }
@@ -131,16 +148,8 @@ impl DerefMut for Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Some(mut kept) = self.kept.take() else { return };
-        // What the driver does with a connection that is dropped, with a limit: when that is over, the future
-        // is dropped, and the connection and its place with it.
-        let back = kept.connection.return_to_pool();
-        let place = self.place.take();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                let _ = tokio::time::timeout(LAST_WORD, back).await;
-                drop(place);
-            });
+        if let Some(kept) = self.kept.take() {
+            kept.close();
         }
     }
 }

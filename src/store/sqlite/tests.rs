@@ -299,3 +299,39 @@ async fn closing_does_what_waits_and_refuses_what_comes_later() {
     let again = open(&folder).await;
     assert_eq!(again.queues().await.unwrap()[0].name, "q");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_refusal_tells_its_cause() {
+    let (store, _folder) = store().await;
+    let by = Actor::system();
+    store.insert(&[row(1)], &by).await.unwrap();
+
+    let again = store.insert(&[row(1)], &by).await.unwrap_err();
+
+    assert!(again.blames_the_data(), "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_was_given_up_leaves_no_old_snapshot_behind() {
+    let (store, _folder) = store().await;
+    let by = Actor::system();
+    store.insert(&[row(1)], &by).await.unwrap();
+    let all = JobFilter::default();
+    // At every step on its way.
+    for steps in 0..40 {
+        let mut question = std::pin::pin!(store.jobs(&all));
+        for _ in 0..steps {
+            if futures::poll!(&mut question).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    store.insert(&[row(2)], &by).await.unwrap();
+
+    for _ in 0..2 * READERS {
+        let (one, two) = tokio::join!(store.jobs(&all), store.jobs(&all));
+        assert_eq!((one.unwrap().len(), two.unwrap().len()), (2, 2));
+    }
+}

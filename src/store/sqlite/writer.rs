@@ -207,13 +207,15 @@ impl<T: Send + 'static> Op for Scripted<T> {
                 outcome => break outcome,
             }
         };
-        if outcome.is_err() {
-            // A script that lowered it for itself did not come to where it raises it again.
-            sqlx::query("PRAGMA synchronous = FULL").execute(&mut *tx).await?;
-            // Fails when not even the beginning succeeded.
-            let _ = sqlx::query("ROLLBACK").execute(tx).await;
-        }
+        let failed = outcome.is_err();
         self.outcome = Some(outcome.map_err(|abort| abort.while_doing(self.doing)));
+        if failed {
+            // Fails when not even the beginning succeeded.
+            let _ = sqlx::query("ROLLBACK").execute(&mut *tx).await;
+            // A script that lowered it for itself did not come to where it raises it again. Within a transaction
+            // this is refused.
+            sqlx::query("PRAGMA synchronous = FULL").execute(tx).await?;
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::support::store::{
 promises![
     one_entry_names_all_jobs_of_a_batch,
     a_batch_of_reports_is_one_entry_per_kind_of_ending,
+    what_is_given_back_or_cancelled_on_the_way_back_is_written_down,
     what_people_do_is_written_down_with_their_name,
     claims_beats_steps_and_progress_are_not_written_down,
     what_was_refused_is_not_written_down,
@@ -55,6 +56,26 @@ async fn a_batch_of_reports_is_one_entry_per_kind_of_ending(t: TestStore) {
         ("given_back".to_string(), set([added[3]])),
     ];
     assert_eq!(told, wanted);
+}
+
+async fn what_is_given_back_or_cancelled_on_the_way_back_is_written_down(t: TestStore) {
+    let worker = t.worker().await;
+    let added = t.add_many(3).await;
+    let jobs = t.claim(worker, 3).await;
+    for id in &added[1..] {
+        t.change(*id, Change::Cancel).await;
+    }
+    let before = t.audit().await.len();
+
+    t.finish(worker, &jobs[2], retry(1)).await;
+    t.store.give_back_unheld(worker, &[]).await.unwrap();
+
+    let audit = t.audit().await;
+    let told = |outcome: &str| {
+        let entries = audit[before..].iter().filter(|entry| entry.outcome == outcome);
+        entries.flat_map(named).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!((told("given_back"), told("cancelled")), (set([added[0]]), set([added[1], added[2]])));
 }
 
 async fn what_people_do_is_written_down_with_their_name(t: TestStore) {

@@ -12,6 +12,7 @@ promises![
     first_come_is_first_served,
     a_more_urgent_job_goes_first_and_an_old_one_ages_past_it,
     no_more_than_the_limit_is_claimed_and_nothing_twice,
+    a_claim_by_turns_comes_in_the_order_of_turns,
     only_the_queue_that_was_asked_for_is_claimed_from,
     a_paused_queue_gives_none_until_it_is_resumed,
     what_is_not_due_is_not_claimed,
@@ -125,6 +126,16 @@ async fn every_claim_raises_the_fence(t: TestStore) {
 
     assert_eq!([first.fence, second.fence, third.fence], [Fence(1), Fence(2), Fence(3)]);
     assert_eq!([first.attempt, second.attempt, third.attempt], [1, 1, 2]);
+}
+
+async fn a_claim_by_turns_comes_in_the_order_of_turns(t: TestStore) {
+    let worker = t.worker().await;
+    let ada = add_for(&t, Some("ada"), 3).await;
+    let bob = add_for(&t, Some("bob"), 1).await;
+    let nobody = add_for(&t, None, 2).await;
+
+    let wanted = [ada[0], bob[0], nobody[0], ada[1], nobody[1], ada[2]];
+    assert_eq!(ids(&t.claim(worker, 6).await), wanted);
 }
 
 async fn add_for(t: &TestStore, tenant: Option<&str>, count: usize) -> Vec<JobId> {

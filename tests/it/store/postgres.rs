@@ -1,5 +1,6 @@
 //! What only the store on PostgreSQL promises.
 
+use compline::state::JobState;
 use compline::store::{Change, JobFilter, KindRow, Release, Store, StoreError};
 use jobkit::OnConflict;
 use sqlx::postgres::PgConnectOptions;
@@ -44,7 +45,7 @@ async fn every_hot_statement_uses_an_index() {
     sqlx::raw_sql(session).execute(&mut connection).await.unwrap();
     for (name, sql, parameters) in [
         ("claim", include_str!("../../../src/store/postgres/claim.sql"), 6),
-        ("claim_fair", include_str!("../../../src/store/postgres/claim_fair.sql"), 5),
+        ("claim_fair", include_str!("../../../src/store/postgres/claim_fair.sql"), 6),
         ("claim_look", include_str!("../../../src/store/postgres/claim_look.sql"), 1),
         ("finish", include_str!("../../../src/store/postgres/finish.sql"), 6),
         ("end", include_str!("../../../src/store/postgres/end.sql"), 9),
@@ -185,4 +186,126 @@ async fn what_an_open_transaction_holds_makes_others_busy_and_leaves_nothing_hal
     let answers = t.insert(&[plain.clone(), same_key, same_parent]).await;
     assert_eq!(answers.iter().map(|row| row.duplicate).collect::<Vec<_>>(), [false, true, false]);
     assert_eq!((answers[0].id, answers[1].id), (plain.id, held.id));
+}
+
+/// SQL can write what we cannot read; such a job once stopped its queue on every worker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_nobody_can_read_ends_alone_and_can_be_looked_at() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    let ids = t.add_many(3).await;
+    let mut sql = PgConnection::connect(t.url()).await.unwrap();
+    let deep =
+        "UPDATE compline.job SET metadata = (repeat('[', 200) || repeat(']', 200))::json WHERE id = $1";
+    sqlx::query(deep).bind(ids[0].0).execute(&mut sql).await.unwrap();
+    let nothing = "UPDATE compline.job SET tags = ARRAY['a', NULL] WHERE id = $1";
+    sqlx::query(nothing).bind(ids[1].0).execute(&mut sql).await.unwrap();
+
+    let claimed = t.claim(worker, 5).await;
+
+    assert_eq!(claimed.iter().map(|job| job.id).collect::<Vec<_>>(), ids[1..]);
+    assert_eq!(claimed[0].tags, ["a"]);
+    assert_eq!(t.state(ids[0]).await, JobState::Discarded);
+    let told = t.job(ids[0]).await.job;
+    assert!(told.error.is_some_and(|error| error.contains("cannot be read")), "{:?}", told.metadata);
+    assert_eq!(t.store.jobs(&JobFilter::default()).await.unwrap().len(), 3);
+}
+
+/// Jobs that somebody else is just claiming are no reason to say that there are none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_by_turns_looks_past_what_others_are_claiming() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    for _ in 0..60 {
+        t.add(|row| row.tenant = Some("ada".into())).await;
+    }
+    let mut other = t.connection().await;
+    other.run("BEGIN").await;
+    other.run("SELECT FROM compline.job ORDER BY rank, id LIMIT 50 FOR UPDATE").await;
+
+    assert_eq!(t.claim(worker, 3).await.len(), 3);
+    assert_eq!(t.claim(worker, 20).await.len(), 7);
+}
+
+/// A claim that is still under way when its worker signs off is seen, or its jobs would run for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_does_not_retire_past_a_claim_that_is_under_way() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    let id = t.add(|_| {}).await;
+    let mut claim = PgConnection::connect(t.url()).await.unwrap();
+    let mut claim = claim.begin().await.unwrap();
+    sqlx::query("SELECT FROM compline.worker WHERE id = $1 FOR SHARE")
+        .bind(worker.0)
+        .execute(&mut *claim)
+        .await
+        .unwrap();
+    let run = "UPDATE compline.job SET state = 'running', worker = $1, claimed_at = now(), attempt = 1 WHERE id = $2";
+    sqlx::query(run).bind(worker.0).bind(id.0).execute(&mut *claim).await.unwrap();
+
+    let (retired, ()) = tokio::join!(t.store.retire(worker), async {
+        let mut watch = PgConnection::connect(t.url()).await.unwrap();
+        let waits = "SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watch).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        claim.commit().await.unwrap();
+    });
+
+    assert!(matches!(retired, Err(StoreError::Refused(_))), "{retired:?}");
+}
+
+/// A caller that has gone may have come again with the same jobs under new ids.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_gave_up_waiting_for_its_turn_enqueues_nothing() {
+    let t = TestStore::postgres().await;
+    let mut other = t.connection().await;
+    other.run("BEGIN").await;
+    other.run("LOCK TABLE compline.job IN ACCESS EXCLUSIVE MODE").await;
+    let (first, gone, last, by) = ([t.row()], [t.row()], [t.row()], ada());
+    let mut under_way = t.store.insert(&first, &by);
+    assert!(futures::poll!(&mut under_way).is_pending());
+    let mut waiting = t.store.insert(&gone, &by);
+    assert!(futures::poll!(&mut waiting).is_pending());
+    drop(waiting);
+    let mut next = t.store.insert(&last, &by);
+    assert!(futures::poll!(&mut next).is_pending());
+    other.run("COMMIT").await;
+
+    let (first_there, last_there) = tokio::join!(under_way, next);
+
+    assert_eq!((first_there.unwrap()[0].id, last_there.unwrap()[0].id), (first[0].id, last[0].id));
+    assert_eq!(t.store.job(gone[0].id).await.unwrap(), None);
+}
+
+/// What is still to come on its connection would come in the middle of the next call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_whose_call_was_given_up_is_not_used_again() {
+    let t = TestStore::postgres().await;
+    let mut other = PgConnection::connect(t.url()).await.unwrap();
+    let waiting = "SELECT pid FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut lock = other.begin().await.unwrap();
+    sqlx::query("LOCK TABLE compline.queue IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    let mut watch = PgConnection::connect(t.url()).await.unwrap();
+    let by = ada();
+    let cut: i32 = tokio::select! {
+        paused = t.store.pause("mail", &by, "") => panic!("{paused:?} past a lock"),
+        pid = async {
+            loop {
+                if let Some(pid) = sqlx::query_scalar(waiting).fetch_optional(&mut watch).await.unwrap() {
+                    return pid;
+                }
+            }
+        } => pid,
+    };
+    lock.commit().await.unwrap();
+
+    t.store.pause("mail", &by, "").await.unwrap();
+
+    let ended = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
+    while !sqlx::query_scalar::<_, bool>(ended).bind(cut).fetch_one(&mut watch).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
 }
