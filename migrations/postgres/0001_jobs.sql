@@ -75,8 +75,10 @@ CREATE TABLE compline.job (
 CREATE INDEX job_ready ON compline.job (queue, rank, id) WHERE state = 'available' AND tenant IS NULL;
 CREATE INDEX job_ready_by_tenant ON compline.job (queue, tenant, rank, id)
     WHERE state = 'available' AND tenant IS NOT NULL;
--- rescue.sql, give_back_unheld
-CREATE INDEX job_held ON compline.job (worker) WHERE state = 'running';
+-- rescue.sql, forget_workers.sql, give_back_unheld, retire. Expressions, so that it is of no use to the statements
+-- that look a job up by its id and see that it runs and its worker is the right one: with this index they would look at
+-- all jobs that run, for each.
+CREATE INDEX job_held ON compline.job ((worker + 0)) WHERE worker + 0 IS NOT NULL;
 -- stage.sql
 CREATE INDEX job_due ON compline.job (run_at) WHERE state IN ('scheduled', 'retryable');
 

@@ -63,7 +63,7 @@ pub async fn retire(store: &PostgresStore, worker: WorkerId) -> Result<()> {
     lock_worker(&mut tx, worker, doing).await?;
     let retired = sqlx::query(
         "UPDATE compline.worker w SET ended_at = coalesce($1::timestamptz, now()) WHERE id = $2
-         AND NOT EXISTS (SELECT FROM compline.job j WHERE j.worker = w.id AND j.state = 'running')",
+         AND NOT EXISTS (SELECT FROM compline.job j WHERE j.worker + 0 = w.id AND j.worker + 0 IS NOT NULL)",
     )
     .bind(store.time())
     .bind(worker.0)
@@ -173,7 +173,7 @@ pub async fn give_back_unheld(store: &PostgresStore, worker: WorkerId, held: &[J
     lock_worker(&mut tx, worker, doing).await?;
     let given = sqlx::query(
         "UPDATE compline.job SET state = 'available', worker = NULL, claimed_at = NULL, attempt = attempt - 1
-         WHERE worker = $1 AND state = 'running' AND id <> ALL ($2) RETURNING id, queue",
+         WHERE worker + 0 = $1 AND state = 'running' AND id <> ALL ($2) RETURNING id, queue",
     )
     .bind(worker.0)
     .bind(rows::uuids(held))

@@ -1,8 +1,8 @@
 -- The jobs of a worker that was declared dead: available again, or discarded when that was the last
--- attempt. Runs once in a worker's death, so it may look at every live job.
+-- attempt. Index: job_held.
 WITH lost AS (
     SELECT id, attempt >= max_attempts AS spent, claimed_at, attempt, fence FROM compline.job
-    WHERE worker = $2 AND state = 'running' FOR UPDATE
+    WHERE worker + 0 = $2 AND state = 'running' FOR UPDATE
 ),
 attempts AS (
     INSERT INTO compline.job_attempt

@@ -7,7 +7,7 @@ use compline::store::WorkerId;
 
 use crate::support::store::{TestStore, completed, promises, report};
 
-promises![larger_batches_are_not_slower_per_job];
+promises![larger_batches_are_not_slower_per_job, many_jobs_in_hand_do_not_slow_each_other_down];
 
 async fn larger_batches_are_not_slower_per_job(t: TestStore) {
     let worker = t.worker().await;
@@ -24,6 +24,21 @@ async fn larger_batches_are_not_slower_per_job(t: TestStore) {
     for slower in &per_job[1..] {
         assert!(*slower < per_job[0] * 10, "a job at batches of 10, 100 and 500: {per_job:?}");
     }
+}
+
+/// A worker of quick jobs has thousands in hand.
+async fn many_jobs_in_hand_do_not_slow_each_other_down(t: TestStore) {
+    let worker = t.worker().await;
+    for _ in 0..4 {
+        t.add_many(2_000).await;
+    }
+    let few = drain(&t, worker, 100, 1_000).await;
+
+    let in_hand = t.claim(worker, 5_000).await;
+    let many = drain(&t, worker, 100, 1_000).await;
+
+    assert_eq!(in_hand.len(), 5_000);
+    assert!(many < few * 10, "a job beside none and beside 5,000 others: {few:?}, {many:?}");
 }
 
 /// The mean time of a job through claim and finish.

@@ -67,7 +67,11 @@ async fn every_hot_statement_uses_an_index() {
         let plan = plan(&mut connection, name, sql, parameters).await;
         let scans = plan.lines().filter(|line| line.contains("Seq Scan on") && !line.contains("unnest"));
         assert_eq!(scans.collect::<Vec<_>>(), [""; 0], "{name}:\n{plan}");
+        assert!(!plan.contains("job_held"), "{name} looks at all jobs of a worker:\n{plan}");
     }
+    let rescue = include_str!("../../../src/store/postgres/rescue.sql");
+    let rescue = plan(&mut connection, "rescue", rescue, 2).await;
+    assert!(rescue.contains("job_held"), "{rescue}");
     // The check can fail.
     let all = plan(&mut connection, "all", "SELECT * FROM compline.job WHERE kind = $1", 1).await;
     assert!(all.contains("Seq Scan on job"), "{all}");
@@ -305,7 +309,10 @@ async fn a_connection_whose_call_was_given_up_is_not_used_again() {
     t.store.pause("mail", &by, "").await.unwrap();
 
     let ended = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
-    while !sqlx::query_scalar::<_, bool>(ended).bind(cut).fetch_one(&mut watch).await.unwrap() {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while !sqlx::query_scalar::<_, bool>(ended).bind(cut).fetch_one(&mut watch).await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), gone).await.expect("the session ends");
 }
