@@ -202,6 +202,8 @@ impl Queue {
     }
 }
 
+/// A job that failed so often needs a person.
+pub(crate) const MOST_ATTEMPTS: u16 = 1_000;
 const MOST_ARGS_BYTES: usize = 1 << 20;
 const MOST_METADATA_BYTES: usize = 16 << 10;
 const LONGEST_DELAY: Duration = Duration::from_secs(100 * 366 * 86_400);
@@ -223,9 +225,9 @@ fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
         return invalid("priority", format!("{priority}; use 1 (first) to 9 (last)"));
     }
     if let Some(attempts) = job.max_attempts
-        && !(1..=1_000).contains(&attempts)
+        && !(1..=MOST_ATTEMPTS).contains(&attempts)
     {
-        return invalid("max_attempts", format!("{attempts}; use 1 to 1000"));
+        return invalid("max_attempts", format!("{attempts}; use 1 to {MOST_ATTEMPTS}"));
     }
     if matches!(job.when, When::After(delay) if delay > LONGEST_DELAY) {
         return invalid("when", "at most 100 years from now");
@@ -249,11 +251,14 @@ fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
 }
 
 fn check_name(field: &'static str, name: &str) -> Result<(), QueueError> {
+    problem_of_name(name).map_or(Ok(()), |problem| invalid(field, problem))
+}
+
+/// Why this cannot be the name of a queue, if it cannot. The configuration asks too.
+pub(crate) fn problem_of_name(name: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-    match (1..=64).contains(&name.len()) && name.chars().all(allowed) {
-        true => Ok(()),
-        false => invalid(field, format!("`{name}` must be 1 to 64 letters, digits or any of _ . : -")),
-    }
+    let good = (1..=64).contains(&name.len()) && name.chars().all(allowed);
+    (!good).then(|| format!("`{name}` must be 1 to 64 letters, digits or any of _ . : -"))
 }
 
 fn unique_row(job: &NewJob, args: &str, policy: &Policy, now: i64) -> Result<Option<UniqueRow>, QueueError> {

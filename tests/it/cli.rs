@@ -231,8 +231,7 @@ fn every_misuse_names_what_is_wrong_and_what_to_do() {
 #[test]
 fn what_only_opening_finds_wrong_in_the_configuration_is_exit_code_2() {
     for (toml, parts) in [
-        ("[kinds.\"no.such\"]\npriority = 1\n", &["unknown kind `no.such`", "[kinds."][..]),
-        ("[store]\nurl = \"sqlite://nowhere/compline.db\"\n", &["nowhere", "store.url"]),
+        ("[store]\nurl = \"sqlite://nowhere/compline.db\"\n", &["nowhere", "store.url"][..]),
         ("[store]\nurl = \"env:UNSET_URL\"\n", &["store.url", "UNSET_URL"]),
         ("[encryption.keys]\nk1 = \"env:UNSET_KEY\"\n", &["encryption.keys.k1", "UNSET_KEY"]),
     ] {
@@ -273,6 +272,18 @@ fn an_unknown_key_is_told_with_its_file_and_line_or_its_variable() {
     let place = Place::new().file("compline.toml", "[worker]\nlease = \"30s\"\nconcurency = 3\n");
     for command in [&["config", "check"][..], &["jobs", "list"], &["serve"], &["doctor"]] {
         place.run(command).expect(2).says(&["compline.toml:3", "worker.concurency", "`worker.concurrency`?"]);
+    }
+
+    for section in ["kinds", "retention.kinds"] {
+        let key = if section == "kinds" { "priority = 1" } else { "completed = \"9d\"" };
+        let place = Place::new().file("compline.toml", &format!("[{section}.\"system.nop\"]\n{key}\n"));
+        for command in [&["config", "check"][..], &["jobs", "list"]] {
+            place.run(command).expect(2).says(&[
+                "compline.toml:2",
+                "`system.nop`",
+                "did you mean `system.noop`?",
+            ]);
+        }
     }
 
     let place = Place::new().with("COMPLINE__WORKER__CONCURENCY", "3");
