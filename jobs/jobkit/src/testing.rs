@@ -5,6 +5,7 @@ mod clock;
 mod host;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
@@ -18,23 +19,26 @@ pub struct Bench {
     pub clock: Arc<ManualClock>,
     pub host: Arc<FakeHost>,
     pub id: JobId,
+    claims: AtomicU64,
 }
 
 impl Default for Bench {
     fn default() -> Self {
         let clock = Arc::new(ManualClock::default());
         let id = IdGenerator::new(clock.clone()).next();
-        Self { host: Arc::new(FakeHost::default()), clock, id }
+        Self { host: Arc::new(FakeHost::default()), clock, id, claims: AtomicU64::new(1) }
     }
 }
 
 impl Bench {
+    /// Each is another claim of the job, also with the number of an earlier attempt.
     pub fn ctx(&self, kind: &str, attempt: u16) -> Ctx {
         let job = JobInfo {
             id: self.id,
             kind: kind.into(),
             queue: "default".into(),
             attempt,
+            claim: self.claims.fetch_add(1, Ordering::Relaxed),
             max_attempts: u16::MAX,
             tenant: None,
             tags: Vec::new(),
