@@ -162,7 +162,7 @@ impl From<QueueError> for CliError {
             QueueError::Store(error) => error.into(),
             QueueError::Args(error) => Self::from_chain(error),
             QueueError::Invalid { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
-            QueueError::Seal { .. } | QueueError::Open(_) => {
+            QueueError::Seal { .. } => {
                 let remedy = "`compline config check` tells whether every key can be had";
                 Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy(remedy)
             }
