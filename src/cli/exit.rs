@@ -27,7 +27,7 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
   0  it worked
-  1  the work failed: the job waited for was discarded, a check failed, a change was refused
+  1  the work failed: a job waited for was discarded, a check failed, a change was refused
   2  wrong usage, arguments or configuration
   3  not found
   4  the store cannot be reached

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::binary::Place;
+use crate::support::binary::{Place, Ran};
 
 const NOBODY: &str = "019c0a2e-5a5c-7cc1-b6c0-0123456789ab";
 
@@ -74,6 +74,33 @@ fn a_job_waits_for_its_time_or_for_another_job() {
     assert_eq!(place.job(&child)["state"], "waiting");
     assert_eq!(place.job(&child)["waits_for"], json!([delayed]));
     place.run(&["jobs", "wait", &at, "--timeout", "50ms"]).expect(5).says(&["still scheduled", "--timeout"]);
+}
+
+#[test]
+fn several_jobs_are_waited_for_by_their_ids_or_by_a_filter() {
+    let place = Place::new();
+    let good = place.enqueue(&["system.noop", "--tag", "march"]);
+    let late = place.enqueue(&["system.noop", "--tag", "march", "--delay", "1h"]);
+    let bad = place.enqueue(&["system.fail", "--args", r#"{"message":"no","permanent":true}"#]);
+    place.work(1);
+    let ids = |ran: &Ran| -> Vec<String> {
+        let rows = ran.json();
+        rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().into()).collect()
+    };
+
+    let both = place.run(&["jobs", "wait", &good, &bad, "--json"]).expect(1);
+    assert_eq!(ids(&both), [bad.clone(), good.clone()], "newest first");
+    let one =
+        place.run(&["jobs", "wait", "--kind", "system.noop", "--state", "completed", "--json"]).expect(0);
+    assert_eq!(ids(&one), std::slice::from_ref(&good));
+    place
+        .run(&["jobs", "wait", "--tag", "march", "--timeout", "50ms"])
+        .expect(5)
+        .says(&[&late, "still scheduled"]);
+    place.run(&["jobs", "wait", &good, &late, &bad, "--timeout", "50ms"]).expect(5).says(&[&late]);
+    place.run(&["jobs", "wait", "--tag", "april"]).expect(0).says(&["no jobs match"]);
+    place.run(&["jobs", "wait", &good, NOBODY]).expect(3).says(&["there is no job", NOBODY]);
+    place.run(&["jobs", "wait"]).expect(2).says(&["which jobs", "--kind"]);
 }
 
 #[test]
