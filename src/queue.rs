@@ -255,7 +255,7 @@ pub(crate) fn problem_of_name(name: &str) -> Option<String> {
 fn unique_row(job: &NewJob, args: &str, policy: &Policy, now: i64) -> Result<Option<UniqueRow>, QueueError> {
     let rule = match (&job.unique, &policy.unique, &job.unique_key) {
         (Some(rule), _, _) | (None, Some(rule), _) => rule.clone(),
-        (None, None, Some(_)) => Unique { by_args: false, ..Unique::by_args() },
+        (None, None, Some(_)) => Unique::by_key(),
         (None, None, None) => return Ok(None),
     };
     if !rule.by_args && job.unique_key.is_none() && job.unique.is_some() {

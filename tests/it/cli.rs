@@ -61,6 +61,23 @@ fn a_unique_key_gives_the_id_of_the_job_that_is_there() {
 }
 
 #[test]
+fn a_job_that_holds_a_unique_key_is_replaced_when_that_is_asked_for() {
+    let place = Place::new();
+    let first =
+        place.enqueue(&["system.sleep", "--args", r#"{"ms":1}"#, "--unique-key", "k", "--delay", "1h"]);
+    let enqueue = |ms: &str, on_conflict: &str| {
+        let args = format!(r#"{{"ms":{ms}}}"#);
+        let again = ["enqueue", "system.sleep", "--args", &args, "--unique-key", "k", "--delay", "1h"];
+        place.run(&[&again[..], &["--on-conflict", on_conflict]].concat()).expect(0)
+    };
+
+    assert_eq!(enqueue("2", "return").says(&["nothing was enqueued"]).out.trim(), first);
+    assert_eq!(place.job(&first)["args"], json!({ "ms": 1 }));
+    assert_eq!(enqueue("3", "replace").says(&["takes this over"]).out.trim(), first);
+    assert_eq!(place.job(&first)["args"], json!({ "ms": 3 }));
+}
+
+#[test]
 fn a_job_waits_for_its_time_or_for_another_job() {
     let place = Place::new();
 
@@ -239,6 +256,8 @@ fn every_misuse_names_what_is_wrong_and_what_to_do() {
             &["--delay", "--run-at"],
         ),
         (&["enqueue", "system.noop", "--after", "seven"], &["--after", "no job id", "jobs list"]),
+        (&["enqueue", "system.noop", "--on-conflict", "replace"], &["--unique-key"]),
+        (&["enqueue", "system.noop", "--unique-key", "k", "--on-conflict", "x"], &["return", "replace"]),
         (&["jobs", "list", "--state", "done"], &["--state", "completed"]),
         (&["jobs", "list", "--since", "yesterday"], &["--since", "such as 2h"]),
         (&["jobs", "list", "--limit", "0"], &["--limit", "from 1 up"]),
