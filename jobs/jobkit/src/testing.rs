@@ -3,6 +3,7 @@
 
 mod clock;
 mod host;
+mod ports;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::clock::ManualClock;
 pub use self::host::{Crash, FakeHost};
+pub use self::ports::{FakeMailer, FakeSecrets};
 use crate::ctx::JobInfo;
 use crate::{Ctx, Failure, IdGenerator, Job, JobId, Outcome};
 
