@@ -24,7 +24,8 @@ USER 10001:10001
 WORKDIR /var/lib/compline
 VOLUME /var/lib/compline
 
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["compline", "doctor"]
+# No HEALTHCHECK: a worker whose database is away waits for it and must not be restarted for that, and `compline doctor`
+# would say that it is unwell. A process that has lost one of its parts ends by itself; restart what ends.
 # The binary handles SIGTERM itself and starts no processes to reap, so it can be the first.
 ENTRYPOINT ["compline"]
 CMD ["serve"]

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::redact::ExposeSecret;
-use jobkit::{ArgsError, Artifacts, Clock, Registry};
+use jobkit::{ArgsError, Artifacts, Audit, Clock, Registry};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::artifacts::DirArtifacts;
+use crate::adapters::audit::StoreAudit;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::host::host_name;
 use crate::config::ReferenceError;
@@ -41,6 +42,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub registry: Arc<Registry>,
     pub queue: Arc<Queue>,
+    /// For what a program around the engine does and must be able to answer for.
+    pub audit: Arc<dyn Audit>,
     keyring: Arc<Keyring>,
     artifacts: Arc<dyn Artifacts>,
     wake: Wake,
@@ -67,7 +70,9 @@ impl App {
         let alarm = Alarm::default();
         let (wake, sender) = Wake::start(store.clone(), &alarm);
         let queue = Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone());
-        Self { store, clock, registry, queue: Arc::new(queue), keyring, artifacts, wake, sender, alarm }
+        let queue = Arc::new(queue);
+        let audit = Arc::new(StoreAudit::new(store.clone()));
+        Self { store, clock, registry, queue, audit, keyring, artifacts, wake, sender, alarm }
     }
 
     /// Runs jobs until told to stop, or until there are none, with everything that happens by itself. A part

@@ -49,12 +49,14 @@ pub struct Demo {
     pub told: Vec<Told>,
     pub strange: Vec<Strange>,
     pub folder: PathBuf,
+    /// A signal came before all jobs had ended.
+    pub stopped: bool,
     app: App,
     settings: Settings,
 }
 
 impl Demo {
-    /// Makes the folder, the ledger and the jobs, and runs them to their end.
+    /// Makes the folder, the ledger and the jobs, and runs them to their end, or until a signal stops them.
     pub async fn run(folder: &Path) -> Result<Self, DemoError> {
         let failed = |path: &Path| {
             let path = path.to_path_buf();
@@ -68,14 +70,15 @@ impl Demo {
 
         let app = App::open(&settings).await?;
         let shown = enqueue(&app, &folder, &ledger).await?;
-        serve_until_ended(&app, &settings, &shown).await?;
+        let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
+        let ended = serve_until_ended(&app, &settings, ids, CancellationToken::new()).await?;
         let mut told = Vec::new();
         for Shown { what, id } in shown {
             if let Some(detail) = app.queue.job(id).await? {
                 told.push(Told { what, detail });
             }
         }
-        Ok(Self { told, strange, folder, app, settings })
+        Ok(Self { told, strange, folder, stopped: !ended, app, settings })
     }
 
     pub fn all_completed(&self) -> bool {
@@ -94,20 +97,23 @@ impl Demo {
     }
 }
 
-/// Serves until every job of the demo has ended; one that failed is waited for until it is tried again.
-async fn serve_until_ended(app: &App, settings: &Settings, shown: &[Shown]) -> Result<(), DemoError> {
-    let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
-    let stop = CancellationToken::new();
+/// Serves until every one of these jobs has ended, and says whether they have: a signal stops the serving too. A
+/// job that failed is waited for until it is tried again.
+async fn serve_until_ended(
+    app: &App,
+    settings: &Settings,
+    ids: Vec<JobId>,
+    stop: CancellationToken,
+) -> Result<bool, DemoError> {
+    let filter = JobFilter { limit: Some(ids.len()), ids, ..JobFilter::default() };
     let ended = async {
-        let filter = JobFilter { limit: Some(ids.len()), ids, ..JobFilter::default() };
         while !stop.is_cancelled() {
             if app.queue.jobs(&filter).await?.iter().all(|job| job.state.is_final()) {
-                stop.cancel();
-            } else {
-                app.clock.sleep(LOOK_AGAIN).await;
+                return Ok(true);
             }
+            app.clock.sleep(LOOK_AGAIN).await;
         }
-        Ok::<_, DemoError>(())
+        Ok::<_, DemoError>(false)
     };
     let options = RunOptions { stop: stop.clone(), ..RunOptions::default() };
     let ended = async {
@@ -157,4 +163,32 @@ async fn enqueue(app: &App, folder: &Path, ledger: &Path) -> Result<Vec<Shown>, 
     let last = app.queue.enqueue(vec![last], &by).await?;
     shown.extend(last.iter().map(|made| Shown { what: "runs after all of them", id: made.id }));
     Ok(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use jobkit::When;
+
+    use super::*;
+
+    /// The first Ctrl-C was once taken for the end of the work: the demo told its table and served on.
+    #[tokio::test]
+    async fn stopped_by_a_signal_is_told_from_all_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let app = App::open(&settings).await.unwrap();
+        let (quick, late) = (NewJob::new("system.noop", json!({})), NewJob::new("system.noop", json!({})));
+        let late = NewJob { when: When::After(Duration::from_secs(3_600)), ..late };
+        let made = app.queue.enqueue(vec![quick, late], &Actor("user:ada".into())).await.unwrap();
+        // What the handler of the signal does.
+        let signal = CancellationToken::new();
+        signal.cancel();
+
+        let all = made.iter().map(|made| made.id).collect();
+        assert!(!serve_until_ended(&app, &settings, all, signal).await.unwrap());
+        assert!(
+            serve_until_ended(&app, &settings, vec![made[0].id], CancellationToken::new()).await.unwrap()
+        );
+        app.close().await;
+    }
 }

@@ -38,9 +38,6 @@ pub enum QueueError {
         #[source]
         cause: SealError,
     },
-    /// What is stored does not open; the cause names the part, the key and the remedy.
-    #[error(transparent)]
-    Open(#[from] SealError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -145,43 +142,37 @@ impl Queue {
         Ok(changed)
     }
 
-    /// One job with all its attempts and steps; what is encrypted at rest is opened.
+    /// One job with all its attempts and steps. What is encrypted at rest is opened; where that cannot be, a
+    /// note says why.
     pub async fn job(&self, id: JobId) -> Result<Option<JobDetail>, QueueError> {
         let Some(mut detail) = self.store.job(id).await? else { return Ok(None) };
-        self.open(&mut detail.job)?;
+        let ring = &self.keyring;
+        self.show(&mut detail.job);
         for attempt in &mut detail.attempts {
-            self.open_text(id, Part::Error, &mut attempt.error)?;
-            for line in &mut attempt.log {
-                line.text = self.keyring.reveal(id, Part::Log, std::mem::take(&mut line.text))?;
-            }
+            attempt.error.iter_mut().for_each(|error| ring.show(id, Part::Error, error));
+            attempt.log.iter_mut().for_each(|line| ring.show(id, Part::Log, &mut line.text));
         }
         for step in &mut detail.steps {
-            self.keyring.open_step(id, step)?;
+            let name = &step.name;
+            step.result.iter_mut().for_each(|result| ring.show_value(id, Part::Step(name), result));
         }
         if let Some(progress) = &mut detail.progress {
-            let message = std::mem::take(&mut progress.message);
-            progress.message = self.keyring.reveal(id, Part::Progress, message)?;
+            ring.show(id, Part::Progress, &mut progress.message);
         }
         Ok(Some(detail))
     }
 
     pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, QueueError> {
         let mut jobs = self.store.jobs(filter).await?;
-        jobs.iter_mut().try_for_each(|job| self.open(job))?;
+        jobs.iter_mut().for_each(|job| self.show(job));
         Ok(jobs)
     }
 
-    fn open(&self, job: &mut JobRow) -> Result<(), SealError> {
-        job.args = self.keyring.reveal(job.id, Part::Args, std::mem::take(&mut job.args))?;
-        self.open_text(job.id, Part::Result, &mut job.result)?;
-        self.open_text(job.id, Part::Error, &mut job.error)
-    }
-
-    fn open_text(&self, id: JobId, part: Part<'_>, text: &mut Option<String>) -> Result<(), SealError> {
-        if let Some(sealed) = text.take() {
-            *text = Some(self.keyring.reveal(id, part, sealed)?);
+    fn show(&self, job: &mut JobRow) {
+        self.keyring.show(job.id, Part::Args, &mut job.args);
+        for (part, text) in [(Part::Result, &mut job.result), (Part::Error, &mut job.error)] {
+            text.iter_mut().for_each(|text| self.keyring.show(job.id, part, text));
         }
-        Ok(())
     }
 
     pub async fn queues(&self) -> Result<Vec<QueueRow>, QueueError> {
@@ -202,6 +193,8 @@ impl Queue {
     }
 }
 
+/// A job that failed so often needs a person.
+pub(crate) const MOST_ATTEMPTS: u16 = 1_000;
 const MOST_ARGS_BYTES: usize = 1 << 20;
 const MOST_METADATA_BYTES: usize = 16 << 10;
 const LONGEST_DELAY: Duration = Duration::from_secs(100 * 366 * 86_400);
@@ -223,9 +216,9 @@ fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
         return invalid("priority", format!("{priority}; use 1 (first) to 9 (last)"));
     }
     if let Some(attempts) = job.max_attempts
-        && !(1..=1_000).contains(&attempts)
+        && !(1..=MOST_ATTEMPTS).contains(&attempts)
     {
-        return invalid("max_attempts", format!("{attempts}; use 1 to 1000"));
+        return invalid("max_attempts", format!("{attempts}; use 1 to {MOST_ATTEMPTS}"));
     }
     if matches!(job.when, When::After(delay) if delay > LONGEST_DELAY) {
         return invalid("when", "at most 100 years from now");
@@ -249,17 +242,20 @@ fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
 }
 
 fn check_name(field: &'static str, name: &str) -> Result<(), QueueError> {
+    problem_of_name(name).map_or(Ok(()), |problem| invalid(field, problem))
+}
+
+/// Why this cannot be the name of a queue, if it cannot. The configuration asks too.
+pub(crate) fn problem_of_name(name: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-    match (1..=64).contains(&name.len()) && name.chars().all(allowed) {
-        true => Ok(()),
-        false => invalid(field, format!("`{name}` must be 1 to 64 letters, digits or any of _ . : -")),
-    }
+    let good = (1..=64).contains(&name.len()) && name.chars().all(allowed);
+    (!good).then(|| format!("`{name}` must be 1 to 64 letters, digits or any of _ . : -"))
 }
 
 fn unique_row(job: &NewJob, args: &str, policy: &Policy, now: i64) -> Result<Option<UniqueRow>, QueueError> {
     let rule = match (&job.unique, &policy.unique, &job.unique_key) {
         (Some(rule), _, _) | (None, Some(rule), _) => rule.clone(),
-        (None, None, Some(_)) => Unique { by_args: false, ..Unique::by_args() },
+        (None, None, Some(_)) => Unique::by_key(),
         (None, None, None) => return Ok(None),
     };
     if !rule.by_args && job.unique_key.is_none() && job.unique.is_some() {

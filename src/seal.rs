@@ -67,6 +67,19 @@ pub enum SealError {
     TooLong { job: JobId, part: String },
 }
 
+impl SealError {
+    /// What people see in place of a text that does not open; whose it is stands beside it.
+    fn note(&self) -> String {
+        match self {
+            SealError::UnknownKey { key, .. } => {
+                format!("(sealed with key `{key}`, which this process does not have in encryption.keys)")
+            }
+            SealError::DoesNotOpen { key, .. } => format!("(sealed with key `{key}`, and does not open)"),
+            other => format!("({other})"),
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("the key `encryption.keys.{name}` cannot be had")]
@@ -192,6 +205,19 @@ impl Keyring {
             part: part.name(),
             key: sealed.key,
         })
+    }
+
+    /// For people: as `reveal`, with a note in place of what does not open. A key that is missing, or a text that
+    /// only looks sealed, must not hide everything else about a job.
+    pub fn show(&self, job: JobId, part: Part<'_>, text: &mut String) {
+        let revealed = self.reveal(job, part, std::mem::take(text));
+        *text = revealed.unwrap_or_else(|problem| problem.note());
+    }
+
+    /// As `show`, for what the store keeps as JSON.
+    pub fn show_value(&self, job: JobId, part: Part<'_>, value: &mut Value) {
+        let revealed = self.reveal_value(job, part, value.take());
+        *value = revealed.unwrap_or_else(|problem| Value::String(problem.note()));
     }
 
     pub fn open_step(&self, job: JobId, step: &mut StepRecord) -> Result<(), SealError> {

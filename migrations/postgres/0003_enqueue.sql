@@ -36,7 +36,7 @@ BEGIN
     END IF;
     IF v_known.encrypted OR v_known.is_unique THEN
         RAISE EXCEPTION 'kind: "%" is encrypted or has a uniqueness rule, which SQL cannot apply', kind
-            USING ERRCODE = 'feature_not_supported', HINT = 'Enqueue it over HTTP or from Rust.';
+            USING ERRCODE = 'feature_not_supported', HINT = 'Enqueue it with the compline command or from Rust.';
     END IF;
     IF args IS NULL OR pg_column_size(args) > 1048576 THEN
         RAISE EXCEPTION 'args: must be JSON of at most 1 MiB' USING ERRCODE = 'invalid_parameter_value';
@@ -71,9 +71,13 @@ BEGIN
     END IF;
     -- A time in the past is now: it must not be a way to the front of the queue.
     v_due := greatest(v_due, now());
-    IF cardinality(v_tags) > 32 OR length(options ->> 'tenant') NOT BETWEEN 1 AND 128 OR pg_column_size(options -> 'metadata') > 16384
+    IF cardinality(v_tags) > 32 OR EXISTS (SELECT FROM unnest(v_tags) tag
+                                           WHERE tag IS NULL OR octet_length(tag) NOT BETWEEN 1 AND 64) THEN
+        RAISE EXCEPTION 'options.tags: at most 32 tags of 1 to 64 bytes' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF length(options ->> 'tenant') NOT BETWEEN 1 AND 128 OR pg_column_size(options -> 'metadata') > 16384
        OR coalesce(jsonb_typeof(options -> 'metadata'), 'object') <> 'object' THEN
-        RAISE EXCEPTION 'options: at most 32 tags, a tenant of 1 to 128 characters, and metadata that is an object of 16 KiB'
+        RAISE EXCEPTION 'options: a tenant is 1 to 128 characters, and metadata an object of at most 16 KiB'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF options ? 'unique_key' AND (jsonb_typeof(options -> 'unique_key') <> 'string'

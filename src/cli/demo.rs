@@ -34,7 +34,7 @@ pub async fn run(call: &Call, args: DemoArgs) -> Result {
     let demo = demo?;
     let all_completed = demo.all_completed();
     call.print.answer(&as_json(&demo), || as_text(call, &demo))?;
-    match args.exit {
+    match args.exit || demo.stopped {
         true => demo.close().await,
         false => {
             print::remark("serving until interrupted (Ctrl-C); `demo --exit` stops here");

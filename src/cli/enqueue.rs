@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use jobkit::{JobId, NewJob, When};
+use jobkit::{JobId, NewJob, OnConflict, Unique, When};
 use serde_json::Value;
 
 use super::exit::{CliError, Exit, Result};
@@ -21,6 +21,10 @@ pub struct EnqueueArgs {
     /// Names what the job is about: while a job of this kind and key is alive, its id is returned instead.
     #[arg(long, value_name = "KEY")]
     unique_key: Option<String>,
+    /// What to do when that key is held: return the job that is there as it is, or replace its arguments, time,
+    /// priority, tags and metadata by these, unless it already runs.
+    #[arg(long, value_name = "WHAT", requires = "unique_key")]
+    on_conflict: Option<Conflict>,
     /// Not before this time, such as 2026-01-31T09:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "delay")]
     run_at: Option<Timestamp>,
@@ -50,13 +54,40 @@ pub struct EnqueueArgs {
     max_attempts: Option<u16>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Conflict {
+    Return,
+    Replace,
+}
+
+impl From<Conflict> for OnConflict {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::Return => OnConflict::ReturnExisting,
+            Conflict::Replace => OnConflict::Replace,
+        }
+    }
+}
+
 pub async fn run(call: &Call, args: EnqueueArgs) -> Result {
-    let job = new_job(args)?;
+    let on_conflict = args.on_conflict;
+    let mut job = new_job(args)?;
     call.with_app(async |app| {
+        if let Some(on_conflict) = on_conflict {
+            // The rest of a rule that the kind has of its own still holds.
+            let own = app.registry.get(&job.kind).and_then(|kind| kind.policy.unique.clone());
+            let rule = own.unwrap_or_else(Unique::by_key);
+            job.unique = Some(Unique { on_conflict: on_conflict.into(), ..rule });
+        }
         for inserted in app.queue.enqueue(vec![job], &actor()).await? {
             call.print.answer(&inserted, || inserted.id.to_string())?;
             if inserted.duplicate && !call.print.json {
-                print::remark("a job with this unique key was there; nothing was enqueued, this is its id");
+                print::remark(match on_conflict {
+                    Some(Conflict::Replace) => {
+                        "a job with this unique key was there; it takes this over unless it already runs, this is its id"
+                    }
+                    _ => "a job with this unique key was there; nothing was enqueued, this is its id",
+                });
             }
         }
         Ok(Exit::Ok)

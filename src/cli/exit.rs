@@ -27,7 +27,7 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
   0  it worked
-  1  the work failed: the job waited for was discarded, a check failed, a change was refused
+  1  the work failed: a job waited for was discarded, a check failed, a change was refused
   2  wrong usage, arguments or configuration
   3  not found
   4  the store cannot be reached
@@ -162,7 +162,7 @@ impl From<QueueError> for CliError {
             QueueError::Store(error) => error.into(),
             QueueError::Args(error) => Self::from_chain(error),
             QueueError::Invalid { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
-            QueueError::Seal { .. } | QueueError::Open(_) => {
+            QueueError::Seal { .. } => {
                 let remedy = "`compline config check` tells whether every key can be had";
                 Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy(remedy)
             }

@@ -4,6 +4,7 @@ mod change;
 mod listing;
 mod wait;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -11,11 +12,11 @@ use jiff::{SignedDuration, Timestamp};
 use jobkit::JobId;
 
 use super::exit::{CliError, Exit, Result};
-use super::{Call, duration, job_id};
+use super::{Call, job_id};
 use crate::app::App;
 use crate::config::units::parse_duration;
 use crate::state::JobState;
-use crate::store::{Change, JobDetail, JobFilter};
+use crate::store::{Change, JobDetail, JobFilter, JobRow};
 
 #[derive(Debug, Subcommand)]
 pub enum Jobs {
@@ -38,14 +39,8 @@ pub enum Jobs {
     Cancel(ChangeArgs),
     /// Give jobs up that have not begun: no further attempt.
     Discard(ChangeArgs),
-    /// Wait until a job has ended; 0 if it completed, 1 if not, 5 if it takes longer.
-    Wait {
-        #[arg(value_parser = job_id)]
-        id: JobId,
-        /// Wait at most this long, such as 30s; else as long as it takes.
-        #[arg(long, value_name = "DURATION", value_parser = duration)]
-        timeout: Option<Duration>,
-    },
+    /// Wait until jobs have ended; 0 if all completed, 1 if one did not, 5 if it takes longer.
+    Wait(wait::WaitArgs),
 }
 
 #[derive(Debug, Args)]
@@ -153,8 +148,13 @@ impl FilterArgs {
 }
 
 pub async fn run(call: &Call, command: Jobs) -> Result {
-    if let Jobs::Retry(args) | Jobs::Cancel(args) | Jobs::Discard(args) = &command {
-        change::check(args)?;
+    let chosen = match &command {
+        Jobs::Retry(args) | Jobs::Cancel(args) | Jobs::Discard(args) => Some((&args.ids, &args.filter)),
+        Jobs::Wait(args) => Some((&args.ids, &args.filter)),
+        Jobs::List { .. } | Jobs::Show { .. } => None,
+    };
+    if let Some((ids, filter)) = chosen {
+        check_chosen(ids, filter)?;
     }
     call.with_app(async |app| match command {
         Jobs::List { filter, limit } => listing::list(call, app, filter, limit).await,
@@ -166,9 +166,33 @@ pub async fn run(call: &Call, command: Jobs) -> Result {
         Jobs::Retry(args) => change::run(call, app, Change::Retry, args).await,
         Jobs::Cancel(args) => change::run(call, app, Change::Cancel, args).await,
         Jobs::Discard(args) => change::run(call, app, Change::Discard, args).await,
-        Jobs::Wait { id, timeout } => wait::run(call, app, id, timeout).await,
+        Jobs::Wait(args) => wait::run(call, app, args).await,
     })
     .await
+}
+
+/// No ids and no filter would mean every job there is, which nobody means.
+fn check_chosen(ids: &[JobId], filter: &FilterArgs) -> Result<()> {
+    match ids.is_empty() && filter.is_empty() {
+        true => Err(CliError::usage(
+            "it is not said which jobs are meant",
+            "give their ids, or choose them by a filter such as --kind, --queue or --state",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// These jobs, from the store and sealed as they are: one whose key is gone must still be found. Ids that do not
+/// exist are a mistake in what was typed, and nothing is done then.
+async fn known(app: &App, ids: &[JobId]) -> Result<Vec<JobRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let filter = JobFilter { ids: ids.to_vec(), limit: Some(ids.len()), ..JobFilter::default() };
+    let rows = app.store.jobs(&filter).await?;
+    let found: BTreeSet<_> = rows.iter().map(|job| job.id).collect();
+    let missing: Vec<_> = ids.iter().copied().filter(|id| !found.contains(id)).collect();
+    if missing.is_empty() { Ok(rows) } else { Err(not_found(&missing)) }
 }
 
 async fn find(app: &App, id: JobId) -> Result<JobDetail> {

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::keys::dotted;
+use super::keys::{dotted, nearest_name};
 use super::reference::StoreUrl;
 use super::settings::Settings;
 use super::units::format_duration;
+use crate::queue::{MOST_ATTEMPTS, problem_of_name};
 
 /// A finding about one key: what is wrong and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +20,13 @@ pub struct Finding {
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
-/// What keeps the process from starting.
-pub fn errors(settings: &Settings) -> Vec<Finding> {
+/// What keeps the process from starting, in a program that has these kinds.
+pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
     let mut found = Findings::default();
     store(settings, &mut found);
     worker(settings, &mut found);
-    kinds(settings, &mut found);
+    names_of_kinds(settings, kinds, &mut found);
+    policies(settings, &mut found);
     encryption(settings, &mut found);
     if settings.retention.every.is_zero() {
         found.add("retention.every", "must be longer than nothing; the default is \"1m\"");
@@ -108,21 +110,39 @@ fn worker(settings: &Settings, found: &mut Findings) {
     }
 }
 
-fn kinds(settings: &Settings, found: &mut Findings) {
+/// A section of a kind that nobody has would hold for no job, and its jobs would be run, and deleted, by rules
+/// that nobody chose for them.
+fn names_of_kinds(settings: &Settings, kinds: &[&str], found: &mut Findings) {
+    let policies = settings.kinds.keys().map(|name| (vec!["kinds".into(), name.clone()], name));
+    let retention = settings.retention.kinds.keys();
+    let retention = retention.map(|name| (vec!["retention".into(), "kinds".into(), name.clone()], name));
+    for (path, name) in policies.chain(retention) {
+        if !kinds.contains(&name.as_str()) {
+            let remedy = match nearest_name(name, kinds) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("known kinds: {}", kinds.join(", ")),
+            };
+            found.add(dotted(&path), format!("unknown kind `{name}`; {remedy}"));
+        }
+    }
+}
+
+/// What may be said about a kind is what may be said about a job when it is enqueued.
+fn policies(settings: &Settings, found: &mut Findings) {
     for (name, kind) in &settings.kinds {
         let key = |last: &str| dotted(&["kinds".into(), name.clone(), last.into()]);
         if kind.priority.is_some_and(|priority| !(1..=9).contains(&priority)) {
             found.add(key("priority"), "must be from 1 (first) to 9 (last)");
         }
-        if kind.max_attempts == Some(0) {
-            found.add(key("max_attempts"), "must be at least 1");
+        if kind.max_attempts.is_some_and(|attempts| !(1..=MOST_ATTEMPTS).contains(&attempts)) {
+            found.add(key("max_attempts"), format!("must be from 1 to {MOST_ATTEMPTS}"));
         }
         if kind.timeout == Some(Duration::ZERO) {
             found
                 .add(key("timeout"), "must be longer than nothing; leave the key out to keep the kind's own");
         }
-        if kind.queue.as_deref().is_some_and(|queue| queue.trim().is_empty()) {
-            found.add(key("queue"), "must not be empty; leave the key out to keep the kind's own");
+        if let Some(problem) = kind.queue.as_deref().and_then(problem_of_name) {
+            found.add(key("queue"), format!("{problem}; leave the key out to keep the kind's own"));
         }
         if kind.encrypted == Some(true) && settings.encryption.current.is_empty() {
             found.add(key("encrypted"), "needs a key to encrypt with; set encryption.current");

@@ -62,9 +62,23 @@ impl Keys {
                 (distance(&dotted(&filled), &written), filled)
             })
             .min_by_key(|(distance, _)| *distance)
-            .filter(|(distance, _)| *distance <= written.len() / 3)
+            .filter(|(distance, _)| near(*distance, &written))
             .map(|(_, path)| path)
     }
+}
+
+/// As [`Keys::nearest`], for names that are known from elsewhere.
+pub fn nearest_name<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|name| (distance(name, written), *name))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| near(*distance, written))
+        .map(|(_, name)| name)
+}
+
+fn near(distance: usize, written: &str) -> bool {
+    distance <= written.len() / 3
 }
 
 pub(super) fn matches(known: &[String], path: &[String]) -> bool {

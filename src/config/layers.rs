@@ -13,8 +13,8 @@ use toml::{Table, Value};
 use super::keys::{Keys, Known, Path, dotted};
 use super::settings::Settings;
 
-/// Where a value stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a value stands; in a file, what stands further up is the smaller.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     Default,
     File { path: PathBuf, line: usize },

@@ -21,6 +21,7 @@ use toml::{Table, Value};
 pub use self::layers::{Origin, Problem};
 pub use self::reference::{ReferenceError, SecretRef, StoreUrl};
 pub use self::settings::Settings;
+use crate::registry::{Families, registry};
 
 /// Names the file when `--config` does not.
 pub const FILE_VARIABLE: &str = "COMPLINE_CONFIG";
@@ -57,7 +58,7 @@ pub struct Explained {
     pub origin: Origin,
 }
 
-/// Loads what this process was given.
+/// Loads what this process was given, for the kinds that this program has.
 pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigError> {
     // Variables that are not Unicode cannot be ours, and `vars()` would panic on them.
     let variables = std::env::vars_os().filter_map(|(name, value)| {
@@ -71,13 +72,17 @@ pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigError> {
             None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
         },
     };
-    load_from(file, variables)
+    // What a family is told decides how its jobs run, never which there are: the defaults do for their names.
+    let registry = registry(Families::default());
+    let kinds: Vec<_> = registry.kinds().map(|info| info.kind).collect();
+    load_from(file, variables, &kinds)
 }
 
 /// As [`load`], with the world as arguments.
 pub fn load_from(
     file: Option<PathBuf>,
     variables: impl IntoIterator<Item = (String, String)>,
+    kinds: &[&str],
 ) -> Result<Loaded, ConfigError> {
     let keys = keys::Keys::all();
     let (mut leaves, mut problems) = match &file {
@@ -109,16 +114,23 @@ pub fn load_from(
         ConfigError::Problems(vec![Problem { origin: Origin::Default, key: String::new(), text }])
     })?;
     let placed = |finding: check::Finding| Problem {
-        origin: origins.get(&finding.key).cloned().unwrap_or(Origin::Default),
+        origin: place_of(&finding.key, &origins),
         key: finding.key,
         text: finding.text,
     };
-    let errors: Vec<_> = check::errors(&settings).into_iter().map(placed).collect();
+    let errors: Vec<_> = check::errors(&settings, kinds).into_iter().map(placed).collect();
     if !errors.is_empty() {
         return Err(in_order(errors));
     }
     let warnings = check::warnings(&settings).into_iter().map(placed).collect();
     Ok(Loaded { settings, file, warnings, origins })
+}
+
+/// Where a key stands; of a section, the first of its keys.
+fn place_of(key: &str, origins: &BTreeMap<String, Origin>) -> Origin {
+    let below = format!("{key}.");
+    let of_key = |(known, _): &(&String, &Origin)| *known == key || known.starts_with(&below);
+    origins.iter().filter(of_key).map(|(_, origin)| origin).min().cloned().unwrap_or(Origin::Default)
 }
 
 /// As they stand in the file, because that is how they will be mended.

@@ -12,13 +12,15 @@ fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
+const KINDS: [&str; 3] = ["a.b", "journal.score_ledger", "system.noop"];
+
 fn load_text(text: &str) -> Result<Loaded, ConfigError> {
     let (_directory, path) = file(text);
-    load_from(Some(path), [])
+    load_from(Some(path), [], &KINDS)
 }
 
 fn load_variables(variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
-    load_from(None, variables.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+    load_from(None, variables.iter().map(|(name, value)| (name.to_string(), value.to_string())), &KINDS)
 }
 
 /// What is commented out with no space after the `#` is a setting; with one, it is a sentence.
@@ -87,7 +89,7 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
     let (_directory, path) = file("[worker]\nlease = \"10s\"\npoll = \"2s\"\n");
     let variables = [("COMPLINE__WORKER__LEASE".to_string(), "15s".to_string())];
 
-    let loaded = load_from(Some(path.clone()), variables).unwrap();
+    let loaded = load_from(Some(path.clone()), variables, &KINDS).unwrap();
 
     assert_eq!(loaded.settings.worker.lease, Duration::from_secs(15));
     assert_eq!(loaded.settings.worker.poll, Duration::from_secs(2));
@@ -151,6 +153,10 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         ),
         ("[kinds.\"a.b\"]\npriority = 300\n", 2, "invalid value: integer `300`, expected u8"),
         ("[kinds.\"a.b\"]\nencrypted = true\n", 2, "set encryption.current"),
+        ("[kinds.\"a.b\"]\nmax_attempts = 0\n", 2, "`kinds.\"a.b\".max_attempts`: must be from 1 to 1000"),
+        ("[kinds.\"a.b\"]\nmax_attempts = 1001\n", 2, "must be from 1 to 1000"),
+        ("[kinds.\"a.b\"]\nqueue = \"\"\n", 2, "must be 1 to 64 letters"),
+        ("[kinds.\"a.b\"]\nqueue = \"month end\"\n", 2, "`kinds.\"a.b\".queue`: `month end` must be 1 to 64"),
         ("[encryption]\ncurrent = \"k2\"\n", 2, "names a key that is not there"),
         ("[log]\nformat = \"xml\"\n", 2, "expected `text` or `json`"),
         ("[log]\nfilter = \"a=b=c\"\n", 2, "write a level such as \"info\""),
@@ -162,6 +168,31 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         assert!(message.contains(&format!("compline.toml:{line}: ")), "{text}\n{message}");
         assert!(message.contains(expected), "{text}\n{message}");
     }
+}
+
+/// It was once ignored, and the kind's dead letters were deleted by the general rule.
+#[test]
+fn a_kind_that_nobody_has_is_refused_where_it_stands_with_the_one_that_was_meant() {
+    for (text, line, expected) in [
+        (
+            "[retention.kinds.\"journal.score_leger\"]\n\ndiscarded = \"forever\"\ncompleted = \"9d\"\n",
+            3,
+            "unknown kind `journal.score_leger`; did you mean `journal.score_ledger`?",
+        ),
+        (
+            "[kinds.\"system.nop\"]\npriority = 1\n",
+            2,
+            "`kinds.\"system.nop\"`: unknown kind `system.nop`; did",
+        ),
+        ("kinds.\"mail.send\".priority = 1\n", 1, "known kinds: a.b, journal.score_ledger, system.noop"),
+    ] {
+        let message = load_text(text).unwrap_err().to_string();
+
+        assert!(message.contains(&format!("compline.toml:{line}: ")), "{text}\n{message}");
+        assert!(message.contains(expected), "{text}\n{message}");
+    }
+    let message = load_variables(&[("COMPLINE__KINDS__A.C__TIMEOUT", "5m")]).unwrap_err().to_string();
+    assert!(message.contains("COMPLINE__KINDS__A.C__TIMEOUT: `kinds.\"a.c\"`: unknown kind"), "{message}");
 }
 
 #[test]
@@ -218,7 +249,7 @@ fn a_password_in_the_url_is_warned_of_and_hidden_when_shown() {
 
 #[test]
 fn a_file_that_is_named_must_be_there() {
-    let error = load_from(Some("/nowhere/compline.toml".into()), []).unwrap_err();
+    let error = load_from(Some("/nowhere/compline.toml".into()), [], &KINDS).unwrap_err();
 
     assert!(error.to_string().contains("/nowhere/compline.toml"), "{error}");
 }

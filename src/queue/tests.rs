@@ -9,7 +9,7 @@ fn key(job: &NewJob, rule: &Unique, now: i64) -> [u8; 32] {
 #[test]
 fn a_plain_unique_key_hashes_as_the_sql_function_does() {
     let job = NewJob::new("mail.send", json!({})).unique_key("invoice-7");
-    let rule = Unique { by_args: false, ..Unique::by_args() };
+    let rule = Unique::by_key();
 
     assert_eq!(key(&job, &rule, 0), <[u8; 32]>::from(Sha256::digest(b"mail.send\0invoice-7")));
 }

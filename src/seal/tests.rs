@@ -119,6 +119,29 @@ fn every_other_way_to_fail_says_what_to_do() {
     }
 }
 
+/// One text that did not open once hid the whole job from `jobs show`.
+#[test]
+fn what_does_not_open_is_shown_as_a_note_and_everything_else_as_it_is() {
+    let (job, _) = two_jobs();
+    let known = ring().seal(job, Part::Args, PLAIN).unwrap();
+    let foreign = known.replace("k1", "k9");
+    let looks_sealed = r#"{"$sealed":{"key":"k1","box":"what somebody enqueued"}}"#;
+
+    for (text, shown) in [
+        (PLAIN, PLAIN),
+        (&known, PLAIN),
+        (&foreign, "(sealed with key `k9`, which this process does not have in encryption.keys)"),
+        (looks_sealed, "(sealed with key `k1`, and does not open)"),
+    ] {
+        let mut as_text = text.to_string();
+        ring().show(job, Part::Args, &mut as_text);
+        assert_eq!(as_text, shown);
+        let mut as_value = serde_json::from_str(text).unwrap();
+        ring().show_value(job, Part::Args, &mut as_value);
+        assert_eq!(as_value, serde_json::from_str(shown).unwrap_or_else(|_| Value::String(shown.into())));
+    }
+}
+
 #[test]
 fn an_old_key_opens_what_it_sealed_after_the_current_one_changed() {
     let (job, _) = two_jobs();

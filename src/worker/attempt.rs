@@ -95,6 +95,8 @@ impl Attempts {
             kind: job.kind,
             queue: job.queue,
             attempt: job.attempt,
+            // After a crash of the database two workers may have been given the same fence.
+            claim: (u64::from(job.fence.0.unsigned_abs()) << 32) | u64::from(job.worker.0.unsigned_abs()),
             max_attempts: job.max_attempts,
             tenant: job.tenant,
             tags: job.tags,

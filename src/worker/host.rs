@@ -106,7 +106,7 @@ impl Host for AttemptHost {
                 };
                 let reveal = |part, text: &Option<String>| {
                     let text = text.clone().map(|text| self.engine.keyring.reveal(job.id, part, text));
-                    text.transpose().map_err(|error| HostError::Refused(error.to_string()))
+                    text.transpose().map_err(HostError::from)
                 };
                 let result = reveal(Part::Result, &job.result)?;
                 Ok(ChildResult {

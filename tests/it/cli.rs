@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::binary::Place;
+use crate::support::binary::{Place, Ran};
 
 const NOBODY: &str = "019c0a2e-5a5c-7cc1-b6c0-0123456789ab";
 
@@ -61,6 +61,23 @@ fn a_unique_key_gives_the_id_of_the_job_that_is_there() {
 }
 
 #[test]
+fn a_job_that_holds_a_unique_key_is_replaced_when_that_is_asked_for() {
+    let place = Place::new();
+    let first =
+        place.enqueue(&["system.sleep", "--args", r#"{"ms":1}"#, "--unique-key", "k", "--delay", "1h"]);
+    let enqueue = |ms: &str, on_conflict: &str| {
+        let args = format!(r#"{{"ms":{ms}}}"#);
+        let again = ["enqueue", "system.sleep", "--args", &args, "--unique-key", "k", "--delay", "1h"];
+        place.run(&[&again[..], &["--on-conflict", on_conflict]].concat()).expect(0)
+    };
+
+    assert_eq!(enqueue("2", "return").says(&["nothing was enqueued"]).out.trim(), first);
+    assert_eq!(place.job(&first)["args"], json!({ "ms": 1 }));
+    assert_eq!(enqueue("3", "replace").says(&["takes this over"]).out.trim(), first);
+    assert_eq!(place.job(&first)["args"], json!({ "ms": 3 }));
+}
+
+#[test]
 fn a_job_waits_for_its_time_or_for_another_job() {
     let place = Place::new();
 
@@ -74,6 +91,33 @@ fn a_job_waits_for_its_time_or_for_another_job() {
     assert_eq!(place.job(&child)["state"], "waiting");
     assert_eq!(place.job(&child)["waits_for"], json!([delayed]));
     place.run(&["jobs", "wait", &at, "--timeout", "50ms"]).expect(5).says(&["still scheduled", "--timeout"]);
+}
+
+#[test]
+fn several_jobs_are_waited_for_by_their_ids_or_by_a_filter() {
+    let place = Place::new();
+    let good = place.enqueue(&["system.noop", "--tag", "march"]);
+    let late = place.enqueue(&["system.noop", "--tag", "march", "--delay", "1h"]);
+    let bad = place.enqueue(&["system.fail", "--args", r#"{"message":"no","permanent":true}"#]);
+    place.work(1);
+    let ids = |ran: &Ran| -> Vec<String> {
+        let rows = ran.json();
+        rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().into()).collect()
+    };
+
+    let both = place.run(&["jobs", "wait", &good, &bad, "--json"]).expect(1);
+    assert_eq!(ids(&both), [bad.clone(), good.clone()], "newest first");
+    let one =
+        place.run(&["jobs", "wait", "--kind", "system.noop", "--state", "completed", "--json"]).expect(0);
+    assert_eq!(ids(&one), std::slice::from_ref(&good));
+    place
+        .run(&["jobs", "wait", "--tag", "march", "--timeout", "50ms"])
+        .expect(5)
+        .says(&[&late, "still scheduled"]);
+    place.run(&["jobs", "wait", &good, &late, &bad, "--timeout", "50ms"]).expect(5).says(&[&late]);
+    place.run(&["jobs", "wait", "--tag", "april"]).expect(0).says(&["no jobs match"]);
+    place.run(&["jobs", "wait", &good, NOBODY]).expect(3).says(&["there is no job", NOBODY]);
+    place.run(&["jobs", "wait"]).expect(2).says(&["which jobs", "--kind"]);
 }
 
 #[test]
@@ -212,6 +256,8 @@ fn every_misuse_names_what_is_wrong_and_what_to_do() {
             &["--delay", "--run-at"],
         ),
         (&["enqueue", "system.noop", "--after", "seven"], &["--after", "no job id", "jobs list"]),
+        (&["enqueue", "system.noop", "--on-conflict", "replace"], &["--unique-key"]),
+        (&["enqueue", "system.noop", "--unique-key", "k", "--on-conflict", "x"], &["return", "replace"]),
         (&["jobs", "list", "--state", "done"], &["--state", "completed"]),
         (&["jobs", "list", "--since", "yesterday"], &["--since", "such as 2h"]),
         (&["jobs", "list", "--limit", "0"], &["--limit", "from 1 up"]),
@@ -231,8 +277,7 @@ fn every_misuse_names_what_is_wrong_and_what_to_do() {
 #[test]
 fn what_only_opening_finds_wrong_in_the_configuration_is_exit_code_2() {
     for (toml, parts) in [
-        ("[kinds.\"no.such\"]\npriority = 1\n", &["unknown kind `no.such`", "[kinds."][..]),
-        ("[store]\nurl = \"sqlite://nowhere/compline.db\"\n", &["nowhere", "store.url"]),
+        ("[store]\nurl = \"sqlite://nowhere/compline.db\"\n", &["nowhere", "store.url"][..]),
         ("[store]\nurl = \"env:UNSET_URL\"\n", &["store.url", "UNSET_URL"]),
         ("[encryption.keys]\nk1 = \"env:UNSET_KEY\"\n", &["encryption.keys.k1", "UNSET_KEY"]),
     ] {
@@ -273,6 +318,18 @@ fn an_unknown_key_is_told_with_its_file_and_line_or_its_variable() {
     let place = Place::new().file("compline.toml", "[worker]\nlease = \"30s\"\nconcurency = 3\n");
     for command in [&["config", "check"][..], &["jobs", "list"], &["serve"], &["doctor"]] {
         place.run(command).expect(2).says(&["compline.toml:3", "worker.concurency", "`worker.concurrency`?"]);
+    }
+
+    for section in ["kinds", "retention.kinds"] {
+        let key = if section == "kinds" { "priority = 1" } else { "completed = \"9d\"" };
+        let place = Place::new().file("compline.toml", &format!("[{section}.\"system.nop\"]\n{key}\n"));
+        for command in [&["config", "check"][..], &["jobs", "list"]] {
+            place.run(command).expect(2).says(&[
+                "compline.toml:2",
+                "`system.nop`",
+                "did you mean `system.noop`?",
+            ]);
+        }
     }
 
     let place = Place::new().with("COMPLINE__WORKER__CONCURENCY", "3");

@@ -108,7 +108,12 @@ fn what_is_encrypted_is_readable_with_its_key_and_nowhere_in_the_files() {
         let ran = place.run(&[list, &["--config", "keyless.toml"]].concat()).expect(0).says(&[&id, &failed]);
         assert!(!ran.all().contains(PERSONAL));
     }
-    let ran = place.run(&["jobs", "show", &id, "--config", "keyless.toml"]).expect(2);
-    assert!(!ran.all().contains(PERSONAL));
-    ran.says(&["`k1`", "encryption.keys"]);
+    for form in [&[][..], &["--json"]] {
+        for (id, state) in [(&id, "completed"), (&failed, "discarded")] {
+            let show = [&["jobs", "show", id, "--config", "keyless.toml"], form].concat();
+            let ran = place.run(&show).expect(0).says(&[state, "sealed with key `k1`", "encryption.keys"]);
+            assert!(!ran.all().contains(PERSONAL));
+        }
+    }
+    place.run(&["jobs", "wait", &id, "--config", "keyless.toml"]).expect(0).says(&["completed"]);
 }

@@ -22,8 +22,10 @@ pub struct JobInfo {
     pub id: JobId,
     pub kind: String,
     pub queue: String,
-    /// From 1.
+    /// From 1. One that is given back leaves its number to the next.
     pub attempt: u16,
+    /// Tells this run from every other run of the job; that of a later one is larger.
+    pub claim: u64,
     pub max_attempts: u16,
     pub tenant: Option<String>,
     pub tags: Vec<String>,

@@ -26,7 +26,9 @@ pub use job::Job;
 pub use new_job::{NewJob, OnParentFailure, When};
 pub use outcome::{Failure, FailureExt, Outcome};
 pub use policy::{Backoff, OnConflict, Period, Policy, Unique};
-pub use ports::{Artifacts, Audit, AuditEntry, ChildResult, Host, HostError, Mailer, PortError, SecretStore};
+pub use ports::{
+    Artifacts, Audit, AuditEntry, ChildResult, Host, HostError, Mail, Mailer, PortError, SecretStore,
+};
 pub use redact::{Personal, SecretString};
 pub use registry::{ArgsError, KindInfo, RegisteredJob, Registry};
 pub use step::{StepKey, StepRecord};

@@ -114,6 +114,11 @@ impl Unique {
     pub fn by_args() -> Self {
         Self { by_args: true, period: None, after_completion: false, on_conflict: OnConflict::ReturnExisting }
     }
+
+    /// One live job of the kind per key that callers name.
+    pub fn by_key() -> Self {
+        Self { by_args: false, ..Self::by_args() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

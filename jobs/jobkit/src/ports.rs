@@ -96,20 +96,25 @@ pub struct AuditEntry {
     pub details: Value,
 }
 
+/// For what is done outside an attempt, an adapter's own clean-up say; a running job has [`Ctx::audit`], which
+/// adds who it is.
 pub trait Audit: Send + Sync + 'static {
     fn append(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), PortError>>;
 }
 
+/// Where the secret is that a reference names.
 pub trait SecretStore: Send + Sync + 'static {
     fn get<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<SecretString, PortError>>;
 }
 
+#[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
     pub to: Vec<Personal<String>>,
     pub subject: String,
     pub text: String,
 }
 
+/// Sends at least once; the key lets the other side see a second one.
 pub trait Mailer: Send + Sync + 'static {
     fn send<'a>(&'a self, key: &'a str, mail: &'a Mail) -> BoxFuture<'a, Result<(), PortError>>;
 }

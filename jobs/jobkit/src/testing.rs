@@ -3,13 +3,16 @@
 
 mod clock;
 mod host;
+mod ports;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
 pub use self::clock::ManualClock;
 pub use self::host::{Crash, FakeHost};
+pub use self::ports::{FakeMailer, FakeSecrets};
 use crate::ctx::JobInfo;
 use crate::{Ctx, Failure, IdGenerator, Job, JobId, Outcome};
 
@@ -18,23 +21,26 @@ pub struct Bench {
     pub clock: Arc<ManualClock>,
     pub host: Arc<FakeHost>,
     pub id: JobId,
+    claims: AtomicU64,
 }
 
 impl Default for Bench {
     fn default() -> Self {
         let clock = Arc::new(ManualClock::default());
         let id = IdGenerator::new(clock.clone()).next();
-        Self { host: Arc::new(FakeHost::default()), clock, id }
+        Self { host: Arc::new(FakeHost::default()), clock, id, claims: AtomicU64::new(1) }
     }
 }
 
 impl Bench {
+    /// Each is another claim of the job, also with the number of an earlier attempt.
     pub fn ctx(&self, kind: &str, attempt: u16) -> Ctx {
         let job = JobInfo {
             id: self.id,
             kind: kind.into(),
             queue: "default".into(),
             attempt,
+            claim: self.claims.fetch_add(1, Ordering::Relaxed),
             max_attempts: u16::MAX,
             tenant: None,
             tags: Vec::new(),

@@ -29,7 +29,7 @@ pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where results go, in a folder per job, when the job's arguments name no place.
+    /// Where results go, in a folder per job, unless the job's arguments name another place for that folder.
     pub out_dir: PathBuf,
     /// Folders in which ledgers may lie. Whoever may enqueue a job names the file that the worker opens, so
     /// there are none until an operator has thought of it.

@@ -44,17 +44,41 @@ pub struct Summary {
     pub top: Vec<TopEntry>,
 }
 
-/// Names a run in the names of its unfinished files, so that two runs that write into one folder do not meet.
+/// Names a run in the names of its unfinished files, so that no two ever write into one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunTag {
     pub run: String,
-    /// From 1.
-    pub attempt: u16,
+    /// Of each time that the run is taken up another; of a later one larger. The number of the attempt does not do:
+    /// an attempt that is given back leaves its number to the next, and may still be writing.
+    pub claim: u64,
 }
 
 impl RunTag {
-    fn partial(&self, folder: &Path, name: &str, attempt: u16) -> PathBuf {
-        folder.join(format!(".{name}.{}-{attempt}.partial", self.run))
+    fn partial(&self, folder: &Path, name: &str) -> PathBuf {
+        folder.join(format!(".{name}.{}-{:016x}.partial", self.run, self.claim))
+    }
+
+    /// Whether a file of this name was begun under an earlier claim of the run.
+    fn is_earlier(&self, name: &str, file: &str) -> bool {
+        let claim = file
+            .strip_prefix(&format!(".{name}.{}-", self.run))
+            .and_then(|rest| rest.strip_suffix(".partial"))
+            .and_then(|claim| u64::from_str_radix(claim, 16).ok());
+        claim.is_some_and(|claim| claim < self.claim)
+    }
+
+    fn remove_earlier(&self, folder: &Path, name: &str) -> io::Result<()> {
+        for file in fs::read_dir(folder)? {
+            let file = file?;
+            if !file.file_name().to_str().is_some_and(|file| self.is_earlier(name, file)) {
+                continue;
+            }
+            match fs::remove_file(file.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -66,18 +90,13 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Removes what earlier attempts of the run left. Should one of them still be alive, having lost its lease, it can
-    /// then no longer put its file in the place of ours.
+    /// Removes what earlier claims of the run left. Should one of them still be alive, having lost its lease, it can
+    /// then no longer put what it has begun in the place of ours.
     pub fn create(folder: &Path, name: &str, tag: &RunTag) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        for earlier in 1..tag.attempt {
-            match fs::remove_file(tag.partial(folder, name, earlier)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        let partial = tag.partial(folder, name, tag.attempt);
-        let writer = Some(BufWriter::new(File::create(&partial)?));
+        tag.remove_earlier(folder, name)?;
+        let partial = tag.partial(folder, name);
+        let writer = Some(BufWriter::new(File::create_new(&partial)?));
         Ok(Self { partial, target: folder.join(name), writer })
     }
 
@@ -106,7 +125,7 @@ impl Write for Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        // After a commit there is nothing to remove, and a left-over is replaced by the next attempt.
+        // After a commit there is nothing to remove, and a left-over is removed by the next claim.
         let _ = fs::remove_file(&self.partial);
     }
 }
@@ -229,14 +248,14 @@ mod tests {
         let names =
             || fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect::<Vec<_>>();
 
-        let tag = |attempt| RunTag { run: "run".into(), attempt };
-        let mut given_up = Pending::create(folder.path(), "a.txt", &tag(1)).unwrap();
+        let tag = RunTag { run: "run".into(), claim: 1 };
+        let mut given_up = Pending::create(folder.path(), "a.txt", &tag).unwrap();
         given_up.write_all(b"half").unwrap();
-        assert_eq!(names(), [".a.txt.run-1.partial"]);
+        assert_eq!(names(), [".a.txt.run-0000000000000001.partial"]);
         drop(given_up);
         assert!(names().is_empty());
 
-        let mut file = Pending::create(folder.path(), "a.txt", &tag(1)).unwrap();
+        let mut file = Pending::create(folder.path(), "a.txt", &tag).unwrap();
         file.write_all(b"whole").unwrap();
         file.commit().unwrap();
         assert_eq!(names(), ["a.txt"]);
@@ -246,9 +265,8 @@ mod tests {
     #[test]
     fn an_attempt_that_lost_its_lease_cannot_replace_the_file_of_the_next() {
         let folder = tempfile::tempdir().unwrap();
-        let create = |attempt| {
-            Pending::create(folder.path(), "a.txt", &RunTag { run: "run".into(), attempt }).unwrap()
-        };
+        let create =
+            |claim| Pending::create(folder.path(), "a.txt", &RunTag { run: "run".into(), claim }).unwrap();
         let mut lost = create(1);
         lost.write_all(b"old").unwrap();
         let mut next = create(2);
@@ -259,5 +277,23 @@ mod tests {
 
         assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(fs::read(folder.path().join("a.txt")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn only_unfinished_files_of_earlier_claims_of_the_run_are_removed() {
+        let tag = RunTag { run: "run".into(), claim: 0x0000_0010_0000_0007 };
+        for (file, is_earlier) in [
+            (".a.txt.run-0000000f00000009.partial", true),
+            (".a.txt.run-0000001000000006.partial", true),
+            (".a.txt.run-0000001000000007.partial", false),
+            (".a.txt.run-0000001100000001.partial", false),
+            (".a.txt.other-0000000100000001.partial", false),
+            (".b.txt.run-0000000100000001.partial", false),
+            (".a.txt.run-what.partial", false),
+            (".a.txt.run-0000000100000001", false),
+            ("a.txt", false),
+        ] {
+            assert_eq!(tag.is_earlier("a.txt", file), is_earlier, "{file}");
+        }
     }
 }

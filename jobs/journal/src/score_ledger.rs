@@ -31,8 +31,8 @@ const MOST_REPORTED: usize = 1_000;
 pub struct ScoreLedgerArgs {
     /// An AICPA ADS `GL_Detail` file, as the worker sees it, below one of the configured roots.
     pub path: PathBuf,
-    /// Where the results go, below a root or the configured folder; without it, a folder of the job's own
-    /// below the latter.
+    /// Where the results go, in a folder of the job's own: below a root or the configured folder; without it,
+    /// the latter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_dir: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,16 +70,19 @@ impl ScoreLedger {
 
     fn request(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<Request, ScoreError> {
         let job = ctx.job();
+        let run = job.id.to_string();
         let Config { out_dir, roots } = &self.config;
         Ok(Request {
             params: args.params(),
             // What was checked is what is opened.
             path: within("path", &args.path, roots)?,
+            // Never in the asked folder itself: another job's results may be there, or a ledger that is called
+            // like one of ours.
             out_dir: match &args.out_dir {
-                None => out_dir.join(job.id.to_string()),
-                Some(asked) => within("out_dir", asked, roots.iter().chain([out_dir]))?,
+                None => out_dir.join(&run),
+                Some(asked) => within("out_dir", &asked.join(&run), roots.iter().chain([out_dir]))?,
             },
-            tag: RunTag { run: job.id.to_string(), attempt: job.attempt },
+            tag: RunTag { run, claim: job.claim },
         })
     }
 }

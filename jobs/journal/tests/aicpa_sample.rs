@@ -70,7 +70,7 @@ fn scores_every_entry_the_same_way_twice() {
             path: path.clone(),
             out_dir: folder.path().join("out"),
             params: Params::default(),
-            tag: RunTag { run: "test".into(), attempt: 1 },
+            tag: RunTag { run: "test".into(), claim: 1 },
         };
         score_file(request, &|_, _| ControlFlow::Continue(())).unwrap()
     };

@@ -3,10 +3,9 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use jobkit::JobId;
 use serde_json::json;
 
-use super::{ChangeArgs, not_found};
+use super::{ChangeArgs, known};
 use crate::app::App;
 use crate::cli::exit::{CliError, Exit, Result};
 use crate::cli::print::count;
@@ -14,24 +13,13 @@ use crate::cli::{Call, actor};
 use crate::state::JobState;
 use crate::store::{Change, Changed, JobFilter};
 
-/// No ids and no filter would mean every job there is, which nobody means.
-pub fn check(args: &ChangeArgs) -> Result<()> {
-    match args.ids.is_empty() && args.filter.is_empty() {
-        true => Err(CliError::usage(
-            "it is not said which jobs are meant",
-            "give their ids, or choose them by a filter such as --kind, --queue or --state",
-        )),
-        false => Ok(()),
-    }
-}
-
 pub async fn run(call: &Call, app: &App, change: Change, args: ChangeArgs) -> Result {
     let ChangeArgs { ids, filter, limit, yes } = args;
     let by_id = filter.is_empty();
     let mut filter = filter.filter(app.clock.now(), limit);
     filter.ids.extend(&ids);
     if by_id {
-        missing(app, &ids).await?;
+        known(app, &ids).await?;
     } else if !narrow(&mut filter, change, app, call, yes).await? {
         return Ok(Exit::Ok);
     }
@@ -39,15 +27,6 @@ pub async fn run(call: &Call, app: &App, change: Change, args: ChangeArgs) -> Re
     tell(call, change, &changed)?;
     let none = changed.ids.is_empty() && changed.asked.is_empty();
     Ok(if by_id && (none || !changed.refused.is_empty()) { Exit::Failed } else { Exit::Ok })
-}
-
-/// Ids that do not exist are a mistake in what was typed; nothing is changed then.
-async fn missing(app: &App, ids: &[JobId]) -> Result<()> {
-    let filter = JobFilter { ids: ids.to_vec(), limit: Some(ids.len()), ..JobFilter::default() };
-    // From the store, sealed as they are: a job whose key is gone must still be found to be discarded.
-    let found = app.store.jobs(&filter).await?;
-    let missing: Vec<_> = ids.iter().copied().filter(|id| !found.iter().any(|job| job.id == *id)).collect();
-    if missing.is_empty() { Ok(()) } else { Err(not_found(&missing)) }
 }
 
 /// Leaves only jobs that can take the change, counts them, and asks. False when nothing is to be done.

@@ -20,7 +20,7 @@ pub async fn list(call: &Call, app: &App, filter: FilterArgs, limit: usize) -> R
     Ok(Exit::Ok)
 }
 
-fn table(print: Print, jobs: &[JobRow]) -> String {
+pub fn table(print: Print, jobs: &[JobRow]) -> String {
     if jobs.is_empty() {
         return "no jobs match".into();
     }

@@ -56,6 +56,7 @@ pub enum Act {
     Snooze,
     GiveUp,
     FanOut(u32),
+    AskAfter(Vec<JobId>),
     StepThenGate,
     Secret(String),
 }
@@ -134,6 +135,12 @@ impl ActJob {
                     true => Outcome::completed(json!({ "children": ended.len() })),
                     false => Ok(Outcome::WaitFor(ids)),
                 }
+            }
+            Act::AskAfter(jobs) => {
+                let ended = ctx.children(&jobs).await?;
+                Outcome::completed(
+                    json!({ "results": ended.iter().map(|job| &job.result).collect::<Vec<_>>() }),
+                )
             }
             Act::StepThenGate => {
                 ctx.step("effect", |key| async move {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use compline::seal::{Keyring, is_sealed};
+use compline::seal::{Keyring, Part, is_sealed};
 use compline::service::chain;
 use compline::state::JobState;
-use compline::store::Actor;
+use compline::store::{Actor, End};
 use jobkit::{NewJob, Registry};
 use serde_json::json;
 
@@ -22,6 +22,7 @@ promises![
     an_effect_in_a_step_happens_once_though_the_worker_dies,
     a_job_that_cannot_be_encrypted_is_refused_with_the_setting_to_make,
     encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door,
+    a_parent_whose_child_cannot_be_opened_here_is_tried_again,
 ];
 
 async fn a_fan_out_waits_for_its_children_without_holding_a_slot(t: TestStore) {
@@ -172,5 +173,25 @@ async fn encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door(t: TestStor
     assert_eq!(errors, [Some("plugh on attempt 1"), Some("panicked: plugh on attempt 2"), None]);
     let log: Vec<_> = opened.attempts.iter().flat_map(|a| &a.log).map(|line| line.text.as_str()).collect();
     assert_eq!(log, ["plugh on attempt 1", "plugh on attempt 2", "plugh on attempt 3"]);
+    engine.end(worker).await;
+}
+
+/// It was once discarded, though a worker that had been given the new key could have gone on.
+async fn a_parent_whose_child_cannot_be_opened_here_is_tried_again(t: TestStore) {
+    let elsewhere = t.worker().await;
+    let child = t.add(|_| {}).await;
+    let mut keyring = Keyring::default();
+    keyring.add("k1", &[7; 32]);
+    let result = keyring.with_current("k1").seal(child, Part::Result, "7").unwrap();
+    t.run(elsewhere, End::Completed { result: Some(result) }).await;
+    let engine = Engine::over(t);
+    let worker = engine.start();
+
+    let parent = engine.enqueue(act(Act::AskAfter(vec![child]))).await;
+    engine.until("it was tried", || async { !engine.t.job(parent).await.attempts.is_empty() }).await;
+
+    let attempt = engine.t.job(parent).await.attempts.remove(0);
+    assert_eq!(attempt.end, "failed");
+    assert!(attempt.error.as_ref().is_some_and(|error| error.contains("`k1`")), "{attempt:?}");
     engine.end(worker).await;
 }

@@ -1,5 +1,6 @@
+use compline::adapters::audit::StoreAudit;
 use compline::store::{Change, End};
-use jobkit::{AuditEntry, Clock};
+use jobkit::{Audit, AuditEntry, Clock};
 use serde_json::{Value, json};
 
 use crate::support::store::{
@@ -14,6 +15,7 @@ promises![
     claims_beats_steps_and_progress_are_not_written_down,
     what_was_refused_is_not_written_down,
     entries_of_others_are_kept_as_they_are,
+    the_port_appends_to_the_same_log,
     entries_come_in_pages_and_in_order,
 ];
 
@@ -137,6 +139,23 @@ async fn entries_of_others_are_kept_as_they_are(t: TestStore) {
 
     let entries: Vec<_> = t.audit().await;
     assert_eq!(entries, [entry.clone(), AuditEntry { at: Some(t.clock.now()), ..entry }]);
+}
+
+async fn the_port_appends_to_the_same_log(t: TestStore) {
+    let audit: std::sync::Arc<dyn Audit> = std::sync::Arc::new(StoreAudit::new(t.store.clone()));
+    let entry = AuditEntry {
+        at: None,
+        actor: "billing".into(),
+        action: "invoice.send".into(),
+        object: "invoice 7".into(),
+        outcome: "ok".into(),
+        tenant: None,
+        details: json!({ "pages": 2 }),
+    };
+
+    audit.append(entry.clone()).await.unwrap();
+
+    assert_eq!(t.audit().await, [AuditEntry { at: Some(t.clock.now()), ..entry }]);
 }
 
 async fn entries_come_in_pages_and_in_order(t: TestStore) {

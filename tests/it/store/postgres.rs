@@ -116,6 +116,10 @@ async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
 
     let call = "SELECT compline.enqueue('mail.send', '{\"to\": 7}', '{\"unique_key\": \"seven\", \"tags\": [\"a\"]}')";
     let id: uuid::Uuid = sqlx::query_scalar(call).fetch_one(&mut app).await.unwrap();
+    // A tag may be as long as at the other doors.
+    let longest =
+        "SELECT compline.enqueue('mail.send', '{}', jsonb_build_object('tags', ARRAY[repeat('ö', 32)]))";
+    sqlx::query(longest).execute(&mut app).await.unwrap();
     let again: uuid::Uuid = sqlx::query_scalar(call).fetch_one(&mut app).await.unwrap();
     assert_eq!(id, again, "the same key is the same job");
     assert_eq!(id.get_version_num(), 7);
@@ -127,7 +131,7 @@ async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
     let audit = store.audit_after(0, 10).await.unwrap();
     assert_eq!(
         audit.iter().map(|(_, entry)| entry.actor.clone()).collect::<Vec<_>>(),
-        [format!("sql:{role}")]
+        [format!("sql:{role}"), format!("sql:{role}")]
     );
 
     for (call, field) in [
@@ -143,6 +147,22 @@ async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
         ("SELECT compline.enqueue('mail.send', '{}', '{\"run_at\": \"infinity\"}')", "options.run_at"),
         ("SELECT compline.enqueue('mail.send', '{}', '{\"unique_key\": null}')", "options.unique_key"),
         ("SELECT compline.enqueue('mail.send', '{}', '{\"tags\": 7}')", "options"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"tags\": [\"\"]}')", "options.tags"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"tags\": [null]}')", "options.tags"),
+        (
+            "SELECT compline.enqueue('mail.send', '{}', jsonb_build_object('tags', ARRAY['a', repeat('ö', 33)]))",
+            "options.tags",
+        ),
+        (
+            "SELECT compline.enqueue('mail.send', '{}', jsonb_build_object('tags', array_fill('a'::text, ARRAY[33])))",
+            "options.tags",
+        ),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"metadata\": []}')", "metadata"),
+        (
+            "SELECT compline.enqueue('mail.send', '{}', jsonb_build_object('metadata', \
+             (SELECT jsonb_object_agg(n, gen_random_uuid()) FROM generate_series(1, 500) n)))",
+            "metadata",
+        ),
     ] {
         let problem = sqlx::query(call).execute(&mut app).await.unwrap_err().to_string();
         assert!(problem.contains(field), "{call}: {problem}");

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
-use crate::ports::{Artifacts, AuditEntry, ChildResult, Host, HostError, PortError};
+use crate::ports::{Artifacts, Audit, AuditEntry, ChildResult, Host, HostError, PortError};
 use crate::{Ctx, IdGenerator, JobId, NewJob, Progress, StepRecord};
 
 /// Where the attempt dies, counted in stores of step records from 0.
@@ -166,6 +166,14 @@ impl Host for FakeHost {
     }
 
     fn audit<'a>(&'a self, _: &'a Ctx, entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>> {
+        self.lock().audit.push(entry);
+        async { Ok(()) }.boxed()
+    }
+}
+
+/// Beside what jobs write through their `Ctx`.
+impl Audit for FakeHost {
+    fn append(&self, entry: AuditEntry) -> BoxFuture<'_, Result<(), PortError>> {
         self.lock().audit.push(entry);
         async { Ok(()) }.boxed()
     }

@@ -1,8 +1,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::*;
+use crate::redact::ExposeSecret;
+use crate::{Audit, AuditEntry, Mail, Mailer, Personal, SecretStore};
 
 #[derive(Serialize, Deserialize)]
 struct Nothing {}
@@ -105,6 +108,69 @@ async fn an_intent_without_a_result_looks_before_it_acts() {
     let found = again.step_looking_first("send", |_| async { Ok(Some(7)) }, act).await.unwrap();
 
     assert_eq!((found, acts.load(Ordering::Relaxed)), (7, 1));
+}
+
+/// Mails a secret it was given by reference, and says so: all the shared ports at once.
+struct Tell {
+    secrets: FakeSecrets,
+    mailer: Arc<FakeMailer>,
+    audit: Arc<dyn Audit>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TellArgs {
+    code: String,
+}
+
+impl Job for Tell {
+    type Args = TellArgs;
+    const KIND: &'static str = "test.tell";
+
+    async fn run(&self, args: TellArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
+        let code = self.secrets.get(&args.code).await.map_err(Failure::permanent)?;
+        let to = vec![Personal::new("ada@example.org".to_string())];
+        let mail = Mail { to, subject: "your code".into(), text: code.expose_secret().into() };
+        ctx.step("mail", async |key| {
+            self.mailer.send(key.as_str(), &mail).await.map_err(Failure::transient)?;
+            self.audit.append(entry("code.mail")).await.map_err(Failure::transient)
+        })
+        .await?;
+        ctx.audit(entry("code.told")).await?;
+        Ok(Outcome::done())
+    }
+}
+
+fn entry(action: &str) -> AuditEntry {
+    let words = [action, "code", "ok"].map(String::from);
+    let [action, object, outcome] = words;
+    AuditEntry { at: None, actor: "test".into(), action, object, outcome, tenant: None, details: Value::Null }
+}
+
+#[tokio::test]
+async fn mails_secrets_and_audit_entries_meet_their_fakes() {
+    let bench = Bench::default();
+    let mailer = Arc::new(FakeMailer::default());
+    let tell = Tell {
+        secrets: FakeSecrets::default().with("env:CODE", "4711"),
+        mailer: mailer.clone(),
+        audit: bench.host.clone(),
+    };
+    let args = |code: &str| TellArgs { code: code.into() };
+
+    bench.host.crash_at(Crash::BeforeStored(0));
+    let ctx = bench.ctx(Tell::KIND, 1);
+    tokio::select! {
+        () = bench.host.crashed() => {}
+        _ = tell.run(args("env:CODE"), &ctx) => panic!("it should have died"),
+    }
+    bench.run(&tell, &args("env:CODE"), 2).await.unwrap();
+    let unknown = bench.run(&tell, &args("env:OTHER"), 3).await.unwrap_err();
+
+    let texts: Vec<_> = mailer.sent().into_values().map(|mail| mail.text).collect();
+    assert_eq!(texts, ["4711"], "one key is one mail, though the step ran twice");
+    let actions: Vec<_> = bench.host.audit().into_iter().map(|entry| entry.action).collect();
+    assert_eq!(actions, ["code.mail", "code.mail", "code.told"]);
+    assert_eq!(unknown.to_string(), "getting the secret env:OTHER");
 }
 
 #[tokio::test]

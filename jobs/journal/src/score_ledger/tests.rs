@@ -175,6 +175,53 @@ async fn a_file_outside_the_roots_is_neither_read_nor_written_and_the_field_is_n
     assert!(!elsewhere.path().join("new").exists());
 }
 
+/// An attempt that was given back and the next one had the same number. They wrote into one file, and what was
+/// published had a hole where the first had been.
+#[tokio::test]
+async fn two_claims_with_the_number_of_one_attempt_write_into_files_of_their_own() {
+    let (job, folder) = world();
+    let args = ledger(folder.path());
+    let bench = Bench::default();
+    let requests = [1, 1].map(|attempt| job.request(&args, &bench.ctx(ScoreLedger::KIND, attempt)).unwrap());
+    let expected = summary(&testing::run(&job, &args).await.unwrap());
+    fs::remove_dir_all(folder.path().join("out")).unwrap();
+    let [mut given_back, mut next] = requests.map(Stages::new);
+    let go_on: Watch<'_> = &|_, _| ControlFlow::Continue(());
+
+    given_back.score(go_on).unwrap();
+    next.score(go_on).unwrap();
+    let late = given_back.write(go_on);
+    let written_by_next = next.write(go_on).unwrap();
+
+    assert!(matches!(late, Err(ScoreError::Write { .. })), "its list of rejected lines is gone: {late:?}");
+    assert_eq!(written_by_next.scores_sha256, expected.scores_sha256);
+    assert_eq!(written(folder.path()), ALL_FILES);
+}
+
+/// Two jobs into one folder mixed their results, and a ledger that lay there under the name of one was replaced.
+#[tokio::test]
+async fn results_replace_neither_those_of_another_job_nor_a_ledger() {
+    let (job, folder) = world();
+    let out = folder.path().join("out");
+    let mut args = ledger(folder.path());
+    fs::create_dir(&out).unwrap();
+    let path = out.join("scores.csv");
+    fs::rename(&args.path, &path).unwrap();
+    args.path = path;
+    args.out_dir = Some(out.clone());
+    let before = fs::read(&args.path).unwrap();
+    let benches = [Bench::default(), Bench::default()];
+
+    for bench in &benches {
+        bench.run(&job, &args, 1).await.unwrap();
+    }
+
+    assert_eq!(fs::read(&args.path).unwrap(), before);
+    for bench in benches {
+        assert!(out.join(bench.id.to_string()).join("summary.json").exists());
+    }
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_tried_again() {
     let (job, folder) = world();

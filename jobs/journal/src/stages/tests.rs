@@ -12,7 +12,7 @@ fn request(path: &Path, out_dir: &Path) -> Request {
         path: path.into(),
         out_dir: out_dir.into(),
         params: Params { top: 40, ..Params::default() },
-        tag: RunTag { run: "t".into(), attempt: 1 },
+        tag: RunTag { run: "t".into(), claim: 1 },
     }
 }
 
