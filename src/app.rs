@@ -208,7 +208,10 @@ impl App {
     /// As `open`, leaving the schema as it is.
     pub async fn connect(settings: &Settings) -> Result<Self, AppError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let mut registry = registry(Families { journal: settings.journal.clone() });
+        let mut registry = registry(Families {
+            journal: settings.journal.clone(),
+            system: settings.system.clone(),
+        });
         for (kind, own) in &settings.kinds {
             registry.override_policy(kind, |policy| own.apply(policy))?;
         }
