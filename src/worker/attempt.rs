@@ -15,6 +15,7 @@ use super::buffer::Ready;
 use super::held::{StopReason, Switch};
 use super::host::AttemptHost;
 use super::sealing::{Differing, Sealing};
+use crate::panics;
 use crate::seal::{Keyring, Part, SealError, is_sealed};
 use crate::service::panic_text;
 use crate::store::{Claimed, End, Report, Store};
@@ -42,7 +43,7 @@ impl Attempts {
         let encrypted = self.is_encrypted(&ready.job, &policy);
         let started = self.clock.steady();
         let attempting = AssertUnwindSafe(self.attempt(ready, &policy, encrypted)).catch_unwind();
-        match attempting.await {
+        match panics::running(held.job, attempting).await {
             Ok(report) => report,
             Err(panic) => {
                 let ended = Ended::from(Err(panic));
