@@ -291,6 +291,10 @@ impl Store for PostgresStore {
         self.answered("storing progress", lease::save_progress(self, held, progress)).await
     }
 
+    async fn save_audit(&self, held: Held, entry: &AuditEntry) -> Result<()> {
+        self.answered("writing the attempt's audit entry", lease::save_audit(self, held, entry)).await
+    }
+
     async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>> {
         const DOING: &str = "enqueueing children";
         let spawn = contention::patiently(DOING, || insert::spawn(self, held, step, rows, by).boxed());
