@@ -118,7 +118,8 @@ impl PostgresStore {
             claims: pool(2, &claims),
             hot: pool(4, &hot),
             cold: pool(options.connections.max(2), &cold),
-            beats: pool(1, &hot),
+            // Two: a beat that was given up keeps its place until its connection has had its last word.
+            beats: pool(2, &hot),
             listening: base.clone(),
             answer_within: options.answer_within,
             manual_clock: options.manual_clock.clone(),
