@@ -208,10 +208,11 @@ impl<T: Send + 'static> Op for Scripted<T> {
             }
         };
         if outcome.is_err() {
-            // A script that lowered it for itself did not come to where it raises it again.
-            sqlx::query("PRAGMA synchronous = FULL").execute(&mut *tx).await?;
             // Fails when not even the beginning succeeded.
-            let _ = sqlx::query("ROLLBACK").execute(tx).await;
+            let _ = sqlx::query("ROLLBACK").execute(&mut *tx).await;
+            // A script that lowered it for itself did not come to where it raises it again. SQLite refuses this
+            // inside a transaction, and that would be told instead of what went wrong.
+            sqlx::query("PRAGMA synchronous = FULL").execute(tx).await?;
         }
         self.outcome = Some(outcome.map_err(|abort| abort.while_doing(self.doing)));
         Ok(())
