@@ -26,6 +26,7 @@ use crate::store::{KindRow, PruneRules, Store, StoreError};
 use crate::wake::Wake;
 use crate::worker::attempt::Attempts;
 use crate::worker::fetcher::FetchOptions;
+use crate::worker::sealing::Differing;
 use crate::worker::{Summary, Until, Worker, WorkerOptions};
 
 /// All that a process of ours is made of, before anything runs.
@@ -120,6 +121,7 @@ impl App {
             keyring: self.keyring.clone(),
             queue: self.queue.clone(),
             artifacts: self.artifacts.clone(),
+            differing: Differing::default(),
             patience: STOPPING.min(worker.lease / 4),
         };
         let attempts = Arc::new(attempts);
@@ -213,7 +215,8 @@ impl App {
     /// As `open`, leaving the schema as it is.
     pub async fn connect(settings: &Settings) -> Result<Self, AppError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let mut registry = registry(Families { journal: settings.journal.clone() });
+        let mut registry =
+            registry(Families { journal: settings.journal.clone(), system: settings.system.clone() });
         for (kind, own) in &settings.kinds {
             registry.override_policy(kind, |policy| own.apply(policy))?;
         }

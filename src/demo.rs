@@ -134,6 +134,7 @@ fn settings(folder: &Path) -> Settings {
     settings.artifacts.directory = folder.join("artifacts");
     settings.journal.out_dir = folder.join("results");
     settings.journal.roots = vec![folder.to_path_buf()];
+    settings.system.roots = vec![folder.to_path_buf()];
     settings
 }
 

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod maintenance;
+pub mod panics;
 pub mod queue;
 pub mod registry;
 pub mod seal;

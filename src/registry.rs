@@ -6,11 +6,12 @@ use jobkit::Registry;
 #[derive(Debug, Clone, Default)]
 pub struct Families {
     pub journal: journal::Config,
+    pub system: crate::system::Config,
 }
 
 pub fn registry(families: Families) -> Registry {
     let mut registry = Registry::default();
-    crate::system::register(&mut registry);
+    crate::system::register(&mut registry, families.system);
     journal::register(&mut registry, families.journal);
     registry
 }

@@ -131,6 +131,8 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces what stands under the same name: an intent by its result.
     async fn save_step(&self, held: Held, step: &StepRecord) -> Result<()>;
     async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()>;
+    /// What the attempt says it did, for the audit log.
+    async fn save_audit(&self, held: Held, entry: &AuditEntry) -> Result<()>;
     /// Inserts the children and the step that made them in one transaction, and tells workers as `insert` does. A step that has its result
     /// already has its children too, and nothing is inserted again.
     async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>>;

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::settings::{Log, LogFormat};
+use crate::panics;
 
 /// What this process is doing, which decides how much it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum TelemetryError {
 /// says to it. What follows from that our own lines say, once; a filter that names the driver still has it all.
 const QUIET_DRIVER: &str = "sqlx=error,sqlx_core=error";
 
-/// Starts logging for the life of the process.
+/// Starts logging for the life of the process; panics are log lines from here on.
 pub fn start(log: &Log, voice: Voice) -> Result<(), TelemetryError> {
     let filter = match voice {
         Voice::Service => log.filter.as_str(),
@@ -40,5 +41,7 @@ pub fn start(log: &Log, voice: Voice) -> Result<(), TelemetryError> {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
     }
-    .map_err(TelemetryError::Twice)
+    .map_err(TelemetryError::Twice)?;
+    panics::report_without_words();
+    Ok(())
 }

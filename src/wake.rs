@@ -2,6 +2,7 @@
 //! wake-up costs one poll interval, never a job.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jobkit::Clock;
@@ -15,6 +16,8 @@ use crate::store::{Store, Woken};
 #[derive(Default)]
 pub struct Bell {
     hot: Mutex<BTreeSet<String>>,
+    /// Nobody knows which queue: all are to be looked at.
+    everywhere: AtomicBool,
     rung: Notify,
     /// Somebody wants a running job cancelled: the lease keeper beats at once.
     pub cancel: Notify,
@@ -30,6 +33,17 @@ impl Bell {
         }
         drop(hot);
         self.rung.notify_one();
+    }
+
+    /// After a time in which nobody listened.
+    pub fn ring_everywhere(&self) {
+        self.everywhere.store(true, Ordering::Release);
+        self.rung.notify_one();
+    }
+
+    /// Whether all queues are to be looked at. What is rung from here on is not lost.
+    pub fn take_everywhere(&self) -> bool {
+        self.everywhere.swap(false, Ordering::AcqRel)
     }
 
     /// Takes the queues that were rung. What is rung from here on is not lost.
@@ -116,6 +130,8 @@ async fn hear(store: Arc<dyn Store>, clock: Arc<dyn Clock>, bell: Arc<Bell>) {
         match store.listen().await {
             Ok(mut woken) => {
                 patience.succeeded();
+                // What was told before, nobody here has heard.
+                bell.ring_everywhere();
                 while let Some(news) = woken.recv().await {
                     match news {
                         Woken::Queue(queue) => bell.ring(&queue),

@@ -239,17 +239,31 @@ impl Closing {
             () = self.hard.cancelled() => {}
         }
         self.held.stop_all(None, &StopReason::Shutdown);
-        // As long as a job may take to stop, and its report to be recorded.
-        let last = self.patience + Duration::from_secs(2);
         tokio::select! {
             () = self.held.wait_until_empty() => {}
-            () = self.clock.sleep(last) => {
+            () = self.last_wait() => {
                 let left = self.held.len();
                 warn!(jobs.left = left, "{left} jobs could not be recorded; they run again when the lease ends");
             }
         }
     }
+
+    /// As long as a job may take to stop, and its report to be recorded. Whoever asked twice does not wait
+    /// for a store that is away.
+    async fn last_wait(&self) {
+        self.clock.sleep(self.patience + SHORTLY).await;
+        tokio::select! {
+            () = self.clock.sleep(RECORDING) => {}
+            () = self.hard.cancelled() => {}
+        }
+    }
 }
+
+/// For the report of a job that had to be dropped, when the store is well.
+const SHORTLY: Duration = Duration::from_millis(250);
+
+/// For reports on top of that.
+const RECORDING: Duration = Duration::from_secs(2);
 
 fn give_back(ready: &Ready) -> Report {
     Report {

@@ -484,7 +484,8 @@ class Crew:
 
     def __init__(self, binary: Path, home: Path, store: Store, settings: dict[str, str]) -> None:
         self.binary, self.home = binary, home
-        self.settings = {"STORE__URL": store.url, **settings}
+        # The steps write their keys below the home, and nowhere else.
+        self.settings = {"STORE__URL": store.url, "SYSTEM__ROOTS": json.dumps([str(home)]), **settings}
         self.lives: list[Life] = []
 
     def environment(self, **more: str) -> dict[str, str]:

@@ -115,8 +115,14 @@ fn run(cli: Cli) -> Result {
 fn on_runtime(work: impl Future<Output = Result>) -> Result {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::from_chain)?;
-    runtime.block_on(work)
+    let ended = runtime.block_on(work);
+    // Whatever computes or waits on a thread of its own cannot be interrupted, and its job has been given back.
+    runtime.shutdown_timeout(LAST_MOMENT);
+    ended
 }
+
+/// For threads that are about to end.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// What every command is given.
 struct Call {

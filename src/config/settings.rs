@@ -26,6 +26,7 @@ pub struct Settings {
     pub log: Log,
     /// Each family has its section, and what is in it is the family's own affair.
     pub journal: journal::Config,
+    pub system: crate::system::Config,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

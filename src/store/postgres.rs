@@ -119,7 +119,8 @@ impl PostgresStore {
             claims: pool(2, &claims),
             hot: pool(4, &hot),
             cold: pool(options.connections.max(2), &cold),
-            beats: pool(1, &hot),
+            // Two: a beat that was given up keeps its place until its connection has had its last word.
+            beats: pool(2, &hot),
             listening: base.clone(),
             answer_within: options.answer_within,
             manual_clock: options.manual_clock.clone(),
@@ -291,6 +292,10 @@ impl Store for PostgresStore {
 
     async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()> {
         self.answered("storing progress", lease::save_progress(self, held, progress)).await
+    }
+
+    async fn save_audit(&self, held: Held, entry: &AuditEntry) -> Result<()> {
+        self.answered("writing the attempt's audit entry", lease::save_audit(self, held, entry)).await
     }
 
     async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>> {

@@ -316,6 +316,14 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn save_audit(&self, held: Held, entry: &AuditEntry) -> Result<()> {
+        let entry = entry.clone();
+        self.write("writing to the audit log", move |tx, now| {
+            async move { step::save_audit(tx, now, held, &entry).await }.boxed()
+        })
+        .await
+    }
+
     async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>> {
         let (step, rows, by) = (step.clone(), rows.to_vec(), by.clone());
         self.write("spawning children", move |tx, now| {

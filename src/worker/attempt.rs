@@ -14,8 +14,9 @@ use tracing::warn;
 use super::buffer::Ready;
 use super::held::{StopReason, Switch};
 use super::host::AttemptHost;
-use super::sealing::Sealing;
-use crate::seal::{Keyring, Part, SealError};
+use super::sealing::{Differing, Sealing};
+use crate::panics;
+use crate::seal::{Keyring, Part, SealError, is_sealed};
 use crate::service::panic_text;
 use crate::store::{Claimed, End, Report, Store};
 
@@ -27,6 +28,8 @@ pub struct Attempts {
     pub keyring: Arc<Keyring>,
     pub queue: Arc<crate::queue::Queue>,
     pub artifacts: Arc<dyn jobkit::Artifacts>,
+    /// The kinds about which this process and whoever enqueued disagree.
+    pub differing: Differing,
     /// How long a job that was told to stop may take to do so before it is dropped.
     pub patience: Duration,
 }
@@ -37,40 +40,57 @@ impl Attempts {
         let (held, attempt, max_attempts) = (ready.job.held(), ready.job.attempt, ready.job.max_attempts);
         // Another worker may know a kind that we do not.
         let policy = self.registry.get(&ready.job.kind).map(|kind| kind.policy.clone()).unwrap_or_default();
+        let encrypted = self.is_encrypted(&ready.job, &policy);
         let started = self.clock.steady();
-        match AssertUnwindSafe(self.attempt(ready, &policy)).catch_unwind().await {
+        let attempting = AssertUnwindSafe(self.attempt(ready, &policy, encrypted)).catch_unwind();
+        match panics::running(held.job, attempting).await {
             Ok(report) => report,
             Err(panic) => {
                 let ended = Ended::from(Err(panic));
                 let end = decide(ended, None, attempt, max_attempts, &policy, draw(&held));
-                let end = self.sealing(held.job, &policy).end(end);
+                let end = self.sealing(held.job, encrypted).end(end);
                 let ran = self.clock.steady().saturating_sub(started);
                 Report { held, attempt, end, ran, log: Vec::new() }
             }
         }
     }
 
-    async fn attempt(self: &Arc<Self>, ready: Ready, policy: &Policy) -> Report {
+    /// Whether what this attempt writes is sealed. Decided once for the claim: our own configuration may be newer
+    /// or older than that of whoever enqueued, and what one of them calls secret is secret.
+    fn is_encrypted(&self, job: &Claimed, policy: &Policy) -> bool {
+        let sealed = is_sealed(&job.args);
+        if sealed != policy.encrypted {
+            self.differing.say_once(&job.kind, sealed);
+        }
+        sealed || policy.encrypted
+    }
+
+    async fn attempt(self: &Arc<Self>, ready: Ready, policy: &Policy, encrypted: bool) -> Report {
         let Ready { job, switch, .. } = ready;
         let started = self.clock.steady();
         let held = job.held();
         let (attempt, max_attempts) = (job.attempt, job.max_attempts);
-        let (ended, log) = self.run(job, &switch).await;
+        let (ended, log) = self.run(job, &switch, encrypted).await;
         let ran = self.clock.steady().saturating_sub(started);
         if let Ended::Failed(failure @ Failure::StoreAway(_)) = &ended {
             // A job that goes back keeps no record of the attempt, so this is where a person finds why.
             warn!(job.id = %held.job, "job {} could not go on, and will be run again: {}", held.job, failure.chain());
         }
         let end = decide(ended, switch.reason(), attempt, max_attempts, policy, draw(&held));
-        let sealing = self.sealing(held.job, policy);
+        let sealing = self.sealing(held.job, encrypted);
         Report { held, attempt, end: sealing.end(end), ran, log: sealing.log(log) }
     }
 
-    fn sealing(&self, job: jobkit::JobId, policy: &Policy) -> Sealing<'_> {
-        Sealing { keyring: &self.keyring, job, encrypted: policy.encrypted }
+    fn sealing(&self, job: jobkit::JobId, encrypted: bool) -> Sealing<'_> {
+        Sealing { keyring: &self.keyring, job, encrypted }
     }
 
-    async fn run(self: &Arc<Self>, mut job: Claimed, switch: &Switch) -> (Ended, Vec<jobkit::LogLine>) {
+    async fn run(
+        self: &Arc<Self>,
+        mut job: Claimed,
+        switch: &Switch,
+        encrypted: bool,
+    ) -> (Ended, Vec<jobkit::LogLine>) {
         let unbegun = |failure| (Ended::Failed(failure), Vec::new());
         if switch.reason().is_some() {
             // Stopped while it waited for a slot: it does not begin.
@@ -81,7 +101,7 @@ impl Attempts {
             return unbegun(Failure::transient(format!("kind `{}` is not known to this worker", job.kind)));
         };
         let policy = &kind.policy;
-        if policy.encrypted && !self.keyring.can_seal() {
+        if encrypted && !self.keyring.can_seal() {
             // Better before the effects than after them.
             return unbegun(Failure::transient(SealError::NoCurrentKey));
         }
@@ -89,7 +109,7 @@ impl Attempts {
             Ok(args) => args,
             Err(problem) => return unbegun(Failure::transient(problem)),
         };
-        let host = AttemptHost::new(self.clone(), job.held(), job.kind.clone(), policy.encrypted);
+        let host = AttemptHost::new(self.clone(), job.held(), job.kind.clone(), encrypted);
         let info = JobInfo {
             id: job.id,
             kind: job.kind,

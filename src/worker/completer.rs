@@ -10,7 +10,7 @@ use tracing::{error, warn};
 
 use super::held::HeldJobs;
 use crate::service::{Patience, chain};
-use crate::store::{End, Finished, Report, Store, StoreError, WorkerId};
+use crate::store::{End, Finished, Held, Report, Store, StoreError, WorkerId};
 use crate::wake::Wake;
 
 /// Larger batches cost more latency than they save work.
@@ -76,13 +76,26 @@ impl Completer {
                 let held = report.held;
                 match unrecordable(report, &problem) {
                     Some(instead) => *report = instead,
-                    // It runs again when this process ends; until then a person reads the log.
-                    None => return self.held.release([held]),
+                    // Given back, it would run again every minute and never be counted. Kept, it rests while we have
+                    // our lease; then it is rescued, and a rescue counts the attempt.
+                    None => return self.keep(held, &problem),
                 }
             } else {
                 return self.record_later(worker, batch);
             }
         }
+    }
+
+    fn keep(&self, held: Held, problem: &StoreError) {
+        let id = held.job;
+        error!(
+            job.id = %id,
+            "job {id} cannot be recorded as discarded either; it stays `running`, and does not run again \
+             while this process has its lease: {}",
+            chain(problem)
+        );
+        self.held.keep(held);
+        self.capacity.notify_one();
     }
 
     /// Apart from the others: whoever holds the row may do so for long.
@@ -138,14 +151,12 @@ impl Completer {
 /// What to record instead of an end that the database will not take; none when it refuses that too.
 fn unrecordable(report: &Report, problem: &StoreError) -> Option<Report> {
     const MARK: &str = "how it ended could not be recorded";
+    if matches!(&report.end, End::Discarded { error } if error.starts_with(MARK)) {
+        return None;
+    }
     let id = report.held.job;
     let cause = chain(problem);
     error!(job.id = %id, "{MARK} of job {id}: {cause}");
-    match &report.end {
-        End::Discarded { error } if error.starts_with(MARK) => None,
-        _ => {
-            let end = End::Discarded { error: format!("{MARK}: {}", cause.replace('\0', "")) };
-            Some(Report { held: report.held, attempt: report.attempt, end, ran: report.ran, log: Vec::new() })
-        }
-    }
+    let end = End::Discarded { error: format!("{MARK}: {}", cause.replace('\0', "")) };
+    Some(Report { held: report.held, attempt: report.attempt, end, ran: report.ran, log: Vec::new() })
 }

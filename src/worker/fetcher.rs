@@ -1,5 +1,6 @@
 //! Claims only what can start now: as many as there are free slots, and ahead of them only as far as the
-//! jobs are quick. Sleeps on the bell or the poll interval.
+//! jobs are quick. Sleeps on the bell, and looks at all queues once in a poll interval, asleep or busy: a
+//! wake-up that was lost must not wait until the queues that were heard of are empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,9 +54,11 @@ const LOOK_OVER: Duration = Duration::from_secs(60);
 impl Fetcher {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut patience = Patience::new("claiming jobs", self.clock.clone());
+        let mut looking = Patience::new("looking for work", self.clock.clone());
         let mut hot = BTreeSet::new();
         let mut lost_answer = false;
         let mut looked_over = self.clock.steady();
+        let mut next_look = looked_over + self.options.poll;
         loop {
             if stop.is_cancelled() {
                 return;
@@ -71,7 +74,13 @@ impl Fetcher {
             if lost_answer || self.clock.steady().saturating_sub(looked_over) >= LOOK_OVER {
                 // A claim may have happened although we never saw its answer.
                 match self.store.give_back_unheld(worker, &self.held.ids_of(worker)).await {
-                    Ok(_) => (lost_answer, looked_over) = (false, self.clock.steady()),
+                    Ok(_) => {
+                        (lost_answer, looked_over) = (false, self.clock.steady());
+                        // Else the next claim tells whether it works again.
+                        if hot.is_empty() {
+                            patience.succeeded();
+                        }
+                    }
                     Err(problem) => {
                         patience.failed(&problem).await;
                         continue;
@@ -79,15 +88,26 @@ impl Fetcher {
                 }
             }
             hot.extend(self.bell.take().into_iter().filter(|queue| self.serves(queue)));
+            if self.bell.take_everywhere() || self.clock.steady() >= next_look {
+                next_look = self.clock.steady() + self.options.poll;
+                match self.look().await {
+                    Ok(ready) => {
+                        looking.succeeded();
+                        hot.extend(ready);
+                    }
+                    // What was heard of can be claimed all the same.
+                    Err(problem) => looking.failed(&problem).await,
+                }
+            }
             if hot.is_empty() {
-                self.sleep(&stop, &mut patience).await;
+                self.sleep(&stop, next_look).await;
                 continue;
             }
             match self.claim_from(worker, &mut hot).await {
                 Ok(true) => {
                     patience.succeeded();
                 }
-                Ok(false) => self.wait_for_room(&stop).await,
+                Ok(false) => self.wait_for_room(&stop, next_look).await,
                 Err(problem) => {
                     lost_answer = true;
                     patience.failed(&problem).await;
@@ -149,38 +169,30 @@ impl Fetcher {
         }
     }
 
-    async fn wait_for_room(&self, stop: &CancellationToken) {
+    /// All queues that have work for us, heard of or not.
+    async fn look(&self) -> crate::store::Result<BTreeSet<String>> {
+        let ready = self.store.ready_queues().await?;
+        let ready: BTreeSet<_> = ready.into_iter().filter(|queue| self.serves(queue)).collect();
+        if ready.is_empty() {
+            self.idle.send_modify(|looks| *looks += 1);
+        }
+        Ok(ready)
+    }
+
+    async fn wait_for_room(&self, stop: &CancellationToken, next_look: Duration) {
         tokio::select! {
             () = self.capacity.notified() => {}
-            // A ring for another queue may have room.
-            () = self.bell.wait() => {}
-            () = self.clock.sleep(self.options.poll) => {}
-            () = stop.cancelled() => {}
+            // A queue that is rung, or found at the next look, may have room.
+            () = self.sleep(stop, next_look) => {}
         }
     }
 
-    /// Until the bell rings; at each poll interval all queues are looked at.
-    async fn sleep(&self, stop: &CancellationToken, patience: &mut Patience) {
-        let look = tokio::select! {
-            () = self.bell.wait() => false,
-            () = self.clock.sleep(self.options.poll) => true,
-            () = stop.cancelled() => false,
-        };
-        if look || self.idle.receiver_count() > 0 {
-            match self.store.ready_queues().await {
-                Ok(queues) => {
-                    patience.succeeded();
-                    let mut any = false;
-                    for queue in queues.iter().filter(|queue| self.serves(queue)) {
-                        any = true;
-                        self.bell.ring(queue);
-                    }
-                    if !any {
-                        self.idle.send_modify(|looks| *looks += 1);
-                    }
-                }
-                Err(problem) => patience.failed(&problem).await,
-            }
+    /// Until the bell rings or it is time to look.
+    async fn sleep(&self, stop: &CancellationToken, next_look: Duration) {
+        tokio::select! {
+            () = self.bell.wait() => {}
+            () = self.clock.sleep(next_look.saturating_sub(self.clock.steady())) => {}
+            () = stop.cancelled() => {}
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The jobs this process holds: claimed, running, or ended and not yet recorded.
+//! The jobs this process holds: claimed, running, or ended and not yet recorded. And those whose end nothing
+//! can record, which nobody else shall have.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -58,6 +59,8 @@ pub struct HeldJobs {
 struct State {
     by_id: HashMap<Held, Entry>,
     by_queue: HashMap<Arc<str>, usize>,
+    /// Out of hand, and still ours.
+    kept: HashSet<Held>,
 }
 
 impl HeldJobs {
@@ -102,6 +105,12 @@ impl HeldJobs {
         }
     }
 
+    /// Keeps a job that has ended from being given back, though it takes no place and nobody waits for it.
+    pub fn keep(&self, job: Held) {
+        self.lock().kept.insert(job);
+        self.release([job]);
+    }
+
     pub fn len(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }
@@ -114,8 +123,11 @@ impl HeldJobs {
         self.lock().by_queue.get(queue).copied().unwrap_or(0)
     }
 
+    /// What must not be taken from this worker.
     pub fn ids_of(&self, worker: WorkerId) -> Vec<JobId> {
-        self.lock().by_id.keys().filter(|held| held.worker == worker).map(|held| held.job).collect()
+        let state = self.lock();
+        let ours = state.by_id.keys().chain(&state.kept).filter(|held| held.worker == worker);
+        ours.map(|held| held.job).collect()
     }
 
     pub fn stop(&self, worker: WorkerId, id: JobId, reason: &StopReason) {
@@ -185,5 +197,17 @@ mod tests {
         assert_eq!(switch.reason(), Some(&StopReason::TimedOut));
         held.release([claim(2).held()]);
         assert!(held.is_empty());
+    }
+
+    #[test]
+    fn a_job_that_is_kept_is_ours_and_takes_no_place() {
+        let held = HeldJobs::default();
+        held.hold("q", vec![claim(1)]);
+
+        held.keep(claim(1).held());
+
+        assert_eq!((held.len(), held.in_queue("q")), (0, 0));
+        assert_eq!(held.ids_of(WorkerId(1)), [claim(1).id]);
+        assert_eq!(held.ids_of(WorkerId(2)), []);
     }
 }

@@ -129,7 +129,7 @@ impl Host for AttemptHost {
         async move {
             entry.actor = format!("job:{} ({})", self.held.job, self.kind);
             entry.tenant = ctx.job().tenant.clone();
-            Ok(self.engine.store.append_audit(&entry).await?)
+            Ok(self.engine.store.save_audit(self.held, &entry).await?)
         }
         .boxed()
     }

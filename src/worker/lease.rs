@@ -63,25 +63,34 @@ impl LeaseKeeper {
     }
 
     async fn keep(&self, worker: WorkerId, mut renewed: Duration, stop: &CancellationToken) -> Kept {
+        tokio::select! {
+            () = self.beat_until_lost(worker, &mut renewed) => {
+                self.lease.send_replace(None);
+                self.held.stop_all(Some(worker), &StopReason::LeaseLost);
+                Kept::NoLonger
+            }
+            // Also in the middle of a beat, which a store that is away may keep for the rest of the lease.
+            () = stop.cancelled() => {
+                self.lease.send_replace(None);
+                tokio::select! {
+                    () = self.sign_off(worker) => {}
+                    () = async { self.hard.cancelled().await; self.clock.sleep(self.patience).await } => {}
+                }
+                Kept::UntilStopped
+            }
+        }
+    }
+
+    async fn beat_until_lost(&self, worker: WorkerId, renewed: &mut Duration) {
         let interval = self.info.lease / 4;
         loop {
             tokio::select! {
                 // An answer may have come late: then there is less of the lease left than an interval.
-                () = self.clock.sleep(interval.min(self.left(renewed))) => {}
+                () = self.clock.sleep(interval.min(self.left(*renewed))) => {}
                 () = self.bell.cancel.notified() => {}
-                () = stop.cancelled() => {
-                    self.lease.send_replace(None);
-                    tokio::select! {
-                        () = self.sign_off(worker) => {}
-                        () = async { self.hard.cancelled().await; self.clock.sleep(self.patience).await } => {}
-                    }
-                    return Kept::UntilStopped;
-                }
             }
-            if self.beat(worker, &mut renewed).await == Kept::NoLonger {
-                self.lease.send_replace(None);
-                self.held.stop_all(Some(worker), &StopReason::LeaseLost);
-                return Kept::NoLonger;
+            if !self.beat(worker, renewed).await {
+                return;
             }
         }
     }
@@ -102,8 +111,8 @@ impl LeaseKeeper {
         }
     }
 
-    /// Beats, trying until it works or the lease is over.
-    async fn beat(&self, worker: WorkerId, renewed: &mut Duration) -> Kept {
+    /// Beats, trying until it works, or the lease is over: then it says false.
+    async fn beat(&self, worker: WorkerId, renewed: &mut Duration) -> bool {
         let retry = self.info.lease / 20;
         loop {
             let now = self.clock.steady();
@@ -113,7 +122,7 @@ impl LeaseKeeper {
                     worker.id = worker.0,
                     "worker {} lost its lease: the store did not answer in time", worker.0
                 );
-                return Kept::NoLonger;
+                return false;
             }
             let answer = tokio::select! {
                 answer = self.store.beat(worker) => answer,
@@ -127,11 +136,11 @@ impl LeaseKeeper {
                     for (job, reason) in cancel {
                         self.held.stop(worker, job, &StopReason::Cancelled(reason));
                     }
-                    return Kept::Renewed;
+                    return true;
                 }
                 Ok(Beat::Lost) => {
                     warn!(worker.id = worker.0, "worker {} was declared dead by another process", worker.0);
-                    return Kept::NoLonger;
+                    return false;
                 }
                 Err(problem) => {
                     warn!(worker.id = worker.0, "beat of worker {} failed: {problem}", worker.0);
@@ -149,7 +158,6 @@ impl LeaseKeeper {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
-    Renewed,
     NoLonger,
     UntilStopped,
 }

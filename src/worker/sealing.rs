@@ -1,14 +1,18 @@
-//! What an attempt of an encrypted kind leaves in the store: nothing of it can be read without the key.
+//! What an attempt of an encrypted job leaves in the store: nothing of it can be read without the key.
 //!
 //! Numbers, times and names stay readable, for whoever looks after the queue and has no key: states, the
 //! names of steps, the levels of log lines, how far a job is.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use jobkit::{HostError, JobId, LogLine, Progress, StepRecord};
+use tracing::warn;
 
 use crate::seal::{Keyring, Part, SealError};
 use crate::store::End;
 
-/// The seal of one attempt; does nothing for a kind that is not encrypted.
+/// The seal of one attempt; does nothing for a job that is not encrypted.
 #[derive(Debug, Clone, Copy)]
 pub struct Sealing<'a> {
     pub keyring: &'a Keyring,
@@ -67,6 +71,33 @@ impl Sealing<'_> {
     }
 }
 
+/// The kinds whose jobs come sealed although this process does not call them encrypted, or the other way
+/// round: two configurations that should be one. Told once per kind, because their jobs come by the thousand.
+#[derive(Debug, Default)]
+pub struct Differing(Mutex<BTreeSet<String>>);
+
+impl Differing {
+    pub fn say_once(&self, kind: &str, sealed: bool) {
+        if !self.is_news(kind) {
+            return;
+        }
+        let (found, told) = match sealed {
+            true => ("sealed", "does not call it encrypted"),
+            false => ("in the clear", "calls it encrypted"),
+        };
+        warn!(
+            job.kind = kind,
+            "jobs of kind {kind} come {found}, and this process {told}: what they write is sealed; let \
+             `kinds.\"{kind}\".encrypted` be the same everywhere"
+        );
+    }
+
+    fn is_news(&self, kind: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !told.contains(kind) && told.insert(kind.into())
+    }
+}
+
 /// Another worker may have the key.
 impl From<SealError> for HostError {
     fn from(error: SealError) -> Self {
@@ -106,6 +137,15 @@ mod tests {
             assert!(!format!("{sealed:?}").contains(WORD), "{sealed:?}");
             assert!(sealed.error().is_none_or(is_sealed), "{sealed:?}");
         }
+    }
+
+    #[test]
+    fn a_kind_that_is_configured_differently_elsewhere_is_told_of_once() {
+        let differing = Differing::default();
+
+        let news = ["mail.send", "mail.send", "report.make", "mail.send"].map(|kind| differing.is_news(kind));
+
+        assert_eq!(news, [true, false, true, false]);
     }
 
     #[test]

@@ -47,6 +47,7 @@ on_both![
     a_job_of_a_killed_worker_runs_again_soon_though_the_worker_returns_under_its_name,
     a_worker_told_to_stop_lets_its_job_end_and_gives_back_the_rest_uncounted,
     a_worker_told_twice_to_stop_gives_back_its_running_job_uncounted,
+    a_worker_told_twice_to_stop_does_not_wait_for_a_thread_that_is_stuck,
     a_queue_paused_by_another_process_rests_and_goes_on_when_resumed,
     a_running_job_is_cancelled_by_another_process,
 ];
@@ -125,6 +126,24 @@ async fn a_worker_told_twice_to_stop_gives_back_its_running_job_uncounted(world:
     let detail = world.job(id).await;
     assert_eq!((detail.job.state, detail.job.attempt), (JobState::Available, 0));
     assert_eq!(ends(&detail), [""; 0]);
+}
+
+/// The runtime waited for every thread before the process could end, whatever the signals said.
+async fn a_worker_told_twice_to_stop_does_not_wait_for_a_thread_that_is_stuck(world: World) {
+    let path = world.place.path().join("keys");
+    let file = std::fs::File::create(&path).unwrap();
+    file.lock().unwrap();
+    let worker = world.start("work", "only");
+    let id = world.insert_one(world.steps(1, 0, &path)).await;
+    world.until_state(id, JobState::Running).await;
+    world.until("a thread waits for the lock", async || worker.waits_for_a_lock()).await;
+
+    worker.stop_now().await;
+
+    let detail = world.job(id).await;
+    assert_eq!((detail.job.state, detail.job.attempt), (JobState::Available, 0));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+    drop(file);
 }
 
 async fn a_queue_paused_by_another_process_rests_and_goes_on_when_resumed(world: World) {
@@ -238,8 +257,10 @@ impl World {
     }
 
     async fn at(place: Place, url: String) -> Self {
+        let folder = format!("[{:?}]", place.path());
         let place = place
             .with("COMPLINE__STORE__URL", &url)
+            .with("COMPLINE__SYSTEM__ROOTS", &folder)
             .with("COMPLINE__WORKER__LEASE", "2s")
             .with("COMPLINE__WORKER__POLL", "200ms")
             .with("COMPLINE__WORKER__CONCURRENCY", "8");
@@ -385,6 +406,13 @@ struct Process {
 impl Process {
     fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Linux lists who waits behind which lock.
+    fn waits_for_a_lock(&self) -> bool {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let id = self.child.id().to_string();
+        locks.lines().any(|line| line.contains("->") && line.split_whitespace().any(|word| word == id))
     }
 
     fn is_alive(&mut self) -> bool {

@@ -117,3 +117,25 @@ fn what_is_encrypted_is_readable_with_its_key_and_nowhere_in_the_files() {
     }
     place.run(&["jobs", "wait", &id, "--config", "keyless.toml"]).expect(0).says(&["completed"]);
 }
+
+/// The standard library wrote the last words of a job to standard error, in the clear and beside the JSON.
+#[test]
+fn the_last_words_of_a_job_that_panics_are_sealed_in_the_store_and_nowhere_else() {
+    const PERSONAL: &str = "DE02-1203-0000";
+    let toml = "[kinds.\"system.fail\"]\nencrypted = true\n[encryption]\ncurrent = \"k1\"\n\
+        [encryption.keys]\nk1 = \"env:KEY\"\n[log]\nformat = \"json\"\n";
+    let place = place().file("compline.toml", toml).with("KEY", HEX_KEY);
+    let args = format!(r#"{{"message":"{PERSONAL}","panic":true}}"#);
+    let id = place.enqueue(&["system.fail", "--args", &args, "--max-attempts", "1"]);
+
+    let ran = place.work(1);
+
+    assert!(!ran.all().contains(PERSONAL), "{}", ran.all());
+    let lines: Vec<serde_json::Value> =
+        ran.err.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let told = lines.iter().filter_map(|line| line["message"].as_str());
+    let told: Vec<_> = told.filter(|text| text.contains("panicked")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with(&format!("job {id} panicked at src/system.rs:")), "{told:?}");
+    assert_eq!(place.job(&id)["error"], format!("panicked: {PERSONAL}"));
+}

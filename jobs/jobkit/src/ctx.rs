@@ -1,6 +1,7 @@
 //! What one attempt holds in its hand while it runs: the durable steps, progress, log, cancellation,
-//! children, artifacts and the clock. Everything it writes goes through the engine's [`Host`] port and is
-//! refused once the attempt has lost its lease.
+//! children, artifacts and the clock. What it writes into the store goes through the engine's [`Host`] port and
+//! is refused once the attempt has lost its lease; artifacts are files, and an attempt that does not know yet
+//! that it lost its job can still replace one.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -225,6 +226,7 @@ impl Ctx {
         self.host.artifacts()
     }
 
+    /// Writes down who did what to which thing; the engine adds that it was this job.
     pub async fn audit(&self, entry: AuditEntry) -> Result<(), Failure> {
         Ok(self.host.audit(self, entry).await?)
     }

@@ -48,7 +48,8 @@ pub struct ChildResult {
     pub error: Option<String>,
 }
 
-/// The engine, as one attempt sees it. Every write is refused once the attempt has lost its lease.
+/// The engine, as one attempt sees it. Every write is refused once the attempt has lost its lease, save that
+/// of artifacts.
 pub trait Host: Send + Sync + 'static {
     fn steps<'a>(&'a self, ctx: &'a Ctx) -> BoxFuture<'a, Result<Vec<StepRecord>, HostError>>;
     fn save_step<'a>(&'a self, ctx: &'a Ctx, step: &'a StepRecord) -> BoxFuture<'a, Result<(), HostError>>;

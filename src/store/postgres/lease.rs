@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobkit::{JobId, Progress, StepRecord};
+use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 use sqlx::{Connection, PgConnection, Row};
 
 use super::change::{cancel_requested, end_live};
@@ -245,6 +245,25 @@ pub async fn save_progress(store: &PostgresStore, held: Held, progress: &Progres
         .execute(&store.hot)
         .await
         .map_err(failed("storing progress"))?;
+    held_or_lost(saved.rows_affected())
+}
+
+pub async fn save_audit(store: &PostgresStore, held: Held, entry: &AuditEntry) -> Result<()> {
+    let saved = sqlx::query(include_str!("save_audit.sql"))
+        .bind(held.job.0)
+        .bind(held.fence.0)
+        .bind(held.worker.0)
+        .bind(entry.at.map(Micros::from))
+        .bind(store.time())
+        .bind(&entry.actor)
+        .bind(&entry.action)
+        .bind(&entry.object)
+        .bind(&entry.outcome)
+        .bind(&entry.tenant)
+        .bind(sqlx::types::Json(&entry.details))
+        .execute(&store.hot)
+        .await
+        .map_err(failed("writing the attempt's audit entry"))?;
     held_or_lost(saved.rows_affected())
 }
 

@@ -1,6 +1,6 @@
 //! What a running attempt writes. Worker and fence are checked in the statement that writes.
 
-use jobkit::{JobId, Progress, StepRecord};
+use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 use serde_json::Value;
 use sqlx::{Row, SqliteConnection};
 
@@ -13,6 +13,7 @@ const STEPS: &str = include_str!("steps.sql");
 pub(super) const HELD_STEPS: &str = include_str!("held_steps.sql");
 pub(super) const SAVE_STEP: &str = include_str!("save_step.sql");
 pub(super) const SAVE_PROGRESS: &str = include_str!("save_progress.sql");
+pub(super) const SAVE_AUDIT: &str = include_str!("save_audit.sql");
 const STEP_DONE: &str = include_str!("step_done.sql");
 
 pub(super) async fn steps(connection: &mut SqliteConnection, job: JobId) -> Done<Vec<StepRecord>> {
@@ -60,6 +61,24 @@ pub(super) async fn save_progress(tx: &mut Tx, now: i64, held: Held, progress: &
         .bind(progress.message.clone())
         .bind(now)
         .bind(held.worker.0)
+        .execute(tx)
+        .await?;
+    held_or_lost(saved.rows_affected())
+}
+
+pub(super) async fn save_audit(tx: &mut Tx, now: i64, held: Held, entry: &AuditEntry) -> Done<()> {
+    let details = Some(&entry.details).filter(|details| !details.is_null());
+    let saved = sqlx::query(SAVE_AUDIT)
+        .bind(held.job.0)
+        .bind(held.fence.0)
+        .bind(held.worker.0)
+        .bind(entry.at.map_or(now, |at| at.as_microsecond()))
+        .bind(entry.actor.clone())
+        .bind(entry.action.clone())
+        .bind(entry.object.clone())
+        .bind(entry.outcome.clone())
+        .bind(entry.tenant.clone())
+        .bind(details.map(Value::to_string))
         .execute(tx)
         .await?;
     held_or_lost(saved.rows_affected())

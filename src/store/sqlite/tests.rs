@@ -82,6 +82,7 @@ async fn no_hot_statement_walks_over_the_jobs() {
         ("held_steps", step::HELD_STEPS),
         ("save_step", step::SAVE_STEP),
         ("save_progress", step::SAVE_PROGRESS),
+        ("save_audit", step::SAVE_AUDIT),
         ("prune_due", prune::PRUNE_DUE),
         ("job", read::JOB),
     ] {

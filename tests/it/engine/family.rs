@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jobkit::{Backoff, Ctx, Failure, Job, JobId, NewJob, Outcome, Policy, Registry};
+use jobkit::{AuditEntry, Backoff, Ctx, Failure, Job, JobId, NewJob, Outcome, Policy, Registry};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -58,6 +58,8 @@ pub enum Act {
     FanOut(u32),
     AskAfter(Vec<JobId>),
     StepThenGate,
+    /// Writes down that it was there, and on which attempt.
+    GateThenAudit,
     Secret(String),
 }
 
@@ -151,6 +153,20 @@ impl ActJob {
                 ctx.info("the effect is done");
                 ctx.progress(1, 2, "at the gate").await;
                 scene.gate.acquire().await.unwrap().forget();
+                Ok(Outcome::done())
+            }
+            Act::GateThenAudit => {
+                scene.gate.acquire().await.unwrap().forget();
+                let entry = AuditEntry {
+                    at: None,
+                    actor: String::new(),
+                    action: "test.act".into(),
+                    object: "gate".into(),
+                    outcome: "passed".into(),
+                    tenant: None,
+                    details: json!({ "attempt": ctx.job().attempt }),
+                };
+                ctx.audit(entry).await?;
                 Ok(Outcome::done())
             }
             Act::Secret(word) => Err(Failure::permanent(format!("{} letters", word.len()))),

@@ -24,6 +24,7 @@ promises![
     the_jobs_of_a_dead_worker_run_elsewhere_within_twice_the_lease,
     a_worker_declared_dead_stops_its_attempts_and_its_report_is_refused,
     a_job_that_returns_to_its_worker_stays_in_hand_when_the_lost_attempt_ends,
+    an_attempt_that_lost_its_job_writes_nothing_into_the_audit_log,
     a_machine_suspended_for_longer_than_the_lease_stops_its_attempts_when_it_wakes,
     a_part_that_panics_ends_the_worker_with_its_name,
     a_claim_that_arrives_after_it_was_given_up_is_given_back,
@@ -113,6 +114,24 @@ async fn a_job_that_returns_to_its_worker_stays_in_hand_when_the_lost_attempt_en
 
     let detail = engine.until_state(id, JobState::Cancelled).await;
     assert_eq!(detail.attempts.iter().map(|a| a.end.as_str()).collect::<Vec<_>>(), ["lost", "cancelled"]);
+    engine.end(worker).await;
+}
+
+/// Its entry was taken whoever had the job, so the log told of what an attempt did that counted for nothing.
+async fn an_attempt_that_lost_its_job_writes_nothing_into_the_audit_log(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let id = engine.enqueue(act(Act::GateThenAudit)).await;
+    engine.until_state(id, JobState::Running).await;
+    declare_dead(&engine).await;
+
+    // The first goes to the lost attempt, which does not know yet.
+    engine.scene.gate.add_permits(2);
+
+    engine.until_state(id, JobState::Completed).await;
+    let written = engine.t.audit().await.into_iter().filter(|entry| entry.action == "test.act");
+    let written: Vec<_> = written.map(|entry| (entry.actor, entry.details["attempt"].clone())).collect();
+    assert_eq!(written, [(format!("job:{id} (test.act)"), 2.into())]);
     engine.end(worker).await;
 }
 

@@ -45,7 +45,7 @@ impl Engine {
     pub fn through(t: TestStore, store: Arc<dyn Store>) -> Self {
         let scene = Arc::new(Scene::default());
         let mut registry = Registry::default();
-        compline::system::register(&mut registry);
+        compline::system::register(&mut registry, compline::system::Config::default());
         family::register(&mut registry, &scene);
         Self::new(t, store, scene, registry, Keyring::default())
     }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use compline::service::Alarm;
 use compline::state::JobState;
 use compline::store::postgres::{PgOptions, PostgresStore};
-use compline::store::{Store, Woken};
+use compline::store::{Beat, Store, Woken};
+use compline::wake::Wake;
 use jobkit::{Clock, JobId};
 
 use super::Engine;
@@ -21,6 +23,14 @@ fn through(proxy: &Proxy, t: &TestStore) -> Arc<dyn Store> {
         manual_clock: Some(t.clock.clone()),
         ..PgOptions::default()
     };
+    PostgresStore::connect(&proxy.url(t.url()), &options).unwrap()
+}
+
+/// Through the network, with more patience than a test has.
+fn never_giving_up(proxy: &Proxy, t: &TestStore) -> Arc<dyn Store> {
+    let never = Duration::from_secs(600);
+    let options =
+        PgOptions { answer_within: never, manual_clock: Some(t.clock.clone()), ..PgOptions::default() };
     PostgresStore::connect(&proxy.url(t.url()), &options).unwrap()
 }
 
@@ -83,11 +93,7 @@ async fn a_network_that_swallows_packets_loses_nothing_and_doubles_nothing() {
 async fn a_worker_told_not_to_wait_does_not_wait_for_a_call_either() {
     let t = TestStore::postgres().await;
     let proxy = Proxy::before(t.url()).await;
-    // Longer than the test has patience.
-    let never = Duration::from_secs(600);
-    let options =
-        PgOptions { answer_within: never, manual_clock: Some(t.clock.clone()), ..PgOptions::default() };
-    let store = PostgresStore::connect(&proxy.url(t.url()), &options).unwrap();
+    let store = never_giving_up(&proxy, &t);
     let engine = Engine::through(t, store);
     let worker = engine.start();
     let id = add(&engine, 1, r#"{"act":"succeed"}"#).await[0];
@@ -101,6 +107,76 @@ async fn a_worker_told_not_to_wait_does_not_wait_for_a_call_either() {
     engine.hard.cancel();
 
     assert_eq!(engine.end(worker).await.completed, 1);
+}
+
+/// A beat that had no answer was tried for the rest of the lease, whoever asked for the end meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_told_not_to_wait_does_not_wait_for_a_beat_either() {
+    let t = TestStore::postgres().await;
+    let proxy = Proxy::before(t.url()).await;
+    let store = never_giving_up(&proxy, &t);
+    let engine = Engine::through(t, store);
+    let worker = engine.start();
+    let id = add(&engine, 1, r#"{"act":"wait_at_gate"}"#).await[0];
+    engine.until_state(id, JobState::Running).await;
+    let beat = || async { engine.t.store.workers().await.unwrap()[0].beat };
+    let seconds = |count| Clock::steady(&*engine.t.clock) + Duration::from_secs(count);
+    let before = beat().await;
+    engine.until("it has just beaten", || async { beat().await > before }).await;
+    let (beaten, due) = (beat().await, seconds(8));
+    proxy.swallow();
+    engine.until("a beat is due", || async { Clock::steady(&*engine.t.clock) > due }).await;
+    assert_eq!(beat().await, beaten);
+
+    engine.hard.cancel();
+    // For its job to stop, and to sign off, each a moment more than the five seconds that it may take.
+    let patience = seconds(12);
+    engine.end(worker).await;
+
+    assert!(Clock::steady(&*engine.t.clock) < patience);
+}
+
+/// It kept the only place for beats until its connection had had its last word, and for a short lease that is
+/// all the time there is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_beat_that_had_no_answer_does_not_keep_the_next_one_from_being_sent() {
+    let t = TestStore::postgres().await;
+    let proxy = Proxy::before(t.url()).await;
+    let soon = Duration::from_secs(2);
+    let options = PgOptions { acquire_timeout: soon, answer_within: soon, ..PgOptions::default() };
+    let store = PostgresStore::connect(&proxy.url(t.url()), &options).unwrap();
+    let worker = t.worker().await;
+    let holds = Beat::Holds { cancel: Vec::new() };
+    assert_eq!(store.beat(worker).await.unwrap(), holds);
+
+    proxy.swallow();
+    store.beat(worker).await.unwrap_err();
+    proxy.mend();
+
+    assert_eq!(store.beat(worker).await.unwrap(), holds);
+}
+
+/// What was told between two connections was found by the poll, and by a worker that was busy not at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_lost_the_wake_ups_for_a_while_has_all_queues_looked_at() {
+    const LONG: Duration = Duration::from_secs(20);
+    let t = TestStore::postgres().await;
+    let proxy = Proxy::before(t.url()).await;
+    let alarm = Alarm::default();
+    let (wake, _sender) = Wake::start(t.store.clone(), &alarm);
+    let bell = wake.bell();
+    let rung = async || {
+        while !bell.take_everywhere() {
+            bell.wait().await;
+        }
+    };
+    let _listener = wake.listen(through(&proxy, &t), t.clock.clone(), &alarm);
+    tokio::time::timeout(LONG, rung()).await.unwrap();
+
+    proxy.swallow();
+    proxy.mend();
+
+    tokio::time::timeout(LONG, rung()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,17 +12,19 @@ use serde_json::json;
 
 use super::Engine;
 use super::family::{self, Act, Sealed, act};
-use crate::support::store::{TestStore, promises};
+use crate::support::store::{TestStore, ada, promises};
 
 promises![
     a_fan_out_waits_for_its_children_without_holding_a_slot,
     a_chain_runs_in_order,
     no_more_jobs_of_a_queue_run_than_it_allows,
+    a_queue_that_nobody_rang_for_is_found_while_another_is_full,
     a_paused_queue_rests_everywhere_and_goes_on_when_resumed,
     an_effect_in_a_step_happens_once_though_the_worker_dies,
     a_job_that_cannot_be_encrypted_is_refused_with_the_setting_to_make,
     encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door,
     a_parent_whose_child_cannot_be_opened_here_is_tried_again,
+    a_sealed_job_leaves_nothing_in_the_clear_on_a_worker_that_does_not_call_its_kind_encrypted,
 ];
 
 async fn a_fan_out_waits_for_its_children_without_holding_a_slot(t: TestStore) {
@@ -77,6 +79,30 @@ async fn no_more_jobs_of_a_queue_run_than_it_allows(t: TestStore) {
     }
 
     assert_eq!(engine.scene.most_at_once(), 2);
+    engine.end(worker).await;
+}
+
+/// All queues were looked at only when nothing else was to do: one that was full, or always had more, kept the
+/// others from being found.
+async fn a_queue_that_nobody_rang_for_is_found_while_another_is_full(t: TestStore) {
+    let engine = Engine::over(t);
+    let mut options = Engine::options();
+    options.fetch.queue_concurrency = BTreeMap::from([("narrow".to_owned(), 1)]);
+    let mut narrow = Vec::new();
+    for _ in 0..2 {
+        narrow.push(engine.enqueue(act(Act::WaitAtGate).queue("narrow")).await);
+    }
+    let worker = engine.start_with(options);
+    engine.until_state(narrow[0], JobState::Running).await;
+
+    // As another process does; on SQLite no word of it gets here.
+    let mut row = engine.t.row();
+    (row.kind, row.args, row.queue) = ("test.act".into(), r#"{"act":"succeed"}"#.into(), "other".into());
+    engine.t.another().await.insert(&[row.clone()], &ada()).await.unwrap();
+
+    engine.until_state(row.id, JobState::Completed).await;
+    assert_eq!(engine.t.states(&narrow).await, [JobState::Running, JobState::Available]);
+    engine.scene.gate.add_permits(2);
     engine.end(worker).await;
 }
 
@@ -148,10 +174,7 @@ async fn a_job_that_cannot_be_encrypted_is_refused_with_the_setting_to_make(t: T
 async fn encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door(t: TestStore) {
     let mut registry = Registry::default();
     registry.add(Sealed);
-    let mut keyring = Keyring::default();
-    keyring.add("k1", &[7; 32]);
-    let keyring = keyring.with_current("k1");
-    let engine = Engine::with(t, std::sync::Arc::default(), registry, keyring);
+    let engine = Engine::with(t, std::sync::Arc::default(), registry, keyring());
     let worker = engine.start();
 
     let id = engine.enqueue(NewJob::new("test.sealed", json!({ "word": "plugh" }))).await;
@@ -194,4 +217,32 @@ async fn a_parent_whose_child_cannot_be_opened_here_is_tried_again(t: TestStore)
     assert_eq!(attempt.end, "failed");
     assert!(attempt.error.as_ref().is_some_and(|error| error.contains("`k1`")), "{attempt:?}");
     engine.end(worker).await;
+}
+
+/// What an attempt wrote was sealed by its worker's own configuration alone, so during a roll-out the words of
+/// jobs that had been sealed with care stood in the clear.
+async fn a_sealed_job_leaves_nothing_in_the_clear_on_a_worker_that_does_not_call_its_kind_encrypted(
+    t: TestStore,
+) {
+    let mut registry = Registry::default();
+    registry.add(Sealed);
+    let door = Engine::with(t, std::sync::Arc::default(), registry.clone(), keyring());
+    let id = door.enqueue(NewJob::new("test.sealed", json!({ "word": "plugh" }))).await;
+    registry.override_policy("test.sealed", |policy| policy.encrypted = false).unwrap();
+    let engine = Engine::with(door.t, std::sync::Arc::default(), registry, keyring());
+    let worker = engine.start();
+
+    let stored = engine.until_state(id, JobState::Completed).await;
+
+    assert!(!format!("{stored:?}").contains("plugh"), "{stored:?}");
+    let opened = engine.app.queue.job(id).await.unwrap().unwrap();
+    let result = r#"{"first":"plugh on attempt 1","word":"plugh"}"#;
+    assert_eq!(opened.job.result.as_deref(), Some(result));
+    engine.end(worker).await;
+}
+
+fn keyring() -> Keyring {
+    let mut keyring = Keyring::default();
+    keyring.add("k1", &[7; 32]);
+    keyring.with_current("k1")
 }

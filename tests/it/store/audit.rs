@@ -1,10 +1,10 @@
 use compline::adapters::audit::StoreAudit;
-use compline::store::{Change, End};
+use compline::store::{Change, End, Held, StoreError};
 use jobkit::{Audit, AuditEntry, Clock};
 use serde_json::{Value, json};
 
 use crate::support::store::{
-    TestStore, ada, completed, discarded, named, promises, report, retry, set, step,
+    TestStore, ada, completed, discarded, named, promises, report, retry, seconds, set, step,
 };
 
 promises![
@@ -17,6 +17,7 @@ promises![
     entries_of_others_are_kept_as_they_are,
     the_port_appends_to_the_same_log,
     entries_come_in_pages_and_in_order,
+    an_attempt_writes_down_what_it_did_while_it_holds_its_job_and_not_after,
 ];
 
 async fn one_entry_names_all_jobs_of_a_batch(t: TestStore) {
@@ -170,4 +171,35 @@ async fn entries_come_in_pages_and_in_order(t: TestStore) {
     assert_eq!((first.len(), second.len()), (3, 2));
     let told: Vec<_> = first.iter().chain(&second).flat_map(|(_, entry)| named(entry)).collect();
     assert_eq!(told, added);
+}
+
+/// An attempt that had lost its job could still say in the log that it had done something.
+async fn an_attempt_writes_down_what_it_did_while_it_holds_its_job_and_not_after(t: TestStore) {
+    let (worker, other) = (t.worker().await, t.worker().await);
+    t.add(|_| {}).await;
+    let job = t.claim_one(worker).await;
+    let entry = AuditEntry {
+        at: None,
+        actor: "job".into(),
+        action: "envelope.send".into(),
+        object: "contract".into(),
+        outcome: "done".into(),
+        tenant: Some("acme".into()),
+        details: json!({ "pages": 3 }),
+    };
+    let earlier = AuditEntry { at: Some(t.clock.now() - seconds(5)), ..entry.clone() };
+
+    t.store.save_audit(job.held(), &entry).await.unwrap();
+    t.store.save_audit(job.held(), &earlier).await.unwrap();
+    let stolen = Held { worker: other, ..job.held() };
+    t.store.save_audit(stolen, &entry).await.unwrap_err();
+    t.finish(worker, &job, End::GiveBack).await;
+    let lost = t.store.save_audit(job.held(), &entry).await.unwrap_err();
+    t.claim_one(other).await;
+    t.store.save_audit(job.held(), &entry).await.unwrap_err();
+
+    assert!(matches!(lost, StoreError::LeaseLost), "{lost:?}");
+    let written: Vec<_> =
+        t.audit().await.into_iter().filter(|written| written.action == entry.action).collect();
+    assert_eq!(written, [AuditEntry { at: Some(t.clock.now()), ..entry }, earlier]);
 }
