@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use jobkit::{Clock, Ctx, Failure, JobInfo, Outcome, Policy, Registry};
-use tracing::warn;
+use jobkit::{Clock, Ctx, Failure, JobInfo, LogLevel, LogLine, Outcome, Policy, Registry};
+use tracing::debug;
 
 use super::buffer::Ready;
 use super::held::{StopReason, Switch};
@@ -70,11 +70,13 @@ impl Attempts {
         let started = self.clock.steady();
         let held = job.held();
         let (attempt, max_attempts) = (job.attempt, job.max_attempts);
-        let (ended, log) = self.run(job, &switch, encrypted).await;
+        let (ended, mut log) = self.run(job, &switch, encrypted).await;
         let ran = self.clock.steady().saturating_sub(started);
         if let Ended::Failed(failure @ Failure::StoreAway(_)) = &ended {
-            // A job that goes back keeps no record of the attempt, so this is where a person finds why.
-            warn!(job.id = %held.job, "job {} could not go on, and will be run again: {}", held.job, failure.chain());
+            // Kept with the attempt. That the store is away is said once, and not for every job that meets it.
+            let text = format!("could not go on, and will be run again: {}", failure.chain());
+            debug!(job.id = %held.job, "job {} {text}", held.job);
+            log.push(LogLine { at: self.clock.now(), level: LogLevel::Warn, text });
         }
         let end = decide(ended, switch.reason(), attempt, max_attempts, policy, draw(&held));
         let sealing = self.sealing(held.job, encrypted);
@@ -90,7 +92,7 @@ impl Attempts {
         mut job: Claimed,
         switch: &Switch,
         encrypted: bool,
-    ) -> (Ended, Vec<jobkit::LogLine>) {
+    ) -> (Ended, Vec<LogLine>) {
         let unbegun = |failure| (Ended::Failed(failure), Vec::new());
         if switch.reason().is_some() {
             // Stopped while it waited for a slot: it does not begin.

@@ -270,6 +270,9 @@ async fn an_attempt_that_could_not_store_its_step_is_not_counted(t: TestStore) {
     let mut effects = engine.scene.effects.lock().unwrap().clone();
     effects.dedup();
     assert_eq!((detail.job.attempt, effects.len()), (1, 1));
+    let told = &detail.attempts[0];
+    assert_eq!((told.end.as_str(), told.log.len()), ("snoozed", 1));
+    assert!(told.log[0].text.contains("could not go on"), "{:?}", told.log);
     engine.end(worker).await;
 }
 
