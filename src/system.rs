@@ -158,7 +158,7 @@ impl Job for Steps {
 impl Steps {
     /// The file as it is opened: without links, below a root.
     fn within(&self, file: &Path) -> Result<PathBuf, Failure> {
-        journal::roots::within("file", file, &self.roots).map_err(|_| {
+        jobkit::roots::within(file, &self.roots).or_transient()?.ok_or_else(|| {
             Failure::permanent(format!(
                 "file: {} is in no folder of system.roots; name one that is, or add its folder there",
                 file.display()

@@ -16,6 +16,7 @@ pub mod policy;
 pub mod ports;
 pub mod redact;
 pub mod registry;
+pub mod roots;
 pub mod step;
 pub mod testing;
 

@@ -6,7 +6,7 @@
 //!
 //! The way of a ledger through the files of this crate: [`ads`] reads lines, [`ledger`] groups them into entries,
 //! [`features`] turns entries into numbers and numbers back into words, [`score`] ranks, [`output`] writes. [`stages`]
-//! runs them in a row, [`score_ledger`] is the job around it, within the bounds of [`roots`]. [`sample`] makes a ledger to try it on.
+//! runs them in a row, [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,6 @@ pub mod amount;
 pub mod features;
 pub mod ledger;
 pub mod output;
-pub mod roots;
 pub mod sample;
 pub mod score;
 pub mod score_ledger;

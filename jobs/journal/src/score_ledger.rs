@@ -6,10 +6,10 @@
 
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jobkit::{Ctx, Failure, Job, Outcome, Policy};
+use jobkit::{Ctx, Failure, Job, Outcome, Policy, roots};
 use linfa::ParamGuard;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use crate::Config;
 use crate::ads::ReadError;
 use crate::output::{RunTag, Summary};
-use crate::roots::within;
 use crate::score::Params;
 use crate::stages::{Request, ScoreError, Stages, Watch};
 
@@ -191,6 +190,17 @@ impl Run<'_> {
     fn stages(&self) -> MutexGuard<'_, Stages> {
         lock(&self.stages)
     }
+}
+
+fn within<'a>(
+    field: &'static str,
+    path: &Path,
+    folders: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<PathBuf, ScoreError> {
+    let found = roots::within(path, folders);
+    found
+        .map_err(|cause| ScoreError::Open { path: path.into(), cause })?
+        .ok_or_else(|| ScoreError::Outside { field, path: path.into() })
 }
 
 /// A stage that panicked ended its attempt; nobody meets what it left.
