@@ -39,7 +39,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use self::finish::Plain;
 use self::wake::Bell;
-use self::writer::{BUSY_TIMEOUT, Done, Tx, Writer, connect};
+use self::writer::{BUSY_TIMEOUT, Done, Tx, Writer};
 use super::turns::Turns;
 use super::{
     Actor, Beat, Change, Changed, Claimed, Finished, Held, Inserted, JobDetail, JobFilter, JobRow, KindRow,
@@ -79,7 +79,7 @@ impl SqliteStore {
             .statement_cache_capacity(256)
             .row_buffer_size(1024)
             .disable_statement_logging();
-        let writer = Writer::start(connect(&options).await.map_err(failed)?);
+        let writer = Writer::open(options.clone()).await.map_err(failed)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(0)

@@ -336,3 +336,25 @@ async fn a_question_that_was_given_up_leaves_no_old_snapshot_behind() {
         assert_eq!((one.unwrap().len(), two.unwrap().len()), (2, 2));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_panicked_writes_on_and_keeps_nothing_of_what_it_was_at() {
+    let (store, _folder) = store().await;
+    let by = Actor::system();
+
+    let broken = store.write("breaking", |tx, _| {
+        async move {
+            sqlx::query("INSERT INTO queue (name) VALUES ('half')").execute(tx).await?;
+            panic!("out of luck")
+        }
+        .boxed()
+    });
+    let broken: Result<()> = broken.await;
+
+    let told = format!("{:?}", broken.unwrap_err());
+    assert!(told.contains("the writer panicked"), "{told}");
+    store.insert(&[row(1)], &by).await.unwrap();
+    let queues: Vec<_> = store.queues().await.unwrap().into_iter().map(|queue| queue.name).collect();
+    assert!(!queues.contains(&"half".to_string()), "{queues:?}");
+    assert_eq!(store.jobs(&JobFilter::default()).await.unwrap().len(), 1);
+}

@@ -1,10 +1,12 @@
 //! The one hand that writes. Whatever waits when it looks up is done in one transaction, so that many
 //! callers share one trip to the disk; nobody lingers for company, so a lone caller pays nothing for it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow};
@@ -268,10 +270,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: SqliteConnection) -> Self {
+    pub(super) async fn open(options: SqliteConnectOptions) -> sqlx::Result<Self> {
+        let connection = connect(&options).await?;
         let (queue, waiting) = mpsc::unbounded_channel();
-        let task = tokio::spawn(serve(connection, waiting));
-        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)) }
+        let hand = Hand { options, connection: Some(connection) };
+        let task = tokio::spawn(serve(hand, waiting));
+        Ok(Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)) })
     }
 
     /// Runs `work` in a transaction, alone or with others, and answers when it is on the disk.
@@ -324,7 +328,37 @@ impl Writer {
     }
 }
 
-async fn serve(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedReceiver<Box<dyn Op>>) {
+/// The connection that writes, and how to come by another.
+struct Hand {
+    options: SqliteConnectOptions,
+    /// None after a panic: nobody knows what it stands in the middle of.
+    connection: Option<SqliteConnection>,
+}
+
+impl Hand {
+    /// A panic costs those of this group their answer, and nobody else: the connection goes with it, and with that
+    /// whatever was not committed.
+    async fn write(&mut self, group: &mut [Box<dyn Op>]) -> Result<(), String> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect(&self.options).await.map_err(|error| error.to_string())?,
+        };
+        let written = AssertUnwindSafe(async move {
+            let mut connection = connection;
+            let committed = together(&mut connection, group).await;
+            (connection, committed)
+        });
+        match written.catch_unwind().await {
+            Ok((connection, committed)) => {
+                self.connection = Some(connection);
+                committed
+            }
+            Err(_) => Err("the writer panicked, and nothing was written".into()),
+        }
+    }
+}
+
+async fn serve(mut hand: Hand, mut waiting: mpsc::UnboundedReceiver<Box<dyn Op>>) {
     while let Some(first) = waiting.recv().await {
         let mut group = vec![first];
         while group.len() < MOST_IN_ONE_TRANSACTION
@@ -336,12 +370,14 @@ async fn serve(mut connection: SqliteConnection, mut waiting: mpsc::UnboundedRec
         if group.is_empty() {
             continue;
         }
-        let committed = together(&mut connection, &mut group).await;
+        let committed = hand.write(&mut group).await;
         for op in group {
             op.answer(committed.clone());
         }
     }
-    if let Err(error) = connection.close().await {
+    if let Some(connection) = hand.connection
+        && let Err(error) = connection.close().await
+    {
         warn!("closing the SQLite store: {error}");
     }
 }
