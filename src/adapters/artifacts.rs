@@ -1,4 +1,4 @@
-//! Artifacts as files: `directory/<job id>/<name>`, each written beside its place, flushed and renamed, so
+//! Artifacts as files: `directory/<job id>/<claim>/<name>`, each written beside its place, flushed and renamed, so
 //! that a reader sees the whole file or none and a crash leaves at worst a temporary one.
 
 use std::fs::{self, File};
@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
-use jobkit::{Artifacts, JobId, PortError};
+use jobkit::{Artifacts, JobId, Owner, PortError};
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
@@ -33,25 +33,25 @@ impl DirArtifacts {
         written.and(removed)
     }
 
-    fn place(&self, job: JobId, name: &str) -> io::Result<Place> {
+    fn place(&self, Owner { job, claim }: Owner, name: &str) -> io::Result<Place> {
         check_name(name).map_err(|problem| io::Error::new(io::ErrorKind::InvalidInput, problem))?;
-        let directory = self.directory.join(job.to_string());
+        let directory = self.directory.join(job.to_string()).join(claim.to_string());
         Ok(Place {
             file: directory.join(name),
             temporary: directory.join(format!(".{name}.{}", Uuid::new_v4().simple())),
             directory,
-            address: format!("{SCHEME}{job}/{name}"),
+            address: format!("{SCHEME}{job}/{claim}/{name}"),
         })
     }
 
-    fn write(&self, job: JobId, name: &str, bytes: &[u8]) -> io::Result<String> {
-        let place = self.place(job, name)?;
+    fn write(&self, owner: Owner, name: &str, bytes: &[u8]) -> io::Result<String> {
+        let place = self.place(owner, name)?;
         fs::create_dir_all(&place.directory)?;
         place.fill(|file| file.write_all(bytes))
     }
 
-    fn take(&self, job: JobId, name: &str, from: &Path) -> io::Result<String> {
-        let place = self.place(job, name)?;
+    fn take(&self, owner: Owner, name: &str, from: &Path) -> io::Result<String> {
+        let place = self.place(owner, name)?;
         // A link would be moved as a link, and what it points at could change or vanish.
         if !fs::symlink_metadata(from)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
@@ -74,17 +74,13 @@ impl DirArtifacts {
     }
 
     fn read(&self, address: &str) -> io::Result<Vec<u8>> {
-        let parsed = address
-            .strip_prefix(SCHEME)
-            .and_then(|rest| rest.split_once('/'))
-            .and_then(|(job, name)| Some((job.parse::<JobId>().ok()?, name)));
-        let Some((job, name)) = parsed else {
+        let Some((owner, name)) = parse(address) else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "it is no address of the form file:JOB/NAME",
+                "it is no address of the form file:JOB/CLAIM/NAME",
             ));
         };
-        fs::read(self.place(job, name)?.file)
+        fs::read(self.place(owner, name)?.file)
     }
 
     /// File work waits for the disk, so it is done off the runtime's threads.
@@ -99,6 +95,12 @@ impl DirArtifacts {
             Err(cause) => Err(PortError::new(doing, cause)),
         }
     }
+}
+
+fn parse(address: &str) -> Option<(Owner, &str)> {
+    let (job, rest) = address.strip_prefix(SCHEME)?.split_once('/')?;
+    let (claim, name) = rest.split_once('/')?;
+    Some((Owner { job: job.parse::<JobId>().ok()?, claim: claim.parse().ok()? }, name))
 }
 
 struct Place {
@@ -128,23 +130,23 @@ impl Place {
 impl Artifacts for DirArtifacts {
     fn put<'a>(
         &'a self,
-        job: JobId,
+        owner: Owner,
         name: &'a str,
         bytes: Vec<u8>,
     ) -> BoxFuture<'a, Result<String, PortError>> {
         let (doing, name) = (format!("storing the artifact `{name}`"), name.to_string());
-        Box::pin(self.off_runtime(doing, move |own| own.write(job, &name, &bytes)))
+        Box::pin(self.off_runtime(doing, move |own| own.write(owner, &name, &bytes)))
     }
 
     fn put_file<'a>(
         &'a self,
-        job: JobId,
+        owner: Owner,
         name: &'a str,
         file: &'a Path,
     ) -> BoxFuture<'a, Result<String, PortError>> {
         let doing = format!("storing the file `{}` as the artifact `{name}`", file.display());
         let (name, file) = (name.to_string(), file.to_path_buf());
-        Box::pin(self.off_runtime(doing, move |own| own.take(job, &name, &file)))
+        Box::pin(self.off_runtime(doing, move |own| own.take(owner, &name, &file)))
     }
 
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {

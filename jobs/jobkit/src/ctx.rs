@@ -1,7 +1,6 @@
 //! What one attempt holds in its hand while it runs: the durable steps, progress, log, cancellation,
 //! children, artifacts and the clock. What it writes into the store goes through the engine's [`Host`] port and
-//! is refused once the attempt has lost its lease; artifacts are files, and an attempt that does not know yet
-//! that it lost its job can still replace one.
+//! is refused once the attempt has lost its lease; artifacts are files, and each run has names of its own.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::ports::{Artifacts, AuditEntry, ChildResult, Host, HostError};
+use crate::ports::{Artifacts, AuditEntry, ChildResult, Host, HostError, Owner};
 use crate::{Clock, Failure, JobId, NewJob, StepKey, StepRecord};
 
 /// The job this attempt belongs to.
@@ -31,6 +30,13 @@ pub struct JobInfo {
     pub tenant: Option<String>,
     pub tags: Vec<String>,
     pub metadata: Option<Value>,
+}
+
+impl JobInfo {
+    /// Whose the files are that this run writes.
+    pub fn owner(&self) -> Owner {
+        Owner { job: self.id, claim: self.claim }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -66,19 +66,28 @@ pub trait Host: Send + Sync + 'static {
     fn audit<'a>(&'a self, ctx: &'a Ctx, entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>>;
 }
 
+/// Whose a file is: a run of a job. Each run has names of its own, so one that was dropped and still writes
+/// cannot touch what its successor wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner {
+    pub job: JobId,
+    /// [`crate::JobInfo::claim`].
+    pub claim: u64,
+}
+
 /// Files that outlive the attempt: reports, archives, scores.
 pub trait Artifacts: Send + Sync + 'static {
-    /// Stores `bytes` under the job and name, replacing what an earlier attempt left, and returns the address.
+    /// Stores `bytes` under the run and name, replacing what the same run wrote there, and returns the address.
     fn put<'a>(
         &'a self,
-        job: JobId,
+        owner: Owner,
         name: &'a str,
         bytes: Vec<u8>,
     ) -> BoxFuture<'a, Result<String, PortError>>;
     /// As `put`, moving a finished file in whole.
     fn put_file<'a>(
         &'a self,
-        job: JobId,
+        owner: Owner,
         name: &'a str,
         file: &'a Path,
     ) -> BoxFuture<'a, Result<String, PortError>>;

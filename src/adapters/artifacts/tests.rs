@@ -6,10 +6,15 @@ use jobkit::testing::ManualClock;
 
 use super::*;
 
-fn bench() -> (tempfile::TempDir, DirArtifacts, JobId) {
+fn bench() -> (tempfile::TempDir, DirArtifacts, Owner) {
     let directory = tempfile::tempdir().unwrap();
     let artifacts = DirArtifacts::new(directory.path().join("artifacts"));
-    (directory, artifacts, IdGenerator::new(Arc::new(ManualClock::default())).next())
+    let job = IdGenerator::new(Arc::new(ManualClock::default())).next();
+    (directory, artifacts, Owner { job, claim: 7 })
+}
+
+fn folder_of(artifacts: &DirArtifacts, owner: Owner) -> PathBuf {
+    artifacts.directory.join(owner.job.to_string()).join(owner.claim.to_string())
 }
 
 fn names_in(directory: &Path) -> Vec<String> {
@@ -19,64 +24,82 @@ fn names_in(directory: &Path) -> Vec<String> {
 
 #[tokio::test]
 async fn what_was_put_is_got_by_its_address_and_is_private() {
-    let (_directory, artifacts, job) = bench();
+    let (_directory, artifacts, owner) = bench();
 
-    let address = artifacts.put(job, "scores.csv", b"a,b".to_vec()).await.unwrap();
+    let address = artifacts.put(owner, "scores.csv", b"a,b".to_vec()).await.unwrap();
 
-    assert_eq!(address, format!("file:{job}/scores.csv"));
+    assert_eq!(address, format!("file:{}/7/scores.csv", owner.job));
     assert_eq!(artifacts.get(&address).await.unwrap(), b"a,b");
-    let file = artifacts.directory.join(job.to_string()).join("scores.csv");
+    let file = folder_of(&artifacts, owner).join("scores.csv");
     assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[tokio::test]
-async fn a_second_attempt_replaces_what_the_first_left_and_leaves_nothing_else() {
-    let (_directory, artifacts, job) = bench();
-    artifacts.put(job, "scores.csv", b"first".to_vec()).await.unwrap();
+async fn what_a_run_writes_again_replaces_what_it_wrote_and_leaves_nothing_else() {
+    let (_directory, artifacts, owner) = bench();
+    artifacts.put(owner, "scores.csv", b"first".to_vec()).await.unwrap();
 
-    let address = artifacts.put(job, "scores.csv", b"second".to_vec()).await.unwrap();
+    let address = artifacts.put(owner, "scores.csv", b"second".to_vec()).await.unwrap();
 
     assert_eq!(artifacts.get(&address).await.unwrap(), b"second");
-    assert_eq!(names_in(&artifacts.directory.join(job.to_string())), ["scores.csv"]);
+    assert_eq!(names_in(&folder_of(&artifacts, owner)), ["scores.csv"]);
+}
+
+/// An attempt that was dropped may still be writing when its successor has written.
+#[tokio::test]
+async fn a_run_that_comes_late_does_not_touch_what_its_successor_wrote() {
+    let (_directory, artifacts, late) = bench();
+    let next = Owner { claim: late.claim + 1, ..late };
+    let address = artifacts.put(next, "scores.csv", b"right".to_vec()).await.unwrap();
+
+    artifacts.put(late, "scores.csv", b"late".to_vec()).await.unwrap();
+
+    assert_eq!(artifacts.get(&address).await.unwrap(), b"right");
 }
 
 #[tokio::test]
 async fn a_file_is_moved_in_whole_and_made_private() {
-    let (directory, artifacts, job) = bench();
+    let (directory, artifacts, owner) = bench();
     let source = directory.path().join("report.tmp");
     fs::write(&source, b"report").unwrap();
 
-    let address = artifacts.put_file(job, "report.pdf", &source).await.unwrap();
+    let address = artifacts.put_file(owner, "report.pdf", &source).await.unwrap();
 
     assert!(!source.exists());
     assert_eq!(artifacts.get(&address).await.unwrap(), b"report");
-    let file = artifacts.directory.join(job.to_string()).join("report.pdf");
+    let file = folder_of(&artifacts, owner).join("report.pdf");
     assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[tokio::test]
 async fn a_link_is_not_taken_for_a_file() {
-    let (directory, artifacts, job) = bench();
+    let (directory, artifacts, owner) = bench();
     let link = directory.path().join("link");
     std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
 
-    let error = artifacts.put_file(job, "report.pdf", &link).await.unwrap_err();
+    let error = artifacts.put_file(owner, "report.pdf", &link).await.unwrap_err();
 
     assert_eq!(error.cause.to_string(), "it is not a regular file");
 }
 
 #[tokio::test]
 async fn no_name_and_no_address_leads_out_of_the_directory() {
-    let (directory, artifacts, job) = bench();
+    let (directory, artifacts, owner) = bench();
     fs::write(directory.path().join("secret"), b"secret").unwrap();
 
     for name in ["", ".", "..", ".hidden", "a/b", "../secret", "a\\b", "a\0b", "a\nb", &"x".repeat(201)] {
-        let error = artifacts.put(job, name, Vec::new()).await.unwrap_err();
+        let error = artifacts.put(owner, name, Vec::new()).await.unwrap_err();
         assert!(error.cause.to_string().contains("use a plain file name"), "{name:?}: {}", error.cause);
     }
-    for address in
-        ["scores.csv", "file:", "file:x/y", "file:../secret", &format!("file:{job}/../../secret"), "s3://b/k"]
-    {
+    for address in [
+        "scores.csv",
+        "file:",
+        "file:x/y",
+        "file:../secret",
+        &format!("file:{}/7/../../secret", owner.job),
+        &format!("file:{}/../secret", owner.job),
+        "s3://b/k",
+    ] {
         assert!(artifacts.get(address).await.is_err(), "{address}");
     }
 }

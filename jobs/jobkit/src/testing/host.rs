@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
-use crate::ports::{Artifacts, Audit, AuditEntry, ChildResult, Host, HostError, PortError};
+use crate::ports::{Artifacts, Audit, AuditEntry, ChildResult, Host, HostError, Owner, PortError};
 use crate::{Ctx, IdGenerator, JobId, NewJob, Progress, StepRecord};
 
 /// Where the attempt dies, counted in stores of step records from 0.
@@ -185,7 +185,7 @@ struct FakeArtifacts(Mutex<BTreeMap<String, Vec<u8>>>);
 impl Artifacts for FakeArtifacts {
     fn put<'a>(
         &'a self,
-        _: JobId,
+        _: Owner,
         name: &'a str,
         bytes: Vec<u8>,
     ) -> BoxFuture<'a, Result<String, PortError>> {
@@ -195,14 +195,14 @@ impl Artifacts for FakeArtifacts {
 
     fn put_file<'a>(
         &'a self,
-        job: JobId,
+        owner: Owner,
         name: &'a str,
         file: &'a Path,
     ) -> BoxFuture<'a, Result<String, PortError>> {
         async move {
             let bytes = std::fs::read(file)
                 .map_err(|cause| PortError::new(format!("reading {}", file.display()), cause))?;
-            self.put(job, name, bytes).await
+            self.put(owner, name, bytes).await
         }
         .boxed()
     }
