@@ -11,6 +11,7 @@
 //! Enqueueing, endings, rescues, pruning and what people do write their audit entry in the same transaction;
 //! claims, beats, staging, steps and progress write none yet.
 
+pub mod audit_log;
 mod fault;
 pub mod postgres;
 pub mod sqlite;
@@ -24,13 +25,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
+pub use audit_log::{AuditLog, Position};
 pub use transaction::Transaction;
 pub use types::*;
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: AuditLog {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
 
@@ -159,10 +161,6 @@ pub trait Store: Send + Sync + 'static {
     async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed>;
     async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<()>;
     async fn resume(&self, queue: &str, by: &Actor) -> Result<()>;
-
-    async fn append_audit(&self, entry: &AuditEntry) -> Result<()>;
-    /// Entries after `seq`, oldest first. The jobs that an entry names are in its details, as `jobs`.
-    async fn audit_after(&self, seq: i64, limit: usize) -> Result<Vec<(i64, AuditEntry)>>;
 
     /// Tells workers that a queue has work, wherever they are. Losing this costs one poll, never a job.
     async fn wake(&self, queue: &str) -> Result<()>;

@@ -6,6 +6,7 @@
 //! right at every batch size and under any statistics; what people ask wants a plan made for the question;
 //! and a beat must wait for nobody.
 
+mod audit_log;
 mod change;
 mod claim;
 mod contention;
@@ -41,11 +42,12 @@ use rows::Micros;
 use sessions::{Sessions, within};
 pub use wake::CHANNEL;
 
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "jobs", include_str!("../../migrations/postgres/0001_jobs.sql")),
     (2, "audit", include_str!("../../migrations/postgres/0002_audit.sql")),
     (3, "enqueue", include_str!("../../migrations/postgres/0003_enqueue.sql")),
     (4, "insert", include_str!("../../migrations/postgres/0004_insert.sql")),
+    (5, "positions", include_str!("../../migrations/postgres/0005_positions.sql")),
 ];
 
 #[derive(Clone)]
@@ -177,6 +179,7 @@ impl Store for PostgresStore {
         let version = "SELECT coalesce(max(version), 0) FROM compline.migration";
         let from: i64 = sqlx::query_scalar(version).fetch_one(&mut *connection).await.unwrap_or(0);
         migrator.run_direct(None, &mut *connection, false).await.map_err(|e| failed_to(e.into()))?;
+        audit_log::begin_era_if_transactions_began_anew(&mut connection).await.map_err(failed(doing))?;
         let to = sqlx::query_scalar(version).fetch_one(&mut *connection).await.map_err(failed(doing))?;
         Ok(Migrated { from, to })
     }
@@ -328,14 +331,6 @@ impl Store for PostgresStore {
 
     async fn resume(&self, queue: &str, by: &Actor) -> Result<()> {
         within(LONG, "resuming the queue", change::resume(self, queue, by)).await
-    }
-
-    async fn append_audit(&self, entry: &AuditEntry) -> Result<()> {
-        self.answered("writing the audit entry", read::append_audit(self, entry)).await
-    }
-
-    async fn audit_after(&self, seq: i64, limit: usize) -> Result<Vec<(i64, AuditEntry)>> {
-        within(LONG, "reading the audit log", read::audit_after(self, seq, limit)).await
     }
 
     async fn wake(&self, queue: &str) -> Result<()> {

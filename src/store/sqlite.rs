@@ -5,6 +5,7 @@
 //! durable commit is shared ([`writer`]).
 
 mod audit;
+mod audit_log;
 mod change;
 mod claim;
 mod ending;
@@ -399,19 +400,6 @@ impl Store for SqliteStore {
         })
         .await?;
         self.wake(queue).await
-    }
-
-    async fn append_audit(&self, entry: &AuditEntry) -> Result<()> {
-        let entry = entry.clone();
-        self.write("writing to the audit log", move |tx, now| {
-            async move { audit::entry(tx, now, &entry).await }.boxed()
-        })
-        .await
-    }
-
-    async fn audit_after(&self, seq: i64, limit: usize) -> Result<Vec<(i64, AuditEntry)>> {
-        self.read("reading the audit log", async |connection| audit::after(connection, seq, limit).await)
-            .await
     }
 
     async fn wake(&self, queue: &str) -> Result<()> {

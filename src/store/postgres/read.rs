@@ -1,9 +1,9 @@
-//! What people and programs ask, and the audit log.
+//! What people and programs ask.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobkit::{AuditEntry, JobId, Progress, StepKey, StepRecord};
+use jobkit::{JobId, Progress, StepKey, StepRecord};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -19,7 +19,10 @@ fn given<T: Clone>(items: &[T]) -> Option<Vec<T>> {
     (!items.is_empty()).then(|| items.to_vec())
 }
 
-fn unreadable(doing: &'static str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+pub fn unreadable(
+    doing: &'static str,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
     StoreError::Database { doing, cause: cause.into() }
 }
 
@@ -168,58 +171,4 @@ pub async fn queues(store: &PostgresStore) -> Result<Vec<QueueRow>> {
         }
     }
     Ok(queues)
-}
-
-pub async fn append_audit(store: &PostgresStore, entry: &AuditEntry) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, tenant, details)
-         VALUES (coalesce($1::timestamptz, $2::timestamptz, now()), $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(entry.at.map(Micros::from))
-    .bind(store.time())
-    .bind(&entry.actor)
-    .bind(&entry.action)
-    .bind(&entry.object)
-    .bind(&entry.outcome)
-    .bind(&entry.tenant)
-    .bind(sqlx::types::Json(&entry.details))
-    .execute(&store.cold)
-    .await
-    .map_err(failed("writing the audit entry"))?;
-    Ok(())
-}
-
-pub async fn audit_after(store: &PostgresStore, seq: i64, limit: usize) -> Result<Vec<(i64, AuditEntry)>> {
-    let doing = "reading the audit log";
-    let rows = sqlx::query(
-        "SELECT seq, at, actor, action, object, outcome, tenant, jobs, details FROM compline.audit_entry
-         WHERE seq > $1 ORDER BY seq LIMIT $2",
-    )
-    .bind(seq)
-    .bind(rows::count(limit))
-    .fetch_all(&store.cold)
-    .await
-    .map_err(failed(doing))?;
-    let entry = |row: &sqlx::postgres::PgRow| {
-        let details = text(row, "details").map_err(failed(doing))?;
-        let mut details: serde_json::Value = details
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|error| unreadable(doing, error))?
-            .unwrap_or_else(|| serde_json::json!({}));
-        if let (Some(jobs), Some(map)) = (row.get::<Option<Vec<Uuid>>, _>("jobs"), details.as_object_mut()) {
-            map.insert("jobs".into(), serde_json::json!(jobs));
-        }
-        let entry = AuditEntry {
-            at: Some(row.get::<Micros, _>("at").into()),
-            actor: row.get("actor"),
-            action: row.get("action"),
-            object: row.get("object"),
-            outcome: row.get("outcome"),
-            tenant: row.get("tenant"),
-            details,
-        };
-        Ok((row.get::<i64, _>("seq"), entry))
-    };
-    rows.iter().map(entry).collect()
 }

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::row::{RowExt, packed, unpacked};
 use super::writer::{Done, Tx};
-use crate::store::Actor;
+use crate::store::{Actor, Position};
 
 const APPEND: &str = include_str!("audit.sql");
 const AFTER: &str = include_str!("audit_after.sql");
@@ -73,11 +73,11 @@ async fn append(
 /// The jobs that an entry names stand in its details as `jobs`.
 pub(super) async fn after(
     connection: &mut SqliteConnection,
-    seq: i64,
+    position: Position,
     limit: usize,
-) -> Done<Vec<(i64, AuditEntry)>> {
+) -> Done<Vec<(Position, AuditEntry)>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = sqlx::query(AFTER).bind(seq).bind(limit).fetch_all(connection).await?;
+    let rows = sqlx::query(AFTER).bind(position.seq).bind(limit).fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let mut details: Value = row.json_if_any("details")?.unwrap_or_else(|| json!({}));
@@ -95,7 +95,12 @@ pub(super) async fn after(
                 tenant: row.text_if_any("tenant")?,
                 details,
             };
-            Ok((sqlx::Row::try_get(row, "seq")?, entry))
+            Ok((at(sqlx::Row::try_get(row, "seq")?), entry))
         })
         .collect()
+}
+
+/// One process writes at a time, so entries are numbered in the order in which they are committed.
+pub(super) fn at(seq: i64) -> Position {
+    Position { seq, ..Position::START }
 }

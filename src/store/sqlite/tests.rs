@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row};
 use tokio::sync::Barrier;
 
 use super::*;
-use crate::store::{Store, StoreError};
+use crate::store::{AuditLog, Position, Store, StoreError};
 
 async fn store() -> (SqliteStore, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -252,7 +252,7 @@ async fn the_audit_log_cannot_be_changed_by_sql() {
         assert!(changed.is_err(), "{sql}");
     }
 
-    let entries = store.audit_after(0, 10).await.unwrap();
+    let entries = store.audit_after(Position::START, 10).await.unwrap();
     assert_eq!(entries.iter().map(|(_, entry)| entry.actor.as_str()).collect::<Vec<_>>(), ["system"]);
 }
 

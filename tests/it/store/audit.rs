@@ -1,5 +1,5 @@
 use compline::adapters::audit::StoreAudit;
-use compline::store::{Change, End, Held, StoreError};
+use compline::store::{Actor, Change, End, Held, Position, StoreError};
 use jobkit::{Audit, AuditEntry, Clock};
 use serde_json::{Value, json};
 
@@ -17,13 +17,17 @@ promises![
     entries_of_others_are_kept_as_they_are,
     the_port_appends_to_the_same_log,
     entries_come_in_pages_and_in_order,
+    the_head_of_the_log_is_behind_all_that_is_written_and_before_all_that_will_be,
+    a_new_reader_begins_where_the_log_ends_and_finds_its_place_again,
+    of_two_processes_that_read_for_one_reader_one_moves_it_on_and_enqueues,
+    what_follows_is_enqueued_with_the_move_or_not_at_all,
     an_attempt_writes_down_what_it_did_while_it_holds_its_job_and_not_after,
 ];
 
 async fn one_entry_names_all_jobs_of_a_batch(t: TestStore) {
     let added = t.add_many(3).await;
 
-    let entries = t.store.audit_after(0, 10).await.unwrap();
+    let entries = t.store.audit_after(Position::START, 10).await.unwrap();
 
     let [(_, entry)] = entries.as_slice() else { panic!("one entry: {entries:?}") };
     assert_eq!((entry.action.as_str(), entry.actor.as_str()), ("job.enqueue", "user:ada"));
@@ -165,7 +169,7 @@ async fn entries_come_in_pages_and_in_order(t: TestStore) {
         added.push(t.add(|_| {}).await);
     }
 
-    let first = t.store.audit_after(0, 3).await.unwrap();
+    let first = t.store.audit_after(Position::START, 3).await.unwrap();
     let second = t.store.audit_after(first[2].0, 3).await.unwrap();
 
     assert_eq!((first.len(), second.len()), (3, 2));
@@ -202,4 +206,66 @@ async fn an_attempt_writes_down_what_it_did_while_it_holds_its_job_and_not_after
     let written: Vec<_> =
         t.audit().await.into_iter().filter(|written| written.action == entry.action).collect();
     assert_eq!(written, [AuditEntry { at: Some(t.clock.now()), ..entry }, earlier]);
+}
+
+async fn the_head_of_the_log_is_behind_all_that_is_written_and_before_all_that_will_be(t: TestStore) {
+    t.add(|_| {}).await;
+    let head = t.store.audit_head().await.unwrap();
+    assert_eq!(t.store.audit_after(head, 10).await.unwrap(), []);
+
+    let later = t.add(|_| {}).await;
+
+    let entries = t.store.audit_after(head, 10).await.unwrap();
+    let [(position, entry)] = entries.as_slice() else { panic!("one entry: {entries:?}") };
+    assert_eq!(named(entry), set([later]));
+    assert!(*position > head);
+    assert_eq!(position.to_string().parse(), Ok(*position));
+}
+
+async fn a_new_reader_begins_where_the_log_ends_and_finds_its_place_again(t: TestStore) {
+    t.add(|_| {}).await;
+
+    let begun = t.store.follower("chains").await.unwrap();
+
+    let seen = t.add(|_| {}).await;
+    let entries = t.store.audit_after(begun, 10).await.unwrap();
+    assert_eq!(entries.iter().map(|(_, entry)| named(entry)).collect::<Vec<_>>(), [set([seen])]);
+    assert_eq!(t.another().await.follower("chains").await.unwrap(), begun, "nobody moved it");
+    assert!(t.store.follow("chains", begun, entries[0].0, &[], &ada()).await.unwrap().is_some());
+    assert_eq!(t.another().await.follower("chains").await.unwrap(), entries[0].0);
+}
+
+async fn of_two_processes_that_read_for_one_reader_one_moves_it_on_and_enqueues(t: TestStore) {
+    let other = t.another().await;
+    let begun = t.store.follower("chains").await.unwrap();
+    t.add(|_| {}).await;
+    let next = t.store.audit_after(begun, 1).await.unwrap()[0].0;
+    let (ours, theirs) = ([t.row()], [t.row()]);
+    let by = Actor("trigger:chains".into());
+
+    let (one, two) = tokio::join!(
+        t.store.follow("chains", begun, next, &ours, &by),
+        other.follow("chains", begun, next, &theirs, &by),
+    );
+
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!(one.is_some(), two.is_none(), "exactly one: {one:?}, {two:?}");
+    let (made, not_made) =
+        if one.is_some() { (ours[0].id, theirs[0].id) } else { (theirs[0].id, ours[0].id) };
+    assert!(t.store.job(made).await.unwrap().is_some());
+    assert_eq!(t.store.job(not_made).await.unwrap(), None);
+}
+
+async fn what_follows_is_enqueued_with_the_move_or_not_at_all(t: TestStore) {
+    let begun = t.store.follower("chains").await.unwrap();
+    t.add(|_| {}).await;
+    let next = t.store.audit_after(begun, 1).await.unwrap()[0].0;
+    let mut orphan = t.row();
+    orphan.after = vec![t.ids.next()];
+
+    let refused = t.store.follow("chains", begun, next, &[t.row(), orphan], &ada()).await;
+
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    assert_eq!(t.store.follower("chains").await.unwrap(), begun);
+    assert_eq!(t.store.audit_after(next, 10).await.unwrap(), []);
 }

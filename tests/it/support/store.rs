@@ -7,8 +7,8 @@ use std::time::Duration;
 use compline::state::JobState;
 use compline::store::sqlite::SqliteStore;
 use compline::store::{
-    Actor, Change, Changed, Claimed, End, Finished, Inserted, JobDetail, JobFilter, NewRow, Release, Report,
-    Store, StoreError, Transaction, UniqueRow, WorkerId, WorkerInfo,
+    Actor, Change, Changed, Claimed, End, Finished, Inserted, JobDetail, JobFilter, NewRow, Position,
+    Release, Report, Store, StoreError, Transaction, UniqueRow, WorkerId, WorkerInfo,
 };
 use jobkit::testing::ManualClock;
 use jobkit::{AuditEntry, IdGenerator, JobId, OnConflict, OnParentFailure, StepKey, StepRecord, When};
@@ -73,6 +73,20 @@ impl Connection {
             Self::Postgres(connection) => drop(sqlx::query(sql).execute(connection).await.unwrap()),
             Self::Sqlite(connection) => drop(sqlx::query(sql).execute(connection).await.unwrap()),
         }
+    }
+
+    pub async fn count(&mut self, table: &str) -> usize {
+        let count: i64 = match self {
+            Self::Postgres(connection) => {
+                let sql = format!("SELECT count(*) FROM compline.{table}");
+                sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await.unwrap()
+            }
+            Self::Sqlite(connection) => {
+                let sql = format!("SELECT count(*) FROM {table}");
+                sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await.unwrap()
+            }
+        };
+        usize::try_from(count).unwrap()
     }
 
     /// What a crash of the database leaves of a claim, which does not wait for the disk.
@@ -246,7 +260,15 @@ impl TestStore {
 
     /// What stands in the audit log, without the entries of `job.enqueue`.
     pub async fn audit(&self) -> Vec<AuditEntry> {
-        let entries = self.store.audit_after(0, 1_000).await.unwrap();
+        let written = self.connection().await.count("audit_entry").await;
+        // Those of transactions that an engine at work has begun meanwhile are held back until they have ended.
+        let entries = loop {
+            let entries = self.store.audit_after(Position::START, 1_000).await.unwrap();
+            if entries.len() >= written.min(1_000) {
+                break entries;
+            }
+            tokio::task::yield_now().await;
+        };
         entries.into_iter().map(|(_, entry)| entry).filter(|entry| entry.action != "job.enqueue").collect()
     }
 }
