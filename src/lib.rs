@@ -12,6 +12,7 @@ pub mod maintenance;
 pub mod panics;
 pub mod queue;
 pub mod registry;
+pub mod scheduler;
 pub mod seal;
 pub mod service;
 pub mod state;
