@@ -14,6 +14,7 @@
 pub mod audit_log;
 mod fault;
 pub mod postgres;
+pub mod schedules;
 pub mod sqlite;
 pub mod transaction;
 mod turns;
@@ -26,13 +27,14 @@ use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
 pub use audit_log::{AuditLog, Position};
+pub use schedules::Schedules;
 pub use transaction::Transaction;
 pub use types::*;
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
-pub trait Store: AuditLog {
+pub trait Store: AuditLog + Schedules {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
 

@@ -18,6 +18,7 @@ mod lease;
 mod prune;
 mod read;
 mod rows;
+mod schedules;
 mod sessions;
 mod stretches;
 mod wake;
@@ -48,6 +49,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "enqueue", include_str!("../../migrations/postgres/0003_enqueue.sql")),
     (4, "insert", include_str!("../../migrations/postgres/0004_insert.sql")),
     (5, "positions", include_str!("../../migrations/postgres/0005_positions.sql")),
+    (6, "schedules", include_str!("../../migrations/postgres/0006_schedules.sql")),
 ];
 
 #[derive(Clone)]

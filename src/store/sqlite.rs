@@ -15,6 +15,7 @@ mod migrate;
 mod prune;
 mod read;
 mod row;
+mod schedules;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -382,7 +383,7 @@ impl Store for SqliteStore {
                     .bind(reason.clone())
                     .execute(&mut *tx)
                     .await?;
-                audit::queue(tx, now, &by, "queue.pause", &queue, Some(json!({ "reason": reason }))).await
+                audit::object(tx, now, &by, "queue.pause", &queue, Some(json!({ "reason": reason }))).await
             }
             .boxed()
         })
@@ -394,7 +395,7 @@ impl Store for SqliteStore {
         self.write("resuming a queue", move |tx, now| {
             async move {
                 sqlx::query(include_str!("sqlite/resume.sql")).bind(name.clone()).execute(&mut *tx).await?;
-                audit::queue(tx, now, &by, "queue.resume", &name, None).await
+                audit::object(tx, now, &by, "queue.resume", &name, None).await
             }
             .boxed()
         })

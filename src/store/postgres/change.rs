@@ -172,7 +172,7 @@ async fn take_key_back(
     Ok(holder.filter(|holder| *holder != job.0))
 }
 
-async fn cancel(
+pub async fn cancel(
     tx: &mut PgConnection,
     time: Option<Micros>,
     ids: &[JobId],

@@ -95,7 +95,7 @@ pub fn uuids(ids: &[JobId]) -> Vec<Uuid> {
     ids.iter().map(|id| id.0).collect()
 }
 
-fn time(row: &PgRow, column: &str) -> sqlx::Result<Option<Timestamp>> {
+pub fn time(row: &PgRow, column: &str) -> sqlx::Result<Option<Timestamp>> {
     Ok(row.try_get::<Option<Micros>, _>(column)?.map(Timestamp::from))
 }
 

@@ -27,15 +27,28 @@ pub(super) async fn transition(
     append(tx, now, &by.0, action, object, outcome, None, Some(packed(ids)), None).await
 }
 
-pub(super) async fn queue(
+pub(super) async fn object(
     tx: &mut Tx,
     now: i64,
     by: &Actor,
     action: &str,
-    queue: &str,
+    object: &str,
     details: Option<Value>,
 ) -> Done<()> {
-    append(tx, now, &by.0, action, queue, "ok", None, None, details).await
+    append(tx, now, &by.0, action, object, "ok", None, None, details).await
+}
+
+/// One entry that names its jobs, or none of them, and says more.
+pub(super) async fn with_jobs(
+    tx: &mut Tx,
+    now: i64,
+    by: &Actor,
+    action: &str,
+    object: &str,
+    ids: &[JobId],
+    details: &Value,
+) -> Done<()> {
+    append(tx, now, &by.0, action, object, "ok", None, Some(packed(ids)), Some(details.clone())).await
 }
 
 pub(super) async fn entry(tx: &mut Tx, now: i64, entry: &AuditEntry) -> Done<()> {

@@ -13,6 +13,7 @@ mod life;
 mod postgres;
 mod prune;
 mod reading;
+mod schedules;
 mod staging;
 mod steps;
 mod transaction;

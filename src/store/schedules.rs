@@ -1,0 +1,202 @@
+//! Schedules as the store keeps them: the verbs, and the rows that cross the seam.
+//!
+//! There is no leader. Any process may look at what is due and decide; what it decided is written only if
+//! the row is still the one it looked at (its *revision*), in one transaction with the jobs. Beside that,
+//! each fire time that got a job is remembered, so that asking for it again, from whatever side, gives none.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jobkit::JobId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Actor, Inserted, NewRow, Result};
+
+#[async_trait]
+pub trait Schedules: Send + Sync + 'static {
+    /// By name.
+    async fn schedules(&self) -> Result<Vec<ScheduleRow>>;
+
+    async fn schedule(&self, name: &str) -> Result<Option<ScheduleRow>>;
+
+    /// Makes it, or replaces what it says; what has happened to it stays, and a pause too. False when the row
+    /// is not at the revision that the caller read: none, for one that was not there.
+    async fn put_schedule(&self, put: &PutSchedule, by: &Actor) -> Result<bool>;
+
+    /// False when there is none. One that is paused already keeps the time of its pause.
+    async fn pause_schedule(&self, name: &str, by: &Actor, reason: &str) -> Result<bool>;
+
+    /// Goes on with this fire time. False when the row is not at that revision.
+    async fn resume_schedule(
+        &self,
+        name: &str,
+        revision: i64,
+        next: Option<Timestamp>,
+        by: &Actor,
+    ) -> Result<bool>;
+
+    /// It does not stand in the configuration any more. Its memory stays. False when the row is not at that
+    /// revision.
+    async fn retire_schedule(&self, name: &str, revision: i64, by: &Actor) -> Result<bool>;
+
+    /// With the memory of its fire times. Its jobs stay. False when there is none.
+    async fn delete_schedule(&self, name: &str, by: &Actor) -> Result<bool>;
+
+    /// Those that are due, the longest due first, by the time that decides what is due.
+    async fn schedules_due(&self, limit: usize) -> Result<SchedulesDue>;
+
+    /// Jobs of the last few fire times that have not ended, the oldest fire time first.
+    async fn live_fires(&self, name: &str) -> Result<Vec<JobId>>;
+
+    /// Enqueues the jobs of fire times that have none yet, and advances the schedule where that is asked for:
+    /// all or nothing, and nothing when the row is not at the revision.
+    async fn fire_schedule(&self, firing: &Firing, by: &Actor) -> Result<Fired>;
+
+    /// Fire times that have their job, the newest first.
+    async fn fires(&self, name: &str, range: FireRange) -> Result<Vec<FireRow>>;
+
+    /// Forgets fire times whose job was enqueued so long ago, up to `limit`.
+    async fn forget_fires(&self, fired_for: Duration, limit: usize) -> Result<u64>;
+}
+
+/// So many fire times are looked at for jobs that have not ended.
+pub const LATEST_FIRES: usize = 16;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    Config,
+    Api,
+}
+
+impl Source {
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Config => "config",
+            Source::Api => "api",
+        }
+    }
+
+    pub(super) fn of(name: &str) -> Self {
+        match name {
+            "config" => Source::Config,
+            _ => Source::Api,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScheduleRow {
+    pub name: String,
+    pub source: Source,
+    /// JSON text, as the scheduler wrote it.
+    pub definition: String,
+    pub digest: String,
+    pub enabled: bool,
+    pub revision: i64,
+    pub next_fire: Option<Timestamp>,
+    pub last_fire: Option<Timestamp>,
+    pub missed: u64,
+    pub last_error: Option<String>,
+    pub error_at: Option<Timestamp>,
+    pub paused_at: Option<Timestamp>,
+    pub paused_by: Option<String>,
+    pub reason: Option<String>,
+    pub retired_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub changed_at: Timestamp,
+}
+
+impl ScheduleRow {
+    /// Whether it is to fire at all.
+    pub fn rests(&self) -> bool {
+        !self.enabled || self.paused_at.is_some() || self.retired_at.is_some()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PutSchedule {
+    pub name: String,
+    pub source: Source,
+    pub definition: String,
+    pub digest: String,
+    pub enabled: bool,
+    /// Taken only where the schedule does not rest.
+    pub next_fire: Option<Timestamp>,
+    /// What the caller read; none when there was no row.
+    pub revision: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SchedulesDue {
+    pub now: Timestamp,
+    pub rows: Vec<ScheduleRow>,
+    /// How long until the next of the others is due.
+    pub next: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Firing {
+    pub name: String,
+    /// In the order of their fire times.
+    pub jobs: Vec<(Timestamp, NewRow)>,
+    /// Jobs that make room; those that have ended by then are left as they are.
+    pub cancel: Vec<JobId>,
+    pub occasion: Occasion,
+    /// For the audit log.
+    pub details: Value,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Occasion {
+    /// It was due: goes on to the next fire time.
+    Tick { revision: i64, next: Option<Timestamp>, missed: u64, error: Option<String> },
+    /// A person wants it now.
+    Run,
+    /// A person wants fire times of the past.
+    Backfill,
+}
+
+impl Occasion {
+    /// As the audit log has it.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Occasion::Tick { .. } => "schedule.fire",
+            Occasion::Run => "schedule.run",
+            Occasion::Backfill => "schedule.backfill",
+        }
+    }
+
+    pub(super) fn revision(&self) -> Option<i64> {
+        match self {
+            Occasion::Tick { revision, .. } => Some(*revision),
+            Occasion::Run | Occasion::Backfill => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fired {
+    /// What became of the fire times that had no job yet.
+    Enqueued(Vec<(Timestamp, Inserted)>),
+    /// Somebody else was quicker, or the schedule is gone. Nothing was done.
+    Lost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FireRange {
+    /// Included.
+    pub from: Timestamp,
+    /// Not included.
+    pub until: Timestamp,
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FireRow {
+    pub fire_time: Timestamp,
+    pub job_id: JobId,
+    pub fired_at: Timestamp,
+}

@@ -1,0 +1,2 @@
+-- Primary key of schedule.
+DELETE FROM schedule WHERE name = ?1

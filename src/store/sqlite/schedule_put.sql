@@ -1,0 +1,12 @@
+-- Makes a schedule, or replaces what it says if it is at the revision that was read. Primary key of schedule.
+INSERT INTO schedule (name, source, definition, digest, enabled, next_fire, created_at, changed_at)
+SELECT ?2, ?3, ?4, ?5, ?6, CASE WHEN ?6 THEN ?7 END, ?1, ?1
+-- A row that should be there and is not was deleted meanwhile.
+WHERE ?8 IS NULL OR EXISTS (SELECT 1 FROM schedule WHERE name = ?2)
+ON CONFLICT (name) DO UPDATE SET
+    source = excluded.source, definition = excluded.definition, digest = excluded.digest,
+    enabled = excluded.enabled, revision = schedule.revision + 1, retired_at = NULL, last_error = NULL, error_at = NULL,
+    changed_at = excluded.changed_at,
+    next_fire = CASE WHEN schedule.paused_at IS NULL THEN excluded.next_fire END
+WHERE schedule.revision = ?8
+RETURNING revision
