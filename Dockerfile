@@ -17,6 +17,8 @@ LABEL org.opencontainers.image.title="Compline" \
 
 # A number, so that an orchestrator can see that it is not root.
 RUN useradd --uid 10001 --user-group --create-home --home-dir /var/lib/compline --shell /usr/sbin/nologin compline
+# Whom to believe who answers for Redis or a provider.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /build/target/release/compline /usr/local/bin/compline
 
 USER 10001:10001

@@ -11,6 +11,7 @@ use crate::adapters::artifacts::DirArtifacts;
 use crate::adapters::audit::StoreAudit;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::host::host_name;
+use crate::adapters::redis::{NoRedisUrl, Redis};
 use crate::config::ReferenceError;
 use crate::config::settings::{self, Settings};
 use crate::maintenance::pruner::Pruner;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     pub keyring: Arc<Keyring>,
     pub artifacts: Arc<dyn Artifacts>,
+    /// What goes through it also goes without it, only slower.
+    pub redis: Option<Arc<Redis>>,
 }
 
 pub struct App {
@@ -45,6 +48,7 @@ pub struct App {
     pub queue: Arc<Queue>,
     /// For what a program around the engine does and must be able to answer for.
     pub audit: Arc<dyn Audit>,
+    pub redis: Option<Arc<Redis>>,
     keyring: Arc<Keyring>,
     artifacts: Arc<dyn Artifacts>,
     wake: Wake,
@@ -67,13 +71,13 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 impl App {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, registry, keyring, artifacts } = parts;
+        let Parts { store, clock, registry, keyring, artifacts, redis } = parts;
         let alarm = Alarm::default();
         let (wake, sender) = Wake::start(store.clone(), &alarm);
         let queue = Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone());
         let queue = Arc::new(queue);
         let audit = Arc::new(StoreAudit::new(store.clone()));
-        Self { store, clock, registry, queue, audit, keyring, artifacts, wake, sender, alarm }
+        Self { store, clock, registry, queue, audit, redis, keyring, artifacts, wake, sender, alarm }
     }
 
     /// Runs jobs until told to stop, or until there are none, with everything that happens by itself. A part
@@ -190,8 +194,14 @@ pub struct RunOptions {
 pub enum AppError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("store.url cannot be had")]
-    Url(#[from] ReferenceError),
+    #[error("{key} cannot be had")]
+    Url {
+        key: &'static str,
+        #[source]
+        cause: ReferenceError,
+    },
+    #[error(transparent)]
+    Redis(#[from] NoRedisUrl),
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
@@ -226,6 +236,7 @@ impl App {
             registry: Arc::new(registry),
             keyring: Arc::new(Keyring::load(&settings.encryption)?),
             artifacts: Arc::new(DirArtifacts::new(&settings.artifacts.directory)),
+            redis: redis(settings)?.map(Arc::new),
         }))
     }
 
@@ -251,7 +262,7 @@ impl App {
 }
 
 async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, AppError> {
-    let url = settings.store.url.resolve()?;
+    let url = settings.store.url.resolve().map_err(|cause| AppError::Url { key: "store.url", cause })?;
     let url = url.expose_secret();
     match url.split_once(':') {
         Some(("sqlite", _)) => Ok(Arc::new(SqliteStore::open(url, clock).await?)),
@@ -268,6 +279,16 @@ async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sto
             problem: "must begin with sqlite:// or postgres://".into(),
         }),
     }
+}
+
+/// The way to Redis, if there is one; nothing connects before it is needed.
+pub fn redis(settings: &Settings) -> Result<Option<Redis>, AppError> {
+    let settings = &settings.redis;
+    if settings.url.is_empty() {
+        return Ok(None);
+    }
+    let url = settings.url.resolve().map_err(|cause| AppError::Url { key: "redis.url", cause })?;
+    Ok(Some(Redis::new(&url, &settings.prefix)?))
 }
 
 fn worker_options(settings: &Settings, queues: &[String]) -> WorkerOptions {

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppError, RunOptions};
-use crate::config::reference::StoreUrl;
+use crate::config::reference::UrlRef;
 use crate::config::settings::Settings;
 use crate::queue::QueueError;
 use crate::state::JobState;
@@ -129,8 +129,7 @@ async fn serve_until_ended(
 
 fn settings(folder: &Path) -> Settings {
     let mut settings = Settings::default();
-    settings.store.url =
-        StoreUrl::from(format!("sqlite://{}", folder.join("compline.db").display()).as_str());
+    settings.store.url = UrlRef::from(format!("sqlite://{}", folder.join("compline.db").display()).as_str());
     settings.artifacts.directory = folder.join("artifacts");
     settings.journal.out_dir = folder.join("results");
     settings.journal.roots = vec![folder.to_path_buf()];

@@ -145,6 +145,7 @@ async fn open(url: &str, seen: Seen) -> Result<App> {
         registry: Arc::new(registry),
         keyring: Arc::default(),
         artifacts: Arc::new(DirArtifacts::new(std::env::temp_dir())),
+        redis: None,
     }))
 }
 

@@ -24,6 +24,7 @@ pub fn run(call: &Call, command: &Config) -> Result {
             loaded.settings.store.url.resolve().map_err(|error| {
                 CliError::from_chain(error).remedy("store.url points there; put the URL in its place")
             })?;
+            crate::app::redis(&loaded.settings)?;
             Keyring::load(&loaded.settings.encryption).map_err(CliError::from_chain)?;
             let file = loaded.file.as_ref().map(|file| file.display().to_string());
             let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();

@@ -11,10 +11,11 @@ use super::exit::{CliError, Exit, Result};
 use super::{Call, print};
 use crate::adapters::artifacts::DirArtifacts;
 use crate::adapters::clock::SystemClock;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::config::units::format_duration;
 use crate::config::{self, Settings};
 use crate::seal::Keyring;
+use crate::service::chain;
 use crate::store::Schema;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -67,6 +68,7 @@ pub async fn run(call: &Call) -> Result {
                 checks.push(Check::warn("configuration", format!("`{}`", warning.key), warning.text.clone()));
             }
             checks.extend(store(&loaded.settings).await);
+            checks.push(redis(&loaded.settings).await);
             checks.push(artifacts(&loaded.settings));
             checks.push(ledgers(&loaded.settings));
             checks.push(encryption(&loaded.settings));
@@ -136,6 +138,31 @@ async fn schema(settings: &Settings, app: &App) -> Check {
             match settings.store.migrate_at_start {
                 true => Check::warn(name, text, "the next command that needs the store brings it up to date"),
                 false => Check::fail(name, &CliError::new(Exit::Failed, text, "run `compline migrate`")),
+            }
+        }
+    }
+}
+
+async fn redis(settings: &Settings) -> Check {
+    let name = "redis";
+    let redis = match app::redis(settings) {
+        Ok(Some(redis)) => redis,
+        Ok(None) => return Check::ok(name, "redis.url is empty; nothing goes through Redis"),
+        Err(error) => return Check::fail(name, &error.into()),
+    };
+    let clock = SystemClock::new();
+    let asked = clock.steady();
+    match redis.server().await {
+        Err(error) => {
+            let remedy = "start Redis, or correct redis.url; nothing is lost meanwhile, only slower";
+            Check::fail(name, &CliError::new(Exit::Unreachable, chain(&error), remedy))
+        }
+        Ok(server) => {
+            let took = print::took(clock.steady().saturating_sub(asked));
+            let text = format!("{} answers in {took}, version {}", settings.redis.url, server.version);
+            match server.unfit() {
+                None => Check::ok(name, text),
+                Some((problem, remedy)) => Check::warn(name, format!("{text}; {problem}"), remedy),
             }
         }
     }

@@ -179,7 +179,12 @@ impl From<AppError> for CliError {
             }
             AppError::Store(error) => error.into(),
             AppError::Key(error) => Self::from_chain(error),
-            AppError::Url(_) => Self::from_chain(error).remedy("put the URL where store.url points"),
+            AppError::Url { key, .. } => {
+                Self::from_chain(error).remedy(format!("put the URL where {key} points"))
+            }
+            AppError::Redis(_) => {
+                Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy("correct redis.url")
+            }
             AppError::Kind(error) => {
                 let remedy = "a section [kinds.\"…\"] of the configuration names it; correct or remove that";
                 Self::from_chain(error).remedy(remedy)

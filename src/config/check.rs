@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::keys::{dotted, nearest_name};
-use super::reference::StoreUrl;
+use super::reference::UrlRef;
 use super::settings::Settings;
 use super::units::format_duration;
 use crate::queue::{MOST_ATTEMPTS, problem_of_name};
@@ -24,6 +24,7 @@ const SHORTEST_POLL: Duration = Duration::from_millis(10);
 pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
     let mut found = Findings::default();
     store(settings, &mut found);
+    redis(settings, &mut found);
     worker(settings, &mut found);
     names_of_kinds(settings, kinds, &mut found);
     policies(settings, &mut found);
@@ -52,6 +53,12 @@ pub fn warnings(settings: &Settings) -> Vec<Finding> {
             "holds a password in the clear; write \"env:DATABASE_URL\" or \"file:PATH\" and put the URL there",
         );
     }
+    if settings.redis.url.shows_a_password() {
+        found.add(
+            "redis.url",
+            "holds a password in the clear; write \"env:REDIS_URL\" or \"file:PATH\" and put the URL there",
+        );
+    }
     if settings.worker.lease < settings.worker.poll * 3 {
         found.add("worker.lease", "is short beside worker.poll; make it at least three times as long");
     }
@@ -74,7 +81,7 @@ impl Findings {
 }
 
 fn store(settings: &Settings, found: &mut Findings) {
-    if let StoreUrl::Literal(url) = &settings.store.url {
+    if let UrlRef::Literal(url) = &settings.store.url {
         let known = ["sqlite:", "postgres://", "postgresql://"];
         if !known.iter().any(|scheme| url.starts_with(scheme)) {
             found.add(
@@ -86,6 +93,22 @@ fn store(settings: &Settings, found: &mut Findings) {
     found.at_least_one("store.connections", settings.store.connections as usize);
     if settings.store.acquire_timeout.is_zero() {
         found.add("store.acquire_timeout", "must be longer than nothing; the default is \"10s\"");
+    }
+}
+
+fn redis(settings: &Settings, found: &mut Findings) {
+    if let UrlRef::Literal(url) = &settings.redis.url {
+        let known = ["redis://", "rediss://"];
+        if !url.is_empty() && !known.iter().any(|scheme| url.starts_with(scheme)) {
+            found.add(
+                "redis.url",
+                "must begin with redis:// or, with TLS, rediss://, or be a reference: \"env:REDIS_URL\", \"file:PATH\"; \
+                 write \"\" for none",
+            );
+        }
+    }
+    if let Some(problem) = problem_of_name(&settings.redis.prefix) {
+        found.add("redis.prefix", format!("{problem}; the default is \"compline\""));
     }
 }
 

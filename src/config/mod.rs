@@ -19,7 +19,7 @@ use serde::de::IntoDeserializer;
 use toml::{Table, Value};
 
 pub use self::layers::{Origin, Problem};
-pub use self::reference::{ReferenceError, SecretRef, StoreUrl};
+pub use self::reference::{ReferenceError, SecretRef, UrlRef};
 pub use self::settings::Settings;
 use crate::registry::{Families, registry};
 

@@ -96,58 +96,63 @@ impl<'de> Deserialize<'de> for SecretRef {
     }
 }
 
-/// Where the store is: a URL, or a reference to one, since a URL may hold a password.
+/// Where a service is: a URL, or a reference to one, since a URL may hold a password.
 #[derive(Clone, PartialEq, Eq)]
-pub enum StoreUrl {
+pub enum UrlRef {
     Literal(String),
     Reference(SecretRef),
 }
 
-impl StoreUrl {
+impl UrlRef {
     pub fn resolve(&self) -> Result<SecretString, ReferenceError> {
         match self {
-            StoreUrl::Literal(url) => Ok(SecretString::from(url.as_str())),
-            StoreUrl::Reference(reference) => reference.resolve(),
+            UrlRef::Literal(url) => Ok(SecretString::from(url.as_str())),
+            UrlRef::Reference(reference) => reference.resolve(),
         }
+    }
+
+    /// Nothing is written: there is no such service.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, UrlRef::Literal(url) if url.is_empty())
     }
 
     /// The password stands in the configuration itself.
     pub fn shows_a_password(&self) -> bool {
-        matches!(self, StoreUrl::Literal(url) if redact_url(url) != *url)
+        matches!(self, UrlRef::Literal(url) if redact_url(url) != *url)
     }
 }
 
-impl From<&str> for StoreUrl {
+impl From<&str> for UrlRef {
     fn from(text: &str) -> Self {
         match SecretRef::parse(text) {
-            Some(reference) => StoreUrl::Reference(reference),
-            None => StoreUrl::Literal(text.into()),
+            Some(reference) => UrlRef::Reference(reference),
+            None => UrlRef::Literal(text.into()),
         }
     }
 }
 
-impl fmt::Display for StoreUrl {
+impl fmt::Display for UrlRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StoreUrl::Literal(url) => f.write_str(&redact_url(url)),
-            StoreUrl::Reference(reference) => write!(f, "{reference}"),
+            UrlRef::Literal(url) => f.write_str(&redact_url(url)),
+            UrlRef::Reference(reference) => write!(f, "{reference}"),
         }
     }
 }
 
-impl fmt::Debug for StoreUrl {
+impl fmt::Debug for UrlRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl Serialize for StoreUrl {
+impl Serialize for UrlRef {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for StoreUrl {
+impl<'de> Deserialize<'de> for UrlRef {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         String::deserialize(from).map(|text| Self::from(text.as_str()))
     }
@@ -232,9 +237,10 @@ mod tests {
                 "postgres://host/db?user=ada&password=[redacted]&sslmode=require",
             ),
             ("ada:pw@host", "ada:[redacted]@host"),
+            ("redis://:pw@host:6379/1", "redis://:[redacted]@host:6379/1"),
         ] {
             assert_eq!(redact_url(url), shown);
-            assert_eq!(format!("{:?}", StoreUrl::from(url)), shown);
+            assert_eq!(format!("{:?}", UrlRef::from(url)), shown);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jobkit::Policy;
 use serde::{Deserialize, Serialize};
 
-use super::reference::{SecretRef, StoreUrl};
+use super::reference::{SecretRef, UrlRef};
 use super::units::{Keep, duration, optional_duration};
 use crate::state::JobState;
 use crate::store::{DEFAULT_LEASE, PruneRules};
@@ -17,6 +17,7 @@ use crate::store::{DEFAULT_LEASE, PruneRules};
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     pub store: Store,
+    pub redis: Redis,
     pub worker: Worker,
     pub queues: BTreeMap<String, Queue>,
     pub kinds: BTreeMap<String, Kind>,
@@ -32,7 +33,7 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
-    pub url: StoreUrl,
+    pub url: UrlRef,
     pub migrate_at_start: bool,
     pub connections: u32,
     #[serde(with = "duration")]
@@ -42,11 +43,25 @@ pub struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self {
-            url: StoreUrl::from("sqlite://compline.db"),
+            url: UrlRef::from("sqlite://compline.db"),
             migrate_at_start: true,
             connections: 5,
             acquire_timeout: Duration::from_secs(10),
         }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redis {
+    /// Empty means that there is none.
+    pub url: UrlRef,
+    pub prefix: String,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self { url: UrlRef::from(""), prefix: "compline".into() }
     }
 }
 

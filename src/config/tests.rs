@@ -107,6 +107,7 @@ fn a_variable_is_toml_where_that_fits_and_a_string_where_not() {
         ("COMPLINE__WORKER__NAME", "7"),
         ("COMPLINE__WORKER__QUEUES", "[\"a\", \"b\"]"),
         ("COMPLINE__STORE__MIGRATE_AT_START", "false"),
+        ("COMPLINE__REDIS__URL", "env:REDIS_URL"),
         ("COMPLINE__STORE__URL", "env:DATABASE_URL"),
         ("COMPLINE__QUEUES__MAIL__CONCURRENCY", "3"),
         ("COMPLINE__KINDS__SYSTEM.NOOP__TIMEOUT", "5m"),
@@ -120,7 +121,7 @@ fn a_variable_is_toml_where_that_fits_and_a_string_where_not() {
     assert_eq!((settings.worker.concurrency, settings.worker.name.as_str()), (7, "7"));
     assert_eq!(settings.worker.queues, ["a", "b"]);
     assert!(!settings.store.migrate_at_start);
-    assert_eq!(settings.store.url, StoreUrl::from("env:DATABASE_URL"));
+    assert_eq!(settings.store.url, UrlRef::from("env:DATABASE_URL"));
     assert_eq!(settings.queues["mail"].concurrency, Some(3));
     assert_eq!(settings.kinds["system.noop"].timeout, Some(Duration::from_secs(300)));
     assert_eq!(settings.retention.discarded, units::Keep::Forever);
@@ -146,6 +147,8 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         ("[worker]\nname = \n", 2, "this is not TOML"),
         ("[worker]\nname = \"a\"\nname = \"b\"\n", 3, "this is not TOML: duplicate key"),
         ("[store]\nurl = \"mysql://host\"\n", 2, "must begin with sqlite:// or postgres://"),
+        ("[redis]\nurl = \"host:6379\"\n", 2, "`redis.url`: must begin with redis://"),
+        ("[redis]\nprefix = \"a b\"\n", 2, "`redis.prefix`: `a b` must be 1 to 64 letters"),
         (
             "[kinds.\"a.b\"]\npriority = 10\n",
             2,
@@ -245,6 +248,12 @@ fn a_password_in_the_url_is_warned_of_and_hidden_when_shown() {
     assert!(loaded.warnings[0].to_string().contains("env:DATABASE_URL"), "{:?}", loaded.warnings);
     let printed = format!("{loaded:?} {:?}", loaded.explain());
     assert!(printed.contains("ada:[redacted]@host") && !printed.contains("hunter2"), "{printed}");
+
+    let loaded = load_text("[redis]\nurl = \"redis://:hunter2@host:6379\"\n").unwrap();
+
+    assert!(loaded.warnings[0].to_string().contains("env:REDIS_URL"), "{:?}", loaded.warnings);
+    let printed = format!("{loaded:?} {:?}", loaded.explain());
+    assert!(printed.contains("redis://:[redacted]@host") && !printed.contains("hunter2"), "{printed}");
 }
 
 #[test]

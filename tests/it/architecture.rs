@@ -19,6 +19,18 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("lettre", &["src/adapters/"]),
     ("linfa", &["jobs/journal/"]),
     ("ndarray", &["jobs/journal/"]),
+    (
+        "redis",
+        &[
+            "src/adapters/",
+            "src/wake.rs",
+            "src/wake/",
+            "src/limits.rs",
+            "src/limits/",
+            "src/triggers.rs",
+            "src/triggers/",
+        ],
+    ),
     ("sqlx", &["src/store/"]),
 ];
 
@@ -374,7 +386,7 @@ fn families_cannot_reach_each_other_or_the_engine() {
 }
 
 #[test]
-fn apalis_sqlx_axum_lettre_and_the_forest_stay_in_their_place() {
+fn apalis_sqlx_redis_axum_lettre_and_the_forest_stay_in_their_place() {
     kept(crates_of_others_stay_in_their_place);
 }
 
@@ -471,6 +483,7 @@ fn a_crate_out_of_its_place_is_caught() {
         ("jobs/journal/src/score.rs", "use sqlx::Row;"),
         ("src/cli/serve.rs", "use axum::Router;"),
         ("src/alerts/mail.rs", "use lettre::Message;"),
+        ("src/queue.rs", "use redis::Cmd;"),
         ("src/cli/demo.rs", "use linfa_trees as trees;"),
         ("src/registry.rs", "use iforest::Forest;"),
     ] {

@@ -7,5 +7,6 @@ mod cli;
 mod engine;
 mod faults;
 mod redaction;
+mod redis;
 mod store;
 mod support;

@@ -181,6 +181,7 @@ async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
         registry: Arc::default(),
         keyring: Arc::default(),
         artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
+        redis: None,
     });
     let until = Until { stop: CancellationToken::new(), hard: CancellationToken::new(), idle: false };
 

@@ -69,6 +69,7 @@ impl Engine {
             registry: Arc::new(registry),
             keyring: Arc::new(keyring),
             artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
+            redis: None,
         });
         let (stop, hard) = (CancellationToken::new(), CancellationToken::new());
         Self { t, scene, app: Arc::new(app), stop, hard, _artifacts: folder }

@@ -3,4 +3,5 @@
 pub mod binary;
 pub mod postgres;
 pub mod proxy;
+pub mod redis;
 pub mod store;

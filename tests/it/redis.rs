@@ -1,0 +1,94 @@
+//! What the way to Redis promises its callers, on a real one.
+
+use std::sync::Arc;
+
+use compline::adapters::redis::Redis;
+use compline::service::chain;
+use futures::StreamExt;
+use jobkit::SecretString;
+
+use crate::support::binary::Place;
+use crate::support::redis::RedisServer;
+
+async fn ping(redis: &Redis) -> Result<String, String> {
+    redis.query("asking", &redis::cmd("PING")).await.map_err(|problem| chain(&problem))
+}
+
+#[tokio::test]
+async fn a_redis_that_comes_back_is_used_again_without_ado() {
+    let server = RedisServer::start();
+    let redis = server.redis();
+    assert_eq!(ping(&redis).await.unwrap(), "PONG");
+
+    server.stop();
+    assert!(ping(&redis).await.unwrap_err().starts_with("asking: "));
+    assert!(ping(&redis).await.is_err());
+    server.start_again();
+
+    assert_eq!(ping(&redis).await.unwrap(), "PONG");
+}
+
+#[tokio::test]
+async fn a_redis_that_was_away_at_the_start_is_used_once_it_is_there() {
+    let server = RedisServer::start();
+    server.stop();
+    let redis = server.redis();
+    assert!(ping(&redis).await.is_err());
+
+    server.start_again();
+
+    assert_eq!(ping(&redis).await.unwrap(), "PONG");
+}
+
+/// Those who wait behind one attempt to connect share its failure; one after the other they would wait for ever.
+#[tokio::test]
+async fn many_callers_of_a_silent_redis_wait_no_longer_than_one() {
+    // It takes connections and never answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = SecretString::from(format!("redis://{}/0", silent.local_addr().unwrap()));
+    let redis = Arc::new(Redis::new(&url, "compline").unwrap());
+
+    let asking = (0..50).map(|_| {
+        let redis = redis.clone();
+        tokio::spawn(async move { ping(&redis).await })
+    });
+    let asking: Vec<_> = asking.collect();
+    let mut refused = 0;
+    for asked in asking {
+        refused += usize::from(asked.await.unwrap().is_err());
+    }
+
+    assert_eq!(refused, 50);
+    // Each attempt is a connection; there was one.
+    assert!(silent.accept().await.is_ok());
+    assert!(futures::FutureExt::now_or_never(silent.accept()).is_none());
+}
+
+#[tokio::test]
+async fn a_subscription_ends_with_its_redis() {
+    let server = RedisServer::start();
+    let redis = server.redis();
+    let mut heard = redis.subscribe("news").await.unwrap();
+    let _: i64 = redis.query("telling", redis::cmd("PUBLISH").arg("news").arg("one")).await.unwrap();
+    let message = heard.messages.next().await.unwrap();
+    assert_eq!(message.get_payload::<String>().unwrap(), "one");
+    assert!(heard.is_alive().await);
+
+    server.stop();
+
+    assert!(heard.messages.next().await.is_none());
+    assert!(!heard.is_alive().await);
+}
+
+#[test]
+fn the_doctor_tells_a_redis_that_answers_from_one_that_is_away() {
+    let server = RedisServer::start();
+    let place = Place::new().with("COMPLINE__REDIS__URL", &server.url());
+    place.run(&["migrate"]).expect(0);
+    place.run(&["doctor"]).expect(0).says(&["ok    redis"]);
+
+    server.stop();
+
+    place.run(&["doctor"]).expect(4).says(&["FAIL  redis", "remedy: start Redis"]);
+    Place::new().run(&["doctor"]).says(&["redis.url is empty"]);
+}

@@ -1,0 +1,129 @@
+//! A private Redis, in a folder of its own on a free port, which a test may take away and bring back. What was
+//! written outlives that: every command is on the disk before it is answered.
+//!
+//! A watchdog that holds the other end of a pipe stops the server when the test process is gone, however it
+//! went. Should the watchdog be killed too, the next run sweeps what is left.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use compline::adapters::redis::Redis;
+use jobkit::SecretString;
+
+const FOLDER: &str = "compline-test-redis-";
+
+pub struct RedisServer {
+    folder: PathBuf,
+    port: u16,
+    /// Its standard input is the pipe whose closing tells it to stop the server.
+    _watchdog: Child,
+}
+
+impl RedisServer {
+    pub fn start() -> Self {
+        static SWEPT: Once = Once::new();
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        SWEPT.call_once(sweep);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("{FOLDER}{}.{number}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        const TRIES: u32 = 5;
+        for _ in 0..TRIES {
+            // Somebody else may take the port before the server does; then there is another one.
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            if start_on(port, &folder) {
+                let watchdog = watch(&folder);
+                return Self { folder, port, _watchdog: watchdog };
+            }
+        }
+        panic!("Redis does not start: {}", std::fs::read_to_string(folder.join("log")).unwrap_or_default());
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// The way that a process of ours has to it.
+    pub fn redis(&self) -> Arc<Redis> {
+        Arc::new(Redis::new(&SecretString::from(self.url()), "compline").unwrap())
+    }
+
+    /// As a crash would.
+    pub fn stop(&self) {
+        stop(&self.folder);
+        while answers(self.port) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn start_again(&self) {
+        assert!(start_on(self.port, &self.folder), "Redis does not start again");
+    }
+}
+
+fn start_on(port: u16, folder: &Path) -> bool {
+    let status = Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir", text(folder)])
+        .args(["--daemonize", "yes", "--pidfile", text(&folder.join("pid"))])
+        .args(["--logfile", text(&folder.join("log")), "--save", ""])
+        .args(["--appendonly", "yes", "--appendfsync", "always"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .expect("redis-server, of Debian's package of that name, in PATH");
+    if !status.success() {
+        return false;
+    }
+    for _ in 0..2_000 {
+        // Its pid too, or a server of somebody else's that has the port would do.
+        if folder.join("pid").exists() && answers(port) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+fn answers(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+const STOP: &str = r#"
+    read -r pid < "$0/pid" || exit 0
+    kill -KILL "$pid"
+    rm -f "$0/pid""#;
+
+fn stop(folder: &Path) {
+    // It may not run any more.
+    let _ = Command::new("bash").args(["-c", STOP, text(folder)]).stderr(Stdio::null()).status();
+}
+
+fn watch(folder: &Path) -> Child {
+    let wait = format!("trap '' INT HUP TERM\nwhile read -r _; do :; done\n({STOP})\nrm -rf \"$0\"");
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &wait, text(folder)]).current_dir("/");
+    bash.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Stops and removes the servers of test processes that are gone.
+fn sweep() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+        let name = entry.file_name();
+        let owner =
+            name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.split('.').next()?.parse::<u32>().ok());
+        if let Some(owner) = owner
+            && (owner == std::process::id() || !Path::new(&format!("/proc/{owner}")).exists())
+        {
+            stop(&entry.path());
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
