@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jobkit::redact::ExposeSecret;
 use jobkit::{ArgsError, Artifacts, Audit, Clock, Registry};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::artifacts::DirArtifacts;
@@ -52,7 +53,7 @@ pub struct App {
     keyring: Arc<Keyring>,
     artifacts: Arc<dyn Artifacts>,
     wake: Wake,
-    sender: Service,
+    senders: Vec<Service>,
     alarm: Alarm,
 }
 
@@ -73,11 +74,11 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, clock, registry, keyring, artifacts, redis } = parts;
         let alarm = Alarm::default();
-        let (wake, sender) = Wake::start(store.clone(), &alarm);
+        let (wake, senders) = Wake::start(store.clone(), redis.clone(), &alarm);
         let queue = Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone());
         let queue = Arc::new(queue);
         let audit = Arc::new(StoreAudit::new(store.clone()));
-        Self { store, clock, registry, queue, audit, redis, keyring, artifacts, wake, sender, alarm }
+        Self { store, clock, registry, queue, audit, redis, keyring, artifacts, wake, senders, alarm }
     }
 
     /// Runs jobs until told to stop, or until there are none, with everything that happens by itself. A part
@@ -104,7 +105,7 @@ impl App {
         let kinds = kind_rows(&self.registry);
         let publisher =
             upkeep_service("publisher of kinds", alarm, publish(store.clone(), clock.clone(), kinds));
-        let listener = wake.listen(store.clone(), clock.clone(), alarm);
+        let listeners = wake.listen(store.clone(), clock.clone(), alarm);
         let stager = Stager { store: store.clone(), clock: clock.clone(), wake: wake.clone() };
         let stager = upkeep_service("stager", alarm, stager.run());
         let rescuer =
@@ -131,7 +132,7 @@ impl App {
         let attempts = Arc::new(attempts);
         let alarm = alarm.clone();
         let summary = Worker { store, clock, wake, attempts, alarm, options: worker }.run(until).await;
-        for service in [publisher, listener, stager, rescuer, pruner, watchman] {
+        for service in [publisher, stager, rescuer, pruner, watchman].into_iter().chain(listeners) {
             service.stop().await;
         }
         self.alarm.check().map(|()| summary)
@@ -139,8 +140,9 @@ impl App {
 
     /// Says what is still to be said to other processes, and lets go of the store.
     pub async fn close(self) {
+        let told = futures::future::join_all(self.senders.into_iter().map(Service::stop));
         tokio::select! {
-            () = self.sender.stop() => {}
+            _ = told => {}
             // The poll finds the jobs.
             () = self.clock.sleep(GOODBYE) => {}
         }
@@ -238,6 +240,11 @@ impl App {
             artifacts: Arc::new(DirArtifacts::new(&settings.artifacts.directory)),
             redis: redis(settings)?.map(Arc::new),
         }))
+    }
+
+    /// Changes whenever something may stand in the audit log that did not before; who reads along looks by itself too.
+    pub fn hints(&self) -> watch::Receiver<()> {
+        self.wake.bell().hints()
     }
 
     /// Runs jobs until SIGINT or SIGTERM: the first lets running jobs end, a second does not wait.

@@ -114,7 +114,7 @@ impl Queue {
         })
     }
 
-    /// In this process, after the commit; the store has told the others. Losing it costs one poll interval.
+    /// After the commit; the store has told those that it can tell. Losing it costs one poll interval.
     pub fn ring_for(&self, rows: &[NewRow]) {
         let now: BTreeSet<_> = rows.iter().filter(|row| row.may_be_due()).map(|row| &row.queue).collect();
         for queue in now {
@@ -123,6 +123,7 @@ impl Queue {
         if rows.iter().any(|row| row.when != When::Now) {
             self.wake.due();
         }
+        self.wake.news();
     }
 
     pub async fn change(
@@ -137,8 +138,9 @@ impl Queue {
             self.wake.wake(queue);
         }
         if !changed.asked.is_empty() {
-            self.wake.bell().cancel.notify_one();
+            self.wake.cancel();
         }
+        self.wake.news();
         Ok(changed)
     }
 

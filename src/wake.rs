@@ -1,14 +1,18 @@
-//! Tells workers that a queue has work: this process through a bell, others through the store. Losing a
-//! wake-up costs one poll interval, never a job.
+//! Tells workers that a queue has work: this process through a bell, others through the store, and through
+//! Redis where there is one. Losing a wake-up costs one poll interval, never a job.
+
+mod redis;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jobkit::Clock;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::redis::{Channel, Told};
+use crate::adapters::redis::Redis;
 use crate::service::{Alarm, Patience, Service};
 use crate::store::{Store, Woken};
 
@@ -23,6 +27,7 @@ pub struct Bell {
     pub cancel: Notify,
     /// A job may be due earlier than the stager thinks.
     pub due: Notify,
+    news: watch::Sender<()>,
 }
 
 impl Bell {
@@ -54,47 +59,89 @@ impl Bell {
     pub async fn wait(&self) {
         self.rung.notified().await;
     }
+
+    /// Something stands in the audit log that did not before: a hint for those who read along.
+    pub fn news(&self) {
+        self.news.send_replace(());
+    }
+
+    /// Changes whenever there are news. A hint may be lost, so whoever waits for one looks by itself too.
+    pub fn hints(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
 }
 
 #[derive(Clone)]
 pub struct Wake {
     bell: Arc<Bell>,
+    /// To be told through the store.
     remote: mpsc::UnboundedSender<String>,
+    redis: Option<Arc<Channel>>,
 }
 
 impl Wake {
-    /// With the service that tells other processes. Stopped, it first says what is still to be said.
-    pub fn start(store: Arc<dyn Store>, alarm: &Alarm) -> (Self, Service) {
+    /// With the services that tell other processes. Stopped, they first say what is still to be said.
+    pub fn start(store: Arc<dyn Store>, redis: Option<Arc<Redis>>, alarm: &Alarm) -> (Self, Vec<Service>) {
         let (remote, news) = mpsc::unbounded_channel();
-        let sender = Service::start("wake sender", alarm, |stop| tell(store, news, stop));
-        (Self { bell: Arc::default(), remote }, sender)
+        let mut senders = vec![Service::start("wake sender", alarm, |stop| tell(store, news, stop))];
+        let redis = redis.map(|redis| Arc::new(Channel::new(redis)));
+        if let Some(channel) = redis.clone() {
+            senders.push(Service::start("wake sender on Redis", alarm, |stop| channel.tell(stop)));
+        }
+        (Self { bell: Arc::default(), remote, redis }, senders)
     }
 
-    /// The service that hears what other processes tell.
-    pub fn listen(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>, alarm: &Alarm) -> Service {
+    /// The services that hear what other processes tell.
+    pub fn listen(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>, alarm: &Alarm) -> Vec<Service> {
         let bell = self.bell.clone();
-        Service::start("wake listener", alarm, |stop| async move {
+        let on_redis = self.redis.clone().map(|channel| {
+            let (bell, clock) = (bell.clone(), clock.clone());
+            Service::start("wake listener on Redis", alarm, |stop| async move {
+                stop.run_until_cancelled(channel.hear(clock, bell)).await.unwrap_or_default();
+            })
+        });
+        let on_store = Service::start("wake listener", alarm, |stop| async move {
             stop.run_until_cancelled(hear(store, clock, bell)).await.unwrap_or_default();
-        })
+        });
+        std::iter::once(on_store).chain(on_redis).collect()
     }
 
     pub fn bell(&self) -> Arc<Bell> {
         self.bell.clone()
     }
 
-    /// In this process only.
+    /// When the store itself has told those that it can tell.
     pub fn ring(&self, queue: &str) {
         self.bell.ring(queue);
+        self.tell_redis(|| Told::Queue(queue.into()));
     }
 
     pub fn wake(&self, queue: &str) {
-        self.bell.ring(queue);
+        self.ring(queue);
         // The sender ends only with the process.
         let _ = self.remote.send(queue.into());
     }
 
+    /// Somebody wants running jobs cancelled, and the store has told those that it can tell.
+    pub fn cancel(&self) {
+        self.bell.cancel.notify_one();
+        self.tell_redis(|| Told::Cancel);
+    }
+
+    /// Something stands in the audit log that did not before.
+    pub fn news(&self) {
+        self.bell.news();
+        self.tell_redis(|| Told::News);
+    }
+
     pub fn due(&self) {
         self.bell.due.notify_one();
+    }
+
+    fn tell_redis(&self, told: impl FnOnce() -> Told) {
+        if let Some(channel) = &self.redis {
+            channel.put(told());
+        }
     }
 }
 

@@ -127,6 +127,7 @@ impl Completer {
         if batch.iter().any(|report| matches!(report.end, End::Retry { .. } | End::Snooze { .. })) {
             self.wake.due();
         }
+        self.wake.news();
     }
 
     fn count<'a>(&self, batch: impl Iterator<Item = &'a Report>) {

@@ -4,6 +4,7 @@ mod ending;
 mod family;
 mod losing;
 mod network;
+mod redis;
 mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compline::adapters::artifacts::DirArtifacts;
+use compline::adapters::redis::Redis;
 use compline::app::{App, Parts, Upkeep};
 use compline::seal::Keyring;
 use compline::state::JobState;
@@ -47,12 +49,20 @@ impl Engine {
         let mut registry = Registry::default();
         compline::system::register(&mut registry, compline::system::Config::default());
         family::register(&mut registry, &scene);
-        Self::new(t, store, scene, registry, Keyring::default())
+        Self::new(t, store, scene, registry, Keyring::default(), None)
+    }
+
+    /// As another process with the same Redis would be.
+    pub fn on_redis(t: TestStore, store: Arc<dyn Store>, redis: Arc<Redis>) -> Self {
+        let scene = Arc::new(Scene::default());
+        let mut registry = Registry::default();
+        family::register(&mut registry, &scene);
+        Self::new(t, store, scene, registry, Keyring::default(), Some(redis))
     }
 
     pub fn with(t: TestStore, scene: Arc<Scene>, registry: Registry, keyring: Keyring) -> Self {
         let store = t.store.clone();
-        Self::new(t, store, scene, registry, keyring)
+        Self::new(t, store, scene, registry, keyring, None)
     }
 
     fn new(
@@ -61,6 +71,7 @@ impl Engine {
         scene: Arc<Scene>,
         registry: Registry,
         keyring: Keyring,
+        redis: Option<Arc<Redis>>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let app = App::new(Parts {
@@ -69,7 +80,7 @@ impl Engine {
             registry: Arc::new(registry),
             keyring: Arc::new(keyring),
             artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
-            redis: None,
+            redis,
         });
         let (stop, hard) = (CancellationToken::new(), CancellationToken::new());
         Self { t, scene, app: Arc::new(app), stop, hard, _artifacts: folder }

@@ -163,14 +163,14 @@ async fn whoever_lost_the_wake_ups_for_a_while_has_all_queues_looked_at() {
     let t = TestStore::postgres().await;
     let proxy = Proxy::before(t.url()).await;
     let alarm = Alarm::default();
-    let (wake, _sender) = Wake::start(t.store.clone(), &alarm);
+    let (wake, _senders) = Wake::start(t.store.clone(), None, &alarm);
     let bell = wake.bell();
     let rung = async || {
         while !bell.take_everywhere() {
             bell.wait().await;
         }
     };
-    let _listener = wake.listen(through(&proxy, &t), t.clock.clone(), &alarm);
+    let _listeners = wake.listen(through(&proxy, &t), t.clock.clone(), &alarm);
     tokio::time::timeout(LONG, rung()).await.unwrap();
 
     proxy.swallow();

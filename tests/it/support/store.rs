@@ -108,6 +108,7 @@ impl Connection {
     }
 }
 
+#[derive(Clone)]
 pub struct TestStore {
     pub store: Arc<dyn Store>,
     pub clock: Arc<ManualClock>,
