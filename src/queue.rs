@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::{
-    ArgsError, Clock, IdGenerator, JobId, NewJob, OnConflict, Period, Policy, Registry, Unique, When,
+    ArgsError, Clock, IdGenerator, JobId, NewJob, OnConflict, OnParentFailure, Period, Policy, Registry,
+    Unique, When,
 };
 use sha2::{Digest, Sha256};
 
 use crate::seal::{Keyring, Part, SealError};
+use crate::store::triggers::Intake;
 use crate::store::{
     Actor, Change, Changed, Inserted, JobDetail, JobFilter, JobRow, NewRow, QueueRow, Release, Store,
     StoreError, Transaction, UniqueRow,
@@ -59,7 +61,7 @@ impl Queue {
         let rows = self.rows(jobs)?;
         let inserted = self.store.insert(&rows, by).await?;
         self.ring_for(&rows);
-        Ok(inserted)
+        Ok(own(&rows, inserted))
     }
 
     /// As `enqueue`, in the caller's own transaction: the jobs exist if and when it commits. On SQLite call
@@ -71,7 +73,22 @@ impl Queue {
         by: &Actor,
     ) -> Result<Vec<Inserted>, QueueError> {
         let rows = self.rows(jobs)?;
-        Ok(self.store.insert_in(tx.into(), &rows, by).await?)
+        let inserted = self.store.insert_in(tx.into(), &rows, by).await?;
+        Ok(own(&rows, inserted))
+    }
+
+    /// What a trigger brought: each thing's jobs once, however often it is brought. The rows are [`Queue::rows`]'s.
+    pub async fn take(
+        &self,
+        source: &str,
+        intakes: &[Intake],
+        by: &Actor,
+    ) -> Result<Vec<Inserted>, QueueError> {
+        let taken = self.store.take(source, intakes, by).await?;
+        for intake in intakes {
+            self.ring_for(&intake.rows);
+        }
+        Ok(taken)
     }
 
     /// Tells workers that a queue may have work.
@@ -79,9 +96,46 @@ impl Queue {
         self.wake.wake(queue);
     }
 
-    /// Checks jobs at the door and decides everything but the time.
+    /// Checks jobs at the door and decides everything but the time. Behind each job stand those that it brings for
+    /// its success and its failure.
     pub fn rows(&self, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
-        jobs.into_iter().map(|job| self.row(job)).collect()
+        let mut rows = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let first = rows.len();
+            self.rows_of(job, &mut rows)?;
+            if rows.len() - first - 1 > MOST_FOLLOWERS {
+                return invalid(
+                    "on_success",
+                    format!("at most {MOST_FOLLOWERS} jobs for the end of one, with on_failure"),
+                );
+            }
+        }
+        Ok(rows)
+    }
+
+    fn rows_of(&self, mut job: NewJob, rows: &mut Vec<NewRow>) -> Result<(), QueueError> {
+        let on_success = std::mem::take(&mut job.on_success);
+        let on_failure = std::mem::take(&mut job.on_failure);
+        let parent = self.row(job)?;
+        let (id, tenant) = (parent.id, parent.tenant.clone());
+        rows.push(parent);
+        for (field, followers, rule) in [
+            ("on_success", on_success, OnParentFailure::Cancel),
+            ("on_failure", on_failure, OnParentFailure::Only),
+        ] {
+            for mut follower in followers {
+                if !follower.after.is_empty() {
+                    return invalid(field, "such a job waits for this one alone; leave its `after` out");
+                }
+                follower.after = vec![id];
+                follower.on_parent_failure = rule;
+                follower.tenant = follower.tenant.or_else(|| tenant.clone());
+                let place = rows.len();
+                self.rows_of(follower, rows)?;
+                rows[place].comes_with = Some(id);
+            }
+        }
+        Ok(())
     }
 
     fn row(&self, job: NewJob) -> Result<NewRow, QueueError> {
@@ -111,6 +165,7 @@ impl Queue {
             metadata: job.metadata,
             after: job.after,
             on_parent_failure: job.on_parent_failure,
+            comes_with: None,
         })
     }
 
@@ -194,6 +249,15 @@ impl Queue {
         Ok(())
     }
 }
+
+/// The answers for the jobs that were asked for, without those that came with them.
+fn own(rows: &[NewRow], inserted: Vec<Inserted>) -> Vec<Inserted> {
+    let both = rows.iter().zip(inserted);
+    both.filter(|(row, _)| row.comes_with.is_none()).map(|(_, inserted)| inserted).collect()
+}
+
+/// Jobs for the end of one, those for their own end included: more is a workflow, and belongs into a job.
+const MOST_FOLLOWERS: usize = 32;
 
 /// A job that failed so often needs a person.
 pub(crate) const MOST_ATTEMPTS: u16 = 1_000;

@@ -17,6 +17,7 @@ pub mod postgres;
 pub mod schedules;
 pub mod sqlite;
 pub mod transaction;
+pub mod triggers;
 mod turns;
 pub mod types;
 
@@ -29,12 +30,13 @@ use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 pub use audit_log::{AuditLog, Position};
 pub use schedules::Schedules;
 pub use transaction::Transaction;
+pub use triggers::Triggers;
 pub use types::*;
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
-pub trait Store: AuditLog + Schedules {
+pub trait Store: AuditLog + Schedules + Triggers {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
 
@@ -59,8 +61,8 @@ pub trait Store: AuditLog + Schedules {
     ///
     /// Parents are jobs that are known, or rows that stand earlier in the batch; a row that is a duplicate
     /// stands for its holder there too. An unknown parent is `Refused` by name. A child of a parent that
-    /// was cancelled or discarded goes straight to the history as cancelled, with an error that names the
-    /// parent, unless it is to run all the same.
+    /// has ended as the child's rule does not allow goes straight to the history as cancelled, with an error
+    /// that names the parent. A row that comes with a duplicate is left out, and answers as that one did.
     ///
     /// `Busy` when a transaction that somebody keeps open has the same key, or a parent; on SQLite it is
     /// waited for.
@@ -137,8 +139,9 @@ pub trait Store: AuditLog + Schedules {
     async fn save_progress(&self, held: Held, progress: &Progress) -> Result<()>;
     /// What the attempt says it did, for the audit log.
     async fn save_audit(&self, held: Held, entry: &AuditEntry) -> Result<()>;
-    /// Inserts the children and the step that made them in one transaction, and tells workers as `insert` does. A step that has its result
-    /// already has its children too, and nothing is inserted again.
+    /// Inserts the children and the step that made them in one transaction, and tells workers as `insert` does. A
+    /// step that has its result already has its children too, and nothing is inserted again. The answer leaves out
+    /// what comes with another.
     async fn spawn(&self, held: Held, step: &StepRecord, rows: &[NewRow], by: &Actor) -> Result<Vec<JobId>>;
 
     // What people and programs ask.

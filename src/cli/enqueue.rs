@@ -49,6 +49,13 @@ pub struct EnqueueArgs {
     /// Wait until this job has ended; may be given several times.
     #[arg(long, value_name = "ID", value_parser = job_id)]
     after: Vec<JobId>,
+    /// Enqueue this job too, to run when this one has completed: its kind and arguments, or a file with a whole job
+    /// as JSON; may be given several times.
+    #[arg(long, value_name = "KIND:JSON|@FILE")]
+    on_success: Vec<String>,
+    /// As --on-success, to run when this one was discarded or cancelled.
+    #[arg(long, value_name = "KIND:JSON|@FILE")]
+    on_failure: Vec<String>,
     /// How often it is tried before a person must decide.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_attempts: Option<u16>,
@@ -116,7 +123,21 @@ fn new_job(args: EnqueueArgs) -> Result<NewJob> {
     job.tenant = args.tenant;
     job.after = args.after;
     job.max_attempts = args.max_attempts;
+    job.on_success = followers("--on-success", &args.on_success)?;
+    job.on_failure = followers("--on-failure", &args.on_failure)?;
     Ok(job)
+}
+
+fn followers(option: &str, given: &[String]) -> Result<Vec<NewJob>> {
+    let follower = |given: &String| match (given.starts_with('@'), given.split_once(':')) {
+        (true, _) => serde_json::from_value(json_of(option, given)?).map_err(|problem| {
+            let remedy = format!("{option} @FILE reads one job, such as {{\"kind\": \"system.noop\"}}");
+            CliError::usage(format!("{option}: {given} is no job: {problem}"), remedy)
+        }),
+        (false, Some((kind, args))) => Ok(NewJob::new(kind, json_of(option, args)?)),
+        (false, None) => Ok(NewJob::new(given, serde_json::json!({}))),
+    };
+    given.iter().map(follower).collect()
 }
 
 fn json_of(option: &str, given: &str) -> Result<Value> {

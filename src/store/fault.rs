@@ -13,6 +13,11 @@ impl StoreError {
         })
     }
 
+    /// What was asked cannot be, now or ever.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, StoreError::Refused(_))
+    }
+
     /// Somebody else's transaction holds a row, or two waited for each other; another try may do.
     pub fn blames_a_lock(&self) -> bool {
         if let StoreError::Busy { .. } = self {

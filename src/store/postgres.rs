@@ -21,6 +21,7 @@ mod rows;
 mod schedules;
 mod sessions;
 mod stretches;
+mod triggers;
 mod wake;
 
 use std::str::FromStr;
@@ -50,6 +51,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "insert", include_str!("../../migrations/postgres/0004_insert.sql")),
     (5, "positions", include_str!("../../migrations/postgres/0005_positions.sql")),
     (6, "schedules", include_str!("../../migrations/postgres/0006_schedules.sql")),
+    (9, "triggers", include_str!("../../migrations/postgres/0009_triggers.sql")),
 ];
 
 #[derive(Clone)]

@@ -19,6 +19,7 @@ mod schedules;
 mod step;
 #[cfg(test)]
 mod tests;
+mod triggers;
 mod wake;
 mod worker;
 mod writer;

@@ -74,6 +74,8 @@ pub struct NewRow {
     pub metadata: Option<Value>,
     pub after: Vec<JobId>,
     pub on_parent_failure: OnParentFailure,
+    /// An earlier row of the batch that this one comes with: it is left out when that one is a duplicate.
+    pub comes_with: Option<JobId>,
 }
 
 impl NewRow {
@@ -84,6 +86,39 @@ impl NewRow {
             When::After(delay) => delay.is_zero(),
         }
     }
+}
+
+/// Whether a parent that ended so keeps the child from running.
+pub fn dooms(rule: OnParentFailure, parent: JobState) -> bool {
+    match rule {
+        OnParentFailure::Cancel => parent != JobState::Completed,
+        OnParentFailure::Run => false,
+        OnParentFailure::Only => parent == JobState::Completed,
+    }
+}
+
+/// Why a job was cancelled without anybody asking for it.
+pub fn doomed_by(parent: JobId, state: JobState) -> String {
+    match state {
+        JobState::Completed => format!("parent job {parent} completed, and this job was for its failure"),
+        _ => format!("parent job {parent} did not complete"),
+    }
+}
+
+/// As the dependency is written down.
+pub fn rule_name(rule: OnParentFailure) -> &'static str {
+    match rule {
+        OnParentFailure::Cancel => "cancel",
+        OnParentFailure::Run => "run",
+        OnParentFailure::Only => "only",
+    }
+}
+
+/// None for a rule that only a later version knows.
+pub fn rule_of(name: &str) -> Option<OnParentFailure> {
+    [OnParentFailure::Cancel, OnParentFailure::Run, OnParentFailure::Only]
+        .into_iter()
+        .find(|rule| rule_name(*rule) == name)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -302,6 +302,7 @@ impl World {
             metadata: None,
             after: Vec::new(),
             on_parent_failure: OnParentFailure::Cancel,
+            comes_with: None,
         }
     }
 

@@ -38,6 +38,12 @@ pub struct NewJob {
     pub after: Vec<JobId>,
     #[serde(default)]
     pub on_parent_failure: OnParentFailure,
+    /// Jobs that wait for this one and run when it has completed; they are cancelled when it does not.
+    #[serde(default)]
+    pub on_success: Vec<NewJob>,
+    /// Jobs that wait for this one and run when it was discarded or cancelled; they are cancelled when it completes.
+    #[serde(default)]
+    pub on_failure: Vec<NewJob>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -49,7 +55,7 @@ pub enum When {
     After(Duration),
 }
 
-/// What becomes of a job when one that it waits for is discarded or cancelled.
+/// What becomes of a job when one that it waits for is discarded or cancelled, which is to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnParentFailure {
@@ -58,6 +64,8 @@ pub enum OnParentFailure {
     Cancel,
     /// It runs all the same; it can look at how its parents ended.
     Run,
+    /// It runs only then: one that completes cancels it.
+    Only,
 }
 
 impl NewJob {
@@ -81,11 +89,23 @@ impl NewJob {
             metadata: None,
             after: Vec::new(),
             on_parent_failure: OnParentFailure::Cancel,
+            on_success: Vec::new(),
+            on_failure: Vec::new(),
         }
     }
 
     pub fn after(mut self, parents: impl IntoIterator<Item = JobId>) -> Self {
         self.after.extend(parents);
+        self
+    }
+
+    pub fn on_success(mut self, next: NewJob) -> Self {
+        self.on_success.push(next);
+        self
+    }
+
+    pub fn on_failure(mut self, next: NewJob) -> Self {
+        self.on_failure.push(next);
         self
     }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::rows::{Micros, uuids};
 use super::{PostgresStore, contention, failed, insert, read};
 use crate::state::JobState;
+use crate::store::types::{doomed_by, dooms, rule_of};
 use crate::store::{Actor, Change, Changed, JobFilter, Release, Result};
 
 const DOING: &str = "changing jobs";
@@ -300,14 +301,14 @@ pub async fn settle(
         .map_err(failed(DOING))?;
         // A child's parents may end in one batch; its row must be touched once.
         let mut freed = std::collections::BTreeMap::<Uuid, i16>::new();
-        let mut doomed = std::collections::BTreeMap::<Uuid, Uuid>::new();
+        let mut doomed = std::collections::BTreeMap::<Uuid, (JobId, JobState)>::new();
         for edge in &edges {
             let (parent, child): (Uuid, Uuid) = (edge.get(0), edge.get(1));
-            let completed = ended.iter().any(|(id, state)| *id == parent && *state == JobState::Completed);
-            match completed || edge.get::<&str, _>(2) == "run" {
-                true => *freed.entry(child).or_default() += 1,
-                false => {
-                    doomed.insert(child, parent);
+            let Some((_, state)) = ended.iter().find(|(id, _)| *id == parent) else { continue };
+            match rule_of(edge.get(2)).is_some_and(|rule| dooms(rule, *state)) {
+                false => *freed.entry(child).or_default() += 1,
+                true => {
+                    doomed.insert(child, (JobId(parent), *state));
                 }
             }
         }
@@ -327,8 +328,8 @@ pub async fn settle(
         if !orphans.is_empty() {
             insert::audit(tx, time, &Actor::system(), "job.cancel", "job", "ok", &orphans, None).await?;
         }
-        for (child, parent) in doomed {
-            let reason = format!("parent job {parent} did not complete");
+        for (child, (parent, state)) in doomed {
+            let reason = doomed_by(parent, state);
             let rows =
                 end_rows(tx, time, &[child], &[JobState::Waiting], JobState::Cancelled, &reason).await?;
             ended.extend(

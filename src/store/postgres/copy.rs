@@ -178,6 +178,7 @@ mod tests {
             metadata: None,
             after: Vec::new(),
             on_parent_failure: OnParentFailure::Cancel,
+            comes_with: None,
         }
     }
 

@@ -12,6 +12,7 @@ use super::rows::{self, Micros, micros};
 use super::wake::{CHANNEL, news};
 use super::{PostgresStore, contention, copy, failed, lease};
 use crate::state::JobState;
+use crate::store::types::{doomed_by, dooms, rule_name};
 use crate::store::{Actor, Held, Inserted, NewRow, Release, Result, StoreError, UniqueRow};
 
 const DOING: &str = "enqueueing jobs";
@@ -131,6 +132,11 @@ async fn insert_with_care(
     // A row may wait for an earlier one of the batch that turned out to be there under another id.
     let mut elsewhere = std::collections::HashMap::new();
     for row in rows {
+        if let Some(holder) = row.comes_with.and_then(|with| elsewhere.get(&with).copied()) {
+            elsewhere.insert(row.id, holder);
+            inserted.push(Inserted { id: holder, duplicate: true });
+            continue;
+        }
         let mut row = std::borrow::Cow::Borrowed(row);
         if row.after.iter().any(|id| elsewhere.contains_key(id)) {
             for id in &mut row.to_mut().after {
@@ -258,9 +264,9 @@ async fn insert_one(tx: &mut PgConnection, time: Option<Micros>, row: &NewRow) -
         .await
         .map_err(failed(DOING))?;
     depend(tx, row.id, &parents.live, row.on_parent_failure).await?;
-    if let Some(parent) = parents.failed {
+    if let Some((parent, state)) = parents.dooming {
         let states = [JobState::Scheduled, JobState::Available, JobState::Waiting];
-        let reason = format!("parent job {parent} did not complete");
+        let reason = doomed_by(parent, state);
         super::change::end_live(tx, time, &[row.id], &states, JobState::Cancelled, &reason).await?;
         audit(tx, time, &Actor::system(), "job.cancel", "job", "ok", &[row.id.0], None).await?;
     }
@@ -269,12 +275,13 @@ async fn insert_one(tx: &mut PgConnection, time: Option<Micros>, row: &NewRow) -
 
 struct Parents {
     live: Vec<Uuid>,
-    failed: Option<Uuid>,
+    /// One that has ended as the child's rule does not allow.
+    dooming: Option<(JobId, JobState)>,
 }
 
 /// Marks the live parents, which also holds off their end until this transaction is through.
 async fn look_at_parents(tx: &mut PgConnection, row: &NewRow) -> Result<Parents> {
-    let mut parents = Parents { live: Vec::new(), failed: None };
+    let mut parents = Parents { live: Vec::new(), dooming: None };
     if row.after.is_empty() {
         return Ok(parents);
     }
@@ -291,8 +298,9 @@ async fn look_at_parents(tx: &mut PgConnection, row: &NewRow) -> Result<Parents>
     for parent in &ended {
         let id: Uuid = parent.get(0);
         wanted.retain(|other| *other != id);
-        if parent.get::<&str, _>(1) != "completed" && row.on_parent_failure == OnParentFailure::Cancel {
-            parents.failed = Some(id);
+        let state = parent.get::<&str, _>(1).parse().unwrap_or(JobState::Discarded);
+        if dooms(row.on_parent_failure, state) {
+            parents.dooming = Some((JobId(id), state));
         }
     }
     match wanted.first() {
@@ -320,17 +328,13 @@ pub async fn depend(
     if parents.is_empty() {
         return Ok(());
     }
-    let on_failure = match on_failure {
-        OnParentFailure::Cancel => "cancel",
-        OnParentFailure::Run => "run",
-    };
     sqlx::query(
         "INSERT INTO compline.job_dependency (parent, child, on_failure)
          SELECT p, $2, $3 FROM unnest($1::uuid[]) AS p",
     )
     .bind(parents)
     .bind(child.0)
-    .bind(on_failure)
+    .bind(rule_name(on_failure))
     .execute(tx)
     .await
     .map_err(failed(DOING))?;
@@ -372,7 +376,8 @@ pub async fn spawn(
             .map_err(|cause| StoreError::Database { doing: DOING, cause: cause.into() })?,
         None => {
             let inserted = insert(&mut tx, store.time(), rows, by).await?;
-            inserted.iter().map(|child| child.id).collect()
+            let own = inserted.iter().zip(rows).filter(|(_, row)| row.comes_with.is_none());
+            own.map(|(child, _)| child.id).collect()
         }
     };
     let step = StepRecord { result: Some(serde_json::json!(ids)), ..step.clone() };

@@ -6,10 +6,10 @@ use jobkit::JobId;
 use serde::{Serialize, Serializer};
 
 use super::audit;
-use super::insert::parent_failed;
 use super::row::{RowExt, hex, hex_list};
 use super::writer::{Done, Tx};
 use crate::state::JobState;
+use crate::store::types::{doomed_by, dooms, rule_of};
 use crate::store::{Actor, WorkerId};
 
 pub(super) const END: &str = include_str!("end.sql");
@@ -131,8 +131,8 @@ async fn settle_dependents(
     for row in &sqlx::query(DEPENDENTS).bind(ended.clone()).fetch_all(&mut *tx).await? {
         let (parent, child) = (row.id("parent")?, row.id("child")?);
         match parents.get(&parent) {
-            Some(state) if *state != JobState::Completed && sqlx::Row::try_get(row, "cancel")? => {
-                orphans.insert(child, parent_failed(parent));
+            Some(state) if rule_of(&row.text("rule")?).is_some_and(|rule| dooms(rule, *state)) => {
+                orphans.insert(child, doomed_by(parent, *state));
             }
             _ => *freed.entry(child).or_default() += 1,
         }

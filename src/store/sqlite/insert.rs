@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jobkit::{JobId, OnConflict, OnParentFailure, When};
+use jobkit::{JobId, OnConflict, When};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -11,6 +11,7 @@ use super::audit;
 use super::row::{RowExt, hex, hex_list, micros, rank};
 use super::writer::{Done, Script, Tx, script};
 use crate::state::JobState;
+use crate::store::types::{doomed_by, dooms, rule_name};
 use crate::store::{Actor, Inserted, NewRow, Release, StoreError, UniqueRow};
 
 const INSERT: &str = include_str!("insert.sql");
@@ -129,6 +130,11 @@ pub(super) async fn insert(tx: &mut Tx, now: i64, rows: &[NewRow], by: &Actor) -
     let mut answers = Vec::with_capacity(rows.len());
 
     for row in rows {
+        if let Some(holder) = row.comes_with.and_then(|with| stands_for.get(&with).copied()) {
+            stands_for.insert(row.id, holder);
+            answers.push(Inserted { id: holder, duplicate: true });
+            continue;
+        }
         let run_at = due(row.when, now);
         if let Some(unique) = &row.unique
             && let Some(&holder) = holders.get(&unique.key)
@@ -158,7 +164,7 @@ pub(super) async fn insert(tx: &mut Tx, now: i64, rows: &[NewRow], by: &Actor) -
                 parents.insert(row.id, Parent::Ended(JobState::Cancelled));
             }
             Fate::WaitsFor(alive) => {
-                let on_failure = on_failure(row.on_parent_failure);
+                let on_failure = rule_name(row.on_parent_failure);
                 plan.edges.extend(alive.iter().map(|parent| json!([hex(*parent), hex(row.id), on_failure])));
                 places.insert(row.id, plan.live.len());
                 plan.live.push(Born::new(row, alive.len(), run_at, now));
@@ -202,13 +208,6 @@ fn due(when: When, now: i64) -> i64 {
     }
 }
 
-pub(super) fn on_failure(policy: OnParentFailure) -> &'static str {
-    match policy {
-        OnParentFailure::Cancel => "cancel",
-        OnParentFailure::Run => "run",
-    }
-}
-
 enum Fate {
     /// For nobody, most of the time.
     WaitsFor(BTreeSet<JobId>),
@@ -227,10 +226,9 @@ fn fate(
             Some(Parent::Alive) => {
                 waits_for.insert(*parent);
             }
-            Some(Parent::Ended(JobState::Completed)) => {}
-            Some(Parent::Ended(_)) => {
-                if row.on_parent_failure == OnParentFailure::Cancel {
-                    return Ok(Fate::Cancelled(parent_failed(*parent)));
+            Some(Parent::Ended(state)) => {
+                if dooms(row.on_parent_failure, *state) {
+                    return Ok(Fate::Cancelled(doomed_by(*parent, *state)));
                 }
             }
             None => {
@@ -243,11 +241,6 @@ fn fate(
         }
     }
     Ok(Fate::WaitsFor(waits_for))
-}
-
-/// Why a job was cancelled without anybody asking for it.
-pub(super) fn parent_failed(parent: JobId) -> String {
-    format!("parent job {parent} did not complete")
 }
 
 async fn holders(tx: &mut Tx, now: i64, rows: &[NewRow]) -> Done<BTreeMap<[u8; 32], JobId>> {

@@ -106,7 +106,9 @@ pub(super) async fn spawn(
     if let Some(done) = standing.try_get::<Option<String>, _>("done")? {
         return Ok(serde_json::from_str(&done)?);
     }
-    let ids: Vec<_> = insert::insert(tx, now, rows, by).await?.iter().map(|child| child.id).collect();
+    let inserted = insert::insert(tx, now, rows, by).await?;
+    let own = inserted.iter().zip(rows).filter(|(_, row)| row.comes_with.is_none());
+    let ids: Vec<_> = own.map(|(child, _)| child.id).collect();
     let step = StepRecord { result: Some(serde_json::to_value(&ids)?), ..step.clone() };
     save_step(tx, held, &step).await?;
     Ok(ids)

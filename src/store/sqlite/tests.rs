@@ -36,6 +36,7 @@ fn row(n: u128) -> NewRow {
         metadata: None,
         after: Vec::new(),
         on_parent_failure: jobkit::OnParentFailure::Cancel,
+        comes_with: None,
     }
 }
 

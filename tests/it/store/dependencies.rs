@@ -30,6 +30,10 @@ promises![
     a_running_job_may_wait_for_others,
     waiting_for_jobs_that_have_ended_is_no_waiting,
     a_job_that_waits_goes_on_however_the_others_end,
+    a_job_for_failure_runs_when_its_parent_fails,
+    a_job_for_failure_is_cancelled_when_its_parent_completes,
+    a_job_for_failure_is_judged_at_once_when_its_parent_has_ended,
+    what_comes_with_a_duplicate_is_left_out,
 ];
 
 fn after(t: &TestStore, parents: &[JobId]) -> compline::store::NewRow {
@@ -342,4 +346,76 @@ async fn a_job_that_waits_goes_on_however_the_others_end(t: TestStore) {
     t.run(worker, discarded()).await;
 
     assert_eq!(t.claim_one(worker).await.id, job);
+}
+
+async fn a_job_for_failure_runs_when_its_parent_fails(t: TestStore) {
+    let worker = t.worker().await;
+    let mut parents = t.add_many(2).await;
+    parents.push(t.add(|row| row.when = When::After(seconds(60))).await);
+    let mut children = Vec::new();
+    for parent in &parents[1..] {
+        children.push(child_for_failure(&t, *parent).await);
+    }
+
+    t.run(worker, completed()).await;
+    t.run(worker, discarded()).await;
+    t.change(parents[2], Change::Cancel).await;
+
+    assert_eq!(t.states(&children).await, [Available; 2]);
+    assert_eq!(set(ids(&t.claim(worker, 5).await)), set(children));
+}
+
+async fn a_job_for_failure_is_cancelled_when_its_parent_completes(t: TestStore) {
+    let worker = t.worker().await;
+    let parent = t.add(|_| {}).await;
+    let child = child_for_failure(&t, parent).await;
+    let grandchild = child_of(&t, &[child]).await;
+    let for_its_failure = child_for_failure(&t, child).await;
+
+    t.run(worker, completed()).await;
+
+    assert_eq!(t.states(&[child, grandchild, for_its_failure]).await, [Cancelled, Cancelled, Available]);
+    let reason = t.job(child).await.job.error.unwrap();
+    assert_eq!(reason, format!("parent job {parent} completed, and this job was for its failure"));
+    let cancelled: Vec<_> =
+        t.audit().await.into_iter().filter(|entry| entry.action == "job.cancel").collect();
+    assert_eq!(set(cancelled.iter().flat_map(named)), set([child, grandchild]));
+}
+
+async fn a_job_for_failure_is_judged_at_once_when_its_parent_has_ended(t: TestStore) {
+    let worker = t.worker().await;
+    t.add(|_| {}).await;
+    let done = t.run(worker, completed()).await;
+    t.add(|_| {}).await;
+    let dead = t.run(worker, discarded()).await;
+
+    let children = [child_for_failure(&t, done).await, child_for_failure(&t, dead).await];
+
+    assert_eq!(t.states(&children).await, [Cancelled, Available]);
+}
+
+async fn what_comes_with_a_duplicate_is_left_out(t: TestStore) {
+    let with_follower = || {
+        let mut parent = t.row();
+        parent.unique = unique(7, Release::AtEnd, OnConflict::ReturnExisting);
+        let mut follower = after(&t, &[parent.id]);
+        follower.comes_with = Some(parent.id);
+        let mut last = after(&t, &[follower.id]);
+        last.comes_with = Some(follower.id);
+        vec![parent, follower, last]
+    };
+
+    let first = t.insert(&with_follower()).await;
+    let second = t.insert(&with_follower()).await;
+
+    assert!(first.iter().all(|made| !made.duplicate));
+    assert!(second.iter().all(|made| made.duplicate && made.id == first[0].id));
+    let all = t.store.jobs(&compline::store::JobFilter::default()).await.unwrap();
+    assert_eq!(set(all.iter().map(|job| job.id)), set(first.iter().map(|made| made.id)));
+}
+
+async fn child_for_failure(t: &TestStore, parent: JobId) -> JobId {
+    let mut row = after(t, &[parent]);
+    row.on_parent_failure = OnParentFailure::Only;
+    t.insert(&[row]).await[0].id
 }

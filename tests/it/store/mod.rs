@@ -17,5 +17,6 @@ mod schedules;
 mod staging;
 mod steps;
 mod transaction;
+mod triggers;
 mod unique;
 mod wake;

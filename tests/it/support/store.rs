@@ -191,6 +191,7 @@ impl TestStore {
             metadata: None,
             after: Vec::new(),
             on_parent_failure: OnParentFailure::Cancel,
+            comes_with: None,
         }
     }
 
