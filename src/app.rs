@@ -25,6 +25,7 @@ use crate::service::{Alarm, Panicked, Service};
 use crate::store::postgres::{PgOptions, PostgresStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{KindRow, PruneRules, Store, StoreError};
+use crate::triggers::{Around, TriggerError, Triggers};
 use crate::wake::Wake;
 use crate::worker::attempt::Attempts;
 use crate::worker::fetcher::FetchOptions;
@@ -58,10 +59,10 @@ pub struct App {
 }
 
 /// What runs beside the worker.
-#[derive(Debug, Clone)]
 pub struct Upkeep {
     pub prune: PruneRules,
     pub prune_every: Duration,
+    pub triggers: Triggers,
 }
 
 /// A job that was told to stop may take this long before it is dropped.
@@ -119,6 +120,8 @@ impl App {
         };
         let pruner = upkeep_service("pruner", alarm, pruner.run());
 
+        let triggers = upkeep.triggers.start(alarm);
+
         let attempts = Attempts {
             store: store.clone(),
             registry: self.registry.clone(),
@@ -132,7 +135,8 @@ impl App {
         let attempts = Arc::new(attempts);
         let alarm = alarm.clone();
         let summary = Worker { store, clock, wake, attempts, alarm, options: worker }.run(until).await;
-        for service in [publisher, stager, rescuer, pruner, watchman].into_iter().chain(listeners) {
+        let others = [publisher, stager, rescuer, pruner, watchman].into_iter().chain(listeners);
+        for service in triggers.into_iter().chain(others) {
             service.stop().await;
         }
         self.alarm.check().map(|()| summary)
@@ -205,6 +209,8 @@ pub enum AppError {
     #[error(transparent)]
     Redis(#[from] NoRedisUrl),
     #[error(transparent)]
+    Trigger(#[from] TriggerError),
+    #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
     Kind(#[from] ArgsError),
@@ -247,11 +253,26 @@ impl App {
         self.wake.bell().hints()
     }
 
+    /// What triggers need.
+    pub fn around(&self) -> Around {
+        Around {
+            store: self.store.clone(),
+            queue: self.queue.clone(),
+            clock: self.clock.clone(),
+            redis: self.redis.clone(),
+        }
+    }
+
     /// Runs jobs until SIGINT or SIGTERM: the first lets running jobs end, a second does not wait.
     pub async fn serve(&self, settings: &Settings, options: RunOptions) -> Result<Summary, AppError> {
         let worker = worker_options(settings, &options.queues);
-        let upkeep =
-            Upkeep { prune: settings.retention.prune_rules(), prune_every: settings.retention.every };
+        // Who only empties the queues does not wait for more.
+        let triggers = match options.until_idle {
+            true => Triggers::default(),
+            false => Triggers::new(&settings.triggers, &self.around())?,
+        };
+        let prune = settings.retention.prune_rules();
+        let upkeep = Upkeep { prune, prune_every: settings.retention.every, triggers };
         let until = Until { stop: options.stop, hard: CancellationToken::new(), idle: options.until_idle };
         let (stop, hard) = (until.stop.clone(), until.hard.clone());
         let signals = Service::start("signal handler", &self.alarm, |ended| async move {

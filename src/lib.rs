@@ -19,5 +19,6 @@ pub mod state;
 pub mod store;
 pub mod system;
 pub mod telemetry;
+pub mod triggers;
 pub mod wake;
 pub mod worker;

@@ -216,8 +216,11 @@ async fn enqueue_single(url: &str, n: u64, inflight: u64) -> Result<()> {
 async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, until: F) -> Result<()> {
     let stop = CancellationToken::new();
     let end = Until { stop: stop.clone(), hard: CancellationToken::new(), idle: false };
-    let upkeep =
-        Upkeep { prune: compline::store::PruneRules::default(), prune_every: Duration::from_secs(60) };
+    let upkeep = Upkeep {
+        prune: compline::store::PruneRules::default(),
+        prune_every: Duration::from_secs(60),
+        triggers: compline::triggers::Triggers::default(),
+    };
     let work = app.run(options(tuned), upkeep, end);
     let watch = async {
         let watched = until.await;

@@ -8,6 +8,7 @@ use super::{Call, print};
 use crate::cli::print::row;
 use crate::config::{self, Explained};
 use crate::seal::Keyring;
+use crate::triggers::webhook::Hook;
 
 #[derive(Debug, Subcommand)]
 pub enum Config {
@@ -25,6 +26,9 @@ pub fn run(call: &Call, command: &Config) -> Result {
                 CliError::from_chain(error).remedy("store.url points there; put the URL in its place")
             })?;
             crate::app::redis(&loaded.settings)?;
+            for (name, hook) in &loaded.settings.triggers.webhooks {
+                Hook::load(name, hook).map_err(CliError::from_chain)?;
+            }
             Keyring::load(&loaded.settings.encryption).map_err(CliError::from_chain)?;
             let file = loaded.file.as_ref().map(|file| file.display().to_string());
             let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();

@@ -185,6 +185,7 @@ impl From<AppError> for CliError {
             AppError::Redis(_) => {
                 Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy("correct redis.url")
             }
+            AppError::Trigger(_) => Self { exit: Exit::Usage, ..Self::from_chain(error) },
             AppError::Kind(error) => {
                 let remedy = "a section [kinds.\"…\"] of the configuration names it; correct or remove that";
                 Self::from_chain(error).remedy(remedy)

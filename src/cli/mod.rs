@@ -12,6 +12,7 @@ pub mod print;
 mod queues;
 mod serve;
 mod shell;
+mod triggers;
 mod view;
 mod workers;
 
@@ -64,6 +65,9 @@ enum Command {
     /// Look at workers.
     #[command(subcommand)]
     Workers(workers::Workers),
+    /// Look at what brings work from outside, and at what was set aside.
+    #[command(subcommand)]
+    Triggers(triggers::Triggers),
     /// Check the configuration, or show what holds and where it came from.
     #[command(subcommand)]
     Config(configuration::Config),
@@ -108,6 +112,7 @@ fn run(cli: Cli) -> Result {
         Command::Enqueue(args) => on_runtime(enqueue::run(&call, *args)),
         Command::Jobs(command) => on_runtime(jobs::run(&call, *command)),
         Command::Queues(command) => on_runtime(queues::run(&call, command)),
+        Command::Triggers(command) => on_runtime(triggers::run(&call, command)),
         Command::Workers(command) => on_runtime(workers::run(&call, &command)),
     }
 }

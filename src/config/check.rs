@@ -29,6 +29,9 @@ pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
     names_of_kinds(settings, kinds, &mut found);
     policies(settings, &mut found);
     encryption(settings, &mut found);
+    for (path, text) in settings.triggers.problems(!settings.redis.url.is_empty(), kinds) {
+        found.add(dotted(&path), text);
+    }
     if settings.retention.every.is_zero() {
         found.add("retention.every", "must be longer than nothing; the default is \"1m\"");
     }

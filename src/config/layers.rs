@@ -140,9 +140,10 @@ fn fits(path: &[String], value: &Value) -> Result<(), String> {
     let mut table = Table::new();
     put(&mut table, path, value.clone());
     Settings::deserialize(table.into_deserializer()).map(drop).map_err(|error| {
-        match path.first().map(String::as_str) {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        match path.as_slice() {
             // serde repeats the value it could not take; here that may be a secret.
-            Some("encryption") if path.len() == 3 => {
+            ["encryption", _, _] | ["triggers", "webhooks", _, "secrets"] => {
                 format!(
                     "a secret is never written into the configuration; write {}",
                     super::reference::EXPECTED

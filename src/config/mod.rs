@@ -9,6 +9,7 @@ pub mod keys;
 mod layers;
 pub mod reference;
 pub mod settings;
+pub mod triggers;
 pub mod units;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ use jobkit::Policy;
 use serde::{Deserialize, Serialize};
 
 use super::reference::{SecretRef, UrlRef};
+use super::triggers::Triggers;
 use super::units::{Keep, duration, optional_duration};
 use crate::state::JobState;
 use crate::store::{DEFAULT_LEASE, PruneRules};
@@ -25,6 +26,7 @@ pub struct Settings {
     pub encryption: Encryption,
     pub artifacts: Artifacts,
     pub log: Log,
+    pub triggers: Triggers,
     /// Each family has its section, and what is in it is the family's own affair.
     pub journal: journal::Config,
     pub system: crate::system::Config,
@@ -247,6 +249,7 @@ impl Settings {
                 keys: [(any(), SecretRef::Env("KEY".into()))].into(),
                 ..Encryption::default()
             },
+            triggers: Triggers::with_every_key(),
             ..Self::default()
         }
     }

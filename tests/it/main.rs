@@ -10,3 +10,4 @@ mod redaction;
 mod redis;
 mod store;
 mod support;
+mod triggers;

@@ -18,6 +18,7 @@ use compline::app::{App, Parts, Upkeep};
 use compline::seal::Keyring;
 use compline::state::JobState;
 use compline::store::{Actor, JobDetail, PruneRules, Store};
+use compline::triggers::Triggers;
 use compline::worker::fetcher::FetchOptions;
 use compline::worker::{Summary, Until, WorkerOptions};
 use jobkit::testing::ManualClock;
@@ -107,7 +108,11 @@ impl Engine {
 
     pub fn start_with(&self, options: WorkerOptions) -> JoinHandle<Summary> {
         let (app, stop, hard) = (self.app.clone(), self.stop.clone(), self.hard.clone());
-        let upkeep = Upkeep { prune: PruneRules::default(), prune_every: Duration::from_secs(60) };
+        let upkeep = Upkeep {
+            prune: PruneRules::default(),
+            prune_every: Duration::from_secs(60),
+            triggers: Triggers::default(),
+        };
         tokio::spawn(
             async move { app.run(options, upkeep, Until { stop, hard, idle: false }).await.unwrap() },
         )

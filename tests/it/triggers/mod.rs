@@ -1,0 +1,98 @@
+//! Work that comes in from outside, over a real store, a real Redis and real files.
+
+mod binary;
+mod folder;
+mod stream;
+mod webhook;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compline::adapters::artifacts::DirArtifacts;
+use compline::adapters::redis::Redis;
+use compline::app::{App, Parts};
+use compline::config::triggers::Triggers as Settings;
+use compline::seal::Keyring;
+use compline::service::{Alarm, Service};
+use compline::store::{JobFilter, JobRow};
+use compline::triggers::Triggers;
+use jobkit::Registry;
+use serde_json::Value;
+
+use crate::support::store::TestStore;
+
+/// A process with triggers, whose jobs nobody runs.
+struct Door {
+    t: TestStore,
+    app: App,
+    _artifacts: tempfile::TempDir,
+}
+
+impl Door {
+    fn new(t: &TestStore, redis: Option<Arc<Redis>>) -> Self {
+        let mut registry = Registry::default();
+        compline::system::register(&mut registry, compline::system::Config::default());
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::new(Parts {
+            store: t.store.clone(),
+            clock: t.clock.clone(),
+            registry: Arc::new(registry),
+            keyring: Arc::new(Keyring::default()),
+            artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
+            redis,
+        });
+        Self { t: t.clone(), app, _artifacts: folder }
+    }
+
+    fn start(&self, settings: &Settings) -> Vec<Service> {
+        Triggers::new(settings, &self.app.around()).unwrap().start(&Alarm::default())
+    }
+
+    /// Oldest first.
+    async fn jobs(&self) -> Vec<JobRow> {
+        let filter = JobFilter { limit: Some(10_000), ..JobFilter::default() };
+        let mut jobs = self.t.store.jobs(&filter).await.unwrap();
+        jobs.reverse();
+        jobs
+    }
+
+    async fn args(&self) -> Vec<Value> {
+        self.jobs().await.iter().map(|job| serde_json::from_str(&job.args).unwrap()).collect()
+    }
+
+    /// Lets time pass until the condition holds.
+    async fn until(&self, what: &str, condition: impl AsyncFn() -> bool) {
+        for _ in 0..4_000 {
+            if condition().await {
+                return;
+            }
+            self.t.clock.advance(Duration::from_millis(50));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("never came true: {what}; jobs: {:?}", self.args().await);
+    }
+
+    /// Lets so much time pass, in small steps.
+    async fn pass(&self, time: Duration) {
+        for _ in 0..time.as_millis() / 100 {
+            self.t.clock.advance(Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+async fn stop(services: Vec<Service>) {
+    for service in services {
+        service.stop().await;
+    }
+}
+
+/// How often each tag stands on a job.
+fn tags(jobs: &[JobRow]) -> BTreeMap<String, usize> {
+    let mut count = BTreeMap::new();
+    for tag in jobs.iter().flat_map(|job| &job.tags) {
+        *count.entry(tag.clone()).or_default() += 1;
+    }
+    count
+}
