@@ -11,6 +11,7 @@
 //! Enqueueing, endings, rescues, pruning and what people do write their audit entry in the same transaction;
 //! claims, beats, staging, steps and progress write none yet.
 
+pub mod alerts;
 pub mod audit_log;
 mod fault;
 pub mod postgres;
@@ -27,6 +28,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
+pub use alerts::*;
 pub use audit_log::{AuditLog, Position};
 pub use schedules::Schedules;
 pub use transaction::Transaction;
@@ -36,7 +38,7 @@ pub use types::*;
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
-pub trait Store: AuditLog + Schedules + Triggers {
+pub trait Store: Alerts + AuditLog + Schedules + Triggers {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
 

@@ -6,6 +6,7 @@
 //! right at every batch size and under any statistics; what people ask wants a plan made for the question;
 //! and a beat must wait for nobody.
 
+mod alerts;
 mod audit_log;
 mod change;
 mod claim;
@@ -52,6 +53,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "positions", include_str!("../../migrations/postgres/0005_positions.sql")),
     (6, "schedules", include_str!("../../migrations/postgres/0006_schedules.sql")),
     (9, "triggers", include_str!("../../migrations/postgres/0009_triggers.sql")),
+    (10, "alerts", include_str!("../../migrations/postgres/0010_alerts.sql")),
 ];
 
 #[derive(Clone)]

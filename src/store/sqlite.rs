@@ -4,6 +4,7 @@
 //! is only how they are reached. The writer does whatever waits in one transaction, so the price of a
 //! durable commit is shared ([`writer`]).
 
+mod alerts;
 mod audit;
 mod audit_log;
 mod change;

@@ -33,5 +33,13 @@ entry AS (
     INSERT INTO compline.audit_entry (at, actor, action, object, outcome, jobs)
     SELECT coalesce($1::timestamptz, now()), 'worker:' || $2, 'job.finish', 'job', next, array_agg(id)
     FROM ended GROUP BY next
+),
+news AS (
+    INSERT INTO compline.alert_news (at, key, rule, change, severity, kind, queue, text, count, jobs)
+    SELECT coalesce($1::timestamptz, now()), 'job.discarded/' || kind || '/' || queue, 'job.discarded', 'happened',
+           'warning', kind, queue,
+           'jobs of kind ' || kind || ' on queue ' || queue || ' were discarded; a person must decide', count(*),
+           (array_agg(id ORDER BY id))[1:10]
+    FROM ended WHERE next = 'discarded' GROUP BY kind, queue
 )
 SELECT id, next, has_dependents FROM ended

@@ -20,5 +20,13 @@ keys AS (
 ),
 edges AS (
     DELETE FROM compline.job_dependency d USING ended e WHERE d.child = e.id
+),
+news AS (
+    INSERT INTO compline.alert_news (at, key, rule, change, severity, kind, queue, text, count, jobs)
+    SELECT coalesce($1::timestamptz, now()), 'job.discarded/' || kind || '/' || queue, 'job.discarded', 'happened',
+           'warning', kind, queue,
+           'jobs of kind ' || kind || ' on queue ' || queue || ' were discarded; a person must decide', count(*),
+           (array_agg(id ORDER BY id))[1:10]
+    FROM ended WHERE $4::text = 'discarded' GROUP BY kind, queue
 )
 SELECT id, has_dependents FROM ended ORDER BY id

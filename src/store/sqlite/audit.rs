@@ -27,6 +27,7 @@ pub(super) async fn transition(
     append(tx, now, &by.0, action, object, outcome, None, Some(packed(ids)), None).await
 }
 
+/// What was done to something that is no job.
 pub(super) async fn object(
     tx: &mut Tx,
     now: i64,

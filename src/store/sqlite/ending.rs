@@ -13,6 +13,7 @@ use crate::store::types::{doomed_by, dooms, rule_of};
 use crate::store::{Actor, WorkerId};
 
 pub(super) const END: &str = include_str!("end.sql");
+pub(super) const END_NEWS: &str = include_str!("end_news.sql");
 pub(super) const END_LIVE: &str = include_str!("end_live.sql");
 pub(super) const KEYS_RELEASE: &str = include_str!("keys_release.sql");
 const CANCEL_DONE: &str = include_str!("cancel_done.sql");
@@ -93,6 +94,11 @@ async fn end_these(
         .bind(worker.map(|worker| worker.0))
         .execute(&mut *tx)
         .await?;
+    let discarded = endings.iter().filter(|ending| ending.state == JobState::Discarded);
+    let discarded: Vec<JobId> = discarded.map(|ending| ending.id).collect();
+    if !discarded.is_empty() {
+        sqlx::query(END_NEWS).bind(hex_list(discarded)).bind(now).execute(&mut *tx).await?;
+    }
     let ids = ids_of(&endings, |_| true).unwrap_or_default();
     sqlx::query(END_LIVE).bind(ids).execute(&mut *tx).await?;
     for (sql, concerns) in [

@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_positions"),
     migration!(6, "0006_schedules"),
     migration!(9, "0009_triggers"),
+    migration!(10, "0010_alerts"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

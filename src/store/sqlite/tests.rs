@@ -68,6 +68,12 @@ async fn no_hot_statement_walks_over_the_jobs() {
         ("alive", finish::ALIVE),
         ("end", ending::END),
         ("end_live", ending::END_LIVE),
+        ("end_news", ending::END_NEWS),
+        ("alert_fold", alerts::FOLD),
+        ("alert_work", alerts::WORK),
+        ("alerts_to_tell", alerts::TO_TELL),
+        ("delivery_take", alerts::TAKE),
+        ("waiting_queues", alerts::WAITING_QUEUES),
         ("keys_release", ending::KEYS_RELEASE),
         ("dependents", ending::DEPENDENTS),
         ("forget_parents", ending::FORGET_PARENTS),
@@ -106,6 +112,10 @@ async fn no_hot_statement_walks_over_the_jobs() {
             "held",
             "worker",
             "queue",
+            "alert",
+            "alert_delivery",
+            "head",
+            "busy",
         ];
         for line in &plan {
             let Some(scan) = line.strip_prefix("SCAN ") else { continue };

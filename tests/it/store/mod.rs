@@ -1,5 +1,6 @@
 //! The promises of the store, each kept by both databases: one text, run twice.
 
+mod alerts;
 mod audit;
 mod change;
 mod claim;
