@@ -21,4 +21,5 @@ pub mod system;
 pub mod telemetry;
 pub mod triggers;
 pub mod wake;
+pub mod webhooks;
 pub mod worker;

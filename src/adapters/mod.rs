@@ -1,8 +1,12 @@
-//! The shared ports made real: the clock, the files, the audit log, the host, and the way to Redis. What only one family
+//! The shared ports made real: the clock, the files, the audit log, the host, and the ways to Redis, to a
+//! mail server and out by HTTP. What only one family
 //! uses stands in that family's crate.
 
 pub mod artifacts;
 pub mod audit;
 pub mod clock;
 pub mod host;
+pub mod http_client;
+pub mod mailer;
 pub mod redis;
+pub mod tls;

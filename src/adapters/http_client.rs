@@ -1,0 +1,81 @@
+//! The way out over HTTP. No redirects, no proxy from the environment, a limit on time, and an answer whose body
+//! nobody reads.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jobkit::PortError;
+use reqwest::Client;
+use reqwest::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use tokio::net::TcpStream;
+use url::Url;
+
+use super::tls::{self, TlsError};
+use crate::webhooks::{Answer, HttpClient, Post};
+
+const CONNECTING: Duration = Duration::from_secs(5);
+
+pub struct WebClient(Client);
+
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("the HTTP client cannot be made")]
+    Client(#[source] reqwest::Error),
+}
+
+impl WebClient {
+    /// With the authority of the house, if it has one of its own.
+    pub fn new(authority: Option<&Path>) -> Result<Self, HttpError> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls::client(authority)?)
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECTING)
+            // Few messages to few places: a connection kept would be one more thing that goes stale.
+            .pool_max_idle_per_host(0)
+            .user_agent(concat!("compline/", env!("CARGO_PKG_VERSION")));
+        client.build().map(Self).map_err(HttpError::Client)
+    }
+}
+
+impl HttpClient for WebClient {
+    fn post(&self, post: Post) -> BoxFuture<'_, Result<Answer, PortError>> {
+        Box::pin(async move {
+            let Post { url, headers, body, timeout } = post;
+            let mut request = self.0.post(url).timeout(timeout).body(body);
+            for (name, value) in headers {
+                let value =
+                    HeaderValue::from_str(&value).map_err(|cause| failed("writing a header", cause))?;
+                request = request.header(HeaderName::from_static(name), value);
+            }
+            // An address may hold a token; the error is told without it.
+            let answer = request.send().await.map_err(|cause| failed("posting", cause.without_url()))?;
+            let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            Ok(Answer {
+                status: answer.status().as_u16(),
+                retry_after: retry_after.and_then(|text| text.parse().ok()).map(Duration::from_secs),
+            })
+        })
+    }
+
+    fn reach<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), PortError>> {
+        Box::pin(async move {
+            let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+            let port = url.port_or_known_default().unwrap_or(443);
+            let connecting = tokio::time::timeout(CONNECTING, TcpStream::connect((host, port))).await;
+            match connecting {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(cause)) => Err(failed("connecting", cause)),
+                Err(slow) => Err(failed("connecting", slow)),
+            }
+        })
+    }
+}
+
+fn failed(doing: &str, cause: impl std::error::Error + Send + Sync + 'static) -> PortError {
+    PortError::new(doing, cause)
+}
