@@ -1,5 +1,7 @@
 //! Wiring, and nothing else: knows everybody, known by nobody.
 
+pub mod outgoing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +10,14 @@ use jobkit::{ArgsError, Artifacts, Audit, Clock, Registry};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::outgoing::OutgoingError;
 use crate::adapters::artifacts::DirArtifacts;
 use crate::adapters::audit::StoreAudit;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::host::host_name;
 use crate::adapters::redis::{NoRedisUrl, Redis};
+use crate::alerts::courier::Courier;
+use crate::alerts::{self, Alerting};
 use crate::config::ReferenceError;
 use crate::config::settings::{self, Settings};
 use crate::maintenance::pruner::Pruner;
@@ -62,6 +67,7 @@ pub struct App {
 pub struct Upkeep {
     pub prune: PruneRules,
     pub prune_every: Duration,
+    pub alerting: Alerting,
     pub triggers: Triggers,
 }
 
@@ -105,21 +111,22 @@ impl App {
         // People and the SQL function see the kinds as soon as the database does; nothing waits for it.
         let kinds = kind_rows(&self.registry);
         let publisher =
-            upkeep_service("publisher of kinds", alarm, publish(store.clone(), clock.clone(), kinds));
+            Service::passing("publisher of kinds", alarm, publish(store.clone(), clock.clone(), kinds));
         let listeners = wake.listen(store.clone(), clock.clone(), alarm);
         let stager = Stager { store: store.clone(), clock: clock.clone(), wake: wake.clone() };
-        let stager = upkeep_service("stager", alarm, stager.run());
+        let stager = Service::passing("stager", alarm, stager.run());
         let rescuer =
             Rescuer { store: store.clone(), clock: clock.clone(), wake: wake.clone(), lease: worker.lease };
-        let rescuer = upkeep_service("rescuer", alarm, rescuer.run());
+        let rescuer = Service::passing("rescuer", alarm, rescuer.run());
         let pruner = Pruner {
             store: store.clone(),
             clock: clock.clone(),
             rules: upkeep.prune,
             every: upkeep.prune_every,
         };
-        let pruner = upkeep_service("pruner", alarm, pruner.run());
+        let pruner = Service::passing("pruner", alarm, pruner.run());
 
+        let alerts = alerts::services::start(upkeep.alerting, &store, &clock, alarm);
         let triggers = upkeep.triggers.start(alarm);
 
         let attempts = Attempts {
@@ -135,8 +142,8 @@ impl App {
         let attempts = Arc::new(attempts);
         let alarm = alarm.clone();
         let summary = Worker { store, clock, wake, attempts, alarm, options: worker }.run(until).await;
-        let others = [publisher, stager, rescuer, pruner, watchman].into_iter().chain(listeners);
-        for service in triggers.into_iter().chain(others) {
+        let upkeep = [publisher, stager, rescuer, pruner].into_iter().chain(listeners);
+        for service in triggers.into_iter().chain(upkeep).chain(alerts).chain([watchman]) {
             service.stop().await;
         }
         self.alarm.check().map(|()| summary)
@@ -152,18 +159,6 @@ impl App {
         }
         self.store.close().await;
     }
-}
-
-/// Something that goes on by itself and may be left at any moment: the store does each of its calls whole or
-/// not at all.
-fn upkeep_service(
-    name: &'static str,
-    alarm: &Alarm,
-    work: impl Future<Output = ()> + Send + 'static,
-) -> Service {
-    Service::start(name, alarm, |stop| async move {
-        stop.run_until_cancelled(work).await.unwrap_or_default();
-    })
 }
 
 fn kind_rows(registry: &Registry) -> Vec<KindRow> {
@@ -213,6 +208,8 @@ pub enum AppError {
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
+    Outgoing(#[from] OutgoingError),
+    #[error(transparent)]
     Kind(#[from] ArgsError),
     #[error(transparent)]
     Panicked(#[from] Panicked),
@@ -233,8 +230,12 @@ impl App {
     /// As `open`, leaving the schema as it is.
     pub async fn connect(settings: &Settings) -> Result<Self, AppError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let mut registry =
-            registry(Families { journal: settings.journal.clone(), system: settings.system.clone() });
+        let webhooks = outgoing::webhooks(settings, clock.clone())?;
+        let mut registry = registry(Families {
+            journal: settings.journal.clone(),
+            system: settings.system.clone(),
+            webhooks: Some(webhooks),
+        });
         for (kind, own) in &settings.kinds {
             registry.override_policy(kind, |policy| own.apply(policy))?;
         }
@@ -263,6 +264,12 @@ impl App {
         }
     }
 
+    /// Who carries alerts by the configured routes; none when there are no routes.
+    pub fn courier(&self, settings: &Settings) -> Result<Option<Arc<Courier>>, AppError> {
+        let webhooks = outgoing::webhooks(settings, self.clock.clone())?;
+        Ok(outgoing::courier(settings, webhooks, self.clock.clone())?)
+    }
+
     /// Runs jobs until SIGINT or SIGTERM: the first lets running jobs end, a second does not wait.
     pub async fn serve(&self, settings: &Settings, options: RunOptions) -> Result<Summary, AppError> {
         let worker = worker_options(settings, &options.queues);
@@ -271,8 +278,13 @@ impl App {
             true => Triggers::default(),
             false => Triggers::new(&settings.triggers, &self.around())?,
         };
-        let prune = settings.retention.prune_rules();
-        let upkeep = Upkeep { prune, prune_every: settings.retention.every, triggers };
+        let courier = self.courier(settings)?;
+        let upkeep = Upkeep {
+            prune: settings.retention.prune_rules(),
+            prune_every: settings.retention.every,
+            alerting: outgoing::alerting(settings, courier),
+            triggers,
+        };
         let until = Until { stop: options.stop, hard: CancellationToken::new(), idle: options.until_idle };
         let (stop, hard) = (until.stop.clone(), until.hard.clone());
         let signals = Service::start("signal handler", &self.alarm, |ended| async move {

@@ -4,7 +4,9 @@
 //! `ARCHITECTURE.md` is the map.
 
 pub mod adapters;
+pub mod alerts;
 pub mod app;
+pub mod callback;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::{
-    ArgsError, Clock, IdGenerator, JobId, NewJob, OnConflict, OnParentFailure, Period, Policy, Registry,
-    Unique, When,
+    ArgsError, Callback, Clock, IdGenerator, JobId, NewJob, OnConflict, OnParentFailure, Period, Policy,
+    Registry, Unique, When,
 };
 use sha2::{Digest, Sha256};
 
+use crate::callback;
 use crate::seal::{Keyring, Part, SealError};
 use crate::store::triggers::Intake;
 use crate::store::{
@@ -96,8 +97,8 @@ impl Queue {
         self.wake.wake(queue);
     }
 
-    /// Checks jobs at the door and decides everything but the time. Behind each job stand those that it brings for
-    /// its success and its failure.
+    /// Checks jobs at the door and decides everything but the time. Behind each job stand those that come with it:
+    /// for its success, for its failure, and the one that calls back.
     pub fn rows(&self, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
         let mut rows = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -116,9 +117,12 @@ impl Queue {
     fn rows_of(&self, mut job: NewJob, rows: &mut Vec<NewRow>) -> Result<(), QueueError> {
         let on_success = std::mem::take(&mut job.on_success);
         let on_failure = std::mem::take(&mut job.on_failure);
+        let callback = job.callback.take();
         let parent = self.row(job)?;
         let (id, tenant) = (parent.id, parent.tenant.clone());
+        let callback = callback.map(|callback| self.callback(&parent, &callback)).transpose()?;
         rows.push(parent);
+        rows.extend(callback);
         for (field, followers, rule) in [
             ("on_success", on_success, OnParentFailure::Cancel),
             ("on_failure", on_failure, OnParentFailure::Only),
@@ -136,6 +140,19 @@ impl Queue {
             }
         }
         Ok(())
+    }
+
+    fn callback(&self, of: &NewRow, callback: &Callback) -> Result<NewRow, QueueError> {
+        let encrypted = self.registry.get(&of.kind).is_some_and(|kind| kind.policy.encrypted);
+        let call = callback::job(of.id, &of.kind, callback, encrypted);
+        let mut call = call.or_else(|problem| invalid("callback", problem.to_string()))?;
+        call.tenant.clone_from(&of.tenant);
+        match self.row(call) {
+            Ok(row) => Ok(NewRow { comes_with: Some(of.id), ..row }),
+            // The caller asked for a callback, and knows nothing of the job that it is.
+            Err(QueueError::Args(ArgsError::Invalid { problem, .. })) => invalid("callback", problem),
+            Err(other) => Err(other),
+        }
     }
 
     fn row(&self, job: NewJob) -> Result<NewRow, QueueError> {

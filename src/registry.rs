@@ -1,17 +1,24 @@
 //! The list of job families: a new family is one line here.
 
+use std::sync::Arc;
+
 use jobkit::Registry;
 
+use crate::webhooks::Webhooks;
+
 /// What the families need to know of the configuration.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Families {
     pub journal: journal::Config,
     pub system: crate::system::Config,
+    /// For callbacks; without them none is taken.
+    pub webhooks: Option<Arc<Webhooks>>,
 }
 
 pub fn registry(families: Families) -> Registry {
     let mut registry = Registry::default();
     crate::system::register(&mut registry, families.system);
+    crate::callback::register(&mut registry, families.webhooks);
     journal::register(&mut registry, families.journal);
     registry
 }

@@ -35,6 +35,18 @@ impl Service {
         Self { stop, handle }
     }
 
+    /// Something that goes on by itself and may be left at any moment: the store does each of its calls whole or
+    /// not at all.
+    pub fn passing(
+        name: &'static str,
+        alarm: &Alarm,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self::start(name, alarm, |stop| async move {
+            stop.run_until_cancelled(work).await.unwrap_or_default();
+        })
+    }
+
     pub async fn stop(mut self) {
         self.stop.cancel();
         // A panic has raised the alarm, and nobody else ends a service that is waited for.

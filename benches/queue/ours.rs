@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use compline::adapters::artifacts::DirArtifacts;
+use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
 use compline::store::postgres::{PgOptions, PostgresStore};
 use compline::store::sqlite::SqliteStore;
@@ -220,6 +221,7 @@ async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, unti
         prune: compline::store::PruneRules::default(),
         prune_every: Duration::from_secs(60),
         triggers: compline::triggers::Triggers::default(),
+        alerting: Alerting::default(),
     };
     let work = app.run(options(tuned), upkeep, end);
     let watch = async {

@@ -1,10 +1,15 @@
 //! `config`: is it right, and what holds.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
+use jobkit::Clock;
 use serde_json::json;
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, print};
+use crate::adapters::clock::SystemClock;
+use crate::app::outgoing;
 use crate::cli::print::row;
 use crate::config::{self, Explained};
 use crate::seal::Keyring;
@@ -30,6 +35,9 @@ pub fn run(call: &Call, command: &Config) -> Result {
                 Hook::load(name, hook).map_err(CliError::from_chain)?;
             }
             Keyring::load(&loaded.settings.encryption).map_err(CliError::from_chain)?;
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+            let webhooks = outgoing::webhooks(&loaded.settings, clock.clone())?;
+            outgoing::courier(&loaded.settings, webhooks, clock)?;
             let file = loaded.file.as_ref().map(|file| file.display().to_string());
             let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
             call.print.answer(&json!({ "ok": true, "file": file, "warnings": warnings }), || {

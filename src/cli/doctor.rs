@@ -1,6 +1,8 @@
 //! `doctor`: looks at each thing Compline needs, and says what is amiss and what to do about it. It
 //! changes nothing in the store.
 
+mod outgoing;
+
 use std::time::Duration;
 
 use jobkit::Clock;
@@ -72,6 +74,7 @@ pub async fn run(call: &Call) -> Result {
             checks.push(artifacts(&loaded.settings));
             checks.push(ledgers(&loaded.settings));
             checks.push(encryption(&loaded.settings));
+            checks.extend(outgoing::outgoing(&loaded.settings).await);
         }
     }
     call.print.answer(&checks, || report(call, &checks))?;

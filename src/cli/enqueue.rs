@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use jobkit::{JobId, NewJob, OnConflict, Unique, When};
+use jobkit::{Callback, CallbackEvent, JobId, NewJob, OnConflict, Unique, When};
 use serde_json::Value;
 
 use super::exit::{CliError, Exit, Result};
@@ -56,9 +56,32 @@ pub struct EnqueueArgs {
     /// As --on-success, to run when this one was discarded or cancelled.
     #[arg(long, value_name = "KIND:JSON|@FILE")]
     on_failure: Vec<String>,
+    /// Post the end of the job to this address, one that webhooks.allow covers, as a signed webhook.
+    #[arg(long, value_name = "URL")]
+    callback: Option<String>,
+    /// Only when it ends so; may be given several times.
+    #[arg(long = "callback-event", value_name = "EVENT", requires = "callback")]
+    callback_events: Vec<Event>,
     /// How often it is tried before a person must decide.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_attempts: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Event {
+    Completed,
+    Cancelled,
+    Discarded,
+}
+
+impl From<Event> for CallbackEvent {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::Completed => CallbackEvent::Completed,
+            Event::Cancelled => CallbackEvent::Cancelled,
+            Event::Discarded => CallbackEvent::Discarded,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -125,6 +148,8 @@ fn new_job(args: EnqueueArgs) -> Result<NewJob> {
     job.max_attempts = args.max_attempts;
     job.on_success = followers("--on-success", &args.on_success)?;
     job.on_failure = followers("--on-failure", &args.on_failure)?;
+    let events = args.callback_events.into_iter().map(Into::into).collect();
+    job.callback = args.callback.map(|url| Callback { url, events });
     Ok(job)
 }
 

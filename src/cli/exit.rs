@@ -8,6 +8,7 @@ use jobkit::ArgsError;
 use serde_json::json;
 
 use crate::app::AppError;
+use crate::app::outgoing::OutgoingError;
 use crate::config::ConfigError;
 use crate::demo::DemoError;
 use crate::queue::QueueError;
@@ -186,6 +187,7 @@ impl From<AppError> for CliError {
                 Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy("correct redis.url")
             }
             AppError::Trigger(_) => Self { exit: Exit::Usage, ..Self::from_chain(error) },
+            AppError::Outgoing(error) => error.into(),
             AppError::Kind(error) => {
                 let remedy = "a section [kinds.\"…\"] of the configuration names it; correct or remove that";
                 Self::from_chain(error).remedy(remedy)
@@ -195,6 +197,14 @@ impl From<AppError> for CliError {
             }
             AppError::Setting { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
         }
+    }
+}
+
+impl From<OutgoingError> for CliError {
+    fn from(error: OutgoingError) -> Self {
+        let remedy =
+            "correct the configuration; `compline config check` tells whether every secret can be had";
+        Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy(remedy)
     }
 }
 

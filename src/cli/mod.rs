@@ -1,6 +1,7 @@
 //! The command line: what people and scripts type. It parses, calls a use case, prints, and ends with a
 //! documented exit code; it decides nothing else. One file per group of commands.
 
+mod alerts;
 mod configuration;
 mod demo;
 mod doctor;
@@ -68,6 +69,9 @@ enum Command {
     /// Look at what brings work from outside, and at what was set aside.
     #[command(subcommand)]
     Triggers(triggers::Triggers),
+    /// Look at alerts, acknowledge them, and try a route.
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
     /// Check the configuration, or show what holds and where it came from.
     #[command(subcommand)]
     Config(configuration::Config),
@@ -113,6 +117,7 @@ fn run(cli: Cli) -> Result {
         Command::Jobs(command) => on_runtime(jobs::run(&call, *command)),
         Command::Queues(command) => on_runtime(queues::run(&call, command)),
         Command::Triggers(command) => on_runtime(triggers::run(&call, command)),
+        Command::Alerts(command) => on_runtime(alerts::run(&call, command)),
         Command::Workers(command) => on_runtime(workers::run(&call, &command)),
     }
 }

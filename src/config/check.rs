@@ -1,6 +1,8 @@
 //! What types cannot say about settings: ranges, and keys that must agree with each other. Pure; nothing
 //! is opened or resolved here.
 
+mod outgoing;
+
 use std::time::Duration;
 
 use super::keys::{dotted, nearest_name};
@@ -32,6 +34,7 @@ pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
     for (path, text) in settings.triggers.problems(!settings.redis.url.is_empty(), kinds) {
         found.add(dotted(&path), text);
     }
+    outgoing::outgoing(settings, kinds, &mut found);
     if settings.retention.every.is_zero() {
         found.add("retention.every", "must be longer than nothing; the default is \"1m\"");
     }

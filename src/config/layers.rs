@@ -140,10 +140,14 @@ fn fits(path: &[String], value: &Value) -> Result<(), String> {
     let mut table = Table::new();
     put(&mut table, path, value.clone());
     Settings::deserialize(table.into_deserializer()).map(drop).map_err(|error| {
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let path: Vec<_> = path.iter().map(String::as_str).collect();
         match path.as_slice() {
-            // serde repeats the value it could not take; here that may be a secret.
-            ["encryption", _, _] | ["triggers", "webhooks", _, "secrets"] => {
+            // serde repeats the value it could not take; here that may be a secret, or personal data.
+            ["alerts", "routes", _, "mail"] => "write a list of mail addresses, [\"ops@example.org\"]".into(),
+            ["encryption", _, _]
+            | ["mail", "password"]
+            | ["webhooks", "secrets"]
+            | ["triggers", "webhooks", _, "secrets"] => {
                 format!(
                     "a secret is never written into the configuration; write {}",
                     super::reference::EXPECTED

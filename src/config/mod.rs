@@ -7,6 +7,7 @@
 pub mod check;
 pub mod keys;
 mod layers;
+pub mod outgoing;
 pub mod reference;
 pub mod settings;
 pub mod triggers;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jobkit::Policy;
 use serde::{Deserialize, Serialize};
 
+use super::outgoing::{Alerts, Mail, Route, Webhooks};
 use super::reference::{SecretRef, UrlRef};
 use super::triggers::Triggers;
 use super::units::{Keep, duration, optional_duration};
@@ -27,6 +28,9 @@ pub struct Settings {
     pub artifacts: Artifacts,
     pub log: Log,
     pub triggers: Triggers,
+    pub mail: Mail,
+    pub webhooks: Webhooks,
+    pub alerts: Alerts,
     /// Each family has its section, and what is in it is the family's own affair.
     pub journal: journal::Config,
     pub system: crate::system::Config,
@@ -250,6 +254,11 @@ impl Settings {
                 ..Encryption::default()
             },
             triggers: Triggers::with_every_key(),
+            mail: Mail { password: Some(SecretRef::Env("KEY".into())), ..Mail::default() },
+            alerts: Alerts {
+                routes: [(any(), Route { webhook: Some(any().as_str().into()), ..Route::default() })].into(),
+                ..Alerts::default()
+            },
             ..Self::default()
         }
     }

@@ -118,14 +118,11 @@ impl StreamTrigger {
         let mut waiting = vec![batch];
         while let Some(mut batch) = waiting.pop() {
             let intakes: Vec<Intake> = batch.iter().map(|(_, intake, _)| intake.clone()).collect();
-            let problem = match self.queue.take(&source, &intakes, &by).await {
-                Ok(_) => {
-                    patience.succeeded();
-                    let ids: Vec<&str> = batch.iter().map(|(id, ..)| id.as_str()).collect();
-                    self.group.acknowledge(&ids).await?;
-                    continue;
-                }
-                Err(problem) => problem,
+            let Err(problem) = self.queue.take(&source, &intakes, &by).await else {
+                patience.succeeded();
+                let ids: Vec<&str> = batch.iter().map(|(id, ..)| id.as_str()).collect();
+                self.group.acknowledge(&ids).await?;
+                continue;
             };
             let (lasting, locked) = match &problem {
                 QueueError::Store(problem) => {

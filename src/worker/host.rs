@@ -77,8 +77,13 @@ impl Host for AttemptHost {
                 child.tenant = child.tenant.or_else(|| ctx.job().tenant.clone());
                 child
             });
+            let children: Vec<NewJob> = children.collect();
+            if children.iter().any(|child| child.callback.is_some()) {
+                let why = "callback: the child of a running job has none; the job waits for it instead";
+                return Err(HostError::Refused(why.into()));
+            }
             let queue = &self.engine.queue;
-            let rows = queue.rows(children.collect()).map_err(|error| HostError::Refused(chain(&error)))?;
+            let rows = queue.rows(children).map_err(|error| HostError::Refused(chain(&error)))?;
             let record = StepRecord {
                 name: step.into(),
                 key: ctx.step_key(step),
@@ -102,7 +107,7 @@ impl Host for AttemptHost {
             let child = |id: &JobId| {
                 let Some(job) = found.iter().find(|job| job.id == *id) else {
                     let state = "unknown".to_owned();
-                    return Ok(ChildResult { id: *id, state, result: None, error: None });
+                    return Ok(ChildResult { id: *id, state, result: None, error: None, attempts: 0 });
                 };
                 let reveal = |part, text: &Option<String>| {
                     let text = text.clone().map(|text| self.engine.keyring.reveal(job.id, part, text));
@@ -114,6 +119,7 @@ impl Host for AttemptHost {
                     state: job.state.name().into(),
                     result: result.and_then(|json| serde_json::from_str(&json).ok()),
                     error: reveal(Part::Error, &job.error)?,
+                    attempts: job.attempt,
                 })
             };
             ids.iter().map(child).collect()

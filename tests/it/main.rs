@@ -6,6 +6,7 @@ mod architecture;
 mod cli;
 mod engine;
 mod faults;
+mod outgoing;
 mod redaction;
 mod redis;
 mod store;

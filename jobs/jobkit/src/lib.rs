@@ -24,7 +24,7 @@ pub use clock::Clock;
 pub use ctx::{Ctx, JobInfo, LogLevel, LogLine, Progress};
 pub use id::{IdGenerator, JobId};
 pub use job::Job;
-pub use new_job::{NewJob, OnParentFailure, When};
+pub use new_job::{Callback, CallbackEvent, NewJob, OnParentFailure, When};
 pub use outcome::{Failure, FailureExt, Outcome};
 pub use policy::{Backoff, OnConflict, Period, Policy, Unique};
 pub use ports::{

@@ -44,6 +44,27 @@ pub struct NewJob {
     /// Jobs that wait for this one and run when it was discarded or cancelled; they are cancelled when it completes.
     #[serde(default)]
     pub on_failure: Vec<NewJob>,
+    /// Whom to tell when it has ended.
+    #[serde(default)]
+    pub callback: Option<Callback>,
+}
+
+/// A program that hears of the job's end by a signed webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Callback {
+    pub url: String,
+    /// Of which endings; empty means all.
+    #[serde(default)]
+    pub events: Vec<CallbackEvent>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallbackEvent {
+    Completed,
+    Cancelled,
+    Discarded,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -91,7 +112,14 @@ impl NewJob {
             on_parent_failure: OnParentFailure::Cancel,
             on_success: Vec::new(),
             on_failure: Vec::new(),
+            callback: None,
         }
+    }
+
+    /// Tells this address, however the job ends.
+    pub fn callback(mut self, url: impl Into<String>) -> Self {
+        self.callback = Some(Callback { url: url.into(), events: Vec::new() });
+        self
     }
 
     pub fn after(mut self, parents: impl IntoIterator<Item = JobId>) -> Self {

@@ -46,6 +46,9 @@ pub struct ChildResult {
     pub state: String,
     pub result: Option<Value>,
     pub error: Option<String>,
+    /// How often it was tried.
+    #[serde(default)]
+    pub attempts: u16,
 }
 
 /// The engine, as one attempt sees it. Every write is refused once the attempt has lost its lease, save that

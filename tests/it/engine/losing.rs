@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compline::adapters::artifacts::DirArtifacts;
+use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
 use compline::state::JobState;
 use compline::store::{Change, PruneRules};
@@ -175,7 +176,12 @@ async fn a_claim_that_arrives_after_it_was_given_up_is_given_back(t: TestStore) 
 /// It was noticed when the process ended, and until then nobody pruned, rescued or beat.
 async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
     let folder = tempfile::tempdir().unwrap();
-    let upkeep = Upkeep { prune: PruneRules::default(), prune_every: TRAP, triggers: Triggers::default() };
+    let upkeep = Upkeep {
+        prune: PruneRules::default(),
+        prune_every: TRAP,
+        alerting: Alerting::default(),
+        triggers: Triggers::default(),
+    };
     let app = App::new(Parts {
         store: t.store.clone(),
         clock: Arc::new(TrappedClock(t.clock.clone())),

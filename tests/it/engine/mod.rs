@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use compline::adapters::artifacts::DirArtifacts;
 use compline::adapters::redis::Redis;
+use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
 use compline::seal::Keyring;
 use compline::state::JobState;
@@ -112,6 +113,7 @@ impl Engine {
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
             triggers: Triggers::default(),
+            alerting: Alerting::default(),
         };
         tokio::spawn(
             async move { app.run(options, upkeep, Until { stop, hard, idle: false }).await.unwrap() },

@@ -3,5 +3,8 @@
 pub mod binary;
 pub mod postgres;
 pub mod proxy;
+pub mod python;
+pub mod receiver;
 pub mod redis;
+pub mod smtp;
 pub mod store;

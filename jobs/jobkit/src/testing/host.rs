@@ -155,7 +155,8 @@ impl Host for FakeHost {
 
     fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>> {
         let state = self.lock();
-        let running = |id| ChildResult { id, state: "running".into(), result: None, error: None };
+        let running =
+            |id| ChildResult { id, state: "running".into(), result: None, error: None, attempts: 1 };
         let found =
             ids.iter().map(|id| state.ended.get(id).cloned().unwrap_or_else(|| running(*id))).collect();
         async move { Ok(found) }.boxed()

@@ -1,0 +1,105 @@
+//! What people are told: news becomes an alert, an alert is told by the routes that it concerns, and each
+//! message is sent at least once.
+//!
+//! Any part of the engine raises news, in the transaction of what it tells of where there is one: [`News`] with a
+//! rule of [`RULES`], through `Store::raise`. The [`keeper`] folds it and decides what is told, the [`sender`] sends
+//! it; both run in every process, without a leader. A storm is one alert that counts.
+
+pub mod courier;
+pub mod desk;
+pub mod keeper;
+pub mod message;
+pub mod sender;
+pub mod services;
+pub mod telling;
+pub mod watcher;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobkit::Personal;
+
+use self::courier::Courier;
+use crate::store::{AlertRow, Severity};
+use crate::webhooks::target::Target;
+
+pub use crate::store::News;
+
+/// A job will not be tried again, and a person must decide.
+pub const JOB_DISCARDED: &str = "job.discarded";
+/// Jobs are due and nobody takes them.
+pub const QUEUE_STUCK: &str = "queue.stuck";
+/// A fire time went by without a job.
+pub const SCHEDULE_MISSED: &str = "schedule.missed";
+/// What the schedule asks for cannot be enqueued.
+pub const SCHEDULE_BROKEN: &str = "schedule.broken";
+
+/// Every rule there is; a route that names another would wait for ever. A family adds its own here.
+pub const RULES: &[&str] = &[JOB_DISCARDED, QUEUE_STUCK, SCHEDULE_MISSED, SCHEDULE_BROKEN];
+
+/// How alerts are kept and told.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// What follows an event within this time is told together.
+    pub window: Duration,
+    /// A condition that lasts, and that nobody has acknowledged, is told again this often.
+    pub repeat: Duration,
+    /// A queue is stuck when its first job waits this long and nothing was claimed meanwhile.
+    pub stuck_after: Duration,
+    /// How often a message is tried.
+    pub attempts: u32,
+    /// How long closed alerts are kept; none means for ever.
+    pub keep: Option<Duration>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(10 * 60),
+            repeat: Duration::from_secs(4 * 3_600),
+            stuck_after: Duration::from_secs(15 * 60),
+            attempts: 12,
+            keep: Some(Duration::from_secs(90 * 86_400)),
+        }
+    }
+}
+
+/// What a process needs to tell people anything. Without a courier it leaves telling to others.
+#[derive(Clone, Default)]
+pub struct Alerting {
+    pub pace: Pace,
+    pub courier: Option<Arc<Courier>>,
+}
+
+pub type Routes = BTreeMap<String, Route>;
+
+/// Whom to tell, and of what.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub to: To,
+    /// And what is worse.
+    pub severity: Severity,
+    /// Empty means all, here and below.
+    pub rules: Vec<String>,
+    pub kinds: Vec<String>,
+    pub queues: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub enum To {
+    Mail(Vec<Personal<String>>),
+    Webhook(Target),
+}
+
+impl Route {
+    pub fn concerns(&self, alert: &AlertRow) -> bool {
+        let among = |wanted: &[String], value: Option<&String>| {
+            wanted.is_empty() || value.is_some_and(|value| wanted.contains(value))
+        };
+        alert.severity >= self.severity
+            && among(&self.rules, Some(&alert.rule))
+            && among(&self.kinds, alert.kind.as_ref())
+            && among(&self.queues, alert.queue.as_ref())
+    }
+}

@@ -1,0 +1,36 @@
+//! The use cases around alerts: what the CLI, and later HTTP, may do with them.
+
+use std::sync::Arc;
+
+use jobkit::{Clock, IdGenerator};
+
+use super::courier::{CarryError, Courier};
+use super::message::sample;
+use crate::store::{Actor, AlertDetail, AlertFilter, AlertId, AlertRow, Result, Store};
+
+pub struct Desk {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Desk {
+    pub async fn list(&self, filter: &AlertFilter) -> Result<Vec<AlertRow>> {
+        self.store.alerts(filter).await
+    }
+
+    pub async fn show(&self, id: AlertId) -> Result<Option<AlertDetail>> {
+        self.store.alert(id).await
+    }
+
+    /// False when it is closed or acknowledged already, or there is none.
+    pub async fn ack(&self, id: AlertId, by: &Actor) -> Result<bool> {
+        self.store.ack(id, by).await
+    }
+
+    /// Sends a sample by a route, now and once. Returns the key that the receiver sees.
+    pub async fn test(&self, courier: &Courier, route: &str) -> Result<String, CarryError> {
+        let key = format!("alert_test_{}_{route}", IdGenerator::new(self.clock.clone()).next().0.simple());
+        courier.carry(route, &key, &sample(route, self.clock.now())).await?;
+        Ok(key)
+    }
+}

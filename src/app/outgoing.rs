@@ -1,0 +1,123 @@
+//! From the settings to what leaves the house: webhooks, mail, and the courier of alerts.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jobkit::redact::ExposeSecret;
+use jobkit::{Clock, Mailer};
+
+use crate::adapters::http_client::{HttpError, WebClient};
+use crate::adapters::mailer::{Encryption, MailerError, Server, SmtpMailer};
+use crate::alerts::courier::Courier;
+use crate::alerts::{Alerting, Pace, Route, Routes, To};
+use crate::config::ReferenceError;
+use crate::config::outgoing::{self as written, MailTls};
+use crate::config::settings::Settings;
+use crate::webhooks::Webhooks;
+use crate::webhooks::signature::{Keys, NotASecret};
+use crate::webhooks::target::{Prefix, Target};
+
+#[derive(Debug, thiserror::Error)]
+pub enum OutgoingError {
+    #[error("what `{key}` refers to cannot be had")]
+    Unresolved {
+        key: String,
+        #[source]
+        cause: ReferenceError,
+    },
+    #[error("what `webhooks.secrets[{at}]` refers to {cause}")]
+    Secret { at: usize, cause: NotASecret },
+    #[error("`{key}` {problem}")]
+    Address { key: String, problem: String },
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    Mail(#[from] MailerError),
+}
+
+pub fn webhooks(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<Webhooks>, OutgoingError> {
+    let written::Webhooks { allow, secrets, timeout, ca_file } = &settings.webhooks;
+    let mut keys = Keys::default();
+    for (at, secret) in secrets.iter().enumerate() {
+        let unresolved = |cause| OutgoingError::Unresolved { key: format!("webhooks.secrets[{at}]"), cause };
+        let secret = secret.resolve().map_err(unresolved)?;
+        keys.add(secret.expose_secret()).map_err(|cause| OutgoingError::Secret { at, cause })?;
+    }
+    let wrong = |problem| OutgoingError::Address { key: "webhooks.allow".into(), problem };
+    let allow = allow.iter().map(|text| Prefix::parse(text)).collect::<Result<_, _>>().map_err(wrong)?;
+    let client = Arc::new(WebClient::new(some(ca_file).as_deref())?);
+    Ok(Arc::new(Webhooks { client, keys, allow, timeout: *timeout, clock }))
+}
+
+/// None when no mail server is configured.
+pub fn mailer(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Option<SmtpMailer>, OutgoingError> {
+    let mail = &settings.mail;
+    if mail.host.is_empty() {
+        return Ok(None);
+    }
+    let password = mail.password.as_ref().map(|password| {
+        let unresolved = |cause| OutgoingError::Unresolved { key: "mail.password".into(), cause };
+        password.resolve().map_err(unresolved)
+    });
+    let server = Server {
+        host: mail.host.clone(),
+        port: mail.port,
+        encryption: match mail.tls {
+            MailTls::Required => Encryption::Tls,
+            MailTls::StartTls => Encryption::StartTls,
+            MailTls::None => Encryption::None,
+        },
+        credentials: password.transpose()?.map(|password| (mail.user.clone(), password)),
+        from: mail.from.personal(),
+        authority: some(&mail.ca_file),
+    };
+    Ok(Some(SmtpMailer::new(&server, clock)?))
+}
+
+fn some(path: &Path) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then(|| path.into())
+}
+
+/// None when nobody is to be told.
+pub fn courier(
+    settings: &Settings,
+    webhooks: Arc<Webhooks>,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Arc<Courier>>, OutgoingError> {
+    let routes = routes(settings)?;
+    if routes.is_empty() {
+        return Ok(None);
+    }
+    let mailer = mailer(settings, clock)?.map(|mailer| Arc::new(mailer) as Arc<dyn Mailer>);
+    Ok(Some(Arc::new(Courier { routes, mailer, webhooks })))
+}
+
+fn routes(settings: &Settings) -> Result<Routes, OutgoingError> {
+    let mut routes = Routes::new();
+    for (name, route) in &settings.alerts.routes {
+        let key = || format!("alerts.routes.{name}.webhook");
+        let to = match &route.webhook {
+            None => To::Mail(route.mail.iter().map(|address| address.personal()).collect()),
+            Some(url) => {
+                let url = url.resolve().map_err(|cause| OutgoingError::Unresolved { key: key(), cause })?;
+                let target = Target::parse(url.expose_secret());
+                To::Webhook(target.map_err(|problem| OutgoingError::Address { key: key(), problem })?)
+            }
+        };
+        let written::Route { severity, rules, kinds, queues, .. } = route.clone();
+        routes.insert(name.clone(), Route { to, severity, rules, kinds, queues });
+    }
+    Ok(routes)
+}
+
+pub fn alerting(settings: &Settings, courier: Option<Arc<Courier>>) -> Alerting {
+    let written::Alerts { window, repeat, stuck_after, attempts, keep, .. } = &settings.alerts;
+    let pace = Pace {
+        window: *window,
+        repeat: *repeat,
+        stuck_after: *stuck_after,
+        attempts: *attempts,
+        keep: keep.period(),
+    };
+    Alerting { pace, courier }
+}

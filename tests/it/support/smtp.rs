@@ -1,0 +1,100 @@
+//! A real mail server, and an authority that vouches for it. It ends with the test.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::python::script;
+
+pub const USER: &str = "compline";
+pub const PASSWORD: &str = "pw-smtp-83c1";
+
+/// Certificates in files, made for one test.
+pub struct Authority {
+    folder: TempDir,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let server = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
+        let it = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::write(it.file("ca.pem"), authority.pem()).unwrap();
+        std::fs::write(it.file("server.pem"), server.pem()).unwrap();
+        std::fs::write(it.file("key.pem"), key.serialize_pem()).unwrap();
+        it
+    }
+
+    pub fn certificate(&self) -> PathBuf {
+        self.file("ca.pem")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+pub struct Smtp {
+    pub port: u16,
+    mails: Arc<Mutex<Vec<Value>>>,
+    child: Child,
+}
+
+impl Smtp {
+    /// Without encryption and without signing in.
+    pub fn plain(port: u16) -> Self {
+        Self::start(script("smtp_server.py").args([&port.to_string(), "plain"]))
+    }
+
+    /// `starttls` or `tls`; whoever sends must sign in.
+    pub fn encrypted(mode: &str, authority: &Authority) -> Self {
+        let mut command = script("smtp_server.py");
+        command.args(["0", mode]).arg(authority.file("server.pem")).arg(authority.file("key.pem"));
+        Self::start(command.args([USER, PASSWORD]))
+    }
+
+    fn start(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let port = lines
+            .next()
+            .expect("tests/python/smtp_server.py starts; run it by hand to see why it does not")
+            .unwrap()
+            .parse()
+            .unwrap();
+        let mails = Arc::new(Mutex::new(Vec::new()));
+        let seen = mails.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                seen.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+            }
+        });
+        Self { port, mails, child }
+    }
+
+    pub fn mails(&self) -> Vec<Value> {
+        self.mails.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Smtp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on for now.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
