@@ -30,7 +30,7 @@ async fn reaches(engine: &Engine, id: JobId, state: JobState) -> bool {
 
 /// One process that works, and another that only enqueues.
 async fn two(t: TestStore, server: &RedisServer) -> (Engine, Engine) {
-    let here = TestStore { store: t.another().await, ..t.clone() };
+    let here = t.second().await;
     let there = t.another().await;
     let works = Engine::on_redis(t.clone(), t.store.clone(), server.redis());
     (works, Engine::on_redis(here, there, server.redis()))

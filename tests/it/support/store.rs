@@ -146,6 +146,11 @@ impl TestStore {
         self.door.open().await
     }
 
+    /// The same for a process of its own: with another way to the same jobs.
+    pub async fn second(&self) -> Self {
+        Self { store: self.another().await, ..self.clone() }
+    }
+
     /// Of the database; the PostgreSQL store alone has one.
     pub fn url(&self) -> &str {
         match &self.door.place {
@@ -262,6 +267,11 @@ impl TestStore {
 
     /// What stands in the audit log, without the entries of `job.enqueue`.
     pub async fn audit(&self) -> Vec<AuditEntry> {
+        let entries = self.everything_audited().await;
+        entries.into_iter().filter(|entry| entry.action != "job.enqueue").collect()
+    }
+
+    pub async fn everything_audited(&self) -> Vec<AuditEntry> {
         let written = self.connection().await.count("audit_entry").await;
         // Those of transactions that an engine at work has begun meanwhile are held back until they have ended.
         let entries = loop {
@@ -271,7 +281,7 @@ impl TestStore {
             }
             tokio::task::yield_now().await;
         };
-        entries.into_iter().map(|(_, entry)| entry).filter(|entry| entry.action != "job.enqueue").collect()
+        entries.into_iter().map(|(_, entry)| entry).collect()
     }
 }
 

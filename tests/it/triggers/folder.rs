@@ -94,7 +94,7 @@ async fn two_processes_that_watch_one_folder_take_each_file_once(t: TestStore) {
         std::fs::write(folder.path().join(name), name).unwrap();
     }
     let door = Door::new(&t, None);
-    let another = TestStore { store: t.another().await, ..t.clone() };
+    let another = t.second().await;
     let other = Door::new(&another, None);
 
     let services = [door.start(&settings(folder.path())), other.start(&settings(folder.path()))];

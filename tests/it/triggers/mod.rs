@@ -5,7 +5,6 @@ mod folder;
 mod stream;
 mod webhook;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,13 +85,4 @@ async fn stop(services: Vec<Service>) {
     for service in services {
         service.stop().await;
     }
-}
-
-/// How often each tag stands on a job.
-fn tags(jobs: &[JobRow]) -> BTreeMap<String, usize> {
-    let mut count = BTreeMap::new();
-    for tag in jobs.iter().flat_map(|job| &job.tags) {
-        *count.entry(tag.clone()).or_default() += 1;
-    }
-    count
 }
