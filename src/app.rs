@@ -260,7 +260,9 @@ impl App {
             store: self.store.clone(),
             queue: self.queue.clone(),
             clock: self.clock.clone(),
+            registry: self.registry.clone(),
             redis: self.redis.clone(),
+            hints: self.hints(),
         }
     }
 

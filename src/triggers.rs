@@ -1,6 +1,7 @@
-//! How work comes in from outside, one file each: a Redis stream, deliveries of webhooks, files in a folder. Each is
-//! switched on by the configuration and makes each thing's jobs once, however often the thing is brought.
+//! How work comes in by itself, one file each: a Redis stream, deliveries of webhooks, files in a folder, the end of other
+//! jobs. Each is switched on by the configuration and makes each thing's jobs once, however often the thing is brought.
 
+pub mod chain;
 pub mod folder;
 pub mod stream;
 pub mod template;
@@ -9,8 +10,10 @@ pub mod webhook;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jobkit::{Clock, IdGenerator};
+use jobkit::{Clock, IdGenerator, Registry};
+use tokio::sync::watch;
 
+use self::chain::Chain;
 use self::folder::FolderTrigger;
 use self::stream::StreamTrigger;
 use self::stream::group::Group;
@@ -28,15 +31,19 @@ pub struct Around {
     pub store: Arc<dyn Store>,
     pub queue: Arc<Queue>,
     pub clock: Arc<dyn Clock>,
+    pub registry: Arc<Registry>,
     pub redis: Option<Arc<Redis>>,
+    /// Changes when something may stand in the audit log that did not before.
+    pub hints: watch::Receiver<()>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum TriggerError {
     #[error(transparent)]
     Hook(#[from] HookError),
-    #[error("triggers.folders.{name}: args")]
-    Folder {
+    #[error("triggers.{what}.{name}: args")]
+    Template {
+        what: &'static str,
         name: String,
         #[source]
         cause: TemplateError,
@@ -48,11 +55,12 @@ pub enum TriggerError {
 pub struct Triggers {
     stream: Option<StreamTrigger>,
     folders: Vec<FolderTrigger>,
+    chains: Vec<Chain>,
 }
 
 impl Triggers {
     pub fn new(settings: &Settings, around: &Around) -> Result<Self, TriggerError> {
-        let Around { store, queue, clock, redis } = around;
+        let Around { store, queue, clock, redis, .. } = around;
         let stream = redis.clone().filter(|_| settings.stream.enabled).map(|redis| StreamTrigger {
             group: Group::new(redis, consumer(clock), stream::WAIT),
             queue: queue.clone(),
@@ -62,10 +70,15 @@ impl Triggers {
         });
         let folder = |(name, folder): (&String, _)| {
             let made = FolderTrigger::new(name, folder, queue.clone(), store.clone(), clock.clone());
-            made.map_err(|cause| TriggerError::Folder { name: name.clone(), cause })
+            made.map_err(|cause| TriggerError::Template { what: "folders", name: name.clone(), cause })
         };
         let folders = settings.folders.iter().map(folder).collect::<Result<_, _>>()?;
-        Ok(Self { stream, folders })
+        let chain = |(name, chain): (&String, _)| {
+            let made = Chain::new(name, chain, around);
+            made.map_err(|cause| TriggerError::Template { what: "chains", name: name.clone(), cause })
+        };
+        let chains = settings.chains.iter().map(chain).collect::<Result<_, _>>()?;
+        Ok(Self { stream, folders, chains })
     }
 
     pub fn start(self, alarm: &Alarm) -> Vec<Service> {
@@ -73,7 +86,9 @@ impl Triggers {
             self.stream.map(|stream| Service::start("stream trigger", alarm, |stop| stream.run(stop)));
         let folders = self.folders.into_iter();
         let folders = folders.map(|folder| Service::start("folder trigger", alarm, |stop| folder.run(stop)));
-        stream.into_iter().chain(folders).collect()
+        let chains = self.chains.into_iter();
+        let chains = chains.map(|chain| Service::start("chain trigger", alarm, |stop| chain.run(stop)));
+        stream.into_iter().chain(folders).chain(chains).collect()
     }
 }
 

@@ -93,6 +93,10 @@ async fn list(call: &Call, settings: &Settings, app: &App) -> Result {
         let note = std::fs::read_dir(&folder.path).err().map(|problem| problem.to_string());
         listed.push(Listed { name, what, kind: Some(folder.kind.clone()), taken: None, note });
     }
+    for (name, chain) in &triggers.chains {
+        let (name, what) = (format!("chain:{name}"), format!("the end of {}", chain.after));
+        listed.push(Listed { name, what, kind: Some(chain.kind.clone()), taken: None, note: None });
+    }
     for source in app.store.mark_sources().await? {
         if let Some(trigger) = listed.iter_mut().find(|trigger| trigger.name == source.source) {
             trigger.taken = Some(source);

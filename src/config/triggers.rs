@@ -1,6 +1,6 @@
 //! What brings jobs from outside: settings of the triggers, and what is right about them. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ pub struct Triggers {
     pub stream: Stream,
     pub webhooks: BTreeMap<String, Webhook>,
     pub folders: BTreeMap<String, Folder>,
+    pub chains: BTreeMap<String, Chain>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,6 +128,39 @@ impl Default for Folder {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChainOn {
+    Success,
+    Failure,
+    End,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Chain {
+    pub after: String,
+    pub on: ChainOn,
+    pub kind: String,
+    pub args: String,
+    pub queue: String,
+    /// Empty means the tenant of the job that ended.
+    pub tenant: String,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self {
+            after: String::new(),
+            on: ChainOn::Success,
+            kind: String::new(),
+            args: "{}".into(),
+            queue: String::new(),
+            tenant: String::new(),
+        }
+    }
+}
+
 impl Triggers {
     /// For the list of known keys.
     pub(super) fn with_every_key() -> Self {
@@ -134,6 +168,7 @@ impl Triggers {
         Self {
             webhooks: [(any(), Webhook::default())].into(),
             folders: [(any(), Folder::default())].into(),
+            chains: [(any(), Chain::default())].into(),
             ..Self::default()
         }
     }
@@ -153,7 +188,30 @@ impl Triggers {
         for (name, folder) in &self.folders {
             found.folder(name, folder);
         }
+        for (name, chain) in &self.chains {
+            found.chain(name, chain);
+        }
+        for name in self.endless() {
+            found.add(&["chains", name, "kind"], "leads back to its own `after`, so it would never end");
+        }
         found.found
+    }
+
+    /// Chains whose jobs end in jobs of the kind that they begin with.
+    fn endless(&self) -> Vec<&str> {
+        let endless = |chain: &Chain| {
+            let mut reached = BTreeSet::from([chain.kind.as_str()]);
+            loop {
+                let before = reached.len();
+                let next = self.chains.values().filter(|next| reached.contains(next.after.as_str()));
+                reached.extend(next.map(|next| next.kind.as_str()).collect::<Vec<_>>());
+                if reached.contains(chain.after.as_str()) || reached.len() == before {
+                    return reached.contains(chain.after.as_str());
+                }
+            }
+        };
+        let chains = self.chains.iter().filter(|(_, chain)| !chain.kind.is_empty() && endless(chain));
+        chains.map(|(name, _)| name.as_str()).collect()
     }
 }
 
@@ -205,6 +263,23 @@ impl Problems<'_> {
         self.target(&["folders", name], &folder.kind, &folder.args, &folder.queue);
     }
 
+    fn chain(&mut self, name: &str, chain: &Chain) {
+        self.name(&["chains", name], name);
+        self.kind(&["chains", name, "after"], &chain.after);
+        self.target(&["chains", name], &chain.kind, &chain.args, &chain.queue);
+    }
+
+    fn kind(&mut self, path: &[&str], kind: &str) {
+        let known = format!("known kinds: {}", self.kinds.join(", "));
+        if kind.is_empty() {
+            self.add(path, format!("must name a kind; {known}"));
+        } else if !self.kinds.contains(&kind) {
+            let meant = super::keys::nearest_name(kind, self.kinds);
+            let remedy = meant.map_or(known, |meant| format!("did you mean `{meant}`?"));
+            self.add(path, format!("unknown kind `{kind}`; {remedy}"));
+        }
+    }
+
     /// It stands in a URL and in the audit log.
     fn name(&mut self, path: &[&str], name: &str) {
         if let Some(problem) = crate::queue::problem_of_name(name) {
@@ -214,18 +289,7 @@ impl Problems<'_> {
 
     fn target(&mut self, path: &[&str], kind: &str, args: &str, queue: &str) {
         let at = |key| [path, &[key]].concat();
-        if kind.is_empty() {
-            self.add(
-                &at("kind"),
-                format!("must name the kind of the job; known kinds: {}", self.kinds.join(", ")),
-            );
-        } else if !self.kinds.contains(&kind) {
-            let remedy = match super::keys::nearest_name(kind, self.kinds) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("known kinds: {}", self.kinds.join(", ")),
-            };
-            self.add(&at("kind"), format!("unknown kind `{kind}`; {remedy}"));
-        }
+        self.kind(&at("kind"), kind);
         if let Err(problem) = Template::parse(args) {
             self.add(&at("args"), problem.to_string());
         }

@@ -1,6 +1,7 @@
 //! Work that comes in from outside, over a real store, a real Redis and real files.
 
 mod binary;
+mod chain;
 mod folder;
 mod stream;
 mod webhook;
