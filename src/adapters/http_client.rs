@@ -17,6 +17,9 @@ use crate::webhooks::{Answer, HttpClient, Post};
 
 const CONNECTING: Duration = Duration::from_secs(5);
 
+/// A receiver that asks for more is asked again all the same.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
 pub struct WebClient(Client);
 
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +60,9 @@ impl HttpClient for WebClient {
             let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             Ok(Answer {
                 status: answer.status().as_u16(),
-                retry_after: retry_after.and_then(|text| text.parse().ok()).map(Duration::from_secs),
+                retry_after: retry_after
+                    .and_then(|text| text.parse().ok())
+                    .map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT)),
             })
         })
     }
