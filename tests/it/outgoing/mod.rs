@@ -17,6 +17,7 @@ use compline::alerts::{Alerting, Pace, Route, To};
 use compline::app::{App, Parts, Upkeep};
 use compline::seal::Keyring;
 use compline::store::{AlertDetail, AlertFilter, PruneRules, Severity, Store};
+use compline::triggers::Triggers;
 use compline::webhooks::Webhooks;
 use compline::webhooks::signature::Keys;
 use compline::webhooks::target::{Prefix, Target};
@@ -109,7 +110,8 @@ impl House {
     /// Works the default queue and that of callbacks.
     pub fn start(mut self, alerting: Alerting) -> Self {
         let prune_every = Duration::from_secs(3_600);
-        let upkeep = Upkeep { prune: PruneRules::default(), prune_every, alerting };
+        let upkeep =
+            Upkeep { prune: PruneRules::default(), prune_every, alerting, triggers: Triggers::default() };
         let mut options = Engine::options();
         options.fetch.queues = ["default".to_owned(), "callbacks".to_owned()].into();
         let app = self.app.clone();
