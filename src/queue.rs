@@ -15,8 +15,8 @@ use crate::callback;
 use crate::seal::{Keyring, Part, SealError};
 use crate::store::triggers::Intake;
 use crate::store::{
-    Actor, Change, Changed, Inserted, JobDetail, JobFilter, JobRow, NewRow, QueueRow, Release, Store,
-    StoreError, Transaction, UniqueRow,
+    Actor, Change, Changed, Inserted, JobDetail, JobFilter, JobRow, NewRow, Once, QueueRow, Release, Request,
+    Store, StoreError, Transaction, UniqueRow,
 };
 use crate::wake::Wake;
 
@@ -59,10 +59,32 @@ impl Queue {
 
     /// All or nothing; the answers are in the order of the jobs.
     pub async fn enqueue(&self, jobs: Vec<NewJob>, by: &Actor) -> Result<Vec<Inserted>, QueueError> {
-        let rows = self.rows(jobs)?;
-        let inserted = self.store.insert(&rows, by).await?;
-        self.ring_for(&rows);
-        Ok(own(&rows, inserted))
+        self.insert(&self.rows(jobs)?, by).await
+    }
+
+    /// As `enqueue`, of rows that [`Queue::rows`] checked.
+    pub async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>, QueueError> {
+        let inserted = self.store.insert(rows, by).await?;
+        self.ring_for(rows);
+        Ok(own(rows, inserted))
+    }
+
+    /// As `insert`, once for each key that callers choose.
+    pub async fn insert_once(
+        &self,
+        request: &Request,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Once, QueueError> {
+        Ok(match self.store.insert_once(request, rows, by).await? {
+            Once::Done(inserted) => {
+                self.ring_for(rows);
+                Once::Done(own(rows, inserted))
+            }
+            // The same request asks for the same jobs, in the same order.
+            Once::Again(inserted) => Once::Again(own(rows, inserted)),
+            Once::Other => Once::Other,
+        })
     }
 
     /// As `enqueue`, in the caller's own transaction: the jobs exist if and when it commits. On SQLite call
@@ -314,6 +336,13 @@ fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
     }
     if job.tags.len() > 32 || job.tags.iter().any(|tag| tag.is_empty() || tag.len() > 64) {
         return invalid("tags", "at most 32 tags of 1 to 64 bytes");
+    }
+    // PostgreSQL keeps no text with NUL in it.
+    if job.tenant.as_ref().is_some_and(|tenant| tenant.contains('\0')) {
+        return invalid("tenant", "must not have NUL in it");
+    }
+    if job.tags.iter().any(|tag| tag.contains('\0')) {
+        return invalid("tags", "must not have NUL in them");
     }
     match &job.metadata {
         Some(metadata) if !metadata.is_object() => invalid("metadata", "must be a JSON object"),

@@ -15,6 +15,7 @@ pub mod alerts;
 pub mod audit_log;
 mod fault;
 pub mod postgres;
+pub mod requests;
 pub mod schedules;
 pub mod sqlite;
 pub mod transaction;
@@ -30,6 +31,7 @@ use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
 pub use alerts::*;
 pub use audit_log::{AuditLog, Position};
+pub use requests::{Once, Request, Requests};
 pub use schedules::Schedules;
 pub use transaction::Transaction;
 pub use triggers::Triggers;
@@ -38,7 +40,7 @@ pub use types::*;
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
-pub trait Store: Alerts + AuditLog + Schedules + Triggers {
+pub trait Store: Alerts + AuditLog + Requests + Schedules + Triggers {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
 

@@ -14,6 +14,9 @@ const BITE: usize = 2_000;
 /// Long enough to ask after an incident which machine a worker was.
 const KEEP_WORKERS: Duration = Duration::from_secs(7 * 86_400);
 
+/// A client that has had no answer for that long asks what became of its job before it sends it again.
+const KEEP_REQUESTS: Duration = Duration::from_secs(86_400);
+
 pub struct Pruner {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
@@ -49,6 +52,7 @@ impl Pruner {
         let bite = self.store.prune(&self.rules, BITE).await?;
         if bite < BITE as u64 {
             self.store.forget_workers(KEEP_WORKERS).await?;
+            while self.store.forget_requests(KEEP_REQUESTS, BITE).await? == BITE as u64 {}
         }
         Ok(bite)
     }

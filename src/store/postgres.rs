@@ -18,6 +18,7 @@ mod insert;
 mod lease;
 mod prune;
 mod read;
+mod requests;
 mod rows;
 mod schedules;
 mod sessions;
@@ -52,6 +53,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "insert", include_str!("../../migrations/postgres/0004_insert.sql")),
     (5, "positions", include_str!("../../migrations/postgres/0005_positions.sql")),
     (6, "schedules", include_str!("../../migrations/postgres/0006_schedules.sql")),
+    (8, "http", include_str!("../../migrations/postgres/0008_http.sql")),
     (9, "triggers", include_str!("../../migrations/postgres/0009_triggers.sql")),
     (10, "alerts", include_str!("../../migrations/postgres/0010_alerts.sql")),
 ];

@@ -15,6 +15,7 @@ mod insert;
 mod migrate;
 mod prune;
 mod read;
+mod requests;
 mod row;
 mod schedules;
 mod step;

@@ -140,7 +140,7 @@ pub enum Release {
     At(Timestamp),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inserted {
     pub id: JobId,
     /// A job with the same unique key was there; this is its id.

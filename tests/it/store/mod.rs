@@ -14,6 +14,7 @@ mod life;
 mod postgres;
 mod prune;
 mod reading;
+mod requests;
 mod schedules;
 mod staging;
 mod steps;

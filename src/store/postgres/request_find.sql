@@ -1,0 +1,2 @@
+-- What was asked under this key, and answered; by primary key.
+SELECT fingerprint, answer FROM compline.request WHERE key = $1

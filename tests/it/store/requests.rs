@@ -1,0 +1,97 @@
+//! Requests that are carried out once.
+
+use std::time::Duration;
+
+use compline::store::{Once, Release, Request, StoreError};
+use jobkit::{JobId, OnConflict};
+
+use crate::support::store::{TestStore, ada, promises, seconds, unique};
+
+promises![
+    a_request_is_carried_out_once_through_all_doors,
+    what_was_answered_is_answered_again_whatever_became_of_the_jobs,
+    a_key_with_another_request_writes_nothing,
+    a_request_that_fails_leaves_nothing,
+    old_requests_are_forgotten_the_oldest_first,
+];
+
+fn request(key: u8, asked: u8) -> Request {
+    Request { key: [key; 32], fingerprint: [asked; 32] }
+}
+
+async fn a_request_is_carried_out_once_through_all_doors(t: TestStore) {
+    let doors = [t.store.clone(), t.another().await];
+    let callers: Vec<_> = (0..20)
+        .map(|n| {
+            let (store, row) = (doors[n % 2].clone(), t.row());
+            tokio::spawn(async move { store.insert_once(&request(1, 1), &[row], &ada()).await.unwrap() })
+        })
+        .collect();
+
+    let (mut done, mut again) = (Vec::new(), Vec::new());
+    for caller in callers {
+        match caller.await.unwrap() {
+            Once::Done(inserted) => done.push(inserted),
+            Once::Again(inserted) => again.push(inserted),
+            Once::Other => panic!("it is the same request"),
+        }
+    }
+
+    assert_eq!((done.len(), again.len()), (1, 19));
+    assert!(again.iter().all(|answer| *answer == done[0]), "{again:?}");
+    let jobs = t.store.jobs(&Default::default()).await.unwrap();
+    assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [done[0][0].id]);
+    let audit = t.store.audit_after(compline::store::Position::START, 10).await.unwrap();
+    assert_eq!(audit.len(), 1);
+}
+
+async fn what_was_answered_is_answered_again_whatever_became_of_the_jobs(t: TestStore) {
+    let holder = t.add(|row| row.unique = unique(1, Release::AtEnd, OnConflict::ReturnExisting)).await;
+    let mut duplicate = t.row();
+    duplicate.unique = unique(1, Release::AtEnd, OnConflict::ReturnExisting);
+    let rows = [t.row(), duplicate];
+    let Once::Done(first) = t.store.insert_once(&request(1, 1), &rows, &ada()).await.unwrap() else {
+        panic!("it is new")
+    };
+    assert_eq!((first[1].id, first[1].duplicate), (holder, true));
+    t.change(holder, compline::store::Change::Cancel).await;
+
+    let again = t.store.insert_once(&request(1, 1), &rows, &ada()).await.unwrap();
+
+    assert_eq!(again, Once::Again(first));
+}
+
+async fn a_key_with_another_request_writes_nothing(t: TestStore) {
+    t.store.insert_once(&request(1, 1), &[t.row()], &ada()).await.unwrap();
+
+    let row = t.row();
+    let other = t.store.insert_once(&request(1, 2), std::slice::from_ref(&row), &ada()).await.unwrap();
+
+    assert_eq!((other, t.store.job(row.id).await.unwrap()), (Once::Other, None));
+}
+
+async fn a_request_that_fails_leaves_nothing(t: TestStore) {
+    let mut orphan = t.row();
+    orphan.after = vec![JobId(uuid::Uuid::nil())];
+    let failed = t.store.insert_once(&request(1, 1), &[orphan], &ada()).await;
+    assert!(matches!(failed, Err(StoreError::Refused(_))), "{failed:?}");
+
+    let other = t.store.insert_once(&request(1, 2), &[t.row()], &ada()).await.unwrap();
+
+    assert!(matches!(other, Once::Done(_)), "{other:?}");
+}
+
+async fn old_requests_are_forgotten_the_oldest_first(t: TestStore) {
+    for key in 1..=3 {
+        t.store.insert_once(&request(key, 1), &[t.row()], &ada()).await.unwrap();
+        t.clock.advance(seconds(10));
+    }
+
+    assert_eq!(t.store.forget_requests(Duration::from_secs(15), 1).await.unwrap(), 1);
+
+    let again = async |key| t.store.insert_once(&request(key, 1), &[t.row()], &ada()).await.unwrap();
+    assert!(matches!(again(1).await, Once::Done(_)));
+    assert!(matches!(again(2).await, Once::Again(_)));
+    assert_eq!(t.store.forget_requests(Duration::from_secs(15), 10).await.unwrap(), 1);
+    assert!(matches!(again(3).await, Once::Again(_)));
+}
