@@ -2,11 +2,11 @@
 //! that a reader sees the whole file or none and a crash leaves at worst a temporary one.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
-use jobkit::{Artifacts, JobId, Owner, PortError};
+use jobkit::{Artifact, Artifacts, JobId, Owner, PortError};
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
@@ -73,14 +73,47 @@ impl DirArtifacts {
         }
     }
 
-    fn read(&self, address: &str) -> io::Result<Vec<u8>> {
+    fn place_of(&self, address: &str) -> io::Result<Place> {
         let Some((owner, name)) = parse(address) else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "it is no address of the form file:JOB/CLAIM/NAME",
             ));
         };
-        fs::read(self.place(owner, name)?.file)
+        self.place(owner, name)
+    }
+
+    fn read(&self, address: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.place_of(address)?.file)
+    }
+
+    fn read_piece(&self, address: &str, from: u64, most: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(self.place_of(address)?.file)?;
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(most as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Only what was put here by the rules of [`check_name`]: what is half written has a name with a dot in front.
+    fn find(&self, job: JobId) -> io::Result<Vec<Artifact>> {
+        let mut found = Vec::new();
+        for claim in entries(&self.directory.join(job.to_string()))? {
+            let Some(number) = claim.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            let owner = Owner { job, claim: number };
+            for file in entries(&claim.path())? {
+                let Ok(name) = file.file_name().into_string() else { continue };
+                // A link is no file of ours, wherever it leads.
+                if file.file_type()?.is_file() && check_name(&name).is_ok() {
+                    let address = format!("{SCHEME}{job}/{number}/{name}");
+                    found.push(Artifact { owner, name, address, bytes: file.metadata()?.len() });
+                }
+            }
+        }
+        found.sort_by(|a, b| (a.owner.claim, &a.name).cmp(&(b.owner.claim, &b.name)));
+        Ok(found)
     }
 
     /// File work waits for the disk, so it is done off the runtime's threads.
@@ -152,6 +185,32 @@ impl Artifacts for DirArtifacts {
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
         let (doing, address) = (format!("reading the artifact `{address}`"), address.to_string());
         Box::pin(self.off_runtime(doing, move |own| own.read(&address)))
+    }
+
+    fn get_piece<'a>(
+        &'a self,
+        address: &'a str,
+        from: u64,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
+        let (doing, address) = (format!("reading the artifact `{address}`"), address.to_string());
+        Box::pin(self.off_runtime(doing, move |own| own.read_piece(&address, from, most)))
+    }
+
+    fn list(&self, job: JobId) -> BoxFuture<'_, Result<Vec<Artifact>, PortError>> {
+        let doing = format!("listing the artifacts of job {job}");
+        Box::pin(self.off_runtime(doing, move |own| own.find(job)))
+    }
+}
+
+/// Of a directory that may not be there: a job that left nothing has none.
+fn entries(directory: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(directory) {
+        Ok(entries) => entries.collect(),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
     }
 }
 

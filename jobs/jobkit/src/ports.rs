@@ -95,6 +95,24 @@ pub trait Artifacts: Send + Sync + 'static {
         file: &'a Path,
     ) -> BoxFuture<'a, Result<String, PortError>>;
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>>;
+    /// Up to `most` bytes from `from` on, for files that are too large to hold; none behind the end.
+    fn get_piece<'a>(
+        &'a self,
+        address: &'a str,
+        from: u64,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<u8>, PortError>>;
+    /// What the runs of a job left, by run and then by name.
+    fn list(&self, job: JobId) -> BoxFuture<'_, Result<Vec<Artifact>, PortError>>;
+}
+
+/// A file that a run of a job left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    pub owner: Owner,
+    pub name: String,
+    pub address: String,
+    pub bytes: u64,
 }
 
 /// Who did what to which thing. No entry, no action.

@@ -114,3 +114,28 @@ fn the_probe_tells_a_directory_that_can_be_written_from_one_that_cannot() {
     assert_eq!(names_in(&artifacts.directory), Vec::<String>::new());
     assert!(DirArtifacts::new(directory.path().join("file")).probe().is_err());
 }
+
+#[tokio::test]
+async fn what_the_runs_of_a_job_left_is_listed_and_read_piece_by_piece() {
+    let (_directory, artifacts, owner) = bench();
+    let later = Owner { claim: 12, ..owner };
+    for (owner, name) in [(later, "a.csv"), (owner, "b.csv"), (owner, "a.csv")] {
+        artifacts.put(owner, name, b"12345".to_vec()).await.unwrap();
+    }
+    let folder = folder_of(&artifacts, owner);
+    fs::write(folder.join(".half.written"), "no").unwrap();
+    std::os::unix::fs::symlink("b.csv", folder.join("link.csv")).unwrap();
+    fs::create_dir(artifacts.directory.join(owner.job.to_string()).join("not a run")).unwrap();
+
+    let listed = artifacts.list(owner.job).await.unwrap();
+
+    let told: Vec<_> = listed.iter().map(|file| (file.owner.claim, file.name.as_str(), file.bytes)).collect();
+    assert_eq!(told, [(7, "a.csv", 5), (7, "b.csv", 5), (12, "a.csv", 5)]);
+    let mut pieces = Vec::new();
+    for from in [0, 2, 4, 6] {
+        pieces.push(artifacts.get_piece(&listed[1].address, from, 2).await.unwrap());
+    }
+    assert_eq!(pieces, [&b"12"[..], b"34", b"5", b""]);
+    let nothing = IdGenerator::new(Arc::new(ManualClock::default())).next();
+    assert_eq!(artifacts.list(nothing).await.unwrap(), []);
+}

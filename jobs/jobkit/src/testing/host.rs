@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
-use crate::ports::{Artifacts, Audit, AuditEntry, ChildResult, Host, HostError, Owner, PortError};
+use crate::ports::{Artifact, Artifacts, Audit, AuditEntry, ChildResult, Host, HostError, Owner, PortError};
 use crate::{Ctx, IdGenerator, JobId, NewJob, Progress, StepRecord};
 
 /// Where the attempt dies, counted in stores of step records from 0.
@@ -213,5 +213,32 @@ impl Artifacts for FakeArtifacts {
         let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         async move { found.ok_or_else(|| PortError::new(format!("reading {address}"), "no such artifact")) }
             .boxed()
+    }
+
+    fn get_piece<'a>(
+        &'a self,
+        address: &'a str,
+        from: u64,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
+        async move {
+            let bytes = self.get(address).await?;
+            let from = usize::try_from(from).unwrap_or(usize::MAX);
+            Ok(bytes.into_iter().skip(from).take(most).collect())
+        }
+        .boxed()
+    }
+
+    /// One job at a time is played here.
+    fn list(&self, job: JobId) -> BoxFuture<'_, Result<Vec<Artifact>, PortError>> {
+        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = |(name, bytes): (&String, &Vec<u8>)| Artifact {
+            owner: Owner { job, claim: 1 },
+            name: name.clone(),
+            address: format!("memory:{name}"),
+            bytes: bytes.len() as u64,
+        };
+        let files = files.iter().map(file).collect();
+        async move { Ok(files) }.boxed()
     }
 }
