@@ -2,6 +2,7 @@
 
 pub mod outgoing;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,10 @@ use crate::adapters::redis::{NoRedisUrl, Redis};
 use crate::alerts::courier::Courier;
 use crate::alerts::{self, Alerting};
 use crate::config::ReferenceError;
+use crate::config::listen::Listen;
 use crate::config::settings::{self, Settings};
+use crate::http::server::Door;
+use crate::http::{self, Http, TokenError};
 use crate::maintenance::pruner::Pruner;
 use crate::maintenance::rescuer::Rescuer;
 use crate::maintenance::stager::Stager;
@@ -187,6 +191,8 @@ pub struct RunOptions {
     pub queues: Vec<String>,
     /// Stop when there is nothing to claim and nothing in hand.
     pub until_idle: bool,
+    /// Where the API listens when `http.listen` is `auto`.
+    pub auto_listen: Option<SocketAddr>,
     /// Stops as a signal does.
     pub stop: CancellationToken,
 }
@@ -205,6 +211,8 @@ pub enum AppError {
     Redis(#[from] NoRedisUrl),
     #[error(transparent)]
     Trigger(#[from] TriggerError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
@@ -236,11 +244,13 @@ impl App {
             system: settings.system.clone(),
             webhooks: Some(webhooks),
         });
+        let store = store(settings, clock.clone()).await?;
+        crate::bulk::register(&mut registry, store.clone());
         for (kind, own) in &settings.kinds {
             registry.override_policy(kind, |policy| own.apply(policy))?;
         }
         Ok(Self::new(Parts {
-            store: store(settings, clock.clone()).await?,
+            store,
             clock,
             registry: Arc::new(registry),
             keyring: Arc::new(Keyring::load(&settings.encryption)?),
@@ -287,7 +297,8 @@ impl App {
             alerting: outgoing::alerting(settings, courier),
             triggers,
         };
-        let until = Until { stop: options.stop, hard: CancellationToken::new(), idle: options.until_idle };
+        let until = Until { stop: options.stop.clone(), hard: CancellationToken::new(), idle: options.until_idle };
+        let http = self.http(settings, &options, &until).await?;
         let (stop, hard) = (until.stop.clone(), until.hard.clone());
         let signals = Service::start("signal handler", &self.alarm, |ended| async move {
             for token in [stop, hard] {
@@ -298,8 +309,67 @@ impl App {
             }
         });
         let summary = self.run(worker, upkeep, until).await;
+        if let Some(http) = http {
+            http.stop().await;
+        }
         signals.stop().await;
         Ok(summary?)
+    }
+}
+
+impl App {
+    /// Serves the API from here on, if it is to be served. An address that cannot be had is told before anything runs.
+    async fn http(
+        &self,
+        settings: &Settings,
+        options: &RunOptions,
+        until: &Until,
+    ) -> Result<Option<Service>, AppError> {
+        let settings = &settings.http;
+        let address = match settings.listen {
+            Listen::At(address) => address,
+            Listen::Off => return Ok(None),
+            Listen::Auto => match options.auto_listen {
+                Some(address) => address,
+                None => return Ok(None),
+            },
+        };
+        let token = settings.token.as_ref().map(http::Token::load).transpose()?;
+        if token.is_none() {
+            tracing::warn!(
+                "http.token is not set: only health is served; set it to \"env:NAME\" or \"file:PATH\""
+            );
+        }
+        let door = Door::open(address).await.map_err(|cause| AppError::Setting {
+            field: "http.listen",
+            problem: format!("{address} cannot be listened on: {cause}; name another address, or \"off\""),
+        })?;
+        let http = Http::new(
+            http::Parts {
+                store: self.store.clone(),
+                queue: self.queue.clone(),
+                registry: self.registry.clone(),
+                clock: self.clock.clone(),
+                artifacts: self.artifacts.clone(),
+                token,
+                limits: http_limits(settings),
+                origins: settings.cors_origins.clone(),
+                stop: until.stop.child_token(),
+            },
+            &self.alarm,
+        );
+        Ok(Some(http.serve(door, until.hard.clone(), &self.alarm)))
+    }
+}
+
+fn http_limits(settings: &settings::Http) -> http::Limits {
+    http::Limits {
+        body_bytes: settings.body_bytes,
+        batch: settings.batch,
+        header_timeout: settings.header_timeout,
+        body_timeout: settings.body_timeout,
+        answer_timeout: settings.answer_timeout,
+        connections: settings.connections,
     }
 }
 

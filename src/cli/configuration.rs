@@ -12,6 +12,7 @@ use crate::adapters::clock::SystemClock;
 use crate::app::outgoing;
 use crate::cli::print::row;
 use crate::config::{self, Explained};
+use crate::http::Token;
 use crate::seal::Keyring;
 use crate::triggers::webhook::Hook;
 
@@ -35,6 +36,7 @@ pub fn run(call: &Call, command: &Config) -> Result {
                 Hook::load(name, hook).map_err(CliError::from_chain)?;
             }
             Keyring::load(&loaded.settings.encryption).map_err(CliError::from_chain)?;
+            loaded.settings.http.token.as_ref().map(Token::load).transpose()?;
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
             let webhooks = outgoing::webhooks(&loaded.settings, clock.clone())?;
             outgoing::courier(&loaded.settings, webhooks, clock)?;

@@ -14,8 +14,10 @@ use super::{Call, print};
 use crate::adapters::artifacts::DirArtifacts;
 use crate::adapters::clock::SystemClock;
 use crate::app::{self, App};
+use crate::config::listen::Listen;
 use crate::config::units::format_duration;
 use crate::config::{self, Settings};
+use crate::http::Token;
 use crate::seal::Keyring;
 use crate::service::chain;
 use crate::store::Schema;
@@ -75,6 +77,7 @@ pub async fn run(call: &Call) -> Result {
             checks.push(ledgers(&loaded.settings));
             checks.push(encryption(&loaded.settings));
             checks.extend(outgoing::outgoing(&loaded.settings).await);
+            checks.push(http(&loaded.settings));
         }
     }
     call.print.answer(&checks, || report(call, &checks))?;
@@ -215,6 +218,19 @@ fn encryption(settings: &Settings) -> Check {
             ),
         ),
         Ok(_) => Check::ok(name, "no key is set; no kind is encrypted"),
+    }
+}
+
+/// Whether the API can be opened; who else listens there only starting it can tell.
+fn http(settings: &Settings) -> Check {
+    let name = "http";
+    match settings.http.token.as_ref().map(Token::load) {
+        _ if settings.http.listen == Listen::Off => Check::ok(name, "http.listen is off"),
+        Some(Err(error)) => Check::fail(name, &error.into()),
+        Some(Ok(_)) => {
+            Check::ok(name, format!("the token can be had; http.listen is {}", settings.http.listen))
+        }
+        None => Check::ok(name, "no token is set; only health is served"),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::app::AppError;
 use crate::app::outgoing::OutgoingError;
 use crate::config::ConfigError;
 use crate::demo::DemoError;
+use crate::http::TokenError;
 use crate::queue::QueueError;
 use crate::store::StoreError;
 
@@ -188,6 +189,7 @@ impl From<AppError> for CliError {
             }
             AppError::Trigger(_) => Self { exit: Exit::Usage, ..Self::from_chain(error) },
             AppError::Outgoing(error) => error.into(),
+            AppError::Token(error) => error.into(),
             AppError::Kind(error) => {
                 let remedy = "a section [kinds.\"…\"] of the configuration names it; correct or remove that";
                 Self::from_chain(error).remedy(remedy)
@@ -205,6 +207,12 @@ impl From<OutgoingError> for CliError {
         let remedy =
             "correct the configuration; `compline config check` tells whether every secret can be had";
         Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy(remedy)
+    }
+}
+
+impl From<TokenError> for CliError {
+    fn from(error: TokenError) -> Self {
+        Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy("put the token where http.token points")
     }
 }
 

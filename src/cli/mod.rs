@@ -14,7 +14,7 @@ mod queues;
 mod serve;
 mod shell;
 mod triggers;
-mod view;
+pub(crate) mod view;
 mod workers;
 
 use std::path::PathBuf;

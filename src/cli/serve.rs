@@ -1,5 +1,7 @@
 //! `serve` and `work`: the long-running commands. The work itself, and stopping, belong to the app.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
 use clap::Args;
 
 use super::Call;
@@ -19,8 +21,11 @@ pub struct WorkArgs {
 }
 
 pub async fn serve(call: &Call) -> Result {
-    run(call, RunOptions::default()).await
+    run(call, RunOptions { auto_listen: Some(AT_HOME), ..RunOptions::default() }).await
 }
+
+/// Nobody reaches it from another machine.
+const AT_HOME: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
 
 pub async fn work(call: &Call, args: WorkArgs) -> Result {
     if args.queues.iter().any(|queue| queue.trim().is_empty()) {

@@ -6,6 +6,7 @@ mod outgoing;
 use std::time::Duration;
 
 use super::keys::{dotted, nearest_name};
+use super::listen::Listen;
 use super::reference::UrlRef;
 use super::settings::Settings;
 use super::units::format_duration;
@@ -20,6 +21,7 @@ pub struct Finding {
 
 /// Shorter leases are lost to an ordinary pause: a slow disk, a stopped virtual machine.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+const SHORTEST_HTTP_TIMEOUT: Duration = Duration::from_secs(1);
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
 /// What keeps the process from starting, in a program that has these kinds.
@@ -31,6 +33,7 @@ pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
     names_of_kinds(settings, kinds, &mut found);
     policies(settings, &mut found);
     encryption(settings, &mut found);
+    http(settings, &mut found);
     for (path, text) in settings.triggers.problems(!settings.redis.url.is_empty(), kinds) {
         found.add(dotted(&path), text);
     }
@@ -177,6 +180,48 @@ fn policies(settings: &Settings, found: &mut Findings) {
             found.add(key("encrypted"), "needs a key to encrypt with; set encryption.current");
         }
     }
+}
+
+fn http(settings: &Settings, found: &mut Findings) {
+    let http = &settings.http;
+    if let Listen::At(address) = http.listen
+        && !address.ip().is_loopback()
+        && http.token.is_none()
+    {
+        found.add(
+            "http.listen",
+            format!("{address} can be reached from other machines; set http.token, or listen on 127.0.0.1"),
+        );
+    }
+    for (key, value) in [
+        ("http.body_bytes", http.body_bytes),
+        ("http.batch", http.batch),
+        ("http.connections", http.connections),
+    ] {
+        found.at_least_one(key, value);
+    }
+    for (key, value) in [
+        ("http.header_timeout", http.header_timeout),
+        ("http.body_timeout", http.body_timeout),
+        ("http.answer_timeout", http.answer_timeout),
+    ] {
+        if value < SHORTEST_HTTP_TIMEOUT {
+            found.add(key, format!("must be at least \"{}\"", format_duration(SHORTEST_HTTP_TIMEOUT)));
+        }
+    }
+    if let Some(origin) = http.cors_origins.iter().find(|origin| !is_origin(origin)) {
+        found.add(
+            "http.cors_origins",
+            format!("`{origin}` is no origin; write a scheme, a host and a port if it is unusual, and no path: \"https://console.example.org\""),
+        );
+    }
+}
+
+/// As browsers send it: nothing behind the host and the port, and no wildcard.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:[]".contains(c);
+    host.is_some_and(|host| !host.is_empty() && host.chars().all(legal))
 }
 
 fn encryption(settings: &Settings, found: &mut Findings) {

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod keys;
 mod layers;
+pub mod listen;
 pub mod outgoing;
 pub mod reference;
 pub mod settings;
@@ -76,7 +77,8 @@ pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigError> {
     };
     // What a family is told decides how its jobs run, never which there are: the defaults do for their names.
     let registry = registry(Families::default());
-    let kinds: Vec<_> = registry.kinds().map(|info| info.kind).collect();
+    // It needs the store, which is not there yet.
+    let kinds: Vec<_> = registry.kinds().map(|info| info.kind).chain([crate::bulk::KIND]).collect();
     load_from(file, variables, &kinds)
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jobkit::Policy;
 use serde::{Deserialize, Serialize};
 
+use super::listen::Listen;
 use super::outgoing::{Alerts, Mail, Route, Webhooks};
 use super::reference::{SecretRef, UrlRef};
 use super::triggers::Triggers;
@@ -26,6 +27,7 @@ pub struct Settings {
     pub retention: Retention,
     pub encryption: Encryption,
     pub artifacts: Artifacts,
+    pub http: Http,
     pub log: Log,
     pub triggers: Triggers,
     pub mail: Mail,
@@ -209,6 +211,40 @@ impl Default for Artifacts {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+pub struct Http {
+    pub listen: Listen,
+    /// Without one only health is served.
+    pub token: Option<SecretRef>,
+    pub body_bytes: usize,
+    pub batch: usize,
+    #[serde(with = "duration")]
+    pub header_timeout: Duration,
+    #[serde(with = "duration")]
+    pub body_timeout: Duration,
+    #[serde(with = "duration")]
+    pub answer_timeout: Duration,
+    pub connections: usize,
+    pub cors_origins: Vec<String>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: Listen::Auto,
+            token: None,
+            body_bytes: 10 << 20,
+            batch: 10_000,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(60),
+            connections: 1_024,
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Log {
     pub format: LogFormat,
     pub filter: String,
@@ -246,6 +282,7 @@ impl Settings {
             encrypted: Some(true),
         };
         Self {
+            http: Http { token: Some(SecretRef::Env("KEY".into())), ..Http::default() },
             queues: [(any(), Queue { concurrency: Some(1) })].into(),
             kinds: [(any(), kind)].into(),
             retention: Retention { kinds: [(any(), own)].into(), ..Retention::default() },

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use jobkit::{Clock, Ctx, Failure, JobInfo, LogLevel, LogLine, Outcome, Policy, Registry};
-use tracing::debug;
+use tracing::{Instrument, Span, debug, info_span};
 
 use super::buffer::Ready;
 use super::held::{StopReason, Switch};
@@ -19,6 +19,7 @@ use crate::panics;
 use crate::seal::{Keyring, Part, SealError, is_sealed};
 use crate::service::panic_text;
 use crate::store::{Claimed, End, Report, Store};
+use crate::trace;
 
 /// What every attempt of this process needs.
 pub struct Attempts {
@@ -42,8 +43,11 @@ impl Attempts {
         let policy = self.registry.get(&ready.job.kind).map(|kind| kind.policy.clone()).unwrap_or_default();
         let encrypted = self.is_encrypted(&ready.job, &policy);
         let started = self.clock.steady();
+        // Whatever is logged while it runs belongs to the trace of the request that made it.
+        let traced = trace::of_metadata(ready.job.metadata.as_ref());
+        let span = traced.map_or_else(Span::none, |id| info_span!("job", job.id = %held.job, trace.id = id));
         let attempting = AssertUnwindSafe(self.attempt(ready, &policy, encrypted)).catch_unwind();
-        match panics::running(held.job, attempting).await {
+        match panics::running(held.job, attempting).instrument(span).await {
             Ok(report) => report,
             Err(panic) => {
                 let ended = Ended::from(Err(panic));

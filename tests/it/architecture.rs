@@ -15,6 +15,7 @@ use source::Source;
 const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("apalis", &["src/worker/apalis_backend.rs", "src/worker.rs", "src/worker/mod.rs", "src/app.rs"]),
     ("axum", &["src/http.rs", "src/http/"]),
+    ("hyper", &["src/http.rs", "src/http/"]),
     ("iforest", &["jobs/journal/"]),
     ("lettre", &["src/adapters/"]),
     ("linfa", &["jobs/journal/"]),
@@ -34,6 +35,8 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["src/adapters/"]),
     ("rustls", &["src/adapters/"]),
     ("sqlx", &["src/store/"]),
+    ("tower_http", &["src/http.rs", "src/http/"]),
+    ("utoipa", &["src/http.rs", "src/http/"]),
 ];
 
 /// Values in, values out: no runtime, no clock, no files, so that a table can test them.

@@ -6,6 +6,7 @@ mod architecture;
 mod cli;
 mod engine;
 mod faults;
+mod http;
 mod outgoing;
 mod redaction;
 mod redis;

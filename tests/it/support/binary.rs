@@ -85,6 +85,10 @@ impl Place {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_compline"));
         command.args(args).current_dir(self.path()).env_clear();
+        if args.first() == Some(&"serve") {
+            // Tests run side by side, and there is one port that is the default.
+            command.env("COMPLINE__HTTP__LISTEN", "127.0.0.1:0");
+        }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -1,6 +1,7 @@
 //! Starts what a test needs in one line.
 
 pub mod binary;
+pub mod http;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

@@ -1,0 +1,11 @@
+//! The routes below `/v1`, one file per group.
+
+pub mod artifacts;
+pub mod bulk;
+pub mod enqueue;
+pub mod events;
+pub mod jobs;
+pub mod kinds;
+pub mod queues;
+pub mod wait;
+pub mod workers;

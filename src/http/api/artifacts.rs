@@ -1,0 +1,137 @@
+//! The files that a job left: their list, and each of them.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use jobkit::{Artifact, JobId, Owner};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::jobs::unknown;
+use crate::http::extract::{Id, Parameters, job_id, path};
+use crate::http::problem::{Code, Problem, Result};
+use crate::http::{Api, Shared};
+use crate::store::JobFilter;
+
+/// A file of any size passes through this much memory.
+const PIECE: usize = 256 << 10;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct File {
+    pub name: String,
+    /// The run of the job that wrote it; that of a later one is larger.
+    #[schema(value_type = String)]
+    pub claim: String,
+    pub bytes: u64,
+    /// As jobs name it in their results.
+    pub address: String,
+    /// Where it can be fetched.
+    pub href: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Files {
+    /// By run, and within a run by name.
+    pub artifacts: Vec<File>,
+}
+
+/// List the files that a job left.
+#[utoipa::path(get, path = "/v1/jobs/{id}/artifacts", tag = "artifacts", params(("id" = Uuid, Path, description = "The job.")),
+    responses(
+        (status = 200, description = "Its files.", body = Files),
+        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn list(State(api): State<Shared>, Id(id): Id, parameters: Parameters) -> Result<Json<Files>> {
+    parameters.only(&[])?;
+    let artifacts = files(&api, id).await?;
+    let file = |file: Artifact| {
+        let claim = file.owner.claim.to_string();
+        let href = format!("/v1/jobs/{id}/artifacts/{claim}/{}", encoded(&file.name));
+        File { name: file.name, claim, bytes: file.bytes, address: file.address, href }
+    };
+    Ok(Json(Files { artifacts: artifacts.into_iter().map(file).collect() }))
+}
+
+async fn files(api: &Api, id: JobId) -> Result<Vec<Artifact>> {
+    // Files outlive the rows of their job, and are nobody's business then.
+    let only = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
+    match api.store.jobs(&only).await?.is_empty() {
+        true => Err(unknown(id)),
+        false => Ok(api.artifacts.list(id).await?),
+    }
+}
+
+/// The path of one file.
+pub struct Place {
+    owner: Owner,
+    name: String,
+}
+
+impl FromRequestParts<Shared> for Place {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
+        let (job, claim, name) = path::<(String, String, String)>(parts, api).await?.0;
+        let job = job_id("id", &job)?;
+        let claim = claim.parse().map_err(|_| {
+            let remedy = "GET /v1/jobs/{id}/artifacts lists the files with their links";
+            Problem::new(Code::InvalidParameter, "claim: this is no number of a run", remedy).at("claim")
+        })?;
+        Ok(Self { owner: Owner { job, claim }, name })
+    }
+}
+
+/// Fetch a file that a job left.
+#[utoipa::path(get, path = "/v1/jobs/{id}/artifacts/{claim}/{name}", tag = "artifacts",
+    params(
+        ("id" = Uuid, Path, description = "The job."),
+        ("claim" = u64, Path, description = "The run that wrote it."),
+        ("name" = String, Path, description = "The file's name."),
+    ),
+    responses(
+        (status = 200, description = "The file, to be saved and never shown by a browser.", body = String, content_type = "application/octet-stream"),
+        (status = 404, description = "There is no such job, or it left no such file.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn download(State(api): State<Shared>, place: Place, parameters: Parameters) -> Result<Response> {
+    parameters.only(&[])?;
+    let Place { owner, name } = place;
+    // Looked for in the list: no name that a caller makes up reaches the files.
+    let files = files(&api, owner.job).await?;
+    let Some(file) = files.into_iter().find(|file| file.owner == owner && file.name == name) else {
+        let what = format!("job {} left no such file in that run", owner.job);
+        return Err(Problem::not_found(what).at("name"));
+    };
+    let (artifacts, bytes) = (api.artifacts.clone(), file.bytes);
+    let address = file.address;
+    let pieces = stream::try_unfold(0, move |at| {
+        let (artifacts, address) = (artifacts.clone(), address.clone());
+        async move {
+            let piece = artifacts.get_piece(&address, at, PIECE).await?;
+            let next = at + piece.len() as u64;
+            Ok::<_, jobkit::PortError>((!piece.is_empty()).then(|| (Bytes::from(piece), next)))
+        }
+    });
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+    let disposition = format!("attachment; filename*=UTF-8''{}", encoded(&file.name));
+    if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'"),
+    );
+    Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+/// As RFC 8187 and paths both take it.
+fn encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let letter = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    name.bytes().map(letter).collect()
+}

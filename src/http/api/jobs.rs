@@ -1,0 +1,197 @@
+//! Looking at jobs, and changing one.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use jobkit::JobId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::extract::{Id, Parameters, job_id};
+use crate::http::problem::{Code, Problem, Result};
+use crate::http::{Api, Shared, view};
+use crate::state::JobState;
+use crate::store::{Change, DEFAULT_PAGE, JobFilter};
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page {
+    /// Newest first.
+    pub jobs: Vec<view::Job>,
+    /// Where the next page begins: give it as `before`. Absent on the last page.
+    #[schema(value_type = Option<Uuid>)]
+    pub next: Option<JobId>,
+}
+
+const LONGEST_PAGE: usize = 1_000;
+
+/// List jobs, newest first.
+///
+/// All conditions must hold; a name that is given several times asks for any of its values, save `tag`, of which the
+/// job has all.
+#[utoipa::path(get, path = "/v1/jobs", tag = "jobs",
+    params(
+        ("id" = Option<Vec<Uuid>>, Query, description = "These jobs."),
+        ("state" = Option<Vec<view::State>>, Query, description = "In one of these states."),
+        ("kind" = Option<Vec<String>>, Query, description = "Of one of these kinds."),
+        ("queue" = Option<Vec<String>>, Query, description = "In one of these queues."),
+        ("tenant" = Option<Vec<String>>, Query, description = "Of one of these tenants."),
+        ("tag" = Option<Vec<String>>, Query, description = "With all of these tags."),
+        ("created_from" = Option<Timestamp>, Query, description = "Enqueued then or later."),
+        ("created_until" = Option<Timestamp>, Query, description = "Enqueued before."),
+        ("error" = Option<String>, Query, description = "With this in the text of the last error, in capitals or not.", min_length = 1),
+        ("before" = Option<Uuid>, Query, description = "Older than this job: `next` of the page before."),
+        ("limit" = Option<u16>, Query, description = "How many at once; 100 when nothing is said.", minimum = 1, maximum = 1000),
+    ),
+    responses((status = 200, description = "A page of jobs.", body = Page)))]
+pub async fn list(State(api): State<Shared>, parameters: Parameters) -> Result<Json<Page>> {
+    let filter = filter(parameters)?;
+    let limit = filter.limit.unwrap_or(DEFAULT_PAGE);
+    let jobs = api.queue.jobs(&filter).await?;
+    let next = jobs.last().map(|job| job.id).filter(|_| jobs.len() == limit);
+    Ok(Json(Page { jobs: jobs.into_iter().map(view::Job::from).collect(), next }))
+}
+
+fn filter(parameters: Parameters) -> Result<JobFilter> {
+    let given = parameters.only(&[
+        "id",
+        "state",
+        "kind",
+        "queue",
+        "tenant",
+        "tag",
+        "created_from",
+        "created_until",
+        "error",
+        "before",
+        "limit",
+    ])?;
+    let id = |text: &str| job_id("id", text).map_err(|_| "a job id".to_owned());
+    let state = |text: &str| {
+        text.parse::<JobState>().map_err(|_| {
+            "a state: scheduled, available, running, retryable, waiting, completed, cancelled or discarded".to_owned()
+        })
+    };
+    let time =
+        |text: &str| text.parse::<Timestamp>().map_err(|_| "a time such as 2026-01-31T09:00:00Z".to_owned());
+    let limit = |text: &str| match text.parse::<usize>() {
+        Ok(limit) if (1..=LONGEST_PAGE).contains(&limit) => Ok(limit),
+        _ => Err(format!("a number from 1 to {LONGEST_PAGE}")),
+    };
+    Ok(JobFilter {
+        ids: given.all("id", id)?,
+        states: given.all("state", state)?,
+        kinds: given.texts("kind")?,
+        queues: given.texts("queue")?,
+        tenants: given.texts("tenant")?,
+        tags: given.texts("tag")?,
+        created_from: given.one("created_from", time)?,
+        created_until: given.one("created_until", time)?,
+        error: one_text(&given, "error")?,
+        before: given.one("before", id)?,
+        limit: given.one("limit", limit)?,
+    })
+}
+
+fn one_text(given: &Parameters, name: &str) -> Result<Option<String>> {
+    given.one(name, |text| match text.is_empty() || text.contains('\0') {
+        true => Err("a text with a letter in it, and without NUL".into()),
+        false => Ok(text.to_owned()),
+    })
+}
+
+/// One job in full: its attempts with their logs, its steps, how far it is, its result.
+#[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = Uuid, Path, description = "The job.")),
+    responses(
+        (status = 200, description = "The job.", body = view::JobInFull),
+        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    State(api): State<Shared>,
+    Id(id): Id,
+    parameters: Parameters,
+) -> Result<Json<view::JobInFull>> {
+    parameters.only(&[])?;
+    Ok(Json(find(&api, id).await?))
+}
+
+pub async fn find(api: &Api, id: JobId) -> Result<view::JobInFull> {
+    match api.queue.job(id).await? {
+        Some(job) => Ok(job.into()),
+        None => Err(unknown(id)),
+    }
+}
+
+pub fn unknown(id: JobId) -> Problem {
+    Problem::not_found(format!("job {id} is not known")).at("id")
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Changed {
+    #[schema(value_type = Uuid)]
+    pub id: JobId,
+    /// It runs and was asked to stop; it ends when its worker says so.
+    pub asked: bool,
+}
+
+/// Run a job again, or now.
+///
+/// One that ended, or waits for its time or its next attempt.
+#[utoipa::path(post, path = "/v1/jobs/{id}/retry", tag = "jobs", params(("id" = Uuid, Path, description = "The job.")),
+    responses(
+        (status = 200, description = "It is to run.", body = Changed),
+        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn retry(State(api): State<Shared>, Id(id): Id) -> Result<(StatusCode, Json<Changed>)> {
+    change(&api, id, Change::Retry).await
+}
+
+/// Cancel a job.
+#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = Uuid, Path, description = "The job.")),
+    responses(
+        (status = 200, description = "It is cancelled.", body = Changed),
+        (status = 202, description = "It runs, and was asked to stop.", body = Changed),
+        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn cancel(State(api): State<Shared>, Id(id): Id) -> Result<(StatusCode, Json<Changed>)> {
+    change(&api, id, Change::Cancel).await
+}
+
+/// Discard a job: no further attempt.
+#[utoipa::path(post, path = "/v1/jobs/{id}/discard", tag = "jobs", params(("id" = Uuid, Path, description = "The job.")),
+    responses(
+        (status = 200, description = "It is discarded.", body = Changed),
+        (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn discard(State(api): State<Shared>, Id(id): Id) -> Result<(StatusCode, Json<Changed>)> {
+    change(&api, id, Change::Discard).await
+}
+
+pub async fn change(api: &Api, id: JobId, change: Change) -> Result<(StatusCode, Json<Changed>)> {
+    let only = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
+    let changed = api.queue.change(&only, change, &api.actor(), 1).await?;
+    if changed.asked.contains(&id) {
+        return Ok((StatusCode::ACCEPTED, Json(Changed { id, asked: true })));
+    }
+    if changed.ids.contains(&id) {
+        return Ok((StatusCode::OK, Json(Changed { id, asked: false })));
+    }
+    if api.store.jobs(&only).await?.is_empty() {
+        return Err(unknown(id));
+    }
+    let why = changed
+        .refused
+        .into_iter()
+        .next()
+        .map_or_else(|| "its state has just changed".into(), |(_, why)| why);
+    let detail = format!("job {id} cannot take `{}`: {why}", change.name());
+    Err(Problem::new(
+        Code::WrongState,
+        detail,
+        "look at the job; docs/reference/job-states.md has what each state allows",
+    )
+    .at("id"))
+}

@@ -1,0 +1,107 @@
+//! Queues: look, pause, resume.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::http::extract::{Body, Parameters, path};
+use crate::http::problem::{Code, Problem, Result};
+use crate::http::{Shared, view};
+use crate::queue::problem_of_name;
+use crate::state::JobState;
+use crate::store::QueueRow;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Queue {
+    pub name: String,
+    pub paused_at: Option<Timestamp>,
+    pub paused_by: Option<String>,
+    pub reason: Option<String>,
+    /// How many live jobs are in each state.
+    #[schema(value_type = BTreeMap<view::State, u64>)]
+    pub counts: BTreeMap<JobState, u64>,
+    /// When the job that has been due for longest was due.
+    pub oldest: Option<Timestamp>,
+}
+
+impl From<QueueRow> for Queue {
+    fn from(row: QueueRow) -> Self {
+        let QueueRow { name, paused_at, paused_by, reason, counts, oldest } = row;
+        Self { name, paused_at, paused_by, reason, counts, oldest }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Queues {
+    /// By name.
+    pub queues: Vec<Queue>,
+}
+
+/// List queues that have live jobs or were ever paused.
+#[utoipa::path(get, path = "/v1/queues", tag = "queues",
+    responses((status = 200, description = "The queues.", body = Queues)))]
+pub async fn list(State(api): State<Shared>, parameters: Parameters) -> Result<Json<Queues>> {
+    parameters.only(&[])?;
+    let queues = api.queue.queues().await?;
+    Ok(Json(Queues { queues: queues.into_iter().map(Queue::from).collect() }))
+}
+
+/// The name of a queue, from the path.
+pub struct Name(String);
+
+impl FromRequestParts<Shared> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
+        let name = path::<String>(parts, api).await?.0;
+        match problem_of_name(&name) {
+            None => Ok(Self(name)),
+            Some(problem) => {
+                let remedy = "GET /v1/queues lists the names there are";
+                Err(Problem::new(Code::InvalidParameter, format!("name: {problem}"), remedy).at("name"))
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// Why; shown in the listing and kept in the audit log.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub reason: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Paused {
+    pub queue: String,
+    pub paused: bool,
+}
+
+/// Stop taking jobs from a queue, everywhere; running jobs go on.
+#[utoipa::path(post, path = "/v1/queues/{name}/pause", tag = "queues", request_body = Pause,
+    params(("name" = String, Path, description = "The queue.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
+    responses((status = 200, description = "It is paused.", body = Paused)))]
+pub async fn pause(State(api): State<Shared>, Name(queue): Name, body: Body<Pause>) -> Result<Json<Paused>> {
+    let reason = body.value.reason;
+    if reason.is_empty() || reason.chars().count() > 1_000 || reason.contains('\0') {
+        let detail = "/reason: must be 1 to 1,000 characters, without NUL";
+        return Err(Problem::new(Code::InvalidBody, detail, "say in a sentence why").at("/reason"));
+    }
+    api.queue.pause(&queue, &api.actor(), &reason).await?;
+    Ok(Json(Paused { queue, paused: true }))
+}
+
+/// Take jobs from a queue again.
+#[utoipa::path(post, path = "/v1/queues/{name}/resume", tag = "queues",
+    params(("name" = String, Path, description = "The queue.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
+    responses((status = 200, description = "It is not paused.", body = Paused)))]
+pub async fn resume(State(api): State<Shared>, Name(queue): Name) -> Result<Json<Paused>> {
+    api.queue.resume(&queue, &api.actor()).await?;
+    Ok(Json(Paused { queue, paused: false }))
+}

@@ -1,0 +1,276 @@
+//! Reads what callers send, and refuses what is wrong with the place where it stands.
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use jobkit::JobId;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_path_to_error::{Path as Place, Segment};
+
+use super::problem::{Code, Problem, Result};
+use super::{Api, Shared};
+
+/// A JSON body, with the bytes it was read from.
+pub struct Body<T> {
+    pub value: T,
+    pub bytes: Bytes,
+}
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Shared) -> Result<Self> {
+        if !is_json(request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok())) {
+            return Err(Problem::new(
+                Code::UnsupportedMediaType,
+                "the body is not announced as JSON",
+                "send the header Content-Type: application/json",
+            )
+            .at("Content-Type"));
+        }
+        let bytes = read(request, api).await?;
+        let Object(value) = parse(&bytes)?;
+        Ok(Self { value, bytes })
+    }
+}
+
+/// What must be written with the names of its fields. serde would take an array for any struct.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+            }
+        }
+        from.deserialize_map(Fields(std::marker::PhantomData))
+    }
+}
+
+fn is_json(content_type: Option<&str>) -> bool {
+    let media = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    media.eq_ignore_ascii_case("application/json")
+}
+
+async fn read(request: Request, api: &Api) -> Result<Bytes> {
+    let most = api.limits.body_bytes;
+    let too_large = || {
+        let detail = format!("the body is larger than {most} bytes");
+        Problem::new(Code::BodyTooLarge, detail, "send fewer jobs at once, or raise http.body_bytes")
+    };
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|bytes: usize| bytes > most) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(api.limits.body_timeout, to_bytes(request.into_body(), most)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_too_long(&error) => Err(too_large()),
+        // The connection broke, and nobody reads this.
+        Ok(Err(_)) => Err(Problem::new(Code::InvalidJson, "the body broke off", "send it whole")),
+        Err(_) => Err(Problem::new(
+            Code::BodyTimeout,
+            format!("the body had not arrived after {:?}", api.limits.body_timeout),
+            "send it faster, or raise http.body_timeout",
+        )),
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// serde says what is wrong and not where; keeping track costs time, so it is done only once it is known that
+/// something is.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let detail = error.to_string();
+        if !error.is_data() {
+            return Problem::new(
+                Code::InvalidJson,
+                detail,
+                "send one JSON document, at most 128 levels deep",
+            );
+        }
+        let mut reader = serde_json::Deserializer::from_slice(bytes);
+        let place = serde_path_to_error::deserialize::<_, T>(&mut reader).err().map(|e| pointer(e.path()));
+        let field = format!("{}{}", place.unwrap_or_default(), named(&detail));
+        let what = if field.is_empty() { "the body" } else { &field };
+        Problem::new(
+            Code::InvalidBody,
+            format!("{what}: {detail}"),
+            "correct the field; /docs describes each",
+        )
+        .at(field)
+    })
+}
+
+fn pointer(place: &Place) -> String {
+    let part = |segment: &Segment| match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { .. } | Segment::Unknown => String::new(),
+    };
+    place.iter().map(part).collect()
+}
+
+/// A field that is missing or unknown is no part of the place where serde stood.
+fn named(detail: &str) -> String {
+    let field = ["missing field `"].iter().find_map(|start| detail.strip_prefix(start)?.split('`').next());
+    field.map(|field| format!("/{field}")).unwrap_or_default()
+}
+
+/// The id of a job, from the path.
+pub struct Id(pub JobId);
+
+impl FromRequestParts<Shared> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
+        let Path(id) = path::<String>(parts, api).await?;
+        job_id("id", &id).map(Id)
+    }
+}
+
+/// What stands in the path, as text.
+pub async fn path<T: DeserializeOwned + Send>(parts: &mut Parts, api: &Shared) -> Result<Path<T>> {
+    Path::<T>::from_request_parts(parts, api).await.map_err(|_| {
+        Problem::new(Code::InvalidParameter, "the path is not UTF-8", "encode the parts of the path in UTF-8")
+            .at("path")
+    })
+}
+
+pub fn job_id(field: &str, text: &str) -> Result<JobId> {
+    // One spelling, so that an id that is given back is the one that was asked for.
+    let canonical = text.len() == 36;
+    text.parse().ok().filter(|_| canonical).ok_or_else(|| {
+        let detail = format!("{field}: this is no job id");
+        Problem::new(Code::InvalidParameter, detail, "an id looks like 019c0a2e-5a5c-7cc1-b6c0-0123456789ab")
+            .at(field)
+    })
+}
+
+/// What stands behind the `?`, each name with its values. Names that nobody knows are refused, or a misspelt
+/// condition would match every job.
+pub struct Parameters(Vec<(String, String)>);
+
+impl FromRequestParts<Shared> for Parameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self> {
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+    }
+}
+
+impl Parameters {
+    pub fn only(self, known: &[&str]) -> Result<Self> {
+        match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(self),
+            Some((name, _)) => {
+                let detail = format!("{name}: there is no such parameter");
+                let remedy = match known {
+                    [] => "leave it out; this route takes none".to_owned(),
+                    known => format!("leave it out, or use one of: {}", known.join(", ")),
+                };
+                Err(Problem::new(Code::InvalidParameter, detail, remedy).at(name))
+            }
+        }
+    }
+
+    /// Every value under the name, read by `read`.
+    pub fn all<T>(&self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>> {
+        let values = self.0.iter().filter(|(own, _)| own == name);
+        values
+            .map(|(_, value)| {
+                read(value).map_err(|expected| {
+                    let detail = format!("{name}: `{}` is not {expected}", shortened(value));
+                    Problem::new(Code::InvalidParameter, detail, format!("write {expected}")).at(name)
+                })
+            })
+            .collect()
+    }
+
+    pub fn one<T>(&self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>> {
+        let mut all = self.all(name, read)?;
+        match all.len() {
+            0 | 1 => Ok(all.pop()),
+            _ => {
+                let detail = format!("{name}: is given more than once");
+                Err(Problem::new(Code::InvalidParameter, detail, "give it once").at(name))
+            }
+        }
+    }
+
+    pub fn texts(&self, name: &str) -> Result<Vec<String>> {
+        self.all(name, |text| match text.is_empty() || text.contains('\0') {
+            true => Err("a text with a letter in it, and without NUL".into()),
+            false => Ok(text.to_owned()),
+        })
+    }
+}
+
+/// For an error message: not so much that it fills a log.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its parsing is looked at")]
+    struct Outer {
+        jobs: Vec<Object<Inner>>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its parsing is looked at")]
+    struct Inner {
+        kind: String,
+        #[serde(default)]
+        priority: Option<u8>,
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_body_is_told_with_its_place() {
+        for (body, code, field) in [
+            ("", Code::InvalidJson, None),
+            ("{\"jobs\":", Code::InvalidJson, None),
+            ("[]", Code::InvalidBody, Some("")),
+            (r#"{"jobs":[["a"]]}"#, Code::InvalidBody, Some("/jobs/0")),
+            ("{}", Code::InvalidBody, Some("/jobs")),
+            (r#"{"jobs":[{"kind":"a"},{}]}"#, Code::InvalidBody, Some("/jobs/1/kind")),
+            (r#"{"jobs":[{"kind":"a","priority":300}]}"#, Code::InvalidBody, Some("/jobs/0/priority")),
+            (r#"{"jobs":[{"kind":"a","colour":1}]}"#, Code::InvalidBody, Some("/jobs/0/colour")),
+        ] {
+            let problem = parse::<Object<Outer>>(body.as_bytes()).err().unwrap();
+            assert_eq!(problem.code, code, "{body}");
+            assert_eq!(problem.errors.first().map(|error| error.field.as_str()), field, "{body}");
+        }
+    }
+}

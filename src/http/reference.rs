@@ -1,0 +1,106 @@
+//! The API described: the OpenAPI document, and a page that shows it and needs no foreign host.
+//!
+//! The page itself is the same in every installation and knows nothing, so anybody may have it; it asks for the token
+//! and fetches the document with it.
+
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, OpenApi as Document, Ref, RefOr, Response as Described, ResponseBuilder, Responses,
+};
+use utoipa::{Modify, OpenApi};
+
+use super::problem::{Code, Problem};
+use super::{Shared, router};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Compline", description = "Background jobs and schedules of a regulated business.\n\nEvery route but those of health asks for the token of `http.token`, as `Authorization: Bearer TOKEN`. What goes wrong is told as `application/problem+json` with a stable code."),
+    components(schemas(Problem)),
+    security(("token" = [])),
+    modifiers(&Token),
+)]
+pub struct Description;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// What any route may answer, beside what it says of itself.
+const ANYWHERE: &[Code] = &[Code::InvalidParameter, Code::Internal];
+/// What any route behind the token may.
+const GUARDED: &[Code] = &[Code::Unauthorized, Code::StoreAway, Code::TimedOut];
+/// What a route that reads a body may.
+const READING: &[Code] = &[
+    Code::InvalidJson,
+    Code::BodyTimeout,
+    Code::BodyTooLarge,
+    Code::UnsupportedMediaType,
+    Code::InvalidBody,
+];
+
+/// The whole document. Answers that are the same everywhere are written here once.
+pub fn document() -> Document {
+    let mut document = router::document();
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            let guarded = operation.security.is_none();
+            let reading = operation.request_body.is_some();
+            let sets = [(ANYWHERE, true), (GUARDED, guarded), (READING, reading)];
+            for code in sets.iter().filter(|(_, holds)| *holds).flat_map(|(codes, _)| *codes) {
+                add(&mut operation.responses, *code);
+            }
+        }
+    }
+    document
+}
+
+fn add(responses: &mut Responses, code: Code) {
+    let status = code.status().as_u16().to_string();
+    responses.responses.entry(status).or_insert_with(|| RefOr::T(problem(code.title())));
+}
+
+fn problem(title: &str) -> Described {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new()
+        .description(format!("{title}."))
+        .content("application/problem+json", content)
+        .build()
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "reference",
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object)))]
+pub async fn openapi(State(_): State<Shared>) -> Json<Document> {
+    Json(document())
+}
+
+/// The page, its script and its style. They may load each other and the document, and nothing else.
+pub fn pages() -> Router<Shared> {
+    Router::new()
+        .route("/docs", get(|| page("text/html; charset=utf-8", include_str!("reference/page.html"))))
+        .route(
+            "/docs/page.js",
+            get(|| page("text/javascript; charset=utf-8", include_str!("reference/page.js"))),
+        )
+        .route("/docs/page.css", get(|| page("text/css; charset=utf-8", include_str!("reference/page.css"))))
+}
+
+async fn page(media: &'static str, text: &'static str) -> Response {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                          frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'";
+    let headers = [(CONTENT_TYPE, media), (CONTENT_SECURITY_POLICY, POLICY)];
+    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    (headers, text).into_response()
+}

@@ -1,0 +1,100 @@
+//! All routes on one page, and what stands before them.
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::{Router, middleware};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::{Code, Problem};
+use super::{Shared, api, guard, health, reference};
+
+/// The routes with their description, and the router that needs nothing more than the state.
+fn described() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
+    let open = OpenApiRouter::with_openapi(reference::Description::openapi())
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz));
+    let quick = OpenApiRouter::new()
+        .routes(routes!(api::enqueue::enqueue, api::jobs::list))
+        .routes(routes!(api::enqueue::enqueue_batch))
+        .routes(routes!(api::jobs::get))
+        .routes(routes!(api::jobs::retry))
+        .routes(routes!(api::jobs::cancel))
+        .routes(routes!(api::jobs::discard))
+        .routes(routes!(api::artifacts::list))
+        .routes(routes!(api::bulk::start))
+        .routes(routes!(api::bulk::get))
+        .routes(routes!(api::bulk::cancel))
+        .routes(routes!(api::queues::list))
+        .routes(routes!(api::queues::pause))
+        .routes(routes!(api::queues::resume))
+        .routes(routes!(api::workers::list))
+        .routes(routes!(api::kinds::list))
+        .routes(routes!(reference::openapi));
+    // These take long by their nature, and have limits of their own.
+    let long = OpenApiRouter::new()
+        .routes(routes!(api::wait::wait))
+        .routes(routes!(api::artifacts::download))
+        .routes(routes!(api::events::stream));
+    (open, quick, long)
+}
+
+pub fn document() -> Document {
+    let (open, quick, long) = described();
+    open.merge(quick).merge(long).into_openapi()
+}
+
+pub fn router(api: Shared, origins: &[String]) -> Router {
+    let (open, quick, long) = described();
+    let guarded = quick
+        .route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry))
+        .merge(long)
+        .route_layer(middleware::from_fn_with_state(api.clone(), guard::authenticate));
+    let (router, _) = open.merge(guarded).split_for_parts();
+    let router = router.merge(reference::pages()).fallback(unknown);
+    let router = match cors(origins) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router
+        // Bodies are read where they are needed, with a limit of ours.
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(api.clone(), guard::finish))
+        .with_state(api)
+}
+
+async fn unknown() -> Problem {
+    Problem::new(
+        Code::UnknownRoute,
+        "there is no such route",
+        "see GET /openapi.json or the page /docs for those there are",
+    )
+}
+
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    let origins: Vec<_> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    let own = |name| HeaderName::from_static(name);
+    (!origins.is_empty()).then(|| {
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::list(origins))
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                own("idempotency-key"),
+                own("last-event-id"),
+                own("traceparent"),
+                own("tracestate"),
+                own("x-request-id"),
+            ])
+            .expose_headers([
+                header::LOCATION,
+                header::RETRY_AFTER,
+                own("x-request-id"),
+                own("idempotent-replayed"),
+            ])
+    })
+}

@@ -1,0 +1,144 @@
+//! Events as they happen: nothing is missed, nothing is told twice, and a caller gets what it asked for.
+
+use std::collections::BTreeSet;
+
+use compline::state::JobState;
+use futures::StreamExt;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::http::{Server, TOKEN, answer};
+use crate::support::store::{TestStore, completed, promises};
+
+promises![
+    what_happens_is_told_to_everybody_who_listens,
+    a_listener_that_was_cut_off_goes_on_where_it_was,
+    a_listener_gets_only_what_it_asked_for,
+    an_id_that_is_none_is_refused,
+];
+
+/// One listener, as a program reads the stream.
+struct Listener {
+    body: std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
+    read: String,
+}
+
+#[derive(Debug)]
+struct Told {
+    id: String,
+    action: String,
+    data: Value,
+}
+
+impl Listener {
+    async fn start(server: &Server, query: &str, last: Option<&str>) -> Self {
+        let mut request = server.bare(Method::GET, &format!("/v1/events{query}")).bearer_auth(TOKEN);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: response.bytes_stream().boxed(), read: String::new() }
+    }
+
+    async fn next(&mut self) -> Told {
+        loop {
+            if let Some((event, rest)) = self.read.split_once("\n\n") {
+                let field = |name: &str| {
+                    let line = event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+                    line.unwrap_or_default().to_owned()
+                };
+                let (id, action, data) = (field("id"), field("event"), field("data"));
+                self.read = rest.to_owned();
+                if !id.is_empty() {
+                    return Told { id, action, data: serde_json::from_str(&data).unwrap() };
+                }
+                continue;
+            }
+            let piece = self.body.next().await.expect("the stream goes on").unwrap();
+            self.read.push_str(std::str::from_utf8(&piece).unwrap());
+        }
+    }
+}
+
+async fn enqueue(server: &Server, queue: &str) -> Value {
+    let wanted = json!({ "kind": "system.noop", "queue": queue });
+    server.post("/v1/jobs", &wanted).await.expect(202)["id"].clone()
+}
+
+async fn what_happens_is_told_to_everybody_who_listens(t: TestStore) {
+    let server = Server::over(t).await;
+    enqueue(&server, "default").await;
+    let mut listeners = [Listener::start(&server, "", None).await, Listener::start(&server, "", None).await];
+
+    let job = enqueue(&server, "default").await;
+    let worker = server.t.worker().await;
+    server.t.claim(worker, 1).await;
+    server.post("/v1/queues/mail/pause", &json!({ "reason": "month end" })).await.expect(200);
+
+    for listener in &mut listeners {
+        let (first, second) = (listener.next().await, listener.next().await);
+        assert_eq!((first.action.as_str(), &first.data["jobs"]), ("job.enqueue", &json!([job])));
+        assert_eq!((&first.data["actor"], &first.data["details"]), (&json!("token:api"), &json!({})));
+        assert_eq!((second.action.as_str(), &second.data["object"]), ("queue.pause", &json!("mail")));
+        assert_eq!(second.data["details"]["reason"], "month end");
+        assert_ne!(first.id, second.id);
+    }
+}
+
+async fn a_listener_that_was_cut_off_goes_on_where_it_was(t: TestStore) {
+    let server = Server::over(t).await;
+    let mut listener = Listener::start(&server, "", None).await;
+    let first = enqueue(&server, "default").await;
+    let last = listener.next().await;
+    assert_eq!(last.data["jobs"], json!([first]));
+    drop(listener);
+    let mut missed = BTreeSet::new();
+    for _ in 0..20 {
+        missed.insert(enqueue(&server, "default").await.to_string());
+    }
+
+    let mut again = Listener::start(&server, "", Some(&last.id)).await;
+
+    let mut told = BTreeSet::new();
+    while told.len() < missed.len() {
+        let event = again.next().await;
+        for job in event.data["jobs"].as_array().unwrap() {
+            assert!(told.insert(job.to_string()), "told twice: {job}");
+        }
+    }
+    assert_eq!(told, missed);
+    let live = enqueue(&server, "default").await;
+    assert_eq!(again.next().await.data["jobs"], json!([live]));
+}
+
+async fn a_listener_gets_only_what_it_asked_for(t: TestStore) {
+    let server = Server::over(t).await;
+    let mut mail = Listener::start(&server, "?queue=mail", None).await;
+    let mut ends = Listener::start(&server, "?action=job.finish&kind=test.kind", None).await;
+    enqueue(&server, "other").await;
+    let one = server.t.add(|_| {}).await;
+    let mailed = enqueue(&server, "mail").await;
+    let worker = server.t.worker().await;
+    server.t.run(worker, completed()).await;
+
+    let told = mail.next().await;
+    assert_eq!((told.action.as_str(), &told.data["jobs"]), ("job.enqueue", &json!([mailed])));
+    let told = ends.next().await;
+    assert_eq!((&told.data["jobs"], &told.data["outcome"]), (&json!([one]), &json!("completed")));
+    assert_eq!(server.t.state(one).await, JobState::Completed);
+}
+
+async fn an_id_that_is_none_is_refused(t: TestStore) {
+    let server = Server::over(t).await;
+    for wrong in ["", "7", "x-y-z", "1-2-3-4"] {
+        let request =
+            server.bare(Method::GET, "/v1/events").bearer_auth(TOKEN).header("last-event-id", wrong);
+        let problem = answer(request).await.expect(400);
+        assert_eq!(
+            (&problem["code"], &problem["errors"][0]["field"]),
+            (&json!("invalid_header"), &json!("Last-Event-ID"))
+        );
+    }
+}

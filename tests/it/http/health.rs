@@ -1,0 +1,137 @@
+//! Who may come in, and what every answer carries.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::http::{Server, TOKEN, answer, limits};
+use crate::support::store::{TestStore, promises};
+
+promises![
+    health_is_open_and_everything_else_is_not,
+    without_a_token_only_health_is_served,
+    every_answer_is_hardened_and_has_a_name,
+    only_the_origins_that_are_named_may_call_from_a_browser,
+    a_caller_that_sends_slowly_or_too_much_is_cut_off,
+    a_server_that_ends_is_not_ready_and_sends_waiting_callers_away,
+];
+
+async fn health_is_open_and_everything_else_is_not(t: TestStore) {
+    let server = Server::over(t).await;
+
+    assert_eq!(answer(server.bare(Method::GET, "/livez")).await.expect(200), json!({ "status": "ok" }));
+    let ready = json!({ "ready": true, "store": true, "schema": true, "serving": true });
+    assert_eq!(answer(server.bare(Method::GET, "/readyz")).await.expect(200), ready);
+    let document = serde_json::to_value(compline::http::document()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            if ["/livez", "/readyz"].contains(&path.as_str()) {
+                continue;
+            }
+            let path = path.replace('{', "").replace('}', "");
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let closed = answer(server.bare(method.clone(), &path)).await;
+            assert_eq!(
+                (closed.status, closed.header("www-authenticate")),
+                (401, "Bearer"),
+                "{method} {path}"
+            );
+            let wrong = answer(server.bare(method, &path).bearer_auth("another token, long enough")).await;
+            assert_eq!(wrong.expect(401)["code"], "unauthorized");
+        }
+    }
+}
+
+async fn without_a_token_only_health_is_served(t: TestStore) {
+    let server = Server::with(t, limits(), None, &[]).await;
+
+    answer(server.bare(Method::GET, "/livez")).await.expect(200);
+
+    let closed = server.get("/v1/jobs").await.expect(503);
+    assert_eq!(closed["code"], "token_not_set");
+    assert!(closed["remedy"].as_str().unwrap().contains("http.token"), "{closed}");
+}
+
+async fn every_answer_is_hardened_and_has_a_name(t: TestStore) {
+    let server = Server::over(t).await;
+
+    for path in ["/livez", "/v1/jobs", "/nowhere", "/docs", "/docs/page.js", "/v1/jobs/nonsense"] {
+        let got = server.get(path).await;
+        for (name, part) in [
+            ("content-security-policy", "default-src 'none'"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert!(got.header(name).contains(part), "{path}: {name}: {got:?}");
+        }
+        assert_eq!(got.header("x-request-id").len(), 32, "{path}");
+        assert!(!got.headers.contains_key("server"));
+    }
+    let named = server.bare(Method::GET, "/livez").header("x-request-id", "mine-1");
+    assert_eq!(answer(named).await.header("x-request-id"), "mine-1");
+}
+
+async fn only_the_origins_that_are_named_may_call_from_a_browser(t: TestStore) {
+    let server = Server::with(t, limits(), Some(TOKEN), &["https://console.example.org"]).await;
+    for (origin, allowed) in [
+        ("https://console.example.org", "https://console.example.org"),
+        ("https://console.example.org.evil.example", ""),
+        ("http://console.example.org", ""),
+        ("null", ""),
+    ] {
+        let asked = server
+            .bare(Method::OPTIONS, "/v1/jobs")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST");
+        let got = answer(asked).await;
+        assert_eq!(got.header("access-control-allow-origin"), allowed, "{origin}");
+        assert_eq!(got.header("access-control-allow-credentials"), "");
+    }
+}
+
+async fn a_caller_that_sends_slowly_or_too_much_is_cut_off(t: TestStore) {
+    let short = Duration::from_millis(300);
+    let tight = compline::http::Limits { header_timeout: short, body_timeout: short, ..limits() };
+    let server = Server::with(t, tight, Some(TOKEN), &[]).await;
+    let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    let say = async |text: String| {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut heard = Vec::new();
+        // A server that closes on what it has not read resets the connection; what it said before counts.
+        let _ = stream.read_to_end(&mut heard).await;
+        String::from_utf8_lossy(&heard).into_owned()
+    };
+
+    let head = format!(
+        "POST /v1/jobs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    );
+    assert_eq!(say("GET /livez HTTP/1.1\r\nhost".into()).await, "");
+    assert!(say(format!("{head}content-length: 100\r\n\r\n{{")).await.contains("body_timeout"));
+    assert!(say(format!("{head}content-length: 100000000\r\n\r\n")).await.contains("body_too_large"));
+    let many: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
+    assert!(say(format!("{head}{many}\r\n")).await.starts_with("HTTP/1.1 431"));
+    let large = format!("x-large: {}\r\n", "y".repeat(64 << 10));
+    assert!(say(format!("{head}{large}\r\n")).await.starts_with("HTTP/1.1 431"));
+    answer(server.bare(Method::GET, "/livez")).await.expect(200);
+}
+
+async fn a_server_that_ends_is_not_ready_and_sends_waiting_callers_away(t: TestStore) {
+    let mut server = Server::over(t).await;
+    let id = server.t.add(|_| {}).await;
+    let path = format!("/v1/jobs/{id}/wait?timeout=60s");
+    let waiting = server.bare(Method::GET, &path).bearer_auth(TOKEN);
+    let waiting = tokio::spawn(answer(waiting));
+    // The wait is under way when its bell hangs.
+    while server.get(&format!("/v1/jobs/{id}")).await.status != 200 {}
+
+    server.end().await;
+
+    let sent_away = waiting.await.unwrap();
+    assert_eq!((sent_away.status, &sent_away.json()["state"]), (202, &json!("available")));
+    assert!(server.bare(Method::GET, "/livez").send().await.is_err());
+}

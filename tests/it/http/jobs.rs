@@ -1,0 +1,253 @@
+//! What a caller can do with jobs, from the first request to the last.
+
+use std::collections::BTreeSet;
+
+use compline::store::{End, JobFilter};
+use jobkit::{Artifacts, JobId, Owner};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::http::{Server, TOKEN, answer};
+use crate::support::store::{TestStore, discarded, promises};
+
+promises![
+    a_job_comes_in_and_is_shown_in_full,
+    everything_that_a_job_can_be_asked_for_is_kept,
+    a_job_with_a_key_that_is_held_is_answered_with_the_holder,
+    a_batch_is_enqueued_whole_or_not_at_all,
+    a_trace_context_is_kept_with_the_job,
+    a_listing_goes_on_where_it_ended,
+    a_job_is_retried_cancelled_and_discarded_by_the_caller_in_the_audit_log,
+    a_wait_is_answered_when_the_job_has_ended,
+    a_queue_is_paused_with_a_reason_and_resumed,
+    workers_and_kinds_are_listed,
+    the_files_of_a_job_are_listed_and_fetched_and_no_others,
+];
+
+fn id(answer: &Value) -> JobId {
+    answer["id"].as_str().unwrap().parse().unwrap()
+}
+
+async fn a_job_comes_in_and_is_shown_in_full(t: TestStore) {
+    let server = Server::over(t).await;
+
+    let got = server.post("/v1/jobs", &json!({ "kind": "system.sleep", "args": { "ms": 5 } })).await;
+
+    let location = got.header("location").to_owned();
+    let enqueued = got.expect(202);
+    assert_eq!((&enqueued["duplicate"], location), (&json!(false), format!("/v1/jobs/{}", id(&enqueued))));
+    let worker = server.t.worker().await;
+    server.t.run(worker, End::Completed { result: Some("{\"slept\":5}".into()) }).await;
+    let shown = server.get(&format!("/v1/jobs/{}", id(&enqueued))).await.expect(200);
+    assert_eq!(
+        (&shown["state"], &shown["args"], &shown["result"], &shown["attempt"]),
+        (&json!("completed"), &json!({ "ms": 5 }), &json!({ "slept": 5 }), &json!(1))
+    );
+    for field in ["attempts", "steps", "waits_for"] {
+        assert_eq!(shown[field], json!([]), "{field}");
+    }
+}
+
+async fn everything_that_a_job_can_be_asked_for_is_kept(t: TestStore) {
+    let server = Server::over(t).await;
+    let parent = server.t.add(|_| {}).await;
+    let wanted = json!({
+        "kind": "system.noop", "args": {}, "queue": "mail", "priority": 2, "max_attempts": 7, "tenant": "acme",
+        "tags": ["a", "b"], "metadata": { "order": 7 }, "after": [parent], "on_parent_failure": "run",
+        "run_at": "2099-01-01T00:00:00Z",
+    });
+
+    let enqueued = server.post("/v1/jobs", &wanted).await.expect(202);
+
+    let shown = server.get(&format!("/v1/jobs/{}", id(&enqueued))).await.expect(200);
+    for field in ["queue", "priority", "max_attempts", "tenant", "tags", "metadata", "run_at"] {
+        assert_eq!(shown[field], wanted[field], "{field}");
+    }
+    assert_eq!(shown["waits_for"], json!([parent]));
+    let later = json!({ "kind": "system.noop", "delay": "1h" });
+    let later = server.post("/v1/jobs", &later).await.expect(202);
+    assert_eq!(server.get(&format!("/v1/jobs/{}", id(&later))).await.expect(200)["state"], "scheduled");
+}
+
+async fn a_job_with_a_key_that_is_held_is_answered_with_the_holder(t: TestStore) {
+    let server = Server::over(t).await;
+    let wanted = |ms: u64| json!({ "kind": "system.sleep", "args": { "ms": ms }, "unique_key": "order 7" });
+    let first = server.post("/v1/jobs", &wanted(1)).await.expect(202);
+
+    let second = server.post("/v1/jobs", &wanted(2)).await.expect(200);
+    let mut replacing = wanted(3);
+    replacing["on_conflict"] = json!("replace");
+    let third = server.post("/v1/jobs", &replacing).await.expect(200);
+
+    assert_eq!((id(&second), id(&third), &third["duplicate"]), (id(&first), id(&first), &json!(true)));
+    let shown = server.get(&format!("/v1/jobs/{}", id(&first))).await.expect(200);
+    assert_eq!(shown["args"], json!({ "ms": 3 }));
+}
+
+async fn a_batch_is_enqueued_whole_or_not_at_all(t: TestStore) {
+    let server = Server::over(t).await;
+    let good = json!({ "kind": "system.noop" });
+
+    let refused = json!({ "jobs": [good, { "kind": "system.sleep", "args": { "ms": "soon" } }] });
+    let refused = server.post("/v1/jobs/batch", &refused).await.expect(422);
+    assert_eq!(refused["errors"][0]["field"], "/jobs/1/args");
+    assert_eq!(server.t.store.jobs(&JobFilter::default()).await.unwrap(), []);
+
+    let enqueued = server.post("/v1/jobs/batch", &json!({ "jobs": vec![good; 250] })).await.expect(202);
+    let told: BTreeSet<_> = enqueued["jobs"].as_array().unwrap().iter().map(id).collect();
+    let there = JobFilter { limit: Some(1_000), ..JobFilter::default() };
+    let there = server.t.store.jobs(&there).await.unwrap();
+    assert_eq!((told.len(), told), (250, there.into_iter().map(|job| job.id).collect()));
+}
+
+async fn a_trace_context_is_kept_with_the_job(t: TestStore) {
+    let server = Server::over(t).await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let traced = server.request("/v1/jobs", &json!({ "kind": "system.noop", "metadata": { "own": 1 } }));
+
+    let enqueued = answer(traced.header("traceparent", parent).header("tracestate", "a=1")).await.expect(202);
+
+    let shown = server.get(&format!("/v1/jobs/{}", id(&enqueued))).await.expect(200);
+    assert_eq!(shown["metadata"], json!({ "own": 1, "traceparent": parent, "tracestate": "a=1" }));
+}
+
+async fn a_listing_goes_on_where_it_ended(t: TestStore) {
+    let server = Server::over(t).await;
+    let mut mail = Vec::new();
+    for n in 0..5 {
+        let queue = if n == 2 { "other" } else { "mail" };
+        let wanted = json!({ "kind": "system.noop", "queue": queue, "tags": ["x", "y&z"], "tenant": "acme" });
+        let enqueued = server.post("/v1/jobs", &wanted).await.expect(202);
+        if queue == "mail" {
+            mail.push(id(&enqueued));
+        }
+    }
+    mail.reverse();
+    let path = "/v1/jobs?queue=mail&state=available&state=running&tag=x&tag=y%26z&tenant=acme&kind=system.noop&limit=3";
+
+    let first = server.get(path).await.expect(200);
+    let next = first["next"].as_str().unwrap();
+    let second = server.get(&format!("{path}&before={next}")).await.expect(200);
+
+    let ids = |page: &Value| page["jobs"].as_array().unwrap().iter().map(id).collect::<Vec<_>>();
+    assert_eq!([ids(&first), ids(&second)].concat(), mail);
+    assert_eq!(second["next"], Value::Null);
+    for none in ["created_until=1999-01-01T00:00:00Z", "error=x", "tag=y", "queue=none"] {
+        assert_eq!(server.get(&format!("/v1/jobs?{none}")).await.expect(200)["jobs"], json!([]), "{none}");
+    }
+}
+
+async fn a_job_is_retried_cancelled_and_discarded_by_the_caller_in_the_audit_log(t: TestStore) {
+    let server = Server::over(t).await;
+    let worker = server.t.worker().await;
+    let job = server.t.add(|_| {}).await;
+    let change = async |what: &str| server.post(&format!("/v1/jobs/{job}/{what}"), &json!({})).await;
+
+    change("discard").await.expect(200);
+    assert_eq!(change("cancel").await.expect(409)["code"], "wrong_state");
+    change("retry").await.expect(200);
+    server.t.claim_one(worker).await;
+    assert_eq!(change("cancel").await.expect(202)["asked"], true);
+
+    let audit = server.t.audit().await;
+    let told: Vec<_> = audit.iter().map(|entry| (entry.action.as_str(), entry.actor.as_str())).collect();
+    let by = "token:api";
+    assert_eq!(told, [("job.discard", by), ("job.retry", by), ("job.cancel", by)]);
+}
+
+async fn a_wait_is_answered_when_the_job_has_ended(t: TestStore) {
+    let server = Server::over(t).await;
+    let worker = server.t.worker().await;
+    let job = server.t.add(|_| {}).await;
+    let path = format!("/v1/jobs/{job}/wait");
+    assert_eq!(server.get(&format!("{path}?timeout=0s")).await.expect(202)["state"], "available");
+
+    let waiting: Vec<_> =
+        (0..20).map(|_| tokio::spawn(answer(server.bare(Method::GET, &path).bearer_auth(TOKEN)))).collect();
+    server.t.run(worker, discarded()).await;
+
+    for waiting in waiting {
+        assert_eq!(waiting.await.unwrap().expect(200)["state"], "discarded");
+    }
+    assert_eq!(server.get(&path).await.expect(200)["error"], "beyond help");
+}
+
+async fn a_queue_is_paused_with_a_reason_and_resumed(t: TestStore) {
+    let server = Server::over(t).await;
+    server.t.add(|_| {}).await;
+
+    let paused = server.post("/v1/queues/default/pause", &json!({ "reason": "month end" })).await.expect(200);
+    assert_eq!(paused, json!({ "queue": "default", "paused": true }));
+    let shown = server.get("/v1/queues").await.expect(200)["queues"][0].clone();
+    assert_eq!(
+        (&shown["paused_by"], &shown["reason"], &shown["counts"]),
+        (&json!("token:api"), &json!("month end"), &json!({ "available": 1 }))
+    );
+    server.post("/v1/queues/default/resume", &json!({})).await.expect(200);
+    assert_eq!(server.get("/v1/queues").await.expect(200)["queues"][0]["paused_at"], Value::Null);
+}
+
+async fn workers_and_kinds_are_listed(t: TestStore) {
+    let server = Server::over(t).await;
+    let worker = server.t.worker().await;
+
+    let workers = server.get("/v1/workers").await.expect(200);
+    assert_eq!(
+        (&workers["workers"][0]["id"], &workers["workers"][0]["lease_ms"]),
+        (&json!(worker.0), &json!(30_000.0))
+    );
+    let kinds = server.get("/v1/kinds").await.expect(200);
+    let names: Vec<_> =
+        kinds["kinds"].as_array().unwrap().iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
+    assert_eq!(names, ["system.bulk", "system.fail", "system.noop", "system.sleep", "system.steps"]);
+    assert_eq!(kinds["kinds"][2]["backoff"]["first_ms"], json!(1_000.0));
+}
+
+async fn the_files_of_a_job_are_listed_and_fetched_and_no_others(t: TestStore) {
+    let server = Server::over(t).await;
+    let (job, other) = (server.t.add(|_| {}).await, server.t.add(|_| {}).await);
+    let large: Vec<u8> = (0..600_000u32).map(|n| n as u8).collect();
+    let put = async |job, claim, name: &str, bytes: &[u8]| {
+        server.artifacts.put(Owner { job, claim }, name, bytes.to_vec()).await.unwrap()
+    };
+    put(job, 1 << 32, "scores für März.csv", b"a,b").await;
+    let address = put(job, 2 << 32, "large.bin", &large).await;
+    put(other, 1 << 32, "secret.txt", b"no").await;
+    let worker = server.t.worker().await;
+    server.t.claim(worker, 2).await;
+
+    let listed = server.get(&format!("/v1/jobs/{job}/artifacts")).await.expect(200);
+
+    let files = listed["artifacts"].as_array().unwrap();
+    let told: Vec<_> =
+        files.iter().map(|file| (file["name"].as_str().unwrap(), file["bytes"].as_u64().unwrap())).collect();
+    assert_eq!(told, [("scores für März.csv", 3), ("large.bin", 600_000)]);
+    assert_eq!(files[1]["address"], json!(address));
+    let fetch = async |href: &str| {
+        let response = server.bare(Method::GET, href).bearer_auth(TOKEN).send().await.unwrap();
+        let header =
+            |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let headers = (header("content-disposition"), header("content-type"));
+        (response.status().as_u16(), headers, response.bytes().await.unwrap())
+    };
+    let (status, headers, bytes) = fetch(files[1]["href"].as_str().unwrap()).await;
+    assert_eq!((status, bytes.as_ref() == large), (200, true));
+    assert_eq!(headers.1.as_deref(), Some("application/octet-stream"));
+    let (status, headers, bytes) = fetch(files[0]["href"].as_str().unwrap()).await;
+    assert_eq!((status, bytes.as_ref()), (200, &b"a,b"[..]));
+    assert_eq!(headers.0.as_deref(), Some("attachment; filename*=UTF-8''scores%20f%C3%BCr%20M%C3%A4rz.csv"));
+    let claim = 1u64 << 32;
+    for path in [
+        format!("/v1/jobs/{job}/artifacts/{claim}/secret.txt"),
+        format!("/v1/jobs/{job}/artifacts/{claim}/..%2F..%2F{other}%2F{claim}%2Fsecret.txt"),
+        format!("/v1/jobs/{job}/artifacts/{claim}/%2E%2E"),
+        format!("/v1/jobs/{job}/artifacts/7/large.bin"),
+    ] {
+        let (status, ..) = fetch(&path).await;
+        assert_eq!(status, 404, "{path}");
+    }
+    // What belongs to a job that is gone is nobody's.
+    let gone = server.t.ids.next();
+    put(gone, claim, "left.txt", b"no").await;
+    server.get(&format!("/v1/jobs/{gone}/artifacts")).await.expect(404);
+}

@@ -1,0 +1,360 @@
+//! Everything that can be asked wrongly, in one table: the answer names the field and the remedy, and nothing stays.
+
+use compline::store::{JobFilter, Position};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::http::{Server, TOKEN, answer};
+use crate::support::store::{TestStore, promises};
+
+promises![every_misuse_is_refused_with_its_field_and_its_remedy];
+
+const JSON: &str = "application/json";
+
+struct Case {
+    request: &'static str,
+    media: &'static str,
+    headers: &'static [(&'static str, &'static str)],
+    body: String,
+    status: u16,
+    code: &'static str,
+    /// None where no field is to blame.
+    field: Option<&'static str>,
+    remedy: &'static str,
+}
+
+fn body(
+    request: &'static str,
+    body: &str,
+    status: u16,
+    code: &'static str,
+    field: &'static str,
+    remedy: &'static str,
+) -> Case {
+    Case { request, media: JSON, headers: &[], body: body.into(), status, code, field: Some(field), remedy }
+}
+
+fn nothing(
+    request: &'static str,
+    status: u16,
+    code: &'static str,
+    field: Option<&'static str>,
+    remedy: &'static str,
+) -> Case {
+    Case { request, media: "", headers: &[], body: String::new(), status, code, field, remedy }
+}
+
+fn cases() -> Vec<Case> {
+    let jobs = "POST /v1/jobs";
+    let job = |fields: &str| format!(r#"{{"kind":"system.noop",{fields}}}"#);
+    let invalid = |fields: &str, field: &'static str, remedy: &'static str| {
+        body(jobs, &job(fields), 422, "invalid_body", field, remedy)
+    };
+    let bulk = "POST /v1/bulk-operations";
+    let header =
+        |headers: &'static [(&'static str, &'static str)], field: &'static str, remedy: &'static str| Case {
+            headers,
+            ..body(jobs, r#"{"kind":"system.noop"}"#, 400, "invalid_header", field, remedy)
+        };
+    vec![
+        // The body as a whole.
+        Case { field: None, ..body(jobs, "", 400, "invalid_json", "", "one JSON document") },
+        Case { field: None, ..body(jobs, "{\"kind\":", 400, "invalid_json", "", "one JSON document") },
+        Case {
+            field: None,
+            ..body(
+                jobs,
+                &format!("{{\"kind\":\"system.noop\",\"args\":{}", "[".repeat(200)),
+                400,
+                "invalid_json",
+                "",
+                "128 levels",
+            )
+        },
+        Case {
+            media: "text/plain",
+            ..body(jobs, "{}", 415, "unsupported_media_type", "Content-Type", "application/json")
+        },
+        Case {
+            media: "",
+            ..body(jobs, "{}", 415, "unsupported_media_type", "Content-Type", "application/json")
+        },
+        body(jobs, "[]", 422, "invalid_body", "", "correct the field"),
+        body(jobs, "null", 422, "invalid_body", "", "correct the field"),
+        body(jobs, r#"["system.noop"]"#, 422, "invalid_body", "", "correct the field"),
+        // A job's fields.
+        body(jobs, "{}", 422, "invalid_body", "/kind", "correct the field"),
+        body(jobs, r#"{"kind":7}"#, 422, "invalid_body", "/kind", "correct the field"),
+        body(jobs, r#"{"kind":"system.nope"}"#, 422, "unknown_kind", "/kind", "/v1/kinds"),
+        body(
+            jobs,
+            r#"{"kind":"system.bulk","args":{}}"#,
+            422,
+            "invalid_body",
+            "/kind",
+            "/v1/bulk-operations",
+        ),
+        body(jobs, r#"{"kind":"system.sleep"}"#, 422, "invalid_args", "/args", "nothing was enqueued"),
+        body(
+            jobs,
+            r#"{"kind":"system.sleep","args":{"ms":-1}}"#,
+            422,
+            "invalid_args",
+            "/args",
+            "correct the arguments",
+        ),
+        invalid(r#""colour":"red""#, "/colour", "correct the field"),
+        invalid(r#""priority":0"#, "/priority", "correct priority"),
+        invalid(r#""priority":10"#, "/priority", "correct priority"),
+        invalid(r#""priority":1.5"#, "/priority", "correct the field"),
+        invalid(r#""max_attempts":0"#, "/max_attempts", "correct max_attempts"),
+        invalid(r#""max_attempts":1001"#, "/max_attempts", "correct max_attempts"),
+        invalid(r#""queue":"a b""#, "/queue", "correct queue"),
+        invalid(r#""queue":"""#, "/queue", "correct queue"),
+        invalid(r#""run_at":"tomorrow""#, "/run_at", "correct the field"),
+        invalid(r#""delay":"soon""#, "/delay", "500ms"),
+        invalid(r#""delay":60"#, "/delay", "correct the field"),
+        invalid(r#""delay":"99999d""#, "/delay", "correct delay"),
+        invalid(r#""delay":"5m","run_at":"2099-01-01T00:00:00Z""#, "/delay", "give one of them"),
+        invalid(r#""unique_key":"""#, "/unique_key", "correct unique_key"),
+        invalid(r#""unique":{"by_args":false}"#, "/unique", "correct unique"),
+        invalid(r#""unique":{"every":"day"}"#, "/unique/every", "correct the field"),
+        invalid(r#""unique":{"period":"week"},"unique_key":"a""#, "/unique/period", "correct the field"),
+        invalid(r#""unique_key":"a","on_conflict":"panic""#, "/on_conflict", "correct the field"),
+        invalid(r#""tenant":"""#, "/tenant", "correct tenant"),
+        invalid(r#""tenant":"a\u0000b""#, "/tenant", "correct tenant"),
+        invalid(r#""tags":[""]"#, "/tags", "correct tags"),
+        invalid(r#""tags":["a\u0000b"]"#, "/tags", "correct tags"),
+        invalid(r#""tags":"x""#, "/tags", "correct the field"),
+        invalid(r#""metadata":[1]"#, "/metadata", "correct metadata"),
+        invalid(r#""after":["7"]"#, "/after/0", "correct the field"),
+        invalid(r#""on_parent_failure":"ignore""#, "/on_parent_failure", "correct the field"),
+        Case {
+            field: None,
+            ..body(
+                jobs,
+                &job(r#""after":["019c0a2e-5a5c-7cc1-b6c0-0123456789ab"]"#),
+                409,
+                "refused",
+                "",
+                "nothing was changed",
+            )
+        },
+        // Batches.
+        body("POST /v1/jobs/batch", r#"{"jobs":[]}"#, 422, "invalid_body", "/jobs", "smaller batches"),
+        body("POST /v1/jobs/batch", "{}", 422, "invalid_body", "/jobs", "correct the field"),
+        body(
+            "POST /v1/jobs/batch",
+            r#"{"jobs":[{"kind":"system.noop"},{}]}"#,
+            422,
+            "invalid_body",
+            "/jobs/1/kind",
+            "correct",
+        ),
+        body(
+            "POST /v1/jobs/batch",
+            r#"{"jobs":[["system.noop"]]}"#,
+            422,
+            "invalid_body",
+            "/jobs/0",
+            "correct",
+        ),
+        body(
+            "POST /v1/jobs/batch",
+            r#"{"jobs":[{"kind":"system.noop"},{"kind":"system.noop","priority":12}]}"#,
+            422,
+            "invalid_body",
+            "/jobs/1/priority",
+            "nothing was enqueued",
+        ),
+        // Headers.
+        header(&[("idempotency-key", "")], "Idempotency-Key", "UUID"),
+        header(&[("idempotency-key", "a\"b")], "Idempotency-Key", "UUID"),
+        header(&[("idempotency-key", "a"), ("idempotency-key", "b")], "Idempotency-Key", "UUID"),
+        // Paths and queries.
+        nothing("GET /v1/jobs/7", 400, "invalid_parameter", Some("id"), "an id looks like"),
+        nothing(
+            "GET /v1/jobs/019c0a2e5a5c7cc1b6c00123456789ab",
+            400,
+            "invalid_parameter",
+            Some("id"),
+            "an id looks like",
+        ),
+        nothing(
+            "GET /v1/jobs/019c0a2e-5a5c-7cc1-b6c0-0123456789ab",
+            404,
+            "not_found",
+            Some("id"),
+            "check the id",
+        ),
+        nothing(
+            "GET /v1/jobs/019c0a2e-5a5c-7cc1-b6c0-0123456789ab/wait",
+            404,
+            "not_found",
+            Some("id"),
+            "check the id",
+        ),
+        nothing(
+            "GET /v1/jobs/019c0a2e-5a5c-7cc1-b6c0-0123456789ab?x=1",
+            400,
+            "invalid_parameter",
+            Some("x"),
+            "takes none",
+        ),
+        nothing(
+            "POST /v1/jobs/019c0a2e-5a5c-7cc1-b6c0-0123456789ab/retry",
+            404,
+            "not_found",
+            Some("id"),
+            "check the id",
+        ),
+        nothing("GET /v1/jobs?status=running", 400, "invalid_parameter", Some("status"), "state"),
+        nothing("GET /v1/jobs?state=asleep", 400, "invalid_parameter", Some("state"), "scheduled"),
+        nothing("GET /v1/jobs?limit=0", 400, "invalid_parameter", Some("limit"), "1 to 1000"),
+        nothing("GET /v1/jobs?limit=1001", 400, "invalid_parameter", Some("limit"), "1 to 1000"),
+        nothing("GET /v1/jobs?limit=1&limit=2", 400, "invalid_parameter", Some("limit"), "once"),
+        nothing("GET /v1/jobs?before=7", 400, "invalid_parameter", Some("before"), "a job id"),
+        nothing(
+            "GET /v1/jobs?created_from=monday",
+            400,
+            "invalid_parameter",
+            Some("created_from"),
+            "2026-01-31",
+        ),
+        nothing("GET /v1/jobs?tag=", 400, "invalid_parameter", Some("tag"), "a text"),
+        nothing("GET /v1/jobs?error=%00", 400, "invalid_parameter", Some("error"), "a text"),
+        nothing(
+            "GET /v1/jobs/019c0a2e-5a5c-7cc1-b6c0-0123456789ab/wait?timeout=5",
+            400,
+            "invalid_parameter",
+            Some("timeout"),
+            "30s",
+        ),
+        nothing(
+            "GET /v1/jobs/019c0a2e-5a5c-7cc1-b6c0-0123456789ab/wait?timeout=2m",
+            400,
+            "invalid_parameter",
+            Some("timeout"),
+            "60s",
+        ),
+        nothing(
+            "GET /v1/jobs/019c0a2e-5a5c-7cc1-b6c0-0123456789ab/artifacts",
+            404,
+            "not_found",
+            Some("id"),
+            "check the id",
+        ),
+        nothing(
+            "GET /v1/jobs/019c0a2e-5a5c-7cc1-b6c0-0123456789ab/artifacts/x/y",
+            400,
+            "invalid_parameter",
+            Some("claim"),
+            "lists",
+        ),
+        // Queues.
+        body(
+            "POST /v1/queues/a%20b/pause",
+            r#"{"reason":"x"}"#,
+            400,
+            "invalid_parameter",
+            "name",
+            "/v1/queues",
+        ),
+        body("POST /v1/queues/mail/pause", "{}", 422, "invalid_body", "/reason", "correct the field"),
+        body("POST /v1/queues/mail/pause", r#"{"reason":""}"#, 422, "invalid_body", "/reason", "a sentence"),
+        nothing("POST /v1/queues/a%00/resume", 400, "invalid_parameter", Some("name"), "/v1/queues"),
+        // Bulk operations.
+        body(bulk, r#"{"action":"cancel"}"#, 422, "invalid_body", "/filter", "correct the field"),
+        body(bulk, r#"{"action":"cancel","filter":{}}"#, 422, "invalid_body", "/filter", "one condition"),
+        body(
+            bulk,
+            r#"{"action":"cancel","filter":{"kind":["a"]}}"#,
+            422,
+            "invalid_body",
+            "/filter/kind",
+            "correct",
+        ),
+        body(
+            bulk,
+            r#"{"action":"cancel","filter":{"tags":[""]}}"#,
+            422,
+            "invalid_body",
+            "/filter/tags",
+            "correct or remove",
+        ),
+        body(
+            bulk,
+            r#"{"action":"explode","filter":{"kinds":["a"]}}"#,
+            422,
+            "invalid_body",
+            "/action",
+            "correct the field",
+        ),
+        body(
+            bulk,
+            r#"{"action":"retry","filter":{"kinds":["a"]},"limit":0}"#,
+            422,
+            "invalid_body",
+            "/limit",
+            "split it",
+        ),
+        body(
+            bulk,
+            r#"{"action":"retry","filter":{"kinds":["a"]},"limit":100001}"#,
+            422,
+            "invalid_body",
+            "/limit",
+            "split it",
+        ),
+        // Routes and methods.
+        nothing("GET /v2/jobs", 404, "unknown_route", None, "/docs"),
+        nothing("GET /v1/jobs/", 404, "unknown_route", None, "/docs"),
+        nothing("DELETE /v1/jobs", 405, "method_not_allowed", None, "Allow"),
+        nothing("GET /v1/jobs/batch", 405, "method_not_allowed", None, "Allow"),
+    ]
+}
+
+async fn every_misuse_is_refused_with_its_field_and_its_remedy(t: TestStore) {
+    let server = Server::over(t).await;
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let (method, path) = case.request.split_once(' ').unwrap();
+        let mut request =
+            server.bare(Method::from_bytes(method.as_bytes()).unwrap(), path).bearer_auth(TOKEN);
+        if !case.media.is_empty() {
+            request = request.header("content-type", case.media);
+        }
+        for (name, value) in case.headers {
+            request = request.header(*name, *value);
+        }
+        let asked: String = format!("{} {:.200}", case.request, case.body);
+
+        let got = answer(request.body(case.body)).await;
+
+        let problem = got.json();
+        let told = (
+            got.status,
+            got.header("content-type").to_owned(),
+            problem["code"].as_str().unwrap().to_owned(),
+            problem["errors"][0]["field"].as_str().map(str::to_owned),
+            problem["type"].as_str().unwrap().to_owned(),
+            problem["status"].clone(),
+            !got.header("allow").is_empty(),
+        );
+        let wanted = (
+            case.status,
+            "application/problem+json".to_owned(),
+            case.code.to_owned(),
+            case.field.map(str::to_owned),
+            format!("urn:compline:problem:{}", case.code),
+            json!(case.status),
+            case.status == 405,
+        );
+        if told != wanted || !problem["remedy"].as_str().unwrap().contains(case.remedy) {
+            wrong.push(format!("{asked}\n  {wanted:?} `{}`\n  {told:?}\n  {problem}", case.remedy));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(server.t.store.jobs(&JobFilter::default()).await.unwrap(), []);
+    assert_eq!(server.t.store.audit_after(Position::START, 10).await.unwrap(), []);
+}

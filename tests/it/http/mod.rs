@@ -1,0 +1,9 @@
+//! The HTTP API: the real server over both stores, as callers meet it.
+
+mod bulk;
+mod events;
+mod health;
+mod jobs;
+mod misuse;
+mod once;
+mod schema;

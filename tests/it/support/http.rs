@@ -1,0 +1,156 @@
+//! The real HTTP server on a free port over a real store, and a client that holds its token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use compline::adapters::artifacts::DirArtifacts;
+use compline::adapters::clock::SystemClock;
+use compline::adapters::tls;
+use compline::app::{App, Parts, Upkeep};
+use compline::http::server::Door;
+use compline::http::{self, Http, Limits, Token};
+use compline::seal::Keyring;
+use compline::service::{Alarm, Service};
+use compline::store::PruneRules;
+use compline::triggers::Triggers;
+use compline::worker::{Summary, Until};
+use jobkit::{Registry, SecretString};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::store::TestStore;
+use crate::engine::Engine;
+
+pub const TOKEN: &str = "a token for tests, long enough";
+
+pub struct Server {
+    pub t: TestStore,
+    pub app: Arc<App>,
+    pub artifacts: Arc<DirArtifacts>,
+    pub client: Client,
+    pub url: String,
+    pub stop: CancellationToken,
+    service: Option<Service>,
+    _folder: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        self.json()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub fn limits() -> Limits {
+    Limits {
+        body_bytes: 10 << 20,
+        batch: 10_000,
+        header_timeout: Duration::from_secs(10),
+        body_timeout: Duration::from_secs(10),
+        answer_timeout: Duration::from_secs(30),
+        connections: 256,
+    }
+}
+
+impl Server {
+    pub async fn over(t: TestStore) -> Self {
+        Self::with(t, limits(), Some(TOKEN), &[]).await
+    }
+
+    pub async fn with(t: TestStore, limits: Limits, token: Option<&str>, origins: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = Arc::new(DirArtifacts::new(folder.path()));
+        let mut registry = Registry::default();
+        compline::system::register(&mut registry, compline::system::Config::default());
+        compline::bulk::register(&mut registry, t.store.clone());
+        let app = App::new(Parts {
+            store: t.store.clone(),
+            clock: t.clock.clone(),
+            registry: Arc::new(registry),
+            keyring: Arc::new(Keyring::default()),
+            artifacts: artifacts.clone(),
+            redis: None,
+        });
+        let (alarm, stop) = (Alarm::default(), CancellationToken::new());
+        let parts = http::Parts {
+            store: app.store.clone(),
+            queue: app.queue.clone(),
+            registry: app.registry.clone(),
+            // Callers live in our own time.
+            clock: Arc::new(SystemClock::new()),
+            artifacts: artifacts.clone(),
+            token: token.map(|secret| Token::new(&SecretString::from(secret)).unwrap()),
+            limits,
+            origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+            stop: stop.child_token(),
+        };
+        let door = Door::open("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let url = format!("http://{}", door.address());
+        let service = Http::new(parts, &alarm).serve(door, CancellationToken::new(), &alarm);
+        let client = Client::builder().no_proxy().tls_backend_preconfigured(tls::client(None).unwrap());
+        let client = client.build().unwrap();
+        Self { t, app: Arc::new(app), artifacts, client, url, stop, service: Some(service), _folder: folder }
+    }
+
+    /// A worker beside the server, in the time of the store.
+    pub fn work(&self) -> JoinHandle<Summary> {
+        let (app, stop) = (self.app.clone(), self.stop.clone());
+        let upkeep = Upkeep {
+            prune: PruneRules::default(),
+            prune_every: Duration::from_secs(60),
+            triggers: Triggers::default(),
+        };
+        let until = Until { stop, hard: CancellationToken::new(), idle: false };
+        tokio::spawn(async move { app.run(Engine::options(), upkeep, until).await.unwrap() })
+    }
+
+    /// Without the token.
+    pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        answer(self.bare(Method::GET, path).bearer_auth(TOKEN)).await
+    }
+
+    pub fn request(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.bare(Method::POST, path).bearer_auth(TOKEN).json(body)
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        answer(self.request(path, body)).await
+    }
+
+    pub async fn end(&mut self) {
+        self.stop.cancel();
+        if let Some(service) = self.service.take() {
+            service.stop().await;
+        }
+    }
+}
+
+pub async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer { status, headers, text: response.text().await.unwrap() }
+}
