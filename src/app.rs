@@ -297,7 +297,8 @@ impl App {
             alerting: outgoing::alerting(settings, courier),
             triggers,
         };
-        let until = Until { stop: options.stop.clone(), hard: CancellationToken::new(), idle: options.until_idle };
+        let until =
+            Until { stop: options.stop.clone(), hard: CancellationToken::new(), idle: options.until_idle };
         let http = self.http(settings, &options, &until).await?;
         let (stop, hard) = (until.stop.clone(), until.hard.clone());
         let signals = Service::start("signal handler", &self.alarm, |ended| async move {

@@ -31,6 +31,11 @@ macro_rules! codes {
                 match self { $(Code::$code => $text,)+ }
             }
 
+            /// The `type` of the problem.
+            fn urn(self) -> &'static str {
+                match self { $(Code::$code => concat!("urn:compline:problem:", $text),)+ }
+            }
+
             pub fn status(self) -> StatusCode {
                 match self { $(Code::$code => StatusCode::$status,)+ }
             }
@@ -79,8 +84,8 @@ pub struct FieldProblem {
 pub struct Problem {
     /// `urn:compline:problem:` and the code.
     #[serde(rename = "type")]
-    pub kind: String,
-    pub title: Cow<'static, str>,
+    pub kind: &'static str,
+    pub title: &'static str,
     #[schema(value_type = i32)]
     pub status: u16,
     pub code: Code,
@@ -100,8 +105,8 @@ pub type Result<T, E = Problem> = std::result::Result<T, E>;
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>, remedy: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            kind: format!("urn:compline:problem:{}", code.text()),
-            title: Cow::Borrowed(code.title()),
+            kind: code.urn(),
+            title: code.title(),
             status: code.status().as_u16(),
             code,
             detail: detail.into(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use compline::adapters::artifacts::DirArtifacts;
 use compline::adapters::clock::SystemClock;
 use compline::adapters::tls;
+use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
 use compline::http::server::Door;
 use compline::http::{self, Http, Limits, Token};
@@ -119,6 +120,7 @@ impl Server {
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
             triggers: Triggers::default(),
+            alerting: Alerting::default(),
         };
         let until = Until { stop, hard: CancellationToken::new(), idle: false };
         tokio::spawn(async move { app.run(Engine::options(), upkeep, until).await.unwrap() })
