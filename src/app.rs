@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::redact::ExposeSecret;
-use jobkit::{ArgsError, Artifacts, Audit, Clock, Registry};
+use jobkit::{ArgsError, Artifacts, Audit, Clock, IdGenerator, Registry};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,9 @@ use crate::maintenance::rescuer::Rescuer;
 use crate::maintenance::stager::Stager;
 use crate::queue::Queue;
 use crate::registry::{Families, registry};
+use crate::scheduler::declared::Declared;
+use crate::scheduler::tick::Ticker;
+use crate::scheduler::{ScheduleError, Scheduler};
 use crate::seal::{KeyError, Keyring};
 use crate::service::{Alarm, Panicked, Service};
 use crate::store::postgres::{PgOptions, PostgresStore};
@@ -50,6 +53,8 @@ pub struct Parts {
     pub artifacts: Arc<dyn Artifacts>,
     /// What goes through it also goes without it, only slower.
     pub redis: Option<Arc<Redis>>,
+    /// The schedules that the configuration owns.
+    pub declared: Declared,
 }
 
 pub struct App {
@@ -57,6 +62,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub registry: Arc<Registry>,
     pub queue: Arc<Queue>,
+    pub scheduler: Arc<Scheduler>,
     /// For what a program around the engine does and must be able to answer for.
     pub audit: Arc<dyn Audit>,
     pub redis: Option<Arc<Redis>>,
@@ -83,13 +89,27 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 impl App {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, registry, keyring, artifacts, redis } = parts;
+        let Parts { store, clock, registry, keyring, artifacts, redis, declared } = parts;
         let alarm = Alarm::default();
         let (wake, senders) = Wake::start(store.clone(), redis.clone(), &alarm);
         let queue = Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone());
         let queue = Arc::new(queue);
+        let scheduler = Arc::new(Scheduler::new(store.clone(), queue.clone(), declared, wake.clone()));
         let audit = Arc::new(StoreAudit::new(store.clone()));
-        Self { store, clock, registry, queue, audit, redis, keyring, artifacts, wake, senders, alarm }
+        Self {
+            store,
+            clock,
+            registry,
+            queue,
+            scheduler,
+            audit,
+            redis,
+            keyring,
+            artifacts,
+            wake,
+            senders,
+            alarm,
+        }
     }
 
     /// Runs jobs until told to stop, or until there are none, with everything that happens by itself. A part
@@ -133,6 +153,15 @@ impl App {
         let alerts = alerts::services::start(upkeep.alerting, &store, &clock, alarm);
         let triggers = upkeep.triggers.start(alarm);
 
+        let ticker = Ticker {
+            scheduler: self.scheduler.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            wake: wake.clone(),
+            place: place(&clock),
+        };
+        let ticker = Service::passing("ticker of schedules", alarm, ticker.run());
+
         let attempts = Attempts {
             store: store.clone(),
             registry: self.registry.clone(),
@@ -146,7 +175,7 @@ impl App {
         let attempts = Arc::new(attempts);
         let alarm = alarm.clone();
         let summary = Worker { store, clock, wake, attempts, alarm, options: worker }.run(until).await;
-        let upkeep = [publisher, stager, rescuer, pruner].into_iter().chain(listeners);
+        let upkeep = [publisher, ticker, stager, rescuer, pruner].into_iter().chain(listeners);
         for service in triggers.into_iter().chain(upkeep).chain(alerts).chain([watchman]) {
             service.stop().await;
         }
@@ -163,6 +192,12 @@ impl App {
         }
         self.store.close().await;
     }
+}
+
+/// The random part of an id: another in every process.
+fn place(clock: &Arc<dyn Clock>) -> usize {
+    let id = IdGenerator::new(clock.clone()).next();
+    usize::from(id.0.as_bytes()[14]) << 8 | usize::from(id.0.as_bytes()[15])
 }
 
 fn kind_rows(registry: &Registry) -> Vec<KindRow> {
@@ -220,6 +255,8 @@ pub enum AppError {
     #[error(transparent)]
     Kind(#[from] ArgsError),
     #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    #[error(transparent)]
     Panicked(#[from] Panicked),
     #[error("{field}: {problem}")]
     Setting { field: &'static str, problem: String },
@@ -256,6 +293,10 @@ impl App {
             keyring: Arc::new(Keyring::load(&settings.encryption)?),
             artifacts: Arc::new(DirArtifacts::new(&settings.artifacts.directory)),
             redis: redis(settings)?.map(Arc::new),
+            declared: Declared {
+                schedules: settings.schedules.clone(),
+                calendars: settings.calendars.clone(),
+            },
         }))
     }
 
@@ -284,6 +325,7 @@ impl App {
 
     /// Runs jobs until SIGINT or SIGTERM: the first lets running jobs end, a second does not wait.
     pub async fn serve(&self, settings: &Settings, options: RunOptions) -> Result<Summary, AppError> {
+        self.scheduler.check_declared()?;
         let worker = worker_options(settings, &options.queues);
         // Who only empties the queues does not wait for more.
         let triggers = match options.until_idle {

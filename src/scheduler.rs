@@ -1,8 +1,376 @@
-//! Schedules: which there are, when they fire, and what people do with them.
+//! Schedules: which there are, when they fire, and what people do with them. The use cases are here, for
+//! the command line and every later door; what fires by itself is in [`tick`].
 
 pub mod calendar;
 pub mod cron;
+pub mod declared;
 pub mod definition;
 pub mod policy;
+pub mod simulate;
 pub mod template;
+pub mod tick;
 pub mod timing;
+mod view;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use jobkit::{JobId, NewJob, When};
+use serde_json::json;
+
+use self::declared::Declared;
+use self::definition::{Definition, DefinitionError, Plan, Stored};
+use self::template::Times;
+use crate::queue::{Queue, QueueError, problem_of_name};
+use crate::store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
+use crate::store::{Actor, Inserted, NewRow, Store, StoreError};
+use crate::wake::Wake;
+
+pub use self::view::{Drift, Preview, ScheduleView, State};
+
+/// How long a fire time is remembered after its job was enqueued. Until then no backfill gives it another.
+pub const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(100 * 86_400);
+
+/// One call of a person's enqueues no more.
+pub const MOST_BACKFILLED: usize = 1_000;
+
+/// Others change the row too; each try reads it anew.
+const TRIES: u32 = 20;
+
+pub struct Scheduler {
+    store: Arc<dyn Store>,
+    queue: Arc<Queue>,
+    declared: Declared,
+    wake: Wake,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ScheduleError {
+    #[error("schedule `{name}`")]
+    Definition {
+        name: String,
+        #[source]
+        cause: DefinitionError,
+    },
+    #[error("schedule `{name}`: its job would be refused")]
+    Job {
+        name: String,
+        #[source]
+        cause: Box<QueueError>,
+    },
+    #[error("schedule `{name}`: what is stored cannot be read; a newer version may have written it")]
+    Unreadable {
+        name: String,
+        #[source]
+        cause: serde_json::Error,
+    },
+    #[error("there is no schedule `{0}`")]
+    Unknown(String),
+    #[error("schedule `{0}` is owned by the configuration; change it there, or pause it")]
+    Owned(String),
+    #[error("{field}: {problem}")]
+    Invalid { field: &'static str, problem: String },
+    #[error("schedule `{0}` is being changed by others at this moment; try again")]
+    Contended(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+type Result<T, E = ScheduleError> = std::result::Result<T, E>;
+
+/// One fire time of a backfill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Backfilled {
+    pub fire_time: Timestamp,
+    /// None in a preview, for a time that has no job yet.
+    pub job_id: Option<JobId>,
+    /// It had its job before.
+    pub there_already: bool,
+}
+
+impl Scheduler {
+    pub fn new(store: Arc<dyn Store>, queue: Arc<Queue>, declared: Declared, wake: Wake) -> Self {
+        Self { store, queue, declared, wake }
+    }
+
+    pub async fn list(&self) -> Result<Vec<ScheduleView>> {
+        let rows = self.store.schedules().await?;
+        Ok(view::all(&rows, &self.declared))
+    }
+
+    pub async fn show(&self, name: &str) -> Result<ScheduleView> {
+        let rows: Vec<_> = self.store.schedule(name).await?.into_iter().collect();
+        let views = view::all(&rows, &self.declared);
+        views.into_iter().find(|view| view.name == name).ok_or_else(|| ScheduleError::Unknown(name.into()))
+    }
+
+    /// Makes a schedule or replaces what it says. One whose times stay the same keeps its next.
+    pub async fn put(&self, name: &str, definition: Definition, by: &Actor) -> Result<ScheduleView> {
+        if let Some(problem) = problem_of_name(name) {
+            return Err(ScheduleError::Invalid { field: "name", problem });
+        }
+        if self.declared.schedules.contains_key(name) {
+            return Err(ScheduleError::Owned(name.into()));
+        }
+        let (stored, plan) = self.checked(name, definition)?;
+        for _ in 0..TRIES {
+            let row = self.store.schedule(name).await?;
+            if row.as_ref().is_some_and(|row| row.source == Source::Config && row.retired_at.is_none()) {
+                return Err(ScheduleError::Owned(name.into()));
+            }
+            if self.put_stored(name, Source::Api, &stored, &plan, row.as_ref(), by).await? {
+                self.wake.schedules();
+                return self.show(name).await;
+            }
+        }
+        Err(ScheduleError::Contended(name.into()))
+    }
+
+    pub async fn delete(&self, name: &str, by: &Actor) -> Result<()> {
+        let row = self.row(name).await?;
+        if row.source == Source::Config && row.retired_at.is_none() {
+            return Err(ScheduleError::Owned(name.into()));
+        }
+        match self.store.delete_schedule(name, by).await? {
+            true => Ok(()),
+            false => Err(ScheduleError::Unknown(name.into())),
+        }
+    }
+
+    /// From here on it does not fire, on any machine. What it would have fired meanwhile is not made up for.
+    pub async fn pause(&self, name: &str, by: &Actor, reason: &str) -> Result<()> {
+        match self.store.pause_schedule(name, by, reason).await? {
+            true => Ok(()),
+            false => Err(ScheduleError::Unknown(name.into())),
+        }
+    }
+
+    /// Goes on with the first fire time from now.
+    pub async fn resume(&self, name: &str, by: &Actor) -> Result<()> {
+        for _ in 0..TRIES {
+            let row = self.row(name).await?;
+            if row.paused_at.is_none() {
+                return Ok(());
+            }
+            let next = plan_of(&row)?.timing.next_after(self.store.now().await?);
+            if self.store.resume_schedule(name, row.revision, next, by).await? {
+                self.wake.schedules();
+                return Ok(());
+            }
+        }
+        Err(ScheduleError::Contended(name.into()))
+    }
+
+    /// A job now, whatever the time, the pause or the overlap. Its fire time is this moment.
+    pub async fn run_now(&self, name: &str, by: &Actor) -> Result<Inserted> {
+        let row = self.row(name).await?;
+        let plan = plan_of(&row)?;
+        let now = self.store.now().await?;
+        let previous = row.last_fire.or_else(|| plan.timing.last_before(now)).unwrap_or(now);
+        let job = self.job(name, &plan, now, previous)?;
+        let rows = self.rows(name, vec![NewJob { when: When::Now, ..job }])?;
+        let firing = Firing {
+            name: name.into(),
+            jobs: rows.into_iter().map(|row| (now, row)).collect(),
+            cancel: Vec::new(),
+            occasion: Occasion::Run,
+            details: json!({ "fire_time": now }),
+        };
+        let fired = self.fire(&firing, by).await?;
+        fired.first().map(|(_, job)| *job).ok_or_else(|| ScheduleError::Contended(name.into()))
+    }
+
+    /// Jobs for the fire times between two instants (the second not included) that have none yet. Asked for
+    /// again, it enqueues nothing again.
+    pub async fn backfill(
+        &self,
+        name: &str,
+        (from, until): (Timestamp, Timestamp),
+        preview: bool,
+        by: &Actor,
+    ) -> Result<Vec<Backfilled>> {
+        let row = self.row(name).await?;
+        let plan = plan_of(&row)?;
+        let now = self.store.now().await?;
+        let times = self.backfilled_times(&row, &plan, (from, until), now)?;
+        let range = FireRange { from, until, limit: usize::MAX };
+        let known = self.store.fires(name, range).await?;
+        let known: std::collections::BTreeMap<_, _> =
+            known.into_iter().map(|fire| (fire.fire_time, fire.job_id)).collect();
+        let mut told: Vec<Backfilled> = times
+            .iter()
+            .map(|at| Backfilled {
+                fire_time: *at,
+                job_id: known.get(at).copied(),
+                there_already: known.contains_key(at),
+            })
+            .collect();
+        let missing: Vec<_> = times.into_iter().filter(|at| !known.contains_key(at)).collect();
+        if preview || missing.is_empty() {
+            return Ok(told);
+        }
+        let mut jobs = Vec::with_capacity(missing.len());
+        for at in &missing {
+            let previous = plan.timing.last_before(*at).unwrap_or(*at);
+            let job = self.job(name, &plan, *at, previous)?;
+            jobs.push(NewJob { when: When::Now, ..job });
+        }
+        let rows = self.rows(name, jobs)?;
+        let firing = Firing {
+            name: name.into(),
+            jobs: missing.into_iter().zip(rows).collect(),
+            cancel: Vec::new(),
+            occasion: Occasion::Backfill,
+            details: json!({ "from": from, "until": until }),
+        };
+        let fired = self.fire(&firing, by).await?;
+        for one in &mut told {
+            if let Some((_, job)) = fired.iter().find(|(at, _)| *at == one.fire_time) {
+                one.job_id = Some(job.id);
+            } else if one.job_id.is_none() {
+                // Somebody else filled it in meanwhile.
+                one.there_already = true;
+            }
+        }
+        Ok(told)
+    }
+
+    fn backfilled_times(
+        &self,
+        row: &ScheduleRow,
+        plan: &Plan,
+        (from, until): (Timestamp, Timestamp),
+        now: Timestamp,
+    ) -> Result<Vec<Timestamp>> {
+        let invalid = |field, problem: String| Err(ScheduleError::Invalid { field, problem });
+        if until <= from {
+            return invalid("until", "does not lie after `from`; correct one of the two".into());
+        }
+        if until > now {
+            return invalid("until", format!("lies in the future; a backfill ends at {now} at the latest"));
+        }
+        let forgotten = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
+        if from < forgotten && until > row.created_at && row.created_at < forgotten {
+            let remedy = format!("write {forgotten} or later, or end before {}", row.created_at);
+            return invalid(
+                "from",
+                format!("which of these times had their job is no longer remembered; {remedy}"),
+            );
+        }
+        let before = from.checked_sub(SignedDuration::from_micros(1)).unwrap_or(from);
+        let times = plan.timing.after(before).take_while(|at| *at < until);
+        let times: Vec<_> = times.take(MOST_BACKFILLED + 1).collect();
+        match times.len() > MOST_BACKFILLED {
+            true => invalid(
+                "until",
+                format!("there are more than {MOST_BACKFILLED} fire times; ask for fewer at a time"),
+            ),
+            false => Ok(times),
+        }
+    }
+
+    /// What a definition would do, without storing it.
+    pub fn checked_plan(&self, name: &str, definition: Definition) -> Result<Plan> {
+        Ok(self.checked(name, definition)?.1)
+    }
+
+    pub async fn plan(&self, name: &str) -> Result<Plan> {
+        plan_of(&self.row(name).await?)
+    }
+
+    /// The next fire times from an instant on, or from now.
+    pub async fn preview(&self, plan: &Plan, after: Option<Timestamp>, count: usize) -> Result<Preview> {
+        let after = match after {
+            Some(after) => after,
+            None => self.store.now().await?,
+        };
+        Ok(Preview::of(plan, after, count))
+    }
+
+    /// Checks at the door all that can be known now, with the job of some fire time to try it on.
+    fn checked(&self, name: &str, definition: Definition) -> Result<(Stored, Plan)> {
+        let wrong = |cause| ScheduleError::Definition { name: name.into(), cause };
+        let stored = definition.stored(&self.declared.calendars).map_err(wrong)?;
+        let plan = stored.clone().plan().map_err(wrong)?;
+        let job = self.job(name, &plan, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH)?;
+        self.rows(name, vec![job])?;
+        Ok((stored, plan))
+    }
+
+    async fn put_stored(
+        &self,
+        name: &str,
+        source: Source,
+        stored: &Stored,
+        plan: &Plan,
+        row: Option<&ScheduleRow>,
+        by: &Actor,
+    ) -> Result<bool> {
+        let unreadable = |cause| ScheduleError::Unreadable { name: name.into(), cause };
+        let same_times = row.and_then(|row| plan_of(row).ok()).is_some_and(|old| old.timing == plan.timing);
+        let next_fire = match row.and_then(|row| row.next_fire).filter(|_| same_times) {
+            // What an outage made it miss is still to be looked at.
+            Some(next) => Some(next),
+            None => plan.timing.next_after(self.store.now().await?),
+        };
+        let put = PutSchedule {
+            name: name.into(),
+            source,
+            definition: serde_json::to_string(stored).map_err(unreadable)?,
+            digest: stored.digest().map_err(unreadable)?,
+            enabled: plan.definition.enabled,
+            next_fire,
+            revision: row.map(|row| row.revision),
+        };
+        Ok(self.store.put_schedule(&put, by).await?)
+    }
+
+    async fn row(&self, name: &str) -> Result<ScheduleRow> {
+        self.store.schedule(name).await?.ok_or_else(|| ScheduleError::Unknown(name.into()))
+    }
+
+    fn job(&self, name: &str, plan: &Plan, fire_time: Timestamp, previous: Timestamp) -> Result<NewJob> {
+        let Definition { kind, args, queue, priority, tenant, tags, .. } = &plan.definition;
+        let times = Times { fire_time, previous_fire_time: previous, zone: plan.timing.zone.clone() };
+        let args = template::fill(args, &times).map_err(|problem| ScheduleError::Definition {
+            name: name.into(),
+            cause: DefinitionError { field: "args", problem },
+        })?;
+        let delay = plan.delay(name, fire_time);
+        let mut job = NewJob::new(kind.clone(), args);
+        job.when = match delay.is_zero() {
+            true => When::Now,
+            false => When::At(fire_time.checked_add(delay).unwrap_or(fire_time)),
+        };
+        job.queue.clone_from(queue);
+        job.priority = *priority;
+        job.tenant.clone_from(tenant);
+        job.tags.clone_from(tags);
+        job.metadata = Some(json!({ "schedule": name, "fire_time": fire_time }));
+        Ok(job)
+    }
+
+    fn rows(&self, name: &str, jobs: Vec<NewJob>) -> Result<Vec<NewRow>> {
+        self.queue.rows(jobs).map_err(|cause| match cause {
+            QueueError::Store(cause) => cause.into(),
+            cause => ScheduleError::Job { name: name.into(), cause: Box::new(cause) },
+        })
+    }
+
+    async fn fire(&self, firing: &Firing, by: &Actor) -> Result<Vec<(Timestamp, Inserted)>> {
+        match self.store.fire_schedule(firing, by).await? {
+            Fired::Lost => Err(ScheduleError::Unknown(firing.name.clone())),
+            Fired::Enqueued(fired) => {
+                let rows: Vec<_> = firing.jobs.iter().map(|(_, row)| row.clone()).collect();
+                self.queue.ring_for(&rows);
+                Ok(fired)
+            }
+        }
+    }
+}
+
+fn plan_of(row: &ScheduleRow) -> Result<Plan> {
+    let stored: Stored = serde_json::from_str(&row.definition)
+        .map_err(|cause| ScheduleError::Unreadable { name: row.name.clone(), cause })?;
+    stored.plan().map_err(|cause| ScheduleError::Definition { name: row.name.clone(), cause })
+}

@@ -28,6 +28,8 @@ pub struct Bell {
     /// A job may be due earlier than the stager thinks.
     pub due: Notify,
     news: watch::Sender<()>,
+    /// A schedule may fire earlier than the ticker thinks.
+    pub schedules: Notify,
 }
 
 impl Bell {
@@ -142,6 +144,10 @@ impl Wake {
         if let Some(channel) = &self.redis {
             channel.put(told());
         }
+    }
+
+    pub fn schedules(&self) {
+        self.bell.schedules.notify_one();
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use compline::adapters::artifacts::DirArtifacts;
 use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
+use compline::scheduler::declared::Declared;
 use compline::store::postgres::{PgOptions, PostgresStore};
 use compline::store::sqlite::SqliteStore;
 use compline::store::{Actor, Store};
@@ -147,6 +148,7 @@ async fn open(url: &str, seen: Seen) -> Result<App> {
         keyring: Arc::default(),
         artifacts: Arc::new(DirArtifacts::new(std::env::temp_dir())),
         redis: None,
+        declared: Declared::default(),
     }))
 }
 

@@ -13,6 +13,7 @@ use crate::config::ConfigError;
 use crate::demo::DemoError;
 use crate::http::TokenError;
 use crate::queue::QueueError;
+use crate::scheduler::ScheduleError;
 use crate::store::StoreError;
 
 /// Documented in `--help`; scripts depend on these, so they are never renumbered.
@@ -172,6 +173,30 @@ impl From<QueueError> for CliError {
     }
 }
 
+impl From<ScheduleError> for CliError {
+    fn from(error: ScheduleError) -> Self {
+        let exit = match &error {
+            ScheduleError::Store(_) => return Self::from_chain(error),
+            ScheduleError::Unknown(_) => Exit::NotFound,
+            ScheduleError::Owned(_) | ScheduleError::Contended(_) | ScheduleError::Unreadable { .. } => {
+                Exit::Failed
+            }
+            ScheduleError::Definition { .. } | ScheduleError::Job { .. } | ScheduleError::Invalid { .. } => {
+                Exit::Usage
+            }
+        };
+        let remedy = match &error {
+            ScheduleError::Unknown(_) => Some("`compline schedules list` shows them"),
+            ScheduleError::Definition { .. } | ScheduleError::Job { .. } => {
+                Some("correct the schedule; nothing was changed. config/compline.toml explains each key")
+            }
+            _ => None,
+        };
+        let remedy = remedy.map(String::from);
+        Self { exit, remedy, ..Self::from_chain(error) }
+    }
+}
+
 impl From<AppError> for CliError {
     fn from(error: AppError) -> Self {
         match error {
@@ -194,6 +219,7 @@ impl From<AppError> for CliError {
                 let remedy = "a section [kinds.\"…\"] of the configuration names it; correct or remove that";
                 Self::from_chain(error).remedy(remedy)
             }
+            AppError::Schedule(error) => error.into(),
             AppError::Panicked(_) => {
                 Self::from_chain(error).remedy("start it again, and report the bug with the log around it")
             }

@@ -11,6 +11,8 @@ use super::reference::UrlRef;
 use super::settings::Settings;
 use super::units::format_duration;
 use crate::queue::{MOST_ATTEMPTS, problem_of_name};
+use crate::scheduler::calendar::Calendar;
+use crate::scheduler::definition::Stored;
 
 /// A finding about one key: what is wrong and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,7 @@ pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
         found.add(dotted(&path), text);
     }
     outgoing::outgoing(settings, kinds, &mut found);
+    schedules(settings, &mut found);
     if settings.retention.every.is_zero() {
         found.add("retention.every", "must be longer than nothing; the default is \"1m\"");
     }
@@ -148,7 +151,10 @@ fn names_of_kinds(settings: &Settings, kinds: &[&str], found: &mut Findings) {
     let policies = settings.kinds.keys().map(|name| (vec!["kinds".into(), name.clone()], name));
     let retention = settings.retention.kinds.keys();
     let retention = retention.map(|name| (vec!["retention".into(), "kinds".into(), name.clone()], name));
-    for (path, name) in policies.chain(retention) {
+    let of_schedules = settings.schedules.iter();
+    let of_schedules = of_schedules
+        .map(|(name, definition)| (vec!["schedules".into(), name.clone(), "kind".into()], &definition.kind));
+    for (path, name) in policies.chain(retention).chain(of_schedules) {
         if !kinds.contains(&name.as_str()) {
             let remedy = match nearest_name(name, kinds) {
                 Some(meant) => format!("did you mean `{meant}`?"),
@@ -222,6 +228,27 @@ fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:[]".contains(c);
     host.is_some_and(|host| !host.is_empty() && host.chars().all(legal))
+}
+
+/// What a schedule says of its times and its calendar; the arguments are checked where the jobs are known.
+fn schedules(settings: &Settings, found: &mut Findings) {
+    for (name, rules) in &settings.calendars {
+        if let Err(problem) = Calendar::new(rules) {
+            found.add(dotted(&["calendars".into(), name.clone(), problem.key.into()]), problem.problem);
+        }
+    }
+    for (name, definition) in &settings.schedules {
+        let key = |last: &[&str]| {
+            let last = last.iter().map(|part| String::from(*part));
+            dotted(&["schedules".into(), name.clone()].into_iter().chain(last).collect::<Vec<_>>())
+        };
+        if let Some(problem) = problem_of_name(name) {
+            found.add(key(&[]), problem);
+        }
+        if let Err(problem) = definition.clone().stored(&settings.calendars).and_then(Stored::plan) {
+            found.add(key(&[problem.field]), problem.problem);
+        }
+    }
 }
 
 fn encryption(settings: &Settings, found: &mut Findings) {

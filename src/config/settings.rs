@@ -13,6 +13,8 @@ use super::outgoing::{Alerts, Mail, Route, Webhooks};
 use super::reference::{SecretRef, UrlRef};
 use super::triggers::Triggers;
 use super::units::{Keep, duration, optional_duration};
+use crate::scheduler::calendar::CalendarRules;
+use crate::scheduler::definition::Definition;
 use crate::state::JobState;
 use crate::store::{DEFAULT_LEASE, PruneRules};
 
@@ -24,6 +26,8 @@ pub struct Settings {
     pub worker: Worker,
     pub queues: BTreeMap<String, Queue>,
     pub kinds: BTreeMap<String, Kind>,
+    pub schedules: BTreeMap<String, Definition>,
+    pub calendars: BTreeMap<String, CalendarRules>,
     pub retention: Retention,
     pub encryption: Encryption,
     pub artifacts: Artifacts,
@@ -285,6 +289,8 @@ impl Settings {
             http: Http { token: Some(SecretRef::Env("KEY".into())), ..Http::default() },
             queues: [(any(), Queue { concurrency: Some(1) })].into(),
             kinds: [(any(), kind)].into(),
+            schedules: [(any(), Definition::with_every_key())].into(),
+            calendars: [(any(), CalendarRules::default())].into(),
             retention: Retention { kinds: [(any(), own)].into(), ..Retention::default() },
             encryption: Encryption {
                 keys: [(any(), SecretRef::Env("KEY".into()))].into(),

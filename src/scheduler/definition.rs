@@ -131,6 +131,23 @@ fn wrong<T>(field: &'static str, problem: impl Into<String>) -> Result<T, Defini
 }
 
 impl Definition {
+    /// Every key has a value: what there is to write.
+    pub fn with_every_key() -> Self {
+        let any = || Some(String::new());
+        Self {
+            cron: any(),
+            every: Some(Duration::ZERO),
+            calendar: any(),
+            from: any(),
+            until: any(),
+            misfire_within: Some(Duration::ZERO),
+            queue: any(),
+            priority: Some(1),
+            tenant: any(),
+            ..Self::default()
+        }
+    }
+
     /// With the calendar that it names, out of those that the configuration has.
     pub fn stored(self, calendars: &BTreeMap<String, CalendarRules>) -> Result<Stored, DefinitionError> {
         let calendar = match &self.calendar {
@@ -171,7 +188,7 @@ impl Stored {
         }
         let rule = rule(&definition, from)?;
         let days = days(&definition, self.calendar.as_ref(), &rule)?;
-        let policy = policy(&definition)?;
+        let policy = policy_of(&definition)?;
         if definition.jitter > LONGEST_JITTER {
             return wrong("jitter", "must be at most \"1d\"");
         }
@@ -240,7 +257,8 @@ fn days(
     }
 }
 
-fn policy(definition: &Definition) -> Result<Policy, DefinitionError> {
+/// What it says of missed times and of overlap.
+pub fn policy_of(definition: &Definition) -> Result<Policy, DefinitionError> {
     let most = definition.misfire_limit;
     if !(1..=MOST_CAUGHT_UP).contains(&most) {
         return wrong("misfire_limit", format!("must be from 1 to {MOST_CAUGHT_UP}"));

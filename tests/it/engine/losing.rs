@@ -6,6 +6,7 @@ use std::time::Duration;
 use compline::adapters::artifacts::DirArtifacts;
 use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
+use compline::scheduler::declared::Declared;
 use compline::state::JobState;
 use compline::store::{Change, PruneRules};
 use compline::triggers::Triggers;
@@ -189,6 +190,7 @@ async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
         keyring: Arc::default(),
         artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
         redis: None,
+        declared: Declared::default(),
     });
     let until = Until { stop: CancellationToken::new(), hard: CancellationToken::new(), idle: false };
 

@@ -5,6 +5,7 @@ mod family;
 mod losing;
 mod network;
 mod redis;
+mod schedules;
 mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use compline::adapters::artifacts::DirArtifacts;
 use compline::adapters::redis::Redis;
 use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
+use compline::scheduler::declared::Declared;
 use compline::seal::Keyring;
 use compline::state::JobState;
 use compline::store::{Actor, JobDetail, PruneRules, Store};
@@ -83,6 +85,7 @@ impl Engine {
             keyring: Arc::new(keyring),
             artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
             redis,
+            declared: Declared::default(),
         });
         let (stop, hard) = (CancellationToken::new(), CancellationToken::new());
         Self { t, scene, app: Arc::new(app), stop, hard, _artifacts: folder }

@@ -1,0 +1,224 @@
+//! Fires schedules when their time comes: in every process that runs jobs, without a leader. Whoever is first
+//! writes, and the others find the row changed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use jobkit::{Clock, OnParentFailure};
+use serde_json::json;
+use tracing::{debug, error, warn};
+
+use super::definition::Plan;
+use super::policy::{Overlap, Tick, admit, decide_tick};
+use super::{REMEMBERED, ScheduleError, Scheduler, plan_of};
+use crate::service::{Patience, chain};
+use crate::store::schedules::{Fired, Firing, Occasion, ScheduleRow};
+use crate::store::{Actor, NewRow, Store, StoreError};
+use crate::wake::Wake;
+
+/// Another process may put a schedule that is due before ours; it is found after this long at the latest.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// Looked at in one go.
+const BATCH: usize = 200;
+
+/// At once: as many as the store has connections for it.
+const AT_ONCE: usize = 4;
+
+const FORGET_EVERY: Duration = Duration::from_secs(600);
+const FORGOTTEN_AT_ONCE: usize = 5_000;
+
+pub struct Ticker {
+    pub scheduler: Arc<Scheduler>,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub wake: Wake,
+    /// Where in what is due this process begins: others begin elsewhere, so that they do not all race for the
+    /// same row.
+    pub place: usize,
+}
+
+impl Ticker {
+    pub async fn run(self) {
+        let mut patience = Patience::new("firing schedules", self.clock.clone());
+        while let Err(problem) = self.scheduler.sync().await {
+            patience.failed(&problem).await;
+        }
+        let bell = self.wake.bell();
+        let mut forgot = None;
+        // What cannot be read is said once: another process may be able to.
+        let mut unreadable = BTreeSet::new();
+        loop {
+            let wait = match self.look(&mut unreadable).await {
+                Ok(wait) => {
+                    patience.succeeded();
+                    wait
+                }
+                Err(problem) => {
+                    patience.failed(&problem).await;
+                    Duration::ZERO
+                }
+            };
+            self.forget(&mut forgot).await;
+            tokio::select! {
+                () = self.clock.sleep(wait) => {}
+                () = bell.schedules.notified() => {}
+            }
+        }
+    }
+
+    /// Fires what is due, and says how long there is nothing to do.
+    async fn look(&self, unreadable: &mut BTreeSet<(String, i64)>) -> Result<Duration, StoreError> {
+        let due = self.store.schedules_due(BATCH).await?;
+        let full = due.rows.len() == BATCH;
+        let mut plans = Vec::with_capacity(due.rows.len());
+        for row in due.rows {
+            match plan_of(&row) {
+                Ok(plan) => plans.push((row, plan)),
+                Err(problem) => {
+                    if unreadable.insert((row.name.clone(), row.revision)) {
+                        error!(schedule = row.name, "{}; it does not fire from here", chain(&problem));
+                    }
+                }
+            }
+        }
+        let any = !plans.is_empty();
+        if any {
+            let place = self.place % plans.len();
+            plans.rotate_left(place);
+        }
+        let now = due.now;
+        futures::stream::iter(plans)
+            .map(|(row, plan)| async move { self.scheduler.fire_due(&row, &plan, now).await })
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<()>>()
+            .await?;
+        Ok(match full && any {
+            true => Duration::ZERO,
+            false => due.next.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP),
+        })
+    }
+
+    async fn forget(&self, forgot: &mut Option<Duration>) {
+        let now = self.clock.steady();
+        if forgot.is_some_and(|last| now.saturating_sub(last) < FORGET_EVERY) {
+            return;
+        }
+        match self.store.forget_fires(REMEMBERED, FORGOTTEN_AT_ONCE).await {
+            Ok(_) => *forgot = Some(now),
+            // There is time; the next look tries again.
+            Err(problem) => debug!("forgetting old fire times failed: {}", chain(&problem)),
+        }
+    }
+}
+
+impl Scheduler {
+    /// Decides, and writes what was decided unless somebody else was quicker.
+    async fn fire_due(&self, row: &ScheduleRow, plan: &Plan, now: Timestamp) -> Result<(), StoreError> {
+        let Some(expected) = row.next_fire else { return Ok(()) };
+        let tick = decide_tick(&plan.timing, expected, now, plan.policy);
+        let live = match plan.policy.overlap {
+            Overlap::Allow => Vec::new(),
+            _ if tick.fire.is_empty() => Vec::new(),
+            _ => self.store.live_fires(&row.name).await?,
+        };
+        let admitted = admit(plan.policy.overlap, &live, &tick.fire);
+        let mut jobs: Vec<(Timestamp, NewRow)> = Vec::with_capacity(admitted.start.len());
+        let mut previous = row.last_fire;
+        for start in &admitted.start {
+            let at = start.fire_time;
+            let before = previous.or_else(|| plan.timing.last_before(at)).unwrap_or(at);
+            let rows = self.job(&row.name, plan, at, before).and_then(|job| self.rows(&row.name, vec![job]));
+            match rows {
+                Ok(rows) => jobs.extend(rows.into_iter().map(|mut new| {
+                    if start.waits {
+                        new.after = live.clone();
+                        new.on_parent_failure = OnParentFailure::Run;
+                    }
+                    (at, new)
+                })),
+                Err(ScheduleError::Store(problem)) => return Err(problem),
+                Err(problem) => return self.say_refused(row, &tick, &chain(&problem)).await,
+            }
+            previous = Some(at);
+        }
+        // Those of one tick wait for each other too.
+        for place in 1..jobs.len() {
+            let earlier: Vec<_> = jobs[..place].iter().map(|(_, row)| row.id).collect();
+            if admitted.start[place].waits {
+                jobs[place].1.after.extend(earlier);
+            }
+        }
+        let firing = Firing {
+            name: row.name.clone(),
+            jobs,
+            cancel: admitted.cancel,
+            occasion: Occasion::Tick {
+                revision: row.revision,
+                next: tick.next,
+                missed: tick.missed as u64,
+                error: None,
+            },
+            details: json!({ "missed": tick.missed, "left_out": admitted.left_out, "late_by_ms": late(&tick, now) }),
+        };
+        match self.fire(&firing, &actor(&row.name)).await {
+            Ok(fired) => {
+                let name = &row.name;
+                debug!(schedule = name, jobs = fired.len(), "schedule {name} fired {} jobs", fired.len());
+                if tick.missed > 0 {
+                    warn!(
+                        schedule = name,
+                        missed = tick.missed,
+                        "schedule {name} missed {} fire times",
+                        tick.missed
+                    );
+                }
+                Ok(())
+            }
+            // Somebody else was quicker, or it is gone.
+            Err(ScheduleError::Unknown(_)) => Ok(()),
+            Err(ScheduleError::Store(problem)) if problem.blames_the_store() || problem.blames_a_lock() => {
+                Err(problem)
+            }
+            Err(problem) => self.say_refused(row, &tick, &chain(&problem)).await,
+        }
+    }
+
+    /// The schedule says what is wrong and goes on with its next time: others must not wait for it.
+    async fn say_refused(&self, row: &ScheduleRow, tick: &Tick, problem: &str) -> Result<(), StoreError> {
+        let missed = tick.missed + tick.fire.len();
+        let firing = Firing {
+            name: row.name.clone(),
+            jobs: Vec::new(),
+            cancel: Vec::new(),
+            occasion: Occasion::Tick {
+                revision: row.revision,
+                next: tick.next,
+                missed: missed as u64,
+                error: Some(problem.into()),
+            },
+            details: json!({ "missed": missed, "error": true }),
+        };
+        if let Fired::Enqueued(_) = self.store.fire_schedule(&firing, &actor(&row.name)).await? {
+            let name = &row.name;
+            // What is wrong may name a value of the arguments, so it is not said here.
+            error!(
+                schedule = name,
+                missed,
+                "schedule {name} could not enqueue its job; `compline schedules show {name}` says why"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn late(tick: &Tick, now: Timestamp) -> i64 {
+    tick.fire.last().map_or(0, |last| now.as_millisecond() - last.as_millisecond())
+}
+
+fn actor(name: &str) -> Actor {
+    Actor(format!("schedule:{name}"))
+}
