@@ -131,7 +131,40 @@ async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
         ),
         false => Check::ok("clock", "this machine and the store agree"),
     };
-    vec![reached, schema(settings, app).await, clocks]
+    let mut checks = vec![reached];
+    let schema = schema(settings, app).await;
+    let readable = schema.health == Health::Ok;
+    checks.extend([schema, clocks]);
+    if readable {
+        checks.push(schedules(app).await);
+    }
+    checks
+}
+
+/// What is amiss with schedules: that the store says something else than the configuration, or that one could
+/// not fire.
+async fn schedules(app: &App) -> Check {
+    let name = "schedules";
+    if let Err(error) = app.scheduler.check_declared() {
+        return Check::fail(name, &error.into());
+    }
+    let schedules = match app.scheduler.list().await {
+        Ok(schedules) => schedules,
+        Err(error) => return Check::fail(name, &error.into()),
+    };
+    let drift = schedules.iter().find_map(|schedule| Some((schedule, schedule.drift?)));
+    if let Some((schedule, drift)) = drift {
+        let text = format!("{} {}", schedule.name, drift.text());
+        return Check::warn(name, text, "start or restart a worker with this configuration, or correct it");
+    }
+    match schedules.iter().find(|schedule| schedule.last_error.is_some()) {
+        Some(schedule) => Check::warn(
+            name,
+            format!("{} could not enqueue its last job", schedule.name),
+            format!("`compline schedules show {}` says why", schedule.name),
+        ),
+        None => Check::ok(name, print::count(schedules.len(), "schedule")),
+    }
 }
 
 async fn schema(settings: &Settings, app: &App) -> Check {

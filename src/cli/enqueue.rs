@@ -165,7 +165,7 @@ fn followers(option: &str, given: &[String]) -> Result<Vec<NewJob>> {
     given.iter().map(follower).collect()
 }
 
-fn json_of(option: &str, given: &str) -> Result<Value> {
+pub(super) fn json_of(option: &str, given: &str) -> Result<Value> {
     let (text, place) = match (given, given.strip_prefix('@')) {
         ("-", _) => {
             let mut text = String::new();

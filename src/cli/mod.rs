@@ -11,6 +11,7 @@ mod jobs;
 mod migrate;
 pub mod print;
 mod queues;
+mod schedules;
 mod serve;
 mod shell;
 mod triggers;
@@ -63,6 +64,9 @@ enum Command {
     /// Look at queues, pause and resume them.
     #[command(subcommand)]
     Queues(queues::Queues),
+    /// Look at schedules and change them; run, backfill, preview and simulate them.
+    #[command(subcommand)]
+    Schedules(Box<schedules::Schedules>),
     /// Look at workers.
     #[command(subcommand)]
     Workers(workers::Workers),
@@ -118,6 +122,7 @@ fn run(cli: Cli) -> Result {
         Command::Queues(command) => on_runtime(queues::run(&call, command)),
         Command::Triggers(command) => on_runtime(triggers::run(&call, command)),
         Command::Alerts(command) => on_runtime(alerts::run(&call, command)),
+        Command::Schedules(command) => on_runtime(schedules::run(&call, *command)),
         Command::Workers(command) => on_runtime(workers::run(&call, &command)),
     }
 }

@@ -439,3 +439,90 @@ async fn the_same_commands_work_on_postgresql() {
     assert_eq!(place.job(&id)["queue"], "mail");
     place.run(&["doctor"]).expect(0).says(&["ok    schema", "ok    clock"]);
 }
+
+#[test]
+fn a_schedule_is_put_looked_at_and_deleted() {
+    let place = Place::new();
+    let put = ["schedules", "put", "nightly", "--kind", "system.sleep", "--args", r#"{"ms":1}"#];
+
+    place.run(&[&put[..], &["--cron", "61 6 * * *"]].concat()).expect(2).says(&["cron", "minute", "`61`"]);
+    place.run(&[&put[..5], &["--cron", "@daily"]].concat()).expect(2).says(&["system.sleep", "ms"]);
+    let made =
+        place.run(&[&put[..], &["--cron", "30 6 * * MON-FRI", "--zone", "Europe/Berlin", "--json"]].concat());
+    let made = made.expect(0).json();
+    assert_eq!(made["words"], "at 06:30 on Monday to Friday, Europe/Berlin");
+    assert_eq!((&made["state"], &made["source"]), (&json!("active"), &json!("api")));
+
+    place.run(&["schedules", "list"]).expect(0).says(&["nightly", "active", "06:30"]);
+    place.run(&["schedules", "pause", "nightly", "--reason", "audit"]).expect(0).says(&["paused"]);
+    place.run(&["schedules", "show", "nightly"]).expect(0).says(&["paused", "audit", "system.sleep"]);
+    place.run(&["schedules", "resume", "nightly"]).expect(0).says(&["resumed"]);
+    let job = place.run(&["schedules", "run", "nightly"]).expect(0).out.trim().to_string();
+    assert_eq!(place.job(&job)["metadata"]["schedule"], "nightly");
+    let range = ["--from", "2026-01-05T00:00:00Z", "--until", "2026-01-07T00:00:00Z"];
+    let backfill = [&["schedules", "backfill", "nightly"], &range[..]].concat();
+    place
+        .run(&[&backfill[..], &["--preview"]].concat())
+        .expect(0)
+        .says(&["2026-01-05 05:30", "would be enqueued"]);
+    place.run(&backfill).expect(0).says(&["2026-01-06 05:30:00Z  enqueued"]);
+    place.run(&backfill).expect(0).says(&["2026-01-06 05:30:00Z  has its job"]);
+    place.run(&["schedules", "delete", "nightly"]).expect(0);
+    place.run(&["schedules", "show", "nightly"]).expect(3).says(&["there is no schedule `nightly`"]);
+}
+
+#[test]
+fn what_a_schedule_would_do_is_told_before_it_is_made() {
+    let place = Place::new();
+    let described = ["--cron", "30 2 * * *", "--zone", "Europe/Berlin"];
+
+    let preview =
+        [&["schedules", "preview"], &described[..], &["--after", "2026-03-28T12:00:00Z", "--count", "2"]];
+    place.run(&preview.concat()).expect(0).says(&[
+        "at 02:30 every day, Europe/Berlin",
+        "2026-03-29 01:00:00Z  Sun 2026-03-29 03:00:00 CEST",
+        "2026-03-30 00:30:00Z  Mon 2026-03-30 02:30:00 CEST",
+    ]);
+    let simulate = |more: &[&str]| {
+        let times = ["--since", "2026-03-27T00:00:00Z", "--to", "2026-03-31T00:00:00Z"];
+        let outage = ["--outage", "2026-03-27T12:00:00Z/2026-03-29T06:00:00Z"];
+        place.run(&[&["schedules", "simulate"], &described[..], &times[..], &outage[..], more].concat())
+    };
+    simulate(&[]).expect(0).says(&[
+        "2026-03-28 01:30:00Z  is missed",
+        "2026-03-29 01:00:00Z  is caught up at 2026-03-29 06:00:00Z",
+    ]);
+    simulate(&["--under-misfire", "skip"]).expect(0).says(&["2026-03-29 01:00:00Z  is missed"]);
+    simulate(&["--under-misfire", "never"]).expect(2).says(&["skip", "once", "all"]);
+    place.run(&["schedules", "preview"]).expect(2).says(&["which schedule?", "--cron"]);
+}
+
+#[test]
+fn schedules_of_the_configuration_fire_and_are_changed_there() {
+    let place = Place::new().file(
+        "compline.toml",
+        "[schedules.often]\nkind = \"system.noop\"\nevery = \"1s\"\n[schedules.off]\nkind = \"system.noop\"\ncron = \"@daily\"\nenabled = false\n",
+    );
+    place.run(&["schedules", "list"]).expect(0).says(&["often", "not yet in the store"]);
+    place.run(&["doctor"]).says(&["schedules", "not yet in the store", "restart a worker"]);
+
+    let mut worker = place.command(&["work"]).spawn().unwrap();
+    let fired = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let shown = place.run(&["schedules", "show", "often", "--json"]).expect(0).json();
+        shown["last_fire"].is_string()
+    });
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+
+    assert!(fired, "it never fired");
+    place.run(&["schedules", "delete", "often"]).expect(1).says(&["owned by the configuration"]);
+    place.run(&["schedules", "list"]).expect(0).says(&["disabled"]);
+    place.run(&["doctor"]).expect(0).says(&["2 schedules"]);
+    let bad = Place::new()
+        .file("compline.toml", "[schedules.bad]\nkind = \"system.noop\"\ncron = \"* * 31 2 *\"\n");
+    bad.run(&["work", "--until-idle"]).expect(2).says(&["schedules.bad.cron", "never fire"]);
+    let args =
+        Place::new().file("compline.toml", "[schedules.bad]\nkind = \"system.sleep\"\ncron = \"@daily\"\n");
+    args.run(&["work", "--until-idle"]).expect(2).says(&["bad", "system.sleep", "`ms`"]);
+}
