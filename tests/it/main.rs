@@ -10,6 +10,7 @@ mod http;
 mod outgoing;
 mod redaction;
 mod redis;
+mod scheduler;
 mod store;
 mod support;
 mod triggers;
