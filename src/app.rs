@@ -37,7 +37,7 @@ use crate::service::{Alarm, Panicked, Service};
 use crate::store::postgres::{PgOptions, PostgresStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{KindRow, PruneRules, Store, StoreError};
-use crate::triggers::{Around, TriggerError, Triggers};
+use crate::triggers::{self, Around, TriggerError, Triggers};
 use crate::wake::Wake;
 use crate::worker::attempt::Attempts;
 use crate::worker::fetcher::FetchOptions;
@@ -368,6 +368,7 @@ impl App {
         options: &RunOptions,
         until: &Until,
     ) -> Result<Option<Service>, AppError> {
+        let hooks = triggers::webhooks(&settings.triggers, &self.around())?;
         let settings = &settings.http;
         let address = match settings.listen {
             Listen::At(address) => address,
@@ -394,6 +395,7 @@ impl App {
                 registry: self.registry.clone(),
                 clock: self.clock.clone(),
                 artifacts: self.artifacts.clone(),
+                hooks,
                 token,
                 limits: http_limits(settings),
                 origins: settings.cors_origins.clone(),

@@ -26,6 +26,7 @@ pub use self::reference::document;
 use crate::queue::Queue;
 use crate::service::{Alarm, Service};
 use crate::store::{Actor, Store};
+use crate::triggers::webhook::Webhooks;
 
 /// How much a caller may send, and how long it may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     pub clock: Arc<dyn Clock>,
     pub artifacts: Arc<dyn Artifacts>,
+    /// The doors for what others deliver.
+    pub hooks: Webhooks,
     pub token: Option<Token>,
     pub limits: Limits,
     /// Origins of pages in browsers that may call.
@@ -60,6 +63,7 @@ pub struct Api {
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     artifacts: Arc<dyn Artifacts>,
+    hooks: Webhooks,
     token: Option<Token>,
     limits: Limits,
     waiting: Waiting,
@@ -85,10 +89,11 @@ pub struct Http {
 
 impl Http {
     pub fn new(parts: Parts, alarm: &Alarm) -> Self {
-        let Parts { store, queue, registry, clock, artifacts, token, limits, origins, stop } = parts;
+        let Parts { store, queue, registry, clock, artifacts, hooks, token, limits, origins, stop } = parts;
         let (waiting, watcher) = Waiting::start(store.clone(), clock.clone(), alarm);
         let (events, reader) = Events::start(store.clone(), clock.clone(), alarm);
-        let api = Api { store, queue, registry, clock, artifacts, token, limits, waiting, events, stop };
+        let api =
+            Api { store, queue, registry, clock, artifacts, hooks, token, limits, waiting, events, stop };
         Self { api: Arc::new(api), origins, services: vec![watcher, reader] }
     }
 }

@@ -4,6 +4,7 @@ pub mod artifacts;
 pub mod bulk;
 pub mod enqueue;
 pub mod events;
+pub mod hooks;
 pub mod jobs;
 pub mod kinds;
 pub mod queues;

@@ -37,6 +37,17 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     }
 }
 
+/// A body as it came, byte for byte: what a signature is about.
+pub struct Raw(pub Bytes);
+
+impl FromRequest<Shared> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Shared) -> Result<Self> {
+        read(request, api).await.map(Self)
+    }
+}
+
 /// What must be written with the names of its fields. serde would take an array for any struct.
 #[derive(Debug)]
 pub struct Object<T>(pub T);

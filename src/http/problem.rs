@@ -52,6 +52,7 @@ codes! {
     InvalidParameter "invalid_parameter" BAD_REQUEST "A parameter is not valid";
     InvalidHeader "invalid_header" BAD_REQUEST "A header is not valid";
     Unauthorized "unauthorized" UNAUTHORIZED "A valid token is needed";
+    InvalidSignature "invalid_signature" UNAUTHORIZED "Nobody known has signed it";
     NotFound "not_found" NOT_FOUND "There is no such thing";
     UnknownRoute "unknown_route" NOT_FOUND "There is no such route";
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The route does not take this method";
@@ -65,6 +66,7 @@ codes! {
     UnknownKind "unknown_kind" UNPROCESSABLE_ENTITY "No such kind of job is known";
     InvalidArgs "invalid_args" UNPROCESSABLE_ENTITY "The kind cannot take these arguments";
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The key belongs to another request";
+    UnusableDelivery "unusable_delivery" UNPROCESSABLE_ENTITY "No job can be made of the delivery";
     Internal "internal" INTERNAL_SERVER_ERROR "This is a bug of ours";
     TokenNotSet "token_not_set" SERVICE_UNAVAILABLE "The API is closed until it has a token";
     StoreAway "store_away" SERVICE_UNAVAILABLE "The store does not answer";

@@ -13,10 +13,22 @@ use super::problem::{Code, Problem};
 use super::{Shared, api, guard, health, reference};
 
 /// The routes with their description, and the router that needs nothing more than the state.
-fn described() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>, OpenApiRouter<Shared>) {
+struct Routes {
+    /// For everybody.
+    open: OpenApiRouter<Shared>,
+    /// For whoever signs what it sends.
+    signed: OpenApiRouter<Shared>,
+    /// For whoever shows the token.
+    quick: OpenApiRouter<Shared>,
+    /// These too, and they take long by their nature, and have limits of their own.
+    long: OpenApiRouter<Shared>,
+}
+
+fn described() -> Routes {
     let open = OpenApiRouter::with_openapi(reference::Description::openapi())
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz));
+    let signed = OpenApiRouter::new().routes(routes!(api::hooks::deliver));
     let quick = OpenApiRouter::new()
         .routes(routes!(api::enqueue::enqueue, api::jobs::list))
         .routes(routes!(api::enqueue::enqueue_batch))
@@ -34,26 +46,26 @@ fn described() -> (OpenApiRouter<Shared>, OpenApiRouter<Shared>, OpenApiRouter<S
         .routes(routes!(api::workers::list))
         .routes(routes!(api::kinds::list))
         .routes(routes!(reference::openapi));
-    // These take long by their nature, and have limits of their own.
     let long = OpenApiRouter::new()
         .routes(routes!(api::wait::wait))
         .routes(routes!(api::artifacts::download))
         .routes(routes!(api::events::stream));
-    (open, quick, long)
+    Routes { open, signed, quick, long }
 }
 
 pub fn document() -> Document {
-    let (open, quick, long) = described();
-    open.merge(quick).merge(long).into_openapi()
+    let Routes { open, signed, quick, long } = described();
+    open.merge(signed).merge(quick).merge(long).into_openapi()
 }
 
 pub fn router(api: Shared, origins: &[String]) -> Router {
-    let (open, quick, long) = described();
+    let Routes { open, signed, quick, long } = described();
+    let signed = signed.route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry));
     let guarded = quick
         .route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry))
         .merge(long)
         .route_layer(middleware::from_fn_with_state(api.clone(), guard::authenticate));
-    let (router, _) = open.merge(guarded).split_for_parts();
+    let (router, _) = open.merge(signed).merge(guarded).split_for_parts();
     let router = router.merge(reference::pages()).fallback(unknown);
     let router = match cors(origins) {
         Some(cors) => router.layer(cors),

@@ -27,10 +27,11 @@ async fn health_is_open_and_everything_else_is_not(t: TestStore) {
     let document = serde_json::to_value(compline::http::document()).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys() {
-            if ["/livez", "/readyz"].contains(&path.as_str()) {
+            // The last asks for a signature instead.
+            if ["/livez", "/readyz", "/v1/hooks/{name}"].contains(&path.as_str()) {
                 continue;
             }
-            let path = path.replace('{', "").replace('}', "");
+            let path = path.replace(['{', '}'], "");
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let closed = answer(server.bare(method.clone(), &path)).await;
             assert_eq!(

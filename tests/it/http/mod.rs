@@ -3,6 +3,7 @@
 mod bulk;
 mod events;
 mod health;
+mod hooks;
 mod jobs;
 mod misuse;
 mod once;

@@ -193,7 +193,7 @@ async fn what_lasts_is_told_again_until_somebody_has_seen_it(t: TestStore) {
     let alert = t.store.alerts(&AlertFilter::default()).await.unwrap().remove(0);
     assert!(t.store.ack(alert.id, &ada()).await.unwrap());
 
-    assert_eq!(t.store.alert_work().await.unwrap().to_tell, false);
+    assert!(!t.store.alert_work().await.unwrap().to_tell);
     let told = receiver.received().len();
     t.store.raise(&[News::ended("schedule.broken", "nightly", "it fires again")]).await.unwrap();
     house.until("the end is told", || receiver.received().len() > told).await;

@@ -102,6 +102,7 @@ impl House {
             keyring: Arc::new(keyring),
             artifacts: Arc::new(DirArtifacts::new(artifacts.path().to_path_buf())),
             redis: None,
+            declared: compline::scheduler::declared::Declared::default(),
         });
         let (clock, stop) = (t.clock.clone(), CancellationToken::new());
         Self { store, clock, app: Arc::new(app), stop, _artifacts: artifacts, _running: None }

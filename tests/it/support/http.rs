@@ -8,12 +8,16 @@ use compline::adapters::clock::SystemClock;
 use compline::adapters::tls;
 use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
+use compline::config::SecretRef;
+use compline::config::triggers::{SchemeName, Triggers as Settings, Webhook};
 use compline::http::server::Door;
 use compline::http::{self, Http, Limits, Token};
 use compline::seal::Keyring;
 use compline::service::{Alarm, Service};
 use compline::store::PruneRules;
 use compline::triggers::Triggers;
+use compline::triggers::webhook::Webhooks;
+use compline::triggers::{self, Around};
 use compline::worker::{Summary, Until};
 use jobkit::{Registry, SecretString};
 use reqwest::header::HeaderMap;
@@ -62,6 +66,27 @@ impl Answer {
     }
 }
 
+pub const HOOK_SECRET: &str = "a secret of the sender";
+
+/// One hook, `pay`, that makes a job of what is signed with the secret.
+fn hooks(around: &Around) -> Webhooks {
+    // Read when the hook is made, and not later.
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, HOOK_SECRET).unwrap();
+    let hook = Webhook {
+        scheme: SchemeName::Plain,
+        header: "x-signature".into(),
+        secrets: vec![SecretRef::File(secret)],
+        unique_key: "{/headers/x-delivery}".into(),
+        kind: "system.sleep".into(),
+        args: r#"{"ms": "{/body/wait}"}"#.into(),
+        ..Webhook::default()
+    };
+    let settings = Settings { webhooks: [("pay".to_owned(), hook)].into(), ..Settings::default() };
+    triggers::webhooks(&settings, around).unwrap()
+}
+
 pub fn limits() -> Limits {
     Limits {
         body_bytes: 10 << 20,
@@ -91,6 +116,7 @@ impl Server {
             keyring: Arc::new(Keyring::default()),
             artifacts: artifacts.clone(),
             redis: None,
+            declared: compline::scheduler::declared::Declared::default(),
         });
         let (alarm, stop) = (Alarm::default(), CancellationToken::new());
         let parts = http::Parts {
@@ -100,6 +126,7 @@ impl Server {
             // Callers live in our own time.
             clock: Arc::new(SystemClock::new()),
             artifacts: artifacts.clone(),
+            hooks: hooks(&app.around()),
             token: token.map(|secret| Token::new(&SecretString::from(secret)).unwrap()),
             limits,
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),

@@ -41,6 +41,7 @@ impl Door {
             keyring: Arc::new(Keyring::default()),
             artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
             redis,
+            declared: compline::scheduler::declared::Declared::default(),
         });
         Self { t: t.clone(), app, _artifacts: folder }
     }
