@@ -175,6 +175,7 @@ impl Scheduler {
             cancel: Vec::new(),
             occasion: Occasion::Run,
             details: json!({ "fire_time": now }),
+            news: Vec::new(),
         };
         let fired = self.fire(&firing, by).await?;
         fired.first().map(|(_, job)| *job).ok_or_else(|| ScheduleError::Contended(name.into()))
@@ -222,6 +223,7 @@ impl Scheduler {
             cancel: Vec::new(),
             occasion: Occasion::Backfill,
             details: json!({ "from": from, "until": until }),
+            news: Vec::new(),
         };
         let fired = self.fire(&firing, by).await?;
         for one in &mut told {

@@ -14,9 +14,10 @@ use tracing::{debug, error, warn};
 use super::definition::Plan;
 use super::policy::{Overlap, Tick, admit, decide_tick};
 use super::{REMEMBERED, ScheduleError, Scheduler, plan_of};
+use crate::alerts::{SCHEDULE_BROKEN, SCHEDULE_MISSED};
 use crate::service::{Patience, chain};
 use crate::store::schedules::{Fired, Firing, Occasion, ScheduleRow};
-use crate::store::{Actor, NewRow, Store, StoreError};
+use crate::store::{Actor, NewRow, News, Severity, Store, StoreError};
 use crate::wake::Wake;
 
 /// Another process may put a schedule that is due before ours; it is found after this long at the latest.
@@ -163,6 +164,7 @@ impl Scheduler {
                 error: None,
             },
             details: json!({ "missed": tick.missed, "left_out": admitted.left_out, "late_by_ms": late(&tick, now) }),
+            news: news_of(row, tick.missed),
         };
         match self.fire(&firing, &actor(&row.name)).await {
             Ok(fired) => {
@@ -201,18 +203,37 @@ impl Scheduler {
                 error: Some(problem.into()),
             },
             details: json!({ "missed": missed, "error": true }),
+            news: vec![News::began(SCHEDULE_BROKEN, &row.name, Severity::Warning, broken(&row.name))],
         };
         if let Fired::Enqueued(_) = self.store.fire_schedule(&firing, &actor(&row.name)).await? {
             let name = &row.name;
             // What is wrong may name a value of the arguments, so it is not said here.
-            error!(
-                schedule = name,
-                missed,
-                "schedule {name} could not enqueue its job; `compline schedules show {name}` says why"
-            );
+            error!(schedule = name, missed, "{}", broken(name));
         }
         Ok(())
     }
+}
+
+/// For those who are told: of times that were missed, and that what was wrong before no longer is.
+fn news_of(row: &ScheduleRow, missed: usize) -> Vec<News> {
+    let name = &row.name;
+    let mut news = Vec::new();
+    if missed > 0 {
+        let text = format!(
+            "schedule {name} missed fire times; `compline schedules backfill {name}` makes up for them"
+        );
+        let happened = News::happened(SCHEDULE_MISSED, name, Severity::Warning, text);
+        news.push(News { count: missed as u64, ..happened });
+    }
+    if row.last_error.is_some() {
+        news.push(News::ended(SCHEDULE_BROKEN, name, format!("schedule {name} fires again")));
+    }
+    news
+}
+
+/// What is wrong may name a value of the arguments, so it is not said here.
+fn broken(name: &str) -> String {
+    format!("schedule {name} could not enqueue its job; `compline schedules show {name}` says why")
 }
 
 fn late(tick: &Tick, now: Timestamp) -> i64 {

@@ -12,7 +12,7 @@ use jobkit::JobId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Actor, Inserted, NewRow, Result};
+use super::{Actor, Inserted, NewRow, News, Result};
 
 #[async_trait]
 pub trait Schedules: Send + Sync + 'static {
@@ -147,6 +147,8 @@ pub struct Firing {
     pub occasion: Occasion,
     /// For the audit log.
     pub details: Value,
+    /// What people are to be told.
+    pub news: Vec<News>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -14,7 +14,7 @@ use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use super::rows::{self, Micros, count, micros, text};
-use super::{LONG, PostgresStore, change, contention, failed, insert, wake, within};
+use super::{LONG, PostgresStore, alerts, change, contention, failed, insert, wake, within};
 use crate::store::schedules::{
     FireRange, FireRow, Fired, Firing, LATEST_FIRES, Occasion, PutSchedule, ScheduleRow, Schedules,
     SchedulesDue, Source,
@@ -251,6 +251,7 @@ async fn fire(store: &PostgresStore, firing: &Firing, by: &Actor) -> Result<(Fir
     let jobs: Vec<_> = fired.iter().map(|(_, job)| job.id.0).collect();
     let details = Some(firing.details.clone());
     insert::audit(&mut tx, time, by, firing.occasion.action(), &firing.name, "ok", &jobs, details).await?;
+    alerts::raise(&mut tx, time, &firing.news).await?;
     let woken = insert::ready_queues(&rows).into_iter().chain(changed.woken.iter().cloned()).collect();
     wake::at_commit(&mut tx, woken).await?;
     tx.commit().await.map_err(failed(DOING))?;

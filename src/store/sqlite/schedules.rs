@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::row::{RowExt, micros};
 use super::writer::{Done, Tx};
-use super::{SqliteStore, audit, change, insert};
+use super::{SqliteStore, alerts, audit, change, insert};
 use crate::store::schedules::{
     FireRange, FireRow, Fired, Firing, LATEST_FIRES, Occasion, PutSchedule, ScheduleRow, Schedules,
     SchedulesDue, Source,
@@ -253,6 +253,7 @@ async fn fire(
     }
     let jobs: Vec<JobId> = fired.iter().map(|(_, job)| job.id).collect();
     audit::with_jobs(tx, now, by, firing.occasion.action(), &firing.name, &jobs, &firing.details).await?;
+    alerts::raise(tx, now, &firing.news).await?;
     let queues = rows.iter().filter(|row| row.may_be_due()).map(|row| row.queue.clone()).collect();
     Ok((Fired::Enqueued(fired), changed, queues))
 }

@@ -13,7 +13,7 @@ use compline::scheduler::policy::Overlap;
 use compline::scheduler::{Drift, ScheduleError, State};
 use compline::seal::Keyring;
 use compline::state::JobState;
-use compline::store::{JobFilter, JobRow};
+use compline::store::{AlertFilter, JobFilter, JobRow};
 use jiff::Timestamp;
 use jobkit::Clock;
 use serde_json::json;
@@ -135,6 +135,13 @@ async fn three_processes_give_each_time_one_job(t: TestStore) {
     }
 }
 
+/// Those that are open, by key, each with its count.
+async fn alerts(t: &TestStore) -> BTreeMap<String, u64> {
+    t.store.fold(100, &t.ids).await.unwrap();
+    let open = t.store.alerts(&AlertFilter::default()).await.unwrap();
+    open.into_iter().filter(|alert| alert.closed_at.is_none()).map(|alert| (alert.key, alert.count)).collect()
+}
+
 async fn after_an_outage_each_policy_catches_up_its_own(t: TestStore) {
     let engine = Engine::over(t);
     for (name, misfire) in
@@ -159,6 +166,8 @@ async fn after_an_outage_each_policy_catches_up_its_own(t: TestStore) {
         async move { scheduler.show(name).await.unwrap().missed }
     };
     assert_eq!((missed("skip").await, missed("once").await, missed("all").await), (3, 2, 1));
+    let told = ["all", "once", "skip"].map(|name| format!("schedule.missed/{name}"));
+    assert_eq!(alerts(&engine.t).await, told.into_iter().zip([1, 2, 3]).collect());
     engine.end(worker).await;
 }
 
@@ -220,11 +229,13 @@ async fn a_kind_that_is_gone_is_said_and_the_next_time_is_tried(t: TestStore) {
     let schedule = old.app.scheduler.show("gone").await.unwrap();
     assert_eq!(schedule.state, State::Active);
     assert!(schedule.last_error.unwrap().contains("unknown kind `test.act`"));
+    assert!(alerts(&old.t).await.contains_key("schedule.broken/gone"));
     assert_eq!(engine.times_of("gone").await, [] as [String; 0]);
     old.end(worker).await;
     let worker = engine.start();
     engine.until_times("gone", 1).await;
     assert_eq!(engine.app.scheduler.show("gone").await.unwrap().last_error, None);
+    assert!(!alerts(&engine.t).await.contains_key("schedule.broken/gone"), "it fires again");
     engine.end(worker).await;
 }
 

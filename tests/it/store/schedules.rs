@@ -60,7 +60,14 @@ fn tick(row: &ScheduleRow, jobs: Vec<(Timestamp, NewRow)>) -> Firing {
         missed: 0,
         error: None,
     };
-    Firing { name: row.name.clone(), jobs, cancel: Vec::new(), occasion, details: json!({ "fired": 1 }) }
+    Firing {
+        name: row.name.clone(),
+        jobs,
+        cancel: Vec::new(),
+        occasion,
+        details: json!({ "fired": 1 }),
+        news: Vec::new(),
+    }
 }
 
 fn by() -> Actor {
@@ -231,6 +238,7 @@ async fn a_fire_time_that_has_its_job_is_given_no_other(t: TestStore) {
         cancel: Vec::new(),
         occasion: Occasion::Backfill,
         details: json!({}),
+        news: Vec::new(),
     };
     let before = now - seconds(60);
 
