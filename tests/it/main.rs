@@ -5,6 +5,7 @@
 mod architecture;
 mod cli;
 mod engine;
+mod examples;
 mod faults;
 mod http;
 mod outgoing;
