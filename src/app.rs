@@ -381,7 +381,7 @@ impl App {
         let token = settings.token.as_ref().map(http::Token::load).transpose()?;
         if token.is_none() {
             tracing::warn!(
-                "http.token is not set: only health is served; set it to \"env:NAME\" or \"file:PATH\""
+                "http.token is not set: only health and signed deliveries are served; set it to \"env:NAME\" or \"file:PATH\""
             );
         }
         let door = Door::open(address).await.map_err(|cause| AppError::Setting {

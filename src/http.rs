@@ -1,7 +1,8 @@
 //! The HTTP API: what other programs ask over the network. A door like the command line: it reads, calls a use case,
 //! answers, and decides nothing else. Only this folder knows the web framework.
 //!
-//! The token guards everything but health and the static pages of the reference, which know nothing.
+//! The token guards everything but health, the static pages of the reference, which know nothing, and deliveries, which
+//! are signed.
 
 pub mod api;
 mod extract;

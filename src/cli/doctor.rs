@@ -263,7 +263,7 @@ fn http(settings: &Settings) -> Check {
         Some(Ok(_)) => {
             Check::ok(name, format!("the token can be had; http.listen is {}", settings.http.listen))
         }
-        None => Check::ok(name, "no token is set; only health is served"),
+        None => Check::ok(name, "no token is set; only health and signed deliveries are served"),
     }
 }
 

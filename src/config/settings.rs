@@ -217,7 +217,7 @@ impl Default for Artifacts {
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     pub listen: Listen,
-    /// Without one only health is served.
+    /// Without one only health and signed deliveries are served.
     pub token: Option<SecretRef>,
     pub body_bytes: usize,
     pub batch: usize,

@@ -20,7 +20,7 @@ use super::{Shared, router};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Compline", description = "Background jobs and schedules of a regulated business.\n\nEvery route but those of health asks for the token of `http.token`, as `Authorization: Bearer TOKEN`. What goes wrong is told as `application/problem+json` with a stable code."),
+    info(title = "Compline", description = "Background jobs and schedules of a regulated business.\n\nEvery route asks for the token of `http.token`, as `Authorization: Bearer TOKEN`, but those of health, and those of hooks, which ask for a signature. What goes wrong is told as `application/problem+json` with a stable code."),
     components(schemas(Problem)),
     security(("token" = [])),
     modifiers(&Token),
