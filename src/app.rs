@@ -6,43 +6,43 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::adapters::artifacts::DirArtifacts;
+use engine::adapters::audit::StoreAudit;
+use engine::adapters::clock::SystemClock;
+use engine::adapters::host::host_name;
+use engine::adapters::redis::{NoRedisUrl, Redis};
+use engine::alerts::courier::Courier;
+use engine::alerts::{self, Alerting};
+use engine::http::server::Door;
+use engine::http::{self, Http, TokenError};
+use engine::maintenance::pruner::Pruner;
+use engine::maintenance::rescuer::Rescuer;
+use engine::maintenance::stager::Stager;
+use engine::queue::Queue;
+use engine::scheduler::declared::Declared;
+use engine::scheduler::tick::Ticker;
+use engine::scheduler::{ScheduleError, Scheduler};
+use engine::seal::{KeyError, Keyring};
+use engine::service::{Alarm, Panicked, Service};
+use engine::store::postgres::{PgOptions, PostgresStore};
+use engine::store::sqlite::SqliteStore;
+use engine::store::{KindRow, PruneRules, Store, StoreError};
+use engine::triggers::{self, Around, TriggerError, Triggers};
+use engine::wake::Wake;
+use engine::worker::attempt::Attempts;
+use engine::worker::fetcher::FetchOptions;
+use engine::worker::sealing::Differing;
+use engine::worker::{Summary, Until, Worker, WorkerOptions};
 use jobkit::redact::ExposeSecret;
 use jobkit::{ArgsError, Artifacts, Audit, Clock, IdGenerator, Registry};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::outgoing::OutgoingError;
-use crate::adapters::artifacts::DirArtifacts;
-use crate::adapters::audit::StoreAudit;
-use crate::adapters::clock::SystemClock;
-use crate::adapters::host::host_name;
-use crate::adapters::redis::{NoRedisUrl, Redis};
-use crate::alerts::courier::Courier;
-use crate::alerts::{self, Alerting};
 use crate::config::ReferenceError;
 use crate::config::listen::Listen;
 use crate::config::settings::{self, Settings};
-use crate::http::server::Door;
-use crate::http::{self, Http, TokenError};
-use crate::maintenance::pruner::Pruner;
-use crate::maintenance::rescuer::Rescuer;
-use crate::maintenance::stager::Stager;
-use crate::queue::Queue;
 use crate::registry::{Families, registry};
-use crate::scheduler::declared::Declared;
-use crate::scheduler::tick::Ticker;
-use crate::scheduler::{ScheduleError, Scheduler};
-use crate::seal::{KeyError, Keyring};
-use crate::service::{Alarm, Panicked, Service};
-use crate::store::postgres::{PgOptions, PostgresStore};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{KindRow, PruneRules, Store, StoreError};
-use crate::triggers::{self, Around, TriggerError, Triggers};
-use crate::wake::Wake;
-use crate::worker::attempt::Attempts;
-use crate::worker::fetcher::FetchOptions;
-use crate::worker::sealing::Differing;
-use crate::worker::{Summary, Until, Worker, WorkerOptions};
 
 /// All that a process of ours is made of, before anything runs.
 pub struct Parts {
@@ -213,7 +213,7 @@ fn kind_rows(registry: &Registry) -> Vec<KindRow> {
 }
 
 async fn publish(store: Arc<dyn Store>, clock: Arc<dyn Clock>, kinds: Vec<KindRow>) {
-    let mut patience = crate::service::Patience::new("publishing the kinds", clock);
+    let mut patience = engine::service::Patience::new("publishing the kinds", clock);
     while let Err(problem) = store.put_kinds(&kinds).await {
         patience.failed(&problem).await;
     }
@@ -282,7 +282,7 @@ impl App {
             webhooks: Some(webhooks),
         });
         let store = store(settings, clock.clone()).await?;
-        crate::bulk::register(&mut registry, store.clone());
+        engine::bulk::register(&mut registry, store.clone());
         for (kind, own) in &settings.kinds {
             registry.override_policy(kind, |policy| own.apply(policy))?;
         }

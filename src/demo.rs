@@ -5,17 +5,17 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::queue::QueueError;
+use engine::reference::UrlRef;
+use engine::state::JobState;
+use engine::store::{Actor, JobDetail, JobFilter};
 use jobkit::{JobId, NewJob};
 use journal::sample::{SampleParams, Strange};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppError, RunOptions};
-use crate::config::reference::UrlRef;
 use crate::config::settings::Settings;
-use crate::queue::QueueError;
-use crate::state::JobState;
-use crate::store::{Actor, JobDetail, JobFilter};
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 

@@ -3,10 +3,10 @@
 
 use std::io::{self, IsTerminal};
 
+use engine::panics;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::settings::{Log, LogFormat};
-use crate::panics;
 
 /// What this process is doing, which decides how much it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use compline::adapters::artifacts::DirArtifacts;
-use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
-use compline::scheduler::declared::Declared;
-use compline::store::postgres::{PgOptions, PostgresStore};
-use compline::store::sqlite::SqliteStore;
-use compline::store::{Actor, Store};
-use compline::worker::fetcher::FetchOptions;
-use compline::worker::{Until, WorkerOptions};
+use engine::adapters::artifacts::DirArtifacts;
+use engine::alerts::Alerting;
+use engine::scheduler::declared::Declared;
+use engine::store::postgres::{PgOptions, PostgresStore};
+use engine::store::sqlite::SqliteStore;
+use engine::store::{Actor, Store};
+use engine::worker::fetcher::FetchOptions;
+use engine::worker::{Until, WorkerOptions};
 use jobkit::{Clock, Ctx, Failure, Job, NewJob, Outcome, Registry};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -205,7 +205,7 @@ async fn enqueue_single(url: &str, n: u64, inflight: u64) -> Result<()> {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= n {
-                return Ok::<_, compline::queue::QueueError>(());
+                return Ok::<_, engine::queue::QueueError>(());
             }
             app.queue.enqueue(vec![job(number)], &by()).await?;
         }
@@ -220,9 +220,9 @@ async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, unti
     let stop = CancellationToken::new();
     let end = Until { stop: stop.clone(), hard: CancellationToken::new(), idle: false };
     let upkeep = Upkeep {
-        prune: compline::store::PruneRules::default(),
+        prune: engine::store::PruneRules::default(),
         prune_every: Duration::from_secs(60),
-        triggers: compline::triggers::Triggers::default(),
+        triggers: engine::triggers::Triggers::default(),
         alerting: Alerting::default(),
     };
     let work = app.run(options(tuned), upkeep, end);

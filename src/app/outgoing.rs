@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use engine::adapters::http_client::{HttpError, WebClient};
+use engine::adapters::mailer::{Encryption, MailerError, Server, SmtpMailer};
+use engine::alerts::courier::Courier;
+use engine::alerts::{Alerting, Pace, Route, Routes, To};
+use engine::webhooks::Webhooks;
+use engine::webhooks::signature::{Keys, NotASecret};
+use engine::webhooks::target::{Prefix, Target};
 use jobkit::redact::ExposeSecret;
 use jobkit::{Clock, Mailer};
 
-use crate::adapters::http_client::{HttpError, WebClient};
-use crate::adapters::mailer::{Encryption, MailerError, Server, SmtpMailer};
-use crate::alerts::courier::Courier;
-use crate::alerts::{Alerting, Pace, Route, Routes, To};
 use crate::config::ReferenceError;
 use crate::config::outgoing::{self as written, MailTls};
 use crate::config::settings::Settings;
-use crate::webhooks::Webhooks;
-use crate::webhooks::signature::{Keys, NotASecret};
-use crate::webhooks::target::{Prefix, Target};
 
 #[derive(Debug, thiserror::Error)]
 pub enum OutgoingError {

@@ -1,15 +1,15 @@
 //! `alerts`: what is the matter, who was told, and whether a route works.
 
 use clap::Subcommand;
+use engine::alerts::desk::Desk;
+use engine::store::{AlertDetail, AlertFilter, AlertId, AlertRow};
 use serde_json::json;
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, actor, print};
-use crate::alerts::desk::Desk;
 use crate::app::App;
 use crate::cli::print::row;
 use crate::config::Settings;
-use crate::store::{AlertDetail, AlertFilter, AlertId, AlertRow};
 use crate::telemetry::Voice;
 
 #[derive(Debug, Subcommand)]

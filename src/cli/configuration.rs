@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use clap::Subcommand;
+use engine::adapters::clock::SystemClock;
+use engine::http::Token;
+use engine::seal::Keyring;
+use engine::triggers::webhook::Hook;
 use jobkit::Clock;
 use serde_json::json;
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, print};
-use crate::adapters::clock::SystemClock;
 use crate::app::outgoing;
 use crate::cli::print::row;
 use crate::config::{self, Explained};
-use crate::http::Token;
-use crate::seal::Keyring;
-use crate::triggers::webhook::Hook;
 
 #[derive(Debug, Subcommand)]
 pub enum Config {

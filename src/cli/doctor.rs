@@ -5,22 +5,22 @@ mod outgoing;
 
 use std::time::Duration;
 
+use engine::adapters::artifacts::DirArtifacts;
+use engine::adapters::clock::SystemClock;
+use engine::http::Token;
+use engine::seal::Keyring;
+use engine::service::chain;
+use engine::store::Schema;
+use engine::units::format_duration;
 use jobkit::Clock;
 use jobkit::redact::ExposeSecret;
 use serde::Serialize;
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, print};
-use crate::adapters::artifacts::DirArtifacts;
-use crate::adapters::clock::SystemClock;
 use crate::app::{self, App};
 use crate::config::listen::Listen;
-use crate::config::units::format_duration;
 use crate::config::{self, Settings};
-use crate::http::Token;
-use crate::seal::Keyring;
-use crate::service::chain;
-use crate::store::Schema;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

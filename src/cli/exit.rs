@@ -4,6 +4,10 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use engine::http::TokenError;
+use engine::queue::QueueError;
+use engine::scheduler::ScheduleError;
+use engine::store::StoreError;
 use jobkit::ArgsError;
 use serde_json::json;
 
@@ -11,10 +15,6 @@ use crate::app::AppError;
 use crate::app::outgoing::OutgoingError;
 use crate::config::ConfigError;
 use crate::demo::DemoError;
-use crate::http::TokenError;
-use crate::queue::QueueError;
-use crate::scheduler::ScheduleError;
-use crate::store::StoreError;
 
 /// Documented in `--help`; scripts depend on these, so they are never renumbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +139,7 @@ fn judge(error: &(dyn Error + 'static)) -> (Exit, Option<&'static str>) {
         if error.is::<ConfigError>() {
             return (Exit::Usage, Some("correct the configuration; config/compline.toml lists every key"));
         }
-        if error.is::<crate::config::ReferenceError>() || error.is::<crate::seal::KeyError>() {
+        if error.is::<crate::config::ReferenceError>() || error.is::<engine::seal::KeyError>() {
             return (Exit::Usage, Some("`compline config check` tells whether every secret can be had"));
         }
         next = error.source();

@@ -8,15 +8,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use engine::state::JobState;
+use engine::store::{Change, JobDetail, JobFilter, JobRow};
+use engine::units::parse_duration;
 use jiff::{SignedDuration, Timestamp};
 use jobkit::JobId;
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, job_id};
 use crate::app::App;
-use crate::config::units::parse_duration;
-use crate::state::JobState;
-use crate::store::{Change, JobDetail, JobFilter, JobRow};
 
 #[derive(Debug, Subcommand)]
 pub enum Jobs {

@@ -23,15 +23,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use engine::store::{Actor, Schema};
+use engine::units::parse_duration;
 use jiff::Timestamp;
 use jobkit::JobId;
 
 use self::exit::{CliError, Exit, Result};
 use self::print::Print;
 use crate::app::App;
-use crate::config::units::parse_duration;
 use crate::config::{self, Loaded, Settings};
-use crate::store::{Actor, Schema};
 use crate::telemetry::{self, Voice};
 
 /// The background job worker and scheduler of regulated businesses.
@@ -184,7 +184,7 @@ async fn open(settings: &Settings) -> Result<App> {
 
 /// Who acts, for the audit log.
 fn actor() -> Actor {
-    Actor(format!("cli:{}", crate::adapters::host::user_name()))
+    Actor(format!("cli:{}", engine::adapters::host::user_name()))
 }
 
 // Parsers of values, for clap: it names the argument, they name the remedy.

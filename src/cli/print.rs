@@ -3,12 +3,12 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use engine::state::JobState;
+use engine::units::format_duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::exit::{CliError, Exit, Result};
-use crate::config::units::format_duration;
-use crate::state::JobState;
 
 /// How this run prints.
 #[derive(Debug, Clone, Copy)]

@@ -1,13 +1,13 @@
 //! `queues`: what waits where, and stopping and starting a queue everywhere at once.
 
 use clap::Subcommand;
+use engine::state::JobState;
+use engine::store::QueueRow;
 use serde_json::json;
 
 use super::exit::{Exit, Result};
 use super::{Call, actor, print};
 use crate::cli::print::row;
-use crate::state::JobState;
-use crate::store::QueueRow;
 
 #[derive(Debug, Subcommand)]
 pub enum Queues {

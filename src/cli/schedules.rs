@@ -6,6 +6,9 @@ mod shown;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use engine::scheduler::definition::{Definition, MisfireRule, Plan, policy_of};
+use engine::scheduler::policy::Overlap;
+use engine::scheduler::simulate::{MOST_SIMULATED, Situation, simulate};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -13,9 +16,6 @@ use self::given::Given;
 use super::exit::{CliError, Exit, Result};
 use super::{Call, actor, duration, instant};
 use crate::app::App;
-use crate::scheduler::definition::{Definition, MisfireRule, Plan, policy_of};
-use crate::scheduler::policy::Overlap;
-use crate::scheduler::simulate::{MOST_SIMULATED, Situation, simulate};
 
 #[derive(Debug, Subcommand)]
 pub enum Schedules {

@@ -3,12 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use clap::Args;
+use engine::worker::Summary;
 
 use super::Call;
 use super::exit::{CliError, Exit, Result};
 use crate::app::RunOptions;
 use crate::telemetry::Voice;
-use crate::worker::Summary;
 
 #[derive(Debug, Args)]
 pub struct WorkArgs {

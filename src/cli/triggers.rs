@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use engine::service::chain;
+use engine::store::triggers::SourceRow;
+use engine::triggers::stream::WAIT;
+use engine::triggers::stream::group::{Group, Rejected};
 use jobkit::AuditEntry;
 use serde::Serialize;
 use serde_json::json;
@@ -12,11 +16,7 @@ use super::{Call, actor, print};
 use crate::app::App;
 use crate::cli::print::row;
 use crate::config::Settings;
-use crate::service::chain;
-use crate::store::triggers::SourceRow;
 use crate::telemetry::Voice;
-use crate::triggers::stream::WAIT;
-use crate::triggers::stream::group::{Group, Rejected};
 
 #[derive(Debug, Subcommand)]
 pub enum Triggers {

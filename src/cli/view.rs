@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use engine::store::{AttemptRow, JobDetail, JobRow, WorkerRow};
 use serde_json::{Value, json};
-
-use crate::store::{AttemptRow, JobDetail, JobRow, WorkerRow};
 
 pub fn job(job: &JobRow) -> Value {
     json!({
@@ -72,3 +71,6 @@ fn value(text: &str) -> Value {
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,12 @@
 //! `workers`: who works, and when each was last heard of.
 
 use clap::Subcommand;
+use engine::store::WorkerRow;
+use engine::units::format_duration;
 
 use super::exit::{Exit, Result};
 use super::{Call, print};
 use crate::cli::print::row;
-use crate::config::units::format_duration;
-use crate::store::WorkerRow;
 
 #[derive(Debug, Subcommand)]
 pub enum Workers {

@@ -2,17 +2,19 @@
 //! is opened or resolved here.
 
 mod outgoing;
+mod triggers;
 
 use std::time::Duration;
 
+use engine::queue::{MOST_ATTEMPTS, problem_of_name};
+use engine::reference::UrlRef;
+use engine::scheduler::calendar::Calendar;
+use engine::scheduler::definition::Stored;
+use engine::units::format_duration;
+
 use super::keys::{dotted, nearest_name};
 use super::listen::Listen;
-use super::reference::UrlRef;
 use super::settings::Settings;
-use super::units::format_duration;
-use crate::queue::{MOST_ATTEMPTS, problem_of_name};
-use crate::scheduler::calendar::Calendar;
-use crate::scheduler::definition::Stored;
 
 /// A finding about one key: what is wrong and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
     policies(settings, &mut found);
     encryption(settings, &mut found);
     http(settings, &mut found);
-    for (path, text) in settings.triggers.problems(!settings.redis.url.is_empty(), kinds) {
+    for (path, text) in triggers::problems(&settings.triggers, !settings.redis.url.is_empty(), kinds) {
         found.add(dotted(&path), text);
     }
     outgoing::outgoing(settings, kinds, &mut found);

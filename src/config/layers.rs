@@ -150,7 +150,7 @@ fn fits(path: &[String], value: &Value) -> Result<(), String> {
             | ["triggers", "webhooks", _, "secrets"] => {
                 format!(
                     "a secret is never written into the configuration; write {}",
-                    super::reference::EXPECTED
+                    engine::reference::EXPECTED
                 )
             }
             _ => error.message().trim().replace('\n', "; "),

@@ -9,20 +9,17 @@ pub mod keys;
 mod layers;
 pub mod listen;
 pub mod outgoing;
-pub mod reference;
 pub mod settings;
-pub mod triggers;
-pub mod units;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use engine::reference::{ReferenceError, SecretRef, UrlRef};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use toml::{Table, Value};
 
 pub use self::layers::{Origin, Problem};
-pub use self::reference::{ReferenceError, SecretRef, UrlRef};
 pub use self::settings::Settings;
 use crate::registry::{Families, registry};
 
@@ -78,7 +75,7 @@ pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigError> {
     // What a family is told decides how its jobs run, never which there are: the defaults do for their names.
     let registry = registry(Families::default());
     // It needs the store, which is not there yet.
-    let kinds: Vec<_> = registry.kinds().map(|info| info.kind).chain([crate::bulk::KIND]).collect();
+    let kinds: Vec<_> = registry.kinds().map(|info| info.kind).chain([engine::bulk::KIND]).collect();
     load_from(file, variables, &kinds)
 }
 

@@ -5,13 +5,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::alerts::Pace;
+use engine::reference::{SecretRef, UrlRef};
+use engine::store::Severity;
+use engine::units::{Keep, duration};
 use jobkit::Personal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::reference::{SecretRef, UrlRef};
-use super::units::{Keep, duration};
-use crate::alerts::Pace;
-use crate::store::Severity;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::reference::{SecretRef, UrlRef};
+use engine::scheduler::calendar::CalendarRules;
+use engine::scheduler::definition::Definition;
+use engine::seal::Encryption;
+use engine::state::JobState;
+use engine::store::{DEFAULT_LEASE, PruneRules};
+use engine::triggers::settings::Triggers;
+use engine::units::{Keep, duration, optional_duration};
 use jobkit::Policy;
 use serde::{Deserialize, Serialize};
 
 use super::listen::Listen;
 use super::outgoing::{Alerts, Mail, Route, Webhooks};
-use super::reference::{SecretRef, UrlRef};
-use super::triggers::Triggers;
-use super::units::{Keep, duration, optional_duration};
-use crate::scheduler::calendar::CalendarRules;
-use crate::scheduler::definition::Definition;
-use crate::state::JobState;
-use crate::store::{DEFAULT_LEASE, PruneRules};
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -39,7 +40,7 @@ pub struct Settings {
     pub alerts: Alerts,
     /// Each family has its section, and what is in it is the family's own affair.
     pub journal: journal::Config,
-    pub system: crate::system::Config,
+    pub system: engine::system::Config,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -191,14 +192,6 @@ impl Retention {
             by_kind,
         }
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Encryption {
-    /// Empty means that no kind may be encrypted.
-    pub current: String,
-    pub keys: BTreeMap<String, SecretRef>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -124,7 +124,7 @@ fn a_variable_is_toml_where_that_fits_and_a_string_where_not() {
     assert_eq!(settings.store.url, UrlRef::from("env:DATABASE_URL"));
     assert_eq!(settings.queues["mail"].concurrency, Some(3));
     assert_eq!(settings.kinds["system.noop"].timeout, Some(Duration::from_secs(300)));
-    assert_eq!(settings.retention.discarded, units::Keep::Forever);
+    assert_eq!(settings.retention.discarded, engine::units::Keep::Forever);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use compline::adapters::tls;
-use compline::store::{JobFilter, JobRow, Store};
+use engine::adapters::tls;
+use engine::store::{JobFilter, JobRow, Store};
 use jobkit::testing::ManualClock;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};

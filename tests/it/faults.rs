@@ -7,11 +7,11 @@ use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::adapters::clock::SystemClock;
-use compline::state::JobState;
-use compline::store::postgres::{PgOptions, PostgresStore};
-use compline::store::sqlite::SqliteStore;
-use compline::store::{JobDetail, JobFilter, NewRow, Store};
+use engine::adapters::clock::SystemClock;
+use engine::state::JobState;
+use engine::store::postgres::{PgOptions, PostgresStore};
+use engine::store::sqlite::SqliteStore;
+use engine::store::{JobDetail, JobFilter, NewRow, Store};
 use jiff::Timestamp;
 use jobkit::{Clock, IdGenerator, JobId, OnParentFailure, StepKey, When};
 use rustix::process::{Pid, Signal, kill_process};

@@ -136,6 +136,6 @@ fn the_last_words_of_a_job_that_panics_are_sealed_in_the_store_and_nowhere_else(
     let told = lines.iter().filter_map(|line| line["message"].as_str());
     let told: Vec<_> = told.filter(|text| text.contains("panicked")).collect();
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with(&format!("job {id} panicked at src/system.rs:")), "{told:?}");
+    assert!(told[0].starts_with(&format!("job {id} panicked at engine/src/system.rs:")), "{told:?}");
     assert_eq!(place.job(&id)["error"], format!("panicked: {PERSONAL}"));
 }

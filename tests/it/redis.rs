@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use compline::adapters::redis::Redis;
-use compline::service::chain;
+use engine::adapters::redis::Redis;
+use engine::service::chain;
 use futures::StreamExt;
 use jobkit::SecretString;
 

@@ -3,8 +3,8 @@
 
 use std::process::{Command, Stdio};
 
-use compline::scheduler::cron::CronLine;
-use compline::scheduler::timing::{Days, Rule, Timing};
+use engine::scheduler::cron::CronLine;
+use engine::scheduler::timing::{Days, Rule, Timing};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;

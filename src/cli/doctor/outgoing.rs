@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use engine::adapters::clock::SystemClock;
+use engine::alerts::To;
 use jobkit::Clock;
 
 use super::Check;
-use crate::adapters::clock::SystemClock;
-use crate::alerts::To;
 use crate::app::outgoing::{courier, mailer, webhooks};
 use crate::cli::exit::{CliError, Exit};
 use crate::cli::print;

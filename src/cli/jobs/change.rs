@@ -3,6 +3,8 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use engine::state::JobState;
+use engine::store::{Change, Changed, JobFilter};
 use serde_json::json;
 
 use super::{ChangeArgs, known};
@@ -10,8 +12,6 @@ use crate::app::App;
 use crate::cli::exit::{CliError, Exit, Result};
 use crate::cli::print::count;
 use crate::cli::{Call, actor};
-use crate::state::JobState;
-use crate::store::{Change, Changed, JobFilter};
 
 pub async fn run(call: &Call, app: &App, change: Change, args: ChangeArgs) -> Result {
     let ChangeArgs { ids, filter, limit, yes } = args;

@@ -1,12 +1,13 @@
 //! Jobs as people read them.
 
+use engine::seal::is_sealed;
+use engine::store::{JobDetail, JobRow};
+
 use super::FilterArgs;
 use crate::app::App;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::print::{self, Print, row, short, time, took};
 use crate::cli::{Call, view};
-use crate::seal::is_sealed;
-use crate::store::{JobDetail, JobRow};
 
 pub async fn list(call: &Call, app: &App, filter: FilterArgs, limit: usize) -> Result {
     let filter = filter.filter(app.clock.now(), limit);

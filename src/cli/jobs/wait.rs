@@ -5,6 +5,9 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::Args;
+use engine::state::JobState;
+use engine::store::{JobDetail, JobRow};
+use engine::units::format_duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use jobkit::{JobId, Progress};
 
@@ -13,9 +16,6 @@ use crate::app::App;
 use crate::cli::exit::{CliError, Exit, Result};
 use crate::cli::print::{count, plain, remark};
 use crate::cli::{Call, duration, job_id, view};
-use crate::config::units::format_duration;
-use crate::state::JobState;
-use crate::store::{JobDetail, JobRow};
 
 #[derive(Debug, Args)]
 pub struct WaitArgs {

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use clap::Args;
+use engine::scheduler::definition::{DayRule, Definition, MisfireRule};
+use engine::scheduler::policy::Overlap;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 
 use super::super::exit::{CliError, Result};
 use super::super::{duration, enqueue, instant};
-use crate::scheduler::definition::{DayRule, Definition, MisfireRule};
-use crate::scheduler::policy::Overlap;
 
 /// One that is there by its name, or one that is described.
 #[derive(Debug, Args)]

@@ -1,10 +1,11 @@
 //! Schedules as people read them.
 
+use engine::scheduler::definition::Plan;
+use engine::scheduler::simulate::{Event, Outcome};
+use engine::scheduler::{Backfilled, Preview, ScheduleView};
+
 use super::super::print;
 use crate::cli::print::row;
-use crate::scheduler::definition::Plan;
-use crate::scheduler::simulate::{Event, Outcome};
-use crate::scheduler::{Backfilled, Preview, ScheduleView};
 
 pub fn list(schedules: &[ScheduleView]) -> String {
     if schedules.is_empty() {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use engine::alerts::RULES;
+use engine::reference::UrlRef;
+use engine::webhooks::target::{Prefix, Target};
+
 use super::Findings;
-use crate::alerts::RULES;
 use crate::config::keys::{dotted, nearest_name};
 use crate::config::outgoing::{Alerts, Mail, MailTls, Route, Webhooks};
-use crate::config::reference::UrlRef;
 use crate::config::settings::Settings;
-use crate::webhooks::target::{Prefix, Target};
 
 const SHORTEST: Duration = Duration::from_secs(1);
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use compline::state::JobState;
-use compline::store::{Actor, Change, JobFilter};
+use engine::state::JobState;
+use engine::store::{Actor, Change, JobFilter};
 use jobkit::{Clock, NewJob, When};
 use serde_json::json;
 

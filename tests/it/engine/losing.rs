@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::adapters::artifacts::DirArtifacts;
-use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
-use compline::scheduler::declared::Declared;
-use compline::state::JobState;
-use compline::store::{Change, PruneRules};
-use compline::triggers::Triggers;
-use compline::worker::Until;
+use engine::adapters::artifacts::DirArtifacts;
+use engine::alerts::Alerting;
+use engine::scheduler::declared::Declared;
+use engine::state::JobState;
+use engine::store::{Change, PruneRules};
+use engine::triggers::Triggers;
+use engine::worker::Until;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use jobkit::Clock;

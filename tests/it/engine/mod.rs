@@ -13,17 +13,17 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::adapters::artifacts::DirArtifacts;
-use compline::adapters::redis::Redis;
-use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
-use compline::scheduler::declared::Declared;
-use compline::seal::Keyring;
-use compline::state::JobState;
-use compline::store::{Actor, JobDetail, PruneRules, Store};
-use compline::triggers::Triggers;
-use compline::worker::fetcher::FetchOptions;
-use compline::worker::{Summary, Until, WorkerOptions};
+use engine::adapters::artifacts::DirArtifacts;
+use engine::adapters::redis::Redis;
+use engine::alerts::Alerting;
+use engine::scheduler::declared::Declared;
+use engine::seal::Keyring;
+use engine::state::JobState;
+use engine::store::{Actor, JobDetail, PruneRules, Store};
+use engine::triggers::Triggers;
+use engine::worker::fetcher::FetchOptions;
+use engine::worker::{Summary, Until, WorkerOptions};
 use jobkit::testing::ManualClock;
 use jobkit::{JobId, NewJob, Registry};
 use tokio::task::JoinHandle;
@@ -51,7 +51,7 @@ impl Engine {
     pub fn through(t: TestStore, store: Arc<dyn Store>) -> Self {
         let scene = Arc::new(Scene::default());
         let mut registry = Registry::default();
-        compline::system::register(&mut registry, compline::system::Config::default());
+        engine::system::register(&mut registry, engine::system::Config::default());
         family::register(&mut registry, &scene);
         Self::new(t, store, scene, registry, Keyring::default(), None)
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::service::Alarm;
-use compline::state::JobState;
-use compline::store::postgres::{PgOptions, PostgresStore};
-use compline::store::{Beat, Store, Woken};
-use compline::wake::Wake;
+use engine::service::Alarm;
+use engine::state::JobState;
+use engine::store::postgres::{PgOptions, PostgresStore};
+use engine::store::{Beat, Store, Woken};
+use engine::wake::Wake;
 use jobkit::{Clock, JobId};
 
 use super::Engine;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compline::state::JobState;
+use engine::state::JobState;
 use jobkit::JobId;
 
 use super::Engine;
@@ -89,10 +89,10 @@ async fn a_running_job_is_cancelled_by_another_process_at_once(t: TestStore) {
     works.until_state(id, JobState::Running).await;
     settled(&works, &asks).await;
 
-    let filter = compline::store::JobFilter { ids: vec![id], ..Default::default() };
+    let filter = engine::store::JobFilter { ids: vec![id], ..Default::default() };
     asks.app
         .queue
-        .change(&filter, compline::store::Change::Cancel, &crate::support::store::ada(), 1)
+        .change(&filter, engine::store::Change::Cancel, &crate::support::store::ada(), 1)
         .await
         .unwrap();
 

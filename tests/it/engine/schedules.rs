@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::adapters::artifacts::DirArtifacts;
 use compline::app::{App, Parts};
-use compline::scheduler::calendar::CalendarRules;
-use compline::scheduler::declared::Declared;
-use compline::scheduler::definition::{Definition, MisfireRule};
-use compline::scheduler::policy::Overlap;
-use compline::scheduler::{Drift, ScheduleError, State};
-use compline::seal::Keyring;
-use compline::state::JobState;
-use compline::store::{AlertFilter, JobFilter, JobRow};
+use engine::adapters::artifacts::DirArtifacts;
+use engine::scheduler::calendar::CalendarRules;
+use engine::scheduler::declared::Declared;
+use engine::scheduler::definition::{Definition, MisfireRule};
+use engine::scheduler::policy::Overlap;
+use engine::scheduler::{Drift, ScheduleError, State};
+use engine::seal::Keyring;
+use engine::state::JobState;
+use engine::store::{AlertFilter, JobFilter, JobRow};
 use jiff::Timestamp;
 use jobkit::Clock;
 use serde_json::json;
@@ -363,7 +363,7 @@ async fn bad_schedules_are_refused_at_the_door(t: TestStore) {
         ),
     ] {
         let refused = engine.app.scheduler.put(name, definition, &ada()).await.unwrap_err();
-        let text = compline::service::chain(&refused);
+        let text = engine::service::chain(&refused);
         assert!(text.contains(says), "{text}");
     }
     assert_eq!(engine.app.scheduler.list().await.unwrap(), []);

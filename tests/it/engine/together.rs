@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use compline::seal::{Keyring, Part, is_sealed};
-use compline::service::chain;
-use compline::state::JobState;
-use compline::store::{Actor, End};
+use engine::seal::{Keyring, Part, is_sealed};
+use engine::service::chain;
+use engine::state::JobState;
+use engine::store::{Actor, End};
 use jobkit::{NewJob, Registry};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Bulk operations: begun, carried out by a worker, looked at, cancelled.
 
-use compline::state::JobState;
-use compline::store::JobFilter;
+use engine::state::JobState;
+use engine::store::JobFilter;
 use jobkit::JobId;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use compline::state::JobState;
+use engine::state::JobState;
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};

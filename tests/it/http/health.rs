@@ -24,7 +24,7 @@ async fn health_is_open_and_everything_else_is_not(t: TestStore) {
     assert_eq!(answer(server.bare(Method::GET, "/livez")).await.expect(200), json!({ "status": "ok" }));
     let ready = json!({ "ready": true, "store": true, "schema": true, "serving": true });
     assert_eq!(answer(server.bare(Method::GET, "/readyz")).await.expect(200), ready);
-    let document = serde_json::to_value(compline::http::document()).unwrap();
+    let document = serde_json::to_value(engine::http::document()).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys() {
             // The last asks for a signature instead.
@@ -96,7 +96,7 @@ async fn only_the_origins_that_are_named_may_call_from_a_browser(t: TestStore) {
 
 async fn a_caller_that_sends_slowly_or_too_much_is_cut_off(t: TestStore) {
     let short = Duration::from_millis(300);
-    let tight = compline::http::Limits { header_timeout: short, body_timeout: short, ..limits() };
+    let tight = engine::http::Limits { header_timeout: short, body_timeout: short, ..limits() };
     let server = Server::with(t, tight, Some(TOKEN), &[]).await;
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     let say = async |text: String| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use compline::store::{End, JobFilter};
+use engine::store::{End, JobFilter};
 use jobkit::{Artifacts, JobId, Owner};
 use reqwest::Method;
 use serde_json::{Value, json};

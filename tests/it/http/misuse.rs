@@ -1,6 +1,6 @@
 //! Everything that can be asked wrongly, in one table: the answer names the field and the remedy, and nothing stays.
 
-use compline::store::{JobFilter, Position};
+use engine::store::{JobFilter, Position};
 use reqwest::Method;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use compline::store::JobFilter;
+use engine::store::JobFilter;
 use serde_json::{Value, json};
 
 use crate::support::http::{Answer, Server, answer};

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::adapters::mailer::{Encryption, SmtpMailer};
-use compline::alerts::{Alerting, Pace, Route, To};
-use compline::store::{AlertFilter, News, Severity};
+use engine::adapters::mailer::{Encryption, SmtpMailer};
+use engine::alerts::{Alerting, Pace, Route, To};
+use engine::store::{AlertFilter, News, Severity};
 use jobkit::{NewJob, Personal};
 use serde_json::json;
 
@@ -67,7 +67,7 @@ async fn a_message_that_was_sent_and_not_written_down_is_sent_again_under_its_id
         .unwrap();
     t.store.fold(10, &t.ids).await.unwrap();
     let alert = t.store.alerts(&AlertFilter::default()).await.unwrap().remove(0);
-    let told = compline::store::Told {
+    let told = engine::store::Told {
         messages: Some(vec![("hook".into(), json!({ "text": "missed" }))]),
         look_again: None,
         close: false,

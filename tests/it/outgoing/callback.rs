@@ -1,8 +1,8 @@
-use compline::callback::{CallArgs, KIND};
-use compline::queue::QueueError;
-use compline::seal::Keyring;
-use compline::state::JobState;
-use compline::store::{JobDetail, JobFilter};
+use engine::callback::{CallArgs, KIND};
+use engine::queue::QueueError;
+use engine::seal::Keyring;
+use engine::state::JobState;
+use engine::store::{JobDetail, JobFilter};
 use jobkit::{Callback, CallbackEvent, JobId, NewJob};
 use serde_json::{Value, json};
 
@@ -175,7 +175,7 @@ async fn what_is_encrypted_does_not_leave_the_house(t: TestStore) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     std::fs::write(&file, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff").unwrap();
-    let keys: compline::config::settings::Encryption = serde_json::from_value(
+    let keys: engine::seal::Encryption = serde_json::from_value(
         json!({ "current": "k1", "keys": { "k1": format!("file:{}", file.display()) } }),
     )
     .unwrap();

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use compline::adapters::mailer::{Encryption, SendError, Server, SmtpMailer};
+use engine::adapters::mailer::{Encryption, SendError, Server, SmtpMailer};
 use jobkit::testing::ManualClock;
 use jobkit::{Mail, Mailer, Personal, SecretString};
 
@@ -25,7 +25,7 @@ fn mail_to(address: &str) -> Mail {
 }
 
 async fn sent(server: &Server, mail: &Mail) -> Result<(), String> {
-    mailer(server).send("alert_1_ops", mail).await.map_err(|error| compline::service::chain(&error))
+    mailer(server).send("alert_1_ops", mail).await.map_err(|error| engine::service::chain(&error))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,19 +9,19 @@ mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::adapters::artifacts::DirArtifacts;
-use compline::adapters::http_client::WebClient;
-use compline::adapters::mailer::{Encryption, Server, SmtpMailer};
-use compline::alerts::courier::Courier;
-use compline::alerts::{Alerting, Pace, Route, To};
 use compline::app::{App, Parts, Upkeep};
-use compline::seal::Keyring;
-use compline::store::{AlertDetail, AlertFilter, PruneRules, Severity, Store};
-use compline::triggers::Triggers;
-use compline::webhooks::Webhooks;
-use compline::webhooks::signature::Keys;
-use compline::webhooks::target::{Prefix, Target};
-use compline::worker::Until;
+use engine::adapters::artifacts::DirArtifacts;
+use engine::adapters::http_client::WebClient;
+use engine::adapters::mailer::{Encryption, Server, SmtpMailer};
+use engine::alerts::courier::Courier;
+use engine::alerts::{Alerting, Pace, Route, To};
+use engine::seal::Keyring;
+use engine::store::{AlertDetail, AlertFilter, PruneRules, Severity, Store};
+use engine::triggers::Triggers;
+use engine::webhooks::Webhooks;
+use engine::webhooks::signature::Keys;
+use engine::webhooks::target::{Prefix, Target};
+use engine::worker::Until;
 use jobkit::testing::ManualClock;
 use jobkit::{Clock, JobId, Mailer, NewJob, Personal, Registry};
 use serde_json::json;
@@ -92,8 +92,8 @@ impl House {
     ) -> Self {
         let artifacts = tempfile::tempdir().unwrap();
         let mut registry = Registry::default();
-        compline::system::register(&mut registry, compline::system::Config::default());
-        compline::callback::register(&mut registry, webhooks);
+        engine::system::register(&mut registry, engine::system::Config::default());
+        engine::callback::register(&mut registry, webhooks);
         change(&mut registry);
         let app = App::new(Parts {
             store: store.clone(),
@@ -102,7 +102,7 @@ impl House {
             keyring: Arc::new(keyring),
             artifacts: Arc::new(DirArtifacts::new(artifacts.path().to_path_buf())),
             redis: None,
-            declared: compline::scheduler::declared::Declared::default(),
+            declared: engine::scheduler::declared::Declared::default(),
         });
         let (clock, stop) = (t.clock.clone(), CancellationToken::new());
         Self { store, clock, app: Arc::new(app), stop, _artifacts: artifacts, _running: None }

@@ -2,8 +2,8 @@ use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use compline::webhooks::WebhookError;
-use compline::webhooks::target::Target;
+use engine::webhooks::WebhookError;
+use engine::webhooks::target::Target;
 use jobkit::testing::ManualClock;
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ async fn an_error_does_not_repeat_the_address() {
 
     let away = webhooks.post("msg_1", &target, &Value::Null).await.unwrap_err();
 
-    let told = compline::service::chain(&away);
+    let told = engine::service::chain(&away);
     assert!(told.contains("refused") && !told.contains("t0ken"), "{told}");
     assert!(webhooks.client.reach(target.url()).await.is_err());
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use compline::store::{
+use engine::store::{
     AlertFilter, AlertRow, AlertWork, Change, Delivery, DeliveryEnd, End, Nature, News, Severity, Told,
 };
 use jobkit::{Clock, JobId};
@@ -203,7 +203,7 @@ async fn two_processes_fold_each_news_once(t: TestStore) {
         t.store.raise(&[News::happened("schedule.missed", &about, Severity::Info, "missed")]).await.unwrap();
     }
 
-    let fold = async |store: &dyn compline::store::Store| {
+    let fold = async |store: &dyn engine::store::Store| {
         for _ in 0..20 {
             store.fold(7, &t.ids).await.unwrap();
         }

@@ -1,5 +1,5 @@
-use compline::adapters::audit::StoreAudit;
-use compline::store::{Actor, Change, End, Held, Position, StoreError};
+use engine::adapters::audit::StoreAudit;
+use engine::store::{Actor, Change, End, Held, Position, StoreError};
 use jobkit::{Audit, AuditEntry, Clock};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use compline::state::JobState;
-use compline::store::{AGEING, Fence, NewRow};
+use engine::state::JobState;
+use engine::store::{AGEING, Fence, NewRow};
 use jobkit::{Clock, JobId, When};
 use serde_json::json;
 
@@ -117,7 +117,7 @@ async fn every_claim_raises_the_fence(t: TestStore) {
     t.add(|_| {}).await;
 
     let first = t.claim_one(worker).await;
-    t.finish(worker, &first, compline::store::End::GiveBack).await;
+    t.finish(worker, &first, engine::store::End::GiveBack).await;
     let second = t.claim_one(worker).await;
     t.finish(worker, &second, retry(1)).await;
     t.clock.advance(seconds(1));

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use compline::state::JobState;
-use compline::store::{Change, Release};
+use engine::state::JobState;
+use engine::store::{Change, Release};
 use jobkit::OnConflict;
 use tokio::sync::Barrier;
 
@@ -123,7 +123,7 @@ async fn a_cancellation_and_a_completion_leave_one_end(t: TestStore) {
         let (canceller, at) = (t.another().await, start.clone());
         let cancel = tokio::spawn(async move {
             at.wait().await;
-            let filter = compline::store::JobFilter { ids: vec![id], ..Default::default() };
+            let filter = engine::store::JobFilter { ids: vec![id], ..Default::default() };
             canceller.change(&filter, Change::Cancel, &ada(), 1).await.unwrap()
         });
         start.wait().await;

@@ -1,5 +1,5 @@
-use compline::state::JobState::{Available, Cancelled, Scheduled, Waiting};
-use compline::store::{Change, End, Release};
+use engine::state::JobState::{Available, Cancelled, Scheduled, Waiting};
+use engine::store::{Change, End, Release};
 use jobkit::{JobId, OnConflict, OnParentFailure, When};
 
 use crate::support::store::{
@@ -36,7 +36,7 @@ promises![
     what_comes_with_a_duplicate_is_left_out,
 ];
 
-fn after(t: &TestStore, parents: &[JobId]) -> compline::store::NewRow {
+fn after(t: &TestStore, parents: &[JobId]) -> engine::store::NewRow {
     let mut row = t.row();
     row.after = parents.to_vec();
     row
@@ -410,7 +410,7 @@ async fn what_comes_with_a_duplicate_is_left_out(t: TestStore) {
 
     assert!(first.iter().all(|made| !made.duplicate));
     assert!(second.iter().all(|made| made.duplicate && made.id == first[0].id));
-    let all = t.store.jobs(&compline::store::JobFilter::default()).await.unwrap();
+    let all = t.store.jobs(&engine::store::JobFilter::default()).await.unwrap();
     assert_eq!(set(all.iter().map(|job| job.id)), set(first.iter().map(|made| made.id)));
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use compline::state::JobState;
-use compline::store::{NewRow, Position, Release};
+use engine::state::JobState;
+use engine::store::{NewRow, Position, Release};
 use jobkit::OnConflict::Replace;
 use jobkit::{Clock, When};
 use serde_json::json;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use compline::store::WorkerId;
+use engine::store::WorkerId;
 
 use crate::support::store::{TestStore, completed, promises, report};
 

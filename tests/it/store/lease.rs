@@ -1,5 +1,5 @@
-use compline::state::JobState;
-use compline::store::{Actor, Beat, Change, Rescued, StoreError, Woken};
+use engine::state::JobState;
+use engine::store::{Actor, Beat, Change, Rescued, StoreError, Woken};
 use jobkit::{Clock, OnParentFailure, Progress};
 
 use crate::support::store::{

@@ -1,9 +1,9 @@
-//! The life of a job as the stores live it is the life that `src/state.rs` allows, no less and no more.
+//! The life of a job as the stores live it is the life that `engine/src/state.rs` allows, no less and no more.
 
 use std::collections::BTreeSet;
 
-use compline::state::JobState;
-use compline::store::{Change, Claimed, End, Release, WorkerId};
+use engine::state::JobState;
+use engine::store::{Change, Claimed, End, Release, WorkerId};
 use jobkit::{JobId, OnConflict, OnParentFailure, When};
 
 use crate::support::store::{TestStore, completed, discarded, promises, retry, seconds, unique};

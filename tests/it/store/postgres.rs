@@ -1,7 +1,7 @@
 //! What only the store on PostgreSQL promises.
 
-use compline::state::JobState;
-use compline::store::{AuditLog, Change, JobFilter, KindRow, Position, Release, Store, StoreError};
+use engine::state::JobState;
+use engine::store::{AuditLog, Change, JobFilter, KindRow, Position, Release, Store, StoreError};
 use jobkit::OnConflict;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -44,32 +44,32 @@ async fn every_hot_statement_uses_an_index() {
                    SET enable_mergejoin = off; SET enable_bitmapscan = off";
     sqlx::raw_sql(session).execute(&mut connection).await.unwrap();
     for (name, sql, parameters) in [
-        ("claim", include_str!("../../../src/store/postgres/claim.sql"), 6),
-        ("claim_fair", include_str!("../../../src/store/postgres/claim_fair.sql"), 6),
-        ("claim_look", include_str!("../../../src/store/postgres/claim_look.sql"), 1),
-        ("finish", include_str!("../../../src/store/postgres/finish.sql"), 6),
-        ("end", include_str!("../../../src/store/postgres/end.sql"), 9),
-        ("requeue", include_str!("../../../src/store/postgres/requeue.sql"), 11),
-        ("end_live", include_str!("../../../src/store/postgres/end_live.sql"), 5),
-        ("stage", include_str!("../../../src/store/postgres/stage.sql"), 2),
-        ("stage_next", include_str!("../../../src/store/postgres/stage_next.sql"), 1),
-        ("ready_queues", include_str!("../../../src/store/postgres/ready_queues.sql"), 0),
-        ("free", include_str!("../../../src/store/postgres/free.sql"), 3),
-        ("held_steps", include_str!("../../../src/store/postgres/held_steps.sql"), 3),
-        ("save_step", include_str!("../../../src/store/postgres/save_step.sql"), 8),
-        ("save_progress", include_str!("../../../src/store/postgres/save_progress.sql"), 7),
-        ("keys_take", include_str!("../../../src/store/postgres/keys_take.sql"), 5),
-        ("replace", include_str!("../../../src/store/postgres/replace.sql"), 8),
-        ("prune", include_str!("../../../src/store/postgres/prune.sql"), 8),
-        ("retry_live", include_str!("../../../src/store/postgres/retry_live.sql"), 2),
-        ("revive", include_str!("../../../src/store/postgres/revive.sql"), 2),
+        ("claim", include_str!("../../../engine/src/store/postgres/claim.sql"), 6),
+        ("claim_fair", include_str!("../../../engine/src/store/postgres/claim_fair.sql"), 6),
+        ("claim_look", include_str!("../../../engine/src/store/postgres/claim_look.sql"), 1),
+        ("finish", include_str!("../../../engine/src/store/postgres/finish.sql"), 6),
+        ("end", include_str!("../../../engine/src/store/postgres/end.sql"), 9),
+        ("requeue", include_str!("../../../engine/src/store/postgres/requeue.sql"), 11),
+        ("end_live", include_str!("../../../engine/src/store/postgres/end_live.sql"), 5),
+        ("stage", include_str!("../../../engine/src/store/postgres/stage.sql"), 2),
+        ("stage_next", include_str!("../../../engine/src/store/postgres/stage_next.sql"), 1),
+        ("ready_queues", include_str!("../../../engine/src/store/postgres/ready_queues.sql"), 0),
+        ("free", include_str!("../../../engine/src/store/postgres/free.sql"), 3),
+        ("held_steps", include_str!("../../../engine/src/store/postgres/held_steps.sql"), 3),
+        ("save_step", include_str!("../../../engine/src/store/postgres/save_step.sql"), 8),
+        ("save_progress", include_str!("../../../engine/src/store/postgres/save_progress.sql"), 7),
+        ("keys_take", include_str!("../../../engine/src/store/postgres/keys_take.sql"), 5),
+        ("replace", include_str!("../../../engine/src/store/postgres/replace.sql"), 8),
+        ("prune", include_str!("../../../engine/src/store/postgres/prune.sql"), 8),
+        ("retry_live", include_str!("../../../engine/src/store/postgres/retry_live.sql"), 2),
+        ("revive", include_str!("../../../engine/src/store/postgres/revive.sql"), 2),
     ] {
         let plan = plan(&mut connection, name, sql, parameters).await;
         let scans = plan.lines().filter(|line| line.contains("Seq Scan on") && !line.contains("unnest"));
         assert_eq!(scans.collect::<Vec<_>>(), [""; 0], "{name}:\n{plan}");
         assert!(!plan.contains("job_held"), "{name} looks at all jobs of a worker:\n{plan}");
     }
-    let rescue = include_str!("../../../src/store/postgres/rescue.sql");
+    let rescue = include_str!("../../../engine/src/store/postgres/rescue.sql");
     let rescue = plan(&mut connection, "rescue", rescue, 2).await;
     assert!(rescue.contains("job_held"), "{rescue}");
     // The check can fail.

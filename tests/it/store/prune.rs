@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use compline::state::JobState;
-use compline::store::{JobFilter, PruneRules};
+use engine::state::JobState;
+use engine::store::{JobFilter, PruneRules};
 use jobkit::Progress;
 
 use crate::support::store::{TestStore, completed, discarded, named, promises, retry, seconds, set, step};

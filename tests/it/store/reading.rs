@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use compline::state::JobState;
-use compline::store::{JobFilter, KindRow};
+use engine::state::JobState;
+use engine::store::{JobFilter, KindRow};
 use jobkit::{Clock, JobId, When};
 
 use crate::support::store::{TestStore, ada, completed, promises, retry, seconds};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compline::store::{Once, Release, Request, StoreError};
+use engine::store::{Once, Release, Request, StoreError};
 use jobkit::{JobId, OnConflict};
 
 use crate::support::store::{TestStore, ada, promises, seconds, unique};
@@ -41,7 +41,7 @@ async fn a_request_is_carried_out_once_through_all_doors(t: TestStore) {
     assert!(again.iter().all(|answer| *answer == done[0]), "{again:?}");
     let jobs = t.store.jobs(&Default::default()).await.unwrap();
     assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [done[0][0].id]);
-    let audit = t.store.audit_after(compline::store::Position::START, 10).await.unwrap();
+    let audit = t.store.audit_after(engine::store::Position::START, 10).await.unwrap();
     assert_eq!(audit.len(), 1);
 }
 
@@ -54,7 +54,7 @@ async fn what_was_answered_is_answered_again_whatever_became_of_the_jobs(t: Test
         panic!("it is new")
     };
     assert_eq!((first[1].id, first[1].duplicate), (holder, true));
-    t.change(holder, compline::store::Change::Cancel).await;
+    t.change(holder, engine::store::Change::Cancel).await;
 
     let again = t.store.insert_once(&request(1, 1), &rows, &ada()).await.unwrap();
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use compline::state::JobState;
-use compline::store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
-use compline::store::{Actor, Inserted, NewRow};
+use engine::state::JobState;
+use engine::store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
+use engine::store::{Actor, Inserted, NewRow};
 use jiff::Timestamp;
 use jobkit::{Clock, JobId, When};
 use serde_json::json;
@@ -192,7 +192,7 @@ async fn a_firing_enqueues_and_advances_in_one(t: TestStore) {
     let row = read(&t, "nightly").await;
     assert_eq!((row.next_fire, row.last_fire, row.revision), (Some(next), Some(now), 2));
     assert_eq!(fired(&t, "nightly").await, [(now, id)]);
-    let entries = t.store.audit_after(compline::store::Position::START, 100).await.unwrap();
+    let entries = t.store.audit_after(engine::store::Position::START, 100).await.unwrap();
     let actions: Vec<_> = entries.iter().map(|(_, entry)| entry.action.as_str()).collect();
     assert_eq!(actions, ["schedule.put", "job.enqueue", "schedule.fire"]);
     let entry = &entries[2].1;
@@ -223,7 +223,7 @@ async fn two_processes_that_fire_one_schedule_fire_it_once(t: TestStore) {
 
     assert_eq!(won.len(), 1, "{won:?}");
     assert_eq!(fired(&t, "nightly").await, [(now, won[0].1.id)]);
-    let jobs = t.store.jobs(&compline::store::JobFilter::default()).await.unwrap();
+    let jobs = t.store.jobs(&engine::store::JobFilter::default()).await.unwrap();
     assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [won[0].1.id]);
 }
 
@@ -262,7 +262,7 @@ async fn a_firing_that_cannot_be_written_leaves_nothing(t: TestStore) {
     assert!(refusal(answer).contains("job"));
     assert_eq!(read(&t, "nightly").await, row);
     assert_eq!(fired(&t, "nightly").await, []);
-    assert_eq!(t.store.jobs(&compline::store::JobFilter::default()).await.unwrap(), []);
+    assert_eq!(t.store.jobs(&engine::store::JobFilter::default()).await.unwrap(), []);
 }
 
 async fn a_run_does_not_advance_and_a_tick_decides_anew(t: TestStore) {
@@ -301,7 +301,7 @@ async fn jobs_that_make_room_are_cancelled_in_the_same_breath(t: TestStore) {
     let cancel = audit.iter().find(|entry| entry.action == "job.cancel").expect("an entry of its own");
     assert_eq!((named(cancel), cancel.actor.as_str()), (old.iter().copied().collect(), "schedule:nightly"));
     // The running one ends when its worker says so.
-    t.finish(worker, &running, compline::store::End::GiveBack).await;
+    t.finish(worker, &running, engine::store::End::GiveBack).await;
     assert_eq!(t.state(old[0]).await, JobState::Cancelled);
 }
 

@@ -1,5 +1,5 @@
-use compline::state::JobState;
-use compline::store::Staged;
+use engine::state::JobState;
+use engine::store::Staged;
 use jobkit::When;
 
 use crate::support::store::{TestStore, ids, promises, retry, seconds};

@@ -1,5 +1,5 @@
-use compline::state::JobState;
-use compline::store::{Actor, End, Held, StoreError};
+use engine::state::JobState;
+use engine::store::{Actor, End, Held, StoreError};
 use jobkit::{Progress, StepRecord};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! What a trigger has taken is taken once.
 
-use compline::store::triggers::{Intake, SourceRow};
-use compline::store::{JobFilter, NewRow, Release};
+use engine::store::triggers::{Intake, SourceRow};
+use engine::store::{JobFilter, NewRow, Release};
 use jobkit::{Clock, JobId, OnConflict};
 
 use crate::support::store::{TestStore, ada, completed, named, promises, seconds, set, unique};

@@ -1,5 +1,5 @@
-use compline::state::JobState;
-use compline::store::{Change, Inserted, PruneRules, Release};
+use engine::state::JobState;
+use engine::store::{Change, Inserted, PruneRules, Release};
 use jobkit::{Clock, JobId, OnConflict, When};
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-use compline::store::{Change, Woken};
+use engine::store::{Change, Woken};
 
 use crate::support::store::{TestStore, promises};
 

@@ -3,22 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::adapters::artifacts::DirArtifacts;
-use compline::adapters::clock::SystemClock;
-use compline::adapters::tls;
-use compline::alerts::Alerting;
 use compline::app::{App, Parts, Upkeep};
 use compline::config::SecretRef;
-use compline::config::triggers::{SchemeName, Triggers as Settings, Webhook};
-use compline::http::server::Door;
-use compline::http::{self, Http, Limits, Token};
-use compline::seal::Keyring;
-use compline::service::{Alarm, Service};
-use compline::store::PruneRules;
-use compline::triggers::Triggers;
-use compline::triggers::webhook::Webhooks;
-use compline::triggers::{self, Around};
-use compline::worker::{Summary, Until};
+use engine::adapters::artifacts::DirArtifacts;
+use engine::adapters::clock::SystemClock;
+use engine::adapters::tls;
+use engine::alerts::Alerting;
+use engine::http::server::Door;
+use engine::http::{self, Http, Limits, Token};
+use engine::seal::Keyring;
+use engine::service::{Alarm, Service};
+use engine::store::PruneRules;
+use engine::triggers::Triggers;
+use engine::triggers::settings::{SchemeName, Triggers as Settings, Webhook};
+use engine::triggers::webhook::Webhooks;
+use engine::triggers::{self, Around};
+use engine::worker::{Summary, Until};
 use jobkit::{Registry, SecretString};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
@@ -107,8 +107,8 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(DirArtifacts::new(folder.path()));
         let mut registry = Registry::default();
-        compline::system::register(&mut registry, compline::system::Config::default());
-        compline::bulk::register(&mut registry, t.store.clone());
+        engine::system::register(&mut registry, engine::system::Config::default());
+        engine::bulk::register(&mut registry, t.store.clone());
         let app = App::new(Parts {
             store: t.store.clone(),
             clock: t.clock.clone(),
@@ -116,7 +116,7 @@ impl Server {
             keyring: Arc::new(Keyring::default()),
             artifacts: artifacts.clone(),
             redis: None,
-            declared: compline::scheduler::declared::Declared::default(),
+            declared: engine::scheduler::declared::Declared::default(),
         });
         let (alarm, stop) = (Alarm::default(), CancellationToken::new());
         let parts = http::Parts {

@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Once};
 
-use compline::store::Store;
-use compline::store::postgres::{PgOptions, PostgresStore};
+use engine::store::Store;
+use engine::store::postgres::{PgOptions, PostgresStore};
 use jobkit::Clock;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;

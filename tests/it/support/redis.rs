@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use compline::adapters::redis::Redis;
+use engine::adapters::redis::Redis;
 use jobkit::SecretString;
 
 const FOLDER: &str = "compline-test-redis-";

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::state::JobState;
-use compline::store::sqlite::SqliteStore;
-use compline::store::{
+use engine::state::JobState;
+use engine::store::sqlite::SqliteStore;
+use engine::store::{
     Actor, Change, Changed, Claimed, End, Finished, Inserted, JobDetail, JobFilter, NewRow, Position,
     Release, Report, Store, StoreError, Transaction, UniqueRow, WorkerId, WorkerInfo,
 };

@@ -1,8 +1,8 @@
 //! Chains: each end of a job makes what follows once.
 
-use compline::config::triggers::{Chain, ChainOn, Triggers as Settings};
-use compline::state::JobState;
-use compline::store::{Change, End};
+use engine::state::JobState;
+use engine::store::{Change, End};
+use engine::triggers::settings::{Chain, ChainOn, Triggers as Settings};
 use jobkit::{JobId, NewJob};
 use serde_json::json;
 
@@ -37,7 +37,7 @@ async fn enqueue(door: &Door, ms: u64) -> JobId {
 }
 
 /// The chain stands where it will begin.
-async fn started(door: &Door, settings: &Settings) -> Vec<compline::service::Service> {
+async fn started(door: &Door, settings: &Settings) -> Vec<engine::service::Service> {
     door.t.store.follower("chain:c").await.unwrap();
     door.start(settings)
 }

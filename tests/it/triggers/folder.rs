@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use compline::config::triggers::{Folder, Triggers as Settings};
+use engine::triggers::settings::{Folder, Triggers as Settings};
 
 use super::{Door, stop};
 use crate::support::store::{TestStore, promises};

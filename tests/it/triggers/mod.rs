@@ -9,14 +9,14 @@ mod webhook;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::adapters::artifacts::DirArtifacts;
-use compline::adapters::redis::Redis;
 use compline::app::{App, Parts};
-use compline::config::triggers::Triggers as Settings;
-use compline::seal::Keyring;
-use compline::service::{Alarm, Service};
-use compline::store::{JobFilter, JobRow};
-use compline::triggers::Triggers;
+use engine::adapters::artifacts::DirArtifacts;
+use engine::adapters::redis::Redis;
+use engine::seal::Keyring;
+use engine::service::{Alarm, Service};
+use engine::store::{JobFilter, JobRow};
+use engine::triggers::Triggers;
+use engine::triggers::settings::Triggers as Settings;
 use jobkit::Registry;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ struct Door {
 impl Door {
     fn new(t: &TestStore, redis: Option<Arc<Redis>>) -> Self {
         let mut registry = Registry::default();
-        compline::system::register(&mut registry, compline::system::Config::default());
+        engine::system::register(&mut registry, engine::system::Config::default());
         let folder = tempfile::tempdir().unwrap();
         let app = App::new(Parts {
             store: t.store.clone(),
@@ -41,7 +41,7 @@ impl Door {
             keyring: Arc::new(Keyring::default()),
             artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
             redis,
-            declared: compline::scheduler::declared::Declared::default(),
+            declared: engine::scheduler::declared::Declared::default(),
         });
         Self { t: t.clone(), app, _artifacts: folder }
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use compline::adapters::redis::Redis;
-use compline::config::triggers::{Stream, Triggers as Settings};
-use compline::state::JobState;
-use compline::store::triggers::Intake;
-use compline::triggers::stream::entry::mark;
-use compline::triggers::stream::group::{Group, Standing};
+use engine::adapters::redis::Redis;
+use engine::state::JobState;
+use engine::store::triggers::Intake;
+use engine::triggers::settings::{Stream, Triggers as Settings};
+use engine::triggers::stream::entry::mark;
+use engine::triggers::stream::group::{Group, Standing};
 use jobkit::NewJob;
 use serde_json::json;
 

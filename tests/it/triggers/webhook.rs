@@ -1,9 +1,9 @@
 //! Deliveries: what is believed becomes a job once, and what is not leaves nothing.
 
 use compline::config::SecretRef;
-use compline::config::triggers::{SchemeName, Triggers as Settings, Webhook};
-use compline::triggers::webhook::signature::Headers;
-use compline::triggers::webhook::{Receipt, Webhooks};
+use engine::triggers::settings::{SchemeName, Triggers as Settings, Webhook};
+use engine::triggers::webhook::signature::Headers;
+use engine::triggers::webhook::{Receipt, Webhooks};
 use jobkit::Clock;
 use serde_json::json;
 
@@ -30,7 +30,7 @@ fn webhooks(door: &Door, kind: &str) -> Webhooks {
         ..Webhook::default()
     };
     let settings = Settings { webhooks: [("pay".to_owned(), hook)].into(), ..Settings::default() };
-    compline::triggers::webhooks(&settings, &door.app.around()).unwrap()
+    engine::triggers::webhooks(&settings, &door.app.around()).unwrap()
 }
 
 /// As the sender signs.

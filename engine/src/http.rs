@@ -1,0 +1,100 @@
+//! The HTTP API: what other programs ask over the network. A door like the command line: it reads, calls a use case,
+//! answers, and decides nothing else. Only this folder knows the web framework.
+//!
+//! The token guards everything but health, the static pages of the reference, which know nothing, and deliveries, which
+//! are signed.
+
+pub mod api;
+mod extract;
+mod guard;
+mod health;
+mod problem;
+mod reference;
+mod router;
+pub mod server;
+pub mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobkit::{Artifacts, Clock, Registry};
+use tokio_util::sync::CancellationToken;
+
+use self::api::events::Events;
+use self::api::wait::Waiting;
+pub use self::guard::{Token, TokenError};
+pub use self::reference::document;
+use crate::queue::Queue;
+use crate::service::{Alarm, Service};
+use crate::store::{Actor, Store};
+use crate::triggers::webhook::Webhooks;
+
+/// How much a caller may send, and how long it may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    pub body_bytes: usize,
+    pub batch: usize,
+    pub header_timeout: Duration,
+    pub body_timeout: Duration,
+    pub answer_timeout: Duration,
+    pub connections: usize,
+}
+
+/// What the API is made of.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub queue: Arc<Queue>,
+    pub registry: Arc<Registry>,
+    pub clock: Arc<dyn Clock>,
+    pub artifacts: Arc<dyn Artifacts>,
+    /// The doors for what others deliver.
+    pub hooks: Webhooks,
+    pub token: Option<Token>,
+    pub limits: Limits,
+    /// Origins of pages in browsers that may call.
+    pub origins: Vec<String>,
+    /// From here on nobody new is served, and those who wait are sent away.
+    pub stop: CancellationToken,
+}
+
+/// What every handler is given.
+pub struct Api {
+    store: Arc<dyn Store>,
+    queue: Arc<Queue>,
+    registry: Arc<Registry>,
+    clock: Arc<dyn Clock>,
+    artifacts: Arc<dyn Artifacts>,
+    hooks: Webhooks,
+    token: Option<Token>,
+    limits: Limits,
+    waiting: Waiting,
+    events: Events,
+    stop: CancellationToken,
+}
+
+type Shared = Arc<Api>;
+
+impl Api {
+    /// Who acts, for the audit log. There is one token, so there is one name.
+    fn actor(&self) -> Actor {
+        Actor("token:api".into())
+    }
+}
+
+/// The API with the services that it needs beside the server.
+pub struct Http {
+    api: Shared,
+    origins: Vec<String>,
+    services: Vec<Service>,
+}
+
+impl Http {
+    pub fn new(parts: Parts, alarm: &Alarm) -> Self {
+        let Parts { store, queue, registry, clock, artifacts, hooks, token, limits, origins, stop } = parts;
+        let (waiting, watcher) = Waiting::start(store.clone(), clock.clone(), alarm);
+        let (events, reader) = Events::start(store.clone(), clock.clone(), alarm);
+        let api =
+            Api { store, queue, registry, clock, artifacts, hooks, token, limits, waiting, events, stop };
+        Self { api: Arc::new(api), origins, services: vec![watcher, reader] }
+    }
+}

@@ -1,0 +1,225 @@
+//! What holds for every request: who may come in, what every answer carries, and what becomes of a handler that
+//! panics or takes too long.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use jobkit::SecretString;
+use jobkit::redact::ExposeSecret;
+use ring::hmac;
+use ring::rand::SystemRandom;
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use super::Shared;
+use super::problem::{Code, Problem, method_not_allowed};
+use crate::reference::{ReferenceError, SecretRef};
+use crate::service::panic_text;
+
+/// The secret that callers show. Kept as a code under a key that is drawn at start, so that comparing takes as long
+/// whatever was shown, and no dump of the memory has the secret from here.
+pub struct Token {
+    key: hmac::Key,
+    code: hmac::Tag,
+}
+
+/// Shorter ones can be guessed.
+const SHORTEST: usize = 16;
+
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error("http.token cannot be had")]
+    Reference(#[from] ReferenceError),
+    #[error("http.token: `{0}` holds fewer than {SHORTEST} letters; `openssl rand -hex 32` makes a good one")]
+    Short(SecretRef),
+    #[error("http.token: this machine has no random numbers to give")]
+    NoRandom,
+}
+
+impl Token {
+    pub fn load(reference: &SecretRef) -> Result<Self, TokenError> {
+        let secret = reference.resolve()?;
+        match secret.expose_secret().len() >= SHORTEST {
+            true => Self::new(&secret),
+            false => Err(TokenError::Short(reference.clone())),
+        }
+    }
+
+    pub fn new(secret: &SecretString) -> Result<Self, TokenError> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
+        let key = key.map_err(|_| TokenError::NoRandom)?;
+        let code = hmac::sign(&key, secret.expose_secret().as_bytes());
+        Ok(Self { key, code })
+    }
+
+    fn is(&self, shown: &[u8]) -> bool {
+        hmac::verify(&self.key, shown, self.code.as_ref()).is_ok()
+    }
+}
+
+/// Lets nobody through who does not show the token.
+pub async fn authenticate(State(api): State<Shared>, request: Request, next: Next) -> Response {
+    match admit(api.token.as_ref(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn admit(token: Option<&Token>, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(token) = token else {
+        let remedy =
+            "set http.token to a reference to a secret, \"env:NAME\" or \"file:PATH\", and start it again";
+        return Err(Problem::new(Code::TokenNotSet, "this process has no http.token", remedy));
+    };
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let shown = match (given.next(), given.next()) {
+        (Some(value), None) => bearer(value.as_bytes()),
+        _ => None,
+    };
+    match shown {
+        Some(shown) if token.is(shown) => Ok(()),
+        _ => Err(Problem::new(
+            Code::Unauthorized,
+            "the request does not show the token of this API",
+            "send the header Authorization: Bearer TOKEN, once, with the secret that http.token points at",
+        )
+        .at("Authorization")),
+    }
+}
+
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
+}
+
+/// For routes that answer at once, which is all but those that wait by their nature.
+pub async fn hurry(State(api): State<Shared>, request: Request, next: Next) -> Response {
+    let limit = api.limits.answer_timeout;
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => late(limit).into_response(),
+    }
+}
+
+fn late(limit: Duration) -> Problem {
+    let remedy = "send the request again, with the same Idempotency-Key; whether it was done is not known";
+    Problem::new(Code::TimedOut, format!("there was no answer within {limit:?}"), remedy)
+}
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+static OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// The outermost: whatever happens inside, the caller gets an answer with a name under which it can be found again.
+pub async fn finish(State(api): State<Shared>, request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    // As it was declared: what stands in the place of a parameter may be about people.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("an unknown route", MatchedPath::as_str);
+    let started = api.clock.steady();
+    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => {
+            tracing::error!(http.route = route, request.id = ?id, "{method} {route} panicked: {}", panic_text(&*panic));
+            Problem::internal().into_response()
+        }
+    };
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response = method_not_allowed(response.headers_mut().remove(axum::http::header::ALLOW));
+    }
+    let ms = api.clock.steady().saturating_sub(started).as_millis();
+    let status = response.status().as_u16();
+    match status {
+        500.. => warn!(http.status = status, request.id = ?id, ms, "{method} {route} answered {status}"),
+        // Somebody tries tokens, or has an old one.
+        401 => info!(http.status = status, request.id = ?id, ms, "{method} {route} answered {status}"),
+        _ => debug!(http.status = status, request.id = ?id, ms, "{method} {route} answered {status}"),
+    }
+    let headers = response.headers_mut();
+    harden(headers);
+    headers.insert(X_REQUEST_ID.clone(), id);
+    response
+}
+
+/// The caller's own name for the request if it is a plain one, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let plain = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=128).contains(&bytes.len())
+            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(b))
+    };
+    match headers.get(&X_REQUEST_ID).filter(plain) {
+        Some(own) => own.clone(),
+        None => HeaderValue::from_str(&Uuid::new_v4().simple().to_string())
+            .unwrap_or_else(|_| HeaderValue::from_static("none")),
+    }
+}
+
+/// A browser that is led here makes nothing of what it gets.
+fn harden(headers: &mut HeaderMap) {
+    let fixed = [
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+        (PERMISSIONS_POLICY.clone(), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+        (OPENER_POLICY.clone(), "same-origin"),
+        (RESOURCE_POLICY.clone(), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn only_the_token_opens_and_only_when_it_is_shown_once() {
+        let token = Token::new(&SecretString::from("a long enough secret")).unwrap();
+        for (shown, admitted) in [
+            (&["Bearer a long enough secret"][..], true),
+            (&["bearer a long enough secret "], true),
+            (&["Bearer a long enough secre"], false),
+            (&["Bearer a long enough secret!"], false),
+            (&["a long enough secret"], false),
+            (&["Basic a long enough secret"], false),
+            (&["Bearer"], false),
+            (&["Bearer "], false),
+            (&[], false),
+            (&["Bearer a long enough secret", "Bearer x"], false),
+        ] {
+            assert_eq!(admit(Some(&token), &headers(shown)).is_ok(), admitted, "{shown:?}");
+        }
+        let closed = admit(None, &headers(&["Bearer a long enough secret"])).unwrap_err();
+        assert_eq!(closed.code, Code::TokenNotSet);
+    }
+
+    #[test]
+    fn a_callers_own_request_id_is_kept_when_it_is_plain() {
+        for (given, kept) in [("abc-1", true), ("", false), ("a b", false), ("a\tb", false), ("<x>", false)] {
+            let headers = [(X_REQUEST_ID.clone(), HeaderValue::from_static(given))].into_iter().collect();
+            assert_eq!(request_id(&headers) == given, kept, "{given}");
+        }
+    }
+}

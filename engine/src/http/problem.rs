@@ -1,0 +1,259 @@
+//! What the API says when it cannot do what was asked: RFC 9457, with a code for programs and a remedy for people.
+//! Codes are promises; `docs/reference/http-errors.md` lists them all.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jobkit::{ArgsError, PortError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::queue::QueueError;
+use crate::service::chain;
+use crate::store::StoreError;
+
+macro_rules! codes {
+    ($($code:ident $text:literal $status:ident $title:literal;)+) => {
+        /// What went wrong, for programs. A code may be added, never renamed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Code {
+            $($code,)+
+        }
+
+        impl Code {
+            pub const ALL: &[Code] = &[$(Code::$code),+];
+
+            pub fn text(self) -> &'static str {
+                match self { $(Code::$code => $text,)+ }
+            }
+
+            /// The `type` of the problem.
+            fn urn(self) -> &'static str {
+                match self { $(Code::$code => concat!("urn:compline:problem:", $text),)+ }
+            }
+
+            pub fn status(self) -> StatusCode {
+                match self { $(Code::$code => StatusCode::$status,)+ }
+            }
+
+            pub fn title(self) -> &'static str {
+                match self { $(Code::$code => $title,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidJson "invalid_json" BAD_REQUEST "The body is not JSON";
+    InvalidParameter "invalid_parameter" BAD_REQUEST "A parameter is not valid";
+    InvalidHeader "invalid_header" BAD_REQUEST "A header is not valid";
+    Unauthorized "unauthorized" UNAUTHORIZED "A valid token is needed";
+    InvalidSignature "invalid_signature" UNAUTHORIZED "Nobody known has signed it";
+    NotFound "not_found" NOT_FOUND "There is no such thing";
+    UnknownRoute "unknown_route" NOT_FOUND "There is no such route";
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The route does not take this method";
+    BodyTimeout "body_timeout" REQUEST_TIMEOUT "The body did not arrive in time";
+    WrongState "wrong_state" CONFLICT "The job cannot take this change now";
+    Refused "refused" CONFLICT "What was asked cannot be";
+    Busy "busy" CONFLICT "Somebody else's open transaction is in the way";
+    BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is too large";
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be JSON";
+    InvalidBody "invalid_body" UNPROCESSABLE_ENTITY "The body has a field that is not valid";
+    UnknownKind "unknown_kind" UNPROCESSABLE_ENTITY "No such kind of job is known";
+    InvalidArgs "invalid_args" UNPROCESSABLE_ENTITY "The kind cannot take these arguments";
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The key belongs to another request";
+    UnusableDelivery "unusable_delivery" UNPROCESSABLE_ENTITY "No job can be made of the delivery";
+    Internal "internal" INTERNAL_SERVER_ERROR "This is a bug of ours";
+    TokenNotSet "token_not_set" SERVICE_UNAVAILABLE "The API is closed until it has a token";
+    StoreAway "store_away" SERVICE_UNAVAILABLE "The store does not answer";
+    SealFailed "seal_failed" SERVICE_UNAVAILABLE "What was given could not be encrypted";
+    TimedOut "timed_out" GATEWAY_TIMEOUT "The answer took too long";
+}
+
+/// Where in the request something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// JSON pointer into the body, or the name of a parameter or header.
+    pub field: String,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// `urn:compline:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub title: &'static str,
+    #[schema(value_type = i32)]
+    pub status: u16,
+    pub code: Code,
+    /// What is wrong just here.
+    pub detail: String,
+    /// What to do about it.
+    pub remedy: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub errors: Vec<FieldProblem>,
+    #[serde(skip)]
+    retry_after: Option<u16>,
+}
+
+pub type Result<T, E = Problem> = std::result::Result<T, E>;
+
+impl Problem {
+    pub fn new(code: Code, detail: impl Into<String>, remedy: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind: code.urn(),
+            title: code.title(),
+            status: code.status().as_u16(),
+            code,
+            detail: detail.into(),
+            remedy: remedy.into(),
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Names the field that is to blame.
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.errors.push(FieldProblem { field: field.into(), detail: self.detail.clone() });
+        self
+    }
+
+    fn retry_after(mut self, seconds: u16) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self::new(
+            Code::NotFound,
+            what,
+            "check the id; what ended is deleted when its time of retention is over",
+        )
+    }
+
+    /// Of one job of a request: the pointer leads from the body to the job.
+    pub fn of_job(pointer: &str, error: QueueError) -> Self {
+        match &error {
+            QueueError::Args(ArgsError::UnknownKind { .. }) => {
+                let remedy = "name one of the known kinds; GET /v1/kinds lists them";
+                Self::new(Code::UnknownKind, error.to_string(), remedy).at(format!("{pointer}/kind"))
+            }
+            QueueError::Args(ArgsError::Invalid { .. }) => {
+                let remedy = "correct the arguments; nothing was enqueued";
+                Self::new(Code::InvalidArgs, error.to_string(), remedy).at(format!("{pointer}/args"))
+            }
+            QueueError::Invalid { field, .. } => {
+                // A job's time has two names here.
+                let field = if *field == "when" { "delay" } else { field };
+                let remedy = format!("correct {field}; nothing was enqueued");
+                Self::new(Code::InvalidBody, error.to_string(), remedy).at(format!("{pointer}/{field}"))
+            }
+            QueueError::Seal { .. } | QueueError::Store(_) => error.into(),
+        }
+    }
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Store(error) => error.into(),
+            QueueError::Seal { .. } => {
+                tracing::error!("{}", chain(&error));
+                let remedy = "`compline config check` tells whether every key can be had";
+                Self::new(Code::SealFailed, error.to_string(), remedy)
+            }
+            error => Self::of_job("", error),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(why) => {
+                Self::new(Code::Refused, why, "correct the request; nothing was changed")
+            }
+            StoreError::Busy { .. } => {
+                let remedy = "send the request again; find who keeps a transaction open in pg_stat_activity";
+                Self::new(Code::Busy, error.to_string(), remedy).retry_after(1)
+            }
+            // Which words the database used is for our log and not for strangers.
+            StoreError::Database { doing, .. } if error.blames_the_store() => {
+                tracing::warn!("{}", chain(&error));
+                let remedy =
+                    "send the request again, with the same Idempotency-Key; whether it was done is not known";
+                Self::new(Code::StoreAway, format!("{doing} failed"), remedy).retry_after(2)
+            }
+            StoreError::Database { .. } | StoreError::LeaseLost => {
+                tracing::error!("{}", chain(&error));
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        tracing::error!("{}", chain(&error));
+        Self::internal()
+    }
+}
+
+impl Problem {
+    pub fn internal() -> Self {
+        let remedy = "report it with the X-Request-Id of the answer and the log around it";
+        Self::new(Code::Internal, "something failed that should not", remedy)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (code, retry_after) = (self.code, self.retry_after);
+        let mut response = (code.status(), Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if code == Code::Unauthorized {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// For a route that is there under other methods; which these are, the router has written already.
+pub fn method_not_allowed(allow: Option<HeaderValue>) -> Response {
+    let remedy = "use one of the methods in the header Allow";
+    let problem = Problem::new(Code::MethodNotAllowed, "this route does not take this method", remedy);
+    let mut response = problem.into_response();
+    if let Some(allow) = allow {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_reference_and_nothing_else() {
+        let reference = include_str!("../../../docs/reference/http-errors.md");
+        let listed: Vec<_> =
+            reference.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        let codes: Vec<_> = Code::ALL.iter().map(|code| code.text()).collect();
+        assert_eq!(listed, codes);
+        for code in Code::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.text());
+            let row = format!("| `{}` | {} |", code.text(), code.status().as_u16());
+            assert!(reference.contains(&row), "{row}");
+        }
+    }
+}

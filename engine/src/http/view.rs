@@ -1,0 +1,216 @@
+//! Rows as callers see them. The shapes are those of the command line's `--json`, which a test holds them to: a field
+//! may be added, never renamed or dropped.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jobkit::{JobId, LogLevel, LogLine, Progress, StepRecord};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::state::JobState;
+use crate::store::{AttemptRow, JobDetail, JobRow, WorkerRow};
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Job {
+    #[schema(value_type = Uuid)]
+    pub id: JobId,
+    pub kind: String,
+    pub queue: String,
+    #[schema(value_type = State)]
+    pub state: JobState,
+    /// From 1 (first) to 9 (last).
+    pub priority: u8,
+    /// How many attempts there were, one that runs included.
+    pub attempt: u16,
+    pub max_attempts: u16,
+    pub run_at: Timestamp,
+    pub created_at: Timestamp,
+    pub claimed_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    /// The worker that has it, or had it last.
+    #[schema(value_type = Option<i32>)]
+    pub worker: Option<i32>,
+    pub tenant: Option<String>,
+    pub tags: Vec<String>,
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Value>,
+    #[schema(value_type = Value)]
+    pub args: Value,
+    #[schema(value_type = Value)]
+    pub result: Option<Value>,
+    pub error: Option<String>,
+    /// How long the last attempt ran.
+    pub ran_ms: Option<f64>,
+}
+
+/// Where a job is in its life.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Scheduled,
+    Available,
+    Running,
+    Retryable,
+    Waiting,
+    Completed,
+    Cancelled,
+    Discarded,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JobInFull {
+    #[serde(flatten)]
+    pub job: Job,
+    /// Every attempt that ended. The first success of a job without log lines is in the job alone.
+    pub attempts: Vec<Attempt>,
+    pub steps: Vec<Step>,
+    pub progress: Option<HowFar>,
+    /// Jobs that must end first.
+    #[schema(value_type = Vec<Uuid>)]
+    pub waits_for: Vec<JobId>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Attempt {
+    pub attempt: u16,
+    pub end: String,
+    pub worker: Option<i32>,
+    pub claimed_at: Option<Timestamp>,
+    pub finished_at: Timestamp,
+    pub ran_ms: f64,
+    pub error: Option<String>,
+    pub log: Vec<Line>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Line {
+    pub at: Timestamp,
+    #[schema(value_type = String)]
+    pub level: LogLevel,
+    pub text: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Step {
+    pub name: String,
+    /// The idempotency key that the other side was given.
+    pub key: String,
+    /// Absent while the step is begun and not done.
+    #[schema(value_type = Value)]
+    pub result: Option<Value>,
+    pub attempt: u16,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HowFar {
+    pub done: u64,
+    /// 0 when nobody knows.
+    pub total: u64,
+    pub message: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Worker {
+    pub id: i32,
+    pub name: String,
+    pub version: String,
+    pub started_at: Timestamp,
+    /// When it was last heard of.
+    pub beat_at: Timestamp,
+    pub lease_ms: f64,
+    /// The queues it works; none means all.
+    pub queues: Vec<String>,
+}
+
+impl From<JobRow> for Job {
+    fn from(row: JobRow) -> Self {
+        Self {
+            id: row.id,
+            kind: row.kind,
+            queue: row.queue,
+            state: row.state,
+            priority: row.priority,
+            attempt: row.attempt,
+            max_attempts: row.max_attempts,
+            run_at: row.run_at,
+            created_at: row.created_at,
+            claimed_at: row.claimed_at,
+            finished_at: row.finished_at,
+            worker: row.worker.map(|worker| worker.0),
+            tenant: row.tenant,
+            tags: row.tags,
+            metadata: row.metadata,
+            args: value(&row.args),
+            result: row.result.as_deref().map(value),
+            error: row.error,
+            ran_ms: row.ran.map(millis),
+        }
+    }
+}
+
+impl From<JobDetail> for JobInFull {
+    fn from(detail: JobDetail) -> Self {
+        Self {
+            job: detail.job.into(),
+            attempts: detail.attempts.into_iter().map(Attempt::from).collect(),
+            steps: detail.steps.into_iter().map(Step::from).collect(),
+            progress: detail.progress.map(HowFar::from),
+            waits_for: detail.waits_for,
+        }
+    }
+}
+
+impl From<AttemptRow> for Attempt {
+    fn from(row: AttemptRow) -> Self {
+        let line = |LogLine { at, level, text }| Line { at, level, text };
+        Self {
+            attempt: row.attempt,
+            end: row.end,
+            worker: row.worker.map(|worker| worker.0),
+            claimed_at: row.claimed_at,
+            finished_at: row.finished_at,
+            ran_ms: millis(row.ran),
+            error: row.error,
+            log: row.log.into_iter().map(line).collect(),
+        }
+    }
+}
+
+impl From<StepRecord> for Step {
+    fn from(step: StepRecord) -> Self {
+        let key = step.key.as_str().to_owned();
+        Self { name: step.name, key, result: step.result, attempt: step.attempt, at: step.at }
+    }
+}
+
+impl From<Progress> for HowFar {
+    fn from(Progress { done, total, message }: Progress) -> Self {
+        Self { done, total, message }
+    }
+}
+
+impl From<WorkerRow> for Worker {
+    fn from(row: WorkerRow) -> Self {
+        Self {
+            id: row.id.0,
+            name: row.name,
+            version: row.version,
+            started_at: row.started_at,
+            beat_at: row.beat_at,
+            lease_ms: millis(row.lease),
+            queues: row.queues,
+        }
+    }
+}
+
+/// JSON text as JSON; what is none, as the text it is.
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()))
+}
+
+pub fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

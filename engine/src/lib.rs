@@ -1,0 +1,24 @@
+//! The engine: takes work in, runs it, records what became of it. It knows no family of jobs, so that an edit to
+//! one does not compile it anew (`docs/decisions/0070-the-engine-is-a-crate.md`).
+
+pub mod adapters;
+pub mod alerts;
+pub mod bulk;
+pub mod callback;
+pub mod http;
+pub mod maintenance;
+pub mod panics;
+pub mod queue;
+pub mod reference;
+pub mod scheduler;
+pub mod seal;
+pub mod service;
+pub mod state;
+pub mod store;
+pub mod system;
+pub mod trace;
+pub mod triggers;
+pub mod units;
+pub mod wake;
+pub mod webhooks;
+pub mod worker;

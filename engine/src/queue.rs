@@ -1,0 +1,417 @@
+//! The use cases: what the CLI, HTTP, a schedule and a running job may do with jobs. Every door leads
+//! here, so what is refused is refused everywhere with the same words.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobkit::{
+    ArgsError, Callback, Clock, IdGenerator, JobId, NewJob, OnConflict, OnParentFailure, Period, Policy,
+    Registry, Unique, When,
+};
+use sha2::{Digest, Sha256};
+
+use crate::callback;
+use crate::seal::{Keyring, Part, SealError};
+use crate::store::triggers::Intake;
+use crate::store::{
+    Actor, Change, Changed, Inserted, JobDetail, JobFilter, JobRow, NewRow, Once, QueueRow, Release, Request,
+    Store, StoreError, Transaction, UniqueRow,
+};
+use crate::wake::Wake;
+
+pub struct Queue {
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+    ids: IdGenerator,
+    wake: Wake,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    #[error(transparent)]
+    Args(#[from] ArgsError),
+    #[error("{field}: {problem}")]
+    Invalid { field: &'static str, problem: String },
+    #[error("args: jobs of kind `{kind}` are encrypted, and these could not be")]
+    Seal {
+        kind: String,
+        #[source]
+        cause: SealError,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Queue {
+    pub fn new(
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+        wake: Wake,
+    ) -> Self {
+        let ids = IdGenerator::new(clock.clone());
+        Self { store, registry, keyring, clock, ids, wake }
+    }
+
+    /// All or nothing; the answers are in the order of the jobs.
+    pub async fn enqueue(&self, jobs: Vec<NewJob>, by: &Actor) -> Result<Vec<Inserted>, QueueError> {
+        self.insert(&self.rows(jobs)?, by).await
+    }
+
+    /// As `enqueue`, of rows that [`Queue::rows`] checked.
+    pub async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>, QueueError> {
+        let inserted = self.store.insert(rows, by).await?;
+        self.ring_for(rows);
+        Ok(own(rows, inserted))
+    }
+
+    /// As `insert`, once for each key that callers choose.
+    pub async fn insert_once(
+        &self,
+        request: &Request,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Once, QueueError> {
+        Ok(match self.store.insert_once(request, rows, by).await? {
+            Once::Done(inserted) => {
+                self.ring_for(rows);
+                Once::Done(own(rows, inserted))
+            }
+            // The same request asks for the same jobs, in the same order.
+            Once::Again(inserted) => Once::Again(own(rows, inserted)),
+            Once::Other => Once::Other,
+        })
+    }
+
+    /// As `enqueue`, in the caller's own transaction: the jobs exist if and when it commits. On SQLite call
+    /// [`Queue::wake`] after the commit, or the jobs wait for the next poll.
+    pub async fn enqueue_in(
+        &self,
+        tx: impl Into<Transaction<'_>>,
+        jobs: Vec<NewJob>,
+        by: &Actor,
+    ) -> Result<Vec<Inserted>, QueueError> {
+        let rows = self.rows(jobs)?;
+        let inserted = self.store.insert_in(tx.into(), &rows, by).await?;
+        Ok(own(&rows, inserted))
+    }
+
+    /// What a trigger brought: each thing's jobs once, however often it is brought. The rows are [`Queue::rows`]'s.
+    pub async fn take(
+        &self,
+        source: &str,
+        intakes: &[Intake],
+        by: &Actor,
+    ) -> Result<Vec<Inserted>, QueueError> {
+        let taken = self.store.take(source, intakes, by).await?;
+        for intake in intakes {
+            self.ring_for(&intake.rows);
+        }
+        Ok(taken)
+    }
+
+    /// Tells workers that a queue may have work.
+    pub fn wake(&self, queue: &str) {
+        self.wake.wake(queue);
+    }
+
+    /// Checks jobs at the door and decides everything but the time. Behind each job stand those that come with it:
+    /// for its success, for its failure, and the one that calls back.
+    pub fn rows(&self, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
+        let mut rows = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let first = rows.len();
+            self.rows_of(job, &mut rows)?;
+            if rows.len() - first - 1 > MOST_FOLLOWERS {
+                return invalid(
+                    "on_success",
+                    format!("at most {MOST_FOLLOWERS} jobs for the end of one, with on_failure"),
+                );
+            }
+        }
+        Ok(rows)
+    }
+
+    fn rows_of(&self, mut job: NewJob, rows: &mut Vec<NewRow>) -> Result<(), QueueError> {
+        let on_success = std::mem::take(&mut job.on_success);
+        let on_failure = std::mem::take(&mut job.on_failure);
+        let callback = job.callback.take();
+        let parent = self.row(job)?;
+        let (id, tenant) = (parent.id, parent.tenant.clone());
+        let callback = callback.map(|callback| self.callback(&parent, &callback)).transpose()?;
+        rows.push(parent);
+        rows.extend(callback);
+        for (field, followers, rule) in [
+            ("on_success", on_success, OnParentFailure::Cancel),
+            ("on_failure", on_failure, OnParentFailure::Only),
+        ] {
+            for mut follower in followers {
+                if !follower.after.is_empty() {
+                    return invalid(field, "such a job waits for this one alone; leave its `after` out");
+                }
+                follower.after = vec![id];
+                follower.on_parent_failure = rule;
+                follower.tenant = follower.tenant.or_else(|| tenant.clone());
+                let place = rows.len();
+                self.rows_of(follower, rows)?;
+                rows[place].comes_with = Some(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn callback(&self, of: &NewRow, callback: &Callback) -> Result<NewRow, QueueError> {
+        let encrypted = self.registry.get(&of.kind).is_some_and(|kind| kind.policy.encrypted);
+        let call = callback::job(of.id, &of.kind, callback, encrypted);
+        let mut call = call.or_else(|problem| invalid("callback", problem.to_string()))?;
+        call.tenant.clone_from(&of.tenant);
+        match self.row(call) {
+            Ok(row) => Ok(NewRow { comes_with: Some(of.id), ..row }),
+            // The caller asked for a callback, and knows nothing of the job that it is.
+            Err(QueueError::Args(ArgsError::Invalid { problem, .. })) => invalid("callback", problem),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn row(&self, job: NewJob) -> Result<NewRow, QueueError> {
+        let args = job.args.to_string();
+        let policy = &self.registry.check_args(&job.kind, &args)?.policy;
+        check(&job, &args)?;
+        let id = self.ids.next();
+        let unique = unique_row(&job, &args, policy, self.clock.now().as_second())?;
+        let args = match policy.encrypted {
+            true => self
+                .keyring
+                .seal(id, Part::Args, &args)
+                .map_err(|cause| QueueError::Seal { kind: job.kind.clone(), cause })?,
+            false => args,
+        };
+        Ok(NewRow {
+            id,
+            queue: job.queue.unwrap_or_else(|| policy.queue.clone()),
+            priority: job.priority.unwrap_or(policy.priority),
+            max_attempts: job.max_attempts.unwrap_or(policy.max_attempts),
+            kind: job.kind,
+            when: job.when,
+            args,
+            unique,
+            tenant: job.tenant,
+            tags: job.tags,
+            metadata: job.metadata,
+            after: job.after,
+            on_parent_failure: job.on_parent_failure,
+            comes_with: None,
+        })
+    }
+
+    /// After the commit; the store has told those that it can tell. Losing it costs one poll interval.
+    pub fn ring_for(&self, rows: &[NewRow]) {
+        let now: BTreeSet<_> = rows.iter().filter(|row| row.may_be_due()).map(|row| &row.queue).collect();
+        for queue in now {
+            self.wake.ring(queue);
+        }
+        if rows.iter().any(|row| row.when != When::Now) {
+            self.wake.due();
+        }
+        self.wake.news();
+    }
+
+    pub async fn change(
+        &self,
+        filter: &JobFilter,
+        change: Change,
+        by: &Actor,
+        limit: usize,
+    ) -> Result<Changed, QueueError> {
+        let changed = self.store.change(filter, change, by, limit).await?;
+        for queue in &changed.woken {
+            self.wake.wake(queue);
+        }
+        if !changed.asked.is_empty() {
+            self.wake.cancel();
+        }
+        self.wake.news();
+        Ok(changed)
+    }
+
+    /// One job with all its attempts and steps. What is encrypted at rest is opened; where that cannot be, a
+    /// note says why.
+    pub async fn job(&self, id: JobId) -> Result<Option<JobDetail>, QueueError> {
+        let Some(mut detail) = self.store.job(id).await? else { return Ok(None) };
+        let ring = &self.keyring;
+        self.show(&mut detail.job);
+        for attempt in &mut detail.attempts {
+            attempt.error.iter_mut().for_each(|error| ring.show(id, Part::Error, error));
+            attempt.log.iter_mut().for_each(|line| ring.show(id, Part::Log, &mut line.text));
+        }
+        for step in &mut detail.steps {
+            let name = &step.name;
+            step.result.iter_mut().for_each(|result| ring.show_value(id, Part::Step(name), result));
+        }
+        if let Some(progress) = &mut detail.progress {
+            ring.show(id, Part::Progress, &mut progress.message);
+        }
+        Ok(Some(detail))
+    }
+
+    pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, QueueError> {
+        let mut jobs = self.store.jobs(filter).await?;
+        jobs.iter_mut().for_each(|job| self.show(job));
+        Ok(jobs)
+    }
+
+    fn show(&self, job: &mut JobRow) {
+        self.keyring.show(job.id, Part::Args, &mut job.args);
+        for (part, text) in [(Part::Result, &mut job.result), (Part::Error, &mut job.error)] {
+            text.iter_mut().for_each(|text| self.keyring.show(job.id, part, text));
+        }
+    }
+
+    pub async fn queues(&self) -> Result<Vec<QueueRow>, QueueError> {
+        Ok(self.store.queues().await?)
+    }
+
+    /// From here on nobody claims from the queue, on any machine; what runs goes on.
+    pub async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<(), QueueError> {
+        check_name("queue", queue)?;
+        Ok(self.store.pause(queue, by, reason).await?)
+    }
+
+    pub async fn resume(&self, queue: &str, by: &Actor) -> Result<(), QueueError> {
+        check_name("queue", queue)?;
+        self.store.resume(queue, by).await?;
+        self.wake.wake(queue);
+        Ok(())
+    }
+}
+
+/// The answers for the jobs that were asked for, without those that came with them.
+fn own(rows: &[NewRow], inserted: Vec<Inserted>) -> Vec<Inserted> {
+    let both = rows.iter().zip(inserted);
+    both.filter(|(row, _)| row.comes_with.is_none()).map(|(_, inserted)| inserted).collect()
+}
+
+/// Jobs for the end of one, those for their own end included: more is a workflow, and belongs into a job.
+const MOST_FOLLOWERS: usize = 32;
+
+/// A job that failed so often needs a person.
+pub const MOST_ATTEMPTS: u16 = 1_000;
+const MOST_ARGS_BYTES: usize = 1 << 20;
+const MOST_METADATA_BYTES: usize = 16 << 10;
+const LONGEST_DELAY: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+fn invalid<T>(field: &'static str, problem: impl Into<String>) -> Result<T, QueueError> {
+    Err(QueueError::Invalid { field, problem: problem.into() })
+}
+
+fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
+    if args.len() > MOST_ARGS_BYTES {
+        return invalid("args", format!("{} bytes; at most 1 MiB, put larger data in a file", args.len()));
+    }
+    if let Some(queue) = &job.queue {
+        check_name("queue", queue)?;
+    }
+    if let Some(priority) = job.priority
+        && !(1..=9).contains(&priority)
+    {
+        return invalid("priority", format!("{priority}; use 1 (first) to 9 (last)"));
+    }
+    if let Some(attempts) = job.max_attempts
+        && !(1..=MOST_ATTEMPTS).contains(&attempts)
+    {
+        return invalid("max_attempts", format!("{attempts}; use 1 to {MOST_ATTEMPTS}"));
+    }
+    if matches!(job.when, When::After(delay) if delay > LONGEST_DELAY) {
+        return invalid("when", "at most 100 years from now");
+    }
+    if job.unique_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 512) {
+        return invalid("unique_key", "must be 1 to 512 bytes");
+    }
+    if job.tenant.as_ref().is_some_and(|tenant| tenant.is_empty() || tenant.len() > 128) {
+        return invalid("tenant", "must be 1 to 128 bytes");
+    }
+    if job.tags.len() > 32 || job.tags.iter().any(|tag| tag.is_empty() || tag.len() > 64) {
+        return invalid("tags", "at most 32 tags of 1 to 64 bytes");
+    }
+    // PostgreSQL keeps no text with NUL in it.
+    if job.tenant.as_ref().is_some_and(|tenant| tenant.contains('\0')) {
+        return invalid("tenant", "must not have NUL in it");
+    }
+    if job.tags.iter().any(|tag| tag.contains('\0')) {
+        return invalid("tags", "must not have NUL in them");
+    }
+    match &job.metadata {
+        Some(metadata) if !metadata.is_object() => invalid("metadata", "must be a JSON object"),
+        Some(metadata) if metadata.to_string().len() > MOST_METADATA_BYTES => {
+            invalid("metadata", "at most 16 KiB; put larger data in the arguments or a file")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<(), QueueError> {
+    problem_of_name(name).map_or(Ok(()), |problem| invalid(field, problem))
+}
+
+/// Why this cannot be the name of a queue, if it cannot. The configuration asks too.
+pub fn problem_of_name(name: &str) -> Option<String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    let good = (1..=64).contains(&name.len()) && name.chars().all(allowed);
+    (!good).then(|| format!("`{name}` must be 1 to 64 letters, digits or any of _ . : -"))
+}
+
+fn unique_row(job: &NewJob, args: &str, policy: &Policy, now: i64) -> Result<Option<UniqueRow>, QueueError> {
+    let rule = match (&job.unique, &policy.unique, &job.unique_key) {
+        (Some(rule), _, _) | (None, Some(rule), _) => rule.clone(),
+        (None, None, Some(_)) => Unique::by_key(),
+        (None, None, None) => return Ok(None),
+    };
+    if !rule.by_args && job.unique_key.is_none() && job.unique.is_some() {
+        return invalid("unique", "needs a unique_key, or by_args = true");
+    }
+    if policy.encrypted && rule.on_conflict == OnConflict::Replace {
+        // What is sealed for one job does not open for another.
+        return invalid(
+            "unique",
+            "an encrypted job cannot replace another; use on_conflict = return_existing",
+        );
+    }
+    let release = match rule.period {
+        Some(period) => Release::At(period_end(period, now)?),
+        None if rule.after_completion => Release::UnlessCompleted,
+        None => Release::AtEnd,
+    };
+    let key = unique_key(job, args, &rule, now);
+    Ok(Some(UniqueRow { key, release, on_conflict: rule.on_conflict }))
+}
+
+/// With nothing but a key, the same bytes that `compline.enqueue` hashes in SQL: kind, zero, key.
+fn unique_key(job: &NewJob, args: &str, rule: &Unique, now: i64) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(job.kind.as_bytes());
+    hash.update([0]);
+    hash.update(job.unique_key.as_deref().unwrap_or_default().as_bytes());
+    if rule.by_args {
+        // Object keys are sorted, so the order in which a caller wrote them does not matter.
+        hash.update([0, b'a']);
+        hash.update(args.as_bytes());
+    }
+    if let Some(period) = rule.period {
+        hash.update([0, b'p']);
+        hash.update(now.div_euclid(period.seconds()).to_be_bytes());
+    }
+    hash.finalize().into()
+}
+
+fn period_end(period: Period, now: i64) -> Result<jiff::Timestamp, QueueError> {
+    let end = (now.div_euclid(period.seconds()) + 1) * period.seconds();
+    jiff::Timestamp::from_second(end)
+        .map_err(|error| QueueError::Invalid { field: "unique", problem: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! How work comes in by itself, one file each: a Redis stream, deliveries of webhooks, files in a folder, the end of other
+//! jobs. Each is switched on by the configuration and makes each thing's jobs once, however often the thing is brought.
+
+pub mod chain;
+pub mod folder;
+pub mod settings;
+pub mod stream;
+pub mod template;
+pub mod webhook;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jobkit::{Clock, IdGenerator, Registry};
+use tokio::sync::watch;
+
+use self::chain::Chain;
+use self::folder::FolderTrigger;
+use self::stream::StreamTrigger;
+use self::stream::group::Group;
+use self::template::TemplateError;
+use self::webhook::{Hook, HookError, Webhooks};
+use crate::adapters::redis::Redis;
+use crate::queue::Queue;
+use crate::service::{Alarm, Service};
+use crate::store::Store;
+use crate::triggers::settings::Triggers as Settings;
+
+/// What triggers need of the process that they are in.
+#[derive(Clone)]
+pub struct Around {
+    pub store: Arc<dyn Store>,
+    pub queue: Arc<Queue>,
+    pub clock: Arc<dyn Clock>,
+    pub registry: Arc<Registry>,
+    pub redis: Option<Arc<Redis>>,
+    /// Changes when something may stand in the audit log that did not before.
+    pub hints: watch::Receiver<()>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TriggerError {
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    #[error("triggers.{what}.{name}: args")]
+    Template {
+        what: &'static str,
+        name: String,
+        #[source]
+        cause: TemplateError,
+    },
+}
+
+/// Everything that is configured, before anything runs.
+#[derive(Default)]
+pub struct Triggers {
+    stream: Option<StreamTrigger>,
+    folders: Vec<FolderTrigger>,
+    chains: Vec<Chain>,
+}
+
+impl Triggers {
+    pub fn new(settings: &Settings, around: &Around) -> Result<Self, TriggerError> {
+        let Around { store, queue, clock, redis, .. } = around;
+        let stream = redis.clone().filter(|_| settings.stream.enabled).map(|redis| StreamTrigger {
+            group: Group::new(redis, consumer(clock), stream::WAIT),
+            queue: queue.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            claim_after: settings.stream.claim_after,
+        });
+        let folder = |(name, folder): (&String, _)| {
+            let made = FolderTrigger::new(name, folder, queue.clone(), store.clone(), clock.clone());
+            made.map_err(|cause| TriggerError::Template { what: "folders", name: name.clone(), cause })
+        };
+        let folders = settings.folders.iter().map(folder).collect::<Result<_, _>>()?;
+        let chain = |(name, chain): (&String, _)| {
+            let made = Chain::new(name, chain, around);
+            made.map_err(|cause| TriggerError::Template { what: "chains", name: name.clone(), cause })
+        };
+        let chains = settings.chains.iter().map(chain).collect::<Result<_, _>>()?;
+        Ok(Self { stream, folders, chains })
+    }
+
+    pub fn start(self, alarm: &Alarm) -> Vec<Service> {
+        let stream =
+            self.stream.map(|stream| Service::start("stream trigger", alarm, |stop| stream.run(stop)));
+        let folders = self.folders.into_iter();
+        let folders = folders.map(|folder| Service::start("folder trigger", alarm, |stop| folder.run(stop)));
+        let chains = self.chains.into_iter();
+        let chains = chains.map(|chain| Service::start("chain trigger", alarm, |stop| chain.run(stop)));
+        stream.into_iter().chain(folders).chain(chains).collect()
+    }
+}
+
+/// The doors for deliveries, for whoever speaks HTTP.
+pub fn webhooks(settings: &Settings, around: &Around) -> Result<Webhooks, TriggerError> {
+    let hook = |(name, hook): (&String, _)| Ok((name.clone(), Hook::load(name, hook)?));
+    let hooks = settings.webhooks.iter().map(hook).collect::<Result<BTreeMap<_, _>, TriggerError>>()?;
+    Ok(Webhooks::new(hooks, around.queue.clone(), around.clock.clone()))
+}
+
+/// A name that no other process has, so that nobody else's entries are taken for this one's.
+fn consumer(clock: &Arc<dyn Clock>) -> String {
+    let id = IdGenerator::new(clock.clone()).next();
+    format!("{}-{id}", crate::adapters::host::host_name())
+}

@@ -1,0 +1,236 @@
+//! Jobs for the end of other jobs, however those were enqueued: chains from the configuration. A chain reads the audit
+//! log along, and moves on in the transaction that enqueues what follows.
+//!
+//! An end may be told twice: by the request of somebody to cancel a running job, and by the worker that obeys. The key
+//! of what follows names the job and the time of its end, so there is one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobkit::{AuditEntry, Clock, JobId, NewJob, OnConflict, Registry};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::template::TemplateError;
+use super::webhook::Target;
+use crate::queue::{Queue, QueueError};
+use crate::service::{Patience, chain as all_of};
+use crate::state::JobState;
+use crate::store::{Actor, JobFilter, JobRow, NewRow, Position, Release, Store, StoreError, UniqueRow};
+use crate::triggers::settings::{self, ChainOn};
+
+const ENTRIES: usize = 200;
+
+/// How long a chain rests when nobody told it of news.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// For so long an end that is told a second time is known; both stand close together in the log.
+const KNOWN_FOR: Duration = Duration::from_secs(7 * 86_400);
+
+pub struct Chain {
+    name: String,
+    after: String,
+    on: ChainOn,
+    target: Target,
+    queue: Arc<Queue>,
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    clock: Arc<dyn Clock>,
+    hints: watch::Receiver<()>,
+}
+
+impl Chain {
+    pub fn new(
+        name: &str,
+        settings: &settings::Chain,
+        around: &super::Around,
+    ) -> Result<Self, TemplateError> {
+        Ok(Self {
+            name: name.into(),
+            after: settings.after.clone(),
+            on: settings.on,
+            target: Target::new(&settings.kind, &settings.args, &settings.queue, &settings.tenant)?,
+            queue: around.queue.clone(),
+            store: around.store.clone(),
+            registry: around.registry.clone(),
+            clock: around.clock.clone(),
+            hints: around.hints.clone(),
+        })
+    }
+
+    pub fn source(name: &str) -> String {
+        format!("chain:{name}")
+    }
+
+    /// Until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.follow()).await.unwrap_or_default();
+    }
+
+    async fn follow(mut self) {
+        let mut patience = Patience::new("following a chain", self.clock.clone());
+        let mut most = ENTRIES;
+        loop {
+            match self.step(most).await {
+                Ok(read) => {
+                    patience.succeeded();
+                    most = ENTRIES;
+                    if read == 0 {
+                        self.rest().await;
+                    }
+                }
+                // One of the jobs that follow can never be; entry by entry it is found, and passed over.
+                Err(problem) if problem.blames_the_data() || problem.is_refusal() => match most {
+                    1 => {
+                        if let Err(problem) = self.pass_over(&problem).await {
+                            patience.failed(&problem).await;
+                        }
+                    }
+                    _ => most = 1,
+                },
+                Err(problem) => patience.failed(&problem).await,
+            }
+        }
+    }
+
+    async fn rest(&mut self) {
+        tokio::select! {
+            () = self.clock.sleep(LOOK_EVERY) => {}
+            Ok(()) = self.hints.changed() => {}
+        }
+    }
+
+    /// Reads on from where the chain stands, and says how many entries there were.
+    async fn step(&self, most: usize) -> Result<usize, StoreError> {
+        let name = Self::source(&self.name);
+        let from = self.store.follower(&name).await?;
+        let entries = self.store.audit_after(from, most).await?;
+        let Some((to, _)) = entries.last() else { return Ok(0) };
+        let mut rows = Vec::new();
+        for job in self.ended(&entries).await? {
+            match self.row(&job) {
+                Ok(row) => rows.extend(row),
+                Err(problem) => self.say_passed_over(job.id, &problem).await?,
+            }
+        }
+        // None: another process was quicker, and the next look begins where that one ended.
+        if self.store.follow(&name, from, *to, &rows, &Actor(name.clone())).await?.is_some() {
+            self.queue.ring_for(&rows);
+        }
+        Ok(entries.len())
+    }
+
+    /// Jobs of the chain's kind that these entries may have ended, and that have ended as it wants. One that a person
+    /// retried before we came by has not ended.
+    async fn ended(&self, entries: &[(Position, AuditEntry)]) -> Result<Vec<JobRow>, StoreError> {
+        let ids: BTreeSet<JobId> = entries.iter().flat_map(|(_, entry)| may_have_ended(entry)).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = JobFilter {
+            limit: Some(ids.len()),
+            ids: ids.into_iter().collect(),
+            kinds: vec![self.after.clone()],
+            states: states(self.on).to_vec(),
+            ..JobFilter::default()
+        };
+        match self.queue.jobs(&filter).await {
+            Ok(jobs) => Ok(jobs),
+            Err(QueueError::Store(problem)) => Err(problem),
+            Err(problem) => Err(StoreError::Refused(problem.to_string())),
+        }
+    }
+
+    fn row(&self, job: &JobRow) -> Result<Vec<NewRow>, String> {
+        let from = self.told(job);
+        let next = self.target.job(&from).map_err(|problem| format!("args: {problem}"))?;
+        let next = NewJob { tenant: next.tenant.or_else(|| job.tenant.clone()), ..next };
+        let mut rows = self.queue.rows(vec![next]).map_err(|problem| all_of(&problem))?;
+        for row in &mut rows {
+            row.unique = Some(UniqueRow {
+                key: key(&self.name, job),
+                release: Release::At(self.clock.now() + KNOWN_FOR),
+                on_conflict: OnConflict::ReturnExisting,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// What the arguments may be made of. What is sealed with one job does not come to lie open with another.
+    fn told(&self, job: &JobRow) -> Value {
+        let sealed = |kind: &str| self.registry.get(kind).is_some_and(|known| known.policy.encrypted);
+        let open = !sealed(&job.kind) || sealed(&self.target.kind);
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
+        let mut told = json!({
+            "id": job.id, "kind": job.kind, "queue": job.queue, "state": job.state, "tenant": job.tenant,
+            "tags": job.tags,
+        });
+        if let (true, Some(told)) = (open, told.as_object_mut()) {
+            told.insert("args".into(), json(&job.args));
+            told.insert("result".into(), job.result.as_deref().map_or(Value::Null, json));
+            told.insert("error".into(), json!(job.error));
+        }
+        told
+    }
+
+    async fn pass_over(&self, problem: &StoreError) -> Result<(), StoreError> {
+        let name = Self::source(&self.name);
+        let from = self.store.follower(&name).await?;
+        let entries = self.store.audit_after(from, 1).await?;
+        let Some((to, _)) = entries.last() else { return Ok(()) };
+        for job in self.ended(&entries).await? {
+            self.say_passed_over(job.id, &all_of(problem)).await?;
+        }
+        self.store.follow(&name, from, *to, &[], &Actor(name.clone())).await?;
+        Ok(())
+    }
+
+    /// The reason may repeat what the job was given, so it stands in the audit log and not among the log lines.
+    async fn say_passed_over(&self, job: JobId, problem: &str) -> Result<(), StoreError> {
+        warn!(job.id = %job, "the chain {} makes nothing of the end of job {job}; the audit log says why", self.name);
+        let entry = AuditEntry {
+            at: None,
+            actor: Self::source(&self.name),
+            action: "trigger.skip".into(),
+            object: self.target.kind.clone(),
+            outcome: "failed".into(),
+            tenant: None,
+            details: json!({ "after": job, "reason": problem }),
+        };
+        self.store.append_audit(&entry).await
+    }
+}
+
+fn states(on: ChainOn) -> &'static [JobState] {
+    match on {
+        ChainOn::Success => &[JobState::Completed],
+        ChainOn::Failure => &[JobState::Cancelled, JobState::Discarded],
+        ChainOn::End => &[JobState::Completed, JobState::Cancelled, JobState::Discarded],
+    }
+}
+
+/// The jobs that an entry names, where it may tell of their end.
+fn may_have_ended(entry: &AuditEntry) -> Vec<JobId> {
+    let goes_on = ["failed", "snoozed", "given_back", "waiting"];
+    let ends = match entry.action.as_str() {
+        "job.finish" => !goes_on.contains(&entry.outcome.as_str()),
+        "job.cancel" | "job.discard" | "job.rescue" => true,
+        _ => false,
+    };
+    let named = entry.details.get("jobs").filter(|_| ends).and_then(Value::as_array);
+    named.into_iter().flatten().filter_map(|id| id.as_str()?.parse().ok()).collect()
+}
+
+fn key(chain: &str, job: &JobRow) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"chain\0");
+    hash.update(chain.as_bytes());
+    hash.update([0]);
+    hash.update(job.id.to_string().as_bytes());
+    hash.update(job.finished_at.map_or(0, |at| at.as_microsecond()).to_be_bytes());
+    hash.finalize().into()
+}

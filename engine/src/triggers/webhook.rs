@@ -1,0 +1,215 @@
+//! Jobs from deliveries that others post to us: `POST /v1/hooks/{name}`. A delivery is believed by its signature
+//! alone, its job is made from it by configuration, and its id makes it one job however often it is sent.
+//!
+//! The HTTP layer brings the bytes as they came and answers with what is said here.
+
+pub mod signature;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jobkit::redact::SecretString;
+use jobkit::{Clock, NewJob};
+use serde_json::{Value, json};
+use tracing::warn;
+
+use self::signature::{Forged, Headers, Scheme, Timestamped, verify};
+use super::template::{Missing, Template, TemplateError, Text};
+use crate::queue::{Queue, QueueError};
+use crate::reference::ReferenceError;
+use crate::service::chain;
+use crate::store::triggers::Intake;
+use crate::store::{Actor, Inserted};
+use crate::triggers::settings::{self, SchemeName};
+
+/// One door for deliveries.
+pub struct Hook {
+    scheme: Scheme,
+    secrets: Vec<SecretString>,
+    target: Target,
+    /// Names the delivery.
+    key: Text,
+}
+
+/// The job that is made of what came in.
+pub struct Target {
+    pub kind: String,
+    pub args: Template,
+    pub queue: Option<String>,
+    pub tenant: Option<String>,
+}
+
+impl Target {
+    pub fn new(kind: &str, args: &str, queue: &str, tenant: &str) -> Result<Self, TemplateError> {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let args = Template::parse(args)?;
+        Ok(Self { kind: kind.into(), args, queue: given(queue), tenant: given(tenant) })
+    }
+
+    pub fn job(&self, from: &Value) -> Result<NewJob, Missing> {
+        let job = NewJob::new(&self.kind, self.args.render(from)?);
+        Ok(NewJob { queue: self.queue.clone(), tenant: self.tenant.clone(), ..job })
+    }
+}
+
+/// What the sender is told.
+#[derive(Debug)]
+pub enum Receipt {
+    /// 202, or 200 when the delivery had been taken before.
+    Taken(Inserted),
+    /// 404.
+    Unknown,
+    /// 401; nothing was written.
+    Forged(Forged),
+    /// 422: it is from whom it should be, and no job can be made of it.
+    Unusable(String),
+    /// 503: try again.
+    Away(QueueError),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HookError {
+    #[error("triggers.webhooks.{name}: a secret cannot be had")]
+    Secret {
+        name: String,
+        #[source]
+        cause: ReferenceError,
+    },
+    #[error("triggers.webhooks.{name}: {key}")]
+    Template {
+        name: String,
+        key: &'static str,
+        #[source]
+        cause: TemplateError,
+    },
+}
+
+pub struct Webhooks {
+    hooks: BTreeMap<String, Hook>,
+    queue: Arc<Queue>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Webhooks {
+    pub fn new(hooks: BTreeMap<String, Hook>, queue: Arc<Queue>, clock: Arc<dyn Clock>) -> Self {
+        Self { hooks, queue, clock }
+    }
+
+    pub fn source(name: &str) -> String {
+        format!("webhook:{name}")
+    }
+
+    pub async fn receive(&self, name: &str, headers: &Headers, body: &[u8]) -> Receipt {
+        let Some(hook) = self.hooks.get(name) else { return Receipt::Unknown };
+        if let Err(forged) = verify(&hook.scheme, &hook.secrets, headers, body, self.clock.now().as_second())
+        {
+            warn!("a delivery to the webhook {name} is refused: {forged}");
+            return Receipt::Forged(forged);
+        }
+        let (key, job) = match hook.read(headers, body) {
+            Ok(read) => read,
+            Err(problem) => return Receipt::Unusable(problem),
+        };
+        let rows = match self.queue.rows(vec![job]) {
+            Ok(rows) => rows,
+            Err(problem) => return Receipt::Unusable(chain(&problem)),
+        };
+        let by = Actor(Self::source(name));
+        match self.queue.take(&by.0, &[Intake { mark: key, rows }], &by).await {
+            Ok(taken) => taken.first().map_or(Receipt::Unknown, |taken| Receipt::Taken(*taken)),
+            Err(QueueError::Store(problem)) if problem.blames_the_data() || problem.is_refusal() => {
+                Receipt::Unusable(chain(&problem))
+            }
+            Err(problem) => Receipt::Away(problem),
+        }
+    }
+}
+
+const LONGEST_KEY: usize = 512;
+
+impl Hook {
+    pub fn load(name: &str, settings: &settings::Webhook) -> Result<Self, HookError> {
+        let template = |key| move |cause| HookError::Template { name: name.into(), key, cause };
+        let secrets = settings
+            .secrets
+            .iter()
+            .map(|secret| secret.resolve().map_err(|cause| HookError::Secret { name: name.into(), cause }));
+        let target = Target::new(&settings.kind, &settings.args, &settings.queue, &settings.tenant);
+        Ok(Self {
+            scheme: scheme(settings),
+            secrets: secrets.collect::<Result<_, _>>()?,
+            target: target.map_err(template("args"))?,
+            key: Text::parse(settings.key()).map_err(template("unique_key"))?,
+        })
+    }
+
+    /// What the delivery is named and what is to be done; pure.
+    fn read(&self, headers: &Headers, body: &[u8]) -> Result<(String, NewJob), String> {
+        let body: Value =
+            serde_json::from_slice(body).map_err(|problem| format!("the body is not JSON: {problem}"))?;
+        let from = json!({ "body": body, "headers": headers });
+        let key = self.key.render(&from).map_err(|problem| format!("unique_key: {problem}"))?;
+        if key.is_empty() || key.len() > LONGEST_KEY {
+            return Err(format!("unique_key: must be 1 to {LONGEST_KEY} bytes"));
+        }
+        let job = self.target.job(&from).map_err(|problem| format!("args: {problem}"))?;
+        Ok((key, job))
+    }
+}
+
+fn scheme(settings: &settings::Webhook) -> Scheme {
+    let tolerance = settings.tolerance;
+    match settings.scheme {
+        SchemeName::Github => Scheme::GitHub,
+        SchemeName::StandardWebhooks => Scheme::StandardWebhooks { tolerance },
+        SchemeName::Plain => Scheme::Plain {
+            header: settings.header.clone(),
+            prefix: settings.prefix.clone(),
+            encoding: settings.encoding,
+            timestamp: (!settings.timestamp_header.is_empty())
+                .then(|| Timestamped { header: settings.timestamp_header.clone(), tolerance }),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook(args: &str, key: &str) -> Hook {
+        let settings = settings::Webhook {
+            kind: "billing.paid".into(),
+            args: args.into(),
+            unique_key: key.into(),
+            queue: "billing".into(),
+            ..settings::Webhook::default()
+        };
+        Hook::load("billing", &settings).unwrap()
+    }
+
+    #[test]
+    fn a_delivery_becomes_a_job_by_its_templates() {
+        let headers = Headers::from([("webhook-id".into(), "msg_1".into())]);
+        let hook = hook(r#"{"invoice": "{/body/data/id}", "note": "by {/headers/webhook-id}"}"#, "");
+
+        let (key, job) = hook.read(&headers, br#"{"data": {"id": 7}}"#).unwrap();
+
+        assert_eq!(key, "msg_1");
+        assert_eq!(job.args, json!({ "invoice": 7, "note": "by msg_1" }));
+        assert_eq!((job.kind.as_str(), job.queue.as_deref()), ("billing.paid", Some("billing")));
+    }
+
+    #[test]
+    fn what_no_job_can_be_made_of_is_named() {
+        let headers = Headers::from([("webhook-id".into(), "msg_1".into())]);
+        for (args, key, body, expected) in [
+            ("{}", "", "not json", "the body is not JSON"),
+            (r#""{/body/data}""#, "", "{}", "args: there is no `/body/data` in what came in"),
+            ("{}", "{/body/id}", "{}", "unique_key: there is no `/body/id`"),
+            ("{}", "{/body/id}", r#"{"id": ""}"#, "unique_key: must be 1 to 512 bytes"),
+        ] {
+            let problem = hook(args, key).read(&headers, body.as_bytes()).unwrap_err();
+            assert!(problem.starts_with(expected), "{problem}");
+        }
+    }
+}
