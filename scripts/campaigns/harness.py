@@ -44,6 +44,9 @@ POSTGRES_SETTINGS = {
     "max_connections": "200",
 }
 
+# A process listens for signals by then, in seconds.
+STARTED_WITHIN = 3
+
 # More would bury the first ones, which tell the story.
 MOST_NAMED = 20
 
@@ -85,6 +88,18 @@ def wait_until(what: str, condition: Callable[[], bool], limit: float, pause: fl
         if time.monotonic() > deadline:
             raise Failure(f"{what}: not within {limit:.0f} s")
         time.sleep(pause)
+
+
+@contextlib.contextmanager
+def environment(more: dict[str, str]) -> Iterator[None]:
+    """For what is started within."""
+    before = dict(os.environ)
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextlib.contextmanager
@@ -524,6 +539,8 @@ class Crew:
                  for life in self.lives if not life.killed and not life.alive]
         living = [life for life in self.lives if life.alive]
         for life in living:
+            # One that does not listen for signals yet would just end.
+            time.sleep(max(0, life.started + STARTED_WITHIN - time.time()))
             life.process.terminate()
         for life in living:
             try:
