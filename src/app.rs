@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use engine::adapters::artifacts::DirArtifacts;
 use engine::adapters::audit::StoreAudit;
+use engine::adapters::buckets::{BucketError, Buckets};
 use engine::adapters::clock::SystemClock;
 use engine::adapters::host::host_name;
 use engine::adapters::redis::{NoRedisUrl, Redis};
@@ -207,7 +208,8 @@ fn kind_rows(registry: &Registry) -> Vec<KindRow> {
         priority: info.policy.priority,
         max_attempts: info.policy.max_attempts,
         encrypted: info.policy.encrypted,
-        unique: info.policy.unique.is_some(),
+        // SQL leaves to other doors what it cannot check.
+        unique: info.policy.unique.is_some() || info.policy.internal,
     };
     registry.kinds().map(row).collect()
 }
@@ -257,6 +259,8 @@ pub enum AppError {
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
     #[error(transparent)]
+    Bucket(#[from] BucketError),
+    #[error(transparent)]
     Panicked(#[from] Panicked),
     #[error("{field}: {problem}")]
     Setting { field: &'static str, problem: String },
@@ -280,6 +284,7 @@ impl App {
             journal: settings.journal.clone(),
             system: settings.system.clone(),
             webhooks: Some(webhooks),
+            objects: Some(Arc::new(Buckets::open(&settings.buckets)?)),
         });
         let store = store(settings, clock.clone()).await?;
         engine::bulk::register(&mut registry, store.clone());
@@ -330,7 +335,7 @@ impl App {
         // Who only empties the queues does not wait for more.
         let triggers = match options.until_idle {
             true => Triggers::default(),
-            false => Triggers::new(&settings.triggers, &self.around())?,
+            false => Triggers::new(&settings.triggers, &Buckets::open(&settings.buckets)?, &self.around())?,
         };
         let courier = self.courier(settings)?;
         let upkeep = Upkeep {

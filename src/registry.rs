@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use engine::adapters::buckets::Buckets;
 use engine::webhooks::Webhooks;
-use jobkit::Registry;
+use jobkit::{Objects, Registry};
 
 /// What the families need to know of the configuration.
 #[derive(Clone, Default)]
@@ -12,12 +13,15 @@ pub struct Families {
     pub system: engine::system::Config,
     /// For callbacks; without them none is taken.
     pub webhooks: Option<Arc<Webhooks>>,
+    /// The buckets; without them there is none.
+    pub objects: Option<Arc<dyn Objects>>,
 }
 
 pub fn registry(families: Families) -> Registry {
     let mut registry = Registry::default();
     engine::system::register(&mut registry, families.system);
     engine::callback::register(&mut registry, families.webhooks);
-    journal::register(&mut registry, families.journal);
+    let objects = families.objects.unwrap_or_else(|| Arc::new(Buckets::default()));
+    journal::register(&mut registry, families.journal, objects);
     registry
 }

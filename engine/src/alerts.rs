@@ -59,7 +59,7 @@ impl Default for Pace {
             window: Duration::from_secs(10 * 60),
             repeat: Duration::from_secs(4 * 3_600),
             stuck_after: Duration::from_secs(15 * 60),
-            attempts: 12,
+            attempts: 80,
             keep: Some(Duration::from_secs(90 * 86_400)),
         }
     }

@@ -29,8 +29,7 @@ pub struct BulkArgs {
     pub filter: JobFilter,
     /// At most so many jobs, the newest.
     pub limit: usize,
-    /// Who asked, for the audit log. The entries name this job too, and its own entry says who enqueued it, so a name that
-    /// is not the caller's own is found out.
+    /// Who asked, for the audit log: the door that made this job knows, and nobody else makes one.
     pub by: String,
 }
 
@@ -70,7 +69,7 @@ impl Job for Bulk {
 
     /// In a queue of its own: the others may be full, or paused, which may be why it was asked for.
     fn policy(&self) -> Policy {
-        Policy::default().queue("system")
+        Policy::default().internal().queue("system")
     }
 
     fn check(&self, args: &BulkArgs) -> Result<(), String> {

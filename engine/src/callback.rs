@@ -82,7 +82,12 @@ impl Job for Call {
             longest: Duration::from_secs(6 * 3_600),
             jitter: 0.2,
         };
-        Policy::default().queue(QUEUE).max_attempts(20).timeout(Duration::from_secs(60)).backoff(backoff)
+        Policy::default()
+            .internal()
+            .queue(QUEUE)
+            .max_attempts(20)
+            .timeout(Duration::from_secs(60))
+            .backoff(backoff)
     }
 
     fn check(&self, args: &CallArgs) -> Result<(), String> {

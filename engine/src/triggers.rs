@@ -1,4 +1,4 @@
-//! How work comes in by itself, one file each: a Redis stream, deliveries of webhooks, files in a folder, the end of other
+//! How work comes in by itself, one file each: a Redis stream, deliveries of webhooks, files in a folder or a bucket, the end of other
 //! jobs. Each is switched on by the configuration and makes each thing's jobs once, however often the thing is brought.
 
 pub mod chain;
@@ -19,7 +19,8 @@ use self::folder::FolderTrigger;
 use self::stream::StreamTrigger;
 use self::stream::group::Group;
 use self::template::TemplateError;
-use self::webhook::{Hook, HookError, Webhooks};
+use self::webhook::{Forgetter, Hook, HookError, Webhooks};
+use crate::adapters::buckets::Buckets;
 use crate::adapters::redis::Redis;
 use crate::queue::Queue;
 use crate::service::{Alarm, Service};
@@ -57,10 +58,11 @@ pub struct Triggers {
     stream: Option<StreamTrigger>,
     folders: Vec<FolderTrigger>,
     chains: Vec<Chain>,
+    webhooks: Option<Forgetter>,
 }
 
 impl Triggers {
-    pub fn new(settings: &Settings, around: &Around) -> Result<Self, TriggerError> {
+    pub fn new(settings: &Settings, buckets: &Buckets, around: &Around) -> Result<Self, TriggerError> {
         let Around { store, queue, clock, redis, .. } = around;
         let stream = redis.clone().filter(|_| settings.stream.enabled).map(|redis| StreamTrigger {
             group: Group::new(redis, consumer(clock), stream::WAIT),
@@ -70,7 +72,7 @@ impl Triggers {
             claim_after: settings.stream.claim_after,
         });
         let folder = |(name, folder): (&String, _)| {
-            let made = FolderTrigger::new(name, folder, queue.clone(), store.clone(), clock.clone());
+            let made = FolderTrigger::new(name, folder, buckets, queue.clone(), store.clone(), clock.clone());
             made.map_err(|cause| TriggerError::Template { what: "folders", name: name.clone(), cause })
         };
         let folders = settings.folders.iter().map(folder).collect::<Result<_, _>>()?;
@@ -79,7 +81,10 @@ impl Triggers {
             made.map_err(|cause| TriggerError::Template { what: "chains", name: name.clone(), cause })
         };
         let chains = settings.chains.iter().map(chain).collect::<Result<_, _>>()?;
-        Ok(Self { stream, folders, chains })
+        let sources: Vec<_> = settings.webhooks.keys().map(|name| Webhooks::source(name)).collect();
+        let webhooks =
+            (!sources.is_empty()).then(|| Forgetter { sources, store: store.clone(), clock: clock.clone() });
+        Ok(Self { stream, folders, chains, webhooks })
     }
 
     pub fn start(self, alarm: &Alarm) -> Vec<Service> {
@@ -89,7 +94,9 @@ impl Triggers {
         let folders = folders.map(|folder| Service::start("folder trigger", alarm, |stop| folder.run(stop)));
         let chains = self.chains.into_iter();
         let chains = chains.map(|chain| Service::start("chain trigger", alarm, |stop| chain.run(stop)));
-        stream.into_iter().chain(folders).chain(chains).collect()
+        let webhooks =
+            self.webhooks.map(|old| Service::start("forgetting deliveries", alarm, |stop| old.run(stop)));
+        stream.into_iter().chain(folders).chain(chains).chain(webhooks).collect()
     }
 }
 

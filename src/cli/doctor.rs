@@ -1,6 +1,7 @@
 //! `doctor`: looks at each thing Compline needs, and says what is amiss and what to do about it. It
 //! changes nothing in the store.
 
+mod buckets;
 mod outgoing;
 
 use std::time::Duration;
@@ -74,6 +75,7 @@ pub async fn run(call: &Call) -> Result {
             checks.extend(store(&loaded.settings).await);
             checks.push(redis(&loaded.settings).await);
             checks.push(artifacts(&loaded.settings));
+            checks.extend(buckets::buckets(&loaded.settings).await);
             checks.push(ledgers(&loaded.settings));
             checks.push(encryption(&loaded.settings));
             checks.extend(outgoing::outgoing(&loaded.settings).await);
@@ -226,7 +228,8 @@ fn artifacts(settings: &Settings) -> Check {
 fn ledgers(settings: &Settings) -> Check {
     let name = "ledgers";
     let roots = &settings.journal.roots;
-    let unreadable = roots.iter().find_map(|root| Some((root, std::fs::read_dir(root).err()?)));
+    let folders = roots.iter().filter(|root| jobkit::roots::address(root).is_none());
+    let unreadable = folders.clone().find_map(|root| Some((root, std::fs::read_dir(root).err()?)));
     match unreadable {
         Some((root, error)) => Check::warn(
             name,
@@ -234,7 +237,7 @@ fn ledgers(settings: &Settings) -> Check {
             "make the folder, let this user read it, or take it out of journal.roots",
         ),
         None if roots.is_empty() => Check::ok(name, "journal.roots is empty; no job may read a ledger"),
-        None => Check::ok(name, format!("{} can be read", print::count(roots.len(), "folder"))),
+        None => Check::ok(name, format!("{} can be read", print::count(folders.count(), "folder"))),
     }
 }
 

@@ -223,7 +223,9 @@ impl From<AppError> for CliError {
             AppError::Panicked(_) => {
                 Self::from_chain(error).remedy("start it again, and report the bug with the log around it")
             }
-            AppError::Setting { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
+            AppError::Bucket(_) | AppError::Setting { .. } => {
+                Self { exit: Exit::Usage, ..Self::from_chain(error) }
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What types cannot say about settings: ranges, and keys that must agree with each other. Pure; nothing
 //! is opened or resolved here.
 
+mod buckets;
 mod outgoing;
 mod triggers;
 
@@ -37,6 +38,7 @@ pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
     names_of_kinds(settings, kinds, &mut found);
     policies(settings, &mut found);
     encryption(settings, &mut found);
+    buckets::buckets(settings, &mut found);
     http(settings, &mut found);
     for (path, text) in triggers::problems(&settings.triggers, !settings.redis.url.is_empty(), kinds) {
         found.add(dotted(&path), text);

@@ -147,6 +147,8 @@ fn fits(path: &[String], value: &Value) -> Result<(), String> {
             ["encryption", _, _]
             | ["mail", "password"]
             | ["webhooks", "secrets"]
+            | ["http", "token"]
+            | ["buckets", _, "access_key_id" | "secret_access_key"]
             | ["triggers", "webhooks", _, "secrets"] => {
                 format!(
                     "a secret is never written into the configuration; write {}",

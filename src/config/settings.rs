@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::adapters::buckets::Bucket;
 use engine::reference::{SecretRef, UrlRef};
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::definition::Definition;
@@ -32,6 +33,7 @@ pub struct Settings {
     pub retention: Retention,
     pub encryption: Encryption,
     pub artifacts: Artifacts,
+    pub buckets: BTreeMap<String, Bucket>,
     pub http: Http,
     pub log: Log,
     pub triggers: Triggers,
@@ -289,6 +291,15 @@ impl Settings {
                 keys: [(any(), SecretRef::Env("KEY".into()))].into(),
                 ..Encryption::default()
             },
+            buckets: [(
+                any(),
+                Bucket {
+                    access_key_id: Some(SecretRef::Env("KEY".into())),
+                    secret_access_key: Some(SecretRef::Env("KEY".into())),
+                    ..Bucket::default()
+                },
+            )]
+            .into(),
             triggers: Triggers::with_every_key(),
             mail: Mail { password: Some(SecretRef::Env("KEY".into())), ..Mail::default() },
             alerts: Alerts {

@@ -176,6 +176,31 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         ("[kinds.\"a.b\"]\nqueue = \"\"\n", 2, "must be 1 to 64 letters"),
         ("[kinds.\"a.b\"]\nqueue = \"month end\"\n", 2, "`kinds.\"a.b\".queue`: `month end` must be 1 to 64"),
         ("[encryption]\ncurrent = \"k2\"\n", 2, "names a key that is not there"),
+        ("[buckets.Books]\nregion = \"eu\"\n", 2, "`buckets.Books`: is no name of a bucket"),
+        (
+            "[buckets.books]\nendpoint = \"books.example\"\n",
+            2,
+            "`buckets.books.endpoint`: must be an address such as",
+        ),
+        ("[buckets.books]\nendpoint = \"https://s3.example/books\"\n", 2, "without the bucket"),
+        ("[buckets.books]\naccess_key_id = \"env:ID\"\n", 2, "is of no use without secret_access_key"),
+        ("[buckets.books]\nsecret_access_key = \"env:KEY\"\n", 2, "is of no use without access_key_id"),
+        (
+            "[journal]\nroots = [\"s3://books/2026\"]\n",
+            2,
+            "the bucket `books` is not configured; add [buckets.books]",
+        ),
+        ("[journal]\nroots = [\"s3://\"]\n", 2, "`journal.roots`: `s3://` names no bucket"),
+        (
+            "[triggers.folders.in]\npath = \"s3://books\"\nkind = \"a.b\"\n",
+            2,
+            "`triggers.folders.in.path`: the bucket `books` is not configured",
+        ),
+        (
+            "[triggers.folders.in]\npath = \"in\"\nkind = \"a.b\"\n",
+            2,
+            "must be an absolute path, since a process is started anywhere, or s3://BUCKET/FOLDER",
+        ),
         ("[log]\nformat = \"xml\"\n", 2, "expected `text` or `json`"),
         ("[log]\nfilter = \"a=b=c\"\n", 2, "write a level such as \"info\""),
         ("[queues.mail]\nconcurrency = 0\n", 2, "`queues.mail.concurrency`: must be at least 1"),
@@ -238,6 +263,7 @@ fn all_mistakes_are_told_at_once() {
 
 #[test]
 fn a_secret_in_the_wrong_place_is_never_repeated() {
+    const NUMBER: &str = "1234567890123456";
     let secret = "c0ffee00c0ffee00";
     for text in [
         format!("[encryption.keys]\nk1 = \"{secret}\"\n"),
@@ -245,11 +271,17 @@ fn a_secret_in_the_wrong_place_is_never_repeated() {
         format!("[encryption.keys]\nk1 = [\"{secret}\"]\n"),
         format!("[encryption.keys]\nk1 = {{ key = \"{secret}\" }}\n"),
         format!("[encryption.keys]\nk1 = \"{secret}\n"),
+        format!("[http]\ntoken = \"{secret}\"\n"),
+        format!("[http]\ntoken = {NUMBER}\n"),
+        format!("[mail]\npassword = {NUMBER}\n"),
+        format!("[buckets.books]\nsecret_access_key = \"{secret}\"\n"),
+        format!("[buckets.books]\naccess_key_id = {NUMBER}\n"),
         format!("[store]\nurl = [\"postgres://ada:{secret}@host/db\"]\n"),
         format!("[store]\nurl = \"mysql://ada:{secret}@host/db\"\n"),
     ] {
         let error = load_text(&text).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains(secret) && !told.contains(NUMBER), "{error:?}");
     }
     let error = load_variables(&[("COMPLINE__ENCRYPTION__KEYS__K1", secret)]).unwrap_err();
     assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");

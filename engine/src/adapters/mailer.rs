@@ -10,12 +10,14 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jobkit::redact::ExposeSecret;
 use jobkit::{Clock, Mail, Mailer, Personal, PortError, SecretString};
+use lettre::address::Envelope;
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use tracing::warn;
 
 use super::host::host_name;
 
@@ -104,6 +106,28 @@ impl SmtpMailer {
         }
     }
 
+    /// To each alone. Good enough is that somebody gets it; who does not, the log counts and nobody names.
+    async fn send_to_each(&self, all: &Envelope, text: &[u8]) -> Result<(), PortError> {
+        let (mut taken, mut refused) = (0, None);
+        for to in all.to() {
+            let one = Envelope::new(all.from().cloned(), vec![to.clone()]);
+            let one = one.map_err(|_| failed(SendError::Address))?;
+            match self.transport.send_raw(&one, text).await {
+                Ok(_) => taken += 1,
+                Err(error) if is_refusal(&error) => refused = Some(told(&error)),
+                Err(error) => return Err(failed(told(&error))),
+            }
+        }
+        match refused {
+            Some(problem) if taken == 0 => Err(failed(problem)),
+            Some(problem) => {
+                warn!("a mail reached {taken} of {} recipients: {problem}", all.to().len());
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn message(&self, key: &str, mail: &Mail) -> Result<Message, SendError> {
         let domain = self.from.email.domain();
         let mut message = Message::builder()
@@ -124,9 +148,21 @@ impl Mailer for SmtpMailer {
     fn send<'a>(&'a self, key: &'a str, mail: &'a Mail) -> BoxFuture<'a, Result<(), PortError>> {
         Box::pin(async move {
             let message = self.message(key, mail).map_err(failed)?;
-            self.transport.send(message).await.map(drop).map_err(|error| failed(told(&error)))
+            let (envelope, text) = (message.envelope(), message.formatted());
+            match self.transport.send_raw(envelope, &text).await {
+                // A server that knows one of them no more refuses the mail to all.
+                Err(error) if is_refusal(&error) && envelope.to().len() > 1 => {
+                    self.send_to_each(envelope, &text).await
+                }
+                sent => sent.map(drop).map_err(|error| failed(told(&error))),
+            }
         })
     }
+}
+
+/// The server said no, and will say so again.
+fn is_refusal(error: &lettre::transport::smtp::Error) -> bool {
+    error.is_permanent() && error.status().is_some()
 }
 
 fn failed(error: SendError) -> PortError {

@@ -1,8 +1,9 @@
-//! The shared ports made real: the clock, the files, the audit log, the host, and the ways to Redis, to a mail server and
-//! out by HTTP. What only one family uses stands in that family's crate.
+//! The shared ports made real: the clock, the files, the audit log, the host, and the ways to Redis, to buckets, to a mail
+//! server and out by HTTP. What only one family uses stands in that family's crate.
 
 pub mod artifacts;
 pub mod audit;
+pub mod buckets;
 pub mod clock;
 pub mod host;
 pub mod http_client;

@@ -109,6 +109,8 @@ impl Ticker {
             return;
         }
         match self.store.forget_fires(REMEMBERED, FORGOTTEN_AT_ONCE).await {
+            // There are more, and looks come often.
+            Ok(gone) if gone == FORGOTTEN_AT_ONCE as u64 => {}
             Ok(_) => *forgot = Some(now),
             // There is time; the next look tries again.
             Err(problem) => debug!("forgetting old fire times failed: {}", chain(&problem)),
@@ -131,7 +133,9 @@ impl Scheduler {
         let mut previous = row.last_fire;
         for start in &admitted.start {
             let at = start.fire_time;
-            let before = previous.or_else(|| plan.timing.last_before(at)).unwrap_or(at);
+            // A job that a person asked for may be later than what is made up for.
+            let earlier = previous.filter(|previous| *previous < at);
+            let before = earlier.or_else(|| plan.timing.last_before(at)).unwrap_or(at);
             let rows = self.job(&row.name, plan, at, before).and_then(|job| self.rows(&row.name, vec![job]));
             match rows {
                 Ok(rows) => jobs.extend(rows.into_iter().map(|mut new| {

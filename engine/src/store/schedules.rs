@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Actor, Inserted, NewRow, News, Result};
+use crate::alerts::SCHEDULE_BROKEN;
 
 #[async_trait]
 pub trait Schedules: Send + Sync + 'static {
@@ -59,6 +60,11 @@ pub trait Schedules: Send + Sync + 'static {
 
     /// Forgets fire times whose job was enqueued so long ago, up to `limit`.
     async fn forget_fires(&self, fired_for: Duration, limit: usize) -> Result<u64>;
+}
+
+/// Whatever was amiss with a schedule that was put anew, paused or taken away: the next time will tell.
+pub(super) fn touched(name: &str) -> News {
+    News::ended(SCHEDULE_BROKEN, name, format!("schedule {name} was changed, paused or taken away"))
 }
 
 /// So many fire times are looked at for jobs that have not ended.

@@ -25,6 +25,9 @@ use crate::triggers::settings::{self, ChainOn};
 
 const ENTRIES: usize = 200;
 
+/// Ends in one step, unless a single entry tells of more: they are read whole, and what follows them is one transaction.
+const ENDS: usize = 500;
+
 /// How long a chain rests when nobody told it of news.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -74,8 +77,9 @@ impl Chain {
     async fn follow(mut self) {
         let mut patience = Patience::new("following a chain", self.clock.clone());
         let mut most = ENTRIES;
+        let mut place = None;
         loop {
-            match self.step(most).await {
+            match self.step(most, &mut place).await {
                 Ok(read) => {
                     patience.succeeded();
                     most = ENTRIES;
@@ -86,7 +90,7 @@ impl Chain {
                 // One of the jobs that follow can never be; entry by entry it is found, and passed over.
                 Err(problem) if problem.blames_the_data() || problem.is_refusal() => match most {
                     1 => {
-                        if let Err(problem) = self.pass_over(&problem).await {
+                        if let Err(problem) = self.pass_over(&problem, place).await {
                             patience.failed(&problem).await;
                         }
                     }
@@ -105,10 +109,12 @@ impl Chain {
     }
 
     /// Reads on from where the chain stands, and says how many entries there were.
-    async fn step(&self, most: usize) -> Result<usize, StoreError> {
+    async fn step(&self, most: usize, place: &mut Option<Position>) -> Result<usize, StoreError> {
         let name = Self::source(&self.name);
         let from = self.store.follower(&name).await?;
-        let entries = self.store.audit_after(from, most).await?;
+        *place = Some(from);
+        let mut entries = self.store.audit_after(from, most).await?;
+        entries.truncate(worth(&entries));
         let Some((to, _)) = entries.last() else { return Ok(0) };
         let mut rows = Vec::new();
         for job in self.ended(&entries).await? {
@@ -160,10 +166,13 @@ impl Chain {
         Ok(rows)
     }
 
+    fn sealed(&self, kind: &str) -> bool {
+        self.registry.get(kind).is_some_and(|known| known.policy.encrypted)
+    }
+
     /// What the arguments may be made of. What is sealed with one job does not come to lie open with another.
     fn told(&self, job: &JobRow) -> Value {
-        let sealed = |kind: &str| self.registry.get(kind).is_some_and(|known| known.policy.encrypted);
-        let open = !sealed(&job.kind) || sealed(&self.target.kind);
+        let open = !self.sealed(&job.kind) || self.sealed(&self.target.kind);
         let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
         let mut told = json!({
             "id": job.id, "kind": job.kind, "queue": job.queue, "state": job.state, "tenant": job.tenant,
@@ -177,9 +186,13 @@ impl Chain {
         told
     }
 
-    async fn pass_over(&self, problem: &StoreError) -> Result<(), StoreError> {
+    /// The entry behind the place at which it went wrong, unless another process has passed it over meanwhile.
+    async fn pass_over(&self, problem: &StoreError, place: Option<Position>) -> Result<(), StoreError> {
         let name = Self::source(&self.name);
         let from = self.store.follower(&name).await?;
+        if place != Some(from) {
+            return Ok(());
+        }
         let entries = self.store.audit_after(from, 1).await?;
         let Some((to, _)) = entries.last() else { return Ok(()) };
         for job in self.ended(&entries).await? {
@@ -189,8 +202,11 @@ impl Chain {
         Ok(())
     }
 
-    /// The reason may repeat what the job was given, so it stands in the audit log and not among the log lines.
+    /// The reason may repeat what the job was given, so it stands in the audit log and not among the log lines, and of
+    /// kinds that are encrypted nowhere.
     async fn say_passed_over(&self, job: JobId, problem: &str) -> Result<(), StoreError> {
+        let encrypted = self.sealed(&self.after) || self.sealed(&self.target.kind);
+        let problem = if encrypted { "not told: it may repeat what is encrypted" } else { problem };
         warn!(job.id = %job, "the chain {} makes nothing of the end of job {job}; the audit log says why", self.name);
         let entry = AuditEntry {
             at: None,
@@ -203,6 +219,16 @@ impl Chain {
         };
         self.store.append_audit(&entry).await
     }
+}
+
+/// How many of these entries make one step.
+fn worth(entries: &[(Position, AuditEntry)]) -> usize {
+    let mut ends = 0;
+    let within = |(_, entry): &&(Position, AuditEntry)| {
+        ends += may_have_ended(entry).len();
+        ends <= ENDS
+    };
+    entries.iter().take_while(within).count().max(1)
 }
 
 fn states(on: ChainOn) -> &'static [JobState] {

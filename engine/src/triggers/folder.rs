@@ -1,25 +1,26 @@
-//! Jobs from files: a new or changed file below a folder, once it is whole, makes a job with its path.
+//! Jobs from files: a new or changed file below a folder, or below a prefix of a bucket, makes a job with its path once it
+//! is whole.
 //!
 //! The folder is looked at from time to time and nobody is told of changes by the system, because network file
 //! systems tell nobody. A file is whole when it has not changed for a while by our own clock, or when its marker
 //! stands beside it. Which file as it was made which job is written down with the job, so two processes may look at
 //! one folder.
 
+mod place;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use jobkit::Clock;
-use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use self::place::{Place, PlaceError};
 use super::template::TemplateError;
 use super::webhook::Target;
+use crate::adapters::buckets::Buckets;
 use crate::queue::Queue;
 use crate::service::{Patience, chain};
 use crate::store::triggers::Intake;
@@ -120,7 +121,7 @@ impl Rule {
 
 pub struct FolderTrigger {
     name: String,
-    folder: PathBuf,
+    place: Place,
     every: Duration,
     rule: Rule,
     target: Target,
@@ -131,8 +132,8 @@ pub struct FolderTrigger {
 
 #[derive(Debug, thiserror::Error)]
 enum LookError {
-    #[error("looking at the folder")]
-    Folder(#[from] object_store::Error),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -143,19 +144,22 @@ impl FolderTrigger {
     pub fn new(
         name: &str,
         settings: &settings::Folder,
+        buckets: &Buckets,
         queue: Arc<Queue>,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TemplateError> {
+        let place = Place::of(&settings.path, buckets);
         Ok(Self {
             name: name.into(),
-            folder: settings.path.clone(),
             every: settings.every,
             rule: Rule {
                 suffix: settings.suffix.clone(),
                 marker: settings.marker.clone(),
-                stable_for: settings.stable_for,
+                // An object is there when it is whole.
+                stable_for: if place.is_bucket() { Duration::ZERO } else { settings.stable_for },
             },
+            place,
             target: Target::new(&settings.kind, &settings.args, &settings.queue, &settings.tenant)?,
             queue,
             store,
@@ -197,41 +201,12 @@ impl FolderTrigger {
     }
 
     async fn look(&self, sightings: &mut Sightings) -> Result<(), LookError> {
-        let files = self.list().await?;
+        let files = self.place.list(&self.name).await?;
         let whole = sightings.look(&self.rule, self.clock.steady(), files);
         for batch in whole.chunks(BATCH) {
             self.take(batch, sightings).await?;
         }
         Ok(())
-    }
-
-    async fn list(&self) -> Result<Vec<File>, LookError> {
-        // Anew each time: the folder may be mounted later, and its absence is not the same as its being empty.
-        let folder = LocalFileSystem::new_with_prefix(&self.folder)?;
-        let mut found = folder.list(None);
-        let mut files = Vec::new();
-        while let Some(meta) = found.next().await {
-            let meta = match meta {
-                Ok(meta) => meta,
-                // A name that is no text, or a folder below that may not be read; the others are none the worse for it.
-                Err(problem) => {
-                    tracing::debug!(
-                        "something in the folder of {} is passed over: {}",
-                        self.name,
-                        chain(&problem)
-                    );
-                    continue;
-                }
-            };
-            files.push(File {
-                name: meta.location.to_string(),
-                path: folder.path_to_filesystem(&meta.location)?.display().to_string(),
-                etag: meta.e_tag.unwrap_or_default().trim_matches('"').into(),
-                size: meta.size,
-                modified: meta.last_modified.to_rfc3339(),
-            });
-        }
-        Ok(files)
     }
 
     async fn take(&self, files: &[File], sightings: &mut Sightings) -> Result<(), LookError> {

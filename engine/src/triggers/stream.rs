@@ -23,8 +23,8 @@ use crate::service::{Patience, chain};
 use crate::store::triggers::Intake;
 use crate::store::{Actor, Store};
 
-/// Larger batches gain nothing: one statement inserts them all, and one acknowledges them.
-const BATCH: usize = 500;
+/// Entries may be of a megabyte each, and are read whole; after a round that failed there are half as many.
+const BATCH: usize = 100;
 
 /// How long a read waits for the first entry; a stop waits for it.
 pub const WAIT: Duration = Duration::from_secs(1);
@@ -51,6 +51,7 @@ impl StreamTrigger {
         // At once: what a process before us left behind waits for nobody else.
         let (mut next_claim, mut next_tidying) = (Duration::ZERO, Duration::ZERO);
         let mut made = false;
+        let mut most = BATCH;
         while !stop.is_cancelled() {
             let now = self.clock.steady();
             let round = async {
@@ -60,20 +61,22 @@ impl StreamTrigger {
                 }
                 if now >= next_claim {
                     next_claim = now + self.claim_after / 2;
-                    self.take_over(&stop).await?;
+                    self.take_over(most, &stop).await?;
                 }
                 if now >= next_tidying {
                     next_tidying = now + TIDY_EVERY;
                     self.tidy().await?;
                 }
-                let entries = self.group.read(BATCH, WAIT).await?;
+                let entries = self.group.read(most, WAIT).await?;
                 self.take(entries, &stop).await
             };
             match round.await {
                 Ok(()) => {
                     patience.succeeded();
+                    most = BATCH;
                 }
                 Err(problem) => {
+                    most = (most / 2).max(1);
                     // Somebody may have deleted the stream, and the group with it.
                     made = false;
                     stop.run_until_cancelled(patience.failed(&problem)).await.unwrap_or_default();
@@ -83,10 +86,10 @@ impl StreamTrigger {
     }
 
     /// What others hold and have not done, or this consumer itself because something was in its way.
-    async fn take_over(&self, stop: &CancellationToken) -> Result<(), RedisFault> {
+    async fn take_over(&self, most: usize, stop: &CancellationToken) -> Result<(), RedisFault> {
         let mut from = Some("0-0".to_owned());
         while let Some(place) = from.take() {
-            let (entries, next) = self.group.claim(&place, self.claim_after, BATCH).await?;
+            let (entries, next) = self.group.claim(&place, self.claim_after, most).await?;
             self.take(entries, stop).await?;
             from = next.filter(|_| !stop.is_cancelled());
         }
@@ -100,7 +103,7 @@ impl StreamTrigger {
             let rows = read.and_then(|job| self.queue.rows(vec![job]).map_err(|problem| chain(&problem)));
             match rows {
                 Ok(rows) => batch.push((entry.id.clone(), Intake { mark: mark(&entry.id), rows }, entry)),
-                Err(error) => self.reject(&entry, &error).await?,
+                Err(error) => self.refuse(&entry, &error).await?,
             }
         }
         match stop.run_until_cancelled(self.insert(batch)).await {
@@ -113,7 +116,7 @@ impl StreamTrigger {
     /// by halves, so that one entry does not keep the others.
     async fn insert(&self, batch: Vec<(String, Intake, Entry)>) -> Result<(), RedisFault> {
         let mut patience = Patience::new("inserting what the stream brought", self.clock.clone());
-        let source = format!("stream:{}", self.group.stream);
+        let source = self.source();
         let by = Actor(format!("redis:{}", self.group.stream));
         let mut waiting = vec![batch];
         while let Some(mut batch) = waiting.pop() {
@@ -148,6 +151,25 @@ impl StreamTrigger {
         Ok(())
     }
 
+    /// Sets an entry aside, unless another process has made its job and could not say so any more: one of another
+    /// version may know kinds that this one does not.
+    async fn refuse(&self, entry: &Entry, error: &str) -> Result<(), RedisFault> {
+        let source = self.source();
+        match self.store.see_marks(&source, &[mark(&entry.id)]).await {
+            Ok(taken) if taken.is_empty() => self.reject(entry, error).await,
+            Ok(_) => self.group.acknowledge(&[&entry.id]).await,
+            Err(problem) => {
+                // It stays with this consumer, unacknowledged, and is taken up again when its time has come.
+                warn!("an entry of {} waits: {}", self.group.stream, chain(&problem));
+                Ok(())
+            }
+        }
+    }
+
+    fn source(&self) -> String {
+        format!("stream:{}", self.group.stream)
+    }
+
     async fn reject(&self, entry: &Entry, error: &str) -> Result<(), RedisFault> {
         self.group.reject(entry, error).await?;
         // The error may repeat what the entry says, and that may be anybody's data.
@@ -164,7 +186,7 @@ impl StreamTrigger {
     async fn tidy(&self) -> Result<(), RedisFault> {
         self.group.forget_consumers(SILENT_CONSUMER).await?;
         let before = self.group.done_before(REMEMBERED).await?;
-        let source = format!("stream:{}", self.group.stream);
+        let source = self.source();
         loop {
             match self.store.forget_marks_before(&source, &before, FORGET_AT_ONCE).await {
                 Ok(forgotten) if forgotten == FORGET_AT_ONCE as u64 => {}

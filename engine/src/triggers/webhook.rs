@@ -7,10 +7,12 @@ pub mod signature;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jobkit::redact::SecretString;
 use jobkit::{Clock, NewJob};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::signature::{Forged, Headers, Scheme, Timestamped, verify};
@@ -19,7 +21,7 @@ use crate::queue::{Queue, QueueError};
 use crate::reference::ReferenceError;
 use crate::service::chain;
 use crate::store::triggers::Intake;
-use crate::store::{Actor, Inserted};
+use crate::store::{Actor, Inserted, Store, StoreError};
 use crate::triggers::settings::{self, SchemeName};
 
 /// One door for deliveries.
@@ -75,6 +77,10 @@ pub enum HookError {
         #[source]
         cause: ReferenceError,
     },
+    #[error(
+        "triggers.webhooks.{name}.secrets: one is shorter than 16 bytes, or is no base64 after `whsec_`; anybody could guess it"
+    )]
+    Guessable { name: String },
     #[error("triggers.webhooks.{name}: {key}")]
     Template {
         name: String,
@@ -125,6 +131,43 @@ impl Webhooks {
     }
 }
 
+/// Forgets what was delivered long ago: a sender that tries again does so within days.
+pub struct Forgetter {
+    pub sources: Vec<String>,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+}
+
+const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+const FORGET_AT_ONCE: usize = 10_000;
+
+impl Forgetter {
+    /// Until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.forget()).await.unwrap_or_default();
+    }
+
+    async fn forget(self) {
+        loop {
+            for source in &self.sources {
+                if let Err(problem) = self.forget_of(source).await {
+                    // There is time; the next round forgets them.
+                    tracing::debug!("{}", chain(&problem));
+                }
+            }
+            self.clock.sleep(FORGET_EVERY).await;
+        }
+    }
+
+    async fn forget_of(&self, source: &str) -> Result<(), StoreError> {
+        while self.store.forget_marks_unseen(source, REMEMBERED, FORGET_AT_ONCE).await?
+            == FORGET_AT_ONCE as u64
+        {}
+        Ok(())
+    }
+}
+
 const LONGEST_KEY: usize = 512;
 
 impl Hook {
@@ -134,10 +177,15 @@ impl Hook {
             .secrets
             .iter()
             .map(|secret| secret.resolve().map_err(|cause| HookError::Secret { name: name.into(), cause }));
+        let secrets: Vec<_> = secrets.collect::<Result<_, _>>()?;
+        let scheme = scheme(settings);
+        if !secrets.iter().all(|secret| scheme.can_use(secret)) {
+            return Err(HookError::Guessable { name: name.into() });
+        }
         let target = Target::new(&settings.kind, &settings.args, &settings.queue, &settings.tenant);
         Ok(Self {
-            scheme: scheme(settings),
-            secrets: secrets.collect::<Result<_, _>>()?,
+            scheme,
+            secrets,
             target: target.map_err(template("args"))?,
             key: Text::parse(settings.key()).map_err(template("unique_key"))?,
         })

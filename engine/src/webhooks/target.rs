@@ -76,7 +76,10 @@ impl Prefix {
     pub fn covers(&self, target: &Target) -> bool {
         let (ours, theirs) = (&self.0.0, &target.0);
         let folder = ours.path().trim_end_matches('/');
-        ours.origin() == theirs.origin()
+        // A receiver that reads these as what they stand for would leave the folder.
+        let hidden = ["%2f", "%5c"].iter().any(|code| theirs.path().to_ascii_lowercase().contains(code));
+        !hidden
+            && ours.origin() == theirs.origin()
             && theirs.path().strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
@@ -128,6 +131,8 @@ mod tests {
             ("https://a.example/hooks", "https://a.example/hooks2", false),
             ("https://a.example/hooks", "https://a.example/hooks/../admin", false),
             ("https://a.example/hooks", "https://a.example/hooks/%2e%2e/admin", false),
+            ("https://a.example/hooks", "https://a.example/hooks/..%2Fadmin", false),
+            ("https://a.example/hooks", "https://a.example/hooks/..%5cadmin", false),
             ("http://127.0.0.1:80/", "https://127.0.0.1:80/", false),
         ] {
             assert_eq!(covers(prefix, url), covered, "{prefix} {url}");

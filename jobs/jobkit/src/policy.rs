@@ -19,6 +19,9 @@ pub struct Policy {
     pub unique: Option<Unique>,
     /// What a job is given and what it writes into the store is encrypted at rest.
     pub encrypted: bool,
+    /// Made by the engine for something else that was asked for and checked. Nobody enqueues it by its name: it may do
+    /// more than whoever may enqueue.
+    pub internal: bool,
 }
 
 impl Default for Policy {
@@ -31,6 +34,7 @@ impl Default for Policy {
             timeout: Some(Duration::from_secs(60 * 60)),
             unique: None,
             encrypted: false,
+            internal: false,
         }
     }
 }
@@ -63,6 +67,11 @@ impl Policy {
 
     pub fn encrypted(mut self) -> Self {
         self.encrypted = true;
+        self
+    }
+
+    pub fn internal(mut self) -> Self {
+        self.internal = true;
         self
     }
 }

@@ -115,6 +115,31 @@ pub struct Artifact {
     pub bytes: u64,
 }
 
+/// Files that lie in buckets, each with an address such as `s3://ledgers/2026/GL_Detail.csv`.
+pub trait Objects: Send + Sync + 'static {
+    /// Brings the object into a file, whole, and returns how many bytes it has.
+    fn fetch<'a>(&'a self, address: &'a str, into: &'a Path) -> BoxFuture<'a, Result<u64, ObjectError>>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    #[error(
+        "`{0}` lies in no bucket that is configured; write s3://BUCKET/KEY, and name the bucket in [buckets]"
+    )]
+    Unknown(String),
+    #[error("there is no object `{0}`")]
+    Missing(String),
+    #[error("`{address}` may not be read; look at the rights of the keys in [buckets]")]
+    Denied {
+        address: String,
+        #[source]
+        cause: crate::outcome::Cause,
+    },
+    /// It may work later.
+    #[error(transparent)]
+    Away(#[from] PortError),
+}
+
 /// Who did what to which thing. No entry, no action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditEntry {

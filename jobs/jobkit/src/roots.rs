@@ -13,8 +13,27 @@ pub fn within<'a>(
     folders: impl IntoIterator<Item = &'a PathBuf>,
 ) -> io::Result<Option<PathBuf>> {
     let Some(real) = resolve(path)? else { return Ok(None) };
-    let mut folders = folders.into_iter().filter_map(|folder| resolve(folder).ok().flatten());
+    let folders = folders.into_iter().filter(|folder| address(folder).is_none());
+    let mut folders = folders.filter_map(|folder| resolve(folder).ok().flatten());
     Ok(folders.any(|folder| real.starts_with(folder)).then_some(real))
+}
+
+/// How the address of an object in a bucket begins. It is no path, however much it looks like one.
+pub const BUCKET: &str = "s3://";
+
+/// Such an address, or none when this is the path of a file.
+pub fn address(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| text.starts_with(BUCKET))
+}
+
+/// Whether an address lies below one of the roots that are addresses too. Nothing in a key stands for the folder
+/// above, so what is written is where it leads.
+pub fn address_within<'a>(address: &str, roots: impl IntoIterator<Item = &'a PathBuf>) -> bool {
+    let below = |root: &str| {
+        let root = root.trim_end_matches('/');
+        address.strip_prefix(root).is_some_and(|rest| rest.starts_with('/') && rest.len() > 1)
+    };
+    roots.into_iter().filter_map(|root| self::address(root)).any(below)
 }
 
 /// What exists of the path is asked of the file system; what does not, a folder of results say, is taken as it
@@ -77,5 +96,25 @@ mod tests {
             assert_eq!(within(&at(path), &roots).unwrap().is_some(), is_within, "{path}");
         }
         assert_eq!(within(&at("root/a"), []).unwrap(), None);
+    }
+
+    #[test]
+    fn an_address_is_within_a_root_that_is_one() {
+        let roots = ["/srv/ledgers", "s3://ledgers/incoming", "s3://whole/"].map(PathBuf::from);
+        for (address, is_within) in [
+            ("s3://ledgers/incoming/2026/a.csv", true),
+            ("s3://ledgers/incoming/", false),
+            ("s3://ledgers/incoming", false),
+            ("s3://ledgers/incoming-too/a.csv", false),
+            ("s3://ledgers/a.csv", false),
+            ("s3://whole/a.csv", true),
+            ("s3://whole-other/a.csv", false),
+            ("/srv/ledgers/a.csv", false),
+        ] {
+            assert_eq!(address_within(address, &roots), is_within, "{address}");
+        }
+        // And no file is, whatever it is called.
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(within(&folder.path().join("a"), &roots[1..]).unwrap(), None);
     }
 }

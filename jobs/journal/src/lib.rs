@@ -9,8 +9,9 @@
 //! runs them in a row, [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use jobkit::Registry;
+use jobkit::{Objects, Registry};
 use serde::{Deserialize, Serialize};
 
 pub mod ads;
@@ -30,7 +31,7 @@ pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
 pub struct Config {
     /// Where results go, in a folder per job, unless the job's arguments name another place for that folder.
     pub out_dir: PathBuf,
-    /// Folders in which ledgers may lie. Whoever may enqueue a job names the file that the worker opens, so
+    /// Folders in which ledgers may lie, and below which buckets (`s3://BUCKET/FOLDER`). Whoever may enqueue a job names the file that the worker opens, so
     /// there are none until an operator has thought of it.
     pub roots: Vec<PathBuf>,
 }
@@ -42,6 +43,6 @@ impl Default for Config {
 }
 
 /// Adds the family's kinds.
-pub fn register(registry: &mut Registry, config: Config) {
-    registry.add(ScoreLedger::new(config));
+pub fn register(registry: &mut Registry, config: Config, objects: Arc<dyn Objects>) {
+    registry.add(ScoreLedger::new(config, objects));
 }

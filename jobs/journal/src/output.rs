@@ -16,6 +16,8 @@ use crate::amount::group;
 use crate::ledger::Ledger;
 use crate::score::{Params, Scores, TopEntry, largest_amount};
 
+/// A ledger that was fetched, for as long as an attempt reads it.
+pub const LEDGER: &str = "ledger";
 pub const SCORES: &str = "scores.csv";
 pub const REJECTED: &str = "rejected.csv";
 pub const SUMMARY: &str = "summary.json";
@@ -98,6 +100,11 @@ impl Pending {
         let partial = tag.partial(folder, name);
         let writer = Some(BufWriter::new(File::create_new(&partial)?));
         Ok(Self { partial, target: folder.join(name), writer })
+    }
+
+    /// Where it is meanwhile.
+    pub fn path(&self) -> &Path {
+        &self.partial
     }
 
     pub fn commit(mut self) -> io::Result<PathBuf> {

@@ -9,14 +9,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jobkit::{Ctx, Failure, Job, Outcome, Policy, roots};
+use jobkit::{Ctx, Failure, Job, ObjectError, Objects, Outcome, Policy, roots};
 use linfa::ParamGuard;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
 use crate::ads::ReadError;
-use crate::output::{RunTag, Summary};
+use crate::output::{self, Pending, RunTag, Summary};
 use crate::score::Params;
 use crate::stages::{Request, ScoreError, Stages, Watch};
 
@@ -28,7 +28,8 @@ const MOST_REPORTED: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreLedgerArgs {
-    /// An AICPA ADS `GL_Detail` file, as the worker sees it, below one of the configured roots.
+    /// An AICPA ADS `GL_Detail` file below one of the configured roots: a path as the worker sees it, or
+    /// `s3://BUCKET/KEY`.
     pub path: PathBuf,
     /// Where the results go, in a folder of the job's own: below a root or the configured folder; without it,
     /// the latter.
@@ -60,21 +61,28 @@ impl ScoreLedgerArgs {
 
 pub struct ScoreLedger {
     config: Config,
+    objects: Arc<dyn Objects>,
 }
 
 impl ScoreLedger {
-    pub fn new(config: Config) -> Self {
-        Self { config }
+    pub fn new(config: Config, objects: Arc<dyn Objects>) -> Self {
+        Self { config, objects }
     }
 
     fn request(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<Request, ScoreError> {
         let job = ctx.job();
         let run = job.id.to_string();
         let Config { out_dir, roots } = &self.config;
+        // What was checked is what is opened.
+        let path = match roots::address(&args.path) {
+            Some(address) if roots::address_within(address, roots) => args.path.clone(),
+            Some(address) => return Err(ScoreError::NoBucket { field: "path", address: address.into() }),
+            None => within("path", &args.path, roots)?,
+        };
         Ok(Request {
             params: args.params(),
-            // What was checked is what is opened.
-            path: within("path", &args.path, roots)?,
+            file: path.clone(),
+            path,
             // Never in the asked folder itself: another job's results may be there, or a ledger that is called
             // like one of ours.
             out_dir: match &args.out_dir {
@@ -83,6 +91,22 @@ impl ScoreLedger {
             },
             tag: RunTag { run, claim: job.claim },
         })
+    }
+
+    /// With the file that lives as long as the attempt: a ledger from a bucket. Later stages may have to read it again.
+    async fn open(
+        &self,
+        args: &ScoreLedgerArgs,
+        ctx: &Ctx,
+    ) -> Result<(Request, Option<Pending>), ScoreError> {
+        let mut request = self.request(args, ctx)?;
+        let Some(address) = roots::address(&args.path) else { return Ok((request, None)) };
+        ctx.progress(0, 100, "fetching the ledger").await;
+        let failed = |cause| ScoreError::Write { folder: request.out_dir.clone(), cause };
+        let fetched = Pending::create(&request.out_dir, output::LEDGER, &request.tag).map_err(failed)?;
+        self.objects.fetch(address, fetched.path()).await?;
+        request.file = fetched.path().into();
+        Ok((request, Some(fetched)))
     }
 }
 
@@ -114,7 +138,8 @@ impl Job for ScoreLedger {
     }
 
     async fn run(&self, args: ScoreLedgerArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
-        let run = Run { ctx, stages: Arc::new(Mutex::new(Stages::new(self.request(&args, ctx)?))) };
+        let (request, _fetched) = self.open(&args, ctx).await?;
+        let run = Run { ctx, stages: Arc::new(Mutex::new(Stages::new(request))) };
 
         let input = run.stage("read", 0, Stages::read).await?;
         run.stages().expect_input(input);
@@ -219,7 +244,10 @@ impl From<ScoreError> for Failure {
             ScoreError::Read { cause: ReadError::Io(_), .. } | ScoreError::Write { .. } => {
                 Failure::transient(error)
             }
+            ScoreError::Fetch(ObjectError::Away(_)) => Failure::transient(error),
             ScoreError::Read { .. }
+            | ScoreError::Fetch(_)
+            | ScoreError::NoBucket { .. }
             | ScoreError::Outside { .. }
             | ScoreError::NotAFile(_)
             | ScoreError::NoLines { .. }

@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use iforest::IsolationForest;
+use jobkit::ObjectError;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -34,6 +35,10 @@ pub enum ScoreError {
     },
     #[error("{field}: {path} is in no folder of journal.roots; move it into one, or add its folder there")]
     Outside { field: &'static str, path: PathBuf },
+    #[error("{field}: {address} is below no bucket of journal.roots; write \"s3://BUCKET/FOLDER\" there")]
+    NoBucket { field: &'static str, address: String },
+    #[error("fetching the ledger")]
+    Fetch(#[from] ObjectError),
     #[error("{0} is not a file")]
     NotAFile(PathBuf),
     #[error("reading the ledger {path}")]
@@ -62,7 +67,10 @@ pub enum ScoreError {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// As it is called in results and errors.
     pub path: PathBuf,
+    /// Where it is opened: the same, unless it was fetched.
+    pub file: PathBuf,
     pub out_dir: PathBuf,
     pub params: Params,
     pub tag: RunTag,
@@ -237,17 +245,17 @@ impl Stages {
 }
 
 fn read(request: &Request, watch: Watch<'_>) -> Result<(Ledger, Rejections, Input), ScoreError> {
-    let Request { path, out_dir, tag, .. } = request;
+    let Request { path, file, out_dir, tag, .. } = request;
     let cannot_open = |cause| ScoreError::Open { path: path.clone(), cause };
     let cannot_read = |cause| ScoreError::Read { path: path.clone(), cause };
     let cannot_write = |cause| ScoreError::Write { folder: out_dir.clone(), cause };
 
     // Looked at before it is opened: opening a pipe would wait for a writer.
-    let kind = std::fs::metadata(path).map_err(cannot_open)?;
+    let kind = std::fs::metadata(file).map_err(cannot_open)?;
     if !kind.is_file() {
         return Err(ScoreError::NotAFile(path.clone()));
     }
-    let file = Hashing { inner: File::open(path).map_err(cannot_open)?, hash: Sha256::new(), bytes: 0 };
+    let file = Hashing { inner: File::open(file).map_err(cannot_open)?, hash: Sha256::new(), bytes: 0 };
     let mut reader = AdsReader::new(BufReader::with_capacity(1 << 16, file)).map_err(cannot_read)?;
     let mut rejections = Rejections::create(out_dir, tag).map_err(cannot_write)?;
     let mut ledger = LedgerBuilder::default();

@@ -68,6 +68,7 @@ fn scores_every_entry_the_same_way_twice() {
     let run = || {
         let request = Request {
             path: path.clone(),
+            file: path.clone(),
             out_dir: folder.path().join("out"),
             params: Params::default(),
             tag: RunTag { run: "test".into(), claim: 1 },

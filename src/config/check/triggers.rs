@@ -6,6 +6,7 @@ use std::time::Duration;
 use engine::queue::problem_of_name;
 use engine::triggers::settings::{Chain, Folder, SchemeName, Triggers, Webhook};
 use engine::triggers::template::{Template, Text};
+use jobkit::roots::address;
 
 use crate::config::keys::nearest_name;
 
@@ -86,8 +87,9 @@ impl Problems<'_> {
     fn folder(&mut self, name: &str, folder: &Folder) {
         let at = |key| ["folders", name, key];
         self.name(&["folders", name], name);
-        if !folder.path.is_absolute() {
-            self.add(&at("path"), "must be an absolute path: a process is started anywhere");
+        if !folder.path.is_absolute() && address(&folder.path).is_none() {
+            let text = "must be an absolute path, since a process is started anywhere, or s3://BUCKET/FOLDER";
+            self.add(&at("path"), text);
         }
         if folder.every < Duration::from_millis(100) {
             self.add(&at("every"), "must be at least \"100ms\"; the default is \"10s\"");

@@ -29,6 +29,9 @@ promises![
     a_job_that_overlaps_waits_is_left_out_or_takes_over,
     arguments_name_the_times_they_are_for,
     a_kind_that_is_gone_is_said_and_the_next_time_is_tried,
+    a_schedule_that_was_put_right_is_broken_no_more,
+    a_time_that_was_filled_in_keeps_its_job,
+    a_run_by_hand_is_not_previous_to_an_earlier_time,
     a_paused_schedule_makes_up_for_nothing,
     the_configuration_owns_its_schedules,
     a_backfill_fills_in_what_is_missing_and_nothing_twice,
@@ -236,6 +239,88 @@ async fn a_kind_that_is_gone_is_said_and_the_next_time_is_tried(t: TestStore) {
     engine.until_times("gone", 1).await;
     assert_eq!(engine.app.scheduler.show("gone").await.unwrap().last_error, None);
     assert!(!alerts(&engine.t).await.contains_key("schedule.broken/gone"), "it fires again");
+    engine.end(worker).await;
+}
+
+/// Whoever repairs it is not told for ever that it is broken, and hears of it when it breaks again.
+async fn a_schedule_that_was_put_right_is_broken_no_more(t: TestStore) {
+    type Repair = fn(&Engine) -> futures::future::BoxFuture<'_, ()>;
+    let repairs: [(&str, Repair); 3] = [
+        ("put", |engine| {
+            Box::pin(engine.put("put", Definition { tags: vec!["x".into()], ..every_minute() }))
+        }),
+        ("pause", |engine| {
+            Box::pin(async { engine.app.scheduler.pause("pause", &ada(), "").await.unwrap() })
+        }),
+        ("delete", |engine| Box::pin(async { engine.app.scheduler.delete("delete", &ada()).await.unwrap() })),
+    ];
+    let engine = Engine::over(t);
+    for (name, _) in repairs {
+        engine.put(name, every_minute()).await;
+    }
+    let registry = jobkit::Registry::default();
+    let old = Engine::with(engine.t.second().await, Arc::default(), registry, Keyring::default());
+    let worker = old.start();
+    old.until("all are broken", || async {
+        let open = alerts(&old.t).await;
+        repairs.iter().all(|(name, _)| open.contains_key(&format!("schedule.broken/{name}")))
+    })
+    .await;
+    old.end(worker).await;
+
+    for (_, repair) in repairs {
+        repair(&engine).await;
+    }
+
+    let open = alerts(&engine.t).await;
+    assert!(!open.keys().any(|key| key.starts_with("schedule.broken/")), "{open:?}");
+}
+
+/// A time that `cancel_old` comes to has its job from a backfill: that job is not cancelled for itself.
+async fn a_time_that_was_filled_in_keeps_its_job(t: TestStore) {
+    let engine = Engine::over(t);
+    let hourly = Definition {
+        cron: Some("@hourly".into()),
+        overlap: Overlap::CancelOld,
+        misfire: MisfireRule::All,
+        args: json!({ "act": Act::WaitAtGate }),
+        ..every_minute()
+    };
+    engine.put("hourly", hourly).await;
+    engine.t.clock.advance(Duration::from_secs(70 * 60));
+    let range = (at("2026-01-02T11:00:00Z"), at("2026-01-02T11:05:00Z"));
+    let filled = engine.app.scheduler.backfill("hourly", range, false, &ada()).await.unwrap();
+
+    let worker = engine.start();
+    engine
+        .until("the tick has come by", || async {
+            let schedule = engine.app.scheduler.show("hourly").await.unwrap();
+            schedule.next_fire == Some(at("2026-01-02T12:00:00Z"))
+        })
+        .await;
+
+    let jobs = engine.jobs_of("hourly").await;
+    let job = &jobs[&at("2026-01-02T11:00:00Z")];
+    assert_eq!((Some(job.id), jobs.len()), (filled[0].job_id, 1));
+    assert_ne!(job.state, JobState::Cancelled);
+    engine.scene.gate.add_permits(1_000);
+    engine.end(worker).await;
+}
+
+async fn a_run_by_hand_is_not_previous_to_an_earlier_time(t: TestStore) {
+    let engine = Engine::over(t);
+    let secret = "{{previous_fire_time:%H:%M}} to {{fire_time:%H:%M}}";
+    let args = json!({ "act": { "secret": secret } });
+    engine.put("told", Definition { cron: Some("@hourly".into()), args, ..every_minute() }).await;
+    engine.t.clock.advance(Duration::from_secs(70 * 60));
+    engine.app.scheduler.run_now("told", &ada()).await.unwrap();
+
+    let worker = engine.start();
+    engine.until_times("told", 2).await;
+
+    // In Berlin it is an hour later.
+    let args = engine.jobs_of("told").await[&at("2026-01-02T11:00:00Z")].args.clone();
+    assert!(args.contains("11:00 to 12:00"), "{args}");
     engine.end(worker).await;
 }
 

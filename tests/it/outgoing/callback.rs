@@ -266,3 +266,30 @@ async fn sql_asks_for_a_callback_of_the_job_it_enqueues_and_of_no_other() {
         .bind(receiver.url("/"));
     assert_eq!(old.fetch_one(&mut connection).await.unwrap(), None);
 }
+
+/// It would tell anybody how the jobs of others end, and what came of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callback_is_not_enqueued_by_its_name_through_any_door() {
+    let t = TestStore::postgres().await;
+    let receiver = Receiver::start().await;
+    let house = house(&t, &receiver.url("/")).start(Default::default());
+    let other = house.enqueue(NewJob::new("system.noop", json!({}))).await;
+    let args = json!({ "job": other, "kind": "system.noop", "url": receiver.url("/"), "outcome": true });
+    let mut follower = NewJob::new("system.noop", json!({}));
+    follower.on_success.push(NewJob::new(KIND, args.clone()));
+
+    for job in [NewJob::new(KIND, args.clone()), follower] {
+        let refused = house.app.queue.enqueue(vec![job], &ada()).await.unwrap_err().to_string();
+        assert!(refused.starts_with("kind: `system.callback` is made by the engine alone"), "{refused}");
+    }
+    let pool = sqlx::postgres::PgPool::connect(t.url()).await.unwrap();
+    let published = "SELECT count(*) FROM compline.kind WHERE kind = 'system.callback'";
+    crate::engine::until(&t.clock, "the kinds are known", || async {
+        sqlx::query_scalar::<_, i64>(published).fetch_one(&pool).await.unwrap() == 1
+    })
+    .await;
+    let ask = sqlx::query("SELECT compline.enqueue($1, $2)").bind(KIND).bind(&args);
+    let refused = ask.execute(&pool).await.unwrap_err().to_string();
+    assert!(refused.contains("which SQL cannot apply"), "{refused}");
+    assert_eq!(receiver.received().len(), 0);
+}

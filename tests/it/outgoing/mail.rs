@@ -106,3 +106,17 @@ async fn a_server_that_is_away_is_told_as_that() {
 
     assert_eq!(mailer(&server).reach().await, Err(SendError::Away));
 }
+
+/// Somebody left the house, and the others of the route want to know all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_who_is_gone_does_not_keep_a_mail_from_the_others() {
+    let smtp = Smtp::plain(0);
+    let to = ["ada@example.org", "nobody@example.org", "bob@example.org"];
+    let mail = Mail { to: to.map(|to| Personal::new(to.to_owned())).into(), ..mail_to("") };
+
+    sent(&mail_server(smtp.port, Encryption::None), &mail).await.unwrap();
+
+    let reached: Vec<_> =
+        smtp.mails().iter().map(|mail| mail["to"][0].as_str().unwrap().to_owned()).collect();
+    assert_eq!(reached, ["ada@example.org", "bob@example.org"]);
+}

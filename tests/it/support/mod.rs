@@ -7,5 +7,6 @@ pub mod proxy;
 pub mod python;
 pub mod receiver;
 pub mod redis;
+pub mod s3;
 pub mod smtp;
 pub mod store;

@@ -1,6 +1,7 @@
 //! Work that comes in from outside, over a real store, a real Redis and real files.
 
 mod binary;
+mod bucket;
 mod chain;
 mod folder;
 mod stream;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use compline::app::{App, Parts};
 use engine::adapters::artifacts::DirArtifacts;
+use engine::adapters::buckets::Buckets;
 use engine::adapters::redis::Redis;
 use engine::seal::Keyring;
 use engine::service::{Alarm, Service};
@@ -47,7 +49,11 @@ impl Door {
     }
 
     fn start(&self, settings: &Settings) -> Vec<Service> {
-        Triggers::new(settings, &self.app.around()).unwrap().start(&Alarm::default())
+        self.start_with(settings, &Buckets::default())
+    }
+
+    fn start_with(&self, settings: &Settings, buckets: &Buckets) -> Vec<Service> {
+        Triggers::new(settings, buckets, &self.app.around()).unwrap().start(&Alarm::default())
     }
 
     /// Oldest first.

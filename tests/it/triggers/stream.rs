@@ -22,6 +22,8 @@ promises![
     an_entry_that_was_set_aside_can_be_given_back,
     an_entry_of_a_consumer_that_died_before_the_commit_is_taken_over,
     an_entry_of_a_consumer_that_died_after_the_commit_makes_no_second_job,
+    an_entry_whose_job_another_version_made_is_not_set_aside,
+    an_entry_that_cannot_be_set_aside_stays,
     a_redis_that_goes_away_and_comes_back_is_read_on,
     a_stream_that_somebody_deleted_is_made_anew,
 ];
@@ -162,6 +164,44 @@ async fn an_entry_of_a_consumer_that_died_after_the_commit_makes_no_second_job(t
 
     let jobs: Vec<_> = door.jobs().await.into_iter().map(|job| job.id).collect();
     assert_eq!(jobs, [taken[0].id]);
+    stop(services).await;
+}
+
+/// A newer version may know a kind that this one does not, make the job, and die before it can say so.
+async fn an_entry_whose_job_another_version_made_is_not_set_aside(t: TestStore) {
+    let server = RedisServer::start();
+    let redis = server.redis();
+    let door = Door::new(&t, Some(redis.clone()));
+    add(&redis, &[("kind", "system.of_tomorrow")]).await;
+    let read = dead_consumer(&redis).await;
+    let rows = door.app.queue.rows(vec![NewJob::new("system.noop", json!({}))]).unwrap();
+    let intake = Intake { mark: mark(&read[0]), rows };
+    t.store.take("stream:compline:enqueue", &[intake], &ada()).await.unwrap();
+
+    let services = door.start(&settings());
+    let group = looking(&redis);
+    door.until("it is acknowledged", async || group.standing().await.unwrap() == DONE).await;
+
+    assert_eq!(group.rejected(10).await.unwrap(), []);
+    stop(services).await;
+}
+
+/// The stream for what is set aside is none, so it cannot be written.
+async fn an_entry_that_cannot_be_set_aside_stays(t: TestStore) {
+    let server = RedisServer::start();
+    let redis = server.redis();
+    let door = Door::new(&t, Some(redis.clone()));
+    let _: String =
+        redis.query("in the way", redis::cmd("SET").arg("compline:enqueue:rejected").arg("x")).await.unwrap();
+    add(&redis, &[("kind", "system.nop")]).await;
+    let services = door.start(&settings());
+    door.pass(Duration::from_secs(3)).await;
+    let _: i64 =
+        redis.query("out of the way", redis::cmd("DEL").arg("compline:enqueue:rejected")).await.unwrap();
+
+    let group = looking(&redis);
+    door.until("it is set aside", async || group.standing().await.unwrap().rejected == 1).await;
+    assert_eq!(group.standing().await.unwrap(), Standing { length: 0, rejected: 1 });
     stop(services).await;
 }
 

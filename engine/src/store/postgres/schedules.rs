@@ -17,7 +17,7 @@ use super::rows::{self, Micros, count, micros, text};
 use super::{LONG, PostgresStore, alerts, change, contention, failed, insert, wake, within};
 use crate::store::schedules::{
     FireRange, FireRow, Fired, Firing, LATEST_FIRES, Occasion, PutSchedule, ScheduleRow, Schedules,
-    SchedulesDue, Source,
+    SchedulesDue, Source, touched,
 };
 use crate::store::{Actor, Changed, Inserted, NewRow, Result};
 
@@ -197,7 +197,7 @@ impl Schedules for PostgresStore {
 }
 
 impl PostgresStore {
-    /// One statement that returns a row when it did something, and its audit entry.
+    /// One statement that returns a row when it did something, its audit entry, and the end of what was amiss.
     async fn change_schedule(
         &self,
         doing: &'static str,
@@ -213,6 +213,7 @@ impl PostgresStore {
             let done = statement.fetch_optional(&mut *tx).await.map_err(failed(doing))?.is_some();
             if done {
                 insert::audit(&mut tx, self.time(), by, action, name, "ok", &[], Some(details)).await?;
+                alerts::raise(&mut tx, self.time(), &[touched(name)]).await?;
             }
             tx.commit().await.map_err(failed(doing))?;
             session.keep();
@@ -234,7 +235,8 @@ async fn fire(store: &PostgresStore, firing: &Firing, by: &Actor) -> Result<(Fir
         return Ok((Fired::Lost, changed));
     }
     let fresh = without_a_job(&mut tx, firing).await?;
-    if !firing.cancel.is_empty() {
+    // Who makes room does so for a job that comes; one that somebody has filled in before is that job.
+    if !firing.cancel.is_empty() && !fresh.is_empty() {
         change::cancel(&mut tx, time, &firing.cancel, by, &mut changed).await?;
         let touched: Vec<_> = changed.ids.iter().chain(&changed.asked).map(|id| id.0).collect();
         if !touched.is_empty() {

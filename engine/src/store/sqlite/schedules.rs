@@ -16,7 +16,7 @@ use super::writer::{Done, Tx};
 use super::{SqliteStore, alerts, audit, change, insert};
 use crate::store::schedules::{
     FireRange, FireRow, Fired, Firing, LATEST_FIRES, Occasion, PutSchedule, ScheduleRow, Schedules,
-    SchedulesDue, Source,
+    SchedulesDue, Source, touched,
 };
 use crate::store::{Actor, Change, Changed, Inserted, JobFilter, NewRow, Result, Woken};
 
@@ -71,6 +71,7 @@ impl Schedules for SqliteStore {
                     let details =
                         json!({ "source": put.source.name(), "digest": put.digest, "enabled": put.enabled });
                     audit::object(tx, now, &by, "schedule.put", &put.name, Some(details)).await?;
+                    alerts::raise(tx, now, &[touched(&put.name)]).await?;
                 }
                 Ok(done)
             }
@@ -89,6 +90,7 @@ impl Schedules for SqliteStore {
                 if done {
                     let details = Some(json!({ "reason": reason }));
                     audit::object(tx, now, &by, "schedule.pause", &name, details).await?;
+                    alerts::raise(tx, now, &[touched(&name)]).await?;
                 }
                 Ok(done)
             }
@@ -128,6 +130,7 @@ impl Schedules for SqliteStore {
                 let done = query.execute(&mut *tx).await?.rows_affected() > 0;
                 if done {
                     audit::object(tx, now, &by, "schedule.retire", &name, None).await?;
+                    alerts::raise(tx, now, &[touched(&name)]).await?;
                 }
                 Ok(done)
             }
@@ -145,6 +148,7 @@ impl Schedules for SqliteStore {
                     sqlx::query(DELETE).bind(name.clone()).execute(&mut *tx).await?.rows_affected() > 0;
                 if done {
                     audit::object(tx, now, &by, "schedule.delete", &name, None).await?;
+                    alerts::raise(tx, now, &[touched(&name)]).await?;
                 }
                 Ok(done)
             }
@@ -236,11 +240,12 @@ async fn fire(
         return Ok((Fired::Lost, Changed::default(), BTreeSet::new()));
     }
     let mut changed = Changed::default();
-    if !firing.cancel.is_empty() {
+    let fresh = without_a_job(tx, firing).await?;
+    // Who makes room does so for a job that comes; one that somebody has filled in before is that job.
+    if !firing.cancel.is_empty() && !fresh.is_empty() {
         let filter = JobFilter { ids: firing.cancel.clone(), ..JobFilter::default() };
         changed = change::change(tx, now, &filter, Change::Cancel, by, firing.cancel.len()).await?;
     }
-    let fresh = without_a_job(tx, firing).await?;
     let rows: Vec<NewRow> = fresh.iter().map(|(_, row)| row.clone()).collect();
     let inserted = match rows.is_empty() {
         true => Vec::new(),

@@ -17,9 +17,11 @@ const GROUP: &str = "compline";
 const ERROR: &str = "_error";
 const ENTRY: &str = "_entry";
 
+/// Written before it is acknowledged: a script that fails in between has done what it did so far.
 const REJECT: &str = r"
-if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1) == 0 then return 0 end
 redis.call('XADD', KEYS[2], '*', unpack(ARGV, 3))
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
 return 1";
 

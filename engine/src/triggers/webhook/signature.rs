@@ -31,6 +31,22 @@ pub enum Scheme {
     Plain { header: String, prefix: String, encoding: Encoding, timestamp: Option<Timestamped> },
 }
 
+/// A shorter key is found by trying.
+const SHORTEST_KEY: usize = 16;
+
+impl Scheme {
+    /// Whether a secret is long enough for a key, and of the scheme's form.
+    pub fn can_use(&self, secret: &SecretString) -> bool {
+        match self {
+            Scheme::StandardWebhooks { .. } => {
+                let broken = secret.expose_secret().starts_with("whsec_") && whsec(secret).is_none();
+                !broken && standard_key(secret).len() >= SHORTEST_KEY
+            }
+            Scheme::GitHub | Scheme::Plain { .. } => raw(secret).len() >= SHORTEST_KEY,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timestamped {
     pub header: String,
@@ -121,9 +137,11 @@ fn raw(secret: &SecretString) -> Vec<u8> {
 
 /// `whsec_` and base64; a secret of another form is taken as it stands.
 fn standard_key(secret: &SecretString) -> Vec<u8> {
-    let text = secret.expose_secret();
-    let decoded = text.strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
-    decoded.unwrap_or_else(|| text.as_bytes().to_vec())
+    whsec(secret).unwrap_or_else(|| raw(secret))
+}
+
+fn whsec(secret: &SecretString) -> Option<Vec<u8>> {
+    secret.expose_secret().strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok())
 }
 
 /// Each comparison takes the same time wherever the first difference is.
@@ -244,5 +262,23 @@ mod tests {
         // Without a secret nobody is believed.
         let given = headers(&[("x-signature", &signed("", b"{}"))]);
         assert_eq!(verify(&plain(None, Encoding::Hex), &[], &given, b"{}", NOW), Err(Forged::Mismatch));
+    }
+
+    #[test]
+    fn a_secret_that_anybody_could_guess_is_no_key() {
+        let standard = Scheme::StandardWebhooks { tolerance: MINUTES };
+        for (scheme, text, usable) in [
+            (&standard, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true),
+            (&standard, "whsec_", false),
+            (&standard, "whsec_a2V5", false),
+            (&standard, "whsec_no base64, and so read as it stands", false),
+            (&standard, "a secret of another form", true),
+            (&Scheme::GitHub, "It's a Secret to Everybody", true),
+            (&Scheme::GitHub, "", false),
+            (&Scheme::GitHub, "fifteen letters", false),
+            (&plain(None, Encoding::Hex), "x", false),
+        ] {
+            assert_eq!(scheme.can_use(&secret(text)), usable, "{text}");
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! The shared ports in memory: what was mailed and what was looked up, for a test to see.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::SecretString;
-use crate::ports::{Mail, Mailer, PortError, SecretStore};
+use crate::ports::{Mail, Mailer, ObjectError, Objects, PortError, SecretStore};
 
 /// Sends a mail once per key, as a mail server that honours idempotency keys does.
 #[derive(Default)]
@@ -47,6 +48,33 @@ impl SecretStore for FakeSecrets {
         async move {
             let found = self.0.get(reference).cloned();
             found.ok_or_else(|| PortError::new(format!("getting the secret {reference}"), "no such secret"))
+        }
+        .boxed()
+    }
+}
+
+/// Buckets in memory; others hold nothing.
+#[derive(Default)]
+pub struct FakeObjects(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl FakeObjects {
+    pub fn with(self, address: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        self.put(address, bytes);
+        self
+    }
+
+    pub fn put(&self, address: &str, bytes: impl Into<Vec<u8>>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(address.into(), bytes.into());
+    }
+}
+
+impl Objects for FakeObjects {
+    fn fetch<'a>(&'a self, address: &'a str, into: &'a Path) -> BoxFuture<'a, Result<u64, ObjectError>> {
+        async move {
+            let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(address).cloned();
+            let bytes = found.ok_or_else(|| ObjectError::Missing(address.into()))?;
+            std::fs::write(into, &bytes).map_err(|cause| PortError::new("writing a file", cause))?;
+            Ok(bytes.len() as u64)
         }
         .boxed()
     }

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use jobkit::testing::{self, Bench};
+use jobkit::testing::{self, Bench, FakeObjects};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -15,7 +15,8 @@ fn world() -> (ScoreLedger, TempDir) {
 }
 
 fn job(results: &Path, ledgers: &Path) -> ScoreLedger {
-    ScoreLedger::new(Config { out_dir: results.join("out"), roots: vec![ledgers.into()] })
+    let config = Config { out_dir: results.join("out"), roots: vec![ledgers.into()] };
+    ScoreLedger::new(config, Arc::new(FakeObjects::default()))
 }
 
 fn ledger(folder: &Path) -> ScoreLedgerArgs {
@@ -177,6 +178,81 @@ async fn a_file_outside_the_roots_is_neither_read_nor_written_and_the_field_is_n
 
 /// An attempt that was given back and the next one had the same number. They wrote into one file, and what was
 /// published had a hole where the first had been.
+const IN_A_BUCKET: &str = "s3://books/2026/GL.csv";
+
+/// The job, the bucket that it may read, and a folder for its results.
+fn with_bucket(ledger: &Path) -> (ScoreLedger, Arc<FakeObjects>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = Arc::new(FakeObjects::default().with(IN_A_BUCKET, fs::read(ledger).unwrap()));
+    let config = Config { out_dir: folder.path().join("out"), roots: vec!["s3://books/2026".into()] };
+    (ScoreLedger::new(config, objects.clone()), objects, folder)
+}
+
+#[tokio::test]
+async fn a_ledger_in_a_bucket_is_scored_as_one_in_a_folder_is_also_after_a_crash() {
+    let (here, folder) = world();
+    let in_a_folder = ledger(folder.path());
+    let expected = summary(&testing::run(&here, &in_a_folder).await.unwrap());
+    let world = || {
+        let (job, _, folder) = with_bucket(&in_a_folder.path);
+        (job, folder)
+    };
+
+    let args = args(json!({ "path": IN_A_BUCKET, "top": 5 }));
+    let tried = testing::crash_at_every_step(&args, world, |outcome, folder| {
+        let found = summary(outcome);
+        assert_eq!((&found.scores_sha256, &found.top), (&expected.scores_sha256, &expected.top));
+        assert_eq!(found.input.path, Path::new(IN_A_BUCKET));
+        // Nothing is left of what was fetched.
+        assert_eq!(written(folder.path()), ALL_FILES);
+    })
+    .await
+    .unwrap();
+
+    assert_eq!(tried, 2 * 5);
+}
+
+#[tokio::test]
+async fn an_object_changed_between_attempts_is_refused() {
+    let (_, folder) = world();
+    let ledger = ledger(folder.path()).path;
+    let (job, objects, _results) = with_bucket(&ledger);
+    let args = args(json!({ "path": IN_A_BUCKET }));
+    let bench = Bench::default();
+    bench.host.crash_at(testing::Crash::AfterStored(1));
+    let ctx = bench.ctx(ScoreLedger::KIND, 1);
+    tokio::select! {
+        () = bench.host.crashed() => {}
+        _ = job.run(args.clone(), &ctx) => panic!("it should have died"),
+    }
+
+    objects.put(IN_A_BUCKET, fs::read_to_string(&ledger).unwrap().replacen("EUR", "USD", 1));
+    let failure = bench.run(&job, &args, 2).await.unwrap_err();
+
+    assert!(matches!(failure, Failure::Permanent(_)));
+    assert!(
+        failure.to_string().starts_with("the lines differ from those of an earlier attempt"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn an_address_outside_the_roots_is_not_fetched_and_one_without_object_is_final() {
+    let (_, folder) = world();
+    let (job, _, _results) = with_bucket(&ledger(folder.path()).path);
+    for (path, says) in [
+        ("s3://books/2025/GL.csv", "path: s3://books/2025/GL.csv is below no bucket of journal.roots"),
+        ("s3://other/2026/GL.csv", "path: s3://other/2026/GL.csv is below no bucket of journal.roots"),
+        ("s3://books/2026/none.csv", "there is no object `s3://books/2026/none.csv`"),
+    ] {
+        let Err(Failure::Permanent(error)) = testing::run(&job, &args(json!({ "path": path }))).await else {
+            panic!("{path}")
+        };
+        let whole = std::iter::successors(Some(&*error as &dyn std::error::Error), |error| error.source());
+        assert!(whole.map(ToString::to_string).any(|text| text.contains(says)), "{path}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn two_claims_with_the_number_of_one_attempt_write_into_files_of_their_own() {
     let (job, folder) = world();

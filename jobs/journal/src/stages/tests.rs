@@ -10,6 +10,7 @@ const GO_ON: Watch<'static> = &|_, _| ControlFlow::Continue(());
 fn request(path: &Path, out_dir: &Path) -> Request {
     Request {
         path: path.into(),
+        file: path.into(),
         out_dir: out_dir.into(),
         params: Params { top: 40, ..Params::default() },
         tag: RunTag { run: "t".into(), claim: 1 },
