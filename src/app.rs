@@ -16,6 +16,10 @@ use engine::alerts::courier::Courier;
 use engine::alerts::{self, Alerting};
 use engine::http::server::Door;
 use engine::http::{self, Http, TokenError};
+use engine::limits::book::Book;
+use engine::limits::keeper::Keeper;
+use engine::limits::rule::Rules;
+use engine::limits::usage::Usage;
 use engine::maintenance::pruner::Pruner;
 use engine::maintenance::rescuer::Rescuer;
 use engine::maintenance::stager::Stager;
@@ -32,6 +36,7 @@ use engine::triggers::{self, Around, TriggerError, Triggers};
 use engine::wake::Wake;
 use engine::worker::attempt::Attempts;
 use engine::worker::fetcher::FetchOptions;
+use engine::worker::late::Lateness;
 use engine::worker::sealing::Differing;
 use engine::worker::{Summary, Until, Worker, WorkerOptions};
 use jobkit::redact::ExposeSecret;
@@ -67,6 +72,8 @@ pub struct App {
     /// For what a program around the engine does and must be able to answer for.
     pub audit: Arc<dyn Audit>,
     pub redis: Option<Arc<Redis>>,
+    /// How much of the limits is used, pause and resume.
+    pub limits: Usage,
     keyring: Arc<Keyring>,
     artifacts: Arc<dyn Artifacts>,
     wake: Wake,
@@ -76,6 +83,7 @@ pub struct App {
 
 /// What runs beside the worker.
 pub struct Upkeep {
+    pub limits: Rules,
     pub prune: PruneRules,
     pub prune_every: Duration,
     pub alerting: Alerting,
@@ -93,7 +101,10 @@ impl App {
         let Parts { store, clock, registry, keyring, artifacts, redis, declared } = parts;
         let alarm = Alarm::default();
         let (wake, senders) = Wake::start(store.clone(), redis.clone(), &alarm);
-        let queue = Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone());
+        let book = Arc::new(Book::new(store.clone(), clock.clone()));
+        let limits = Usage { store: store.clone(), book: book.clone() };
+        let queue =
+            Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone(), book);
         let queue = Arc::new(queue);
         let scheduler = Arc::new(Scheduler::new(store.clone(), queue.clone(), declared, wake.clone()));
         let audit = Arc::new(StoreAudit::new(store.clone()));
@@ -105,6 +116,7 @@ impl App {
             scheduler,
             audit,
             redis,
+            limits,
             keyring,
             artifacts,
             wake,
@@ -137,6 +149,20 @@ impl App {
         let kinds = kind_rows(&self.registry);
         let publisher =
             Service::passing("publisher of kinds", alarm, publish(store.clone(), clock.clone(), kinds));
+        // What comes in by itself falls under the limits from the beginning; a store that is away is waited for below.
+        if let Err(problem) = self.limits.book.freshen().await {
+            tracing::debug!("the limits cannot be read yet: {problem}");
+        }
+        let keeper = Keeper {
+            store: store.clone(),
+            clock: clock.clone(),
+            book: self.limits.book.clone(),
+            wake: wake.clone(),
+            keyring: self.keyring.clone(),
+            registry: self.registry.clone(),
+            configured: upkeep.limits,
+        };
+        let keeper = Service::passing("keeper of limits", alarm, keeper.run());
         let listeners = wake.listen(store.clone(), clock.clone(), alarm);
         let stager = Stager { store: store.clone(), clock: clock.clone(), wake: wake.clone() };
         let stager = Service::passing("stager", alarm, stager.run());
@@ -171,12 +197,17 @@ impl App {
             queue: self.queue.clone(),
             artifacts: self.artifacts.clone(),
             differing: Differing::default(),
+            lateness: Lateness::default(),
+            breakers: worker.breakers,
             patience: STOPPING.min(worker.lease / 4),
         };
         let attempts = Arc::new(attempts);
         let alarm = alarm.clone();
-        let summary = Worker { store, clock, wake, attempts, alarm, options: worker }.run(until).await;
-        let upkeep = [publisher, ticker, stager, rescuer, pruner].into_iter().chain(listeners);
+        let summary = {
+            let limits = self.limits.book.clone();
+            Worker { store, clock, wake, attempts, limits, alarm, options: worker }.run(until).await
+        };
+        let upkeep = [publisher, keeper, ticker, stager, rescuer, pruner].into_iter().chain(listeners);
         for service in triggers.into_iter().chain(upkeep).chain(alerts).chain([watchman]) {
             service.stop().await;
         }
@@ -339,6 +370,7 @@ impl App {
         };
         let courier = self.courier(settings)?;
         let upkeep = Upkeep {
+            limits: settings.rules(),
             prune: settings.retention.prune_rules(),
             prune_every: settings.retention.every,
             alerting: outgoing::alerting(settings, courier),
@@ -461,6 +493,7 @@ fn worker_options(settings: &Settings, queues: &[String]) -> WorkerOptions {
         name: if worker.name.is_empty() { host_name() } else { worker.name.clone() },
         lease: worker.lease,
         shutdown_grace: worker.shutdown_grace,
+        breakers: settings.breakers.rules(),
         fetch: FetchOptions {
             concurrency: worker.concurrency,
             prefetch: worker.prefetch,

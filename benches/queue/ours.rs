@@ -11,6 +11,8 @@ use std::time::Duration;
 use compline::app::{App, Parts, Upkeep};
 use engine::adapters::artifacts::DirArtifacts;
 use engine::alerts::Alerting;
+use engine::limits::breaker::BreakerRules;
+use engine::limits::rule::{By, Rate, Rule, Rules};
 use engine::scheduler::declared::Declared;
 use engine::store::postgres::{PgOptions, PostgresStore};
 use engine::store::sqlite::SqliteStore;
@@ -39,7 +41,10 @@ async fn run(args: &[String], tuned: bool) -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match *args {
         ["setup", url] => {
-            open(url, Seen::default()).await?.store.migrate().await?;
+            let store = open(url, Seen::default()).await?.store;
+            store.migrate().await?;
+            store.put_limits(&limits()).await?;
+            store.lanes_are_put(store.limits().await?.version).await?;
             say(&json!({ "ok": true }))
         }
         ["enqueue-batch", url, n] => enqueue_batch(url, n.parse()?).await,
@@ -158,6 +163,7 @@ fn options(tuned: bool) -> WorkerOptions {
         name: "bench".into(),
         lease: Duration::from_secs(30),
         shutdown_grace: Duration::from_secs(20),
+        breakers: BreakerRules::default(),
         fetch: FetchOptions {
             concurrency,
             prefetch,
@@ -168,8 +174,25 @@ fn options(tuned: bool) -> WorkerOptions {
     }
 }
 
+/// What `benches/limits` asks: `COMPLINE_BENCH_LIMIT` is `one`, `hundred` (lanes) or `rate`; none of them binds.
+fn limits() -> Rules {
+    let named = std::env::var("COMPLINE_BENCH_LIMIT").unwrap_or_default();
+    let rate = "1000000/s".parse().map(|pace| Rate { pace, burst: 1 }).ok();
+    let (by, rate, concurrency) = match named.as_str() {
+        "one" => (By::All, None, Some(1_000_000)),
+        "hundred" => (By::Args(vec!["lane".into()]), None, Some(1_000_000)),
+        "rate" => (By::All, rate, None),
+        _ => return Rules::default(),
+    };
+    let (kinds, queues) = (Vec::new(), Vec::new());
+    Rules::new([Rule { name: "bench".into(), kinds, queues, by, rate, concurrency }])
+}
+
 fn job(n: u64) -> NewJob {
-    NewJob::new(Noop::KIND, json!({ "n": n }))
+    match std::env::var_os("COMPLINE_BENCH_LIMIT") {
+        Some(_) => NewJob::new(Noop::KIND, json!({ "n": n, "lane": n % 100 })),
+        None => NewJob::new(Noop::KIND, json!({ "n": n })),
+    }
 }
 
 fn by() -> Actor {
@@ -220,6 +243,7 @@ async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, unti
     let stop = CancellationToken::new();
     let end = Until { stop: stop.clone(), hard: CancellationToken::new(), idle: false };
     let upkeep = Upkeep {
+        limits: limits(),
         prune: engine::store::PruneRules::default(),
         prune_every: Duration::from_secs(60),
         triggers: engine::triggers::Triggers::default(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jobkit::{
     ArgsError, Callback, Clock, IdGenerator, JobId, NewJob, OnConflict, OnParentFailure, Period, Policy,
     Registry, Unique, When,
@@ -12,6 +13,8 @@ use jobkit::{
 use sha2::{Digest, Sha256};
 
 use crate::callback;
+use crate::limits::book::Book;
+use crate::limits::rule::{Rules, Subject};
 use crate::seal::{Keyring, Part, SealError};
 use crate::store::triggers::Intake;
 use crate::store::{
@@ -27,6 +30,7 @@ pub struct Queue {
     clock: Arc<dyn Clock>,
     ids: IdGenerator,
     wake: Wake,
+    limits: Arc<Book>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -52,13 +56,15 @@ impl Queue {
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
         wake: Wake,
+        limits: Arc<Book>,
     ) -> Self {
         let ids = IdGenerator::new(clock.clone());
-        Self { store, registry, keyring, clock, ids, wake }
+        Self { store, registry, keyring, clock, ids, wake, limits }
     }
 
     /// All or nothing; the answers are in the order of the jobs.
     pub async fn enqueue(&self, jobs: Vec<NewJob>, by: &Actor) -> Result<Vec<Inserted>, QueueError> {
+        self.freshen().await?;
         self.insert(&self.rows(jobs)?, by).await
     }
 
@@ -95,6 +101,7 @@ impl Queue {
         jobs: Vec<NewJob>,
         by: &Actor,
     ) -> Result<Vec<Inserted>, QueueError> {
+        self.limits.freshen().await?;
         let rows = self.rows(jobs)?;
         let inserted = self.store.insert_in(tx.into(), &rows, by).await?;
         Ok(own(&rows, inserted))
@@ -114,6 +121,11 @@ impl Queue {
         Ok(taken)
     }
 
+    /// Before [`Queue::rows`]: jobs get the lanes of the limits as they are now.
+    pub async fn freshen(&self) -> Result<(), StoreError> {
+        self.limits.freshen().await
+    }
+
     /// Tells workers that a queue may have work.
     pub fn wake(&self, queue: &str) {
         self.wake.wake(queue);
@@ -122,10 +134,11 @@ impl Queue {
     /// Checks jobs at the door and decides everything but the time. Behind each job stand those that come with it:
     /// for its success, for its failure, and the one that calls back.
     pub fn rows(&self, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
+        let limits = self.limits.rules();
         let mut rows = Vec::with_capacity(jobs.len());
         for job in jobs {
             let first = rows.len();
-            self.rows_of(job, &mut rows)?;
+            self.rows_of(job, &limits, &mut rows)?;
             if rows.len() - first - 1 > MOST_FOLLOWERS {
                 return invalid(
                     "on_success",
@@ -138,10 +151,10 @@ impl Queue {
 
     /// As `rows`, of a job that nobody enqueues by its name; whoever makes it has checked what it is for.
     pub fn internal(&self, job: NewJob) -> Result<Vec<NewRow>, QueueError> {
-        Ok(vec![self.row(job)?])
+        Ok(vec![self.row(job, &self.limits.rules())?])
     }
 
-    fn rows_of(&self, mut job: NewJob, rows: &mut Vec<NewRow>) -> Result<(), QueueError> {
+    fn rows_of(&self, mut job: NewJob, limits: &Rules, rows: &mut Vec<NewRow>) -> Result<(), QueueError> {
         let on_success = std::mem::take(&mut job.on_success);
         let on_failure = std::mem::take(&mut job.on_failure);
         let callback = job.callback.take();
@@ -151,9 +164,9 @@ impl Queue {
                 format!("`{}` is made by the engine alone, and not by its name", job.kind),
             );
         }
-        let parent = self.row(job)?;
+        let parent = self.row(job, limits)?;
         let (id, tenant) = (parent.id, parent.tenant.clone());
-        let callback = callback.map(|callback| self.callback(&parent, &callback)).transpose()?;
+        let callback = callback.map(|callback| self.callback(&parent, &callback, limits)).transpose()?;
         rows.push(parent);
         rows.extend(callback);
         for (field, followers, rule) in [
@@ -168,19 +181,19 @@ impl Queue {
                 follower.on_parent_failure = rule;
                 follower.tenant = follower.tenant.or_else(|| tenant.clone());
                 let place = rows.len();
-                self.rows_of(follower, rows)?;
+                self.rows_of(follower, limits, rows)?;
                 rows[place].comes_with = Some(id);
             }
         }
         Ok(())
     }
 
-    fn callback(&self, of: &NewRow, callback: &Callback) -> Result<NewRow, QueueError> {
+    fn callback(&self, of: &NewRow, callback: &Callback, limits: &Rules) -> Result<NewRow, QueueError> {
         let encrypted = self.registry.get(&of.kind).is_some_and(|kind| kind.policy.encrypted);
         let call = callback::job(of.id, &of.kind, callback, encrypted);
         let mut call = call.or_else(|problem| invalid("callback", problem.to_string()))?;
         call.tenant.clone_from(&of.tenant);
-        match self.row(call) {
+        match self.row(call, limits) {
             Ok(row) => Ok(NewRow { comes_with: Some(of.id), ..row }),
             // The caller asked for a callback, and knows nothing of the job that it is.
             Err(QueueError::Args(ArgsError::Invalid { problem, .. })) => invalid("callback", problem),
@@ -188,7 +201,7 @@ impl Queue {
         }
     }
 
-    fn row(&self, job: NewJob) -> Result<NewRow, QueueError> {
+    fn row(&self, job: NewJob, limits: &Rules) -> Result<NewRow, QueueError> {
         let args = job.args.to_string();
         let policy = &self.registry.check_args(&job.kind, &args)?.policy;
         check(&job, &args)?;
@@ -201,9 +214,18 @@ impl Queue {
                 .map_err(|cause| QueueError::Seal { kind: job.kind.clone(), cause })?,
             false => args,
         };
+        let queue = job.queue.unwrap_or_else(|| policy.queue.clone());
+        let subject = Subject {
+            kind: &job.kind,
+            queue: &queue,
+            tenant: job.tenant.as_deref(),
+            args: &job.args,
+            encrypted: policy.encrypted,
+        };
         Ok(NewRow {
             id,
-            queue: job.queue.unwrap_or_else(|| policy.queue.clone()),
+            lane: limits.lane_of(subject),
+            queue,
             priority: job.priority.unwrap_or(policy.priority),
             max_attempts: job.max_attempts.unwrap_or(policy.max_attempts),
             kind: job.kind,
@@ -286,10 +308,22 @@ impl Queue {
         Ok(self.store.queues().await?)
     }
 
-    /// From here on nobody claims from the queue, on any machine; what runs goes on.
-    pub async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<(), QueueError> {
+    /// From here on nobody claims from the queue, on any machine; what runs goes on. Until that time, or until it is
+    /// resumed.
+    pub async fn pause(
+        &self,
+        queue: &str,
+        until: Option<Timestamp>,
+        by: &Actor,
+        reason: &str,
+    ) -> Result<(), QueueError> {
         check_name("queue", queue)?;
-        Ok(self.store.pause(queue, by, reason).await?)
+        if let Some(until) = until
+            && until <= self.store.now().await?
+        {
+            return invalid("until", format!("{until} has passed; name a time to come"));
+        }
+        Ok(self.store.pause(queue, until, by, reason).await?)
     }
 
     pub async fn resume(&self, queue: &str, by: &Actor) -> Result<(), QueueError> {
@@ -418,9 +452,9 @@ fn unique_key(job: &NewJob, args: &str, rule: &Unique, now: i64) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn period_end(period: Period, now: i64) -> Result<jiff::Timestamp, QueueError> {
+fn period_end(period: Period, now: i64) -> Result<Timestamp, QueueError> {
     let end = (now.div_euclid(period.seconds()) + 1) * period.seconds();
-    jiff::Timestamp::from_second(end)
+    Timestamp::from_second(end)
         .map_err(|error| QueueError::Invalid { field: "unique", problem: error.to_string() })
 }
 

@@ -168,6 +168,7 @@ impl Scheduler {
         let now = self.store.now().await?;
         let previous = row.last_fire.or_else(|| plan.timing.last_before(now)).unwrap_or(now);
         let job = self.job(name, &plan, now, previous)?;
+        self.queue.freshen().await?;
         let rows = self.rows(name, vec![NewJob { when: When::Now, ..job }])?;
         let firing = Firing {
             name: name.into(),
@@ -216,6 +217,7 @@ impl Scheduler {
             let job = self.job(name, &plan, *at, previous)?;
             jobs.push(NewJob { when: When::Now, ..job });
         }
+        self.queue.freshen().await?;
         let rows = self.rows(name, jobs)?;
         let firing = Firing {
             name: name.into(),

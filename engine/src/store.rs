@@ -13,7 +13,9 @@
 
 pub mod alerts;
 pub mod audit_log;
+pub mod breakers;
 mod fault;
+pub mod limits;
 pub mod postgres;
 pub mod requests;
 pub mod schedules;
@@ -31,6 +33,8 @@ use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
 pub use alerts::*;
 pub use audit_log::{AuditLog, Position};
+pub use breakers::{BreakerRow, Breakers};
+pub use limits::{BucketRow, HoldOff, LanedJob, LimitSet, Limited, LimitedClaim, Limits, StartWindow, Taken};
 pub use requests::{Once, Request, Requests};
 pub use schedules::Schedules;
 pub use transaction::Transaction;
@@ -40,7 +44,7 @@ pub use types::*;
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
-pub trait Store: Alerts + AuditLog + Requests + Schedules + Triggers {
+pub trait Store: Alerts + AuditLog + Breakers + Limits + Requests + Schedules + Triggers {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
 
@@ -98,7 +102,7 @@ pub trait Store: Alerts + AuditLog + Requests + Schedules + Triggers {
 
     // The life of a claim.
 
-    /// Claims up to `limit` due jobs of one queue, first in rank first. A paused queue gives none, and so
+    /// Claims up to `limit` due jobs of one queue that nothing limits, first in rank first. A paused queue gives none, and so
     /// does any queue to a worker that has ended.
     ///
     /// When jobs of tenants are there, tenants take turns, the first in rank of each first; jobs without a
@@ -123,7 +127,7 @@ pub trait Store: Alerts + AuditLog + Requests + Schedules + Triggers {
     /// Makes due jobs available, up to `limit`.
     async fn stage(&self, limit: usize) -> Result<Staged>;
 
-    /// Queues that have a job to claim, paused ones left out.
+    /// Queues that have a job to claim, limited or not, paused ones left out.
     async fn ready_queues(&self) -> Result<Vec<String>>;
 
     /// Deletes finished jobs older than the rules allow with all that belongs to them, up to `limit`, of
@@ -168,7 +172,8 @@ pub trait Store: Alerts + AuditLog + Requests + Schedules + Triggers {
     /// were used up, and takes its unique key again, to be released as before, or is refused with the id of
     /// the job that holds it.
     async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed>;
-    async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<()>;
+    /// Until that time, or until it is resumed.
+    async fn pause(&self, queue: &str, until: Option<Timestamp>, by: &Actor, reason: &str) -> Result<()>;
     async fn resume(&self, queue: &str, by: &Actor) -> Result<()>;
 
     /// Tells workers that a queue has work, wherever they are. Losing this costs one poll, never a job.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jobkit::{Backoff, Ctx, Failure, FailureExt, Job, Outcome, Policy, Registry};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -61,8 +62,9 @@ impl Job for Sleep {
     }
 
     async fn run(&self, args: SleepArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
+        let began_at = ctx.clock().now();
         ctx.sleep(Duration::from_millis(args.ms)).await?;
-        Ok(Outcome::done())
+        Outcome::completed(json!({ "began_at": began_at, "ended_at": ctx.clock().now() }))
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Bell {
     hot: Mutex<BTreeSet<String>>,
     /// Nobody knows which queue: all are to be looked at.
     everywhere: AtomicBool,
+    /// A place in some bucket is free.
+    places: AtomicBool,
     rung: Notify,
     /// Somebody wants a running job cancelled: the lease keeper beats at once.
     pub cancel: Notify,
@@ -46,6 +48,17 @@ impl Bell {
     pub fn ring_everywhere(&self) {
         self.everywhere.store(true, Ordering::Release);
         self.rung.notify_one();
+    }
+
+    /// Whoever waits for a place in a bucket looks again.
+    pub fn ring_for_places(&self) {
+        self.places.store(true, Ordering::Release);
+        self.rung.notify_one();
+    }
+
+    /// Whether a place became free. What is rung from here on is not lost.
+    pub fn take_places(&self) -> bool {
+        self.places.swap(false, Ordering::AcqRel)
     }
 
     /// Whether all queues are to be looked at. What is rung from here on is not lost.
@@ -77,8 +90,15 @@ impl Bell {
 pub struct Wake {
     bell: Arc<Bell>,
     /// To be told through the store.
-    remote: mpsc::UnboundedSender<String>,
+    remote: mpsc::UnboundedSender<News>,
     redis: Option<Arc<Channel>>,
+}
+
+/// What other processes are told through the store.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    Queue(String),
+    Places,
 }
 
 impl Wake {
@@ -121,7 +141,19 @@ impl Wake {
     pub fn wake(&self, queue: &str) {
         self.ring(queue);
         // The sender ends only with the process.
-        let _ = self.remote.send(queue.into());
+        let _ = self.remote.send(News::Queue(queue.into()));
+    }
+
+    /// A place in some bucket is free, here and elsewhere.
+    pub fn places(&self) {
+        self.bell.ring_for_places();
+        let _ = self.remote.send(News::Places);
+        self.tell_redis(|| Told::Places);
+    }
+
+    /// Any queue of this process may have something.
+    pub fn everywhere(&self) {
+        self.bell.ring_everywhere();
     }
 
     /// Somebody wants running jobs cancelled, and the store has told those that it can tell.
@@ -152,7 +184,7 @@ impl Wake {
 }
 
 /// One message at a time; what comes meanwhile is said once per queue.
-async fn tell(store: Arc<dyn Store>, mut news: mpsc::UnboundedReceiver<String>, stop: CancellationToken) {
+async fn tell(store: Arc<dyn Store>, mut news: mpsc::UnboundedReceiver<News>, stop: CancellationToken) {
     let mut waiting = Vec::new();
     loop {
         let heard = tokio::select! {
@@ -165,10 +197,14 @@ async fn tell(store: Arc<dyn Store>, mut news: mpsc::UnboundedReceiver<String>, 
         }
         waiting.sort_unstable();
         waiting.dedup();
-        for queue in waiting.drain(..) {
+        for news in waiting.drain(..) {
+            let told = match &news {
+                News::Queue(queue) => store.wake(queue).await,
+                News::Places => store.wake_for_places().await,
+            };
             // The poll finds the job if this does not.
-            if let Err(problem) = store.wake(&queue).await {
-                tracing::debug!("waking {queue} failed: {problem}");
+            if let Err(problem) = told {
+                tracing::debug!("telling of {news:?} failed: {problem}");
                 if stop.is_cancelled() {
                     return;
                 }
@@ -188,6 +224,7 @@ async fn hear(store: Arc<dyn Store>, clock: Arc<dyn Clock>, bell: Arc<Bell>) {
                 while let Some(news) = woken.recv().await {
                     match news {
                         Woken::Queue(queue) => bell.ring(&queue),
+                        Woken::Places => bell.ring_for_places(),
                         Woken::Cancel => bell.cancel.notify_one(),
                     }
                 }

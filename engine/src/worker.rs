@@ -13,6 +13,8 @@ pub mod completer;
 pub mod fetcher;
 pub mod held;
 pub mod host;
+pub mod lanes;
+pub mod late;
 pub mod lease;
 pub mod pace;
 pub mod sealing;
@@ -27,6 +29,8 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::limits::book::Book;
+use crate::limits::breaker::BreakerRules;
 use crate::service::{Alarm, Service};
 use crate::store::{End, Report, Store, WorkerInfo};
 use crate::wake::Wake;
@@ -43,6 +47,7 @@ pub struct WorkerOptions {
     pub name: String,
     pub lease: Duration,
     pub shutdown_grace: Duration,
+    pub breakers: BreakerRules,
     pub fetch: FetchOptions,
 }
 
@@ -61,6 +66,7 @@ pub struct Worker {
     pub clock: Arc<dyn Clock>,
     pub wake: Wake,
     pub attempts: Arc<Attempts>,
+    pub limits: Arc<Book>,
     pub alarm: Alarm,
     pub options: WorkerOptions,
 }
@@ -121,9 +127,16 @@ impl Worker {
             buffer: buffer.clone(),
             capacity: capacity.clone(),
             lease: leased,
+            limits: self.limits.clone(),
             options: self.options.fetch.clone(),
             idle: idle_looks,
         };
+        let timekeeper = Service::start("timekeeper", &self.alarm, {
+            let (buffer, clock) = (buffer.clone(), self.clock.clone());
+            |stop| async move {
+                stop.run_until_cancelled(buffer.keep_time(&*clock)).await.unwrap_or_default();
+            }
+        });
         let fetcher = Service::start("fetcher", &self.alarm, |stop| fetcher.run(stop));
 
         let handle = {
@@ -162,6 +175,7 @@ impl Worker {
             error!("the worker ended badly: {problem}");
         }
 
+        timekeeper.stop().await;
         completer.stop().await;
         keeper.stop().await;
         Summary {

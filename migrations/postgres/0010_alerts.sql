@@ -76,6 +76,7 @@ DECLARE
     v_of    compline.job%ROWTYPE;
     v_known compline.kind%ROWTYPE;
     v_id    uuid := compline.uuid_v7();
+    v_args  json;
 BEGIN
     SELECT * INTO v_known FROM compline.kind k WHERE k.kind = 'system.callback';
     IF NOT FOUND THEN
@@ -95,13 +96,14 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
+    v_args := json_build_object(
+        'job', v_of.id, 'kind', v_of.kind, 'url', url, 'events', events, 'outcome',
+        NOT coalesce((SELECT k.encrypted FROM compline.kind k WHERE k.kind = v_of.kind), true));
     INSERT INTO compline.job (id, state, max_attempts, budget, priority, waits_for, rank, run_at, created_at, kind, queue,
-                              args, tenant)
+                              args, tenant, lane)
     VALUES (v_id, 'waiting', v_known.max_attempts, v_known.max_attempts, v_known.priority, 1,
-            now() + (v_known.priority - 5) * interval '1 minute', now(), now(), v_known.kind, v_known.queue,
-            json_build_object('job', v_of.id, 'kind', v_of.kind, 'url', url, 'events', events, 'outcome',
-                              NOT coalesce((SELECT k.encrypted FROM compline.kind k WHERE k.kind = v_of.kind), true)),
-            v_of.tenant);
+            now() + (v_known.priority - 5) * interval '1 minute', now(), now(), v_known.kind, v_known.queue, v_args,
+            v_of.tenant, compline.lane_of(v_known.kind, v_known.queue, v_of.tenant, v_args::jsonb));
     INSERT INTO compline.job_dependency (parent, child, on_failure) VALUES (v_of.id, v_id, 'run');
     INSERT INTO compline.audit_entry (at, actor, action, object, outcome, tenant, jobs)
     VALUES (now(), 'sql:' || session_user, 'job.enqueue', v_known.kind, 'ok', v_of.tenant, ARRAY[v_id]);

@@ -137,8 +137,9 @@ async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
     let schema = schema(settings, app).await;
     let readable = schema.health == Health::Ok;
     checks.extend([schema, clocks]);
+    // A schema that is too old has neither to look at.
     if readable {
-        checks.push(schedules(app).await);
+        checks.extend([schedules(app).await, limits(settings, app).await]);
     }
     checks
 }
@@ -166,6 +167,21 @@ async fn schedules(app: &App) -> Check {
             format!("`compline schedules show {}` says why", schedule.name),
         ),
         None => Check::ok(name, print::count(schedules.len(), "schedule")),
+    }
+}
+
+async fn limits(settings: &Settings, app: &App) -> Check {
+    let name = "limits";
+    match app.store.limits().await {
+        Err(error) => Check::fail(name, &error.into()),
+        Ok(set) if set.rules == settings.rules() => {
+            Check::ok(name, print::count(set.rules.iter().count(), "limit"))
+        }
+        Ok(_) => Check::warn(
+            name,
+            "the limits in force are others than those of this configuration",
+            "give every process the same [limits], and start one that works again: the last to start has its way",
+        ),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use engine::http::TokenError;
+use engine::limits::usage::LimitError;
 use engine::queue::QueueError;
 use engine::scheduler::ScheduleError;
 use engine::store::StoreError;
@@ -194,6 +195,16 @@ impl From<ScheduleError> for CliError {
         };
         let remedy = remedy.map(String::from);
         Self { exit, remedy, ..Self::from_chain(error) }
+    }
+}
+
+impl From<LimitError> for CliError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Store(error) => error.into(),
+            LimitError::Unknown { .. } => Self { exit: Exit::NotFound, ..Self::from_chain(error) },
+            LimitError::Invalid { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod doctor;
 mod enqueue;
 pub mod exit;
 mod jobs;
+mod limits;
 mod migrate;
 pub mod print;
 mod queues;
@@ -67,6 +68,9 @@ enum Command {
     /// Look at schedules and change them; run, backfill, preview and simulate them.
     #[command(subcommand)]
     Schedules(Box<schedules::Schedules>),
+    /// Look at limits, pause and resume them.
+    #[command(subcommand)]
+    Limits(limits::Limits),
     /// Look at workers.
     #[command(subcommand)]
     Workers(workers::Workers),
@@ -123,6 +127,7 @@ fn run(cli: Cli) -> Result {
         Command::Triggers(command) => on_runtime(triggers::run(&call, command)),
         Command::Alerts(command) => on_runtime(alerts::run(&call, command)),
         Command::Schedules(command) => on_runtime(schedules::run(&call, *command)),
+        Command::Limits(command) => on_runtime(limits::run(&call, command)),
         Command::Workers(command) => on_runtime(workers::run(&call, &command)),
     }
 }
@@ -191,6 +196,31 @@ fn actor() -> Actor {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text)
+}
+
+/// A time, or so long from now by the store's clock.
+#[derive(Debug, Clone, Copy)]
+enum Until {
+    At(Timestamp),
+    After(Duration),
+}
+
+impl Until {
+    async fn on(self, app: &App) -> Result<Timestamp> {
+        match self {
+            Until::At(at) => Ok(at),
+            Until::After(wait) => {
+                let now = app.store.now().await?;
+                now.checked_add(wait).map_err(CliError::from_chain)
+            }
+        }
+    }
+}
+
+fn until(text: &str) -> Result<Until, String> {
+    let wait = parse_duration(text).map(Until::After);
+    wait.or_else(|_| instant(text).map(Until::At))
+        .map_err(|problem| format!("{problem}, and no duration such as \"30m\""))
 }
 
 fn job_id(text: &str) -> Result<JobId, String> {

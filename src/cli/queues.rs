@@ -6,7 +6,7 @@ use engine::store::QueueRow;
 use serde_json::json;
 
 use super::exit::{Exit, Result};
-use super::{Call, actor, print};
+use super::{Call, Until, actor, print};
 use crate::cli::print::row;
 
 #[derive(Debug, Subcommand)]
@@ -16,6 +16,9 @@ pub enum Queues {
     /// Stop taking jobs from a queue, in every process; running jobs go on.
     Pause {
         queue: String,
+        /// When it ends by itself: a time such as 2026-01-31T09:00:00Z, or from now ("30m").
+        #[arg(long, value_name = "TIME|DURATION", value_parser = super::until)]
+        until: Option<Until>,
         /// Why; shown in the listing and kept in the audit log.
         #[arg(long, default_value = "")]
         reason: String,
@@ -31,8 +34,12 @@ pub async fn run(call: &Call, command: Queues) -> Result {
                 let queues = app.queue.queues().await?;
                 call.print.answer(&queues, || listing(&queues))?;
             }
-            Queues::Pause { queue, reason } => {
-                app.queue.pause(&queue, &actor(), &reason).await?;
+            Queues::Pause { queue, until, reason } => {
+                let until = match until {
+                    Some(until) => Some(until.on(app).await?),
+                    None => None,
+                };
+                app.queue.pause(&queue, until, &actor(), &reason).await?;
                 told(call, &queue, true)?;
             }
             Queues::Resume { queue } => {
@@ -75,8 +82,9 @@ fn listing(queues: &[QueueRow]) -> String {
 fn paused(queue: &QueueRow) -> String {
     let Some(at) = queue.paused_at else { return "-".into() };
     let by = queue.paused_by.as_deref().unwrap_or("somebody");
+    let until = queue.resume_at.map(|at| format!(" until {}", print::time(at))).unwrap_or_default();
     match queue.reason.as_deref() {
-        None | Some("") => format!("{} by {by}", print::time(at)),
-        Some(reason) => format!("{} by {by}: {reason}", print::time(at)),
+        None | Some("") => format!("{}{until} by {by}", print::time(at)),
+        Some(reason) => format!("{}{until} by {by}: {reason}", print::time(at)),
     }
 }

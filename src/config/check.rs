@@ -37,6 +37,11 @@ pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
     worker(settings, &mut found);
     names_of_kinds(settings, kinds, &mut found);
     policies(settings, &mut found);
+    limits(settings, kinds, &mut found);
+    found.at_least_one("breakers.failures", settings.breakers.failures as usize);
+    if settings.breakers.cool_down.is_zero() {
+        found.add("breakers.cool_down", "must be longer than nothing; the default is \"30s\"");
+    }
     encryption(settings, &mut found);
     buckets::buckets(settings, &mut found);
     http(settings, &mut found);
@@ -251,6 +256,56 @@ fn schedules(settings: &Settings, found: &mut Findings) {
         }
         if let Err(problem) = definition.clone().stored(&settings.calendars).and_then(Stored::plan) {
             found.add(key(&[problem.field]), problem.problem);
+        }
+    }
+}
+
+/// Whoever may enqueue a million jobs in a second is not limited.
+const LARGEST_BURST: u32 = 1_000_000;
+
+fn limits(settings: &Settings, kinds: &[&str], found: &mut Findings) {
+    for (name, limit) in &settings.limits {
+        let key = |last: &str| dotted(&["limits".into(), name.clone(), last.into()]);
+        if let Some(problem) = problem_of_name(name) {
+            found.add(dotted(&["limits".into(), name.clone()]), problem);
+        }
+        if limit.rate.is_none() && limit.concurrency.is_none() {
+            found.add(
+                dotted(&["limits".into(), name.clone()]),
+                "limits nothing; set rate (\"50/s\"), concurrency, or both",
+            );
+        }
+        if limit.concurrency == Some(0) {
+            found.add(key("concurrency"), "must be at least 1; to stop jobs, pause their queue");
+        }
+        if let Some(burst) = limit.burst {
+            if !(1..=LARGEST_BURST).contains(&burst) {
+                found.add(key("burst"), format!("must be from 1 to {LARGEST_BURST}"));
+            }
+            if limit.rate.is_none() {
+                found.add(key("burst"), "is part of a rate; set rate too");
+            }
+        }
+        for pattern in &limit.kinds {
+            let known = match pattern.strip_suffix(".*") {
+                Some(family) => {
+                    kinds.iter().any(|kind| kind.strip_prefix(family).is_some_and(|k| k.starts_with('.')))
+                }
+                None => kinds.contains(&pattern.as_str()),
+            };
+            if !known {
+                let remedy = match nearest_name(pattern, kinds) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("known kinds: {}", kinds.join(", ")),
+                };
+                found.add(
+                    key("kinds"),
+                    format!("`{pattern}` is no kind, nor a family with its kinds (`mail.*`); {remedy}"),
+                );
+            }
+        }
+        for problem in limit.queues.iter().filter_map(|queue| problem_of_name(queue)) {
+            found.add(key("queues"), problem);
         }
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use engine::adapters::buckets::Bucket;
+use engine::limits::breaker::BreakerRules;
+use engine::limits::rule::{By, Pace, Rate, Rule, Rules, Unit};
 use engine::reference::{SecretRef, UrlRef};
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::definition::Definition;
@@ -30,6 +32,8 @@ pub struct Settings {
     pub kinds: BTreeMap<String, Kind>,
     pub schedules: BTreeMap<String, Definition>,
     pub calendars: BTreeMap<String, CalendarRules>,
+    pub limits: BTreeMap<String, Limit>,
+    pub breakers: Breakers,
     pub retention: Retention,
     pub encryption: Encryption,
     pub artifacts: Artifacts,
@@ -139,6 +143,56 @@ impl Kind {
         policy.max_attempts = self.max_attempts.unwrap_or(policy.max_attempts);
         policy.timeout = self.timeout.or(policy.timeout);
         policy.encrypted = self.encrypted.unwrap_or(policy.encrypted);
+    }
+}
+
+/// How many jobs start, or run, at once across all processes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limit {
+    /// Empty means every kind.
+    pub kinds: Vec<String>,
+    /// Empty means every queue.
+    pub queues: Vec<String>,
+    pub by: By,
+    pub rate: Option<Pace>,
+    pub burst: Option<u32>,
+    pub concurrency: Option<u32>,
+}
+
+/// When a provider that fails is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Breakers {
+    pub failures: u32,
+    #[serde(with = "duration")]
+    pub cool_down: Duration,
+}
+
+impl Default for Breakers {
+    fn default() -> Self {
+        let BreakerRules { failures, cool_down } = BreakerRules::default();
+        Self { failures, cool_down }
+    }
+}
+
+impl Breakers {
+    pub fn rules(&self) -> BreakerRules {
+        BreakerRules { failures: self.failures, cool_down: self.cool_down }
+    }
+}
+
+impl Settings {
+    /// What is limited, for the store.
+    pub fn rules(&self) -> Rules {
+        Rules::new(self.limits.iter().map(|(name, limit)| Rule {
+            name: name.clone(),
+            kinds: limit.kinds.clone(),
+            queues: limit.queues.clone(),
+            by: limit.by.clone(),
+            rate: limit.rate.map(|pace| Rate { pace, burst: limit.burst.unwrap_or(1) }),
+            concurrency: limit.concurrency,
+        }))
     }
 }
 
@@ -280,12 +334,19 @@ impl Settings {
             timeout: Some(Duration::ZERO),
             encrypted: Some(true),
         };
+        let limit = Limit {
+            rate: Some(Pace { count: 1, per: Unit::Second }),
+            burst: Some(1),
+            concurrency: Some(1),
+            ..Limit::default()
+        };
         Self {
             http: Http { token: Some(SecretRef::Env("KEY".into())), ..Http::default() },
             queues: [(any(), Queue { concurrency: Some(1) })].into(),
             kinds: [(any(), kind)].into(),
             schedules: [(any(), Definition::with_every_key())].into(),
             calendars: [(any(), CalendarRules::default())].into(),
+            limits: [(any(), limit)].into(),
             retention: Retention { kinds: [(any(), own)].into(), ..Retention::default() },
             encryption: Encryption {
                 keys: [(any(), SecretRef::Env("KEY".into()))].into(),

@@ -205,6 +205,19 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         ("[log]\nfilter = \"a=b=c\"\n", 2, "write a level such as \"info\""),
         ("[queues.mail]\nconcurrency = 0\n", 2, "`queues.mail.concurrency`: must be at least 1"),
         ("[retention.kinds.\"a.b\"]\ncompleted = \"never\"\n", 2, "nor \"forever\""),
+        ("[limits.x]\nby = \"all\"\n", 2, "`limits.x`: limits nothing; set rate (\"50/s\"), concurrency"),
+        ("[limits.x]\nrate = \"50\"\n", 2, "`50` is not a rate such as \"50/s\""),
+        ("[limits.x]\nrate = \"0/s\"\n", 2, "is not a rate"),
+        ("[limits.x]\nrate = \"5/s\"\nburst = 0\n", 3, "`limits.x.burst`: must be from 1"),
+        ("[limits.x]\nconcurrency = 1\nburst = 5\n", 3, "`limits.x.burst`: is part of a rate"),
+        ("[limits.x]\nconcurrency = 0\n", 2, "to stop jobs, pause their queue"),
+        ("[limits.x]\nconcurrency = 1\nby = \"account\"\n", 3, "\"args.account_id\""),
+        ("[limits.x]\nconcurrency = 1\nkinds = [\"sytem.*\"]\n", 3, "is no kind, nor a family"),
+        ("[limits.x]\nconcurrency = 1\nkinds = [\"system.nop\"]\n", 3, "did you mean `system.noop`?"),
+        ("[limits.x]\nconcurrency = 1\nqueues = [\"a b\"]\n", 3, "`limits.x.queues`: `a b` must be"),
+        ("[limits.\"a/b\"]\nconcurrency = 1\n", 2, "`limits.\"a/b\"`: `a/b` must be 1 to 64 letters"),
+        ("[breakers]\nfailures = 0\n", 2, "`breakers.failures`: must be at least 1"),
+        ("[breakers]\ncool_down = \"0s\"\n", 2, "`breakers.cool_down`: must be longer than nothing"),
     ] {
         let message = load_text(text).unwrap_err().to_string();
 

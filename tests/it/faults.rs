@@ -303,6 +303,7 @@ impl World {
             after: Vec::new(),
             on_parent_failure: OnParentFailure::Cancel,
             comes_with: None,
+            lane: None,
         }
     }
 

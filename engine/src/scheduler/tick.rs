@@ -91,6 +91,7 @@ impl Ticker {
             let place = self.place % plans.len();
             plans.rotate_left(place);
         }
+        self.scheduler.queue.freshen().await?;
         let now = due.now;
         futures::stream::iter(plans)
             .map(|(row, plan)| async move { self.scheduler.fire_due(&row, &plan, now).await })

@@ -8,6 +8,8 @@
 
 mod alerts;
 mod audit_log;
+mod breakers;
+mod buckets;
 mod change;
 mod claim;
 mod contention;
@@ -15,11 +17,14 @@ mod copy;
 mod finish;
 mod gather;
 mod insert;
+mod lanes;
 mod lease;
+mod limits;
 mod prune;
 mod read;
 mod requests;
 mod rows;
+mod rules;
 mod schedules;
 mod sessions;
 mod stretches;
@@ -53,6 +58,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "insert", include_str!("../../../migrations/postgres/0004_insert.sql")),
     (5, "positions", include_str!("../../../migrations/postgres/0005_positions.sql")),
     (6, "schedules", include_str!("../../../migrations/postgres/0006_schedules.sql")),
+    (7, "limits", include_str!("../../../migrations/postgres/0007_limits.sql")),
     (8, "http", include_str!("../../../migrations/postgres/0008_http.sql")),
     (9, "triggers", include_str!("../../../migrations/postgres/0009_triggers.sql")),
     (10, "alerts", include_str!("../../../migrations/postgres/0010_alerts.sql")),
@@ -94,6 +100,7 @@ pub struct PostgresStore {
     /// Where the last full claim of each queue ended, and when it must be forgotten.
     cursors: Mutex<std::collections::HashMap<String, claim::Cursor>>,
     turns: Turns,
+    lane_turns: Turns,
     /// Where in the history something comes due.
     history: tokio::sync::Mutex<prune::Known>,
 }
@@ -138,6 +145,7 @@ impl PostgresStore {
             this: this.clone(),
             cursors: Mutex::default(),
             turns: Turns::default(),
+            lane_turns: Turns::default(),
             history: tokio::sync::Mutex::default(),
         }))
     }
@@ -282,7 +290,8 @@ impl Store for PostgresStore {
     async fn ready_queues(&self) -> Result<Vec<String>> {
         let doing = "looking for queues with work";
         let sql = include_str!("postgres/ready_queues.sql");
-        self.answered(doing, sqlx::query_scalar(sql).fetch_all(&self.hot).map_err(failed(doing))).await
+        let ready = sqlx::query_scalar(sql).bind(self.time()).fetch_all(&self.hot).map_err(failed(doing));
+        self.answered(doing, ready).await
     }
 
     async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64> {
@@ -333,8 +342,8 @@ impl Store for PostgresStore {
         within(LONG, "changing jobs", change::change(self, filter, change, by, limit)).await
     }
 
-    async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<()> {
-        within(LONG, "pausing the queue", change::pause(self, queue, by, reason)).await
+    async fn pause(&self, queue: &str, until: Option<Timestamp>, by: &Actor, reason: &str) -> Result<()> {
+        within(LONG, "pausing the queue", change::pause(self, queue, until, by, reason)).await
     }
 
     async fn resume(&self, queue: &str, by: &Actor) -> Result<()> {

@@ -7,16 +7,21 @@
 mod alerts;
 mod audit;
 mod audit_log;
+mod breakers;
+mod buckets;
 mod change;
 mod claim;
 mod ending;
 mod finish;
 mod insert;
+mod lanes;
+mod limits;
 mod migrate;
 mod prune;
 mod read;
 mod requests;
 mod row;
+mod rules;
 mod schedules;
 mod step;
 #[cfg(test)]
@@ -60,6 +65,7 @@ pub struct SqliteStore {
     readers: SqlitePool,
     bell: Bell,
     turns: Turns,
+    lane_turns: Turns,
     clock: Arc<dyn Clock>,
 }
 
@@ -92,7 +98,14 @@ impl SqliteStore {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(options.pragma("query_only", "on"));
-        Ok(Self { writer, readers, bell: Bell::default(), turns: Turns::default(), clock })
+        Ok(Self {
+            writer,
+            readers,
+            bell: Bell::default(),
+            turns: Turns::default(),
+            lane_turns: Turns::default(),
+            clock,
+        })
     }
 
     fn now_us(&self) -> i64 {
@@ -228,7 +241,7 @@ impl Store for SqliteStore {
         let claimed = self.writer.script(DOING, claim::CLAIM, bind, claim::claimed).await?;
         // Without tenants that is all there is to it.
         if !claimed.is_empty()
-            || !self.read(DOING, async |c| claim::wants_fairness(c, worker, queue).await).await?
+            || !self.read(DOING, async |c| claim::wants_fairness(c, now, worker, queue).await).await?
         {
             return Ok(claimed);
         }
@@ -283,7 +296,8 @@ impl Store for SqliteStore {
     }
 
     async fn ready_queues(&self) -> Result<Vec<String>> {
-        self.read("looking for work", claim::ready_queues).await
+        let now = self.now_us();
+        self.read("looking for work", async |connection| claim::ready_queues(connection, now).await).await
     }
 
     async fn prune(&self, rules: &PruneRules, limit: usize) -> Result<u64> {
@@ -359,7 +373,8 @@ impl Store for SqliteStore {
     }
 
     async fn queues(&self) -> Result<Vec<QueueRow>> {
-        self.read("listing queues", read::queues).await
+        let now = self.now_us();
+        self.read("listing queues", async |connection| read::queues(connection, now).await).await
     }
 
     async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed> {
@@ -375,7 +390,7 @@ impl Store for SqliteStore {
         Ok(changed)
     }
 
-    async fn pause(&self, queue: &str, by: &Actor, reason: &str) -> Result<()> {
+    async fn pause(&self, queue: &str, until: Option<Timestamp>, by: &Actor, reason: &str) -> Result<()> {
         let (queue, by, reason) = (queue.to_owned(), by.clone(), reason.to_owned());
         self.write("pausing a queue", move |tx, now| {
             async move {
@@ -384,9 +399,11 @@ impl Store for SqliteStore {
                     .bind(now)
                     .bind(by.0.clone())
                     .bind(reason.clone())
+                    .bind(until.map(|until| until.as_microsecond()))
                     .execute(&mut *tx)
                     .await?;
-                audit::object(tx, now, &by, "queue.pause", &queue, Some(json!({ "reason": reason }))).await
+                let details = json!({ "reason": reason, "until": until });
+                audit::object(tx, now, &by, "queue.pause", &queue, Some(details)).await
             }
             .boxed()
         })

@@ -8,6 +8,8 @@ use jobkit::{JobId, LogLine, OnConflict, OnParentFailure, Progress, StepRecord, 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::limits::Limited;
+use crate::limits::rule::Lane;
 use crate::state::JobState;
 
 /// One minute of waiting is worth one step of priority: that is how a low priority ages past a high one.
@@ -76,6 +78,8 @@ pub struct NewRow {
     pub on_parent_failure: OnParentFailure,
     /// An earlier row of the batch that this one comes with: it is left out when that one is a duplicate.
     pub comes_with: Option<JobId>,
+    /// None when nothing limits it.
+    pub lane: Option<Lane>,
 }
 
 impl NewRow {
@@ -196,6 +200,8 @@ pub struct Claimed {
     pub tenant: Option<String>,
     pub tags: Vec<String>,
     pub metadata: Option<Value>,
+    /// None when nothing limits it.
+    pub limited: Option<Limited>,
 }
 
 impl Claimed {
@@ -409,6 +415,8 @@ pub struct QueueRow {
     pub paused_at: Option<Timestamp>,
     pub paused_by: Option<String>,
     pub reason: Option<String>,
+    /// When a pause ends by itself.
+    pub resume_at: Option<Timestamp>,
     pub counts: BTreeMap<JobState, u64>,
     /// When the job that has been due for longest was due.
     pub oldest: Option<Timestamp>,
@@ -417,6 +425,8 @@ pub struct QueueRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Woken {
     Queue(String),
+    /// A place in some bucket is free: whoever waited for one looks again.
+    Places,
     /// Somebody wants a running job cancelled: beat now.
     Cancel,
 }

@@ -116,6 +116,7 @@ impl Chain {
         let mut entries = self.store.audit_after(from, most).await?;
         entries.truncate(worth(&entries));
         let Some((to, _)) = entries.last() else { return Ok(0) };
+        self.queue.freshen().await?;
         let mut rows = Vec::new();
         for job in self.ended(&entries).await? {
             match self.row(&job) {

@@ -213,6 +213,7 @@ impl FolderTrigger {
         let source = Self::source(&self.name);
         let marks: Vec<String> = files.iter().map(File::mark).collect();
         let known = self.store.see_marks(&source, &marks).await?;
+        self.queue.freshen().await?;
         let mut new = Vec::new();
         for (file, mark) in files.iter().zip(marks) {
             if known.contains(&mark) {

@@ -97,6 +97,9 @@ impl StreamTrigger {
     }
 
     async fn take(&self, entries: Vec<Entry>, stop: &CancellationToken) -> Result<(), RedisFault> {
+        if stop.run_until_cancelled(self.freshen()).await.is_none() {
+            return Ok(());
+        }
         let mut batch = Vec::with_capacity(entries.len());
         for entry in entries {
             let read = entry::job(&entry.fields).map_err(|problem| problem.to_string());
@@ -109,6 +112,14 @@ impl StreamTrigger {
         match stop.run_until_cancelled(self.insert(batch)).await {
             Some(inserted) => inserted,
             None => Ok(()),
+        }
+    }
+
+    /// Tries until the limits are known: without them a job would get no lane.
+    async fn freshen(&self) {
+        let mut patience = Patience::new("reading the limits", self.clock.clone());
+        while let Err(problem) = self.queue.freshen().await {
+            patience.failed(&problem).await;
         }
     }
 

@@ -116,6 +116,9 @@ impl Webhooks {
             Ok(read) => read,
             Err(problem) => return Receipt::Unusable(problem),
         };
+        if let Err(problem) = self.queue.freshen().await {
+            return Receipt::Away(problem.into());
+        }
         let rows = match self.queue.rows(vec![job]) {
             Ok(rows) => rows,
             Err(problem) => return Receipt::Unusable(chain(&problem)),

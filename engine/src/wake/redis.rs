@@ -30,6 +30,8 @@ pub enum Told {
     Queue(String),
     /// Somebody wants a running job cancelled.
     Cancel,
+    /// A place in some bucket is free.
+    Places,
     /// Something stands in the audit log that did not before.
     News,
 }
@@ -39,6 +41,7 @@ impl Told {
         match self {
             Told::Queue(queue) => format!("q:{queue}"),
             Told::Cancel => "cancel".into(),
+            Told::Places => "places".into(),
             Told::News => "news".into(),
         }
     }
@@ -48,6 +51,7 @@ impl Told {
         match (text, text.strip_prefix("q:")) {
             (_, Some(queue)) => Some(Told::Queue(queue.into())),
             ("cancel", None) => Some(Told::Cancel),
+            ("places", None) => Some(Told::Places),
             ("news", None) => Some(Told::News),
             _ => None,
         }
@@ -131,6 +135,7 @@ async fn pass_on(mut subscription: Subscription, bell: &Bell) {
         match message.get_payload::<String>().ok().as_deref().and_then(Told::read) {
             Some(Told::Queue(queue)) => bell.ring(&queue),
             Some(Told::Cancel) => bell.cancel.notify_one(),
+            Some(Told::Places) => bell.ring_for_places(),
             Some(Told::News) => bell.news(),
             None => {}
         }

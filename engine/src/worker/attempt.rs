@@ -14,11 +14,13 @@ use tracing::{Instrument, Span, debug, info_span};
 use super::buffer::Ready;
 use super::held::{StopReason, Switch};
 use super::host::AttemptHost;
+use super::late::Lateness;
 use super::sealing::{Differing, Sealing};
+use crate::limits::breaker::BreakerRules;
 use crate::panics;
 use crate::seal::{Keyring, Part, SealError, is_sealed};
 use crate::service::panic_text;
-use crate::store::{Claimed, End, Report, Store};
+use crate::store::{Claimed, End, Report, StartWindow, Store};
 use crate::trace;
 
 /// What every attempt of this process needs.
@@ -31,6 +33,8 @@ pub struct Attempts {
     pub artifacts: Arc<dyn jobkit::Artifacts>,
     /// The kinds about which this process and whoever enqueued disagree.
     pub differing: Differing,
+    pub lateness: Lateness,
+    pub breakers: BreakerRules,
     /// How long a job that was told to stop may take to do so before it is dropped.
     pub patience: Duration,
 }
@@ -102,6 +106,12 @@ impl Attempts {
             // Stopped while it waited for a slot: it does not begin.
             return unbegun(Failure::Interrupted("stopped before it began".into()));
         }
+        if let Some(start) = job.limited.as_ref().and_then(|limited| limited.start)
+            && !self.wait_for(start, switch).await
+        {
+            debug!(job.id = %job.id, "job {} did not begin in the time that was reserved for it", job.id);
+            return unbegun(Failure::Interrupted("its reserved start has passed".into()));
+        }
         let Some(kind) = self.registry.get(&job.kind) else {
             // Another worker may know it; until then this is a failure like any other.
             return unbegun(Failure::transient(format!("kind `{}` is not known to this worker", job.kind)));
@@ -115,7 +125,8 @@ impl Attempts {
             Ok(args) => args,
             Err(problem) => return unbegun(Failure::transient(problem)),
         };
-        let host = AttemptHost::new(self.clone(), job.held(), job.kind.clone(), encrypted);
+        let lane = job.limited.take().map(|limited| limited.lane);
+        let host = AttemptHost::new(self.clone(), job.held(), job.kind.clone(), encrypted, lane);
         let info = JobInfo {
             id: job.id,
             kind: job.kind,
@@ -131,6 +142,18 @@ impl Attempts {
         let ctx = Ctx::new(info, Arc::new(host), self.clock.clone(), switch.token.clone());
         let ended = self.run_guarded(kind.job.run(&args, &ctx), switch, policy.timeout).await;
         (ended, ctx.take_log())
+    }
+
+    /// Whether it may begin: its time has come and is not over, and nobody told it to stop.
+    async fn wait_for(&self, start: StartWindow, switch: &Switch) -> bool {
+        let early = start.from.saturating_sub(self.clock.steady());
+        if !early.is_zero() {
+            tokio::select! {
+                () = self.clock.sleep(early) => {}
+                () = switch.token.cancelled() => return false,
+            }
+        }
+        self.lateness.allows(start, self.clock.steady())
     }
 
     /// Runs until the job ends by itself, or a while after it was told to stop.
@@ -218,6 +241,7 @@ pub fn decide(
         (Ended::Done(Outcome::Snooze(after)), _) => End::Snooze { after: after.min(LONGEST_WAIT) },
         (Ended::Done(Outcome::WaitFor(jobs)), _) => End::WaitFor(jobs),
         (_, Some(StopReason::Shutdown | StopReason::LeaseLost)) => End::GiveBack,
+        (Ended::Failed(Failure::NotNow { after, .. }), _) => End::Snooze { after: after.min(LONGEST_WAIT) },
         // Also when its time was over: it may have waited for the store all the while.
         (Ended::Failed(Failure::StoreAway(_)), _) => End::Snooze { after: STORE_AWAY },
         (Ended::Failed(Failure::Interrupted(_)) | Ended::Dropped, Some(StopReason::TimedOut)) => {

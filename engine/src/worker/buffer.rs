@@ -1,13 +1,18 @@
-//! Jobs that are claimed and wait for a slot, between the fetcher and the apalis worker.
+//! Jobs that are claimed and wait for a slot, between the fetcher and the apalis worker; before that, those of
+//! a limited rate wait for their time.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::task::AtomicWaker;
+use jobkit::Clock;
+use tokio::sync::Notify;
 
 use super::held::Switch;
+use super::late::EARLY;
 use crate::store::Claimed;
 
 /// A job in hand, not begun.
@@ -21,6 +26,11 @@ pub struct Buffer {
     ready: Mutex<VecDeque<Ready>>,
     len: AtomicUsize,
     consumer: AtomicWaker,
+    /// By the time at which they may start, and in the order in which they came.
+    later: Mutex<BTreeMap<(Duration, u64), Ready>>,
+    later_len: AtomicUsize,
+    came: AtomicU64,
+    later_changed: Notify,
 }
 
 impl Buffer {
@@ -34,6 +44,72 @@ impl Buffer {
         self.len.store(ready.len(), Ordering::Release);
         drop(ready);
         self.consumer.wake();
+    }
+
+    /// Takes in jobs of which some have a time to wait for; it is `now`.
+    pub fn push_in_time(&self, batch: impl IntoIterator<Item = Ready>, now: Duration) {
+        let (mut at_once, mut later) = (Vec::new(), Vec::new());
+        for ready in batch {
+            let start = ready.job.limited.as_ref().and_then(|limited| limited.start);
+            match start.map(|start| start.from.saturating_sub(EARLY)).filter(|from| *from > now) {
+                Some(from) => later.push(((from, self.came.fetch_add(1, Ordering::Relaxed)), ready)),
+                None => at_once.push(ready),
+            }
+        }
+        if !later.is_empty() {
+            let mut waiting = self.lock_later();
+            waiting.extend(later);
+            self.later_len.store(waiting.len(), Ordering::Release);
+            drop(waiting);
+            self.later_changed.notify_one();
+        }
+        if !at_once.is_empty() {
+            self.push(at_once);
+        }
+    }
+
+    /// How many wait for their time.
+    pub fn later(&self) -> usize {
+        self.later_len.load(Ordering::Acquire)
+    }
+
+    /// Hands jobs over when their time has come. For ever; a service is told to stop.
+    pub async fn keep_time(&self, clock: &dyn Clock) {
+        loop {
+            let next = self.hand_over_due(clock.steady());
+            let due = async {
+                match next {
+                    Some(at) => clock.sleep(at.saturating_sub(clock.steady())).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.later_changed.notified() => {}
+                () = due => {}
+            }
+        }
+    }
+
+    /// When the next is due.
+    fn hand_over_due(&self, now: Duration) -> Option<Duration> {
+        let mut waiting = self.lock_later();
+        let mut due = Vec::new();
+        while let Some(first) = waiting.first_entry()
+            && first.key().0 <= now
+        {
+            due.push(first.remove());
+        }
+        self.later_len.store(waiting.len(), Ordering::Release);
+        let next = waiting.keys().next().map(|(at, _)| *at);
+        drop(waiting);
+        if !due.is_empty() {
+            self.push(due);
+        }
+        next
+    }
+
+    fn lock_later(&self) -> MutexGuard<'_, BTreeMap<(Duration, u64), Ready>> {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn len(&self) -> usize {
@@ -65,8 +141,10 @@ impl Buffer {
 
     /// Takes out all that has not begun, to be given back.
     pub fn drain(&self) -> Vec<Ready> {
+        let waiting = std::mem::take(&mut *self.lock_later());
+        self.later_len.store(0, Ordering::Release);
         let mut ready = self.lock();
         self.len.store(0, Ordering::Release);
-        ready.drain(..).collect()
+        ready.drain(..).chain(waiting.into_values()).collect()
     }
 }

@@ -115,7 +115,9 @@ impl Completer {
     }
 
     fn recorded(&self, batch: &[Report], finished: &Finished) {
-        self.held.release(batch.iter().map(|report| report.held));
+        if self.held.release(batch.iter().map(|report| report.held)) {
+            self.wake.places();
+        }
         self.capacity.notify_one();
         for id in &finished.refused {
             warn!(job.id = %id, "the report on job {id} was refused: another worker has it");

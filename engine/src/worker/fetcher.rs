@@ -12,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::buffer::{Buffer, Ready};
 use super::held::{HeldJobs, StopReason};
+use super::lanes::Lanes;
 use super::pace::Pace;
+use crate::limits::book::Book;
 use crate::service::Patience;
-use crate::store::{Store, WorkerId};
+use crate::store::{Claimed, Store, WorkerId};
 use crate::wake::Bell;
 
 pub struct Fetcher {
@@ -29,6 +31,7 @@ pub struct Fetcher {
     pub capacity: Arc<Notify>,
     /// The lease this process holds; none while it has none.
     pub lease: watch::Receiver<Option<WorkerId>>,
+    pub limits: Arc<Book>,
     pub options: FetchOptions,
     /// Tells that a look at all queues found nothing.
     pub idle: watch::Sender<u64>,
@@ -56,6 +59,7 @@ impl Fetcher {
         let mut patience = Patience::new("claiming jobs", self.clock.clone());
         let mut looking = Patience::new("looking for work", self.clock.clone());
         let mut hot = BTreeSet::new();
+        let mut lanes = Lanes::default();
         let mut lost_answer = false;
         let mut looked_over = self.clock.steady();
         let mut next_look = looked_over + self.options.poll;
@@ -87,23 +91,25 @@ impl Fetcher {
                     }
                 }
             }
-            hot.extend(self.bell.take().into_iter().filter(|queue| self.serves(queue)));
+            self.hear(&mut hot, &mut lanes);
             if self.bell.take_everywhere() || self.clock.steady() >= next_look {
                 next_look = self.clock.steady() + self.options.poll;
                 match self.look().await {
                     Ok(ready) => {
                         looking.succeeded();
+                        lanes.heard_of(&ready);
                         hot.extend(ready);
                     }
                     // What was heard of can be claimed all the same.
                     Err(problem) => looking.failed(&problem).await,
                 }
             }
-            if hot.is_empty() {
-                self.sleep(&stop, next_look).await;
+            let next = lanes.next().map_or(next_look, |next| next.min(next_look));
+            if hot.is_empty() && lanes.hot().is_empty() {
+                self.sleep(&stop, next).await;
                 continue;
             }
-            match self.claim_from(worker, &mut hot).await {
+            match self.claim_from(worker, &mut hot, &mut lanes).await {
                 Ok(true) => {
                     patience.succeeded();
                 }
@@ -116,40 +122,94 @@ impl Fetcher {
         }
     }
 
+    /// What was rung, and what has come with time.
+    fn hear(&self, hot: &mut BTreeSet<String>, lanes: &mut Lanes) {
+        let rung: BTreeSet<_> = self.bell.take().into_iter().filter(|queue| self.serves(queue)).collect();
+        // Where nothing is limited nobody asks.
+        if !self.limits.rules().is_empty() {
+            lanes.heard_of(&rung);
+        }
+        hot.extend(rung);
+        if self.bell.take_places() {
+            lanes.freed();
+        }
+        lanes.pass(self.clock.steady());
+    }
+
     fn serves(&self, queue: &str) -> bool {
         self.options.queues.is_empty() || self.options.queues.contains(queue)
     }
 
     /// One round over the hot queues. False when no queue had room.
-    async fn claim_from(&self, worker: WorkerId, hot: &mut BTreeSet<String>) -> crate::store::Result<bool> {
+    async fn claim_from(
+        &self,
+        worker: WorkerId,
+        hot: &mut BTreeSet<String>,
+        lanes: &mut Lanes,
+    ) -> crate::store::Result<bool> {
         let mut any_room = false;
-        let round: Vec<_> = hot.iter().cloned().collect();
+        let round: Vec<_> = hot.union(lanes.hot()).cloned().collect();
+        let limited_first = lanes.go_first();
         for (done, queue) in round.iter().enumerate() {
             // Whoever comes first in the alphabet must not take it all.
             let share = self.room().div_ceil(round.len() - done);
-            let limit = share.min(self.room_of(queue));
+            let mut limit = share.min(self.room_of(queue));
             if limit == 0 {
                 continue;
             }
             any_room = true;
-            let batch = self.store.claim(worker, queue, limit).await?;
-            if batch.len() < limit {
-                hot.remove(queue);
+            if limited_first {
+                limit -= self.claim_limited(worker, queue, limit, lanes).await?;
             }
-            let held = self.held.hold(queue, batch);
-            // The keeper says that the lease is lost before it stops what is in hand: so either it stops these,
-            // or we see that we must.
-            if *self.lease.borrow() != Some(worker) {
-                self.held.stop_all(Some(worker), &StopReason::LeaseLost);
+            if limit > 0 && hot.contains(queue) {
+                let batch = self.store.claim(worker, queue, limit).await?;
+                if batch.len() < limit {
+                    hot.remove(queue);
+                }
+                limit -= batch.len().min(limit);
+                self.take_in_hand(worker, queue, batch);
             }
-            self.buffer.push(held.into_iter().map(|(job, switch)| Ready { job, switch }));
+            if !limited_first {
+                self.claim_limited(worker, queue, limit, lanes).await?;
+            }
         }
         Ok(any_room)
     }
 
+    async fn claim_limited(
+        &self,
+        worker: WorkerId,
+        queue: &str,
+        limit: usize,
+        lanes: &mut Lanes,
+    ) -> crate::store::Result<usize> {
+        if limit == 0 || !lanes.hot().contains(queue) {
+            return Ok(0);
+        }
+        let rules = self.limits.rules();
+        let mut claim = self.store.claim_limited(worker, queue, limit, &rules, &self.clock).await?;
+        lanes.answered(queue, &claim, self.clock.steady());
+        let jobs = std::mem::take(&mut claim.jobs);
+        let claimed = jobs.len();
+        self.take_in_hand(worker, queue, jobs);
+        Ok(claimed)
+    }
+
+    fn take_in_hand(&self, worker: WorkerId, queue: &str, batch: Vec<Claimed>) {
+        let held = self.held.hold(queue, batch);
+        // The keeper says that the lease is lost before it stops what is in hand: so either it stops these,
+        // or we see that we must.
+        if *self.lease.borrow() != Some(worker) {
+            self.held.stop_all(Some(worker), &StopReason::LeaseLost);
+        }
+        let ready = held.into_iter().map(|(job, switch)| Ready { job, switch });
+        self.buffer.push_in_time(ready, self.clock.steady());
+    }
+
     /// How many to claim now: for free slots at once, for the buffer only when half of it is gone.
     fn room(&self) -> usize {
-        let free = self.slots.available_permits();
+        // Those that wait for their time will want a slot.
+        let free = self.slots.available_permits().saturating_sub(self.buffer.later());
         let ahead = self.pace.allowance(self.options.concurrency, self.options.prefetch);
         let waiting = self.buffer.len();
         if self.held.len() > self.options.concurrency + ahead + MOST_HELD_BEYOND_SLOTS {

@@ -43,6 +43,8 @@ impl Switch {
 struct Entry {
     queue: Arc<str>,
     switch: Arc<Switch>,
+    /// Its end frees a place in a bucket.
+    counted: bool,
 }
 
 #[derive(Default)]
@@ -77,7 +79,8 @@ impl HeldJobs {
             // A claim that a crash of the database undid may be made again: the first attempt has it in hand.
             if let MapEntry::Vacant(free) = state.by_id.entry(job.held()) {
                 let switch = Arc::new(Switch::default());
-                free.insert(Entry { queue: queue.clone(), switch: switch.clone() });
+                let counted = job.limited.as_ref().is_some_and(|limited| limited.counted);
+                free.insert(Entry { queue: queue.clone(), switch: switch.clone(), counted });
                 held.push((job, switch));
             }
         }
@@ -86,14 +89,16 @@ impl HeldJobs {
         held
     }
 
-    /// Lets go of jobs whose end is recorded.
-    pub fn release(&self, jobs: impl IntoIterator<Item = Held>) {
+    /// Lets go of jobs whose end is recorded. Says whether that freed a place in a bucket.
+    pub fn release(&self, jobs: impl IntoIterator<Item = Held>) -> bool {
+        let mut freed = false;
         let mut state = self.lock();
         for held in jobs {
             if let Some(entry) = state.by_id.remove(&held)
                 && let Some(count) = state.by_queue.get_mut(&entry.queue)
             {
                 *count -= 1;
+                freed |= entry.counted;
             }
         }
         let left = state.by_id.len();
@@ -103,6 +108,7 @@ impl HeldJobs {
         if left == 0 {
             self.emptied.notify_waiters();
         }
+        freed
     }
 
     /// Keeps a job that has ended from being given back, though it takes no place and nobody waits for it.
@@ -180,6 +186,7 @@ mod tests {
             tenant: None,
             tags: Vec::new(),
             metadata: None,
+            limited: None,
         }
     }
 

@@ -2,27 +2,33 @@
 //! that has lost its job can change nothing, and is sealed if the kind is encrypted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use jobkit::{Artifacts, AuditEntry, ChildResult, Ctx, Host, HostError, JobId, NewJob, Progress, StepRecord};
+use jobkit::{
+    Admission, Artifacts, AuditEntry, CallEnd, ChildResult, Ctx, HoldOff, Host, HostError, JobId, NewJob,
+    Progress, StepRecord,
+};
 
 use super::attempt::Attempts;
 use super::sealing::Sealing;
+use crate::limits::rule::Lane;
 use crate::seal::Part;
 use crate::service::chain;
-use crate::store::{Actor, Held, JobFilter, StoreError};
+use crate::store::{self, Actor, Held, JobFilter, StoreError};
 
 pub struct AttemptHost {
     engine: Arc<Attempts>,
     held: Held,
     kind: String,
     encrypted: bool,
+    lane: Option<Lane>,
 }
 
 impl AttemptHost {
-    pub fn new(engine: Arc<Attempts>, held: Held, kind: String, encrypted: bool) -> Self {
-        Self { engine, held, kind, encrypted }
+    pub fn new(engine: Arc<Attempts>, held: Held, kind: String, encrypted: bool, lane: Option<Lane>) -> Self {
+        Self { engine, held, kind, encrypted, lane }
     }
 
     fn sealing(&self) -> Sealing<'_> {
@@ -83,6 +89,7 @@ impl Host for AttemptHost {
                 return Err(HostError::Refused(why.into()));
             }
             let queue = &self.engine.queue;
+            queue.freshen().await?;
             let rows = queue.rows(children).map_err(|error| HostError::Refused(chain(&error)))?;
             let record = StepRecord {
                 name: step.into(),
@@ -129,6 +136,36 @@ impl Host for AttemptHost {
 
     fn artifacts(&self) -> &dyn Artifacts {
         &*self.engine.artifacts
+    }
+
+    fn hold_off<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        what: HoldOff<'a>,
+        wait: Duration,
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<(), HostError>> {
+        async move {
+            let what = match what {
+                HoldOff::Queue => store::HoldOff::Queue(ctx.job().queue.clone()),
+                HoldOff::Limit(name) => {
+                    let bucket = self.lane.as_ref().and_then(|lane| lane.bucket_of(name));
+                    let refused = || HostError::Refused(format!("limit `{name}` does not hold for this job"));
+                    store::HoldOff::Bucket(bucket.ok_or_else(refused)?.to_owned())
+                }
+            };
+            let by = Actor(format!("job:{} ({})", self.held.job, self.kind));
+            Ok(self.engine.store.hold_off(self.held, &what, wait, &by, reason).await?)
+        }
+        .boxed()
+    }
+
+    fn enter_breaker<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Admission, HostError>> {
+        async { Ok(self.engine.store.enter_breaker(name, self.engine.breakers).await?) }.boxed()
+    }
+
+    fn leave_breaker<'a>(&'a self, name: &'a str, end: CallEnd) -> BoxFuture<'a, Result<(), HostError>> {
+        async move { Ok(self.engine.store.leave_breaker(name, end, self.engine.breakers).await?) }.boxed()
     }
 
     fn audit<'a>(&'a self, ctx: &'a Ctx, mut entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>> {

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::ports::{Artifacts, AuditEntry, ChildResult, Host, HostError, Owner};
-use crate::{Clock, Failure, JobId, NewJob, StepKey, StepRecord};
+use crate::ports::{Admission, Artifacts, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner};
+use crate::{Clock, Failure, JobId, NewJob, Outcome, StepKey, StepRecord};
 
 /// The job this attempt belongs to.
 #[derive(Debug, Clone, PartialEq)]
@@ -237,6 +237,25 @@ impl Ctx {
         Ok(self.host.audit(self, entry).await?)
     }
 
+    /// A provider asked for time, or is known to be down: nothing of this queue, or of this job's bucket under a
+    /// limit, starts for so long, on any machine. Return what this returns; the job runs again then, and no
+    /// attempt is used.
+    pub async fn hold_off(
+        &self,
+        what: HoldOff<'_>,
+        wait: Duration,
+        reason: &str,
+    ) -> Result<Outcome, Failure> {
+        self.host.hold_off(self, what, wait, reason).await?;
+        Ok(Outcome::Snooze(wait))
+    }
+
+    /// The circuit breaker of this name, which all jobs and processes share: one for each thing that fails as a
+    /// whole, such as a provider or an account.
+    pub fn breaker<'a>(&'a self, name: &'a str) -> Breaker<'a> {
+        Breaker { ctx: self, name }
+    }
+
     async fn recall(&self, name: &str) -> Result<Option<StepRecord>, Failure> {
         let mut steps = self.steps.lock().await;
         if steps.is_none() {
@@ -268,6 +287,39 @@ impl Ctx {
             attempt: self.job.attempt,
             at: self.clock.now(),
         }
+    }
+}
+
+/// Keeps jobs from calling a provider that fails, so that each does not find out for itself.
+pub struct Breaker<'a> {
+    ctx: &'a Ctx,
+    name: &'a str,
+}
+
+impl Breaker<'_> {
+    /// Calls, and counts a transient failure against the other side; a permanent one is an answer. While the
+    /// breaker is open nothing is called, and the job comes again: `Failure::NotNow`.
+    pub async fn call<T>(&self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let host = &self.ctx.host;
+        if let Admission::Wait(after) = host.enter_breaker(self.name).await? {
+            let why = format!("`{}` failed too often and is not called for a while", self.name);
+            return Err(Failure::NotNow { after, why });
+        }
+        let called = tokio::select! {
+            called = call => called,
+            () = self.ctx.cancelled.cancelled() => Err(Failure::Interrupted("asked to stop".into())),
+        };
+        let end = match &called {
+            Ok(_) | Err(Failure::Permanent(_)) => CallEnd::Answered,
+            Err(Failure::Transient(_) | Failure::RetryAfter { .. }) => CallEnd::Failed,
+            Err(Failure::StoreAway(_) | Failure::NotNow { .. } | Failure::Interrupted(_)) => CallEnd::Unknown,
+        };
+        // What the call gave is worth more than what the breaker learns from it.
+        if let Err(error) = host.leave_breaker(self.name, end).await {
+            self.ctx
+                .log(LogLevel::Warn, format!("how a call to `{}` ended was not noted: {error}", self.name));
+        }
+        called
     }
 }
 

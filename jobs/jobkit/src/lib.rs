@@ -28,8 +28,8 @@ pub use new_job::{Callback, CallbackEvent, NewJob, OnParentFailure, When};
 pub use outcome::{Failure, FailureExt, Outcome};
 pub use policy::{Backoff, OnConflict, Period, Policy, Unique};
 pub use ports::{
-    Artifact, Artifacts, Audit, AuditEntry, ChildResult, Host, HostError, Mail, Mailer, ObjectError, Objects,
-    Owner, PortError, SecretStore,
+    Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Mail,
+    Mailer, ObjectError, Objects, Owner, PortError, SecretStore,
 };
 pub use redact::{Personal, SecretString};
 pub use registry::{ArgsError, KindInfo, RegisteredJob, Registry};

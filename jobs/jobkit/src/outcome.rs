@@ -54,6 +54,9 @@ pub enum Failure {
     /// again soon, and no attempt is used.
     #[error("{0}")]
     StoreAway(#[source] Cause),
+    /// The other side rests and is not asked ([`crate::Ctx::breaker`]): runs again after this long. No attempt is used.
+    #[error("{why}")]
+    NotNow { after: Duration, why: String },
     /// This attempt may no longer act: it was cancelled, or its lease was lost to another worker.
     #[error("attempt interrupted: {0}")]
     Interrupted(String),
@@ -91,7 +94,7 @@ impl Failure {
                 Chain(cause).to_string()
             }
             Failure::RetryAfter { cause, .. } => Chain(cause).to_string(),
-            Failure::Interrupted(why) => why.clone(),
+            Failure::NotNow { why, .. } | Failure::Interrupted(why) => why.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! only those that several share are here.
 
 use std::path::Path;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -67,6 +68,45 @@ pub trait Host: Send + Sync + 'static {
     fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>>;
     fn artifacts(&self) -> &dyn Artifacts;
     fn audit<'a>(&'a self, ctx: &'a Ctx, entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>>;
+    /// Lets nothing start there for so long, on any machine; the entry in the audit log is part of it.
+    fn hold_off<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        what: HoldOff<'a>,
+        wait: Duration,
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<(), HostError>>;
+    /// Whether the other side may be called.
+    fn enter_breaker<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Admission, HostError>>;
+    /// How a call that was admitted ended.
+    fn leave_breaker<'a>(&'a self, name: &'a str, end: CallEnd) -> BoxFuture<'a, Result<(), HostError>>;
+}
+
+/// What is to rest when a provider asks for time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldOff<'a> {
+    /// The queue of this job.
+    Queue,
+    /// What shares this job's bucket under the limit of that name: the same account, say.
+    Limit(&'a str),
+}
+
+/// What a circuit breaker says to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    Go,
+    /// The other side failed too often; nobody calls it for so long.
+    Wait(Duration),
+}
+
+/// How a call ended, as far as a circuit breaker cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallEnd {
+    /// The other side is well, whatever it said.
+    Answered,
+    Failed,
+    /// Nobody knows: the attempt was interrupted.
+    Unknown,
 }
 
 /// Whose a file is: a run of a job. Each run has names of its own, so one that was dropped and still writes

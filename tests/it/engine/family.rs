@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jobkit::{AuditEntry, Backoff, Ctx, Failure, Job, JobId, NewJob, Outcome, Policy, Registry};
+use jobkit::{AuditEntry, Backoff, Ctx, Failure, HoldOff, Job, JobId, NewJob, Outcome, Policy, Registry};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -14,6 +14,8 @@ pub struct Scene {
     pub begun: Mutex<BTreeMap<JobId, u32>>,
     /// The order in which jobs began.
     pub order: Mutex<Vec<JobId>>,
+    /// When, by the steady clock.
+    pub starts: Mutex<Vec<Duration>>,
     /// A job that waits at the gate goes on when it gets a permit.
     pub gate: Semaphore,
     /// What was done to the world, by key.
@@ -26,6 +28,7 @@ impl Default for Scene {
         Self {
             begun: Mutex::default(),
             order: Mutex::default(),
+            starts: Mutex::default(),
             gate: Semaphore::new(0),
             effects: Mutex::default(),
             running: Mutex::default(),
@@ -61,6 +64,10 @@ pub enum Act {
     /// Writes down that it was there, and on which attempt.
     GateThenAudit,
     Secret(String),
+    /// The first time, asks that its bucket under this limit, or its queue, rests for a minute.
+    HoldOff(Option<String>),
+    /// Calls a provider that is down the first two times.
+    Call,
 }
 
 struct ActJob(Arc<Scene>);
@@ -101,6 +108,7 @@ impl Job for ActJob {
             *times
         };
         scene.order.lock().unwrap().push(id);
+        scene.starts.lock().unwrap().push(ctx.clock().steady());
         {
             let mut running = scene.running.lock().unwrap();
             running.0 += 1;
@@ -168,6 +176,17 @@ impl ActJob {
                 };
                 ctx.audit(entry).await?;
                 Ok(Outcome::done())
+            }
+            Act::HoldOff(limit) if times == 1 => {
+                let what = limit.as_deref().map_or(HoldOff::Queue, HoldOff::Limit);
+                ctx.hold_off(what, Duration::from_secs(60), "429").await
+            }
+            Act::HoldOff(_) => Ok(Outcome::done()),
+            Act::Call => {
+                let down = times <= 2;
+                let call =
+                    async move { if down { Err(Failure::transient("down")) } else { Ok(Outcome::done()) } };
+                ctx.breaker("provider").call(call).await
             }
             Act::Secret(word) => Err(Failure::permanent(format!("{} letters", word.len()))),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use compline::app::{App, Parts, Upkeep};
 use engine::adapters::artifacts::DirArtifacts;
 use engine::alerts::Alerting;
+use engine::limits::rule::Rules;
 use engine::scheduler::declared::Declared;
 use engine::state::JobState;
 use engine::store::{Change, PruneRules};
@@ -178,6 +179,7 @@ async fn a_claim_that_arrives_after_it_was_given_up_is_given_back(t: TestStore) 
 async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
     let folder = tempfile::tempdir().unwrap();
     let upkeep = Upkeep {
+        limits: Rules::default(),
         prune: PruneRules::default(),
         prune_every: TRAP,
         alerting: Alerting::default(),

@@ -2,6 +2,7 @@
 
 mod ending;
 mod family;
+mod limits;
 mod losing;
 mod network;
 mod redis;
@@ -17,6 +18,8 @@ use compline::app::{App, Parts, Upkeep};
 use engine::adapters::artifacts::DirArtifacts;
 use engine::adapters::redis::Redis;
 use engine::alerts::Alerting;
+use engine::limits::breaker::BreakerRules;
+use engine::limits::rule::Rules;
 use engine::scheduler::declared::Declared;
 use engine::seal::Keyring;
 use engine::state::JobState;
@@ -38,6 +41,7 @@ pub struct Engine {
     pub app: Arc<App>,
     pub stop: CancellationToken,
     pub hard: CancellationToken,
+    pub limits: Rules,
     _artifacts: tempfile::TempDir,
 }
 
@@ -88,7 +92,7 @@ impl Engine {
             declared: Declared::default(),
         });
         let (stop, hard) = (CancellationToken::new(), CancellationToken::new());
-        Self { t, scene, app: Arc::new(app), stop, hard, _artifacts: folder }
+        Self { t, scene, app: Arc::new(app), stop, hard, limits: Rules::default(), _artifacts: folder }
     }
 
     pub fn options() -> WorkerOptions {
@@ -96,6 +100,7 @@ impl Engine {
             name: "test".into(),
             lease: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(20),
+            breakers: BreakerRules::default(),
             fetch: FetchOptions {
                 concurrency: 4,
                 prefetch: 100,
@@ -113,6 +118,7 @@ impl Engine {
     pub fn start_with(&self, options: WorkerOptions) -> JoinHandle<Summary> {
         let (app, stop, hard) = (self.app.clone(), self.stop.clone(), self.hard.clone());
         let upkeep = Upkeep {
+            limits: self.limits.clone(),
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
             triggers: Triggers::default(),

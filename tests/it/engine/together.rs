@@ -109,7 +109,7 @@ async fn a_queue_that_nobody_rang_for_is_found_while_another_is_full(t: TestStor
 async fn a_paused_queue_rests_everywhere_and_goes_on_when_resumed(t: TestStore) {
     let engine = Engine::over(t);
     let ada = Actor("user:ada".into());
-    engine.app.queue.pause("mail", &ada, "provider is down").await.unwrap();
+    engine.app.queue.pause("mail", None, &ada, "provider is down").await.unwrap();
     let worker = engine.start();
     let paused = engine.enqueue(act(Act::Succeed).queue("mail")).await;
     let other = engine.enqueue(act(Act::Succeed)).await;

@@ -15,6 +15,7 @@ use engine::adapters::http_client::WebClient;
 use engine::adapters::mailer::{Encryption, Server, SmtpMailer};
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, Pace, Route, To};
+use engine::limits::rule::Rules;
 use engine::seal::Keyring;
 use engine::store::{AlertDetail, AlertFilter, PruneRules, Severity, Store};
 use engine::triggers::Triggers;
@@ -111,8 +112,13 @@ impl House {
     /// Works the default queue and that of callbacks.
     pub fn start(mut self, alerting: Alerting) -> Self {
         let prune_every = Duration::from_secs(3_600);
-        let upkeep =
-            Upkeep { prune: PruneRules::default(), prune_every, alerting, triggers: Triggers::default() };
+        let upkeep = Upkeep {
+            limits: Rules::default(),
+            prune: PruneRules::default(),
+            prune_every,
+            alerting,
+            triggers: Triggers::default(),
+        };
         let mut options = Engine::options();
         options.fetch.queues = ["default".to_owned(), "callbacks".to_owned()].into();
         let app = self.app.clone();

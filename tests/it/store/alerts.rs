@@ -309,7 +309,7 @@ async fn a_queue_waits_when_its_first_job_is_due_for_too_long_and_none_was_claim
     t.add(|row| row.tenant = Some("acme".into())).await;
     let other = t.add(|row| row.queue = "other".into()).await;
     t.add(|row| row.queue = "paused".into()).await;
-    t.store.pause("paused", &ada(), "").await.unwrap();
+    t.store.pause("paused", None, &ada(), "").await.unwrap();
     let waiting = async || {
         let found = t.store.waiting_queues(seconds(900)).await.unwrap();
         found.into_iter().map(|one| (one.queue, one.first)).collect::<Vec<_>>()

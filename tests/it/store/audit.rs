@@ -91,7 +91,7 @@ async fn what_people_do_is_written_down_with_their_name(t: TestStore) {
     t.change(id, Change::Discard).await;
     t.change(id, Change::Retry).await;
     t.change(id, Change::Cancel).await;
-    t.store.pause("default", &ada(), "month end").await.unwrap();
+    t.store.pause("default", None, &ada(), "month end").await.unwrap();
     t.store.resume("default", &ada()).await.unwrap();
 
     let audit = t.audit().await;

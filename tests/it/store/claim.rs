@@ -93,7 +93,7 @@ async fn a_paused_queue_gives_none_until_it_is_resumed(t: TestStore) {
     let worker = t.worker().await;
     let id = t.add(|_| {}).await;
 
-    t.store.pause("default", &ada(), "month end").await.unwrap();
+    t.store.pause("default", None, &ada(), "month end").await.unwrap();
     assert_eq!(t.claim(worker, 5).await, []);
     let queues = t.store.queues().await.unwrap();
     assert_eq!(queues[0].paused_by.as_deref(), Some("user:ada"));
@@ -244,7 +244,7 @@ async fn ready_queues_are_those_with_a_job_to_claim(t: TestStore) {
     t.add(|row| row.queue = "a".into()).await;
     t.add(|row| (row.queue, row.tenant) = ("b".into(), Some("acme".into()))).await;
     t.add(|row| (row.queue, row.when) = ("scheduled".into(), When::After(seconds(9)))).await;
-    t.store.pause("paused", &ada(), "").await.unwrap();
+    t.store.pause("paused", None, &ada(), "").await.unwrap();
     let later = t.store.claim(worker, "later", 1).await.unwrap();
     t.finish(worker, &later[0], completed()).await;
 

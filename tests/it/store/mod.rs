@@ -11,6 +11,8 @@ mod finish;
 mod gate;
 mod lease;
 mod life;
+mod limits;
+mod pausing;
 mod postgres;
 mod prune;
 mod reading;

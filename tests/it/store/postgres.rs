@@ -53,13 +53,21 @@ async fn every_hot_statement_uses_an_index() {
         ("end_live", include_str!("../../../engine/src/store/postgres/end_live.sql"), 5),
         ("stage", include_str!("../../../engine/src/store/postgres/stage.sql"), 2),
         ("stage_next", include_str!("../../../engine/src/store/postgres/stage_next.sql"), 1),
-        ("ready_queues", include_str!("../../../engine/src/store/postgres/ready_queues.sql"), 0),
+        ("ready_queues", include_str!("../../../engine/src/store/postgres/ready_queues.sql"), 1),
         ("free", include_str!("../../../engine/src/store/postgres/free.sql"), 3),
         ("held_steps", include_str!("../../../engine/src/store/postgres/held_steps.sql"), 3),
         ("save_step", include_str!("../../../engine/src/store/postgres/save_step.sql"), 8),
         ("save_progress", include_str!("../../../engine/src/store/postgres/save_progress.sql"), 7),
         ("keys_take", include_str!("../../../engine/src/store/postgres/keys_take.sql"), 5),
-        ("replace", include_str!("../../../engine/src/store/postgres/replace.sql"), 8),
+        ("replace", include_str!("../../../engine/src/store/postgres/replace.sql"), 11),
+        ("lanes", include_str!("../../../engine/src/store/postgres/lanes.sql"), 7),
+        ("buckets_lock", include_str!("../../../engine/src/store/postgres/buckets_lock.sql"), 1),
+        ("buckets_look", include_str!("../../../engine/src/store/postgres/buckets_look.sql"), 2),
+        ("buckets_move", include_str!("../../../engine/src/store/postgres/buckets_move.sql"), 2),
+        ("claim_lanes", include_str!("../../../engine/src/store/postgres/claim_lanes.sql"), 5),
+        ("put_lanes", include_str!("../../../engine/src/store/postgres/put_lanes.sql"), 2),
+        ("put_lanes_ended", include_str!("../../../engine/src/store/postgres/put_lanes_ended.sql"), 2),
+        ("laned_jobs", include_str!("../../../engine/src/store/postgres/laned_jobs.sql"), 2),
         ("prune", include_str!("../../../engine/src/store/postgres/prune.sql"), 8),
         ("retry_live", include_str!("../../../engine/src/store/postgres/retry_live.sql"), 2),
         ("revive", include_str!("../../../engine/src/store/postgres/revive.sql"), 2),
@@ -315,7 +323,7 @@ async fn a_connection_whose_call_was_given_up_is_not_used_again() {
     let mut watch = PgConnection::connect(t.url()).await.unwrap();
     let by = ada();
     let cut: i32 = tokio::select! {
-        paused = t.store.pause("mail", &by, "") => panic!("{paused:?} past a lock"),
+        paused = t.store.pause("mail", None, &by, "") => panic!("{paused:?} past a lock"),
         pid = async {
             loop {
                 if let Some(pid) = sqlx::query_scalar(waiting).fetch_optional(&mut watch).await.unwrap() {
@@ -326,7 +334,7 @@ async fn a_connection_whose_call_was_given_up_is_not_used_again() {
     };
     lock.commit().await.unwrap();
 
-    t.store.pause("mail", &by, "").await.unwrap();
+    t.store.pause("mail", None, &by, "").await.unwrap();
 
     let ended = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
     let gone = async {

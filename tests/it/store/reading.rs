@@ -104,7 +104,7 @@ async fn queues_are_listed_with_what_is_in_them(t: TestStore) {
     t.clock.advance(seconds(5));
     t.add(|_| {}).await;
     t.add(|row| (row.queue, row.when) = ("later".into(), When::After(seconds(9)))).await;
-    t.store.pause("paused", &ada(), "why").await.unwrap();
+    t.store.pause("paused", None, &ada(), "why").await.unwrap();
 
     let queues = t.store.queues().await.unwrap();
 

@@ -11,6 +11,7 @@ use engine::adapters::tls;
 use engine::alerts::Alerting;
 use engine::http::server::Door;
 use engine::http::{self, Http, Limits, Token};
+use engine::limits::rule::Rules;
 use engine::seal::Keyring;
 use engine::service::{Alarm, Service};
 use engine::store::PruneRules;
@@ -144,6 +145,7 @@ impl Server {
     pub fn work(&self) -> JoinHandle<Summary> {
         let (app, stop) = (self.app.clone(), self.stop.clone());
         let upkeep = Upkeep {
+            limits: Rules::default(),
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
             triggers: Triggers::default(),

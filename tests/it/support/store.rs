@@ -197,6 +197,7 @@ impl TestStore {
             after: Vec::new(),
             on_parent_failure: OnParentFailure::Cancel,
             comes_with: None,
+            lane: None,
         }
     }
 

@@ -150,6 +150,7 @@ pub async fn start(State(api): State<Shared>, headers: HeaderMap, body: Body<Ope
     }
     let args = BulkArgs { action: action.into(), filter, limit, by: api.actor().0 };
     let job = NewJob::of::<bulk::Bulk>(&args).map_err(|_| Problem::internal())?;
+    api.queue.freshen().await?;
     let rows = api.queue.internal(job).map_err(|error| Problem::of_job("", error))?;
     let (replayed, inserted) = insert(&api, request, &rows).await?;
     let Some(id) = inserted.first().map(|inserted| inserted.id) else { return Err(Problem::internal()) };

@@ -167,6 +167,7 @@ impl From<Inserted> for Enqueued {
 pub async fn enqueue(State(api): State<Shared>, headers: HeaderMap, body: Body<Wanted>) -> Result<Response> {
     let door = At::new(&headers)?;
     let request = door.request("POST /v1/jobs", &body.bytes)?;
+    api.queue.freshen().await?;
     let rows = door.rows(&api, body.value, "")?;
     let (replayed, mut inserted) = insert(&api, request, &rows).await?;
     let Some(inserted) = inserted.pop() else { return Err(Problem::internal()) };
@@ -202,6 +203,7 @@ pub async fn enqueue_batch(
         let detail = format!("/jobs: {} jobs; from 1 to {most} may come at once", jobs.len());
         return Err(Problem::new(Code::InvalidBody, detail, "send them in smaller batches").at("/jobs"));
     }
+    api.queue.freshen().await?;
     let mut rows = Vec::with_capacity(jobs.len());
     for (index, Object(job)) in jobs.into_iter().enumerate() {
         rows.extend(door.rows(&api, job, &format!("/jobs/{index}"))?);

@@ -22,6 +22,8 @@ pub struct Queue {
     pub paused_at: Option<Timestamp>,
     pub paused_by: Option<String>,
     pub reason: Option<String>,
+    /// When the pause ends by itself; null where somebody must resume it.
+    pub resume_at: Option<Timestamp>,
     /// How many live jobs are in each state.
     #[schema(value_type = BTreeMap<view::State, u64>)]
     pub counts: BTreeMap<JobState, u64>,
@@ -31,8 +33,8 @@ pub struct Queue {
 
 impl From<QueueRow> for Queue {
     fn from(row: QueueRow) -> Self {
-        let QueueRow { name, paused_at, paused_by, reason, counts, oldest } = row;
-        Self { name, paused_at, paused_by, reason, counts, oldest }
+        let QueueRow { name, paused_at, paused_by, reason, resume_at, counts, oldest } = row;
+        Self { name, paused_at, paused_by, reason, resume_at, counts, oldest }
     }
 }
 
@@ -75,6 +77,8 @@ pub struct Pause {
     /// Why; shown in the listing and kept in the audit log.
     #[schema(min_length = 1, max_length = 1000)]
     pub reason: String,
+    /// Until then; left out, until somebody resumes it.
+    pub until: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -88,12 +92,12 @@ pub struct Paused {
     params(("name" = String, Path, description = "The queue.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
     responses((status = 200, description = "It is paused.", body = Paused)))]
 pub async fn pause(State(api): State<Shared>, Name(queue): Name, body: Body<Pause>) -> Result<Json<Paused>> {
-    let reason = body.value.reason;
+    let Pause { reason, until } = body.value;
     if reason.is_empty() || reason.chars().count() > 1_000 || reason.contains('\0') {
         let detail = "/reason: must be 1 to 1,000 characters, without NUL";
         return Err(Problem::new(Code::InvalidBody, detail, "say in a sentence why").at("/reason"));
     }
-    api.queue.pause(&queue, &api.actor(), &reason).await?;
+    api.queue.pause(&queue, until, &api.actor(), &reason).await?;
     Ok(Json(Paused { queue, paused: true }))
 }
 

@@ -1,6 +1,7 @@
 //! What people do to jobs and queues, and what an ending means for those that wait.
 
 use futures::FutureExt;
+use jiff::Timestamp;
 use jobkit::JobId;
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
@@ -340,11 +341,20 @@ pub async fn settle(
     Ok(())
 }
 
-pub async fn pause(store: &PostgresStore, queue: &str, by: &Actor, reason: &str) -> Result<()> {
-    let sql = "INSERT INTO compline.queue AS q (name, paused_at, paused_by, reason)
-               VALUES ($2, coalesce($1::timestamptz, now()), $3, $4)
-               ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(q.paused_at, excluded.paused_at),
-                   paused_by = excluded.paused_by, reason = excluded.reason";
+pub async fn pause(
+    store: &PostgresStore,
+    queue: &str,
+    until: Option<Timestamp>,
+    by: &Actor,
+    reason: &str,
+) -> Result<()> {
+    // A pause that is over is none, and this one begins now.
+    let sql = "INSERT INTO compline.queue AS q (name, paused_at, paused_by, reason, resume_at)
+               VALUES ($2, coalesce($1::timestamptz, now()), $3, $4, $5)
+               ON CONFLICT (name) DO UPDATE SET paused_by = excluded.paused_by, reason = excluded.reason,
+                   resume_at = excluded.resume_at,
+                   paused_at = CASE WHEN q.resume_at <= excluded.paused_at THEN excluded.paused_at
+                                    ELSE coalesce(q.paused_at, excluded.paused_at) END";
     let doing = "pausing the queue";
     let mut session = store.cold.acquire().await.map_err(failed(doing))?;
     let mut tx = session.begin().await.map_err(failed(doing))?;
@@ -353,10 +363,11 @@ pub async fn pause(store: &PostgresStore, queue: &str, by: &Actor, reason: &str)
         .bind(queue)
         .bind(&by.0)
         .bind(reason)
+        .bind(until.map(Micros::from))
         .execute(&mut *tx)
         .await
         .map_err(failed(doing))?;
-    let details = Some(serde_json::json!({ "reason": reason }));
+    let details = Some(serde_json::json!({ "reason": reason, "until": until }));
     insert::audit(&mut tx, store.time(), by, "queue.pause", queue, "ok", &[], details).await?;
     tx.commit().await.map_err(failed(doing))?;
     session.keep();
@@ -368,7 +379,8 @@ pub async fn resume(store: &PostgresStore, queue: &str, by: &Actor) -> Result<()
     let mut session = store.cold.acquire().await.map_err(failed(doing))?;
     let mut tx = session.begin().await.map_err(failed(doing))?;
     sqlx::query(
-        "UPDATE compline.queue SET paused_at = NULL, paused_by = NULL, reason = NULL WHERE name = $1",
+        "UPDATE compline.queue SET paused_at = NULL, paused_by = NULL, reason = NULL, resume_at = NULL
+         WHERE name = $1",
     )
     .bind(queue)
     .execute(&mut *tx)

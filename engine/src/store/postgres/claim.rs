@@ -167,7 +167,7 @@ async fn claim_from(
 
 /// In the order of their ranks. What SQL could write and nobody can read ends here: it must not keep the jobs
 /// that were claimed with it, nor come again with the next claim.
-async fn read(
+pub async fn read(
     store: &PostgresStore,
     worker: WorkerId,
     queue: &str,
@@ -219,6 +219,7 @@ fn read_claim(row: &PgRow, worker: WorkerId, queue: &str) -> sqlx::Result<Claime
         args: row.try_get_unchecked::<String, _>(6)?,
         tenant: row.try_get(7)?,
         tags: tags(row, "tags")?,
+        limited: None,
         metadata: text(row, "metadata")?
             .map(serde_json::from_str)
             .transpose()

@@ -1,5 +1,5 @@
 -- available -> running for a batch of one queue, first in rank first. Gives none when a job that is ready has a
--- tenant: then claim_fair.sql has the word. Index: job_ready, job_ready_by_tenant.
+-- tenant: then claim_fair.sql has the word. Jobs that are limited are claim_lanes.sql's. Index: job_ready, job_ready_by_tenant.
 --
 -- Rows are named by ctid, which spares a look-up by key per row; the lock taken below keeps it valid. The
 -- shared lock on the worker's row orders this against its rescue: a worker declared dead claims nothing.
@@ -13,13 +13,15 @@ SET state = 'running', fence = j.fence + 1, attempt = j.attempt + 1, worker = $2
 WHERE j.ctid = ANY (
     CASE
     WHEN NOT EXISTS (SELECT FROM alive)
-      OR EXISTS (SELECT FROM compline.queue q WHERE q.name = $3 AND q.paused_at IS NOT NULL)
+      OR EXISTS (SELECT FROM compline.queue q WHERE q.name = $3 AND q.paused_at IS NOT NULL
+                 AND (q.resume_at IS NULL OR q.resume_at > coalesce($1::timestamptz, now())))
       OR EXISTS (SELECT FROM compline.job t
-                 WHERE t.queue = $3 AND t.state = 'available' AND t.tenant IS NOT NULL)
+                 WHERE t.queue = $3 AND t.state = 'available' AND t.tenant IS NOT NULL AND t.lane IS NULL)
     THEN '{}'::tid[]
     ELSE ARRAY(
         SELECT f.ctid FROM compline.job f
-        WHERE f.queue = $3 AND f.state = 'available' AND f.tenant IS NULL AND (f.rank, f.id) > ($5::timestamptz, $6::uuid)
+        WHERE f.queue = $3 AND f.state = 'available' AND f.tenant IS NULL AND f.lane IS NULL
+          AND (f.rank, f.id) > ($5::timestamptz, $6::uuid)
         ORDER BY f.rank, f.id LIMIT $4::bigint
         FOR UPDATE SKIP LOCKED)
     END

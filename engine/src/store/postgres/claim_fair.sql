@@ -9,15 +9,16 @@ alive AS MATERIALIZED (
 ),
 open AS MATERIALIZED (
     SELECT EXISTS (SELECT FROM alive)
-       AND NOT EXISTS (SELECT FROM compline.queue q WHERE q.name = $3 AND q.paused_at IS NOT NULL) AS yes
+       AND NOT EXISTS (SELECT FROM compline.queue q WHERE q.name = $3 AND q.paused_at IS NOT NULL
+                       AND (q.resume_at IS NULL OR q.resume_at > coalesce($1::timestamptz, now()))) AS yes
 ),
 ahead (tenant, place) AS (
     (SELECT j.tenant, 1::bigint FROM compline.job j
-     WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > $5::text
+     WHERE j.queue = $3 AND j.state = 'available' AND j.lane IS NULL AND j.tenant IS NOT NULL AND j.tenant > $5::text
      ORDER BY j.tenant LIMIT 1)
     UNION ALL
     SELECT (SELECT j.tenant FROM compline.job j
-            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > a.tenant
+            WHERE j.queue = $3 AND j.state = 'available' AND j.lane IS NULL AND j.tenant IS NOT NULL AND j.tenant > a.tenant
             ORDER BY j.tenant LIMIT 1), a.place + 1
     FROM ahead a WHERE a.tenant IS NOT NULL AND a.place < $6::bigint
 ),
@@ -26,7 +27,7 @@ around (tenant, place) AS (
     WHERE f.place <= $6::bigint
     UNION ALL
     SELECT (SELECT j.tenant FROM compline.job j
-            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant > a.tenant
+            WHERE j.queue = $3 AND j.state = 'available' AND j.lane IS NULL AND j.tenant IS NOT NULL AND j.tenant > a.tenant
               AND j.tenant <= $5::text
             ORDER BY j.tenant LIMIT 1), a.place + 1
     FROM around a WHERE a.tenant IS NOT NULL AND a.place < $6::bigint
@@ -44,14 +45,14 @@ turns AS (
     FROM (
         SELECT y.id, y.rank, r.place FROM ring r CROSS JOIN LATERAL (
             SELECT j.id, j.rank FROM compline.job j
-            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NOT NULL AND j.tenant = r.tenant
+            WHERE j.queue = $3 AND j.state = 'available' AND j.lane IS NULL AND j.tenant IS NOT NULL AND j.tenant = r.tenant
             ORDER BY j.rank, j.id LIMIT (SELECT most FROM share)
         ) y
         WHERE r.tenant <> ''
         UNION ALL
         SELECT z.id, z.rank, r.place FROM ring r CROSS JOIN LATERAL (
             SELECT j.id, j.rank FROM compline.job j
-            WHERE j.queue = $3 AND j.state = 'available' AND j.tenant IS NULL
+            WHERE j.queue = $3 AND j.state = 'available' AND j.lane IS NULL AND j.tenant IS NULL
             ORDER BY j.rank, j.id LIMIT (SELECT most FROM share)
         ) z
         WHERE r.tenant = ''

@@ -4,7 +4,7 @@ use jobkit::When;
 use sqlx::PgConnection;
 
 use super::failed;
-use super::insert::{audit, fresh, object};
+use super::insert::{audit, fresh, lanes, object};
 use super::rows::{Micros, micros, small};
 use crate::store::{AGEING, Actor, Inserted, NewRow, Result};
 
@@ -29,14 +29,19 @@ pub async fn insert(
         Some(now) => now,
         None => sqlx::query_scalar("SELECT now()").fetch_one(&mut *tx).await.map_err(failed(DOING))?,
     };
-    let mut copy = tx
-        .copy_in_raw(
+    let in_lanes = lanes(rows).is_some();
+    let sql = match in_lanes {
+        false => {
             "COPY compline.job (id, state, max_attempts, budget, priority, rank, run_at, created_at, kind, queue, args,
-                                tenant, tags, metadata) FROM STDIN (FORMAT binary)",
-        )
-        .await
-        .map_err(failed(DOING))?;
-    for chunk in Chunks::new(rows, now, CHUNK) {
+                                tenant, tags, metadata) FROM STDIN (FORMAT binary)"
+        }
+        true => {
+            "COPY compline.job (id, state, max_attempts, budget, priority, rank, run_at, created_at, kind, queue, args,
+                                tenant, tags, metadata, lane) FROM STDIN (FORMAT binary)"
+        }
+    };
+    let mut copy = tx.copy_in_raw(sql).await.map_err(failed(DOING))?;
+    for chunk in Chunks::new(rows, now, CHUNK, in_lanes) {
         copy.send(chunk).await.map_err(failed(DOING))?;
     }
     copy.finish().await.map_err(failed(DOING))?;
@@ -50,6 +55,8 @@ struct Chunks<'a> {
     rows: std::slice::Iter<'a, NewRow>,
     now: Micros,
     size: usize,
+    /// A row has its lane as one more column.
+    in_lanes: bool,
     place: Place,
 }
 
@@ -61,8 +68,8 @@ enum Place {
 }
 
 impl<'a> Chunks<'a> {
-    fn new(rows: &'a [NewRow], now: Micros, size: usize) -> Self {
-        Self { rows: rows.iter(), now, size, place: Place::Start }
+    fn new(rows: &'a [NewRow], now: Micros, size: usize, in_lanes: bool) -> Self {
+        Self { rows: rows.iter(), now, size, in_lanes, place: Place::Start }
     }
 }
 
@@ -86,13 +93,13 @@ impl Iterator for Chunks<'_> {
                 self.place = Place::End;
                 break;
             };
-            encode(&mut out, row, self.now);
+            encode(&mut out, row, self.now, self.in_lanes);
         }
         Some(out)
     }
 }
 
-fn encode(out: &mut Vec<u8>, row: &NewRow, now: Micros) {
+fn encode(out: &mut Vec<u8>, row: &NewRow, now: Micros, in_lanes: bool) {
     let due = match row.when {
         When::Now => now.0,
         // A time in the past is now: it must not be a way to the front of the queue.
@@ -101,7 +108,7 @@ fn encode(out: &mut Vec<u8>, row: &NewRow, now: Micros) {
     };
     let rank = due.saturating_add((i64::from(row.priority) - 5) * micros(AGEING));
     let state = if due > now.0 { "scheduled" } else { "available" };
-    out.extend_from_slice(&COLUMNS.to_be_bytes());
+    out.extend_from_slice(&(COLUMNS + i16::from(in_lanes)).to_be_bytes());
     field(out, row.id.0.as_bytes());
     field(out, state.as_bytes());
     // What it may use, and what a person's retry grants anew.
@@ -125,6 +132,11 @@ fn encode(out: &mut Vec<u8>, row: &NewRow, now: Micros) {
     match &row.metadata {
         Some(metadata) => field(out, metadata.to_string().as_bytes()),
         None => null(out),
+    }
+    match &row.lane {
+        Some(lane) => field(out, lane.as_str().as_bytes()),
+        None if in_lanes => null(out),
+        None => {}
     }
 }
 
@@ -179,18 +191,19 @@ mod tests {
             after: Vec::new(),
             on_parent_failure: OnParentFailure::Cancel,
             comes_with: None,
+            lane: None,
         }
     }
 
     #[test]
     fn a_batch_is_the_same_bytes_in_pieces_that_no_row_but_the_last_outgrows() {
         let rows: Vec<_> = (0..50).map(|n| row(&format!("\"{}\"", "x".repeat(n * 7)))).collect();
-        let whole: Vec<_> = Chunks::new(&rows, Micros(0), usize::MAX).collect();
+        let whole: Vec<_> = Chunks::new(&rows, Micros(0), usize::MAX, false).collect();
         assert_eq!(whole.len(), 1);
         for size in [1, 20, 300, 4_000] {
-            let pieces: Vec<_> = Chunks::new(&rows, Micros(0), size).collect();
+            let pieces: Vec<_> = Chunks::new(&rows, Micros(0), size, false).collect();
             let mut longest = Vec::new();
-            encode(&mut longest, &rows[49], Micros(0));
+            encode(&mut longest, &rows[49], Micros(0), false);
 
             assert_eq!(pieces.concat(), whole[0], "{size}");
             assert!(pieces.iter().all(|piece| piece.len() < size + longest.len()), "{size}");

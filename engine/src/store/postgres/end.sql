@@ -10,10 +10,10 @@ WITH ended AS (
 history AS (
     INSERT INTO compline.job_history
         (id, state, fence, worker, attempt, max_attempts, budget, priority, run_at, created_at, claimed_at, finished_at,
-         ran_us, kind, queue, args, unique_key, unique_release, tenant, tags, metadata, result, error)
+         ran_us, kind, queue, args, unique_key, unique_release, tenant, tags, metadata, lane, result, error)
     SELECT id, next::compline.job_state, fence, worker, attempt, max_attempts, budget, priority, run_at, created_at,
            claimed_at, coalesce($1::timestamptz, now()), ran_us, kind, queue, args, unique_key, unique_release, tenant, tags,
-           metadata, result::json, error
+           metadata, lane, result::json, error
     FROM ended
 ),
 attempts AS (

@@ -7,9 +7,10 @@ WITH ended AS (
 history AS (
     INSERT INTO compline.job_history
         (id, state, fence, worker, attempt, max_attempts, budget, priority, run_at, created_at, claimed_at, finished_at,
-         kind, queue, args, unique_key, unique_release, tenant, tags, metadata, error)
+         kind, queue, args, unique_key, unique_release, tenant, tags, metadata, lane, error)
     SELECT id, $4::compline.job_state, fence, worker, attempt, max_attempts, budget, priority, run_at, created_at,
-           claimed_at, coalesce($1::timestamptz, now()), kind, queue, args, unique_key, unique_release, tenant, tags, metadata, $5
+           claimed_at, coalesce($1::timestamptz, now()), kind, queue, args, unique_key, unique_release, tenant, tags, metadata,
+           lane, $5
     FROM ended
 ),
 requests AS (DELETE FROM compline.cancel_request c USING ended e WHERE c.job_id = e.id),

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::rows::{self, Micros, micros};
 use super::wake::{CHANNEL, news};
 use super::{PostgresStore, contention, copy, failed, lease};
+use crate::limits::rule::Lane;
 use crate::state::JobState;
 use crate::store::types::{doomed_by, dooms, rule_name};
 use crate::store::{Actor, Held, Inserted, NewRow, Release, Result, StoreError, UniqueRow};
@@ -67,7 +68,13 @@ async fn insert_plain(
     by: &Actor,
 ) -> Result<Vec<Inserted>> {
     let insert = "SELECT compline.insert_plain($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-    columns(insert, time, rows, by).execute(tx).await.map_err(failed(DOING))?;
+    let in_lanes =
+        "SELECT compline.insert_plain($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    match lanes(rows) {
+        None => columns(insert, time, rows, by).execute(tx).await,
+        Some(lanes) => columns(in_lanes, time, rows, by).bind(lanes).execute(tx).await,
+    }
+    .map_err(failed(DOING))?;
     Ok(fresh(rows))
 }
 
@@ -79,12 +86,12 @@ pub async fn insert_and_wake(
     by: &Actor,
 ) -> Result<Vec<Inserted>> {
     let insert = "CALL compline.insert_and_wake($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-    columns(insert, time, rows, by)
-        .bind(CHANNEL)
-        .bind(news(&ready_queues(rows)))
-        .execute(connection)
-        .await
-        .map_err(failed(DOING))?;
+    let in_lanes = "CALL compline.insert_and_wake($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+    let insert = match lanes(rows) {
+        None => columns(insert, time, rows, by),
+        Some(lanes) => columns(in_lanes, time, rows, by).bind(lanes),
+    };
+    insert.bind(CHANNEL).bind(news(&ready_queues(rows))).execute(connection).await.map_err(failed(DOING))?;
     Ok(fresh(rows))
 }
 
@@ -116,6 +123,16 @@ fn columns<'q>(
         .bind(rows.iter().map(|row| row.tenant.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| tags(row).and_then(json)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.metadata.as_ref().and_then(json)).collect::<Vec<_>>())
+}
+
+/// None when no row has one, as is most common.
+pub fn lanes(rows: &[NewRow]) -> Option<Vec<Option<&str>>> {
+    let limited = rows.iter().any(|row| row.lane.is_some());
+    limited.then(|| rows.iter().map(lane).collect())
+}
+
+fn lane(row: &NewRow) -> Option<&str> {
+    row.lane.as_ref().map(Lane::as_str)
 }
 
 fn tags(row: &NewRow) -> Option<&Vec<String>> {
@@ -233,6 +250,9 @@ async fn replace(tx: &mut PgConnection, time: Option<Micros>, holder: Uuid, row:
         .bind(tags(row))
         .bind(row.metadata.as_ref().and_then(json))
         .bind(at)
+        .bind(&row.queue)
+        .bind(&row.tenant)
+        .bind(lane(row))
         .execute(tx)
         .await
         .map_err(failed(DOING))?;
@@ -260,6 +280,7 @@ async fn insert_one(tx: &mut PgConnection, time: Option<Micros>, row: &NewRow) -
         .bind(row.metadata.as_ref().and_then(json))
         .bind(at)
         .bind(row.unique.as_ref().map(|unique| release_name(unique.release)))
+        .bind(lane(row))
         .execute(&mut *tx)
         .await
         .map_err(failed(DOING))?;

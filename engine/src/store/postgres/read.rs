@@ -146,6 +146,7 @@ fn step_row(job: JobId, row: &sqlx::postgres::PgRow) -> Result<StepRecord> {
 
 pub async fn queues(store: &PostgresStore) -> Result<Vec<QueueRow>> {
     let rows = sqlx::query(include_str!("queues.sql"))
+        .bind(store.time())
         .fetch_all(&store.cold)
         .await
         .map_err(failed("listing queues"))?;
@@ -158,6 +159,7 @@ pub async fn queues(store: &PostgresStore) -> Result<Vec<QueueRow>> {
                 paused_at: row.get::<Option<Micros>, _>("paused_at").map(Timestamp::from),
                 paused_by: row.get("paused_by"),
                 reason: row.get("reason"),
+                resume_at: row.get::<Option<Micros>, _>("resume_at").map(Timestamp::from),
                 counts: std::collections::BTreeMap::new(),
                 oldest: None,
             });

@@ -2,6 +2,8 @@
 UPDATE compline.job j
 SET args = $3::json, priority = $4::smallint, run_at = d.due, rank = d.due + ($4::smallint - 5) * interval '1 minute',
     tags = $6, metadata = $7::json,
+    -- It stays in its queue and with its tenant, and so in the buckets of those.
+    lane = CASE WHEN j.queue = $9 AND j.tenant IS NOT DISTINCT FROM $10 THEN $11 ELSE j.lane END,
     state = CASE WHEN j.state = 'waiting' THEN j.state
                  WHEN d.due <= c.now THEN 'available'
                  WHEN j.state = 'retryable' THEN j.state

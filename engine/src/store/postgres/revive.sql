@@ -6,10 +6,11 @@ WITH back AS (
 )
 INSERT INTO compline.job
     (id, state, fence, attempt, max_attempts, budget, priority, rank, run_at, created_at, kind, queue, args, unique_key,
-     unique_release, tenant, tags, metadata)
+     unique_release, tenant, tags, metadata, lane)
 SELECT id, 'available', fence, attempt,
        CASE WHEN attempt >= max_attempts THEN least(attempt::integer + budget, 32767) ELSE max_attempts END,
        budget, priority, coalesce($1::timestamptz, now()) + (priority - 5) * interval '1 minute',
-       coalesce($1::timestamptz, now()), created_at, kind, queue, args, unique_key, unique_release, tenant, tags, metadata
+       coalesce($1::timestamptz, now()), created_at, kind, queue, args, unique_key, unique_release, tenant, tags, metadata,
+       lane
 FROM back
 RETURNING id, queue

@@ -13,10 +13,13 @@ use super::failed;
 use super::sessions::within;
 use crate::store::{Result, Woken};
 
-/// The channel of both kinds of news; the payload is `q:` and a queue, or `cancel`.
+/// The channel of all news; the payload is `q:` and a queue, `places`, or `cancel`.
 pub const CHANNEL: &str = "compline_wake";
 
 const DOING: &str = "listening for wake-ups";
+
+/// A place in some bucket is free.
+pub const PLACES: &str = "places";
 
 pub fn news(queues: &[String]) -> Vec<String> {
     queues.iter().map(|queue| format!("q:{queue}")).collect()
@@ -77,6 +80,7 @@ async fn pass_on(mut listener: PgListener, sender: mpsc::Sender<Woken>, answer_w
         let Ok(Some(news)) = heard else { return };
         let woken = match news.payload().strip_prefix("q:") {
             Some(queue) => Woken::Queue(queue.into()),
+            None if news.payload() == PLACES => Woken::Places,
             None => Woken::Cancel,
         };
         if sender.send(woken).await.is_err() {

@@ -39,10 +39,12 @@ pub(super) fn claimed(rows: &[SqliteRow]) -> Done<Vec<Claimed>> {
 /// May this worker claim from this queue, and has it jobs of tenants? Then `claim.sql` gives none.
 pub(super) async fn wants_fairness(
     connection: &mut SqliteConnection,
+    now: i64,
     worker: WorkerId,
     queue: &str,
 ) -> Done<bool> {
-    let look = sqlx::query(LOOK).bind(worker.0).bind(queue.to_owned()).fetch_one(connection).await?;
+    let look =
+        sqlx::query(LOOK).bind(worker.0).bind(queue.to_owned()).bind(now).fetch_one(connection).await?;
     Ok(look.try_get("alive")? && !look.try_get::<bool, _>("paused")? && look.try_get("tenants")?)
 }
 
@@ -55,7 +57,7 @@ pub(super) async fn claim_fairly(
     last_turn: String,
 ) -> Done<Vec<Claimed>> {
     // What was true when it was looked at need not be true any more.
-    if !wants_fairness(tx, worker, &queue).await? {
+    if !wants_fairness(tx, now, worker, &queue).await? {
         return Ok(Vec::new());
     }
     let chosen = choose_fairly(tx, &queue, limit, last_turn).await?;
@@ -65,7 +67,7 @@ pub(super) async fn claim_fairly(
 }
 
 /// `RETURNING` gives rows as it meets them, so their order is made here.
-fn in_order<K: Ord>(rows: &[SqliteRow], key: impl Fn(JobId, i64) -> K) -> Done<Vec<Claimed>> {
+pub(super) fn in_order<K: Ord>(rows: &[SqliteRow], key: impl Fn(JobId, i64) -> K) -> Done<Vec<Claimed>> {
     let mut claimed = Vec::with_capacity(rows.len());
     for row in rows {
         let job = Claimed {
@@ -80,6 +82,7 @@ fn in_order<K: Ord>(rows: &[SqliteRow], key: impl Fn(JobId, i64) -> K) -> Done<V
             tenant: row.text_if_any("tenant")?,
             tags: row.json_if_any("tags")?.unwrap_or_default(),
             metadata: row.json_if_any("metadata")?,
+            limited: None,
         };
         claimed.push((key(job.id, row.try_get("rank")?), job));
     }
@@ -135,6 +138,6 @@ pub(super) async fn next_due(connection: &mut SqliteConnection, now: i64) -> Don
     Ok(next.map(|at| Duration::from_micros(u64::try_from(at.saturating_sub(now)).unwrap_or(0))))
 }
 
-pub(super) async fn ready_queues(connection: &mut SqliteConnection) -> Done<Vec<String>> {
-    Ok(sqlx::query_scalar(READY_QUEUES).fetch_all(connection).await?)
+pub(super) async fn ready_queues(connection: &mut SqliteConnection, now: i64) -> Done<Vec<String>> {
+    Ok(sqlx::query_scalar(READY_QUEUES).bind(now).fetch_all(connection).await?)
 }

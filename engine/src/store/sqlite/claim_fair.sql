@@ -2,7 +2,7 @@
 SELECT job.id AS id, row_number() OVER (PARTITION BY tenant.key ORDER BY job.rank, job.id) AS turn
 FROM json_each(?2) AS tenant
 CROSS JOIN job ON job.id IN (SELECT first.id FROM job AS first
-                             WHERE first.queue = ?1 AND first.state = 'available'
+                             WHERE first.queue = ?1 AND first.state = 'available' AND first.lane IS NULL
                                    AND first.tenant IS tenant.value
                              ORDER BY first.rank, first.id
                              LIMIT ?3)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jobkit::{JobId, OnConflict, When};
+use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -52,25 +53,26 @@ impl Serialize for Born<'_> {
     /// In the order of `insert.sql` and `insert_ended.sql`.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self { row, wish, .. } = self;
-        let columns = (
-            hex(row.id),
-            self.state,
-            row.max_attempts,
-            wish.priority,
-            self.waits_for,
-            rank(self.run_at, wish.priority),
-            self.run_at,
-            &row.kind,
-            &row.queue,
-            row.unique.as_ref().map(|unique| hex_bytes(&unique.key)),
-            row.unique.as_ref().map(|unique| release(unique.release)),
-            &row.tenant,
-            tags(wish),
-            metadata(wish),
-            &wish.args,
-            &self.error,
-        );
-        columns.serialize(to)
+        // More than a tuple may have.
+        let mut columns = to.serialize_seq(Some(17))?;
+        columns.serialize_element(&hex(row.id))?;
+        columns.serialize_element(&self.state)?;
+        columns.serialize_element(&row.max_attempts)?;
+        columns.serialize_element(&wish.priority)?;
+        columns.serialize_element(&self.waits_for)?;
+        columns.serialize_element(&rank(self.run_at, wish.priority))?;
+        columns.serialize_element(&self.run_at)?;
+        columns.serialize_element(&row.kind)?;
+        columns.serialize_element(&row.queue)?;
+        columns.serialize_element(&row.unique.as_ref().map(|unique| hex_bytes(&unique.key)))?;
+        columns.serialize_element(&row.unique.as_ref().map(|unique| release(unique.release)))?;
+        columns.serialize_element(&row.tenant)?;
+        columns.serialize_element(&tags(wish))?;
+        columns.serialize_element(&metadata(wish))?;
+        columns.serialize_element(&wish.args)?;
+        columns.serialize_element(&self.error)?;
+        columns.serialize_element(&wish.lane)?;
+        columns.end()
     }
 }
 
@@ -318,7 +320,18 @@ fn metadata(row: &NewRow) -> Option<String> {
 
 /// In the order of `replace.sql`.
 fn replacement(holder: JobId, row: &NewRow, run_at: i64) -> Value {
-    json!([hex(holder), row.priority, rank(run_at, row.priority), run_at, tags(row), metadata(row), row.args])
+    json!([
+        hex(holder),
+        row.priority,
+        rank(run_at, row.priority),
+        run_at,
+        tags(row),
+        metadata(row),
+        row.args,
+        row.queue,
+        row.tenant,
+        row.lane,
+    ])
 }
 
 async fn write(tx: &mut Tx, now: i64, plan: Plan<'_>, object: &str, by: &Actor) -> Done<()> {

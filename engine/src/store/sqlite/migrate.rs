@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(2, "0002_audit"),
     migration!(5, "0005_positions"),
     migration!(6, "0006_schedules"),
+    migration!(7, "0007_limits"),
     migration!(8, "0008_http"),
     migration!(9, "0009_triggers"),
     migration!(10, "0010_alerts"),

@@ -116,13 +116,14 @@ pub(super) async fn select(
     sql.build().fetch_all(connection).await?.iter().map(job_row).collect()
 }
 
-pub(super) async fn queues(connection: &mut SqliteConnection) -> Done<Vec<QueueRow>> {
+pub(super) async fn queues(connection: &mut SqliteConnection, now: i64) -> Done<Vec<QueueRow>> {
     let mut queues: BTreeMap<String, QueueRow> = BTreeMap::new();
-    for row in &sqlx::query(QUEUES_KNOWN).fetch_all(&mut *connection).await? {
+    for row in &sqlx::query(QUEUES_KNOWN).bind(now).fetch_all(&mut *connection).await? {
         let queue = known(&mut queues, row.text("name")?);
         queue.paused_at = row.time_if_any("paused_at")?;
         queue.paused_by = row.text_if_any("paused_by")?;
         queue.reason = row.text_if_any("reason")?;
+        queue.resume_at = row.time_if_any("resume_at")?;
     }
     for row in &sqlx::query(QUEUES).fetch_all(connection).await? {
         let queue = known(&mut queues, row.text("name")?);
@@ -139,6 +140,7 @@ fn known(queues: &mut BTreeMap<String, QueueRow>, name: String) -> &mut QueueRow
         paused_at: None,
         paused_by: None,
         reason: None,
+        resume_at: None,
         counts: BTreeMap::new(),
         oldest: None,
     })

@@ -37,6 +37,7 @@ fn row(n: u128) -> NewRow {
         after: Vec::new(),
         on_parent_failure: jobkit::OnParentFailure::Cancel,
         comes_with: None,
+        lane: None,
     }
 }
 
@@ -55,6 +56,13 @@ async fn no_hot_statement_walks_over_the_jobs() {
         ("claim_tenants", claim::CLAIM_TENANTS),
         ("claim_fair", claim::CLAIM_FAIR),
         ("claim_these", claim::CLAIM_THESE),
+        ("lanes", lanes::LANES),
+        ("buckets_lock", lanes::BUCKETS_LOCK),
+        ("buckets_look", lanes::BUCKETS_LOOK),
+        ("buckets_move", lanes::BUCKETS_MOVE),
+        ("claim_lanes", lanes::CLAIM_LANES),
+        ("put_lanes", include_str!("put_lanes.sql")),
+        ("put_lanes_ended", include_str!("put_lanes_ended.sql")),
         ("stage", claim::STAGE),
         ("stage_next", claim::STAGE_NEXT),
         ("ready_queues", claim::READY_QUEUES),
@@ -249,7 +257,7 @@ async fn the_refusal_of_one_does_not_undo_the_others_of_its_transaction() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_log_cannot_be_changed_by_sql() {
     let (store, _folder) = store().await;
-    store.pause("q", &Actor::system(), "").await.unwrap();
+    store.pause("q", None, &Actor::system(), "").await.unwrap();
 
     for sql in [
         "UPDATE audit_entry SET actor = 'nobody'",
@@ -303,7 +311,7 @@ async fn closing_does_what_waits_and_refuses_what_comes_later() {
     let mut listener = store.listen().await.unwrap();
 
     let by = Actor::system();
-    let (paused, ()) = tokio::join!(store.pause("q", &by, ""), store.close());
+    let (paused, ()) = tokio::join!(store.pause("q", None, &by, ""), store.close());
 
     paused.unwrap();
     assert!(matches!(store.resume("q", &Actor::system()).await, Err(StoreError::Database { .. })));

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
-use crate::ports::{Artifact, Artifacts, Audit, AuditEntry, ChildResult, Host, HostError, Owner, PortError};
+use crate::ports::{
+    Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner,
+    PortError,
+};
 use crate::{Ctx, IdGenerator, JobId, NewJob, Progress, StepRecord};
 
 /// Where the attempt dies, counted in stores of step records from 0.
@@ -32,6 +36,9 @@ struct State {
     children: Vec<(JobId, NewJob)>,
     ended: BTreeMap<JobId, ChildResult>,
     audit: Vec<AuditEntry>,
+    held_off: Vec<HeldOff>,
+    open_breakers: BTreeMap<String, Duration>,
+    calls: Vec<(String, CallEnd)>,
     stores: usize,
     crash: Option<Crash>,
 }
@@ -60,6 +67,20 @@ impl FakeHost {
 
     pub fn audit(&self) -> Vec<AuditEntry> {
         self.lock().audit.clone()
+    }
+
+    pub fn held_off(&self) -> Vec<HeldOff> {
+        self.lock().held_off.clone()
+    }
+
+    /// A breaker that admits nobody for so long.
+    pub fn open_breaker(&self, name: &str, wait: Duration) {
+        self.lock().open_breakers.insert(name.into(), wait);
+    }
+
+    /// What breakers were told of calls.
+    pub fn calls(&self) -> Vec<(String, CallEnd)> {
+        self.lock().calls.clone()
     }
 
     /// Says how a child ended, for the attempt that comes after the wait.
@@ -170,6 +191,40 @@ impl Host for FakeHost {
         self.lock().audit.push(entry);
         async { Ok(()) }.boxed()
     }
+
+    fn hold_off<'a>(
+        &'a self,
+        _: &'a Ctx,
+        what: HoldOff<'a>,
+        wait: Duration,
+        reason: &'a str,
+    ) -> BoxFuture<'a, Result<(), HostError>> {
+        let limit = match what {
+            HoldOff::Queue => None,
+            HoldOff::Limit(name) => Some(name.to_owned()),
+        };
+        self.lock().held_off.push(HeldOff { limit, wait, reason: reason.into() });
+        async { Ok(()) }.boxed()
+    }
+
+    fn enter_breaker<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Admission, HostError>> {
+        let open = self.lock().open_breakers.get(name).copied();
+        async move { Ok(open.map_or(Admission::Go, Admission::Wait)) }.boxed()
+    }
+
+    fn leave_breaker<'a>(&'a self, name: &'a str, end: CallEnd) -> BoxFuture<'a, Result<(), HostError>> {
+        self.lock().calls.push((name.into(), end));
+        async { Ok(()) }.boxed()
+    }
+}
+
+/// Who waits for what, as a job told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldOff {
+    /// None for the queue.
+    pub limit: Option<String>,
+    pub wait: Duration,
+    pub reason: String,
 }
 
 /// Beside what jobs write through their `Ctx`.

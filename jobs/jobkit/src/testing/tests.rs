@@ -186,3 +186,39 @@ async fn sleepers_wake_when_the_manual_clock_reaches_them() {
     early.await;
     assert!(futures::FutureExt::now_or_never(late).is_none());
 }
+
+#[tokio::test]
+async fn a_breaker_is_told_how_a_call_ended_and_an_open_one_is_not_called_through() {
+    use crate::{CallEnd, Failure};
+    let bench = Bench::default();
+    let ctx = bench.ctx("test.call", 1);
+
+    let answered = ctx.breaker("acct").call(async { Ok(7) }).await;
+    let no = ctx.breaker("acct").call(async { Err::<(), _>(Failure::permanent("no")) }).await;
+    let down = ctx.breaker("acct").call(async { Err::<(), _>(Failure::transient("down")) }).await;
+    bench.host.open_breaker("acct", std::time::Duration::from_secs(9));
+    let open = ctx.breaker("acct").call::<()>(async { panic!("nobody calls") }).await.unwrap_err();
+
+    assert_eq!(answered.unwrap(), 7);
+    assert!(no.is_err() && down.is_err());
+    let told: Vec<_> = bench.host.calls().into_iter().map(|(_, end)| end).collect();
+    assert_eq!(told, [CallEnd::Answered, CallEnd::Answered, CallEnd::Failed]);
+    assert!(matches!(open, Failure::NotNow { after, .. } if after.as_secs() == 9), "{open:?}");
+}
+
+#[tokio::test]
+async fn who_holds_off_comes_again_when_the_time_is_over() {
+    use crate::{HoldOff, Outcome};
+    let bench = Bench::default();
+    let ctx = bench.ctx("test.call", 1);
+    let minute = std::time::Duration::from_secs(60);
+
+    let outcome = ctx.hold_off(HoldOff::Limit("accounts"), minute, "429").await.unwrap();
+
+    assert_eq!(outcome, Outcome::Snooze(minute));
+    let told = bench.host.held_off();
+    assert_eq!(
+        (told[0].limit.as_deref(), told[0].wait, told[0].reason.as_str()),
+        (Some("accounts"), minute, "429")
+    );
+}

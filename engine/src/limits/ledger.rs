@@ -1,0 +1,179 @@
+//! Who may start now, who in a moment, and who must wait: the arithmetic of limits. Pure.
+//!
+//! A rate is kept by its *next start*, the time at which one more may begin if they come evenly (GCRA: with a
+//! burst of n, n - 1 may come before it). A claim may reserve starts a short way ahead; whoever claimed them
+//! holds each job until its time. How many run at once is counted in the jobs themselves and handed in.
+//!
+//! Times are nanoseconds since whatever the store counts from.
+
+use std::collections::BTreeMap;
+
+use super::rule::{Lane, Rules, limit_of};
+
+/// How far ahead starts are reserved: long enough that claiming takes no time from the rate.
+pub const AHEAD: i64 = 200_000_000;
+
+/// Whoever found that all is taken comes again when so much of it may be reserved: sooner, and it would claim jobs
+/// one by one; later, and the reserve might run out before the answer is there.
+const COME_AGAIN: i64 = AHEAD / 2;
+
+/// How late a reserved start may be. Late by less than the time between two starts, it adds one to those of any
+/// second and no more.
+const LATE: i64 = 20_000_000;
+/// Rates above a thousand in a second are kept to within a tenth of it.
+const LATE_WHEN_QUICK: i64 = 100_000_000;
+const QUICK: i64 = 1_000_000;
+
+/// What the store knows of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BucketState {
+    pub next_start: Option<i64>,
+    pub paused_until: Option<i64>,
+    /// Jobs that run in it; counted only where the rule asks.
+    pub running: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// At this time; with a rate, no later than so long after it.
+    Start { at: i64, late: Option<i64> },
+    /// Ask again at this time.
+    Later(i64),
+    /// Ask again when a job has ended.
+    WhenFreed,
+}
+
+#[derive(Debug, Clone)]
+struct Bucket {
+    name: String,
+    interval: Option<i64>,
+    /// How much earlier than the next start one may begin.
+    lead: i64,
+    concurrency: Option<u32>,
+    state: BucketState,
+    touched: bool,
+}
+
+/// The lanes in question and the buckets they share, at one moment.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    now: i64,
+    buckets: Vec<Bucket>,
+    lanes: Vec<Vec<usize>>,
+}
+
+impl Ledger {
+    /// A bucket whose rule is gone limits nothing.
+    pub fn new(now: i64, rules: &Rules, lanes: &[Lane], states: &BTreeMap<String, BucketState>) -> Self {
+        let mut ledger = Self { now, buckets: Vec::new(), lanes: Vec::with_capacity(lanes.len()) };
+        let mut places = BTreeMap::new();
+        for lane in lanes {
+            let mut its = Vec::new();
+            for name in lane.buckets() {
+                let Some(rule) = rules.get(limit_of(name)) else { continue };
+                let place = *places.entry(name).or_insert_with(|| {
+                    let interval = rule.rate.map(|rate| rate.pace.interval());
+                    let burst = rule.rate.map_or(1, |rate| rate.burst.max(1));
+                    ledger.buckets.push(Bucket {
+                        name: name.to_owned(),
+                        interval,
+                        lead: interval.unwrap_or(0).saturating_mul(i64::from(burst - 1)),
+                        concurrency: rule.concurrency,
+                        state: states.get(name).copied().unwrap_or_default(),
+                        touched: false,
+                    });
+                    ledger.buckets.len() - 1
+                });
+                its.push(place);
+            }
+            ledger.lanes.push(its);
+        }
+        ledger
+    }
+
+    /// Whether one more job of the lane may start, without taking anything.
+    pub fn ask(&self, lane: usize) -> Answer {
+        let (mut at, mut late) = (self.now, None::<i64>);
+        for bucket in self.of(lane) {
+            if let Some(until) = bucket.state.paused_until.filter(|until| *until > self.now) {
+                return Answer::Later(until);
+            }
+            if bucket.concurrency.is_some_and(|most| bucket.state.running >= most) {
+                return Answer::WhenFreed;
+            }
+            if let Some(interval) = bucket.interval {
+                let earliest = bucket.state.next_start.map_or(self.now, |next| next - bucket.lead);
+                at = at.max(earliest);
+                let allowed = if interval < QUICK { LATE_WHEN_QUICK } else { interval.max(LATE) };
+                late = Some(late.map_or(allowed, |late| late.min(allowed)));
+            }
+        }
+        match at > self.now + AHEAD {
+            true => Answer::Later(at - COME_AGAIN),
+            false => Answer::Start { at, late },
+        }
+    }
+
+    /// As `ask`, and takes the start if there is one.
+    pub fn take(&mut self, lane: usize) -> Answer {
+        let answer = self.ask(lane);
+        if let Answer::Start { at, .. } = answer {
+            for place in &self.lanes[lane] {
+                let bucket = &mut self.buckets[*place];
+                bucket.state.running += 1;
+                if let Some(interval) = bucket.interval {
+                    let next = bucket.state.next_start.map_or(at, |next| next.max(at));
+                    bucket.state.next_start = Some(next + interval);
+                    bucket.touched = true;
+                }
+            }
+        }
+        answer
+    }
+
+    /// How many jobs of each lane may be claimed, `most` in all, the lanes by turns.
+    pub fn shares(&self, most: usize) -> Vec<usize> {
+        let mut trial = self.clone();
+        let mut shares = vec![0; self.lanes.len()];
+        let mut open: Vec<usize> = (0..self.lanes.len()).collect();
+        let mut left = most;
+        while left > 0 && !open.is_empty() {
+            open.retain(|lane| {
+                if left == 0 {
+                    return true;
+                }
+                let starts = matches!(trial.take(*lane), Answer::Start { .. });
+                if starts {
+                    shares[*lane] += 1;
+                    left -= 1;
+                }
+                starts
+            });
+        }
+        shares
+    }
+
+    pub fn is_counted(&self, lane: usize) -> bool {
+        self.of(lane).any(|bucket| bucket.concurrency.is_some())
+    }
+
+    /// The next starts that were moved on, to be stored.
+    pub fn moved(&self) -> impl Iterator<Item = (&str, i64)> {
+        let touched = self.buckets.iter().filter(|bucket| bucket.touched);
+        touched.filter_map(|bucket| Some((bucket.name.as_str(), bucket.state.next_start?)))
+    }
+
+    fn of(&self, lane: usize) -> impl Iterator<Item = &Bucket> {
+        self.lanes[lane].iter().map(|place| &self.buckets[*place])
+    }
+}
+
+/// The buckets of these lanes that some rule limits, in the order in which they are to be locked.
+pub fn buckets_of(rules: &Rules, lanes: &[Lane]) -> Vec<String> {
+    let names = lanes.iter().flat_map(Lane::buckets).filter(|name| rules.get(limit_of(name)).is_some());
+    let names: std::collections::BTreeSet<&str> = names.collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! What people and programs may ask of limits and do to them: how much is used, pause and resume.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::book::Book;
+use super::rule::{By, Rule, bucket, limit_of};
+use crate::store::{Actor, BucketRow, Store, StoreError};
+
+/// The use cases of limits. Every door leads here.
+pub struct Usage {
+    pub store: Arc<dyn Store>,
+    pub book: Arc<Book>,
+}
+
+/// A limit with its buckets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LimitUsage {
+    #[serde(flatten)]
+    pub rule: Rule,
+    /// Those in use.
+    pub buckets: Vec<BucketRow>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LimitError {
+    #[error("there is no limit `{name}`; {}", known_names(.known))]
+    Unknown { name: String, known: Vec<String> },
+    #[error("{field}: {problem}")]
+    Invalid { field: &'static str, problem: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn known_names(names: &[String]) -> String {
+    match names.is_empty() {
+        true => "none is configured, or no process that works has started with it".into(),
+        false => format!("there are: {}", names.join(", ")),
+    }
+}
+
+impl Usage {
+    /// By name, each with its buckets in use.
+    pub async fn list(&self) -> Result<Vec<LimitUsage>, LimitError> {
+        self.book.read().await?;
+        let (rules, now) = (self.book.rules(), self.store.now().await?);
+        let mut buckets: Vec<_> =
+            self.store.buckets().await?.into_iter().map(|row| shown(row, now)).collect();
+        let usage = |rule: &Rule| {
+            let of_rule = |row: &mut BucketRow| limit_of(&row.bucket) == rule.name;
+            LimitUsage { rule: rule.clone(), buckets: buckets.extract_if(.., of_rule).collect() }
+        };
+        Ok(rules.iter().map(usage).collect())
+    }
+
+    pub async fn show(&self, name: &str) -> Result<LimitUsage, LimitError> {
+        let all = self.list().await?;
+        let known = all.iter().map(|limit| limit.rule.name.clone()).collect();
+        let found = all.into_iter().find(|limit| limit.rule.name == name);
+        found.ok_or_else(|| LimitError::Unknown { name: name.into(), known })
+    }
+
+    /// Nothing starts in the bucket until then, on any machine. Returns the bucket's name.
+    pub async fn pause(
+        &self,
+        name: &str,
+        key: Option<&str>,
+        until: Timestamp,
+        by: &Actor,
+        reason: &str,
+    ) -> Result<String, LimitError> {
+        if until <= self.store.now().await? {
+            return invalid("until", format!("{until} has passed; name a time to come"));
+        }
+        let bucket = self.bucket(name, key).await?;
+        self.store.pause_bucket(&bucket, until, by, reason).await?;
+        Ok(bucket)
+    }
+
+    pub async fn resume(&self, name: &str, key: Option<&str>, by: &Actor) -> Result<String, LimitError> {
+        let bucket = self.bucket(name, key).await?;
+        self.store.resume_bucket(&bucket, by).await?;
+        Ok(bucket)
+    }
+
+    async fn bucket(&self, name: &str, key: Option<&str>) -> Result<String, LimitError> {
+        self.book.read().await?;
+        let rules = self.book.rules();
+        let Some(rule) = rules.get(name) else {
+            let known = rules.iter().map(|rule| rule.name.clone()).collect();
+            return Err(LimitError::Unknown { name: name.into(), known });
+        };
+        match (&rule.by, key) {
+            (By::All, Some(_)) => {
+                invalid("key", format!("limit `{name}` has one bucket for all; leave the key out"))
+            }
+            (By::All, None) => Ok(bucket(name, &By::All, "")),
+            (by, Some(key)) => Ok(bucket(name, by, key)),
+            (by, None) => invalid("key", format!("limit `{name}` has a bucket for each {by}; name one")),
+        }
+    }
+}
+
+fn invalid<T>(field: &'static str, problem: String) -> Result<T, LimitError> {
+    Err(LimitError::Invalid { field, problem })
+}
+
+/// A pause that is over is none.
+fn shown(row: BucketRow, now: Timestamp) -> BucketRow {
+    match row.paused_until {
+        Some(until) if until <= now => BucketRow { paused_until: None, paused_by: None, reason: None, ..row },
+        _ => row,
+    }
+}

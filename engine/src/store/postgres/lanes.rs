@@ -1,0 +1,220 @@
+//! Claims from lanes, each in one short transaction that holds the buckets of its lanes still.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jobkit::{Clock, JobId};
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, PgConnection, Row};
+
+use super::rows::{self, Micros};
+use super::{PostgresStore, claim, failed};
+use crate::limits::ledger::{BucketState, Ledger, buckets_of};
+use crate::limits::rule::{Lane, Rules, limit_of};
+use crate::store::limits::{PAGE, Picked, Settled, Stretch, in_nanos, settle};
+use crate::store::{LimitedClaim, Result, StoreError, WorkerId};
+
+const CLAIMING: &str = "claiming limited jobs";
+
+/// Buckets that are used for the first time; SQLite makes them where it moves them.
+pub const ADD_BUCKETS: &str = "INSERT INTO compline.bucket (name) SELECT name FROM unnest($1::text[]) AS name ORDER BY name ON CONFLICT DO NOTHING";
+
+pub struct Claiming<'a> {
+    pub store: &'a PostgresStore,
+    pub worker: WorkerId,
+    pub queue: &'a str,
+    pub rules: &'a Rules,
+    pub clock: &'a dyn Clock,
+}
+
+/// What a page of lanes came to.
+struct Page {
+    claim: LimitedClaim,
+    /// Its last lane, when there may be more behind it.
+    last: Option<String>,
+}
+
+/// A bucket is pruned while somebody is about to lock it once in a blue moon, and not three times.
+const TRIES: usize = 3;
+
+impl Claiming<'_> {
+    pub async fn claim(&self, most: usize) -> Result<LimitedClaim> {
+        let turn = self.store.lane_turns.last(self.queue);
+        let mut stretch = Stretch::whole(&turn);
+        let mut claim = LimitedClaim::default();
+        loop {
+            let page = self.page(most, &stretch).await?;
+            claim.add(page.claim);
+            let Some(last) = page.last else { break };
+            if !claim.jobs.is_empty() {
+                claim.more = true;
+                break;
+            }
+            stretch = stretch.behind(&last);
+        }
+        let lanes = claim.jobs.iter().map(|job| job.limited.as_ref().map(|limited| limited.lane.as_str()));
+        self.store.lane_turns.given(self.queue, &turn, lanes);
+        Ok(claim)
+    }
+
+    async fn page(&self, most: usize, stretch: &Stretch) -> Result<Page> {
+        for _ in 0..TRIES {
+            match self.try_page(most, stretch).await? {
+                Ok(page) => return Ok(page),
+                Err(unknown) => {
+                    sqlx::query(ADD_BUCKETS)
+                        .bind(unknown)
+                        .execute(&self.store.claims)
+                        .await
+                        .map_err(failed(CLAIMING))?;
+                }
+            }
+        }
+        Err(StoreError::Refused("the buckets of a limit come and go too quickly; try again".into()))
+    }
+
+    /// Or the buckets that must be made first: outside of this transaction, or two that make each other's would wait
+    /// for each other.
+    async fn try_page(
+        &self,
+        most: usize,
+        stretch: &Stretch,
+    ) -> Result<std::result::Result<Page, Vec<String>>> {
+        let mut session = self.store.claims.acquire().await.map_err(failed(CLAIMING))?;
+        let mut tx = session.begin().await.map_err(failed(CLAIMING))?;
+        let lanes: Vec<String> = sqlx::query_scalar(include_str!("lanes.sql"))
+            .bind(self.store.time())
+            .bind(self.worker.0)
+            .bind(self.queue)
+            .bind(&stretch.after)
+            .bind(&stretch.upto)
+            .bind(&stretch.around)
+            .bind(rows::count(PAGE))
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(failed(CLAIMING))?;
+        if lanes.is_empty() {
+            tx.commit().await.map_err(failed(CLAIMING))?;
+            session.keep();
+            return Ok(Ok(Page { claim: LimitedClaim::default(), last: None }));
+        }
+        let last = (lanes.len() >= PAGE).then(|| lanes.last().cloned()).flatten();
+        let lanes: Vec<Lane> = lanes.into_iter().map(Lane::stored).collect();
+        let names = buckets_of(self.rules, &lanes);
+        let mut states = lock(&mut tx, &names).await?;
+        if states.len() < names.len() {
+            let unknown = names.into_iter().filter(|name| !states.contains_key(name)).collect();
+            tx.rollback().await.map_err(failed(CLAIMING))?;
+            session.keep();
+            return Ok(Err(unknown));
+        }
+        let now = self.count(&mut tx, &names, &mut states).await?;
+        let steady = self.clock.steady();
+        let mut ledger = Ledger::new(now, self.rules, &lanes, &states);
+        let shares = ledger.shares(most);
+        let claimed = self.claim_shares(&mut tx, &lanes, &shares).await?;
+        let picked = claimed.iter().map(picked).collect::<sqlx::Result<_>>().map_err(failed(CLAIMING))?;
+        let settled = settle(&mut ledger, &lanes, &shares, picked, now, steady);
+        moved(&mut tx, &ledger).await?;
+        tx.commit().await.map_err(failed(CLAIMING))?;
+        session.keep();
+        Ok(Ok(Page { claim: self.read(settled, &claimed).await?, last }))
+    }
+
+    /// The time, and who runs.
+    async fn count(
+        &self,
+        tx: &mut PgConnection,
+        names: &[String],
+        states: &mut BTreeMap<String, BucketState>,
+    ) -> Result<i64> {
+        let counts =
+            |name: &&String| self.rules.get(limit_of(name)).is_some_and(|rule| rule.concurrency.is_some());
+        let counted: Vec<&String> = names.iter().filter(counts).collect();
+        let rows = sqlx::query(include_str!("buckets_look.sql"))
+            .bind(self.store.time())
+            .bind(counted)
+            .fetch_all(tx)
+            .await
+            .map_err(failed(CLAIMING))?;
+        let mut now = i64::MIN;
+        for row in &rows {
+            let at: Micros = row.get(0);
+            now = now.max(in_nanos(Timestamp::from(at).as_microsecond()));
+            if let (Some(bucket), Some(running)) =
+                (row.get::<Option<&str>, _>(1), row.get::<Option<i64>, _>(2))
+                && let Some(state) = states.get_mut(bucket)
+            {
+                state.running = u32::try_from(running).unwrap_or(u32::MAX);
+            }
+        }
+        Ok(now)
+    }
+
+    async fn claim_shares(
+        &self,
+        tx: &mut PgConnection,
+        lanes: &[Lane],
+        shares: &[usize],
+    ) -> Result<Vec<PgRow>> {
+        let (names, counts): (Vec<&str>, Vec<i64>) = lanes
+            .iter()
+            .zip(shares)
+            .filter(|(_, share)| **share > 0)
+            .map(|(lane, share)| (lane.as_str(), rows::count(*share)))
+            .unzip();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        sqlx::query(include_str!("claim_lanes.sql"))
+            .bind(self.store.time())
+            .bind(self.worker.0)
+            .bind(self.queue)
+            .bind(names)
+            .bind(counts)
+            .fetch_all(tx)
+            .await
+            .map_err(failed(CLAIMING))
+    }
+
+    /// After the commit: what cannot be read is discarded, by somebody else's hand.
+    async fn read(&self, settled: Settled, rows: &[PgRow]) -> Result<LimitedClaim> {
+        let jobs = claim::read(self.store, self.worker, self.queue, rows).await?;
+        Ok(settled.apply(jobs.into_iter().map(|(_, job)| job).collect()))
+    }
+}
+
+fn picked(row: &PgRow) -> sqlx::Result<Picked> {
+    let rank: Micros = row.try_get(4)?;
+    Ok(Picked { id: JobId(row.try_get(0)?), lane: row.try_get(10)?, rank: rank.0 })
+}
+
+pub async fn lock(tx: &mut PgConnection, names: &[String]) -> Result<BTreeMap<String, BucketState>> {
+    let rows = sqlx::query(include_str!("buckets_lock.sql"))
+        .bind(names)
+        .fetch_all(tx)
+        .await
+        .map_err(failed(CLAIMING))?;
+    let state = |row: &PgRow| BucketState {
+        next_start: row.get(1),
+        paused_until: row
+            .get::<Option<Micros>, _>(2)
+            .map(|until| in_nanos(Timestamp::from(until).as_microsecond())),
+        running: 0,
+    };
+    Ok(rows.iter().map(|row| (row.get(0), state(row))).collect())
+}
+
+async fn moved(tx: &mut PgConnection, ledger: &Ledger) -> Result<()> {
+    let (names, starts): (Vec<&str>, Vec<i64>) = ledger.moved().unzip();
+    if names.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("buckets_move.sql"))
+        .bind(names)
+        .bind(starts)
+        .execute(tx)
+        .await
+        .map_err(failed(CLAIMING))?;
+    Ok(())
+}

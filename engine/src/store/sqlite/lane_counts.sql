@@ -1,0 +1,4 @@
+-- How many jobs run and wait in each lane. Walks over the jobs that are limited; only people ask.
+SELECT lane, state = 'running' AS running, count(*) AS jobs FROM job
+WHERE state IN ('running', 'available') AND lane IS NOT NULL
+GROUP BY 1, 2

@@ -1,0 +1,4 @@
+-- ?1 bucket, ?2 until, ?3 who, ?4 why. Primary key of bucket.
+INSERT INTO bucket (name, paused_until, paused_by, reason) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (name) DO UPDATE
+SET paused_until = excluded.paused_until, paused_by = excluded.paused_by, reason = excluded.reason

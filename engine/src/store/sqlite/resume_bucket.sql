@@ -1,0 +1,2 @@
+-- Primary key of bucket.
+UPDATE bucket SET paused_until = NULL, paused_by = NULL, reason = NULL WHERE name = ?1

@@ -1,0 +1,153 @@
+//! `limits`: how much of each limit is used, and stopping what falls under one for a while.
+
+use clap::Subcommand;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::exit::{Exit, Result};
+use super::{Call, Until, actor, print};
+use crate::cli::print::row;
+use engine::limits::rule::Rule;
+use engine::limits::usage::LimitUsage;
+use engine::store::BucketRow;
+
+#[derive(Debug, Subcommand)]
+pub enum Limits {
+    /// List the limits and how much of each is used.
+    List,
+    /// Show a limit's buckets: one for each key in use.
+    Show { limit: String },
+    /// Let nothing start under a limit until a time, in every process; running jobs go on.
+    Pause {
+        limit: String,
+        /// Which of its buckets, where it has one for each key.
+        #[arg(long)]
+        key: Option<String>,
+        /// A time such as 2026-01-31T09:00:00Z, or from now ("30m").
+        #[arg(long, value_name = "TIME|DURATION", value_parser = super::until)]
+        until: Until,
+        /// Why; shown in the listing and kept in the audit log.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Let jobs start again.
+    Resume {
+        limit: String,
+        #[arg(long)]
+        key: Option<String>,
+    },
+}
+
+pub async fn run(call: &Call, command: Limits) -> Result {
+    call.with_app(async |app| {
+        match command {
+            Limits::List => {
+                let limits = app.limits.list().await?;
+                call.print.answer(&limits, || listing(&limits))?;
+            }
+            Limits::Show { limit } => {
+                let usage = app.limits.show(&limit).await?;
+                call.print.answer(&usage, || shown(&usage))?;
+            }
+            Limits::Pause { limit, key, until, reason } => {
+                let until = until.on(app).await?;
+                let bucket = app.limits.pause(&limit, key.as_deref(), until, &actor(), &reason).await?;
+                call.print.answer(&json!({ "bucket": bucket, "paused_until": until }), || {
+                    format!("{bucket} is paused until {}", print::time(until))
+                })?;
+            }
+            Limits::Resume { limit, key } => {
+                let bucket = app.limits.resume(&limit, key.as_deref(), &actor()).await?;
+                let answer = json!({ "bucket": bucket, "paused_until": null });
+                call.print.answer(&answer, || format!("{bucket} is resumed"))?;
+            }
+        }
+        Ok(Exit::Ok)
+    })
+    .await
+}
+
+fn listing(limits: &[LimitUsage]) -> String {
+    if limits.is_empty() {
+        return "nothing is limited; `[limits.NAME]` in the configuration of the processes that work does that".into();
+    }
+    let rows: Vec<_> = limits
+        .iter()
+        .map(|limit| {
+            let sum = |count: fn(&BucketRow) -> u64| limit.buckets.iter().map(count).sum::<u64>().to_string();
+            let paused = limit.buckets.iter().filter(|bucket| bucket.paused_until.is_some()).count();
+            row![
+                limit.rule.name.as_str(),
+                holds_for(&limit.rule),
+                limit.rule.by.to_string(),
+                rate(&limit.rule),
+                concurrency(&limit.rule),
+                limit.buckets.len().to_string(),
+                sum(|bucket| bucket.running),
+                sum(|bucket| bucket.waiting),
+                paused.to_string(),
+            ]
+        })
+        .collect();
+    let headings =
+        ["LIMIT", "HOLDS FOR", "BY", "RATE", "CONCURRENCY", "BUCKETS", "RUNNING", "WAITING", "PAUSED"];
+    print::table(&headings, &rows)
+}
+
+fn shown(usage: &LimitUsage) -> String {
+    let rows: Vec<_> = usage
+        .buckets
+        .iter()
+        .map(|bucket| {
+            row![
+                bucket.bucket.as_str(),
+                bucket.running.to_string(),
+                bucket.waiting.to_string(),
+                print::optional_time(bucket.next_start),
+                paused(bucket),
+            ]
+        })
+        .collect();
+    let rule = &usage.rule;
+    format!(
+        "{}: {}, by {}, rate {}, concurrency {}\n\n{}",
+        rule.name,
+        holds_for(rule),
+        rule.by,
+        rate(rule),
+        concurrency(rule),
+        print::table(&["BUCKET", "RUNNING", "WAITING", "NEXT START", "PAUSED"], &rows)
+    )
+}
+
+fn holds_for(rule: &Rule) -> String {
+    match (rule.kinds.as_slice(), rule.queues.as_slice()) {
+        ([], []) => "all jobs".into(),
+        (kinds, []) => kinds.join(", "),
+        ([], queues) => format!("queues {}", queues.join(", ")),
+        (kinds, queues) => format!("{} in queues {}", kinds.join(", "), queues.join(", ")),
+    }
+}
+
+fn rate(rule: &Rule) -> String {
+    match rule.rate {
+        None => "-".into(),
+        Some(rate) if rate.burst == 1 => rate.pace.to_string(),
+        Some(rate) => format!("{}, burst {}", rate.pace, rate.burst),
+    }
+}
+
+fn concurrency(rule: &Rule) -> String {
+    rule.concurrency.map_or_else(|| "-".into(), |most| most.to_string())
+}
+
+fn paused(bucket: &BucketRow) -> String {
+    let told = |until: Timestamp| {
+        let by = bucket.paused_by.as_deref().unwrap_or("somebody");
+        match bucket.reason.as_deref() {
+            None | Some("") => format!("until {} by {by}", print::time(until)),
+            Some(reason) => format!("until {} by {by}: {reason}", print::time(until)),
+        }
+    };
+    bucket.paused_until.map_or_else(|| "-".into(), told)
+}

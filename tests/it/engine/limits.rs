@@ -1,0 +1,228 @@
+//! Limits as the engine keeps them: when jobs begin, how many run, and what a change of the rules does.
+
+use std::time::Duration;
+
+use engine::limits::rule::{By, Rate, Rule, Rules};
+use engine::state::JobState;
+use jobkit::{Clock, JobId, NewJob, When};
+
+use super::Engine;
+use super::family::{Act, act};
+use crate::support::store::{TestStore, ada, promises, seconds};
+
+promises![
+    jobs_of_a_rate_begin_no_sooner_than_it_allows,
+    no_more_jobs_run_at_once_than_a_limit_allows_and_a_free_place_is_taken,
+    jobs_of_another_queue_get_the_place_that_became_free,
+    what_nothing_limits_and_what_is_limited_run_beside_each_other,
+    jobs_that_wait_are_limited_by_a_rule_that_came_later,
+    jobs_that_wait_go_on_when_their_limit_is_gone,
+    a_provider_that_asks_for_time_is_left_alone_by_the_whole_bucket,
+    a_job_may_stop_its_queue_for_a_while,
+    a_job_behind_an_open_breaker_comes_again_and_uses_no_attempt,
+    a_worker_that_stops_gives_back_what_waits_for_its_time,
+];
+
+fn limit(rate: Option<&str>, concurrency: Option<u32>) -> Rules {
+    let rate = rate.map(|pace| Rate { pace: pace.parse().unwrap(), burst: 1 });
+    let (kinds, queues) = (vec!["test.*".into()], Vec::new());
+    Rules::new([Rule { name: "x".into(), kinds, queues, by: By::All, rate, concurrency }])
+}
+
+impl Engine {
+    fn limited(t: TestStore, rules: Rules) -> Self {
+        Engine { limits: rules, ..Engine::over(t) }
+    }
+
+    /// With the limits in force, as they are when a process that works has started before.
+    async fn ready(t: TestStore, rules: Rules) -> Self {
+        t.store.put_limits(&rules).await.unwrap();
+        t.store.lanes_are_put(1).await.unwrap();
+        Self::limited(t, rules)
+    }
+
+    async fn enqueue_many(&self, count: usize, job: impl Fn() -> NewJob) -> Vec<JobId> {
+        let jobs = (0..count).map(|_| job()).collect();
+        let inserted = self.app.queue.enqueue(jobs, &ada()).await.unwrap();
+        inserted.into_iter().map(|row| row.id).collect()
+    }
+
+    async fn until_begun(&self, count: usize) {
+        self.until(&format!("{count} have begun"), || async {
+            self.scene.starts.lock().unwrap().len() >= count
+        })
+        .await;
+    }
+
+    /// Lets so much time pass.
+    async fn rest(&self, time: Duration) {
+        let from = self.t.clock.steady();
+        self.until("time has passed", || async { self.t.clock.steady() >= from + time }).await;
+    }
+}
+
+async fn jobs_of_a_rate_begin_no_sooner_than_it_allows(t: TestStore) {
+    let engine = Engine::ready(t, limit(Some("4/s"), None)).await;
+    let jobs = engine.enqueue_many(12, || act(Act::Succeed)).await;
+    let worker = engine.start();
+
+    for id in jobs {
+        engine.until_state(id, JobState::Completed).await;
+    }
+
+    let starts = engine.scene.starts.lock().unwrap().clone();
+    for (first, start) in starts.iter().enumerate() {
+        let in_a_second = starts[first..].iter().filter(|other| **other < *start + seconds(1)).count();
+        // Late by less than a quarter of a second: one more.
+        assert!(in_a_second <= 5, "{in_a_second} in a second: {starts:?}");
+    }
+    assert!(starts[11] - starts[0] >= Duration::from_millis(2_500), "{starts:?}");
+    engine.end(worker).await;
+}
+
+async fn no_more_jobs_run_at_once_than_a_limit_allows_and_a_free_place_is_taken(t: TestStore) {
+    let engine = Engine::ready(t, limit(None, Some(2))).await;
+    let jobs = engine.enqueue_many(6, || act(Act::WaitAtGate)).await;
+    let worker = engine.start();
+
+    for done in 1..=6_usize {
+        engine.until_begun(6.min(done + 1)).await;
+        engine.scene.gate.add_permits(1);
+    }
+
+    for id in jobs {
+        engine.until_state(id, JobState::Completed).await;
+    }
+    assert_eq!(engine.scene.most_at_once(), 2);
+    engine.end(worker).await;
+}
+
+async fn jobs_of_another_queue_get_the_place_that_became_free(t: TestStore) {
+    let engine = Engine::ready(t, limit(None, Some(1))).await;
+    let first = engine.enqueue(act(Act::WaitAtGate).queue("a")).await;
+    let worker = engine.start();
+    engine.until_state(first, JobState::Running).await;
+    let second = engine.enqueue(act(Act::Succeed).queue("b")).await;
+    engine.rest(seconds(2)).await;
+    assert_eq!(engine.t.state(second).await, JobState::Available);
+
+    engine.scene.gate.add_permits(1);
+
+    engine.until_state(second, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+async fn what_nothing_limits_and_what_is_limited_run_beside_each_other(t: TestStore) {
+    let engine = Engine::ready(t, limit(None, Some(1))).await;
+    let held = engine.enqueue(act(Act::WaitAtGate)).await;
+    let blocked = engine.enqueue_many(50, || act(Act::Succeed)).await;
+    let free = engine.enqueue_many(20, || NewJob::new("system.noop", serde_json::json!({}))).await;
+    let worker = engine.start();
+
+    for id in free {
+        engine.until_state(id, JobState::Completed).await;
+    }
+
+    assert_eq!(engine.t.state(held).await, JobState::Running);
+    assert_eq!(engine.t.states(&blocked).await, [JobState::Available; 50]);
+    engine.scene.gate.add_permits(1);
+    engine.until_state(blocked[49], JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+async fn jobs_that_wait_are_limited_by_a_rule_that_came_later(t: TestStore) {
+    let engine = Engine::limited(t, limit(None, Some(1)));
+    let later = |job: NewJob| job.when(When::After(seconds(60)));
+    let jobs = engine.enqueue_many(3, || later(act(Act::WaitAtGate))).await;
+    let worker = engine.start();
+
+    engine.until_begun(1).await;
+    engine.rest(seconds(5)).await;
+
+    assert_eq!(engine.scene.most_at_once(), 1);
+    let set = engine.t.store.limits().await.unwrap();
+    assert_eq!((set.version, set.laned), (1, 1));
+    engine.scene.gate.add_permits(3);
+    for id in jobs {
+        engine.until_state(id, JobState::Completed).await;
+    }
+    engine.end(worker).await;
+}
+
+async fn jobs_that_wait_go_on_when_their_limit_is_gone(t: TestStore) {
+    let before = Engine::ready(t, limit(None, Some(1))).await;
+    before.enqueue_many(3, || act(Act::WaitAtGate)).await;
+    let engine = Engine { limits: Rules::default(), ..before };
+    let worker = engine.start();
+
+    engine.until_begun(3).await;
+
+    assert_eq!(engine.scene.most_at_once(), 3);
+    engine.scene.gate.add_permits(3);
+    engine.end(worker).await;
+}
+
+async fn a_provider_that_asks_for_time_is_left_alone_by_the_whole_bucket(t: TestStore) {
+    let engine = Engine::ready(t, limit(None, Some(1))).await;
+    let asks = engine.enqueue(act(Act::HoldOff(Some("x".into())))).await;
+    let other = engine.enqueue(act(Act::Succeed)).await;
+    let worker = engine.start();
+    engine.until_state(asks, JobState::Scheduled).await;
+
+    engine.rest(seconds(50)).await;
+    assert_eq!(engine.t.state(other).await, JobState::Available);
+
+    engine.until_state(other, JobState::Completed).await;
+    let asked = engine.until_state(asks, JobState::Completed).await;
+    assert_eq!(asked.job.attempt, 1, "no attempt was used");
+    engine.end(worker).await;
+}
+
+async fn a_job_may_stop_its_queue_for_a_while(t: TestStore) {
+    let engine = Engine::over(t);
+    let asks = engine.enqueue(act(Act::HoldOff(None))).await;
+    let worker = engine.start();
+    engine.until_state(asks, JobState::Scheduled).await;
+    let other = engine.enqueue(act(Act::Succeed)).await;
+    let elsewhere = engine.enqueue(act(Act::Succeed).queue("elsewhere")).await;
+
+    engine.until_state(elsewhere, JobState::Completed).await;
+    engine.rest(seconds(50)).await;
+    assert_eq!(engine.t.state(other).await, JobState::Available);
+
+    engine.until_state(other, JobState::Completed).await;
+    engine.until_state(asks, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+async fn a_job_behind_an_open_breaker_comes_again_and_uses_no_attempt(t: TestStore) {
+    let engine = Engine::over(t);
+    let mut options = Engine::options();
+    options.breakers.failures = 1;
+    options.breakers.cool_down = seconds(30);
+    let worker = engine.start_with(options);
+    let first = engine.enqueue(act(Act::Call)).await;
+    engine.until_state(first, JobState::Retryable).await;
+
+    let second = engine.enqueue(act(Act::Call)).await;
+    let waits = engine.until_state(second, JobState::Scheduled).await;
+
+    assert_eq!(waits.job.attempt, 0, "nobody called, and no attempt is used");
+    engine.until_state(first, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
+async fn a_worker_that_stops_gives_back_what_waits_for_its_time(t: TestStore) {
+    let engine = Engine::ready(t, limit(Some("10/s"), None)).await;
+    let jobs = engine.enqueue_many(4, || act(Act::Succeed)).await;
+    let worker = engine.start();
+    engine.until_begun(1).await;
+
+    engine.end(worker).await;
+
+    let states = engine.t.states(&jobs).await;
+    assert!(
+        states.iter().all(|state| matches!(state, JobState::Completed | JobState::Available)),
+        "{states:?}"
+    );
+}
