@@ -42,6 +42,8 @@ macro_rules! on_both {
     };
 }
 
+mod limits;
+
 on_both![
     workers_killed_at_any_moment_lose_nothing_and_double_nothing,
     a_job_of_a_killed_worker_runs_again_soon_though_the_worker_returns_under_its_name,
@@ -240,6 +242,8 @@ struct World {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     ids: IdGenerator,
+    /// How many it is good for side by side: one writes at a time in SQLite.
+    processes: usize,
 }
 
 /// Every job with the file that its steps write to.
@@ -270,7 +274,8 @@ impl World {
             false => PostgresStore::connect(&url, &PgOptions::default()).unwrap(),
         };
         store.migrate().await.unwrap();
-        Self { place, store, ids: IdGenerator::new(clock.clone()), clock }
+        let processes = if url.starts_with("sqlite") { 2 } else { 4 };
+        Self { place, store, ids: IdGenerator::new(clock.clone()), clock, processes }
     }
 
     fn start(&self, command: &str, name: &str) -> Process {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use engine::limits::rule::{By, Rate, Rule, Rules};
+use engine::scheduler::definition::Definition;
 use engine::state::JobState;
+use engine::store::triggers::Intake;
 use jobkit::{Clock, JobId, NewJob, When};
 
 use super::Engine;
@@ -21,6 +23,7 @@ promises![
     a_job_may_stop_its_queue_for_a_while,
     a_job_behind_an_open_breaker_comes_again_and_uses_no_attempt,
     a_worker_that_stops_gives_back_what_waits_for_its_time,
+    every_door_gives_a_job_its_lane,
 ];
 
 fn limit(rate: Option<&str>, concurrency: Option<u32>) -> Rules {
@@ -225,4 +228,28 @@ async fn a_worker_that_stops_gives_back_what_waits_for_its_time(t: TestStore) {
         states.iter().all(|state| matches!(state, JobState::Completed | JobState::Available)),
         "{states:?}"
     );
+}
+
+/// A job, what comes with it, what a trigger brings, and what a schedule enqueues; HTTP and the others use the same rows.
+async fn every_door_gives_a_job_its_lane(t: TestStore) {
+    let everything = Rule { kinds: Vec::new(), ..limit(None, Some(1)).get("x").unwrap().clone() };
+    let engine = Engine::ready(t, Rules::new([everything])).await;
+    let follows = |job: NewJob| NewJob { on_success: vec![act(Act::Succeed)], ..job };
+    engine.enqueue(follows(act(Act::Succeed))).await;
+
+    let queue = &engine.app.queue;
+    queue.freshen().await.unwrap();
+    let intake = |mark: &str, rows| Intake { mark: mark.into(), rows };
+    let brought = intake("one", queue.rows(vec![follows(act(Act::Succeed))]).unwrap());
+    queue.take("stream:x", &[brought], &ada()).await.unwrap();
+    let definition =
+        Definition { kind: "system.noop".into(), cron: Some("@daily".into()), ..Definition::default() };
+    engine.app.scheduler.put("daily", definition, &ada()).await.unwrap();
+    engine.app.scheduler.run_now("daily", &ada()).await.unwrap();
+
+    let jobs = engine.t.store.laned_jobs(None, 100).await.unwrap();
+    assert_eq!(jobs.len(), 5);
+    for job in jobs {
+        assert_eq!(job.lane.as_ref().map(|lane| lane.as_str()), Some("x"), "{}", job.kind);
+    }
 }

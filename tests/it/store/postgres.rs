@@ -85,6 +85,58 @@ async fn every_hot_statement_uses_an_index() {
     assert!(all.contains("Seq Scan on job"), "{all}");
 }
 
+/// A lane that is blocked is passed by: what a claim reads does not grow with the jobs that wait in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_blocked_lane_costs_the_claims_of_others_nothing() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    let mut connection = PgConnection::connect(t.url()).await.unwrap();
+    let waiting = "INSERT INTO compline.job (id, state, max_attempts, budget, priority, rank, run_at, created_at, kind,
+            queue, args, lane)
+        SELECT compline.uuid_v7(), 'available', 1, 1, 5, now(), now(), now(), 'k', 'default', '{}', lane
+        FROM generate_series(1, 30000), unnest(ARRAY['x/1', 'x/2']) AS lane WHERE lane = 'x/1' OR random() < 0.001;
+        ANALYZE compline.job";
+    sqlx::raw_sql(waiting).execute(&mut connection).await.unwrap();
+    for (name, sql, arguments) in [
+        (
+            "lanes",
+            include_str!("../../../engine/src/store/postgres/lanes.sql"),
+            format!("NULL, {}, 'default', '', '~', '', 512", worker.0),
+        ),
+        (
+            "claim_lanes",
+            include_str!("../../../engine/src/store/postgres/claim_lanes.sql"),
+            format!("NULL, {}, 'default', ARRAY['x/2'], ARRAY[5]", worker.0),
+        ),
+        (
+            "ready_queues",
+            include_str!("../../../engine/src/store/postgres/ready_queues.sql"),
+            "NULL".to_owned(),
+        ),
+    ] {
+        let read = pages_read(&mut connection, name, sql, &arguments).await;
+        // The lane of thirty thousand is hundreds of pages.
+        assert!(read < 150, "{name} reads {read} pages");
+    }
+    let all = "SELECT count(*) FROM compline.job WHERE queue = $1 AND state = 'available' AND lane = 'x/1'";
+    assert!(pages_read(&mut connection, "all", all, "'default'").await > 150, "the check can fail");
+}
+
+/// By a statement that is carried out and taken back.
+async fn pages_read(connection: &mut PgConnection, name: &str, sql: &str, arguments: &str) -> u64 {
+    let explain = format!(
+        "PREPARE \"{name}\" AS {sql};
+         BEGIN; EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) EXECUTE \"{name}\"({arguments}); ROLLBACK"
+    );
+    let lines = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(connection).await.unwrap();
+    let lines: Vec<String> = lines.iter().map(|line| line.get(0)).collect();
+    let buffers = lines.iter().find(|line| line.contains("Buffers: shared")).unwrap();
+    let number = |word: &str| word.split_once('=').and_then(|(_, number)| number.parse::<u64>().ok());
+    let counted =
+        buffers.split_whitespace().filter(|word| word.starts_with("hit=") || word.starts_with("read="));
+    counted.filter_map(number).sum()
+}
+
 async fn plan(connection: &mut PgConnection, name: &str, sql: &str, parameters: usize) -> String {
     let prepare = format!("PREPARE \"{name}\" AS {sql}");
     sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await.unwrap();
