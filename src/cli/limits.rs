@@ -1,22 +1,23 @@
-//! `limits`: how much of each limit is used, and stopping what falls under one for a while.
+//! `limits`: how much of each limit is used, which circuit breakers have seen failures, and stopping what falls under
+//! a limit for a while.
 
 use clap::Subcommand;
+use engine::limits::rule::Rule;
+use engine::limits::usage::{LimitUsage, Named, Overview};
+use engine::store::{BreakerRow, BucketRow};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::exit::{Exit, Result};
 use super::{Call, Until, actor, print};
 use crate::cli::print::row;
-use engine::limits::rule::Rule;
-use engine::limits::usage::LimitUsage;
-use engine::store::BucketRow;
 
 #[derive(Debug, Subcommand)]
 pub enum Limits {
-    /// List the limits and how much of each is used.
+    /// List the limits and how much of each is used, and the circuit breakers that have seen failures.
     List,
-    /// Show a limit's buckets: one for each key in use.
-    Show { limit: String },
+    /// Show a limit's buckets, one for each key in use, or a circuit breaker.
+    Show { name: String },
     /// Let nothing start under a limit until a time, in every process; running jobs go on.
     Pause {
         limit: String,
@@ -42,13 +43,15 @@ pub async fn run(call: &Call, command: Limits) -> Result {
     call.with_app(async |app| {
         match command {
             Limits::List => {
-                let limits = app.limits.list().await?;
-                call.print.answer(&limits, || listing(&limits))?;
+                let overview = app.limits.overview().await?;
+                call.print.answer(&overview, || listed(&overview))?;
             }
-            Limits::Show { limit } => {
-                let usage = app.limits.show(&limit).await?;
-                call.print.answer(&usage, || shown(&usage))?;
-            }
+            Limits::Show { name } => match app.limits.show(&name).await? {
+                Named::Limit(usage) => call.print.answer(&usage, || shown(&usage))?,
+                Named::Breaker(breaker) => {
+                    call.print.answer(&breaker, || breakers(std::slice::from_ref(&breaker)))?;
+                }
+            },
             Limits::Pause { limit, key, until, reason } => {
                 let until = until.on(app).await?;
                 let bucket = app.limits.pause(&limit, key.as_deref(), until, &actor(), &reason).await?;
@@ -65,6 +68,28 @@ pub async fn run(call: &Call, command: Limits) -> Result {
         Ok(Exit::Ok)
     })
     .await
+}
+
+fn listed(overview: &Overview) -> String {
+    let limits = listing(&overview.limits);
+    match overview.breakers.is_empty() {
+        true => limits,
+        false => format!("{limits}\n\n{}", breakers(&overview.breakers)),
+    }
+}
+
+fn breakers(breakers: &[BreakerRow]) -> String {
+    let rows: Vec<_> = breakers
+        .iter()
+        .map(|breaker| {
+            row![
+                breaker.name.as_str(),
+                breaker.failures.to_string(),
+                print::optional_time(breaker.open_until)
+            ]
+        })
+        .collect();
+    print::table(&["BREAKER", "FAILURES", "OPEN UNTIL"], &rows)
 }
 
 fn listing(limits: &[LimitUsage]) -> String {

@@ -528,6 +528,31 @@ fn schedules_of_the_configuration_fire_and_are_changed_there() {
 }
 
 #[test]
+fn a_circuit_breaker_that_saw_failures_is_listed_and_shown() {
+    let url = |place: &Place| format!("sqlite://{}", place.path().join("jobs.db").display());
+    let place = Place::new();
+    let store = url(&place);
+    let place = place.with("COMPLINE__STORE__URL", &store);
+    place.run(&["limits", "list"]).expect(0).says(&["nothing is limited"]);
+    let fail = async {
+        use engine::store::{Breakers as _, Store as _};
+        let clock = std::sync::Arc::new(engine::adapters::clock::SystemClock::new());
+        let store = engine::store::sqlite::SqliteStore::open(&store, clock).await.unwrap();
+        let rules = engine::limits::breaker::BreakerRules { failures: 1, ..Default::default() };
+        store.leave_breaker("docusign:acct-7", jobkit::CallEnd::Failed, rules).await.unwrap();
+        store.close().await;
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(fail);
+
+    place.run(&["limits", "list"]).expect(0).says(&["nothing is limited", "BREAKER", "docusign:acct-7"]);
+    let listed = place.run(&["limits", "list", "--json"]).expect(0).json();
+    assert_eq!(listed["breakers"][0]["failures"], 1);
+    let shown = place.run(&["limits", "show", "docusign:acct-7", "--json"]).expect(0).json();
+    assert_eq!((&shown["name"], shown["open_until"].is_string()), (&json!("docusign:acct-7"), true));
+    place.run(&["limits", "show", "docusign:acct-8"]).expect(3);
+}
+
+#[test]
 fn limits_are_shown_paused_and_resumed() {
     let limit =
         "[limits.accounts]\nkinds = [\"system.*\"]\nby = \"args.ms\"\nrate = \"50/s\"\nconcurrency = 7\n";

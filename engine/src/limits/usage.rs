@@ -1,4 +1,5 @@
-//! What people and programs may ask of limits and do to them: how much is used, pause and resume.
+//! What people and programs may ask of limits and do to them: how much is used, pause and resume; and which
+//! circuit breakers have seen failures.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use serde::Serialize;
 
 use super::book::Book;
 use super::rule::{By, Rule, bucket, limit_of};
-use crate::store::{Actor, BucketRow, Store, StoreError};
+use crate::store::{Actor, BreakerRow, BucketRow, Store, StoreError};
 
 /// The use cases of limits. Every door leads here.
 pub struct Usage {
@@ -22,6 +23,21 @@ pub struct LimitUsage {
     pub rule: Rule,
     /// Those in use.
     pub buckets: Vec<BucketRow>,
+}
+
+/// All that may keep a job from starting.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Overview {
+    pub limits: Vec<LimitUsage>,
+    /// Those that have seen a failure since the last answer.
+    pub breakers: Vec<BreakerRow>,
+}
+
+/// What there is under a name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Named {
+    Limit(LimitUsage),
+    Breaker(BreakerRow),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +58,12 @@ fn known_names(names: &[String]) -> String {
 }
 
 impl Usage {
+    pub async fn overview(&self) -> Result<Overview, LimitError> {
+        Ok(Overview { limits: self.limits().await?, breakers: self.store.breakers().await? })
+    }
+
     /// By name, each with its buckets in use.
-    pub async fn list(&self) -> Result<Vec<LimitUsage>, LimitError> {
+    async fn limits(&self) -> Result<Vec<LimitUsage>, LimitError> {
         self.book.read().await?;
         let (rules, now) = (self.book.rules(), self.store.now().await?);
         let mut buckets: Vec<_> =
@@ -55,11 +75,13 @@ impl Usage {
         Ok(rules.iter().map(usage).collect())
     }
 
-    pub async fn show(&self, name: &str) -> Result<LimitUsage, LimitError> {
-        let all = self.list().await?;
-        let known = all.iter().map(|limit| limit.rule.name.clone()).collect();
-        let found = all.into_iter().find(|limit| limit.rule.name == name);
-        found.ok_or_else(|| LimitError::Unknown { name: name.into(), known })
+    /// The limit of that name, else the breaker.
+    pub async fn show(&self, name: &str) -> Result<Named, LimitError> {
+        let Overview { limits, breakers } = self.overview().await?;
+        let known = limits.iter().map(|limit| limit.rule.name.clone()).collect();
+        let limit = limits.into_iter().find(|limit| limit.rule.name == name).map(Named::Limit);
+        let breaker = || breakers.into_iter().find(|breaker| breaker.name == name).map(Named::Breaker);
+        limit.or_else(breaker).ok_or_else(|| LimitError::Unknown { name: name.into(), known })
     }
 
     /// Nothing starts in the bucket until then, on any machine. Returns the bucket's name.
