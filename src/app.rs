@@ -2,6 +2,7 @@
 
 pub mod outgoing;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,9 @@ use engine::http::server::Door;
 use engine::http::{self, Http, TokenError};
 use engine::limits::book::Book;
 use engine::limits::keeper::Keeper;
-use engine::limits::rule::Rules;
+use engine::limits::limiter::{Calls, Limiter, StoreLimiter};
+use engine::limits::redis::RedisLimiter;
+use engine::limits::rule::{Rate, Rules};
 use engine::limits::usage::Usage;
 use engine::maintenance::pruner::Pruner;
 use engine::maintenance::rescuer::Rescuer;
@@ -84,6 +87,8 @@ pub struct App {
 /// What runs beside the worker.
 pub struct Upkeep {
     pub limits: Rules,
+    /// Limits on calls, by name.
+    pub calls: BTreeMap<String, Rate>,
     pub prune: PruneRules,
     pub prune_every: Duration,
     pub alerting: Alerting,
@@ -199,6 +204,7 @@ impl App {
             differing: Differing::default(),
             lateness: Lateness::default(),
             breakers: worker.breakers,
+            calls: Calls { rates: Arc::new(upkeep.calls), limiter: self.limiter() },
             patience: STOPPING.min(worker.lease / 4),
         };
         let attempts = Arc::new(attempts);
@@ -212,6 +218,15 @@ impl App {
             service.stop().await;
         }
         self.alarm.check().map(|()| summary)
+    }
+
+    /// Who keeps limits on calls: with Redis where there is one.
+    fn limiter(&self) -> Arc<dyn Limiter> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        match &self.redis {
+            Some(redis) => Arc::new(RedisLimiter::new(redis.clone(), store, clock)),
+            None => Arc::new(StoreLimiter { store }),
+        }
     }
 
     /// Says what is still to be said to other processes, and lets go of the store.
@@ -371,6 +386,7 @@ impl App {
         let courier = self.courier(settings)?;
         let upkeep = Upkeep {
             limits: settings.rules(),
+            calls: settings.call_rates(),
             prune: settings.retention.prune_rules(),
             prune_every: settings.retention.every,
             alerting: outgoing::alerting(settings, courier),

@@ -48,6 +48,7 @@ async fn run(args: &[String], tuned: bool) -> Result<()> {
             say(&json!({ "ok": true }))
         }
         ["enqueue-batch", url, n] => enqueue_batch(url, n.parse()?).await,
+        ["enqueue-blocked", url, n] => enqueue_blocked(url, n.parse()?).await,
         ["enqueue-single", url, n, inflight] => enqueue_single(url, n.parse()?, inflight.parse()?).await,
         ["drain", url, n] => drain(url, n.parse()?, tuned).await,
         ["pickup-worker", url, n] => pickup_worker(url, n.parse()?, tuned).await,
@@ -174,7 +175,8 @@ fn options(tuned: bool) -> WorkerOptions {
     }
 }
 
-/// What `benches/limits` asks: `COMPLINE_BENCH_LIMIT` is `one`, `hundred` (lanes) or `rate`; none of them binds.
+/// What `benches/limits` asks: `COMPLINE_BENCH_LIMIT` is `one`, `hundred` (lanes), `rate` or `blocked`; none of them binds,
+/// but for the lane that `enqueue-blocked` fills.
 fn limits() -> Rules {
     let named = std::env::var("COMPLINE_BENCH_LIMIT").unwrap_or_default();
     let rate = "1000000/s".parse().map(|pace| Rate { pace, burst: 1 }).ok();
@@ -182,6 +184,7 @@ fn limits() -> Rules {
         "one" => (By::All, None, Some(1_000_000)),
         "hundred" => (By::Args(vec!["lane".into()]), None, Some(1_000_000)),
         "rate" => (By::All, rate, None),
+        "blocked" => (By::Args(vec!["blocked".into()]), None, Some(1_000_000)),
         _ => return Rules::default(),
     };
     let (kinds, queues) = (Vec::new(), Vec::new());
@@ -197,6 +200,19 @@ fn job(n: u64) -> NewJob {
 
 fn by() -> Actor {
     Actor("bench".into())
+}
+
+/// Fills a lane of the queue that is drained, from which nothing may start.
+async fn enqueue_blocked(url: &str, n: u64) -> Result<()> {
+    let app = open(url, Seen::default()).await?;
+    let until = app.store.now().await? + Duration::from_secs(86_400);
+    app.store.pause_bucket("bench/true", until, &by(), "").await?;
+    let job = || NewJob::new(Noop::KIND, json!({ "n": 0, "blocked": true }));
+    for left in (0..n).step_by(CALL).map(|done| (n - done).min(CALL as u64)) {
+        app.queue.enqueue((0..left).map(|_| job()).collect(), &by()).await?;
+    }
+    app.close().await;
+    say(&json!({ "count": n }))
 }
 
 async fn enqueue_batch(url: &str, n: u64) -> Result<()> {
@@ -244,6 +260,7 @@ async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, unti
     let end = Until { stop: stop.clone(), hard: CancellationToken::new(), idle: false };
     let upkeep = Upkeep {
         limits: limits(),
+        calls: BTreeMap::new(),
         prune: engine::store::PruneRules::default(),
         prune_every: Duration::from_secs(60),
         triggers: engine::triggers::Triggers::default(),

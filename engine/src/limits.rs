@@ -3,11 +3,13 @@
 //! A limit is a rule of the configuration ([`rule`]). Every process that works publishes it to the store, so
 //! all processes and the SQL function go by the same rules ([`book`]). A job that some rule holds for is given a
 //! lane at the door, which names its buckets; when the rules change, the jobs that wait are given new ones
-//! ([`keeper`]). Who may start is decided by [`ledger`], in the transaction that claims.
+//! ([`keeper`]). How often jobs call a provider is limited apart from how often they start ([`limiter`]). Who may start is decided by [`ledger`], in the transaction that claims.
 
 pub mod book;
 pub mod breaker;
 pub mod keeper;
 pub mod ledger;
+pub mod limiter;
+pub mod redis;
 pub mod rule;
 pub mod usage;

@@ -34,7 +34,10 @@ use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 pub use alerts::*;
 pub use audit_log::{AuditLog, Position};
 pub use breakers::{BreakerRow, Breakers};
-pub use limits::{BucketRow, HoldOff, LanedJob, LimitSet, Limited, LimitedClaim, Limits, StartWindow, Taken};
+pub use limits::{
+    BucketRow, HoldOff, LanedJob, LimitSet, Limited, LimitedClaim, Limits, Reserved, SetAside, StartWindow,
+    Taken,
+};
 pub use requests::{Once, Request, Requests};
 pub use schedules::Schedules;
 pub use transaction::Transaction;

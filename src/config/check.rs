@@ -38,6 +38,7 @@ pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
     names_of_kinds(settings, kinds, &mut found);
     policies(settings, &mut found);
     limits(settings, kinds, &mut found);
+    calls(settings, &mut found);
     found.at_least_one("breakers.failures", settings.breakers.failures as usize);
     if settings.breakers.cool_down.is_zero() {
         found.add("breakers.cool_down", "must be longer than nothing; the default is \"30s\"");
@@ -306,6 +307,21 @@ fn limits(settings: &Settings, kinds: &[&str], found: &mut Findings) {
         }
         for problem in limit.queues.iter().filter_map(|queue| problem_of_name(queue)) {
             found.add(key("queues"), problem);
+        }
+    }
+}
+
+fn calls(settings: &Settings, found: &mut Findings) {
+    for (name, calls) in &settings.calls {
+        let key = |last: &str| dotted(&["calls".into(), name.clone(), last.into()]);
+        if let Some(problem) = problem_of_name(name) {
+            found.add(dotted(&["calls".into(), name.clone()]), problem);
+        }
+        if calls.rate.is_none() {
+            found.add(key("rate"), "is missing; say how often, as \"50/s\"");
+        }
+        if let Some(burst) = calls.burst.filter(|burst| !(1..=LARGEST_BURST).contains(burst)) {
+            found.add(key("burst"), format!("{burst}; must be from 1 to {LARGEST_BURST}"));
         }
     }
 }

@@ -33,6 +33,7 @@ pub struct Settings {
     pub schedules: BTreeMap<String, Definition>,
     pub calendars: BTreeMap<String, CalendarRules>,
     pub limits: BTreeMap<String, Limit>,
+    pub calls: BTreeMap<String, Calls>,
     pub breakers: Breakers,
     pub retention: Retention,
     pub encryption: Encryption,
@@ -160,6 +161,14 @@ pub struct Limit {
     pub concurrency: Option<u32>,
 }
 
+/// How often jobs on all machines together call something.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Calls {
+    pub rate: Option<Pace>,
+    pub burst: Option<u32>,
+}
+
 /// When a provider that fails is left alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -183,6 +192,12 @@ impl Breakers {
 }
 
 impl Settings {
+    /// The limits on calls, by name.
+    pub fn call_rates(&self) -> BTreeMap<String, Rate> {
+        let rate = |calls: &Calls| Some(Rate { pace: calls.rate?, burst: calls.burst.unwrap_or(1) });
+        self.calls.iter().filter_map(|(name, calls)| Some((name.clone(), rate(calls)?))).collect()
+    }
+
     /// What is limited, for the store.
     pub fn rules(&self) -> Rules {
         Rules::new(self.limits.iter().map(|(name, limit)| Rule {
@@ -340,6 +355,7 @@ impl Settings {
             concurrency: Some(1),
             ..Limit::default()
         };
+        let calls = Calls { rate: limit.rate, burst: limit.burst };
         Self {
             http: Http { token: Some(SecretRef::Env("KEY".into())), ..Http::default() },
             queues: [(any(), Queue { concurrency: Some(1) })].into(),
@@ -347,6 +363,7 @@ impl Settings {
             schedules: [(any(), Definition::with_every_key())].into(),
             calendars: [(any(), CalendarRules::default())].into(),
             limits: [(any(), limit)].into(),
+            calls: [(any(), calls)].into(),
             retention: Retention { kinds: [(any(), own)].into(), ..Retention::default() },
             encryption: Encryption {
                 keys: [(any(), SecretRef::Env("KEY".into()))].into(),

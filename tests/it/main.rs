@@ -8,6 +8,7 @@ mod engine;
 mod examples;
 mod faults;
 mod http;
+mod limiter;
 mod outgoing;
 mod redaction;
 mod redis;

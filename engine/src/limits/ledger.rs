@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rule::{Lane, Rules, limit_of};
+use super::rule::{Lane, Rate, Rules, limit_of};
 
 /// How far ahead starts are reserved: long enough that claiming takes no time from the rate.
 pub const AHEAD: i64 = 200_000_000;
@@ -73,11 +73,10 @@ impl Ledger {
                 let Some(rule) = rules.get(limit_of(name)) else { continue };
                 let place = *places.entry(name).or_insert_with(|| {
                     let interval = rule.rate.map(|rate| rate.pace.interval());
-                    let burst = rule.rate.map_or(1, |rate| rate.burst.max(1));
                     ledger.buckets.push(Bucket {
                         name: name.to_owned(),
                         interval,
-                        lead: interval.unwrap_or(0).saturating_mul(i64::from(burst - 1)),
+                        lead: rule.rate.map_or(0, Rate::lead),
                         concurrency: rule.concurrency,
                         state: states.get(name).copied().unwrap_or_default(),
                         touched: false,

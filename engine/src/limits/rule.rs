@@ -56,6 +56,13 @@ pub struct Rate {
     pub burst: u32,
 }
 
+impl Rate {
+    /// Nanoseconds that a start may come before its own time: those of a burst but for the first.
+    pub fn lead(self) -> i64 {
+        self.pace.interval().saturating_mul(i64::from(self.burst.max(1)) - 1)
+    }
+}
+
 /// `50/s`, `3000/h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
@@ -215,8 +222,12 @@ pub fn limit_of(bucket: &str) -> &str {
 pub fn bucket(limit: &str, by: &By, key: &str) -> String {
     match by {
         By::All => limit.to_owned(),
-        _ => format!("{limit}/{}", printable(key)),
+        _ => keyed(limit, key),
     }
+}
+
+pub fn keyed(limit: &str, key: &str) -> String {
+    format!("{limit}/{}", printable(key))
 }
 
 /// A key of any length and with any letters, as it stands in the name of a bucket.

@@ -67,6 +67,10 @@ pub trait Limits {
     /// cannot all be had.
     async fn take_starts(&self, bucket: &str, rate: Rate, count: u32) -> Result<Taken>;
 
+    /// Sets `count` of a rate aside for whoever gives them out: a stretch of the bucket's time line, which nobody else
+    /// gets. It may begin a little ahead.
+    async fn reserve_starts(&self, bucket: &str, rate: Rate, count: u32) -> Result<Reserved>;
+
     /// Forgets buckets that are as if they had never been used, up to so many.
     async fn forget_buckets(&self, most: usize) -> Result<u64>;
 
@@ -185,6 +189,23 @@ pub enum Taken {
     Granted,
     /// Nothing was taken; ask again after so long.
     Wait(Duration),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    SetAside(SetAside),
+    /// So much is set aside already that it is too early for more; ask again after so long.
+    Behind(Duration),
+    Paused(Duration),
+}
+
+/// Of the time line of a bucket: from where to where, seen from the store's present, and what the store calls its ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetAside {
+    pub from: Duration,
+    pub upto: Duration,
+    pub begins: i64,
+    pub ends: i64,
 }
 
 /// As many lanes are looked at in one go.
@@ -307,7 +328,7 @@ pub(super) fn in_nanos(micros: i64) -> i64 {
 /// When `count` of a rate may be had at once, from the bucket's next start: the answer, and the next start after it.
 pub(super) fn take_of(rate: Rate, next_start: Option<i64>, count: u32, now: i64) -> (Taken, Option<i64>) {
     let interval = rate.pace.interval();
-    let lead = interval.saturating_mul(i64::from(rate.burst.max(1)) - 1);
+    let lead = rate.lead();
     let next = next_start.map_or(now, |next| next.max(now));
     let after = next.saturating_add(interval.saturating_mul(i64::from(count)));
     // The last of them comes one interval before what follows.
@@ -316,6 +337,26 @@ pub(super) fn take_of(rate: Rate, next_start: Option<i64>, count: u32, now: i64)
         true => (Taken::Granted, Some(after)),
         false => (Taken::Wait(nanos(earliest - now)), None),
     }
+}
+
+/// How far ahead of its time a stretch may be set aside: long enough to bring it to where it is given out.
+const SET_ASIDE_AHEAD: i64 = 250_000_000;
+
+/// As [`take_of`], for a stretch.
+pub(super) fn reserve_of(
+    rate: Rate,
+    next_start: Option<i64>,
+    count: u32,
+    now: i64,
+) -> (Reserved, Option<i64>) {
+    let begins = next_start.map_or(now, |next| next.max(now));
+    let soonest = now.saturating_add(rate.lead()).saturating_add(SET_ASIDE_AHEAD);
+    if begins > soonest {
+        return (Reserved::Behind(nanos(begins - soonest)), None);
+    }
+    let ends = begins.saturating_add(rate.pace.interval().saturating_mul(i64::from(count)));
+    let stretch = SetAside { from: nanos(begins - now), upto: nanos(ends - now), begins, ends };
+    (Reserved::SetAside(stretch), Some(ends))
 }
 
 /// How many are in each bucket, from how many are in each lane.

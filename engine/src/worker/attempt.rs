@@ -17,6 +17,7 @@ use super::host::AttemptHost;
 use super::late::Lateness;
 use super::sealing::{Differing, Sealing};
 use crate::limits::breaker::BreakerRules;
+use crate::limits::limiter::Calls;
 use crate::panics;
 use crate::seal::{Keyring, Part, SealError, is_sealed};
 use crate::service::panic_text;
@@ -35,6 +36,7 @@ pub struct Attempts {
     pub differing: Differing,
     pub lateness: Lateness,
     pub breakers: BreakerRules,
+    pub calls: Calls,
     /// How long a job that was told to stop may take to do so before it is dropped.
     pub patience: Duration,
 }

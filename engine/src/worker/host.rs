@@ -13,10 +13,17 @@ use jobkit::{
 
 use super::attempt::Attempts;
 use super::sealing::Sealing;
+use crate::limits::limiter::{Calls, CallsError};
 use crate::limits::rule::Lane;
 use crate::seal::Part;
 use crate::service::chain;
-use crate::store::{self, Actor, Held, JobFilter, StoreError};
+use crate::store::{self, Actor, Held, JobFilter, StoreError, Taken};
+
+impl From<CallsError> for HostError {
+    fn from(problem: CallsError) -> Self {
+        HostError::Refused(problem.to_string())
+    }
+}
 
 pub struct AttemptHost {
     engine: Arc<Attempts>,
@@ -148,14 +155,39 @@ impl Host for AttemptHost {
         async move {
             let what = match what {
                 HoldOff::Queue => store::HoldOff::Queue(ctx.job().queue.clone()),
+                HoldOff::Calls { limit, key } => {
+                    self.engine.calls.rate(limit, 1)?;
+                    store::HoldOff::Bucket(Calls::bucket(limit, key))
+                }
                 HoldOff::Limit(name) => {
                     let bucket = self.lane.as_ref().and_then(|lane| lane.bucket_of(name));
-                    let refused = || HostError::Refused(format!("limit `{name}` does not hold for this job"));
-                    store::HoldOff::Bucket(bucket.ok_or_else(refused)?.to_owned())
+                    let unknown = || HostError::Refused(format!("limit `{name}` does not hold for this job"));
+                    store::HoldOff::Bucket(bucket.ok_or_else(unknown)?.to_owned())
                 }
             };
             let by = Actor(format!("job:{} ({})", self.held.job, self.kind));
-            Ok(self.engine.store.hold_off(self.held, &what, wait, &by, reason).await?)
+            self.engine.store.hold_off(self.held, &what, wait, &by, reason).await?;
+            if let store::HoldOff::Bucket(bucket) = &what {
+                self.engine.calls.limiter.paused(bucket).await;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn take<'a>(
+        &'a self,
+        limit: &'a str,
+        key: &'a str,
+        count: u32,
+    ) -> BoxFuture<'a, Result<Admission, HostError>> {
+        async move {
+            let calls = &self.engine.calls;
+            let rate = calls.rate(limit, count)?;
+            Ok(match calls.limiter.take(&Calls::bucket(limit, key), rate, count).await? {
+                Taken::Granted => Admission::Go,
+                Taken::Wait(wait) => Admission::Wait(wait),
+            })
         }
         .boxed()
     }

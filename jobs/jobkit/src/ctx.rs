@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::ports::{Admission, Artifacts, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner};
 use crate::{Clock, Failure, JobId, NewJob, Outcome, StepKey, StepRecord};
 
+/// An attempt sleeps so long for its turn to call; to come again costs more.
+const A_MOMENT: Duration = Duration::from_secs(2);
+
 /// The job this attempt belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobInfo {
@@ -248,6 +251,22 @@ impl Ctx {
     ) -> Result<Outcome, Failure> {
         self.host.hold_off(self, what, wait, reason).await?;
         Ok(Outcome::Snooze(wait))
+    }
+
+    /// Before calls to a provider: takes `count` of a limit on calls (`[calls.NAME]`), which all jobs and processes share,
+    /// with a bucket for each key. Waits for a moment; where it would be longer the job comes again, and no
+    /// attempt is used: `Failure::NotNow`.
+    pub async fn take(&self, limit: &str, key: &str, count: u32) -> Result<(), Failure> {
+        loop {
+            match self.host.take(limit, key, count).await? {
+                Admission::Go => return Ok(()),
+                Admission::Wait(wait) if wait <= A_MOMENT => self.sleep(wait).await?,
+                Admission::Wait(after) => {
+                    let why = format!("limit `{limit}` is used up for a while");
+                    return Err(Failure::NotNow { after, why });
+                }
+            }
+        }
     }
 
     /// The circuit breaker of this name, which all jobs and processes share: one for each thing that fails as a

@@ -76,6 +76,13 @@ pub trait Host: Send + Sync + 'static {
         wait: Duration,
         reason: &'a str,
     ) -> BoxFuture<'a, Result<(), HostError>>;
+    /// Takes from a limit on calls, all or nothing.
+    fn take<'a>(
+        &'a self,
+        limit: &'a str,
+        key: &'a str,
+        count: u32,
+    ) -> BoxFuture<'a, Result<Admission, HostError>>;
     /// Whether the other side may be called.
     fn enter_breaker<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Admission, HostError>>;
     /// How a call that was admitted ended.
@@ -89,13 +96,15 @@ pub enum HoldOff<'a> {
     Queue,
     /// What shares this job's bucket under the limit of that name: the same account, say.
     Limit(&'a str),
+    /// What takes from that limit on calls, for that key.
+    Calls { limit: &'a str, key: &'a str },
 }
 
-/// What a circuit breaker says to a call.
+/// What a circuit breaker, or a limit on calls, says to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     Go,
-    /// The other side failed too often; nobody calls it for so long.
+    /// The other side failed too often, or was called as often as it may be; ask again after so long.
     Wait(Duration),
 }
 

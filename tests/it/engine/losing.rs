@@ -180,6 +180,7 @@ async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
     let folder = tempfile::tempdir().unwrap();
     let upkeep = Upkeep {
         limits: Rules::default(),
+        calls: std::collections::BTreeMap::new(),
         prune: PruneRules::default(),
         prune_every: TRAP,
         alerting: Alerting::default(),

@@ -119,6 +119,7 @@ impl Engine {
         let (app, stop, hard) = (self.app.clone(), self.stop.clone(), self.hard.clone());
         let upkeep = Upkeep {
             limits: self.limits.clone(),
+            calls: BTreeMap::new(),
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
             triggers: Triggers::default(),

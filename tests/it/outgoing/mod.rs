@@ -114,6 +114,7 @@ impl House {
         let prune_every = Duration::from_secs(3_600);
         let upkeep = Upkeep {
             limits: Rules::default(),
+            calls: std::collections::BTreeMap::new(),
             prune: PruneRules::default(),
             prune_every,
             alerting,

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use engine::limits::rule::{By, Lane, Rate, Rule, Rules, Subject};
 use engine::state::JobState;
-use engine::store::{BucketRow, Change, End, LimitedClaim, NewRow, StartWindow, Taken, Woken, WorkerId};
+use engine::store::{
+    BucketRow, Change, End, LimitedClaim, NewRow, Reserved, StartWindow, Taken, Woken, WorkerId,
+};
 use jobkit::testing::ManualClock;
 use jobkit::{Clock, JobId, OnConflict};
 use serde_json::Value;
@@ -32,6 +34,7 @@ promises![
     a_job_that_replaces_another_brings_its_bucket,
     buckets_tell_who_runs_and_who_waits,
     what_is_no_job_takes_from_the_same_bucket,
+    what_is_set_aside_is_nobody_elses,
     buckets_at_rest_are_forgotten,
     listeners_hear_that_a_place_is_free,
     ready_queues_tell_of_limited_jobs_too,
@@ -363,6 +366,28 @@ async fn what_is_no_job_takes_from_the_same_bucket(t: TestStore) {
 
     t.store.pause_bucket("calls/b", t.clock.now() + seconds(9), &ada(), "").await.unwrap();
     assert_eq!(t.store.take_starts("calls/b", rate, 1).await.unwrap(), Taken::Wait(seconds(9)));
+}
+
+async fn what_is_set_aside_is_nobody_elses(t: TestStore) {
+    let rate = Rate { pace: "10/s".parse().unwrap(), burst: 1 };
+    let aside = |reserved| match reserved {
+        Reserved::SetAside(stretch) => (ms(stretch.from), ms(stretch.upto), stretch.begins, stretch.ends),
+        other => panic!("{other:?}"),
+    };
+
+    let first = aside(t.store.reserve_starts("@a", rate, 5).await.unwrap());
+    let other = t.another().await;
+    assert_eq!((first.0, first.1), (0, 500));
+    assert_eq!(other.take_starts("@a", rate, 1).await.unwrap(), Taken::Wait(Duration::from_millis(500)));
+    let early = Reserved::Behind(Duration::from_millis(250));
+    assert_eq!(other.reserve_starts("@a", rate, 5).await.unwrap(), early);
+    t.clock.advance(Duration::from_millis(300));
+    let second = aside(other.reserve_starts("@a", rate, 5).await.unwrap());
+
+    assert_eq!((second.0, second.1), (200, 700));
+    assert_eq!(second.2, first.3, "one goes on where the other ends");
+    t.store.pause_bucket("@a", t.clock.now() + seconds(9), &ada(), "").await.unwrap();
+    assert_eq!(t.store.reserve_starts("@a", rate, 5).await.unwrap(), Reserved::Paused(seconds(9)));
 }
 
 async fn buckets_at_rest_are_forgotten(t: TestStore) {

@@ -146,6 +146,7 @@ impl Server {
         let (app, stop) = (self.app.clone(), self.stop.clone());
         let upkeep = Upkeep {
             limits: Rules::default(),
+            calls: std::collections::BTreeMap::new(),
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
             triggers: Triggers::default(),

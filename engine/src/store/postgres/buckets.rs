@@ -10,8 +10,8 @@ use super::lanes::{ADD_BUCKETS, lock};
 use super::rows::{self, Micros};
 use super::{PostgresStore, failed, insert, wake};
 use crate::limits::rule::{Lane, Rate};
-use crate::store::limits::{by_bucket, in_nanos, take_of};
-use crate::store::{Actor, BucketRow, Held, HoldOff, Result, StoreError, Taken};
+use crate::store::limits::{by_bucket, in_nanos, reserve_of, take_of};
+use crate::store::{Actor, BucketRow, Held, HoldOff, Reserved, Result, StoreError, Taken};
 
 pub async fn buckets(store: &PostgresStore) -> Result<Vec<BucketRow>> {
     let doing = "listing buckets";
@@ -141,6 +141,20 @@ pub async fn hold_off(
 }
 
 pub async fn take(store: &PostgresStore, bucket: &str, rate: Rate, count: u32) -> Result<Taken> {
+    on_the_line(store, bucket, Taken::Wait, |next, now| take_of(rate, next, count, now)).await
+}
+
+pub async fn reserve(store: &PostgresStore, bucket: &str, rate: Rate, count: u32) -> Result<Reserved> {
+    on_the_line(store, bucket, Reserved::Paused, |next, now| reserve_of(rate, next, count, now)).await
+}
+
+/// Decides from the next start and the time, with the bucket held still, and moves the next start if need be.
+async fn on_the_line<T>(
+    store: &PostgresStore,
+    bucket: &str,
+    paused: fn(Duration) -> T,
+    decide: impl Fn(Option<i64>, i64) -> (T, Option<i64>),
+) -> Result<T> {
     let doing = "taking from a limit";
     let names = [bucket.to_owned()];
     sqlx::query(ADD_BUCKETS).bind(&names[..]).execute(&store.claims).await.map_err(failed(doing))?;
@@ -153,9 +167,9 @@ pub async fn take(store: &PostgresStore, bucket: &str, rate: Rate, count: u32) -
         .await
         .map_err(failed(doing))?;
     let now = in_nanos(Timestamp::from(now).as_microsecond());
-    let (taken, next) = match state.paused_until.filter(|until| *until > now) {
-        Some(until) => (Taken::Wait(Duration::from_nanos((until - now).unsigned_abs())), None),
-        None => take_of(rate, state.next_start, count, now),
+    let (answer, next) = match state.paused_until.filter(|until| *until > now) {
+        Some(until) => (paused(Duration::from_nanos((until - now).unsigned_abs())), None),
+        None => decide(state.next_start, now),
     };
     if let Some(next) = next {
         sqlx::query(include_str!("buckets_move.sql"))
@@ -167,5 +181,5 @@ pub async fn take(store: &PostgresStore, bucket: &str, rate: Rate, count: u32) -
     }
     tx.commit().await.map_err(failed(doing))?;
     session.keep();
-    Ok(taken)
+    Ok(answer)
 }

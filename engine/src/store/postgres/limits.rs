@@ -14,7 +14,8 @@ use super::{LONG, PostgresStore, buckets, failed, rules, wake, within};
 use crate::limits::rule::{Lane, Rate, Rules};
 use crate::store::limits::in_nanos;
 use crate::store::{
-    Actor, BucketRow, Held, HoldOff, LanedJob, LimitSet, LimitedClaim, Limits, Result, Taken, WorkerId,
+    Actor, BucketRow, Held, HoldOff, LanedJob, LimitSet, LimitedClaim, Limits, Reserved, Result, Taken,
+    WorkerId,
 };
 
 #[async_trait]
@@ -81,6 +82,10 @@ impl Limits for PostgresStore {
 
     async fn take_starts(&self, bucket: &str, rate: Rate, count: u32) -> Result<Taken> {
         self.answered("taking from a limit", buckets::take(self, bucket, rate, count)).await
+    }
+
+    async fn reserve_starts(&self, bucket: &str, rate: Rate, count: u32) -> Result<Reserved> {
+        self.answered("taking from a limit", buckets::reserve(self, bucket, rate, count)).await
     }
 
     async fn forget_buckets(&self, most: usize) -> Result<u64> {

@@ -12,8 +12,8 @@ use super::lanes::{BUCKETS_LOCK, BUCKETS_MOVE};
 use super::row::RowExt;
 use super::writer::{Done, Tx};
 use crate::limits::rule::{Lane, Rate};
-use crate::store::limits::{by_bucket, in_nanos, take_of};
-use crate::store::{Actor, BucketRow, Held, HoldOff, StoreError, Taken};
+use crate::store::limits::{by_bucket, in_nanos, reserve_of, take_of};
+use crate::store::{Actor, BucketRow, Held, HoldOff, Reserved, StoreError, Taken};
 
 const LANE_COUNTS: &str = include_str!("lane_counts.sql");
 const PAUSE_BUCKET: &str = include_str!("pause_bucket.sql");
@@ -108,6 +108,21 @@ pub(super) async fn hold_off(
 }
 
 pub(super) async fn take(tx: &mut Tx, now: i64, bucket: &str, rate: Rate, count: u32) -> Done<Taken> {
+    on_the_line(tx, now, bucket, Taken::Wait, |next, now| take_of(rate, next, count, now)).await
+}
+
+pub(super) async fn reserve(tx: &mut Tx, now: i64, bucket: &str, rate: Rate, count: u32) -> Done<Reserved> {
+    on_the_line(tx, now, bucket, Reserved::Paused, |next, now| reserve_of(rate, next, count, now)).await
+}
+
+/// Decides from the next start and the time, and moves the next start if need be.
+async fn on_the_line<T>(
+    tx: &mut Tx,
+    now: i64,
+    bucket: &str,
+    paused: fn(Duration) -> T,
+    decide: impl Fn(Option<i64>, i64) -> (T, Option<i64>),
+) -> Done<T> {
     let names = serde_json::to_string(&[bucket])?;
     let known = sqlx::query(BUCKETS_LOCK).bind(names).fetch_all(&mut *tx).await?;
     let (mut next_start, mut paused_until) = (None, None);
@@ -116,13 +131,13 @@ pub(super) async fn take(tx: &mut Tx, now: i64, bucket: &str, rate: Rate, count:
         paused_until = row.try_get::<Option<i64>, _>("paused_until")?;
     }
     if let Some(until) = paused_until.filter(|until| *until > now) {
-        return Ok(Taken::Wait(Duration::from_micros((until - now).unsigned_abs())));
+        return Ok(paused(Duration::from_micros((until - now).unsigned_abs())));
     }
-    let (taken, next) = take_of(rate, next_start, count, in_nanos(now));
+    let (answer, next) = decide(next_start, in_nanos(now));
     if let Some(next) = next {
         sqlx::query(BUCKETS_MOVE).bind(serde_json::to_string(&[(bucket, next)])?).execute(tx).await?;
     }
-    Ok(taken)
+    Ok(answer)
 }
 
 pub(super) async fn forget(tx: &mut Tx, now: i64, most: usize) -> Done<u64> {

@@ -15,7 +15,8 @@ use super::{SqliteStore, buckets, rules};
 use crate::limits::rule::{Lane, Rate, Rules};
 use crate::store::limits::Stretch;
 use crate::store::{
-    Actor, BucketRow, Held, HoldOff, LanedJob, LimitSet, LimitedClaim, Limits, Result, Taken, Woken, WorkerId,
+    Actor, BucketRow, Held, HoldOff, LanedJob, LimitSet, LimitedClaim, Limits, Reserved, Result, Taken,
+    Woken, WorkerId,
 };
 
 #[async_trait]
@@ -146,6 +147,14 @@ impl Limits for SqliteStore {
         let bucket = bucket.to_owned();
         self.write("taking from a limit", move |tx, now| {
             async move { buckets::take(tx, now, &bucket, rate, count).await }.boxed()
+        })
+        .await
+    }
+
+    async fn reserve_starts(&self, bucket: &str, rate: Rate, count: u32) -> Result<Reserved> {
+        let bucket = bucket.to_owned();
+        self.write("taking from a limit", move |tx, now| {
+            async move { buckets::reserve(tx, now, &bucket, rate, count).await }.boxed()
         })
         .await
     }

@@ -39,6 +39,8 @@ struct State {
     held_off: Vec<HeldOff>,
     open_breakers: BTreeMap<String, Duration>,
     calls: Vec<(String, CallEnd)>,
+    used_up: BTreeMap<String, Duration>,
+    taken: Vec<(String, String, u32)>,
     stores: usize,
     crash: Option<Crash>,
 }
@@ -71,6 +73,16 @@ impl FakeHost {
 
     pub fn held_off(&self) -> Vec<HeldOff> {
         self.lock().held_off.clone()
+    }
+
+    /// The next that takes from this limit on calls must wait.
+    pub fn use_up(&self, limit: &str, wait: Duration) {
+        self.lock().used_up.insert(limit.into(), wait);
+    }
+
+    /// What was taken from limits on calls: which, for which key, how many.
+    pub fn taken(&self) -> Vec<(String, String, u32)> {
+        self.lock().taken.clone()
     }
 
     /// A breaker that admits nobody for so long.
@@ -202,9 +214,24 @@ impl Host for FakeHost {
         let limit = match what {
             HoldOff::Queue => None,
             HoldOff::Limit(name) => Some(name.to_owned()),
+            HoldOff::Calls { limit, key } => Some(format!("{limit}/{key}")),
         };
         self.lock().held_off.push(HeldOff { limit, wait, reason: reason.into() });
         async { Ok(()) }.boxed()
+    }
+
+    fn take<'a>(
+        &'a self,
+        limit: &'a str,
+        key: &'a str,
+        count: u32,
+    ) -> BoxFuture<'a, Result<Admission, HostError>> {
+        let mut state = self.lock();
+        let used_up = state.used_up.remove(limit);
+        if used_up.is_none() {
+            state.taken.push((limit.into(), key.into(), count));
+        }
+        async move { Ok(used_up.map_or(Admission::Go, Admission::Wait)) }.boxed()
     }
 
     fn enter_breaker<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Admission, HostError>> {

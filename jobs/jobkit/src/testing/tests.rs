@@ -207,6 +207,22 @@ async fn a_breaker_is_told_how_a_call_ended_and_an_open_one_is_not_called_throug
 }
 
 #[tokio::test]
+async fn a_call_waits_a_moment_for_its_turn_and_comes_again_for_a_longer_one() {
+    use crate::Failure;
+    let bench = Bench::default();
+    let ctx = bench.ctx("test.call", 1);
+    let seconds = std::time::Duration::from_secs;
+
+    bench.host.use_up("api", seconds(0));
+    ctx.take("api", "acct-7", 2).await.unwrap();
+    bench.host.use_up("api", seconds(9));
+    let later = ctx.take("api", "acct-7", 1).await.unwrap_err();
+
+    assert_eq!(bench.host.taken(), [("api".to_owned(), "acct-7".to_owned(), 2)]);
+    assert!(matches!(later, Failure::NotNow { after, .. } if after == seconds(9)), "{later:?}");
+}
+
+#[tokio::test]
 async fn who_holds_off_comes_again_when_the_time_is_over() {
     use crate::{HoldOff, Outcome};
     let bench = Bench::default();
