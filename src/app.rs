@@ -389,12 +389,12 @@ impl App {
             calls: settings.call_rates(),
             prune: settings.retention.prune_rules(),
             prune_every: settings.retention.every,
-            alerting: outgoing::alerting(settings, courier),
+            alerting: outgoing::alerting(settings, courier.clone()),
             triggers,
         };
         let until =
             Until { stop: options.stop.clone(), hard: CancellationToken::new(), idle: options.until_idle };
-        let http = self.http(settings, &options, &until).await?;
+        let http = self.http(settings, &options, &until, courier).await?;
         let (stop, hard) = (until.stop.clone(), until.hard.clone());
         let signals = Service::start("signal handler", &self.alarm, |ended| async move {
             for token in [stop, hard] {
@@ -420,6 +420,7 @@ impl App {
         settings: &Settings,
         options: &RunOptions,
         until: &Until,
+        courier: Option<Arc<Courier>>,
     ) -> Result<Option<Service>, AppError> {
         let hooks = triggers::webhooks(&settings.triggers, &self.around())?;
         let settings = &settings.http;
@@ -445,10 +446,12 @@ impl App {
             http::Parts {
                 store: self.store.clone(),
                 queue: self.queue.clone(),
+                scheduler: self.scheduler.clone(),
                 registry: self.registry.clone(),
                 clock: self.clock.clone(),
                 artifacts: self.artifacts.clone(),
                 hooks,
+                courier,
                 token,
                 limits: http_limits(settings),
                 origins: settings.cors_origins.clone(),

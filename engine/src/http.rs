@@ -24,7 +24,10 @@ use self::api::events::Events;
 use self::api::wait::Waiting;
 pub use self::guard::{Token, TokenError};
 pub use self::reference::document;
+use crate::alerts::courier::Courier;
+use crate::alerts::desk::Desk;
 use crate::queue::Queue;
+use crate::scheduler::Scheduler;
 use crate::service::{Alarm, Service};
 use crate::store::{Actor, Store};
 use crate::triggers::webhook::Webhooks;
@@ -44,11 +47,14 @@ pub struct Limits {
 pub struct Parts {
     pub store: Arc<dyn Store>,
     pub queue: Arc<Queue>,
+    pub scheduler: Arc<Scheduler>,
     pub registry: Arc<Registry>,
     pub clock: Arc<dyn Clock>,
     pub artifacts: Arc<dyn Artifacts>,
     /// The doors for what others deliver.
     pub hooks: Webhooks,
+    /// Who carries alerts, when there are routes for them.
+    pub courier: Option<Arc<Courier>>,
     pub token: Option<Token>,
     pub limits: Limits,
     /// Origins of pages in browsers that may call.
@@ -61,6 +67,9 @@ pub struct Parts {
 pub struct Api {
     store: Arc<dyn Store>,
     queue: Arc<Queue>,
+    scheduler: Arc<Scheduler>,
+    desk: Desk,
+    courier: Option<Arc<Courier>>,
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     artifacts: Arc<dyn Artifacts>,
@@ -90,11 +99,28 @@ pub struct Http {
 
 impl Http {
     pub fn new(parts: Parts, alarm: &Alarm) -> Self {
-        let Parts { store, queue, registry, clock, artifacts, hooks, token, limits, origins, stop } = parts;
+        let Parts {
+            store, queue, scheduler, registry, clock, artifacts, hooks, courier, token, limits, ..
+        } = parts;
         let (waiting, watcher) = Waiting::start(store.clone(), clock.clone(), alarm);
         let (events, reader) = Events::start(store.clone(), clock.clone(), alarm);
-        let api =
-            Api { store, queue, registry, clock, artifacts, hooks, token, limits, waiting, events, stop };
-        Self { api: Arc::new(api), origins, services: vec![watcher, reader] }
+        let desk = Desk { store: store.clone(), clock: clock.clone() };
+        let api = Api {
+            store,
+            queue,
+            scheduler,
+            desk,
+            courier,
+            registry,
+            clock,
+            artifacts,
+            hooks,
+            token,
+            limits,
+            waiting,
+            events,
+            stop: parts.stop,
+        };
+        Self { api: Arc::new(api), origins: parts.origins, services: vec![watcher, reader] }
     }
 }

@@ -1,5 +1,5 @@
 //! Schedules: which there are, when they fire, and what people do with them. The use cases are here, for
-//! the command line and every later door; what fires by itself is in [`tick`].
+//! the command line, HTTP and every later door; what fires by itself is in [`tick`].
 
 pub mod calendar;
 pub mod cron;
@@ -19,7 +19,9 @@ use jobkit::{JobId, NewJob, When};
 use serde_json::json;
 
 use self::declared::Declared;
-use self::definition::{Definition, DefinitionError, Plan, Stored};
+use self::definition::{Definition, DefinitionError, MisfireRule, Plan, Stored, policy_of};
+use self::policy::Overlap;
+use self::simulate::{Event, Situation};
 use self::template::Times;
 use crate::queue::{Queue, QueueError, problem_of_name};
 use crate::store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
@@ -86,6 +88,22 @@ pub struct Backfilled {
     pub job_id: Option<JobId>,
     /// It had its job before.
     pub there_already: bool,
+}
+
+/// What is supposed when a schedule is tried out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Supposed {
+    /// Included.
+    pub from: Timestamp,
+    /// Not included.
+    pub until: Timestamp,
+    /// From when until when nobody is there.
+    pub outages: Vec<(Timestamp, Timestamp)>,
+    /// How long each job takes, to see what overlaps.
+    pub takes: std::time::Duration,
+    /// Other policies than the schedule's own.
+    pub misfire: Option<MisfireRule>,
+    pub overlap: Option<Overlap>,
 }
 
 impl Scheduler {
@@ -273,9 +291,13 @@ impl Scheduler {
         }
     }
 
-    /// What a definition would do, without storing it.
-    pub fn checked_plan(&self, name: &str, definition: Definition) -> Result<Plan> {
-        Ok(self.checked(name, definition)?.1)
+    /// Of one that is only described, without storing it. Who names no kind asks for the times alone.
+    pub fn described(&self, definition: Definition) -> Result<Plan> {
+        let kind = match definition.kind.is_empty() {
+            true => "system.noop".into(),
+            false => definition.kind,
+        };
+        Ok(self.checked("described", Definition { kind, ..definition })?.1)
     }
 
     pub async fn plan(&self, name: &str) -> Result<Plan> {
@@ -283,12 +305,26 @@ impl Scheduler {
     }
 
     /// The next fire times from an instant on, or from now.
-    pub async fn preview(&self, plan: &Plan, after: Option<Timestamp>, count: usize) -> Result<Preview> {
+    pub async fn preview(&self, plan: Plan, after: Option<Timestamp>, count: usize) -> Result<Preview> {
         let after = match after {
             Some(after) => after,
             None => self.store.now().await?,
         };
-        Ok(Preview::of(plan, after, count))
+        Ok(aside(move || Preview::of(&plan, after, count)).await)
+    }
+
+    /// What would fire, be missed and be caught up. None when there are too many fire times to tell.
+    pub async fn simulate(&self, plan: Plan, supposed: Supposed) -> Result<Option<Vec<Event>>> {
+        let Supposed { from, until, outages, takes, misfire, overlap } = supposed;
+        let definition = Definition {
+            misfire: misfire.unwrap_or(plan.definition.misfire),
+            overlap: overlap.unwrap_or(plan.definition.overlap),
+            ..plan.definition
+        };
+        let policy = policy_of(&definition)
+            .map_err(|cause| ScheduleError::Definition { name: "described".into(), cause })?;
+        let situation = Situation { from, until, outages, policy, takes };
+        Ok(aside(move || simulate::simulate(&plan.timing, &situation)).await)
     }
 
     /// Checks at the door all that can be known now, with the job of some fire time to try it on.
@@ -370,6 +406,14 @@ impl Scheduler {
                 Ok(fired)
             }
         }
+    }
+}
+
+/// A line that fires seldom looks through years of days; the threads that serve everybody are not for that.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
     }
 }
 

@@ -6,9 +6,10 @@ mod shown;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use engine::scheduler::definition::{Definition, MisfireRule, Plan, policy_of};
+use engine::scheduler::Supposed;
+use engine::scheduler::definition::{MisfireRule, Plan};
 use engine::scheduler::policy::Overlap;
-use engine::scheduler::simulate::{MOST_SIMULATED, Situation, simulate};
+use engine::scheduler::simulate::MOST_SIMULATED;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -135,7 +136,7 @@ pub async fn run(call: &Call, command: Schedules) -> Result {
             }
             Schedules::Preview { of, count, after } => {
                 let plan = plan(app, &of).await?;
-                let preview = scheduler.preview(&plan, after, usize::from(count)).await?;
+                let preview = scheduler.preview(plan, after, usize::from(count)).await?;
                 call.print.answer(&preview, || shown::preview(&preview))?;
             }
             Schedules::Simulate(args) => simulation(call, app, *args).await?,
@@ -149,14 +150,7 @@ pub async fn run(call: &Call, command: Schedules) -> Result {
 async fn plan(app: &App, of: &Given) -> Result<Plan> {
     match (&of.name, of.described.is_empty()) {
         (Some(name), true) => Ok(app.scheduler.plan(name).await?),
-        (None, false) => {
-            let mut definition = of.described.definition()?;
-            if definition.kind.is_empty() {
-                // The times alone are asked for.
-                definition = Definition { kind: "system.noop".into(), ..definition };
-            }
-            Ok(app.scheduler.checked_plan("described", definition)?)
-        }
+        (None, false) => Ok(app.scheduler.described(of.described.definition()?)?),
         (Some(_), false) => Err(CliError::usage(
             "a name and a description are two schedules",
             "give the name of a schedule, or --cron and what else describes one",
@@ -170,15 +164,15 @@ async fn plan(app: &App, of: &Given) -> Result<Plan> {
 
 async fn simulation(call: &Call, app: &App, args: SimulateArgs) -> Result<()> {
     let plan = plan(app, &args.of).await?;
-    let definition = Definition {
-        misfire: args.under_misfire.unwrap_or(plan.definition.misfire),
-        overlap: args.under_overlap.unwrap_or(plan.definition.overlap),
-        ..plan.definition.clone()
+    let supposed = Supposed {
+        from: args.since,
+        until: args.to,
+        outages: args.outages,
+        takes: args.takes,
+        misfire: args.under_misfire,
+        overlap: args.under_overlap,
     };
-    let policy = policy_of(&definition).map_err(CliError::from_chain)?;
-    let situation =
-        Situation { from: args.since, until: args.to, outages: args.outages, policy, takes: args.takes };
-    let events = simulate(&plan.timing, &situation).ok_or_else(|| {
+    let events = app.scheduler.simulate(plan.clone(), supposed).await?.ok_or_else(|| {
         CliError::usage(
             format!("there are more than {MOST_SIMULATED} fire times between --since and --to"),
             "simulate a shorter time",

@@ -1,4 +1,4 @@
-//! The use cases around alerts: what the CLI, and later HTTP, may do with them.
+//! The use cases around alerts: what the CLI and HTTP may do with them.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! The routes below `/v1`, one file per group.
 
+pub mod alerts;
 pub mod artifacts;
 pub mod bulk;
 pub mod enqueue;
@@ -8,5 +9,6 @@ pub mod hooks;
 pub mod jobs;
 pub mod kinds;
 pub mod queues;
+pub mod schedules;
 pub mod wait;
 pub mod workers;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_path_to_error::{Path as Place, Segment};
+use uuid::Uuid;
 
 use super::problem::{Code, Problem, Result};
 use super::{Api, Shared};
@@ -169,10 +170,14 @@ pub async fn path<T: DeserializeOwned + Send>(parts: &mut Parts, api: &Shared) -
     })
 }
 
-pub fn job_id(field: &str, text: &str) -> Result<JobId> {
-    // One spelling, so that an id that is given back is the one that was asked for.
+/// One spelling, so that an id that is given back is the one that was asked for.
+pub fn uuid(text: &str) -> Option<Uuid> {
     let canonical = text.len() == 36;
-    text.parse().ok().filter(|_| canonical).ok_or_else(|| {
+    text.parse().ok().filter(|_| canonical)
+}
+
+pub fn job_id(field: &str, text: &str) -> Result<JobId> {
+    uuid(text).map(JobId).ok_or_else(|| {
         let detail = format!("{field}: this is no job id");
         Problem::new(Code::InvalidParameter, detail, "an id looks like 019c0a2e-5a5c-7cc1-b6c0-0123456789ab")
             .at(field)

@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::queue::QueueError;
+use crate::scheduler::ScheduleError;
 use crate::service::chain;
 use crate::store::StoreError;
 
@@ -59,7 +60,8 @@ codes! {
     BodyTimeout "body_timeout" REQUEST_TIMEOUT "The body did not arrive in time";
     WrongState "wrong_state" CONFLICT "The job cannot take this change now";
     Refused "refused" CONFLICT "What was asked cannot be";
-    Busy "busy" CONFLICT "Somebody else's open transaction is in the way";
+    Busy "busy" CONFLICT "Somebody else is in the way just now";
+    OwnedByConfiguration "owned_by_configuration" CONFLICT "The configuration owns it";
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is too large";
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be JSON";
     InvalidBody "invalid_body" UNPROCESSABLE_ENTITY "The body has a field that is not valid";
@@ -68,6 +70,7 @@ codes! {
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The key belongs to another request";
     UnusableDelivery "unusable_delivery" UNPROCESSABLE_ENTITY "No job can be made of the delivery";
     Internal "internal" INTERNAL_SERVER_ERROR "This is a bug of ours";
+    NotCarried "not_carried" BAD_GATEWAY "The message was not taken";
     TokenNotSet "token_not_set" SERVICE_UNAVAILABLE "The API is closed until it has a token";
     StoreAway "store_away" SERVICE_UNAVAILABLE "The store does not answer";
     SealFailed "seal_failed" SERVICE_UNAVAILABLE "What was given could not be encrypted";
@@ -155,6 +158,53 @@ impl Problem {
                 Self::new(Code::InvalidBody, error.to_string(), remedy).at(format!("{pointer}/{field}"))
             }
             QueueError::Seal { .. } | QueueError::Store(_) => error.into(),
+        }
+    }
+
+    /// Of a schedule that the request describes: the pointer leads from the body to the description.
+    pub fn of_schedule(pointer: &str, error: ScheduleError) -> Self {
+        match error {
+            ScheduleError::Definition { cause, .. } => {
+                let remedy = "correct it; nothing was changed, and config/compline.toml explains each key";
+                let field = format!("{pointer}/{}", cause.field);
+                Self::new(Code::InvalidBody, cause.to_string(), remedy).at(field)
+            }
+            ScheduleError::Job { cause, .. } => Self::of_job(pointer, *cause),
+            error => error.into(),
+        }
+    }
+}
+
+impl From<ScheduleError> for Problem {
+    fn from(error: ScheduleError) -> Self {
+        let told = chain(&error);
+        match error {
+            ScheduleError::Store(error) => error.into(),
+            ScheduleError::Job { cause, .. } if matches!(*cause, QueueError::Seal { .. }) => (*cause).into(),
+            ScheduleError::Unknown(_) => {
+                Self::new(Code::NotFound, told, "GET /v1/schedules lists those there are").at("name")
+            }
+            ScheduleError::Owned(_) => {
+                let remedy = "change it in the configuration of the processes that run jobs, or pause it";
+                Self::new(Code::OwnedByConfiguration, told, remedy).at("name")
+            }
+            ScheduleError::Contended(_) => {
+                Self::new(Code::Busy, told, "send the request again").retry_after(1)
+            }
+            ScheduleError::Invalid { field: field @ "name", .. } => {
+                Self::new(Code::InvalidParameter, told, "correct it").at(field)
+            }
+            ScheduleError::Invalid { field, .. } => {
+                let remedy = format!("correct {field}; nothing was enqueued");
+                Self::new(Code::InvalidBody, told, remedy).at(format!("/{field}"))
+            }
+            // What is stored was good when it was put: a kind, a zone or a version is another here.
+            ScheduleError::Definition { .. }
+            | ScheduleError::Job { .. }
+            | ScheduleError::Unreadable { .. } => {
+                let remedy = "put it anew, or ask a process that has its kind and its version";
+                Self::new(Code::Refused, told, remedy).at("name")
+            }
         }
     }
 }

@@ -54,7 +54,8 @@ const READING: &[Code] = &[
 pub fn document() -> Document {
     let mut document = router::document();
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
             let guarded = operation.security.is_none();
             let reading = operation.request_body.is_some();
             let sets = [(ANYWHERE, true), (GUARDED, guarded), (READING, reading)];

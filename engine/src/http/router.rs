@@ -43,6 +43,18 @@ fn described() -> Routes {
         .routes(routes!(api::queues::list))
         .routes(routes!(api::queues::pause))
         .routes(routes!(api::queues::resume))
+        .routes(routes!(api::schedules::list))
+        .routes(routes!(api::schedules::get, api::schedules::put, api::schedules::delete))
+        .routes(routes!(api::schedules::pause))
+        .routes(routes!(api::schedules::resume))
+        .routes(routes!(api::schedules::run))
+        .routes(routes!(api::schedules::backfill))
+        .routes(routes!(api::schedules::tryout::preview))
+        .routes(routes!(api::schedules::tryout::simulation))
+        .routes(routes!(api::alerts::list))
+        .routes(routes!(api::alerts::get))
+        .routes(routes!(api::alerts::acknowledge))
+        .routes(routes!(api::alerts::test))
         .routes(routes!(api::workers::list))
         .routes(routes!(api::kinds::list))
         .routes(routes!(reference::openapi));
@@ -92,7 +104,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     (!origins.is_empty()).then(|| {
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))
-            .allow_methods([Method::GET, Method::POST])
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
             .allow_headers([
                 header::AUTHORIZATION,
                 header::CONTENT_TYPE,

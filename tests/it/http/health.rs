@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::http::{Server, TOKEN, answer, limits};
+use crate::support::http::{Server, Setup, TOKEN, answer, limits};
 use crate::support::store::{TestStore, promises};
 
 promises![
@@ -46,7 +46,7 @@ async fn health_is_open_and_everything_else_is_not(t: TestStore) {
 }
 
 async fn without_a_token_only_health_is_served(t: TestStore) {
-    let server = Server::with(t, limits(), None, &[]).await;
+    let server = Server::with(t, Setup { token: None, ..Setup::default() }).await;
 
     answer(server.bare(Method::GET, "/livez")).await.expect(200);
 
@@ -77,7 +77,8 @@ async fn every_answer_is_hardened_and_has_a_name(t: TestStore) {
 }
 
 async fn only_the_origins_that_are_named_may_call_from_a_browser(t: TestStore) {
-    let server = Server::with(t, limits(), Some(TOKEN), &["https://console.example.org"]).await;
+    let server =
+        Server::with(t, Setup { origins: &["https://console.example.org"], ..Setup::default() }).await;
     for (origin, allowed) in [
         ("https://console.example.org", "https://console.example.org"),
         ("https://console.example.org.evil.example", ""),
@@ -97,7 +98,7 @@ async fn only_the_origins_that_are_named_may_call_from_a_browser(t: TestStore) {
 async fn a_caller_that_sends_slowly_or_too_much_is_cut_off(t: TestStore) {
     let short = Duration::from_millis(300);
     let tight = engine::http::Limits { header_timeout: short, body_timeout: short, ..limits() };
-    let server = Server::with(t, tight, Some(TOKEN), &[]).await;
+    let server = Server::with(t, Setup { limits: tight, ..Setup::default() }).await;
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     let say = async |text: String| {
         let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();

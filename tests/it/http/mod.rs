@@ -1,5 +1,6 @@
 //! The HTTP API: the real server over both stores, as callers meet it.
 
+mod alerts;
 mod bulk;
 mod events;
 mod health;
@@ -7,4 +8,5 @@ mod hooks;
 mod jobs;
 mod misuse;
 mod once;
+mod schedules;
 mod schema;

@@ -8,10 +8,14 @@ use compline::config::SecretRef;
 use engine::adapters::artifacts::DirArtifacts;
 use engine::adapters::clock::SystemClock;
 use engine::adapters::tls;
-use engine::alerts::Alerting;
+use engine::alerts::courier::Courier;
+use engine::alerts::{Alerting, To};
 use engine::http::server::Door;
 use engine::http::{self, Http, Limits, Token};
 use engine::limits::rule::Rules;
+use engine::scheduler::calendar::CalendarRules;
+use engine::scheduler::declared::Declared;
+use engine::scheduler::definition::Definition;
 use engine::seal::Keyring;
 use engine::service::{Alarm, Service};
 use engine::store::PruneRules;
@@ -19,8 +23,9 @@ use engine::triggers::Triggers;
 use engine::triggers::settings::{SchemeName, Triggers as Settings, Webhook};
 use engine::triggers::webhook::Webhooks;
 use engine::triggers::{self, Around};
+use engine::webhooks::target::Target;
 use engine::worker::{Summary, Until};
-use jobkit::{Registry, SecretString};
+use jobkit::{Clock, Registry, SecretString};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
@@ -29,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::store::TestStore;
 use crate::engine::Engine;
+use crate::outgoing::{route, webhooks_to};
 
 pub const TOKEN: &str = "a token for tests, long enough";
 
@@ -99,17 +105,59 @@ pub fn limits() -> Limits {
     }
 }
 
+/// What is otherwise than usual.
+pub struct Setup {
+    pub limits: Limits,
+    pub token: Option<&'static str>,
+    pub origins: &'static [&'static str],
+    /// Whom callbacks and alerts go to: below `/hooks` and at `/alerts`, by the route `ops`.
+    pub receiver: Option<String>,
+    /// Callers live in our own time, unless a test holds theirs.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let clock = Arc::new(SystemClock::new());
+        Self { limits: limits(), token: Some(TOKEN), origins: &[], receiver: None, clock }
+    }
+}
+
+/// The schedule `declared`, which the configuration owns, and the calendar `house`.
+fn declared() -> Declared {
+    let definition = Definition {
+        kind: "system.noop".into(),
+        cron: Some("30 6 * * MON-FRI".into()),
+        zone: "Europe/Berlin".into(),
+        ..Definition::default()
+    };
+    let calendar = CalendarRules { holidays: vec!["2026-01-06".into()], ..CalendarRules::default() };
+    Declared {
+        schedules: [("declared".to_owned(), definition)].into(),
+        calendars: [("house".to_owned(), calendar)].into(),
+    }
+}
+
 impl Server {
     pub async fn over(t: TestStore) -> Self {
-        Self::with(t, limits(), Some(TOKEN), &[]).await
+        Self::with(t, Setup::default()).await
     }
 
-    pub async fn with(t: TestStore, limits: Limits, token: Option<&str>, origins: &[&str]) -> Self {
+    pub async fn with(t: TestStore, setup: Setup) -> Self {
+        let Setup { limits, token, origins, receiver, clock } = setup;
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(DirArtifacts::new(folder.path()));
         let mut registry = Registry::default();
         engine::system::register(&mut registry, engine::system::Config::default());
         engine::bulk::register(&mut registry, t.store.clone());
+        let allow = receiver.as_ref().map(|url| format!("{url}/hooks"));
+        let webhooks = webhooks_to(&allow.as_deref().into_iter().collect::<Vec<_>>(), &t.clock);
+        engine::callback::register(&mut registry, Some(webhooks.clone()));
+        let courier = receiver.map(|url| {
+            let to = To::Webhook(Target::parse(&format!("{url}/alerts")).unwrap());
+            let routes = [("ops".to_owned(), route(to))].into();
+            Arc::new(Courier { routes, mailer: None, webhooks })
+        });
         let app = App::new(Parts {
             store: t.store.clone(),
             clock: t.clock.clone(),
@@ -117,17 +165,18 @@ impl Server {
             keyring: Arc::new(Keyring::default()),
             artifacts: artifacts.clone(),
             redis: None,
-            declared: engine::scheduler::declared::Declared::default(),
+            declared: declared(),
         });
         let (alarm, stop) = (Alarm::default(), CancellationToken::new());
         let parts = http::Parts {
             store: app.store.clone(),
             queue: app.queue.clone(),
+            scheduler: app.scheduler.clone(),
             registry: app.registry.clone(),
-            // Callers live in our own time.
-            clock: Arc::new(SystemClock::new()),
+            clock,
             artifacts: artifacts.clone(),
             hooks: hooks(&app.around()),
+            courier,
             token: token.map(|secret| Token::new(&SecretString::from(secret)).unwrap()),
             limits,
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),

@@ -81,6 +81,14 @@ pub struct Pause {
     pub until: Option<Timestamp>,
 }
 
+pub fn checked(reason: String) -> Result<String> {
+    if reason.is_empty() || reason.chars().count() > 1_000 || reason.contains('\0') {
+        let detail = "/reason: must be 1 to 1,000 characters, without NUL";
+        return Err(Problem::new(Code::InvalidBody, detail, "say in a sentence why").at("/reason"));
+    }
+    Ok(reason)
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Paused {
     pub queue: String,
@@ -93,11 +101,7 @@ pub struct Paused {
     responses((status = 200, description = "It is paused.", body = Paused)))]
 pub async fn pause(State(api): State<Shared>, Name(queue): Name, body: Body<Pause>) -> Result<Json<Paused>> {
     let Pause { reason, until } = body.value;
-    if reason.is_empty() || reason.chars().count() > 1_000 || reason.contains('\0') {
-        let detail = "/reason: must be 1 to 1,000 characters, without NUL";
-        return Err(Problem::new(Code::InvalidBody, detail, "say in a sentence why").at("/reason"));
-    }
-    api.queue.pause(&queue, until, &api.actor(), &reason).await?;
+    api.queue.pause(&queue, until, &api.actor(), &checked(reason)?).await?;
     Ok(Json(Paused { queue, paused: true }))
 }
 
