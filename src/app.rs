@@ -455,6 +455,7 @@ impl App {
                 token,
                 limits: http_limits(settings),
                 origins: settings.cors_origins.clone(),
+                hints: self.hints(),
                 stop: until.stop.child_token(),
             },
             &self.alarm,

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::{Artifacts, Clock, Registry};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::api::events::Events;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Origins of pages in browsers that may call.
     pub origins: Vec<String>,
+    /// Changes whenever something may stand in the audit log that did not before.
+    pub hints: watch::Receiver<()>,
     /// From here on nobody new is served, and those who wait are sent away.
     pub stop: CancellationToken,
 }
@@ -102,8 +105,8 @@ impl Http {
         let Parts {
             store, queue, scheduler, registry, clock, artifacts, hooks, courier, token, limits, ..
         } = parts;
-        let (waiting, watcher) = Waiting::start(store.clone(), clock.clone(), alarm);
-        let (events, reader) = Events::start(store.clone(), clock.clone(), alarm);
+        let (waiting, watcher) = Waiting::start(store.clone(), clock.clone(), parts.hints.clone(), alarm);
+        let (events, reader) = Events::start(store.clone(), clock.clone(), parts.hints, alarm);
         let desk = Desk { store: store.clone(), clock: clock.clone() };
         let api = Api {
             store,

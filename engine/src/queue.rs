@@ -39,6 +39,14 @@ pub enum QueueError {
     Args(#[from] ArgsError),
     #[error("{field}: {problem}")]
     Invalid { field: &'static str, problem: String },
+    /// Of a job for the end of another.
+    #[error("{field}[{index}]")]
+    Follower {
+        field: &'static str,
+        index: usize,
+        #[source]
+        cause: Box<QueueError>,
+    },
     #[error("args: jobs of kind `{kind}` are encrypted, and these could not be")]
     Seal {
         kind: String,
@@ -173,19 +181,33 @@ impl Queue {
             ("on_success", on_success, OnParentFailure::Cancel),
             ("on_failure", on_failure, OnParentFailure::Only),
         ] {
-            for mut follower in followers {
-                if !follower.after.is_empty() {
-                    return invalid(field, "such a job waits for this one alone; leave its `after` out");
-                }
-                follower.after = vec![id];
-                follower.on_parent_failure = rule;
-                follower.tenant = follower.tenant.or_else(|| tenant.clone());
+            for (index, follower) in followers.into_iter().enumerate() {
                 let place = rows.len();
-                self.rows_of(follower, limits, rows)?;
+                let follower = NewJob { tenant: follower.tenant.or_else(|| tenant.clone()), ..follower };
+                self.follower(follower, id, rule, limits, rows).map_err(|cause| match cause {
+                    QueueError::Store(cause) => cause.into(),
+                    cause => QueueError::Follower { field, index, cause: Box::new(cause) },
+                })?;
                 rows[place].comes_with = Some(id);
             }
         }
         Ok(())
+    }
+
+    fn follower(
+        &self,
+        mut follower: NewJob,
+        of: JobId,
+        rule: OnParentFailure,
+        limits: &Rules,
+        rows: &mut Vec<NewRow>,
+    ) -> Result<(), QueueError> {
+        if !follower.after.is_empty() {
+            return invalid("after", "such a job waits for one alone; leave it out");
+        }
+        follower.after = vec![of];
+        follower.on_parent_failure = rule;
+        self.rows_of(follower, limits, rows)
     }
 
     fn callback(&self, of: &NewRow, callback: &Callback, limits: &Rules) -> Result<NewRow, QueueError> {

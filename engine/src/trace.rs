@@ -16,7 +16,7 @@ pub struct Context {
 
 impl Context {
     pub fn read(parent: Option<&str>, state: Option<&str>) -> Option<Self> {
-        let parent = parent.filter(|parent| trace_id(parent).is_some())?;
+        let parent = parent.filter(|parent| id_of(parent).is_some())?;
         // The standard lets a longer one be dropped.
         let state = state.filter(|state| !state.is_empty() && state.len() <= 512);
         Some(Self { parent: parent.to_owned(), state: state.map(str::to_owned) })
@@ -37,11 +37,11 @@ impl Context {
 
 /// The trace that a job belongs to.
 pub fn of_metadata(metadata: Option<&Value>) -> Option<&str> {
-    trace_id(metadata?.get(TRACEPARENT)?.as_str()?)
+    id_of(metadata?.get(TRACEPARENT)?.as_str()?)
 }
 
 /// `00-` trace id `-` parent id `-` flags, in small hexadecimal digits; a later version may append more.
-fn trace_id(parent: &str) -> Option<&str> {
+pub fn id_of(parent: &str) -> Option<&str> {
     let mut parts = parent.split('-');
     let mut part = |digits: usize| {
         let part = parts.next()?;
@@ -77,7 +77,7 @@ mod tests {
             ("00-4bf92f3577b34da6a3ce929d0e0e4736", None),
             ("", None),
         ] {
-            assert_eq!(trace_id(parent), found, "{parent}");
+            assert_eq!(id_of(parent), found, "{parent}");
         }
     }
 

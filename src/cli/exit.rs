@@ -165,7 +165,9 @@ impl From<QueueError> for CliError {
         match error {
             QueueError::Store(error) => error.into(),
             QueueError::Args(error) => Self::from_chain(error),
-            QueueError::Invalid { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
+            QueueError::Invalid { .. } | QueueError::Follower { .. } => {
+                Self { exit: Exit::Usage, ..Self::from_chain(error) }
+            }
             QueueError::Seal { .. } => {
                 let remedy = "`compline config check` tells whether every key can be had";
                 Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy(remedy)

@@ -24,6 +24,7 @@ use super::Shared;
 use super::problem::{Code, Problem, method_not_allowed};
 use crate::reference::{ReferenceError, SecretRef};
 use crate::service::panic_text;
+use crate::trace::{self, TRACEPARENT};
 
 /// The secret that callers show. Kept as a code under a key that is drawn at start, so that comparing takes as long
 /// whatever was shown, and no dump of the memory has the secret from here.
@@ -123,6 +124,7 @@ static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resou
 /// The outermost: whatever happens inside, the caller gets an answer with a name under which it can be found again.
 pub async fn finish(State(api): State<Shared>, request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
+    let trace = trace_id(request.headers());
     let method = request.method().clone();
     // As it was declared: what stands in the place of a parameter may be about people.
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -141,15 +143,27 @@ pub async fn finish(State(api): State<Shared>, request: Request, next: Next) -> 
     let ms = api.clock.steady().saturating_sub(started).as_millis();
     let status = response.status().as_u16();
     match status {
-        500.. => warn!(http.status = status, request.id = ?id, ms, "{method} {route} answered {status}"),
+        500.. => {
+            warn!(http.status = status, request.id = ?id, trace.id = trace, ms, "{method} {route} answered {status}");
+        }
         // Somebody tries tokens, or has an old one.
-        401 => info!(http.status = status, request.id = ?id, ms, "{method} {route} answered {status}"),
-        _ => debug!(http.status = status, request.id = ?id, ms, "{method} {route} answered {status}"),
+        401 => {
+            info!(http.status = status, request.id = ?id, trace.id = trace, ms, "{method} {route} answered {status}");
+        }
+        _ => {
+            debug!(http.status = status, request.id = ?id, trace.id = trace, ms, "{method} {route} answered {status}");
+        }
     }
     let headers = response.headers_mut();
     harden(headers);
     headers.insert(X_REQUEST_ID.clone(), id);
     response
+}
+
+/// The trace that the caller says the request belongs to, as it is kept with the jobs that the request makes.
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let parent = headers.get(TRACEPARENT)?.to_str().ok()?;
+    trace::id_of(parent).map(str::to_owned)
 }
 
 /// The caller's own name for the request if it is a plain one, else a new one.

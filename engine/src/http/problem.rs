@@ -142,6 +142,9 @@ impl Problem {
 
     /// Of one job of a request: the pointer leads from the body to the job.
     pub fn of_job(pointer: &str, error: QueueError) -> Self {
+        if let QueueError::Follower { field, index, cause } = error {
+            return Self::of_job(&format!("{pointer}/{field}/{index}"), *cause);
+        }
         match &error {
             QueueError::Args(ArgsError::UnknownKind { .. }) => {
                 let remedy = "name one of the known kinds; GET /v1/kinds lists them";
@@ -152,12 +155,16 @@ impl Problem {
                 Self::new(Code::InvalidArgs, error.to_string(), remedy).at(format!("{pointer}/args"))
             }
             QueueError::Invalid { field, .. } => {
-                // A job's time has two names here.
-                let field = if *field == "when" { "delay" } else { field };
+                // A job's time has two names here, and of a callback only the address can be wrong by now.
+                let field = match *field {
+                    "when" => "delay",
+                    "callback" => "callback/url",
+                    field => field,
+                };
                 let remedy = format!("correct {field}; nothing was enqueued");
                 Self::new(Code::InvalidBody, error.to_string(), remedy).at(format!("{pointer}/{field}"))
             }
-            QueueError::Seal { .. } | QueueError::Store(_) => error.into(),
+            QueueError::Follower { .. } | QueueError::Seal { .. } | QueueError::Store(_) => error.into(),
         }
     }
 

@@ -53,9 +53,17 @@ const READING: &[Code] = &[
 /// The whole document. Answers that are the same everywhere are written here once.
 pub fn document() -> Document {
     let mut document = router::document();
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
+    for (path, item) in &mut document.paths.paths {
+        let operations = [
+            ("get", &mut item.get),
+            ("post", &mut item.post),
+            ("put", &mut item.put),
+            ("delete", &mut item.delete),
+        ];
+        let operations =
+            operations.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)));
+        for (method, operation) in operations {
+            operation.operation_id = Some(name(method, path));
             let guarded = operation.security.is_none();
             let reading = operation.request_body.is_some();
             let sets = [(ANYWHERE, true), (GUARDED, guarded), (READING, reading)];
@@ -65,6 +73,12 @@ pub fn document() -> Document {
         }
     }
     document
+}
+
+/// The name of an operation, for programs that are made from the document: `post_schedules_name_run`.
+fn name(method: &str, path: &str) -> String {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !matches!(*word, "" | "v1"));
+    std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
 }
 
 fn add(responses: &mut Responses, code: Code) {

@@ -18,20 +18,20 @@ promises![
 ];
 
 /// One listener, as a program reads the stream.
-struct Listener {
+pub struct Listener {
     body: std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
     read: String,
 }
 
 #[derive(Debug)]
-struct Told {
-    id: String,
-    action: String,
-    data: Value,
+pub struct Told {
+    pub id: String,
+    pub action: String,
+    pub data: Value,
 }
 
 impl Listener {
-    async fn start(server: &Server, query: &str, last: Option<&str>) -> Self {
+    pub async fn start(server: &Server, query: &str, last: Option<&str>) -> Self {
         let mut request = server.bare(Method::GET, &format!("/v1/events{query}")).bearer_auth(TOKEN);
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -42,7 +42,7 @@ impl Listener {
         Self { body: response.bytes_stream().boxed(), read: String::new() }
     }
 
-    async fn next(&mut self) -> Told {
+    pub async fn next(&mut self) -> Told {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
                 let field = |name: &str| {
@@ -132,7 +132,7 @@ async fn a_listener_gets_only_what_it_asked_for(t: TestStore) {
 
 async fn an_id_that_is_none_is_refused(t: TestStore) {
     let server = Server::over(t).await;
-    for wrong in ["", "7", "x-y-z", "1-2-3-4"] {
+    for wrong in ["", "7", "x-y-z", "1-2-3-4", "-1-2-3", "1-9223372036854775807-1", "999999-1-1", "é"] {
         let request =
             server.bare(Method::GET, "/v1/events").bearer_auth(TOKEN).header("last-event-id", wrong);
         let problem = answer(request).await.expect(400);

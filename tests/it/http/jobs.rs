@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use engine::http::Limits;
 use engine::store::{End, JobFilter};
 use jobkit::{Artifacts, JobId, Owner};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::http::{Server, TOKEN, answer};
-use crate::support::store::{TestStore, discarded, promises};
+use crate::support::http::{Server, Setup, TOKEN, answer, limits};
+use crate::support::receiver::Receiver;
+use crate::support::store::{TestStore, completed, discarded, promises};
 
 promises![
     a_job_comes_in_and_is_shown_in_full,
@@ -16,6 +18,8 @@ promises![
     a_job_with_a_key_that_is_held_is_answered_with_the_holder,
     a_batch_is_enqueued_whole_or_not_at_all,
     a_trace_context_is_kept_with_the_job,
+    a_job_brings_the_jobs_for_its_end_and_whom_to_tell,
+    jobs_that_come_with_others_count_in_a_batch,
     a_listing_goes_on_where_it_ended,
     a_job_is_retried_cancelled_and_discarded_by_the_caller_in_the_audit_log,
     a_wait_is_answered_when_the_job_has_ended,
@@ -111,6 +115,63 @@ async fn a_trace_context_is_kept_with_the_job(t: TestStore) {
     assert_eq!(shown["metadata"], json!({ "own": 1, "traceparent": parent, "tracestate": "a=1" }));
 }
 
+async fn a_job_brings_the_jobs_for_its_end_and_whom_to_tell(t: TestStore) {
+    let receiver = Receiver::start().await;
+    let server = Server::with(t, Setup { receiver: Some(receiver.url("")), ..Setup::default() }).await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let wanted = json!({
+        "kind": "system.noop", "tenant": "acme", "tags": ["main"],
+        "on_success": [{ "kind": "system.sleep", "args": { "ms": 1 }, "tags": ["good"],
+                         "on_success": [{ "kind": "system.noop", "tags": ["better"] }] }],
+        "on_failure": [{ "kind": "system.noop", "tags": ["bad"], "tenant": "other" }],
+        "callback": { "url": receiver.url("/hooks/7"), "events": ["completed"] },
+    });
+
+    let enqueued =
+        answer(server.request("/v1/jobs", &wanted).header("traceparent", parent)).await.expect(202);
+
+    let jobs = server.get("/v1/jobs").await.expect(200)["jobs"].as_array().unwrap().clone();
+    let tagged = |tag: &str| jobs.iter().find(|job| job["tags"] == json!([tag])).unwrap();
+    let call = jobs.iter().find(|job| job["kind"] == "system.callback").unwrap();
+    assert_eq!((jobs.len(), &tagged("main")["id"]), (5, &enqueued["id"]));
+    for (job, after) in
+        [(tagged("good"), "main"), (tagged("better"), "good"), (tagged("bad"), "main"), (call, "main")]
+    {
+        let shown = server.get(&format!("/v1/jobs/{}", job["id"].as_str().unwrap())).await.expect(200);
+        assert_eq!(
+            (&shown["state"], &shown["waits_for"]),
+            (&json!("waiting"), &json!([tagged(after)["id"]]))
+        );
+    }
+    assert_eq!((&tagged("better")["tenant"], &tagged("bad")["tenant"]), (&json!("acme"), &json!("other")));
+    assert_eq!(tagged("better")["metadata"], json!({ "traceparent": parent }));
+    assert_eq!((&call["args"]["job"], &call["args"]["events"]), (&enqueued["id"], &json!(["completed"])));
+
+    let worker = server.t.worker().await;
+    server.t.run(worker, completed()).await;
+    let states = async || {
+        let jobs = server.get("/v1/jobs").await.expect(200)["jobs"].as_array().unwrap().clone();
+        let state = |tag: &str| jobs.iter().find(|job| job["tags"] == json!([tag])).unwrap()["state"].clone();
+        ["main", "good", "better", "bad"].map(state)
+    };
+    assert_eq!(states().await, ["completed", "available", "waiting", "cancelled"]);
+}
+
+async fn jobs_that_come_with_others_count_in_a_batch(t: TestStore) {
+    let limits = Limits { batch: 4, ..limits() };
+    let server = Server::with(t, Setup { limits, ..Setup::default() }).await;
+    let noop = json!({ "kind": "system.noop" });
+    let with_two = json!({ "kind": "system.noop", "on_success": [noop], "on_failure": [noop] });
+    let send = async |jobs: &[&Value]| server.post("/v1/jobs/batch", &json!({ "jobs": jobs })).await;
+
+    let enqueued = send(&[&with_two, &noop]).await.expect(202);
+    let refused = send(&[&with_two, &noop, &noop]).await.expect(422);
+
+    assert_eq!(enqueued["jobs"].as_array().unwrap().len(), 2);
+    assert_eq!((&refused["code"], &refused["errors"][0]["field"]), (&json!("invalid_body"), &json!("/jobs")));
+    assert_eq!(server.get("/v1/jobs").await.expect(200)["jobs"].as_array().unwrap().len(), 4);
+}
+
 async fn a_listing_goes_on_where_it_ended(t: TestStore) {
     let server = Server::over(t).await;
     let mut mail = Vec::new();
@@ -199,8 +260,11 @@ async fn workers_and_kinds_are_listed(t: TestStore) {
     let kinds = server.get("/v1/kinds").await.expect(200);
     let names: Vec<_> =
         kinds["kinds"].as_array().unwrap().iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
-    assert_eq!(names, ["system.bulk", "system.fail", "system.noop", "system.sleep", "system.steps"]);
-    assert_eq!(kinds["kinds"][2]["backoff"]["first_ms"], json!(1_000.0));
+    assert_eq!(
+        names,
+        ["system.bulk", "system.callback", "system.fail", "system.noop", "system.sleep", "system.steps"]
+    );
+    assert_eq!(kinds["kinds"][3]["backoff"]["first_ms"], json!(1_000.0));
 }
 
 async fn the_files_of_a_job_are_listed_and_fetched_and_no_others(t: TestStore) {

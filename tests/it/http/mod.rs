@@ -1,6 +1,7 @@
 //! The HTTP API: the real server over both stores, as callers meet it.
 
 mod alerts;
+mod binary;
 mod bulk;
 mod events;
 mod health;
@@ -10,3 +11,4 @@ mod misuse;
 mod once;
 mod schedules;
 mod schema;
+mod told;

@@ -1,6 +1,7 @@
 //! The OpenAPI document, held against the server by `schemathesis`: no 5xx, no answer that is not described, nothing
 //! wrong accepted, nothing open that should be closed.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -16,10 +17,12 @@ async fn the_document_is_served_and_describes_every_route(t: TestStore) {
     let document = server.get("/openapi.json").await.expect(200);
 
     assert_eq!((&document["openapi"], &document["info"]["title"]), (&json!("3.1.0"), &json!("Compline")));
+    let mut names = BTreeSet::new();
     let problem = &json!({ "$ref": "#/components/schemas/Problem" });
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path}");
+            assert!(names.insert(operation["operationId"].to_string()), "two are named as {method} {path}");
             for (status, answer) in operation["responses"].as_object().unwrap() {
                 let told = &answer["content"]["application/problem+json"]["schema"];
                 // What is missing is told there in a form of its own.

@@ -180,6 +180,7 @@ impl Server {
             token: token.map(|secret| Token::new(&SecretString::from(secret)).unwrap()),
             limits,
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+            hints: app.hints(),
             stop: stop.child_token(),
         };
         let door = Door::open("127.0.0.1:0".parse().unwrap()).await.unwrap();

@@ -1,125 +1,23 @@
 //! `POST /v1/jobs` and `POST /v1/jobs/batch`: jobs come in, checked one by one, all or none of them.
 
-use std::time::Duration;
+mod wanted;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
-use jobkit::{JobId, NewJob, OnConflict, OnParentFailure, Period, Unique, When};
+use jobkit::JobId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::bulk;
+pub use self::wanted::Wanted;
 use crate::http::extract::{Body, Object};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared};
 use crate::store::{Inserted, NewRow, Once, Request};
 use crate::trace::{Context, TRACEPARENT, TRACESTATE};
-use crate::units::parse_duration;
-
-/// A job that somebody wants to exist.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Wanted {
-    /// What to do, such as `journal.score_ledger`; `GET /v1/kinds` lists them.
-    pub kind: String,
-    /// What the kind needs to know.
-    #[serde(default)]
-    #[schema(value_type = Value)]
-    pub args: Value,
-    /// Another queue than the kind's own.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")]
-    pub queue: Option<String>,
-    /// From 1 (first) to 9 (last).
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 9)]
-    pub priority: Option<u8>,
-    /// How often it is tried before a person must decide.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 1000)]
-    pub max_attempts: Option<u16>,
-    /// Not before this time.
-    #[serde(default)]
-    pub run_at: Option<Timestamp>,
-    /// Not before this much time has gone by, such as `"5m"`. Not together with `run_at`.
-    #[serde(default)]
-    #[schema(pattern = "^([0-9]{1,4}(ms|s|m|h|d)){1,3}$")]
-    pub delay: Option<String>,
-    /// Names what the job is about: while a job of this kind and key is alive, its id is returned instead.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 512)]
-    pub unique_key: Option<String>,
-    /// Another rule than the kind's own.
-    #[serde(default)]
-    #[schema(value_type = Option<UniqueRule>)]
-    pub unique: Option<Object<UniqueRule>>,
-    /// What to do when the key is held.
-    #[serde(default)]
-    pub on_conflict: Option<Conflict>,
-    /// Whose job it is; tenants share the workers fairly.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 128)]
-    pub tenant: Option<String>,
-    /// For finding it again.
-    #[serde(default)]
-    #[schema(max_items = 32)]
-    pub tags: Vec<String>,
-    /// Anything worth keeping with the job. The trace context of the request is put in, as `traceparent`.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    pub metadata: Option<Value>,
-    /// Wait until these jobs have ended.
-    #[serde(default)]
-    #[schema(value_type = Vec<Uuid>)]
-    pub after: Vec<JobId>,
-    /// What becomes of this job when one that it waits for does not complete.
-    #[serde(default)]
-    pub on_parent_failure: ParentFailure,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UniqueRule {
-    /// The arguments are part of the key.
-    #[serde(default)]
-    pub by_args: bool,
-    /// The key holds for the rest of the period even after the job ended.
-    #[serde(default)]
-    pub period: Option<Stretch>,
-    /// Without a period: the key goes on holding after the job completed.
-    #[serde(default)]
-    pub after_completion: bool,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Stretch {
-    Minute,
-    Hour,
-    Day,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Conflict {
-    /// Nothing changes; the answer has the id of the job that is there.
-    ReturnExisting,
-    /// The job that is there takes over the new arguments, time, priority, tags and metadata, unless it already runs.
-    Replace,
-}
-
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ParentFailure {
-    #[default]
-    Cancel,
-    Run,
-}
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -207,6 +105,10 @@ pub async fn enqueue_batch(
     let mut rows = Vec::with_capacity(jobs.len());
     for (index, Object(job)) in jobs.into_iter().enumerate() {
         rows.extend(door.rows(&api, job, &format!("/jobs/{index}"))?);
+        if rows.len() > most {
+            let detail = format!("/jobs: more than {most}, with the jobs for their ends");
+            return Err(Problem::new(Code::InvalidBody, detail, "send them in smaller batches").at("/jobs"));
+        }
     }
     let (replayed, inserted) = insert(&api, request, &rows).await?;
     let jobs = inserted.into_iter().map(Enqueued::from).collect();
@@ -242,10 +144,7 @@ impl At {
     }
 
     fn rows(&self, api: &Api, wanted: Wanted, pointer: &str) -> Result<Vec<NewRow>> {
-        let mut job = wanted.job(api, pointer)?;
-        if let Some(trace) = &self.trace {
-            trace.put(&mut job.metadata);
-        }
+        let job = wanted.job(api, self.trace.as_ref(), pointer)?;
         api.queue.rows(vec![job]).map_err(|error| Problem::of_job(pointer, error))
     }
 }
@@ -290,100 +189,4 @@ pub fn marked(mut response: Response, replayed: bool) -> Response {
         response.headers_mut().insert(name, HeaderValue::from_static("true"));
     }
     response
-}
-
-impl Wanted {
-    fn job(self, api: &Api, pointer: &str) -> Result<NewJob> {
-        let invalid = |field: &str, detail: String, remedy: &'static str| {
-            Problem::new(Code::InvalidBody, format!("{field}: {detail}"), remedy)
-                .at(format!("{pointer}/{field}"))
-        };
-        if self.kind == bulk::KIND {
-            let remedy = "use POST /v1/bulk-operations, which checks it and writes down who asked";
-            return Err(invalid("kind", "a bulk operation has a route of its own".into(), remedy));
-        }
-        let delay = self.delay.as_deref().map(|text| match text.contains(char::is_whitespace) {
-            true => Err(format!("`{text}` has a blank in it")),
-            false => parse_duration(text),
-        });
-        let when = match (self.run_at, delay) {
-            (Some(_), Some(_)) => {
-                return Err(invalid("delay", "is given together with run_at".into(), "give one of them"));
-            }
-            (Some(at), None) => When::At(at),
-            (None, Some(Ok(delay))) if delay <= Duration::ZERO => When::Now,
-            (None, Some(Ok(delay))) => When::After(delay),
-            (None, Some(Err(problem))) => {
-                return Err(invalid(
-                    "delay",
-                    problem,
-                    "write a duration such as \"500ms\", \"30s\", \"5m\" or \"7d\"",
-                ));
-            }
-            (None, None) => When::Now,
-        };
-        let own = || api.registry.get(&self.kind).and_then(|kind| kind.policy.unique.clone());
-        let unique = match (self.unique, self.on_conflict) {
-            (None, None) => None,
-            (rule, on_conflict) => {
-                let rule = rule.map(|Object(rule)| Unique::from(rule)).or_else(own);
-                let rule = rule.unwrap_or_else(Unique::by_key);
-                let on_conflict = on_conflict.map_or(rule.on_conflict, OnConflict::from);
-                Some(Unique { on_conflict, ..rule })
-            }
-        };
-        Ok(NewJob {
-            queue: self.queue,
-            priority: self.priority,
-            max_attempts: self.max_attempts,
-            when,
-            unique_key: self.unique_key,
-            unique,
-            tenant: self.tenant,
-            tags: self.tags,
-            metadata: self.metadata,
-            after: self.after,
-            on_parent_failure: self.on_parent_failure.into(),
-            ..NewJob::new(self.kind, self.args)
-        })
-    }
-}
-
-impl From<UniqueRule> for Unique {
-    fn from(UniqueRule { by_args, period, after_completion }: UniqueRule) -> Self {
-        Self {
-            by_args,
-            period: period.map(Period::from),
-            after_completion,
-            on_conflict: OnConflict::default(),
-        }
-    }
-}
-
-impl From<Stretch> for Period {
-    fn from(stretch: Stretch) -> Self {
-        match stretch {
-            Stretch::Minute => Period::Minute,
-            Stretch::Hour => Period::Hour,
-            Stretch::Day => Period::Day,
-        }
-    }
-}
-
-impl From<Conflict> for OnConflict {
-    fn from(conflict: Conflict) -> Self {
-        match conflict {
-            Conflict::ReturnExisting => OnConflict::ReturnExisting,
-            Conflict::Replace => OnConflict::Replace,
-        }
-    }
-}
-
-impl From<ParentFailure> for OnParentFailure {
-    fn from(failure: ParentFailure) -> Self {
-        match failure {
-            ParentFailure::Cancel => OnParentFailure::Cancel,
-            ParentFailure::Run => OnParentFailure::Run,
-        }
-    }
 }

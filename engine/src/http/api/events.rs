@@ -18,19 +18,19 @@ use jiff::Timestamp;
 use jobkit::{AuditEntry, Clock, JobId};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 use utoipa::ToSchema;
 
+use super::lookout::Lookout;
 use crate::http::Shared;
 use crate::http::extract::{Parameters, job_id};
 use crate::http::problem::{Code, Problem, Result};
 use crate::service::{Alarm, Patience, Service};
 use crate::store::{self, JobFilter, Position, Store};
 
-/// How long news may be on the way.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-const PAGE: usize = 500;
+/// An entry of a large batch names ten thousand jobs, so a page is not long, or it would be heavy.
+const PAGE: usize = 50;
 /// So many pages may wait for one listener.
 const MOST_WAITING: usize = 64;
 /// Proxies take a connection that says nothing for a dead one.
@@ -46,9 +46,14 @@ pub struct Events {
 }
 
 impl Events {
-    pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, alarm: &Alarm) -> (Self, Service) {
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        hints: watch::Receiver<()>,
+        alarm: &Alarm,
+    ) -> (Self, Service) {
         let events = Self { pages: broadcast::Sender::new(MOST_WAITING), somebody: Arc::default() };
-        let reading = events.clone().read(store, clock);
+        let reading = events.clone().read(store, clock, hints);
         let reader = Service::start("reader of events", alarm, |stop| async move {
             stop.run_until_cancelled(reading).await.unwrap_or_default();
         });
@@ -63,13 +68,16 @@ impl Events {
 
     /// Reads along while somebody listens. Everybody begins by reading for itself, so a page that is sent twice or
     /// begins late does no harm.
-    async fn read(self, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    async fn read(self, store: Arc<dyn Store>, clock: Arc<dyn Clock>, hints: watch::Receiver<()>) {
         let mut patience = Patience::new("reading events", clock.clone());
+        let mut lookout = Lookout::new(hints, clock);
         let mut place: Option<Position> = None;
         loop {
+            lookout.begin();
             if self.pages.receiver_count() == 0 {
                 place = None;
                 self.somebody.notified().await;
+                lookout.hurry();
                 continue;
             }
             let read = match place {
@@ -85,11 +93,12 @@ impl Events {
                     place = Some(behind);
                     let full = entries.len() == PAGE;
                     if !entries.is_empty() {
+                        lookout.hurry();
                         // Nobody listening any more is no trouble.
                         let _ = self.pages.send(Arc::new(entries));
                     }
                     if !full {
-                        clock.sleep(BETWEEN_LOOKS).await;
+                        lookout.next(self.somebody.notified()).await;
                     }
                 }
                 Err(problem) => patience.failed(&problem).await,
@@ -208,9 +217,12 @@ pub async fn stream(
     let resumed = headers.get("last-event-id").map(position).transpose()?;
     // Before the first look, or what is written between the two would be in neither.
     let pages = api.events.subscribe();
+    let head = api.store.audit_head().await?;
     let from = match resumed {
+        // A database that was restored has lost it, and would tell nothing until it has come as far again.
+        Some(position) if position > head => return Err(no_event("lies behind the end of the log")),
         Some(position) => position,
-        None => api.store.audit_head().await?,
+        None => head,
     };
     let listener = Listener { store: api.store.clone(), wish, pages, place: from, caught_up: false };
     let stop = api.stop.clone();
@@ -225,12 +237,13 @@ pub async fn stream(
 
 fn position(value: &HeaderValue) -> Result<Position> {
     let text = value.to_str().unwrap_or_default();
-    text.parse().map_err(|_| {
-        let name = "Last-Event-ID";
-        let detail = format!("{name}: this is the id of no event");
-        Problem::new(Code::InvalidHeader, detail, "send the id of the last event as it came, or leave it out")
-            .at(name)
-    })
+    text.parse().map_err(|_| no_event("is the id of no event"))
+}
+
+fn no_event(what: &str) -> Problem {
+    let name = "Last-Event-ID";
+    let remedy = "send the id of the last event as it came, or leave it out to begin now";
+    Problem::new(Code::InvalidHeader, format!("{name}: {what}"), remedy).at(name)
 }
 
 struct Listener {

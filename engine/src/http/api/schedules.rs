@@ -110,7 +110,7 @@ pub async fn delete(State(api): State<Shared>, Name(name): Name) -> Result<Json<
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Paused {
+pub struct PausedSchedule {
     pub schedule: String,
     pub paused: bool,
 }
@@ -127,26 +127,30 @@ pub struct PauseSchedule {
 #[utoipa::path(post, path = "/v1/schedules/{name}/pause", tag = "schedules", request_body = PauseSchedule,
     params(("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
     responses(
-        (status = 200, description = "It is paused.", body = Paused),
+        (status = 200, description = "It is paused.", body = PausedSchedule),
         (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn pause(State(api): State<Shared>, Name(name): Name, body: Body<PauseSchedule>) -> Result<Json<Paused>> {
+pub async fn pause(
+    State(api): State<Shared>,
+    Name(name): Name,
+    body: Body<PauseSchedule>,
+) -> Result<Json<PausedSchedule>> {
     let reason = checked(body.value.reason)?;
     api.scheduler.pause(&name, &api.actor(), &reason).await?;
-    Ok(Json(Paused { schedule: name, paused: true }))
+    Ok(Json(PausedSchedule { schedule: name, paused: true }))
 }
 
 /// Go on with the first fire time from now.
 #[utoipa::path(post, path = "/v1/schedules/{name}/resume", tag = "schedules",
     params(("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
     responses(
-        (status = 200, description = "It is not paused.", body = Paused),
+        (status = 200, description = "It is not paused.", body = PausedSchedule),
         (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It cannot be just now, or this program cannot read what is stored.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn resume(State(api): State<Shared>, Name(name): Name) -> Result<Json<Paused>> {
+pub async fn resume(State(api): State<Shared>, Name(name): Name) -> Result<Json<PausedSchedule>> {
     api.scheduler.resume(&name, &api.actor()).await?;
-    Ok(Json(Paused { schedule: name, paused: false }))
+    Ok(Json(PausedSchedule { schedule: name, paused: false }))
 }
 
 /// Enqueue a job of the schedule now, whatever the time, the pause or the overlap.

@@ -12,14 +12,13 @@ use jobkit::{Clock, JobId};
 use tokio::sync::{Notify, watch};
 
 use super::jobs::find;
+use super::lookout::Lookout;
 use crate::http::extract::{Id, Parameters};
 use crate::http::problem::{Problem, Result};
 use crate::http::{Shared, view};
 use crate::service::{Alarm, Patience, Service};
 use crate::store::{JobFilter, Store};
 
-/// Short enough that a person notices nothing, long enough that an idle wait costs the store nothing to speak of.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// In one look.
 const MOST_AT_ONCE: usize = 1_000;
 
@@ -35,9 +34,14 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, alarm: &Alarm) -> (Self, Service) {
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        hints: watch::Receiver<()>,
+        alarm: &Alarm,
+    ) -> (Self, Service) {
         let waiting = Self::default();
-        let watching = waiting.clone().watch(store, clock);
+        let watching = waiting.clone().watch(store, clock, hints);
         let watcher = Service::start("watcher of jobs that are waited for", alarm, |stop| async move {
             stop.run_until_cancelled(watching).await.unwrap_or_default();
         });
@@ -56,12 +60,15 @@ impl Waiting {
         let _ = bell.wait_for(|rung| *rung).await;
     }
 
-    async fn watch(self, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    async fn watch(self, store: Arc<dyn Store>, clock: Arc<dyn Clock>, hints: watch::Receiver<()>) {
         let mut patience = Patience::new("watching jobs that are waited for", clock.clone());
+        let mut lookout = Lookout::new(hints, clock);
         loop {
+            lookout.begin();
             let meant = self.still_meant();
             if meant.is_empty() {
                 self.somebody.notified().await;
+                lookout.hurry();
                 continue;
             }
             for some in meant.chunks(MOST_AT_ONCE) {
@@ -81,7 +88,7 @@ impl Waiting {
                     Err(problem) => patience.failed(&problem).await,
                 }
             }
-            clock.sleep(BETWEEN_LOOKS).await;
+            lookout.next(self.somebody.notified()).await;
         }
     }
 

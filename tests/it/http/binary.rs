@@ -1,0 +1,153 @@
+//! The real server as a process: what it logs, and what is left when it is killed.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use engine::adapters::tls;
+use serde_json::{Value, json};
+
+use crate::support::binary::Place;
+use crate::support::postgres::empty_database;
+
+const TOKEN: &str = "a token for the binary, long enough";
+
+/// `compline serve`, with what it has logged so far.
+struct Serving {
+    child: Child,
+    url: String,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Serving {
+    fn start(place: &Place) -> Self {
+        let mut child = place.command(&["serve"]).stdout(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let url = loop {
+            let line = lines.next().expect("it says where it listens").unwrap();
+            if let Some((_, url)) = line.split_once("the API listens on ") {
+                break url.split(' ').next().unwrap().to_owned();
+            }
+        };
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line))
+        });
+        Self { child, url, log }
+    }
+
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn lines_with(&self, parts: &[&str]) -> Vec<String> {
+        let lines = self.log.lock().unwrap();
+        lines.iter().filter(|line| parts.iter().all(|part| line.contains(part))).cloned().collect()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn place(database: Option<&str>) -> Place {
+    let place = Place::new().with("COMPLINE__HTTP__TOKEN", "env:THE_TOKEN").with("THE_TOKEN", TOKEN);
+    match database {
+        Some(url) => place.with("COMPLINE__STORE__URL", url),
+        None => place,
+    }
+}
+
+fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy();
+    client.tls_backend_preconfigured(tls::client(None).unwrap()).build().unwrap()
+}
+
+async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
+    for _ in 0..1_200 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never came true: {what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trace_of_a_request_stands_in_its_log_line_and_with_its_job() {
+    let place = place(None).with("COMPLINE__LOG__FILTER", "debug");
+    place.run(&["migrate"]).expect(0);
+    let serving = Serving::start(&place);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+
+    let request = client().post(format!("{}/v1/jobs", serving.url)).bearer_auth(TOKEN);
+    let request = request.header("traceparent", &parent).header("x-request-id", "mine-1");
+    let enqueued =
+        request.json(&json!({ "kind": "system.sleep", "args": { "ms": 1 } })).send().await.unwrap();
+    assert_eq!(enqueued.status(), 202);
+    let enqueued: Value = serde_json::from_str(&enqueued.text().await.unwrap()).unwrap();
+    let id = enqueued["id"].as_str().unwrap();
+
+    eventually("the request is logged with its trace", async || {
+        !serving.lines_with(&["POST /v1/jobs answered 202", "mine-1", trace]).is_empty()
+    })
+    .await;
+    assert_eq!(place.job(id)["metadata"], json!({ "traceparent": parent }));
+}
+
+/// A caller that heard nothing sends it again, to whoever is there then.
+async fn one_key_makes_one_job_though_the_server_is_killed(place: Place) {
+    place.run(&["migrate"]).expect(0);
+    let client = client();
+    let send = async |url: String, key: usize| {
+        let wanted =
+            json!({ "kind": "system.noop", "tags": [key.to_string()], "run_at": "2099-01-01T00:00:00Z" });
+        let request = client.post(format!("{url}/v1/jobs")).bearer_auth(TOKEN).json(&wanted);
+        let answer = request.header("idempotency-key", format!("key {key}")).send().await.ok()?;
+        let told: Value = serde_json::from_str(&answer.text().await.ok()?).ok()?;
+        told["id"].as_str().map(str::to_owned)
+    };
+    const KEYS: usize = 40;
+    let mut told: Vec<BTreeSet<String>> = vec![BTreeSet::new(); KEYS];
+    for _ in 0..3 {
+        let mut serving = Serving::start(&place);
+        let url = serving.url.clone();
+        let requests = futures::future::join_all((0..KEYS * 3).map(|n| send(url.clone(), n % KEYS)));
+        let killing = async {
+            // At whatever it is in the middle of.
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            serving.kill();
+        };
+        let (answers, ()) = tokio::join!(requests, killing);
+        for (n, id) in answers.into_iter().enumerate() {
+            told[n % KEYS].extend(id);
+        }
+    }
+    let serving = Serving::start(&place);
+    for (key, told) in told.iter_mut().enumerate() {
+        told.extend(send(serving.url.clone(), key).await);
+        assert_eq!(told.len(), 1, "key {key}: {told:?}");
+    }
+
+    let listed = place.run(&["jobs", "list", "--limit", "1000", "--json"]).expect(0).json();
+    let there: BTreeSet<String> =
+        listed.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(there, told.into_iter().flatten().collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_key_makes_one_job_on_sqlite_though_the_server_is_killed() {
+    one_key_makes_one_job_though_the_server_is_killed(place(None)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_key_makes_one_job_on_postgres_though_the_server_is_killed() {
+    one_key_makes_one_job_though_the_server_is_killed(place(Some(&empty_database().await))).await;
+}

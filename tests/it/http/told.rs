@@ -1,0 +1,116 @@
+//! How callers hear of what happens: at once from this process, and nobody waits for one who does not read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobkit::testing::ManualClock;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::events::Listener;
+use crate::support::http::{Server, Setup, TOKEN, answer};
+use crate::support::store::{TestStore, promises};
+
+promises![
+    a_wait_ends_with_the_job_and_not_with_the_next_look,
+    an_event_is_told_when_it_happens_and_not_at_the_next_look,
+    a_listener_that_does_not_read_is_sent_away_and_holds_nobody_up,
+];
+
+/// Time stands still in the server, so whatever is heard was hinted at.
+async fn frozen(t: TestStore) -> (Server, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::default());
+    (Server::with(t, Setup { clock: clock.clone(), ..Setup::default() }).await, clock)
+}
+
+/// Looks have a least distance; this is the end of it.
+async fn let_it_look_once(clock: &ManualClock, asleep: usize) {
+    until_asleep(clock, asleep).await;
+    clock.advance(Duration::from_millis(50));
+    until_asleep(clock, asleep).await;
+}
+
+async fn until_asleep(clock: &ManualClock, count: usize) {
+    while clock.sleepers() != count {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("it is told without a look")
+}
+
+async fn noop(server: &Server) -> String {
+    let enqueued = server.post("/v1/jobs", &json!({ "kind": "system.noop" })).await.expect(202);
+    enqueued["id"].as_str().unwrap().to_owned()
+}
+
+async fn a_wait_ends_with_the_job_and_not_with_the_next_look(t: TestStore) {
+    let (server, clock) = frozen(t).await;
+    let job = noop(&server).await;
+    let wait = server.bare(Method::GET, &format!("/v1/jobs/{job}/wait")).bearer_auth(TOKEN);
+    let waiting = tokio::spawn(answer(wait));
+    // The time-out of the caller, and whoever looks for it.
+    let_it_look_once(&clock, 2).await;
+
+    server.post(&format!("/v1/jobs/{job}/cancel"), &json!({})).await.expect(200);
+
+    assert_eq!(in_time(waiting).await.unwrap().expect(200)["state"], "cancelled");
+}
+
+async fn an_event_is_told_when_it_happens_and_not_at_the_next_look(t: TestStore) {
+    let (server, clock) = frozen(t).await;
+    let mut listener = Listener::start(&server, "", None).await;
+    let_it_look_once(&clock, 1).await;
+
+    let job = noop(&server).await;
+
+    assert_eq!(in_time(listener.next()).await.data["jobs"], json!([job]));
+}
+
+/// A listener with little room, which has asked and reads no further than the head of the answer.
+async fn dawdler(server: &Server) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
+    let head = format!("GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        heard.push(stream.read_u8().await.unwrap());
+    }
+    stream
+}
+
+async fn a_listener_that_does_not_read_is_sent_away_and_holds_nobody_up(t: TestStore) {
+    let server = Server::over(t).await;
+    let mut slow = dawdler(&server).await;
+    let mut quick = Listener::start(&server, "", None).await;
+
+    // What is on the way fills the system's own room between the two first, and then the pages that wait.
+    let many = json!({ "jobs": vec![json!({ "kind": "system.noop" }); 10_000] });
+    let ids = |told: &Value| told.as_array().unwrap().iter().map(Value::to_string).collect::<Vec<_>>();
+    for _ in 0..20 {
+        let sent = server.post("/v1/jobs/batch", &many).await.expect(202);
+        let sent: Vec<_> = sent["jobs"].as_array().unwrap().iter().map(|job| job["id"].to_string()).collect();
+        let mut told = Vec::new();
+        while told.len() < sent.len() {
+            told.extend(ids(&quick.next().await.data["jobs"]));
+        }
+        assert_eq!(told, sent);
+    }
+    for _ in 0..70 {
+        let job = noop(&server).await;
+        assert_eq!(quick.next().await.data["jobs"], json!([job]));
+    }
+
+    let mut heard = Vec::new();
+    slow.read_to_end(&mut heard).await.unwrap();
+
+    let end = String::from_utf8_lossy(&heard[heard.len().saturating_sub(500)..]).into_owned();
+    assert!(end.contains("you read too slowly; come again with Last-Event-ID"), "{end}");
+    assert!(end.ends_with("0\r\n\r\n"), "{end}");
+}
