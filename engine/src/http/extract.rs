@@ -2,7 +2,7 @@
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use jobkit::JobId;
 use serde::Deserialize;
@@ -31,6 +31,14 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
                 "send the header Content-Type: application/json",
             )
             .at("Content-Type"));
+        }
+        if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(Problem::new(
+                Code::UnsupportedMediaType,
+                "the body is packed, and nobody here unpacks it",
+                "send it as it is, without the header Content-Encoding",
+            )
+            .at("Content-Encoding"));
         }
         let bytes = read(request, api).await?;
         let Object(value) = parse(&bytes)?;

@@ -114,7 +114,7 @@ impl Problem {
             title: code.title(),
             status: code.status().as_u16(),
             code,
-            detail: detail.into(),
+            detail: shortened(detail.into()),
             remedy: remedy.into(),
             errors: Vec::new(),
             retry_after: None,
@@ -123,7 +123,7 @@ impl Problem {
 
     /// Names the field that is to blame.
     pub fn at(mut self, field: impl Into<String>) -> Self {
-        self.errors.push(FieldProblem { field: field.into(), detail: self.detail.clone() });
+        self.errors.push(FieldProblem { field: shortened(field.into()), detail: self.detail.clone() });
         self
     }
 
@@ -180,6 +180,16 @@ impl Problem {
             error => error.into(),
         }
     }
+}
+
+/// What was sent stands in many a message, and may be as long as a body.
+fn shortened(mut text: String) -> String {
+    const LONGEST: usize = 1_000;
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 impl From<ScheduleError> for Problem {

@@ -34,7 +34,7 @@ impl Serving {
         };
         let kept = log.clone();
         std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line))
+            lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line));
         });
         Self { child, url, log }
     }

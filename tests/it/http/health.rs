@@ -15,6 +15,7 @@ promises![
     every_answer_is_hardened_and_has_a_name,
     only_the_origins_that_are_named_may_call_from_a_browser,
     a_caller_that_sends_slowly_or_too_much_is_cut_off,
+    who_connects_and_says_nothing_keeps_no_place,
     a_server_that_ends_is_not_ready_and_sends_waiting_callers_away,
 ];
 
@@ -120,6 +121,29 @@ async fn a_caller_that_sends_slowly_or_too_much_is_cut_off(t: TestStore) {
     let large = format!("x-large: {}\r\n", "y".repeat(64 << 10));
     assert!(say(format!("{head}{large}\r\n")).await.starts_with("HTTP/1.1 431"));
     answer(server.bare(Method::GET, "/livez")).await.expect(200);
+}
+
+async fn who_connects_and_says_nothing_keeps_no_place(t: TestStore) {
+    let tight =
+        engine::http::Limits { header_timeout: Duration::from_millis(300), connections: 2, ..limits() };
+    let server = Server::with(t, Setup { limits: tight, ..Setup::default() }).await;
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..6 {
+        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    // One that was served and stays is no other.
+    let mut served = tokio::net::TcpStream::connect(address).await.unwrap();
+    served.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+
+    answer(server.bare(Method::GET, "/livez")).await.expect(200);
+
+    let mut heard = Vec::new();
+    served.read_to_end(&mut heard).await.unwrap();
+    assert!(heard.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&heard));
+    for mut silent in silent {
+        assert_eq!(silent.read(&mut [0; 16]).await.unwrap(), 0);
+    }
 }
 
 async fn a_server_that_ends_is_not_ready_and_sends_waiting_callers_away(t: TestStore) {

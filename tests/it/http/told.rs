@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobkit::AuditEntry;
 use jobkit::testing::ManualClock;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -91,20 +92,19 @@ async fn a_listener_that_does_not_read_is_sent_away_and_holds_nobody_up(t: TestS
     let mut quick = Listener::start(&server, "", None).await;
 
     // What is on the way fills the system's own room between the two first, and then the pages that wait.
-    let many = json!({ "jobs": vec![json!({ "kind": "system.noop" }); 10_000] });
-    let ids = |told: &Value| told.as_array().unwrap().iter().map(Value::to_string).collect::<Vec<_>>();
-    for _ in 0..20 {
-        let sent = server.post("/v1/jobs/batch", &many).await.expect(202);
-        let sent: Vec<_> = sent["jobs"].as_array().unwrap().iter().map(|job| job["id"].to_string()).collect();
-        let mut told = Vec::new();
-        while told.len() < sent.len() {
-            told.extend(ids(&quick.next().await.data["jobs"]));
-        }
-        assert_eq!(told, sent);
-    }
-    for _ in 0..70 {
-        let job = noop(&server).await;
-        assert_eq!(quick.next().await.data["jobs"], json!([job]));
+    for n in 0..90 {
+        let text = "x".repeat(if n < 20 { 400_000 } else { 1 });
+        let entry = AuditEntry {
+            at: None,
+            actor: "user:ada".into(),
+            action: "test.told".into(),
+            object: n.to_string(),
+            outcome: "ok".into(),
+            tenant: None,
+            details: json!({ "text": text }),
+        };
+        server.t.store.append_audit(&entry).await.unwrap();
+        assert_eq!(quick.next().await.data["object"], json!(n.to_string()));
     }
 
     let mut heard = Vec::new();

@@ -66,7 +66,7 @@ pub async fn enqueue(State(api): State<Shared>, headers: HeaderMap, body: Body<W
     let door = At::new(&headers)?;
     let request = door.request("POST /v1/jobs", &body.bytes)?;
     api.queue.freshen().await?;
-    let rows = door.rows(&api, body.value, "")?;
+    let rows = door.rows(&api, body.value, &String::new)?;
     let (replayed, mut inserted) = insert(&api, request, &rows).await?;
     let Some(inserted) = inserted.pop() else { return Err(Problem::internal()) };
     let status = if inserted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -104,7 +104,7 @@ pub async fn enqueue_batch(
     api.queue.freshen().await?;
     let mut rows = Vec::with_capacity(jobs.len());
     for (index, Object(job)) in jobs.into_iter().enumerate() {
-        rows.extend(door.rows(&api, job, &format!("/jobs/{index}"))?);
+        rows.extend(door.rows(&api, job, &|| format!("/jobs/{index}"))?);
         if rows.len() > most {
             let detail = format!("/jobs: more than {most}, with the jobs for their ends");
             return Err(Problem::new(Code::InvalidBody, detail, "send them in smaller batches").at("/jobs"));
@@ -143,9 +143,9 @@ impl At {
         }))
     }
 
-    fn rows(&self, api: &Api, wanted: Wanted, pointer: &str) -> Result<Vec<NewRow>> {
+    fn rows(&self, api: &Api, wanted: Wanted, pointer: &dyn Fn() -> String) -> Result<Vec<NewRow>> {
         let job = wanted.job(api, self.trace.as_ref(), pointer)?;
-        api.queue.rows(vec![job]).map_err(|error| Problem::of_job(pointer, error))
+        api.queue.rows(vec![job]).map_err(|error| Problem::of_job(&pointer(), error))
     }
 }
 

@@ -146,11 +146,11 @@ pub enum ParentFailure {
 }
 
 impl Wanted {
-    /// The pointer leads from the body to the job.
-    pub fn job(self, api: &Api, trace: Option<&Context>, pointer: &str) -> Result<NewJob> {
+    /// The pointer leads from the body to the job; it is asked for only when something is wrong.
+    pub fn job(self, api: &Api, trace: Option<&Context>, pointer: &dyn Fn() -> String) -> Result<NewJob> {
         let invalid = |field: &str, detail: String, remedy: &'static str| {
             Problem::new(Code::InvalidBody, format!("{field}: {detail}"), remedy)
-                .at(format!("{pointer}/{field}"))
+                .at(format!("{}/{field}", pointer()))
         };
         if self.kind == bulk::KIND {
             let remedy = "use POST /v1/bulk-operations, which checks it and writes down who asked";
@@ -188,8 +188,8 @@ impl Wanted {
         };
         let mut metadata = self.metadata;
         trace.into_iter().for_each(|trace| trace.put(&mut metadata));
-        let on_success = followers(self.on_success, api, trace, &format!("{pointer}/on_success"))?;
-        let on_failure = followers(self.on_failure, api, trace, &format!("{pointer}/on_failure"))?;
+        let on_success = followers(self.on_success, api, trace, &|| format!("{}/on_success", pointer()))?;
+        let on_failure = followers(self.on_failure, api, trace, &|| format!("{}/on_failure", pointer()))?;
         Ok(NewJob {
             queue: self.queue,
             priority: self.priority,
@@ -210,17 +210,16 @@ impl Wanted {
     }
 }
 
-/// Most jobs have none, and no pointer is made for them.
 fn followers(
     wanted: Vec<Object<Wanted>>,
     api: &Api,
     trace: Option<&Context>,
-    field: &str,
+    field: &dyn Fn() -> String,
 ) -> Result<Vec<NewJob>> {
     let follower = |(index, Object(wanted)): (usize, Object<Wanted>)| {
-        let pointer = format!("{field}/{index}");
+        let pointer = || format!("{}/{index}", field());
         if wanted.on_parent_failure.is_some() {
-            let field = format!("{pointer}/on_parent_failure");
+            let field = format!("{}/on_parent_failure", pointer());
             let remedy = "leave it out; on_success and on_failure say when the job runs";
             let detail = format!("{field}: has no meaning for such a job");
             return Err(Problem::new(Code::InvalidBody, detail, remedy).at(field));
