@@ -318,7 +318,7 @@ fn calls(settings: &Settings, found: &mut Findings) {
             found.add(dotted(&["calls".into(), name.clone()]), problem);
         }
         if calls.rate.is_none() {
-            found.add(key("rate"), "is missing; say how often, as \"50/s\"");
+            found.add(dotted(&["calls".into(), name.clone()]), "limits nothing; set rate (\"50/s\")");
         }
         if let Some(burst) = calls.burst.filter(|burst| !(1..=LARGEST_BURST).contains(burst)) {
             found.add(key("burst"), format!("{burst}; must be from 1 to {LARGEST_BURST}"));

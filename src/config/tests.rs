@@ -216,7 +216,7 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         ("[limits.x]\nconcurrency = 1\nkinds = [\"system.nop\"]\n", 3, "did you mean `system.noop`?"),
         ("[limits.x]\nconcurrency = 1\nqueues = [\"a b\"]\n", 3, "`limits.x.queues`: `a b` must be"),
         ("[limits.\"a/b\"]\nconcurrency = 1\n", 2, "`limits.\"a/b\"`: `a/b` must be 1 to 64 letters"),
-        ("[calls.api]\nburst = 2\n", 2, "`calls.api.rate`: is missing; say how often"),
+        ("[calls.api]\nburst = 2\n", 2, "`calls.api`: limits nothing; set rate (\"50/s\")"),
         ("[calls.api]\nrate = \"5/s\"\nburst = 0\n", 3, "`calls.api.burst`: 0; must be from 1"),
         ("[calls.\"a/b\"]\nrate = \"5/s\"\n", 2, "`calls.\"a/b\"`: `a/b` must be 1 to 64 letters"),
         ("[breakers]\nfailures = 0\n", 2, "`breakers.failures`: must be at least 1"),
