@@ -4,7 +4,7 @@
 //! An end may be told twice: by the request of somebody to cancel a running job, and by the worker that obeys. The key
 //! of what follows names the job and the time of its end, so there is one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,22 +134,28 @@ impl Chain {
     /// Jobs of the chain's kind that these entries may have ended, and that have ended as it wants. One that a person
     /// retried before we came by has not ended.
     async fn ended(&self, entries: &[(Position, AuditEntry)]) -> Result<Vec<JobRow>, StoreError> {
-        let ids: BTreeSet<JobId> = entries.iter().flat_map(|(_, entry)| may_have_ended(entry)).collect();
+        let mut ids: Vec<JobId> = entries.iter().flat_map(|(_, entry)| may_have_ended(entry)).collect();
+        let mut seen = BTreeSet::new();
+        ids.retain(|id| seen.insert(*id));
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let filter = JobFilter {
             limit: Some(ids.len()),
-            ids: ids.into_iter().collect(),
+            ids: ids.clone(),
             kinds: vec![self.after.clone()],
             states: states(self.on).to_vec(),
             ..JobFilter::default()
         };
-        match self.queue.jobs(&filter).await {
-            Ok(jobs) => Ok(jobs),
-            Err(QueueError::Store(problem)) => Err(problem),
-            Err(problem) => Err(StoreError::Refused(problem.to_string())),
-        }
+        let mut jobs = match self.queue.jobs(&filter).await {
+            Ok(jobs) => jobs,
+            Err(QueueError::Store(problem)) => return Err(problem),
+            Err(problem) => return Err(StoreError::Refused(problem.to_string())),
+        };
+        // As they ended, and not as they are listed: the newest first.
+        let place: BTreeMap<JobId, usize> = ids.into_iter().zip(0..).collect();
+        jobs.sort_by_key(|job| place.get(&job.id).copied());
+        Ok(jobs)
     }
 
     fn row(&self, job: &JobRow) -> Result<Vec<NewRow>, String> {
