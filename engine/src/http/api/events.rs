@@ -36,12 +36,17 @@ const MOST_WAITING: usize = 64;
 /// Proxies take a connection that says nothing for a dead one.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-type Entries = Arc<Vec<(Position, AuditEntry)>>;
+/// What the reader found in one look: all there is behind a place, as far as it goes.
+#[derive(Clone)]
+struct Page {
+    behind: Position,
+    entries: Arc<Vec<(Position, AuditEntry)>>,
+}
 
 /// Those who listen.
 #[derive(Clone)]
 pub struct Events {
-    pages: broadcast::Sender<Entries>,
+    pages: broadcast::Sender<Page>,
     somebody: Arc<tokio::sync::Notify>,
 }
 
@@ -60,14 +65,14 @@ impl Events {
         (events, reader)
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Entries> {
+    fn subscribe(&self) -> broadcast::Receiver<Page> {
         let pages = self.pages.subscribe();
         self.somebody.notify_one();
         pages
     }
 
-    /// Reads along while somebody listens. Everybody begins by reading for itself, so a page that is sent twice or
-    /// begins late does no harm.
+    /// Reads along while somebody listens. Everybody begins by reading for itself. Where the reader begins it says with
+    /// an empty page, so that whoever stopped before that reads on for itself.
     async fn read(self, store: Arc<dyn Store>, clock: Arc<dyn Clock>, hints: watch::Receiver<()>) {
         let mut patience = Patience::new("reading events", clock.clone());
         let mut lookout = Lookout::new(hints, clock);
@@ -82,20 +87,21 @@ impl Events {
             }
             let read = match place {
                 None => store.audit_head().await.map(|head| (head, Vec::new())),
-                Some(from) => store
-                    .audit_after(from, PAGE)
-                    .await
-                    .map(|entries| (entries.last().map_or(from, |(position, _)| *position), entries)),
+                Some(from) => store.audit_after(from, PAGE).await.map(|entries| (from, entries)),
             };
             match read {
                 Ok((behind, entries)) => {
                     patience.succeeded();
-                    place = Some(behind);
                     let full = entries.len() == PAGE;
-                    if !entries.is_empty() {
+                    let news = !entries.is_empty();
+                    let begins = place.is_none();
+                    place = Some(entries.last().map_or(behind, |(position, _)| *position));
+                    if news {
                         lookout.hurry();
+                    }
+                    if news || begins {
                         // Nobody listening any more is no trouble.
-                        let _ = self.pages.send(Arc::new(entries));
+                        let _ = self.pages.send(Page { behind, entries: Arc::new(entries) });
                     }
                     if !full {
                         lookout.next(self.somebody.notified()).await;
@@ -249,7 +255,7 @@ fn no_event(what: &str) -> Problem {
 struct Listener {
     store: Arc<dyn Store>,
     wish: Wish,
-    pages: broadcast::Receiver<Entries>,
+    pages: broadcast::Receiver<Page>,
     place: Position,
     /// It has read all that was there when it came, and goes on with what the reader sends.
     caught_up: bool,
@@ -285,7 +291,12 @@ impl Listener {
             return Ok(Next::Events(self.wanted(&entries).await?));
         }
         match self.pages.recv().await {
-            Ok(entries) => Ok(Next::Events(self.wanted(&entries).await?)),
+            // The reader began behind what this one had read; what lies between is in no page.
+            Ok(page) if page.behind > self.place => {
+                self.caught_up = false;
+                Ok(Next::Events(Vec::new()))
+            }
+            Ok(page) => Ok(Next::Events(self.wanted(&page.entries).await?)),
             Err(RecvError::Lagged(_)) => {
                 let text = "you read too slowly; come again with Last-Event-ID and nothing is lost";
                 Ok(Next::Last(Event::default().comment(text)))
@@ -345,6 +356,37 @@ mod tests {
             tenant: None,
             details: json!({ "jobs": ids, "reason": "because" }),
         }
+    }
+
+    /// It came while nobody listened: it had read all there was before the reader had found its place.
+    #[tokio::test]
+    async fn what_is_written_before_the_reader_begins_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("jobs.db").display());
+        let clock = Arc::new(jobkit::testing::ManualClock::default());
+        let store = store::sqlite::SqliteStore::open(&url, clock).await.unwrap();
+        store.migrate().await.unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let (sender, pages) = broadcast::channel(8);
+        let place = store.audit_head().await.unwrap();
+        let wish = Wish::default();
+        let mut listener = Listener { store: store.clone(), wish, pages, place, caught_up: true };
+
+        store.append_audit(&entry("test.between", "x", &[])).await.unwrap();
+        let behind = store.audit_head().await.unwrap();
+        store.append_audit(&entry("test.after", "x", &[])).await.unwrap();
+        let entries = Arc::new(store.audit_after(behind, 10).await.unwrap());
+        assert!(sender.send(Page { behind, entries: Arc::default() }).is_ok());
+        assert!(sender.send(Page { behind, entries }).is_ok());
+        drop(sender);
+
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            let Next::Events(events) = listener.next().await.unwrap() else { panic!("it ended") };
+            told.extend(events.iter().map(|event| format!("{event:?}")));
+        }
+        assert!(told[0].contains("test.between") && told[1].contains("test.after"), "{told:?}");
+        assert_eq!(listener.place, store.audit_head().await.unwrap());
     }
 
     #[test]
