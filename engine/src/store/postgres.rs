@@ -7,6 +7,7 @@
 //! and a beat must wait for nobody.
 
 mod alerts;
+mod at_once;
 mod audit_log;
 mod breakers;
 mod buckets;
@@ -114,8 +115,14 @@ impl PostgresStore {
             .statement_cache_capacity(256)
             .options(WHEN_WE_ARE_GONE);
         let pool = |most: u32, options_of_session: &[(&str, &str)]| {
-            let pool =
-                PgPoolOptions::new().acquire_timeout(options.acquire_timeout).test_before_acquire(false);
+            let port = base.get_port();
+            let pool = PgPoolOptions::new()
+                .acquire_timeout(options.acquire_timeout)
+                .test_before_acquire(false)
+                .after_connect(move |_, _| {
+                    at_once::send_at_once(port);
+                    Box::pin(std::future::ready(Ok(())))
+                });
             Sessions::lazy(most, pool, base.clone().options(options_of_session.iter().copied()))
         };
         // One plan, made once: index look-ups per row. Statistics that are stale by a million rows would
