@@ -254,8 +254,8 @@ fn kind_rows(registry: &Registry) -> Vec<KindRow> {
         priority: info.policy.priority,
         max_attempts: info.policy.max_attempts,
         encrypted: info.policy.encrypted,
-        // SQL leaves to other doors what it cannot check.
-        unique: info.policy.unique.is_some() || info.policy.internal,
+        unique: info.policy.unique.is_some(),
+        internal: info.policy.internal,
     };
     registry.kinds().map(row).collect()
 }

@@ -63,6 +63,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "http", include_str!("../../../migrations/postgres/0008_http.sql")),
     (9, "triggers", include_str!("../../../migrations/postgres/0009_triggers.sql")),
     (10, "alerts", include_str!("../../../migrations/postgres/0010_alerts.sql")),
+    (11, "followers", include_str!("../../../migrations/postgres/0011_followers.sql")),
 ];
 
 #[derive(Clone)]
@@ -428,10 +429,10 @@ impl PostgresStore {
         let mut tx = session.begin().await.map_err(failed(doing))?;
         for kind in kinds {
             sqlx::query(
-                "INSERT INTO compline.kind AS k VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (kind) DO UPDATE
-                 SET queue = $2, priority = $3, max_attempts = $4, encrypted = $5, is_unique = $6
-                 WHERE (k.queue, k.priority, k.max_attempts, k.encrypted, k.is_unique)
-                       IS DISTINCT FROM ($2, $3, $4, $5, $6)",
+                "INSERT INTO compline.kind AS k VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kind) DO UPDATE
+                 SET queue = $2, priority = $3, max_attempts = $4, encrypted = $5, is_unique = $6, internal = $7
+                 WHERE (k.queue, k.priority, k.max_attempts, k.encrypted, k.is_unique, k.internal)
+                       IS DISTINCT FROM ($2, $3, $4, $5, $6, $7)",
             )
             .bind(&kind.kind)
             .bind(&kind.queue)
@@ -439,6 +440,7 @@ impl PostgresStore {
             .bind(rows::small(kind.max_attempts))
             .bind(kind.encrypted)
             .bind(kind.unique)
+            .bind(kind.internal)
             .execute(&mut *tx)
             .await
             .map_err(failed(doing))?;

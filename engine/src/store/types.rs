@@ -57,6 +57,8 @@ pub struct KindRow {
     pub encrypted: bool,
     /// The kind has a uniqueness rule that only the registry can apply, so SQL callers are sent to the API.
     pub unique: bool,
+    /// The engine makes such jobs, and nobody by their name.
+    pub internal: bool,
 }
 
 /// A job to insert, everything decided but the time.

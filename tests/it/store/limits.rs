@@ -522,6 +522,7 @@ async fn a_job_enqueued_in_sql_is_limited() {
         max_attempts: 3,
         encrypted: false,
         unique: false,
+        internal: false,
     };
     t.store.put_kinds(&[kind]).await.unwrap();
     let mut sql = sqlx::PgConnection::connect(t.url()).await.unwrap();

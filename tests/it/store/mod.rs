@@ -18,6 +18,7 @@ mod prune;
 mod reading;
 mod requests;
 mod schedules;
+mod sql;
 mod staging;
 mod steps;
 mod transaction;

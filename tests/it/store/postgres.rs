@@ -153,16 +153,21 @@ async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
     let url = postgres::database().await;
     let clock = std::sync::Arc::new(jobkit::testing::ManualClock::default());
     let store = postgres::store(&url, clock);
-    let kind = |kind: &str, encrypted, unique| KindRow {
-        kind: kind.into(),
+    let plain = KindRow {
+        kind: "mail.send".into(),
         queue: "mail".into(),
         priority: 4,
         max_attempts: 7,
-        encrypted,
-        unique,
+        encrypted: false,
+        unique: false,
+        internal: false,
     };
-    let kinds =
-        [kind("mail.send", false, false), kind("mail.secret", true, false), kind("mail.once", false, true)];
+    let kinds = [
+        plain.clone(),
+        KindRow { kind: "mail.secret".into(), encrypted: true, ..plain.clone() },
+        KindRow { kind: "mail.once".into(), unique: true, ..plain.clone() },
+        KindRow { kind: "mail.inside".into(), internal: true, ..plain },
+    ];
     store.put_kinds(&kinds).await.unwrap();
     let mut owner = PgConnection::connect(&url).await.unwrap();
     let role = format!("app_{}", url.rsplit('_').next().unwrap());
@@ -197,7 +202,8 @@ async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
     for (call, field) in [
         ("SELECT compline.enqueue('mail.unknown')", "kind"),
         ("SELECT compline.enqueue('mail.secret')", "kind"),
-        ("SELECT compline.enqueue('mail.once')", "kind"),
+        ("SELECT compline.enqueue('mail.once')", "kind: \"mail.once\" is encrypted or has a uniqueness rule"),
+        ("SELECT compline.enqueue('mail.inside')", "kind: \"mail.inside\" is made by the engine alone"),
         ("SELECT compline.enqueue('mail.send', NULL)", "args"),
         ("SELECT compline.enqueue('mail.send', '{}', '[]')", "options"),
         ("SELECT compline.enqueue('mail.send', '{}', '{\"prioritee\": 1}')", "options.prioritee"),

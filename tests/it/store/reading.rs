@@ -128,6 +128,7 @@ async fn kinds_can_be_written_down_again_and_again(t: TestStore) {
         max_attempts: 3,
         encrypted: false,
         unique: true,
+        internal: false,
     };
     t.store.put_kinds(std::slice::from_ref(&kind)).await.unwrap();
     kind.priority = 2;

@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(8, "0008_http"),
     migration!(9, "0009_triggers"),
     migration!(10, "0010_alerts"),
+    migration!(11, "0011_followers"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

@@ -30,8 +30,9 @@ pub(super) const LEASE_EXPIRED: &str = "lease expired";
 pub(super) async fn put_kinds(tx: &mut Tx, kinds: &[KindRow]) -> Done<()> {
     let rows: Vec<_> = kinds
         .iter()
-        .map(|KindRow { kind, queue, priority, max_attempts, encrypted, unique }| {
-            (kind, queue, priority, max_attempts, u8::from(*encrypted), u8::from(*unique))
+        .map(|KindRow { kind, queue, priority, max_attempts, encrypted, unique, internal }| {
+            let [encrypted, unique, internal] = [encrypted, unique, internal].map(|flag| u8::from(*flag));
+            (kind, queue, priority, max_attempts, encrypted, unique, internal)
         })
         .collect();
     sqlx::query(PUT_KINDS).bind(serde_json::to_string(&rows)?).execute(tx).await?;
