@@ -2,11 +2,12 @@
 //!
 //! A rate is kept by its *next start*, the time at which one more may begin if they come evenly (GCRA: with a
 //! burst of n, n - 1 may come before it). A claim may reserve starts a short way ahead; whoever claimed them
-//! holds each job until its time. How many run at once is counted in the jobs themselves and handed in.
+//! holds each job until its time. How many run at once is handed in: a bound that claims raise and nobody lowers, and
+//! where the limit may be near, what was counted in the jobs themselves.
 //!
 //! Times are nanoseconds since whatever the store counts from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rule::{Lane, Rate, Rules, limit_of};
 
@@ -29,8 +30,8 @@ const QUICK: i64 = 1_000_000;
 pub struct BucketState {
     pub next_start: Option<i64>,
     pub paused_until: Option<i64>,
-    /// Jobs that run in it; counted only where the rule asks.
-    pub running: u32,
+    /// No more jobs than these run in it. None when nobody knows, and then nothing starts where that is limited.
+    pub most_running: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub enum Answer {
 #[derive(Debug, Clone)]
 struct Bucket {
     name: String,
+    /// Without a rule it limits nothing; those who know of one rely on what is written down here all the same.
+    ruled: bool,
     interval: Option<i64>,
     /// How much earlier than the next start one may begin.
     lead: i64,
@@ -70,14 +73,15 @@ impl Ledger {
         for lane in lanes {
             let mut its = Vec::new();
             for name in lane.buckets() {
-                let Some(rule) = rules.get(limit_of(name)) else { continue };
                 let place = *places.entry(name).or_insert_with(|| {
-                    let interval = rule.rate.map(|rate| rate.pace.interval());
+                    let rule = rules.get(limit_of(name));
+                    let rate = rule.and_then(|rule| rule.rate);
                     ledger.buckets.push(Bucket {
                         name: name.to_owned(),
-                        interval,
-                        lead: rule.rate.map_or(0, Rate::lead),
-                        concurrency: rule.concurrency,
+                        ruled: rule.is_some(),
+                        interval: rate.map(|rate| rate.pace.interval()),
+                        lead: rate.map_or(0, Rate::lead),
+                        concurrency: rule.and_then(|rule| rule.concurrency),
                         state: states.get(name).copied().unwrap_or_default(),
                         touched: false,
                     });
@@ -93,11 +97,11 @@ impl Ledger {
     /// Whether one more job of the lane may start, without taking anything.
     pub fn ask(&self, lane: usize) -> Answer {
         let (mut at, mut late) = (self.now, None::<i64>);
-        for bucket in self.of(lane) {
+        for bucket in self.of(lane).filter(|bucket| bucket.ruled) {
             if let Some(until) = bucket.state.paused_until.filter(|until| *until > self.now) {
                 return Answer::Later(until);
             }
-            if bucket.concurrency.is_some_and(|most| bucket.state.running >= most) {
+            if bucket.is_full() {
                 return Answer::WhenFreed;
             }
             if let Some(interval) = bucket.interval {
@@ -119,7 +123,10 @@ impl Ledger {
         if let Answer::Start { at, .. } = answer {
             for place in &self.lanes[lane] {
                 let bucket = &mut self.buckets[*place];
-                bucket.state.running += 1;
+                if let Some(running) = &mut bucket.state.most_running {
+                    *running = running.saturating_add(1);
+                    bucket.touched = true;
+                }
                 if let Some(interval) = bucket.interval {
                     let next = bucket.state.next_start.map_or(at, |next| next.max(at));
                     bucket.state.next_start = Some(next + interval);
@@ -156,10 +163,10 @@ impl Ledger {
         self.of(lane).any(|bucket| bucket.concurrency.is_some())
     }
 
-    /// The next starts that were moved on, to be stored.
-    pub fn moved(&self) -> impl Iterator<Item = (&str, i64)> {
+    /// The buckets of which something was taken, to be stored.
+    pub fn moved(&self) -> impl Iterator<Item = (&str, &BucketState)> {
         let touched = self.buckets.iter().filter(|bucket| bucket.touched);
-        touched.filter_map(|bucket| Some((bucket.name.as_str(), bucket.state.next_start?)))
+        touched.map(|bucket| (bucket.name.as_str(), &bucket.state))
     }
 
     fn of(&self, lane: usize) -> impl Iterator<Item = &Bucket> {
@@ -167,11 +174,29 @@ impl Ledger {
     }
 }
 
-/// The buckets of these lanes that some rule limits, in the order in which they are to be locked.
-pub fn buckets_of(rules: &Rules, lanes: &[Lane]) -> Vec<String> {
-    let names = lanes.iter().flat_map(Lane::buckets).filter(|name| rules.get(limit_of(name)).is_some());
-    let names: std::collections::BTreeSet<&str> = names.collect();
+impl Bucket {
+    fn is_full(&self) -> bool {
+        let full = |most| self.state.most_running.is_none_or(|running| running >= most);
+        self.concurrency.is_some_and(full)
+    }
+}
+
+/// The buckets of these lanes, in the order in which they are to be locked.
+pub fn buckets_of(lanes: &[Lane]) -> Vec<String> {
+    let names: BTreeSet<&str> = lanes.iter().flat_map(Lane::buckets).collect();
     names.into_iter().map(str::to_owned).collect()
+}
+
+/// Those whose jobs must be counted before `most` more are claimed: in the others even so many have room.
+pub fn uncounted<'a>(rules: &Rules, states: &'a BTreeMap<String, BucketState>, most: usize) -> Vec<&'a str> {
+    let near = |(name, state): &(&'a String, &BucketState)| {
+        let concurrency = rules.get(limit_of(name)).and_then(|rule| rule.concurrency);
+        let more = u32::try_from(most).unwrap_or(u32::MAX);
+        concurrency.is_some_and(|limit| {
+            state.most_running.is_none_or(|running| running.saturating_add(more) > limit)
+        })
+    };
+    states.iter().filter(near).map(|(name, _)| name.as_str()).collect()
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "triggers", include_str!("../../../migrations/postgres/0009_triggers.sql")),
     (10, "alerts", include_str!("../../../migrations/postgres/0010_alerts.sql")),
     (11, "followers", include_str!("../../../migrations/postgres/0011_followers.sql")),
+    (13, "bounds", include_str!("../../../migrations/postgres/0013_bounds.sql")),
 ];
 
 #[derive(Clone)]

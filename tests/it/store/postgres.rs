@@ -63,7 +63,7 @@ async fn every_hot_statement_uses_an_index() {
         ("lanes", include_str!("../../../engine/src/store/postgres/lanes.sql"), 7),
         ("buckets_lock", include_str!("../../../engine/src/store/postgres/buckets_lock.sql"), 1),
         ("buckets_look", include_str!("../../../engine/src/store/postgres/buckets_look.sql"), 2),
-        ("buckets_move", include_str!("../../../engine/src/store/postgres/buckets_move.sql"), 2),
+        ("buckets_move", include_str!("../../../engine/src/store/postgres/buckets_move.sql"), 3),
         ("claim_lanes", include_str!("../../../engine/src/store/postgres/claim_lanes.sql"), 5),
         ("put_lanes", include_str!("../../../engine/src/store/postgres/put_lanes.sql"), 2),
         ("put_lanes_ended", include_str!("../../../engine/src/store/postgres/put_lanes_ended.sql"), 2),

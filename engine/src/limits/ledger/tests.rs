@@ -19,9 +19,15 @@ fn lanes(texts: &[&str]) -> Vec<Lane> {
     texts.iter().map(|text| Lane::stored((*text).into())).collect()
 }
 
+/// Buckets that are not named are at rest, and that is known.
 fn ledger(rules: &Rules, lanes: &[Lane], states: &[(&str, BucketState)]) -> Ledger {
-    let states = states.iter().map(|(name, state)| ((*name).to_owned(), *state)).collect();
+    let rest = buckets_of(lanes).into_iter().map(|name| (name, running(0)));
+    let states = rest.chain(states.iter().map(|(name, state)| ((*name).to_owned(), *state))).collect();
     Ledger::new(100 * SECOND, rules, lanes, &states)
+}
+
+fn running(most: u32) -> BucketState {
+    BucketState { most_running: Some(most), ..BucketState::default() }
 }
 
 fn starts(ledger: &mut Ledger, lane: usize) -> Vec<i64> {
@@ -39,7 +45,8 @@ fn starts_come_evenly_and_are_reserved_a_short_way_ahead() {
 
     assert_eq!(starts(&mut ledger, 0), [0, 50, 100, 150, 200]);
     assert_eq!(ledger.ask(0), Answer::Later(100 * SECOND + 150 * MS));
-    assert_eq!(ledger.moved().collect::<Vec<_>>(), [("mail", 100 * SECOND + 250 * MS)]);
+    let moved = BucketState { next_start: Some(100 * SECOND + 250 * MS), ..running(5) };
+    assert_eq!(ledger.moved().collect::<Vec<_>>(), [("mail", &moved)]);
 }
 
 #[test]
@@ -54,9 +61,8 @@ fn a_burst_may_begin_at_once_after_a_rest() {
 #[test]
 fn a_job_starts_when_each_of_its_buckets_lets_it() {
     let rules = Rules::new([rated("a", "100/s", 1), rated("b", "10/s", 1), counted("c", 2)]);
-    let busy = BucketState { running: 1, ..BucketState::default() };
     let later = BucketState { next_start: Some(100 * SECOND + 30 * MS), ..BucketState::default() };
-    let mut ledger = ledger(&rules, &lanes(&["a\nb", "a\nc", "c"]), &[("c", busy), ("a", later)]);
+    let mut ledger = ledger(&rules, &lanes(&["a\nb", "a\nc", "c"]), &[("c", running(1)), ("a", later)]);
 
     let answer = ledger.take(1);
     assert_eq!(answer, Answer::Start { at: 100 * SECOND + 30 * MS, late: Some(20 * MS) });
@@ -68,7 +74,7 @@ fn a_job_starts_when_each_of_its_buckets_lets_it() {
 #[test]
 fn a_paused_bucket_waits_and_one_without_a_rule_limits_nothing() {
     let rules = Rules::new([counted("a", 1)]);
-    let paused = |until| BucketState { paused_until: Some(until), ..BucketState::default() };
+    let paused = |until| BucketState { paused_until: Some(until), ..running(0) };
     let ledger = ledger(
         &rules,
         &lanes(&["a/1", "a/2", "gone/1"]),
@@ -84,12 +90,47 @@ fn a_paused_bucket_waits_and_one_without_a_rule_limits_nothing() {
 fn lanes_take_turns_and_what_a_blocked_one_cannot_have_the_others_get() {
     let rules = Rules::new([counted("a", 2)]);
     let lanes = lanes(&["a/1", "a/2", "a/3"]);
-    let full = BucketState { running: 2, ..BucketState::default() };
-    let ledger = ledger(&rules, &lanes, &[("a/2", full)]);
+    let ledger = ledger(&rules, &lanes, &[("a/2", running(2))]);
 
     assert_eq!(ledger.shares(3), [2, 0, 1]);
     assert_eq!(ledger.shares(10), [2, 0, 2]);
     assert_eq!(ledger.shares(0), [0, 0, 0]);
+}
+
+#[test]
+fn jobs_are_counted_only_where_the_limit_may_be_near() {
+    let rules = Rules::new([counted("a", 10), rated("r", "1/s", 1)]);
+    let states: BTreeMap<String, BucketState> = [
+        ("a/far", running(5)),
+        ("a/near", running(6)),
+        ("a/unknown", BucketState::default()),
+        ("gone", BucketState::default()),
+        ("r", BucketState::default()),
+    ]
+    .map(|(name, state)| (name.to_owned(), state))
+    .into();
+
+    assert_eq!(uncounted(&rules, &states, 5), ["a/near", "a/unknown"]);
+    assert_eq!(uncounted(&rules, &states, 1), ["a/unknown"]);
+    assert_eq!(uncounted(&rules, &states, usize::MAX), ["a/far", "a/near", "a/unknown"]);
+}
+
+#[test]
+fn nothing_starts_where_nobody_knows_how_many_run() {
+    let rules = Rules::new([counted("a", 10)]);
+    let ledger = Ledger::new(0, &rules, &lanes(&["a"]), &BTreeMap::new());
+
+    assert_eq!(ledger.ask(0), Answer::WhenFreed);
+}
+
+#[test]
+fn what_starts_is_added_to_what_is_known_also_without_a_rule() {
+    let rules = Rules::new([counted("a", 10)]);
+    let mut ledger = ledger(&rules, &lanes(&["a\ngone"]), &[("a", running(7)), ("gone", running(1))]);
+
+    assert_eq!(ledger.shares(9), [3]);
+    assert_eq!(starts(&mut ledger, 0), [0, 0, 0]);
+    assert_eq!(ledger.moved().collect::<Vec<_>>(), [("a", &running(10)), ("gone", &running(4))]);
 }
 
 /// What an interval and a burst mean, told without arithmetic on it: every start is remembered, and one may be added
@@ -132,7 +173,7 @@ proptest! {
             if at_once {
                 ledger.take(0);
                 log.starts.push(now);
-                state.next_start = ledger.moved().next().map(|(_, next)| next);
+                state.next_start = ledger.moved().next().and_then(|(_, state)| state.next_start);
             }
         }
     }
@@ -158,7 +199,7 @@ proptest! {
                 prop_assert!(at >= now && at <= now + AHEAD);
                 begun.push(at);
             }
-            next = ledger.moved().next().map_or(next, |(_, next)| Some(next));
+            next = ledger.moved().next().map_or(next, |(_, state)| state.next_start);
         }
         prop_assert!(begun.is_sorted());
         for (first, at) in begun.iter().enumerate() {

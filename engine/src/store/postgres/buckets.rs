@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Connection, Row};
 
-use super::lanes::{ADD_BUCKETS, lock};
+use super::lanes::{ADD_BUCKETS, lock, store_moved};
 use super::rows::{self, Micros};
 use super::{PostgresStore, failed, insert, wake};
 use crate::limits::rule::{Lane, Rate};
@@ -160,7 +160,7 @@ async fn on_the_line<T>(
     sqlx::query(ADD_BUCKETS).bind(&names[..]).execute(&store.claims).await.map_err(failed(doing))?;
     let mut session = store.claims.acquire().await.map_err(failed(doing))?;
     let mut tx = session.begin().await.map_err(failed(doing))?;
-    let state = lock(&mut tx, &names).await?.remove(bucket).unwrap_or_default();
+    let mut state = lock(&mut tx, &names).await?.remove(bucket).unwrap_or_default();
     let now: Micros = sqlx::query_scalar("SELECT coalesce($1::timestamptz, clock_timestamp())")
         .bind(store.time())
         .fetch_one(&mut *tx)
@@ -171,13 +171,9 @@ async fn on_the_line<T>(
         Some(until) => (paused(Duration::from_nanos((until - now).unsigned_abs())), None),
         None => decide(state.next_start, now),
     };
-    if let Some(next) = next {
-        sqlx::query(include_str!("buckets_move.sql"))
-            .bind(&names[..])
-            .bind(vec![next])
-            .execute(&mut *tx)
-            .await
-            .map_err(failed(doing))?;
+    if next.is_some() {
+        state.next_start = next;
+        store_moved(&mut tx, &[(bucket, &state)]).await.map_err(failed(doing))?;
     }
     tx.commit().await.map_err(failed(doing))?;
     session.keep();

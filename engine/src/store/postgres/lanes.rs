@@ -9,8 +9,8 @@ use sqlx::{Connection, PgConnection, Row};
 
 use super::rows::{self, Micros};
 use super::{PostgresStore, claim, failed};
-use crate::limits::ledger::{BucketState, Ledger, buckets_of};
-use crate::limits::rule::{Lane, Rules, limit_of};
+use crate::limits::ledger::{BucketState, Ledger, buckets_of, uncounted};
+use crate::limits::rule::{Lane, Rules};
 use crate::store::limits::{PAGE, Picked, Settled, Stretch, in_nanos, settle};
 use crate::store::{LimitedClaim, Result, StoreError, WorkerId};
 
@@ -100,7 +100,7 @@ impl Claiming<'_> {
         }
         let last = (lanes.len() >= PAGE).then(|| lanes.last().cloned()).flatten();
         let lanes: Vec<Lane> = lanes.into_iter().map(Lane::stored).collect();
-        let names = buckets_of(self.rules, &lanes);
+        let names = buckets_of(&lanes);
         let mut states = lock(&mut tx, &names).await?;
         if states.len() < names.len() {
             let unknown = names.into_iter().filter(|name| !states.contains_key(name)).collect();
@@ -108,7 +108,7 @@ impl Claiming<'_> {
             session.keep();
             return Ok(Err(unknown));
         }
-        let now = self.count(&mut tx, &names, &mut states).await?;
+        let now = self.count(&mut tx, most, &mut states).await?;
         let steady = self.clock.steady();
         let mut ledger = Ledger::new(now, self.rules, &lanes, &states);
         let shares = ledger.shares(most);
@@ -121,34 +121,28 @@ impl Claiming<'_> {
         Ok(Ok(Page { claim: self.read(settled, &claimed).await?, last }))
     }
 
-    /// The time, and who runs.
+    /// The time, and how many run where that matters.
     async fn count(
         &self,
         tx: &mut PgConnection,
-        names: &[String],
+        most: usize,
         states: &mut BTreeMap<String, BucketState>,
     ) -> Result<i64> {
-        let counts =
-            |name: &&String| self.rules.get(limit_of(name)).is_some_and(|rule| rule.concurrency.is_some());
-        let counted: Vec<&String> = names.iter().filter(counts).collect();
+        let counted: Vec<String> =
+            uncounted(self.rules, states, most).into_iter().map(str::to_owned).collect();
         let rows = sqlx::query(include_str!("buckets_look.sql"))
             .bind(self.store.time())
-            .bind(counted)
+            .bind(&counted)
             .fetch_all(tx)
             .await
             .map_err(failed(CLAIMING))?;
-        let mut now = i64::MIN;
-        for row in &rows {
-            let at: Micros = row.get(0);
-            now = now.max(in_nanos(Timestamp::from(at).as_microsecond()));
-            if let (Some(bucket), Some(running)) =
-                (row.get::<Option<&str>, _>(1), row.get::<Option<i64>, _>(2))
-                && let Some(state) = states.get_mut(bucket)
-            {
-                state.running = u32::try_from(running).unwrap_or(u32::MAX);
-            }
+        let running: BTreeMap<&str, u32> = rows.iter().filter_map(running).collect();
+        for bucket in counted {
+            let count = running.get(bucket.as_str()).copied().unwrap_or(0);
+            states.entry(bucket).and_modify(|state| state.most_running = Some(count));
         }
-        Ok(now)
+        let now = rows.first().map_or(Micros::NEVER, |row| row.get(0));
+        Ok(in_nanos(Timestamp::from(now).as_microsecond()))
     }
 
     async fn claim_shares(
@@ -184,6 +178,11 @@ impl Claiming<'_> {
     }
 }
 
+fn running(row: &PgRow) -> Option<(&str, u32)> {
+    let (bucket, running) = (row.get::<Option<&str>, _>(1)?, row.get::<Option<i64>, _>(2)?);
+    Some((bucket, u32::try_from(running).unwrap_or(u32::MAX)))
+}
+
 fn picked(row: &PgRow) -> sqlx::Result<Picked> {
     let rank: Micros = row.try_get(4)?;
     Ok(Picked { id: JobId(row.try_get(0)?), lane: row.try_get(10)?, rank: rank.0 })
@@ -200,21 +199,27 @@ pub async fn lock(tx: &mut PgConnection, names: &[String]) -> Result<BTreeMap<St
         paused_until: row
             .get::<Option<Micros>, _>(2)
             .map(|until| in_nanos(Timestamp::from(until).as_microsecond())),
-        running: 0,
+        most_running: row.get::<Option<i32>, _>(3).map(i32::unsigned_abs),
     };
     Ok(rows.iter().map(|row| (row.get(0), state(row))).collect())
 }
 
 async fn moved(tx: &mut PgConnection, ledger: &Ledger) -> Result<()> {
-    let (names, starts): (Vec<&str>, Vec<i64>) = ledger.moved().unzip();
-    if names.is_empty() {
+    let moved: Vec<_> = ledger.moved().collect();
+    store_moved(tx, &moved).await.map_err(failed(CLAIMING))
+}
+
+/// Whoever calls has locked them.
+pub async fn store_moved(tx: &mut PgConnection, moved: &[(&str, &BucketState)]) -> sqlx::Result<()> {
+    if moved.is_empty() {
         return Ok(());
     }
+    let small = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     sqlx::query(include_str!("buckets_move.sql"))
-        .bind(names)
-        .bind(starts)
+        .bind(moved.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+        .bind(moved.iter().map(|(_, state)| state.next_start).collect::<Vec<_>>())
+        .bind(moved.iter().map(|(_, state)| state.most_running.map(small)).collect::<Vec<_>>())
         .execute(tx)
         .await
-        .map_err(failed(CLAIMING))?;
-    Ok(())
+        .map(drop)
 }

@@ -124,8 +124,16 @@ pub async fn put_lanes(store: &PostgresStore, lanes: &[(JobId, Option<Lane>)]) -
     let doing = "giving jobs their lanes";
     let ids: Vec<Uuid> = lanes.iter().map(|(id, _)| id.0).collect();
     let names: Vec<Option<&str>> = lanes.iter().map(|(_, lane)| lane.as_ref().map(Lane::as_str)).collect();
+    let mut session = store.hot.acquire().await.map_err(failed(doing))?;
+    let mut tx = session.begin().await.map_err(failed(doing))?;
+    // Jobs that run come into buckets without a claim: nobody may count them meanwhile, nor rely on a count from before.
+    let forget = "LOCK TABLE compline.bucket IN EXCLUSIVE MODE;
+                  UPDATE compline.bucket SET most_running = NULL WHERE most_running IS NOT NULL";
+    sqlx::raw_sql(forget).execute(&mut *tx).await.map_err(failed(doing))?;
     for sql in [include_str!("put_lanes.sql"), include_str!("put_lanes_ended.sql")] {
-        sqlx::query(sql).bind(&ids).bind(&names).execute(&store.hot).await.map_err(failed(doing))?;
+        sqlx::query(sql).bind(&ids).bind(&names).execute(&mut *tx).await.map_err(failed(doing))?;
     }
+    tx.commit().await.map_err(failed(doing))?;
+    session.keep();
     Ok(())
 }

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::audit;
-use super::lanes::{BUCKETS_LOCK, BUCKETS_MOVE};
+use super::lanes::{BUCKETS_LOCK, known_state, store_moved};
 use super::row::RowExt;
 use super::writer::{Done, Tx};
 use crate::limits::rule::{Lane, Rate};
@@ -125,17 +125,15 @@ async fn on_the_line<T>(
 ) -> Done<T> {
     let names = serde_json::to_string(&[bucket])?;
     let known = sqlx::query(BUCKETS_LOCK).bind(names).fetch_all(&mut *tx).await?;
-    let (mut next_start, mut paused_until) = (None, None);
-    if let Some(row) = known.first() {
-        next_start = row.try_get("next_start")?;
-        paused_until = row.try_get::<Option<i64>, _>("paused_until")?;
+    let mut state = known.first().map(known_state).transpose()?.unwrap_or_default();
+    let now = in_nanos(now);
+    if let Some(until) = state.paused_until.filter(|until| *until > now) {
+        return Ok(paused(Duration::from_nanos((until - now).unsigned_abs())));
     }
-    if let Some(until) = paused_until.filter(|until| *until > now) {
-        return Ok(paused(Duration::from_micros((until - now).unsigned_abs())));
-    }
-    let (answer, next) = decide(next_start, in_nanos(now));
-    if let Some(next) = next {
-        sqlx::query(BUCKETS_MOVE).bind(serde_json::to_string(&[(bucket, next)])?).execute(tx).await?;
+    let (answer, next) = decide(state.next_start, now);
+    if next.is_some() {
+        state.next_start = next;
+        store_moved(tx, &[(bucket, &state)]).await?;
     }
     Ok(answer)
 }

@@ -10,7 +10,7 @@ use sqlx::{Row, SqliteConnection};
 use super::claim::in_order;
 use super::row::RowExt;
 use super::writer::{Done, Tx};
-use crate::limits::ledger::{BucketState, Ledger, buckets_of};
+use crate::limits::ledger::{BucketState, Ledger, buckets_of, uncounted};
 use crate::limits::rule::{Lane, Rules};
 use crate::store::limits::{PAGE, Picked, Stretch, by_bucket, in_nanos, settle};
 use crate::store::{LimitedClaim, WorkerId};
@@ -62,32 +62,31 @@ impl Claiming {
         let rows = self.claim_shares(tx, now, &lanes, &shares).await?;
         let picked = rows.iter().map(picked).collect::<Done<_>>()?;
         let settled = settle(&mut ledger, &lanes, &shares, picked, in_nanos(now), steady);
-        let moved: Vec<_> = ledger.moved().collect();
-        if !moved.is_empty() {
-            sqlx::query(BUCKETS_MOVE).bind(serde_json::to_string(&moved)?).execute(tx).await?;
-        }
+        store_moved(tx, &ledger.moved().collect::<Vec<_>>()).await?;
         Ok((settled.apply(in_order(&rows, |_, rank| rank)?), last))
     }
 
     async fn states(&self, tx: &mut Tx, lanes: &[Lane]) -> Done<BTreeMap<String, BucketState>> {
-        let names = buckets_of(&self.rules, lanes);
+        let names = buckets_of(lanes);
         let mut states: BTreeMap<String, BucketState> =
             names.iter().map(|name| (name.clone(), BucketState::default())).collect();
         let known =
             sqlx::query(BUCKETS_LOCK).bind(serde_json::to_string(&names)?).fetch_all(&mut *tx).await?;
         for row in &known {
             if let Some(state) = states.get_mut(row.try_get::<&str, _>("name")?) {
-                state.next_start = row.try_get("next_start")?;
-                state.paused_until = row.try_get::<Option<i64>, _>("paused_until")?.map(in_nanos);
+                *state = known_state(row)?;
             }
         }
-        if self.rules.iter().any(|rule| rule.concurrency.is_some()) {
+        let counted: Vec<String> =
+            uncounted(&self.rules, &states, self.most).into_iter().map(str::to_owned).collect();
+        if !counted.is_empty() {
             let rows = sqlx::query(BUCKETS_LOOK).fetch_all(tx).await?;
             let lanes = rows.iter().map(|row| Ok((Lane::stored(row.text("lane")?), row.small("jobs")?)));
-            for (bucket, running) in by_bucket(lanes.collect::<Done<Vec<_>>>()?.into_iter()) {
-                if let Some(state) = states.get_mut(&bucket) {
-                    state.running = u32::try_from(running).unwrap_or(u32::MAX);
-                }
+            let running = by_bucket(lanes.collect::<Done<Vec<_>>>()?.into_iter());
+            for bucket in counted {
+                let count = running.get(&bucket).copied().unwrap_or(0);
+                let count = u32::try_from(count).unwrap_or(u32::MAX);
+                states.entry(bucket).and_modify(|state| state.most_running = Some(count));
             }
         }
         Ok(states)
@@ -119,6 +118,24 @@ impl Claiming {
         }
         Ok(claimed)
     }
+}
+
+/// A row of `buckets_lock.sql`.
+pub(super) fn known_state(row: &SqliteRow) -> Done<BucketState> {
+    Ok(BucketState {
+        next_start: row.try_get("next_start")?,
+        paused_until: row.try_get::<Option<i64>, _>("paused_until")?.map(in_nanos),
+        most_running: row.try_get("most_running")?,
+    })
+}
+
+pub(super) async fn store_moved(tx: &mut Tx, moved: &[(&str, &BucketState)]) -> Done<()> {
+    if !moved.is_empty() {
+        let rows: Vec<_> =
+            moved.iter().map(|(name, state)| (name, state.next_start, state.most_running)).collect();
+        sqlx::query(BUCKETS_MOVE).bind(serde_json::to_string(&rows)?).execute(tx).await?;
+    }
+    Ok(())
 }
 
 fn picked(row: &SqliteRow) -> Done<Picked> {

@@ -99,6 +99,9 @@ pub(super) async fn laned_jobs(
 pub(super) async fn put_lanes(tx: &mut Tx, lanes: &[(JobId, Option<Lane>)]) -> Done<()> {
     let given: Vec<_> = lanes.iter().map(|(id, lane)| (hex(*id), lane)).collect();
     let given = serde_json::to_string(&given)?;
+    // Jobs that run come into buckets without a claim.
+    let forget = "UPDATE bucket SET most_running = NULL WHERE most_running IS NOT NULL";
+    sqlx::query(forget).execute(&mut *tx).await?;
     for sql in [PUT_LANES, PUT_LANES_ENDED] {
         sqlx::query(sql).bind(given.clone()).execute(&mut *tx).await?;
     }
