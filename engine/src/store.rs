@@ -101,7 +101,13 @@ pub trait Store: Alerts + AuditLog + Breakers + Limits + Requests + Schedules + 
     /// available again at the place it had, or discarded when that was its last attempt, or cancelled when
     /// somebody asked for that. The attempt counts, and has a row that ends in `lost`. A late report of the
     /// dead worker is refused in each of these cases.
+    ///
+    /// A job that somebody else's transaction has is left; its worker is then among [`Store::unrescued`], and the same
+    /// call takes it later, whatever `beat` says.
     async fn rescue(&self, worker: WorkerId, beat: i64) -> Result<Vec<Rescued>>;
+
+    /// Workers that were declared dead and still hold jobs.
+    async fn unrescued(&self) -> Result<Vec<WorkerId>>;
 
     // The life of a claim.
 

@@ -130,7 +130,7 @@ BEGIN
         RAISE EXCEPTION '%kind: "%" is encrypted or has a uniqueness rule, which SQL cannot apply', v_up, p_kind
             USING ERRCODE = 'feature_not_supported', HINT = 'Enqueue it with the compline command or from Rust.';
     END IF;
-    IF p_args IS NULL OR pg_column_size(p_args) > 1048576 THEN
+    IF p_args IS NULL OR octet_length(p_args::text) > 1048576 THEN
         RAISE EXCEPTION '%args: must be JSON of at most 1 MiB', v_up USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF p_options IS NULL OR jsonb_typeof(p_options) <> 'object' THEN
@@ -167,14 +167,14 @@ BEGIN
                                            WHERE tag IS NULL OR octet_length(tag) NOT BETWEEN 1 AND 64) THEN
         RAISE EXCEPTION '%.tags: at most 32 tags of 1 to 64 bytes', v_in USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF length(p_options ->> 'tenant') NOT BETWEEN 1 AND 128 OR pg_column_size(p_options -> 'metadata') > 16384
+    IF octet_length(p_options ->> 'tenant') NOT BETWEEN 1 AND 128 OR octet_length((p_options -> 'metadata')::text) > 16384
        OR coalesce(jsonb_typeof(p_options -> 'metadata'), 'object') <> 'object' THEN
-        RAISE EXCEPTION '%: a tenant is 1 to 128 characters, and metadata an object of at most 16 KiB', v_in
+        RAISE EXCEPTION '%: a tenant is 1 to 128 bytes, and metadata an object of at most 16 KiB', v_in
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF p_options ? 'unique_key' AND (jsonb_typeof(p_options -> 'unique_key') <> 'string'
-                                     OR length(p_options ->> 'unique_key') NOT BETWEEN 1 AND 512) THEN
-        RAISE EXCEPTION '%.unique_key: must be a text of 1 to 512 characters', v_in
+                                     OR octet_length(p_options ->> 'unique_key') NOT BETWEEN 1 AND 512) THEN
+        RAISE EXCEPTION '%.unique_key: must be a text of 1 to 512 bytes', v_in
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF v_priority NOT BETWEEN 1 AND 9 OR v_attempts NOT BETWEEN 1 AND 1000 THEN

@@ -34,9 +34,13 @@ impl Rescuer {
             match self.store.workers().await {
                 Ok(workers) => {
                     patience.succeeded();
-                    for worker in watch.look(&workers, self.clock.steady(), interval) {
-                        self.rescue(worker, &workers).await;
+                    for dead in watch.look(&workers, self.clock.steady(), interval) {
+                        if let Some(worker) = workers.iter().find(|worker| worker.id == dead) {
+                            self.rescue(dead, worker.beat, &worker.name).await;
+                        }
                     }
+                    self.rescue_the_rest().await;
+                    watch.looked_until(self.clock.steady());
                 }
                 Err(problem) => patience.failed(&problem).await,
             }
@@ -44,11 +48,23 @@ impl Rescuer {
         }
     }
 
-    async fn rescue(&self, dead: WorkerId, workers: &[WorkerRow]) {
-        let Some(worker) = workers.iter().find(|worker| worker.id == dead) else { return };
-        match self.store.rescue(worker.id, worker.beat).await {
+    /// What an earlier rescue could not have, because it was locked.
+    async fn rescue_the_rest(&self) {
+        match self.store.unrescued().await {
+            Ok(ended) => {
+                for worker in ended {
+                    self.rescue(worker, 0, "it has ended").await;
+                }
+            }
+            // The next look asks again.
+            Err(problem) => warn!("looking for jobs of workers that have ended failed: {problem}"),
+        }
+    }
+
+    async fn rescue(&self, dead: WorkerId, beat: i64, name: &str) {
+        match self.store.rescue(dead, beat).await {
             Ok(jobs) if jobs.is_empty() => {
-                info!(worker.id = dead.0, "worker {} ({}) is gone; it held nothing", dead.0, worker.name);
+                info!(worker.id = dead.0, "nothing was taken from worker {} ({name})", dead.0);
             }
             Ok(jobs) => {
                 let discarded = jobs.iter().filter(|job| job.state == JobState::Discarded).count();
@@ -56,9 +72,8 @@ impl Rescuer {
                     worker.id = dead.0,
                     jobs.rescued = jobs.len(),
                     jobs.discarded = discarded,
-                    "worker {} ({}) is lost; {} jobs were taken from it, {discarded} had no attempt left",
+                    "worker {} ({name}) is lost; {} jobs were taken from it, {discarded} had no attempt left",
                     dead.0,
-                    worker.name,
                     jobs.len()
                 );
                 self.wake_all().await;
@@ -84,6 +99,11 @@ struct Watch {
 }
 
 impl Watch {
+    /// What was done in between took its time, and was no outage.
+    fn looked_until(&mut self, now: Duration) {
+        self.last_look = Some(now);
+    }
+
     /// Workers whose beat stood still for their lease.
     fn look(&mut self, workers: &[WorkerRow], now: Duration, interval: Duration) -> Vec<WorkerId> {
         // While we could not look, the store was away for the workers too, and they could not beat.

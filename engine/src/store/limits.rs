@@ -1,8 +1,8 @@
 //! Limits in the store: the rules, the jobs that they limit, and the buckets those fall into.
 //!
 //! Who may start is decided by [`Ledger`], one text for both databases; they hold the buckets still meanwhile.
-//! How many jobs run in a bucket is counted in the jobs themselves, so a worker that dies takes no place with it
-//! for longer than its lease.
+//! How many jobs run in a bucket is counted in the jobs themselves whenever the limit may be near, so a worker that dies
+//! takes no place with it for longer than its lease.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

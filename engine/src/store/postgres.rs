@@ -24,6 +24,7 @@ mod limits;
 mod prune;
 mod read;
 mod requests;
+mod rescue;
 mod rows;
 mod rules;
 mod schedules;
@@ -64,7 +65,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "triggers", include_str!("../../../migrations/postgres/0009_triggers.sql")),
     (10, "alerts", include_str!("../../../migrations/postgres/0010_alerts.sql")),
     (11, "followers", include_str!("../../../migrations/postgres/0011_followers.sql")),
-    (13, "bounds", include_str!("../../../migrations/postgres/0013_bounds.sql")),
+    (12, "bounds", include_str!("../../../migrations/postgres/0012_bounds.sql")),
 ];
 
 #[derive(Clone)]
@@ -275,7 +276,11 @@ impl Store for PostgresStore {
     }
 
     async fn rescue(&self, worker: WorkerId, beat: i64) -> Result<Vec<Rescued>> {
-        self.answered("rescuing the jobs of a lost worker", lease::rescue(self, worker, beat)).await
+        self.answered("rescuing the jobs of a lost worker", rescue::rescue(self, worker, beat)).await
+    }
+
+    async fn unrescued(&self) -> Result<Vec<WorkerId>> {
+        self.answered("looking for jobs of workers that have ended", rescue::unrescued(self)).await
     }
 
     async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>> {

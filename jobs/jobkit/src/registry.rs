@@ -57,9 +57,10 @@ impl<J: Job> RegisteredJob for Typed<J> {
 
     fn run<'a>(&'a self, args: &'a str, ctx: &'a Ctx) -> BoxFuture<'a, Result<Outcome, Failure>> {
         Box::pin(async move {
-            // A row that cannot be read is a failed attempt of that job, never the worker's end.
+            // A row that cannot be read is a failed attempt of that job, never the worker's end. A newer version of the
+            // program may have written it, and may be the one that tries next.
             let args = self.parse(args).map_err(|problem| {
-                Failure::permanent(format!("args cannot be read as {}: {problem}", J::KIND))
+                Failure::transient(format!("args cannot be read as {}: {problem}", J::KIND))
             })?;
             self.0.run(args, ctx).await
         })

@@ -1,5 +1,5 @@
 use engine::state::JobState;
-use engine::store::{Change, Changed, JobFilter};
+use engine::store::{Actor, Beat, Change, Changed, JobFilter};
 use jobkit::{Clock, When};
 
 use crate::support::store::{TestStore, ada, completed, discarded, ids, promises, retry, seconds, set, step};
@@ -20,7 +20,26 @@ promises![
     no_more_than_the_limit_is_changed_newest_first,
     named_jobs_beyond_the_limit_are_left_and_not_refused,
     a_limit_of_zero_changes_nothing,
+    those_who_were_asked_to_stop_are_not_asked_in_the_place_of_others,
 ];
+
+async fn those_who_were_asked_to_stop_are_not_asked_in_the_place_of_others(t: TestStore) {
+    let worker = t.worker().await;
+    let jobs = t.add_many(3).await;
+    t.claim(worker, 3).await;
+    let (bob, one) = (Actor("user:bob".into()), 1);
+    let ask = async |by: &Actor| {
+        t.store.change(&JobFilter::default(), Change::Cancel, by, one).await.unwrap().asked
+    };
+
+    assert_eq!([ask(&ada()).await, ask(&bob).await], [[jobs[2]], [jobs[1]]]);
+    // By name it may be asked again, and whoever asked first is the one who is named.
+    assert_eq!(t.change(jobs[1], Change::Cancel).await.asked, [jobs[1]]);
+    let Beat::Holds { mut cancel } = t.store.beat(worker).await.unwrap() else { panic!("it lives") };
+    cancel.sort();
+    let told = [(jobs[1], "cancelled by user:bob".into()), (jobs[2], "cancelled by user:ada".into())];
+    assert_eq!(cancel, told);
+}
 
 async fn a_dead_letter_runs_again_under_its_own_name(t: TestStore) {
     let worker = t.worker().await;

@@ -12,6 +12,7 @@ mod gate;
 mod lease;
 mod life;
 mod limits;
+mod locked;
 mod pausing;
 mod postgres;
 mod prune;

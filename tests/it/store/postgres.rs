@@ -78,7 +78,7 @@ async fn every_hot_statement_uses_an_index() {
         assert!(!plan.contains("job_held"), "{name} looks at all jobs of a worker:\n{plan}");
     }
     let rescue = include_str!("../../../engine/src/store/postgres/rescue.sql");
-    let rescue = plan(&mut connection, "rescue", rescue, 2).await;
+    let rescue = plan(&mut connection, "rescue", rescue, 4).await;
     assert!(rescue.contains("job_held"), "{rescue}");
     // The check can fail.
     let all = plan(&mut connection, "all", "SELECT * FROM compline.job WHERE kind = $1", 1).await;

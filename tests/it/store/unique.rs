@@ -208,6 +208,7 @@ async fn a_running_job_is_not_replaced(t: TestStore) {
     assert_eq!((answers[0].id, answers[0].duplicate), (id, true));
     let job = t.job(id).await.job;
     assert_eq!((job.state, job.args.as_str()), (JobState::Running, r#"{"n":1}"#));
+    assert!(t.audit().await.iter().all(|entry| entry.action != "job.replace"));
 }
 
 async fn a_later_row_of_the_batch_replaces_an_earlier_one(t: TestStore) {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Connection, Row};
 
 use super::lanes::{ADD_BUCKETS, lock, store_moved};
 use super::rows::{self, Micros};
-use super::{PostgresStore, failed, insert, wake};
+use super::{PostgresStore, contention, failed, insert, wake};
 use crate::limits::rule::{Lane, Rate};
 use crate::store::limits::{by_bucket, in_nanos, reserve_of, take_of};
 use crate::store::{Actor, BucketRow, Held, HoldOff, Reserved, Result, StoreError, Taken};
@@ -93,9 +94,20 @@ pub async fn hold_off(
     by: &Actor,
     reason: &str,
 ) -> Result<()> {
+    contention::patiently("holding off", || hold_off_once(store, held, what, wait, by, reason).boxed()).await
+}
+
+async fn hold_off_once(
+    store: &PostgresStore,
+    held: Held,
+    what: &HoldOff,
+    wait: Duration,
+    by: &Actor,
+    reason: &str,
+) -> Result<()> {
     let doing = "holding off";
     let mut session = store.cold.acquire().await.map_err(failed(doing))?;
-    let mut tx = session.begin().await.map_err(failed(doing))?;
+    let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(doing))?;
     let held_row = sqlx::query(
         "SELECT coalesce($4::timestamptz, now()) + $5 * interval '1 microsecond' FROM compline.job
          WHERE id = $1 AND fence = $2 AND worker = $3 AND state = 'running' FOR SHARE",

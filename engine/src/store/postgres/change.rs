@@ -21,8 +21,7 @@ pub async fn change(
     by: &Actor,
     limit: usize,
 ) -> Result<Changed> {
-    let matching = read::jobs(&store.cold, &narrowed(filter, change, limit)).await?;
-    let ids: Vec<_> = matching.iter().map(|job| job.id).collect();
+    let ids = able(store, filter, change, limit).await?;
     let mut changed =
         contention::patiently(DOING, || change_these(store, &ids, filter, change, by).boxed()).await?;
     if !changed.asked.is_empty() {
@@ -65,6 +64,21 @@ async fn change_these(
     tx.commit().await.map_err(failed(DOING))?;
     session.keep();
     Ok(changed)
+}
+
+/// Jobs that may take the change as they are now. Those that were asked to stop already are found and then left out.
+async fn able(store: &PostgresStore, filter: &JobFilter, change: Change, limit: usize) -> Result<Vec<JobId>> {
+    let asked: Vec<Uuid> = match change == Change::Cancel && filter.ids.is_empty() {
+        true => sqlx::query_scalar("SELECT job_id FROM compline.cancel_request")
+            .fetch_all(&store.cold)
+            .await
+            .map_err(failed(DOING))?,
+        false => Vec::new(),
+    };
+    let most = limit.saturating_add(asked.len());
+    let matching = read::jobs(&store.cold, &narrowed(filter, change, most)).await?;
+    let ids = matching.iter().map(|job| job.id).filter(|id| !asked.contains(&id.0));
+    Ok(ids.take(limit).collect())
 }
 
 fn narrowed(filter: &JobFilter, change: Change, limit: usize) -> JobFilter {
@@ -120,7 +134,7 @@ async fn retry(
 ) -> Result<()> {
     let ended = sqlx::query(
         "SELECT id, unique_key, unique_release FROM compline.job_history
-         WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
+         WHERE id = ANY ($1) AND state IN ('cancelled', 'discarded') ORDER BY id FOR UPDATE",
     )
     .bind(uuids(ids))
     .fetch_all(&mut *tx)
@@ -188,18 +202,23 @@ pub async fn cancel(
         .execute(&mut *tx)
         .await
         .map_err(failed(DOING))?;
-    let asked: Vec<Uuid> = sqlx::query_scalar(
+    let asked: Vec<Uuid> =
+        sqlx::query_scalar("SELECT id FROM compline.job WHERE id = ANY ($1) AND state = 'running'")
+            .bind(uuids(ids))
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(failed(DOING))?;
+    // The first to ask is the one who is named.
+    sqlx::query(
         "INSERT INTO compline.cancel_request (job_id, at, actor, reason)
-         SELECT id, coalesce($1::timestamptz, now()), $3, $4 FROM compline.job
-         WHERE id = ANY ($2) AND state = 'running'
-         ON CONFLICT (job_id) DO UPDATE SET at = excluded.at, actor = excluded.actor, reason = excluded.reason
-         RETURNING job_id",
+         SELECT id, coalesce($1::timestamptz, now()), $3, $4 FROM unnest($2::uuid[]) AS id
+         ON CONFLICT (job_id) DO NOTHING",
     )
     .bind(time)
-    .bind(uuids(ids))
+    .bind(&asked)
     .bind(&by.0)
     .bind(&reason)
-    .fetch_all(&mut *tx)
+    .execute(&mut *tx)
     .await
     .map_err(failed(DOING))?;
     changed.asked.extend(asked.into_iter().map(JobId));

@@ -200,8 +200,10 @@ async fn insert_unique(
                 .map_err(failed(DOING))?;
         let Some(holder) = holder else { continue };
         if unique.on_conflict == OnConflict::Replace {
-            replace(tx, time, holder, row).await?;
-            audit(tx, time, by, "job.replace", &row.kind, "ok", &[holder], None).await?;
+            // A job that runs or has ended stays as it is.
+            if replace(tx, time, holder, row).await? {
+                audit(tx, time, by, "job.replace", &row.kind, "ok", &[holder], None).await?;
+            }
         }
         return Ok(Inserted { id: JobId(holder), duplicate: true });
     }
@@ -239,9 +241,9 @@ fn release_name(release: Release) -> &'static str {
     }
 }
 
-async fn replace(tx: &mut PgConnection, time: Option<Micros>, holder: Uuid, row: &NewRow) -> Result<()> {
+async fn replace(tx: &mut PgConnection, time: Option<Micros>, holder: Uuid, row: &NewRow) -> Result<bool> {
     let (at, after) = due(row.when);
-    sqlx::query(include_str!("replace.sql"))
+    let replaced = sqlx::query(include_str!("replace.sql"))
         .bind(time)
         .bind(holder)
         .bind(&row.args)
@@ -256,7 +258,7 @@ async fn replace(tx: &mut PgConnection, time: Option<Micros>, holder: Uuid, row:
         .execute(tx)
         .await
         .map_err(failed(DOING))?;
-    Ok(())
+    Ok(replaced.rows_affected() > 0)
 }
 
 async fn insert_one(tx: &mut PgConnection, time: Option<Micros>, row: &NewRow) -> Result<()> {

@@ -1,19 +1,18 @@
-//! Workers, their beats, what they claim and what is taken from them.
+//! Workers, their beats, and what they give back.
 
 use std::time::Duration;
 
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 use sqlx::{Connection, PgConnection, Row};
 
-use super::change::{cancel_requested, end_live};
+use super::change::cancel_requested;
 use super::insert::audit;
 use super::rows::{self, Micros};
 use super::{PostgresStore, failed, wake};
-use crate::state::JobState;
-use crate::store::{Actor, Beat, Held, Rescued, Result, StoreError, WorkerId, WorkerInfo, WorkerRow};
+use crate::store::{Actor, Beat, Held, Result, StoreError, WorkerId, WorkerInfo, WorkerRow};
 
 /// Shorter than the limit of the call: a session that nobody waits for must not go on waiting for a lock.
-const LOCK_LIMIT: &str = "SET LOCAL lock_timeout = '20s'";
+pub const LOCK_LIMIT: &str = "SET LOCAL lock_timeout = '20s'";
 
 pub async fn register(store: &PostgresStore, worker: &WorkerInfo) -> Result<WorkerId> {
     sqlx::query_scalar(
@@ -111,59 +110,6 @@ pub async fn workers(store: &PostgresStore) -> Result<Vec<WorkerRow>> {
             queues: row.get(7),
         })
         .collect())
-}
-
-pub async fn rescue(store: &PostgresStore, worker: WorkerId, beat: i64) -> Result<Vec<Rescued>> {
-    let doing = "rescuing the jobs of a lost worker";
-    let mut session = store.cold.acquire().await.map_err(failed(doing))?;
-    let mut tx = session.begin().await.map_err(failed(doing))?;
-    sqlx::query(LOCK_LIMIT).execute(&mut *tx).await.map_err(failed(doing))?;
-    let declared = sqlx::query(
-        "UPDATE compline.worker SET ended_at = coalesce($1::timestamptz, now())
-         WHERE id = $2 AND beat = $3 AND ended_at IS NULL",
-    )
-    .bind(store.time())
-    .bind(worker.0)
-    .bind(beat)
-    .execute(&mut *tx)
-    .await
-    .map_err(failed(doing))?;
-    if declared.rows_affected() == 0 {
-        return Ok(Vec::new());
-    }
-    let lost = sqlx::query(include_str!("rescue.sql"))
-        .bind(store.time())
-        .bind(worker.0)
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(failed(doing))?;
-    let ids: Vec<_> = lost.iter().map(|row| JobId(row.get(0))).collect();
-    // What was asked of an attempt that is lost still holds, also when it was the last one.
-    let cancelled = cancel_requested(&mut tx, store.time(), &ids).await?;
-    let rescued: Vec<_> = lost
-        .iter()
-        .map(|row| {
-            let id = JobId(row.get(0));
-            let state = match (cancelled.ids.contains(&id), row.get(1)) {
-                (true, _) => JobState::Cancelled,
-                (false, true) => JobState::Discarded,
-                (false, false) => JobState::Available,
-            };
-            Rescued { id, state }
-        })
-        .collect();
-    let spent: Vec<_> =
-        rescued.iter().filter(|job| job.state == JobState::Discarded).map(|job| job.id).collect();
-    let from = [JobState::Running];
-    // Whom to wake after a rescue is asked anew by whoever rescued: it may be every queue there is.
-    end_live(&mut tx, store.time(), &spent, &from, JobState::Discarded, "lease expired").await?;
-    let details = serde_json::json!({ "worker": worker.0, "discarded": spent, "cancelled": cancelled.ids });
-    let ids = rows::uuids(&ids);
-    let by = Actor::system();
-    audit(&mut tx, store.time(), &by, "job.rescue", "worker", "ok", &ids, Some(details)).await?;
-    tx.commit().await.map_err(failed(doing))?;
-    session.keep();
-    Ok(rescued)
 }
 
 pub async fn give_back_unheld(store: &PostgresStore, worker: WorkerId, held: &[JobId]) -> Result<u64> {

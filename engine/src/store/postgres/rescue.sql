@@ -1,8 +1,12 @@
--- The jobs of a worker that was declared dead: available again, or discarded when that was the last
--- attempt. Index: job_held.
+-- The jobs of a worker that was declared dead: available again, or to be discarded when that was the last attempt. Those
+-- that end, by that or because somebody asked for it, are had with $3, and of them the ones in $4 if any are named. What
+-- somebody else's transaction has is left for another time. Index: job_held.
 WITH lost AS (
-    SELECT id, attempt >= max_attempts AS spent, claimed_at, attempt, fence FROM compline.job
-    WHERE worker + 0 = $2 AND state = 'running' FOR UPDATE
+    SELECT j.id, j.attempt >= j.max_attempts AS spent, j.claimed_at, j.attempt, j.fence FROM compline.job j
+    WHERE j.worker + 0 = $2 AND j.state = 'running' AND ($4::uuid[] IS NULL OR j.id = ANY ($4))
+      AND (j.attempt >= j.max_attempts
+           OR EXISTS (SELECT FROM compline.cancel_request c WHERE c.job_id = j.id)) = $3
+    FOR UPDATE OF j SKIP LOCKED
 ),
 attempts AS (
     INSERT INTO compline.job_attempt

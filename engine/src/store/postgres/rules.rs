@@ -126,6 +126,13 @@ pub async fn put_lanes(store: &PostgresStore, lanes: &[(JobId, Option<Lane>)]) -
     let names: Vec<Option<&str>> = lanes.iter().map(|(_, lane)| lane.as_ref().map(Lane::as_str)).collect();
     let mut session = store.hot.acquire().await.map_err(failed(doing))?;
     let mut tx = session.begin().await.map_err(failed(doing))?;
+    // Whoever has one of the rows may keep it for long: it is waited for before anybody has to wait for us. Claims skip
+    // rows that are locked, and nobody else locks buckets first.
+    sqlx::query("SELECT FROM compline.job WHERE id = ANY ($1) ORDER BY id FOR UPDATE")
+        .bind(&ids)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed(doing))?;
     // Jobs that run come into buckets without a claim: nobody may count them meanwhile, nor rely on a count from before.
     let forget = "LOCK TABLE compline.bucket IN EXCLUSIVE MODE;
                   UPDATE compline.bucket SET most_running = NULL WHERE most_running IS NOT NULL";

@@ -33,7 +33,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(9, "0009_triggers"),
     migration!(10, "0010_alerts"),
     migration!(11, "0011_followers"),
-    migration!(13, "0013_bounds"),
+    migration!(12, "0012_bounds"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

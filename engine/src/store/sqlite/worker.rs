@@ -129,6 +129,9 @@ pub(super) async fn rescue(
         return Ok((Vec::new(), BTreeSet::new()));
     }
     let held = holdings(tx, now, worker).await?;
+    if held.is_empty() {
+        return Ok((Vec::new(), BTreeSet::new()));
+    }
     let lost: Vec<_> = held
         .iter()
         .map(|job| (hex(job.id), job.attempt, "lost", job.ran, LEASE_EXPIRED, None::<String>))
@@ -151,8 +154,16 @@ pub(super) async fn rescue(
         endings.push(Ending { ran: Some(ran), ..Ending::new(id, state, Some(error), links) });
         rescued.push(Rescued { id, state });
     }
-    let ids: Vec<JobId> = rescued.iter().map(|job| job.id).collect();
-    audit::transition(tx, now, &Actor::system(), "job.rescue", "worker", "ok", &ids).await?;
+    let ids = |state: Option<JobState>| -> Vec<JobId> {
+        let those = rescued.iter().filter(|job| state.is_none_or(|state| job.state == state));
+        those.map(|job| job.id).collect()
+    };
+    let details = json!({
+        "worker": worker.0,
+        "discarded": ids(Some(JobState::Discarded)),
+        "cancelled": ids(Some(JobState::Cancelled)),
+    });
+    audit::with_jobs(tx, now, &Actor::system(), "job.rescue", "worker", &ids(None), &details).await?;
     // Without the worker: it is not its report that ends these jobs, and should it come back with one
     // after all, that must not look as if it had been recorded.
     let mut woken = ending::end(tx, now, None, endings).await?;

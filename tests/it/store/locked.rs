@@ -1,0 +1,148 @@
+//! Somebody keeps a transaction open that has a row of ours, on PostgreSQL. Others must neither wait with it nor lose or
+//! gain anything by it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::limits::rule::{By, Lane, Rule, Rules};
+use engine::state::JobState::{Available, Discarded, Running};
+use engine::store::{Change, JobFilter, Release, Rescued, StoreError};
+use jobkit::{Clock, JobId, OnConflict};
+use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, Connection};
+
+use crate::support::store::{QUEUE, TestStore, ada, completed, discarded, retry, seconds, unique};
+
+/// A transaction that has these rows until it is dropped.
+struct Held(PgConnection);
+
+impl Held {
+    async fn rows(t: &TestStore, select: &str) -> Self {
+        let mut sql = PgConnection::connect(t.url()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {select} FOR UPDATE"))).execute(&mut sql).await.unwrap();
+        Self(sql)
+    }
+
+    async fn of(t: &TestStore, id: JobId) -> Self {
+        Self::rows(t, &format!("SELECT FROM compline.job WHERE id = '{id}'")).await
+    }
+
+    async fn release(mut self) {
+        sqlx::raw_sql("COMMIT").execute(&mut self.0).await.unwrap();
+    }
+}
+
+/// Until as many sessions wait for a lock, no more and no fewer.
+async fn waiting(t: &TestStore, sessions: i64) {
+    let mut sql = PgConnection::connect(t.url()).await.unwrap();
+    let count = "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(count).fetch_one(&mut sql).await.unwrap() != sessions {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_completed_before_its_retry_came_to_it_does_not_get_its_key_again() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    let dead = t.add(|_| {}).await;
+    t.run(worker, discarded()).await;
+    let key = || unique(1, Release::AtEnd, OnConflict::ReturnExisting);
+    let late = t.add(|row| row.unique = key()).await;
+    t.run(worker, retry(1)).await;
+    let held = Held::rows(&t, &format!("SELECT FROM compline.job_history WHERE id = '{dead}'")).await;
+    let (all, by) = (JobFilter::default(), ada());
+
+    let (changed, ()) = tokio::join!(t.store.change(&all, Change::Retry, &by, 10), async {
+        waiting(&t, 1).await;
+        t.clock.advance(seconds(1));
+        t.store.stage(10).await.unwrap();
+        let again = t.claim_one(worker).await;
+        assert_eq!(again.id, late);
+        t.finish(worker, &again, completed()).await;
+        // The first try gives up, and the second finds the job among those that have ended.
+        waiting(&t, 0).await;
+        waiting(&t, 1).await;
+        held.release().await;
+    });
+
+    assert_eq!(changed.unwrap().ids, [dead]);
+    let mut row = t.row();
+    row.unique = key();
+    let answers = t.insert(std::slice::from_ref(&row)).await;
+    assert_eq!((answers[0].id, answers[0].duplicate), (row.id, false));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_locked_is_rescued_later_and_the_rest_at_once() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    let row = t.add(|_| {}).await;
+    let plain = t.add(|_| {}).await;
+    let last = t.add(|row| row.max_attempts = 1).await;
+    let keyed = t
+        .add(|row| {
+            row.max_attempts = 1;
+            row.unique = unique(1, Release::AtEnd, OnConflict::ReturnExisting);
+        })
+        .await;
+    assert_eq!(t.claim(worker, 9).await.len(), 4);
+    let its_row = Held::of(&t, row).await;
+    let its_key = Held::rows(&t, &format!("SELECT FROM compline.unique_key WHERE job_id = '{keyed}'")).await;
+
+    let rescued = t.store.rescue(worker, 0).await.unwrap();
+
+    assert_eq!(rescued, [Rescued { id: plain, state: Available }, Rescued { id: last, state: Discarded }]);
+    assert_eq!(t.states(&[row, keyed]).await, [Running, Running]);
+    assert_eq!(t.store.unrescued().await.unwrap(), [worker]);
+    its_row.release().await;
+    its_key.release().await;
+    let rescued = t.store.rescue(worker, 7).await.unwrap();
+    assert_eq!(rescued, [Rescued { id: row, state: Available }, Rescued { id: keyed, state: Discarded }]);
+    assert_eq!(t.store.unrescued().await.unwrap(), []);
+}
+
+/// Once the table of buckets was locked while a row was waited for, and all limited claims with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_that_wait_for_their_new_lane_keep_nobody_from_claiming() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    let (kinds, queues) = (Vec::new(), Vec::new());
+    let rule = Rule { name: "x".into(), kinds, queues, by: By::All, rate: None, concurrency: Some(5) };
+    let rules = Arc::new(Rules::new([rule]));
+    let other = t.add(|row| row.queue = "elsewhere".into()).await;
+    let id = t.add(|row| row.lane = Some(Lane::stored("x".into()))).await;
+    let held = Held::of(&t, other).await;
+    let lanes = [(other, Some(Lane::stored("x".into())))];
+    let clock: Arc<dyn Clock> = t.clock.clone();
+
+    let (put, ()) = tokio::join!(t.store.put_lanes(&lanes), async {
+        waiting(&t, 1).await;
+        let claim = t.store.claim_limited(worker, QUEUE, 5, &rules, &clock);
+        // Far less than anybody waits for a lock.
+        let claim = tokio::time::timeout(Duration::from_secs(3), claim).await.unwrap().unwrap();
+        assert_eq!(claim.jobs[0].id, id);
+        held.release().await;
+    });
+
+    put.unwrap();
+}
+
+/// The pause that a provider asked for is not lost to a lock, and says so when it cannot be had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_that_cannot_be_had_for_a_lock_is_busy() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    t.add(|_| {}).await;
+    let job = t.claim_one(worker).await;
+    t.store.pause(QUEUE, None, &ada(), "").await.unwrap();
+    let held = Held::rows(&t, "SELECT FROM compline.queue").await;
+    let what = engine::store::HoldOff::Queue(QUEUE.into());
+
+    let busy = t.store.hold_off(job.held(), &what, seconds(9), &ada(), "").await;
+
+    assert!(matches!(busy, Err(StoreError::Busy { .. })), "{busy:?}");
+    held.release().await;
+    t.store.hold_off(job.held(), &what, seconds(9), &ada(), "").await.unwrap();
+}
