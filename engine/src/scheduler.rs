@@ -249,6 +249,8 @@ impl Scheduler {
         for one in &mut told {
             if let Some((_, job)) = fired.iter().find(|(at, _)| *at == one.fire_time) {
                 one.job_id = Some(job.id);
+                // By its unique key.
+                one.there_already = job.duplicate;
             } else if one.job_id.is_none() {
                 // Somebody else filled it in meanwhile.
                 one.there_already = true;

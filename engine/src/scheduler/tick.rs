@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use jobkit::{Clock, OnParentFailure};
 use serde_json::json;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use super::definition::Plan;
 use super::policy::{Overlap, Tick, admit, decide_tick};
@@ -175,6 +175,10 @@ impl Scheduler {
             Ok(fired) => {
                 let name = &row.name;
                 debug!(schedule = name, jobs = fired.len(), "schedule {name} fired {} jobs", fired.len());
+                for (at, job) in fired.iter().filter(|(_, job)| job.duplicate) {
+                    let id = job.id;
+                    info!(schedule = name, job.id = %id, "schedule {name} met the unique key of job {id} at {at}, and enqueued no other");
+                }
                 if tick.missed > 0 {
                     warn!(
                         schedule = name,

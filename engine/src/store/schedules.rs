@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jobkit::JobId;
+use jobkit::{JobId, OnParentFailure};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Actor, Inserted, NewRow, News, Result};
 use crate::alerts::SCHEDULE_BROKEN;
@@ -48,11 +48,13 @@ pub trait Schedules: Send + Sync + 'static {
     /// Those that are due, the longest due first, by the time that decides what is due.
     async fn schedules_due(&self, limit: usize) -> Result<SchedulesDue>;
 
-    /// Jobs of the last few fire times that have not ended, the oldest fire time first.
+    /// The schedule's own jobs of the last few fire times that have not ended, the oldest fire time first. One
+    /// that somebody else enqueued, and whose unique key a fire time met, is not its own.
     async fn live_fires(&self, name: &str) -> Result<Vec<JobId>>;
 
     /// Enqueues the jobs of fire times that have none yet, and advances the schedule where that is asked for:
-    /// all or nothing, and nothing when the row is not at the revision.
+    /// all or nothing, and nothing when the row is not at the revision. Jobs that make room give up their unique
+    /// keys to those that come.
     async fn fire_schedule(&self, firing: &Firing, by: &Actor) -> Result<Fired>;
 
     /// Fire times that have their job, the newest first.
@@ -148,13 +150,48 @@ pub struct Firing {
     pub name: String,
     /// In the order of their fire times.
     pub jobs: Vec<(Timestamp, NewRow)>,
-    /// Jobs that make room; those that have ended by then are left as they are.
+    /// Jobs that make room for one that comes; those that have ended by then are left as they are.
     pub cancel: Vec<JobId>,
     pub occasion: Occasion,
     /// For the audit log.
     pub details: Value,
     /// What people are to be told.
     pub news: Vec<News>,
+}
+
+impl Firing {
+    /// Who makes room does so for a job that comes. A time that somebody has filled in before brings none, and
+    /// neither does one whose job is there under its unique key.
+    pub(super) fn makes_room(&self, fired: &[(Timestamp, Inserted)]) -> bool {
+        !self.cancel.is_empty() && fired.iter().any(|(_, job)| !job.duplicate)
+    }
+
+    /// For the audit log: what was decided, and which fire times met the unique key of a job that was there.
+    pub(super) fn told(&self, fired: &[(Timestamp, Inserted)]) -> Value {
+        let met = fired.iter().filter(|(_, job)| job.duplicate);
+        let met: Vec<Value> = met.map(|(at, holder)| json!({ "fire_time": at, "job": holder.id })).collect();
+        let mut told = self.details.clone();
+        if let (false, Some(told)) = (met.is_empty(), told.as_object_mut()) {
+            told.insert("met_key".into(), Value::Array(met));
+        }
+        told
+    }
+}
+
+/// The unique keys that these jobs want.
+pub(super) fn keys(jobs: &[(Timestamp, NewRow)]) -> Vec<&[u8]> {
+    jobs.iter().filter_map(|(_, row)| Some(row.unique.as_ref()?.key.as_slice())).collect()
+}
+
+/// A job whose key was another's until now waits for the end of that one: no two with one key run at a time.
+pub(super) fn wait_for_holders(jobs: &mut [(Timestamp, NewRow)], given: &[(Vec<u8>, JobId)]) {
+    for (_, row) in jobs {
+        let key = row.unique.as_ref().map(|unique| unique.key.as_slice());
+        if let Some((_, holder)) = given.iter().find(|(given, _)| Some(given.as_slice()) == key) {
+            row.after.push(*holder);
+            row.on_parent_failure = OnParentFailure::Run;
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

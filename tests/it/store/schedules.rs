@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use engine::state::JobState;
 use engine::store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
-use engine::store::{Actor, Inserted, NewRow};
+use engine::store::{Actor, Inserted, NewRow, Release};
 use jiff::Timestamp;
-use jobkit::{Clock, JobId, When};
+use jobkit::{Clock, JobId, OnConflict, When};
 use serde_json::json;
 use tokio::sync::Barrier;
 
-use crate::support::store::{TestStore, ada, completed, named, promises, refusal, seconds};
+use crate::support::store::{TestStore, ada, completed, named, promises, refusal, seconds, unique};
 
 promises![
     a_schedule_is_put_read_and_listed,
@@ -25,6 +25,8 @@ promises![
     a_firing_that_cannot_be_written_leaves_nothing,
     a_run_does_not_advance_and_a_tick_decides_anew,
     jobs_that_make_room_are_cancelled_in_the_same_breath,
+    a_job_that_makes_room_gives_up_its_unique_key,
+    a_time_that_meets_the_key_of_another_job_is_recorded_and_cancels_nothing,
     only_jobs_that_have_not_ended_are_live,
     an_error_is_kept_until_the_next_firing_that_has_none,
     old_fire_times_are_forgotten_and_young_ones_kept,
@@ -68,6 +70,11 @@ fn tick(row: &ScheduleRow, jobs: Vec<(Timestamp, NewRow)>) -> Firing {
         details: json!({ "fired": 1 }),
         news: Vec::new(),
     }
+}
+
+/// A job as the schedule `nightly` makes it.
+fn own(t: &TestStore) -> NewRow {
+    NewRow { metadata: Some(json!({ "schedule": "nightly" })), ..t.row() }
 }
 
 fn by() -> Actor {
@@ -305,11 +312,62 @@ async fn jobs_that_make_room_are_cancelled_in_the_same_breath(t: TestStore) {
     assert_eq!(t.state(old[0]).await, JobState::Cancelled);
 }
 
+/// Otherwise the job that comes would be taken for the one that goes, and its fire time would be lost.
+async fn a_job_that_makes_room_gives_up_its_unique_key(t: TestStore) {
+    let now = t.clock.now();
+    let worker = t.worker().await;
+    let keyed = |key| NewRow { unique: unique(key, Release::AtEnd, OnConflict::ReturnExisting), ..own(&t) };
+    let row = made(&t, "nightly").await;
+    let jobs = vec![(now - seconds(2), keyed(1)), (now - seconds(1), keyed(2))];
+    let old = ids(&t.store.fire_schedule(&tick(&row, jobs), &by()).await.unwrap());
+    let running = t.claim_one(worker).await;
+    assert_eq!(running.id, old[0]);
+    let row = read(&t, "nightly").await;
+    let jobs = vec![(now, keyed(1)), (now + seconds(1), keyed(2))];
+    let firing = Firing { cancel: old.clone(), ..tick(&row, jobs) };
+
+    let fired = t.store.fire_schedule(&firing, &by()).await.unwrap();
+
+    let new = ids(&fired);
+    let Fired::Enqueued(jobs) = fired else { panic!("it fired") };
+    assert!(jobs.iter().all(|(_, job)| !job.duplicate), "{jobs:?}");
+    assert_eq!(t.states(&old).await, [JobState::Running, JobState::Cancelled]);
+    // Two with one key do not run at a time.
+    assert_eq!(t.states(&new).await, [JobState::Waiting, JobState::Available]);
+    t.finish(worker, &running, engine::store::End::GiveBack).await;
+    assert_eq!(t.state(old[0]).await, JobState::Cancelled);
+    assert_eq!(t.state(new[0]).await, JobState::Available);
+    // The key is the new one's.
+    let third = t.insert(&[keyed(1)]).await;
+    assert_eq!((third[0].id, third[0].duplicate), (new[0], true));
+}
+
+async fn a_time_that_meets_the_key_of_another_job_is_recorded_and_cancels_nothing(t: TestStore) {
+    let now = t.clock.now();
+    let keyed = || unique(7, Release::AtEnd, OnConflict::ReturnExisting);
+    let holder = t.add(|row| row.unique = keyed()).await;
+    let row = made(&t, "nightly").await;
+    let old =
+        ids(&t.store.fire_schedule(&tick(&row, vec![(now - seconds(1), own(&t))]), &by()).await.unwrap());
+    let row = read(&t, "nightly").await;
+    let firing =
+        Firing { cancel: old.clone(), ..tick(&row, vec![(now, NewRow { unique: keyed(), ..own(&t) })]) };
+
+    let fired = t.store.fire_schedule(&firing, &by()).await.unwrap();
+
+    assert_eq!(fired, Fired::Enqueued(vec![(now, Inserted { id: holder, duplicate: true })]));
+    assert_eq!(t.states(&old).await, [JobState::Available]);
+    let entry = t.audit().await.pop().unwrap();
+    assert_eq!(entry.details["met_key"], json!([{ "fire_time": now, "job": holder }]));
+    // It is no job of the schedule's: nothing waits for it, and nothing cancels it.
+    assert_eq!(t.store.live_fires("nightly").await.unwrap(), old);
+}
+
 async fn only_jobs_that_have_not_ended_are_live(t: TestStore) {
     let now = t.clock.now();
     let worker = t.worker().await;
     let row = made(&t, "nightly").await;
-    let jobs = (0..20).map(|n| (now + seconds(n), t.row())).collect();
+    let jobs = (0..20).map(|n| (now + seconds(n), own(&t))).collect();
     let jobs = ids(&t.store.fire_schedule(&tick(&row, jobs), &by()).await.unwrap());
     let ended = t.run(worker, completed()).await;
     assert_eq!(ended, jobs[0]);

@@ -17,7 +17,7 @@ use super::rows::{self, Micros, count, micros, text};
 use super::{LONG, PostgresStore, alerts, change, contention, failed, insert, wake, within};
 use crate::store::schedules::{
     FireRange, FireRow, Fired, Firing, LATEST_FIRES, Occasion, PutSchedule, ScheduleRow, Schedules,
-    SchedulesDue, Source, touched,
+    SchedulesDue, Source, keys, touched, wait_for_holders,
 };
 use crate::store::{Actor, Changed, Inserted, NewRow, Result};
 
@@ -234,24 +234,24 @@ async fn fire(store: &PostgresStore, firing: &Firing, by: &Actor) -> Result<(Fir
         session.keep();
         return Ok((Fired::Lost, changed));
     }
-    let fresh = without_a_job(&mut tx, firing).await?;
-    // Who makes room does so for a job that comes; one that somebody has filled in before is that job.
-    if !firing.cancel.is_empty() && !fresh.is_empty() {
+    let mut fresh = without_a_job(&mut tx, firing).await?;
+    hand_over(&mut tx, firing, &mut fresh).await?;
+    let (times, rows): (Vec<Timestamp>, Vec<NewRow>) = fresh.into_iter().unzip();
+    let inserted = match rows.is_empty() {
+        true => Vec::new(),
+        false => insert::insert(&mut tx, time, &rows, by).await?,
+    };
+    let fired: Vec<(Timestamp, Inserted)> = times.into_iter().zip(inserted).collect();
+    if firing.makes_room(&fired) {
         change::cancel(&mut tx, time, &firing.cancel, by, &mut changed).await?;
         let touched: Vec<_> = changed.ids.iter().chain(&changed.asked).map(|id| id.0).collect();
         if !touched.is_empty() {
             insert::audit(&mut tx, time, by, "job.cancel", "job", "ok", &touched, None).await?;
         }
     }
-    let rows: Vec<NewRow> = fresh.iter().map(|(_, row)| row.clone()).collect();
-    let inserted = match rows.is_empty() {
-        true => Vec::new(),
-        false => insert::insert(&mut tx, time, &rows, by).await?,
-    };
-    let fired: Vec<(Timestamp, Inserted)> = fresh.iter().map(|(at, _)| *at).zip(inserted).collect();
     remember(&mut tx, time, &firing.name, &fired).await?;
     let jobs: Vec<_> = fired.iter().map(|(_, job)| job.id.0).collect();
-    let details = Some(firing.details.clone());
+    let details = Some(firing.told(&fired));
     insert::audit(&mut tx, time, by, firing.occasion.action(), &firing.name, "ok", &jobs, details).await?;
     alerts::raise(&mut tx, time, &firing.news).await?;
     let woken = insert::ready_queues(&rows).into_iter().chain(changed.woken.iter().cloned()).collect();
@@ -283,10 +283,7 @@ async fn advance(tx: &mut PgConnection, time: Option<Micros>, firing: &Firing) -
 }
 
 /// The schedule's row is locked, so what is not there now is not there at the commit.
-async fn without_a_job<'f>(
-    tx: &mut PgConnection,
-    firing: &'f Firing,
-) -> Result<Vec<&'f (Timestamp, NewRow)>> {
+async fn without_a_job(tx: &mut PgConnection, firing: &Firing) -> Result<Vec<(Timestamp, NewRow)>> {
     let times: Vec<_> = firing.jobs.iter().map(|(at, _)| Micros::from(*at)).collect();
     let known: Vec<Micros> = sqlx::query_scalar(
         "SELECT fire_time FROM compline.schedule_fire WHERE schedule = $1 AND fire_time = ANY ($2)",
@@ -297,7 +294,24 @@ async fn without_a_job<'f>(
     .await
     .map_err(failed("looking for fire times that have their job"))?;
     let known: BTreeSet<Timestamp> = known.into_iter().map(Timestamp::from).collect();
-    Ok(firing.jobs.iter().filter(|(at, _)| !known.contains(at)).collect())
+    Ok(firing.jobs.iter().filter(|(at, _)| !known.contains(at)).cloned().collect())
+}
+
+/// Keys of jobs that make room go to those that come in their place.
+async fn hand_over(tx: &mut PgConnection, firing: &Firing, fresh: &mut [(Timestamp, NewRow)]) -> Result<()> {
+    let wanted = keys(fresh);
+    if firing.cancel.is_empty() || wanted.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(include_str!("keys_hand_over.sql"))
+        .bind(rows::uuids(&firing.cancel))
+        .bind(wanted)
+        .fetch_all(tx)
+        .await
+        .map_err(failed("handing over unique keys"))?;
+    let given: Vec<(Vec<u8>, JobId)> = rows.iter().map(|row| (row.get(0), JobId(row.get(1)))).collect();
+    wait_for_holders(fresh, &given);
+    Ok(())
 }
 
 async fn remember(

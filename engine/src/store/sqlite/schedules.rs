@@ -11,12 +11,13 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::row::{RowExt, micros};
+use super::insert::hex_bytes;
+use super::row::{RowExt, hex_list, micros};
 use super::writer::{Done, Tx};
 use super::{SqliteStore, alerts, audit, change, insert};
 use crate::store::schedules::{
     FireRange, FireRow, Fired, Firing, LATEST_FIRES, Occasion, PutSchedule, ScheduleRow, Schedules,
-    SchedulesDue, Source, touched,
+    SchedulesDue, Source, keys, touched, wait_for_holders,
 };
 use crate::store::{Actor, Change, Changed, Inserted, JobFilter, NewRow, Result, Woken};
 
@@ -27,6 +28,7 @@ const NEXT: &str = include_str!("schedules_next.sql");
 const LIVE: &str = include_str!("live_fires.sql");
 const FIRES: &str = include_str!("fires.sql");
 const FORGET: &str = include_str!("forget_fires.sql");
+const HAND_OVER: &str = include_str!("keys_hand_over.sql");
 const REMEMBER: &str = include_str!("schedule_remember.sql");
 const PAUSE: &str = include_str!("schedule_pause.sql");
 const RESUME: &str = include_str!("schedule_resume.sql");
@@ -240,24 +242,25 @@ async fn fire(
         return Ok((Fired::Lost, Changed::default(), BTreeSet::new()));
     }
     let mut changed = Changed::default();
-    let fresh = without_a_job(tx, firing).await?;
-    // Who makes room does so for a job that comes; one that somebody has filled in before is that job.
-    if !firing.cancel.is_empty() && !fresh.is_empty() {
-        let filter = JobFilter { ids: firing.cancel.clone(), ..JobFilter::default() };
-        changed = change::change(tx, now, &filter, Change::Cancel, by, firing.cancel.len()).await?;
-    }
-    let rows: Vec<NewRow> = fresh.iter().map(|(_, row)| row.clone()).collect();
+    let mut fresh = without_a_job(tx, firing).await?;
+    hand_over(tx, firing, &mut fresh).await?;
+    let (times, rows): (Vec<Timestamp>, Vec<NewRow>) = fresh.into_iter().unzip();
     let inserted = match rows.is_empty() {
         true => Vec::new(),
         false => insert::insert(tx, now, &rows, by).await?,
     };
-    let fired: Vec<(Timestamp, Inserted)> = fresh.iter().map(|(at, _)| *at).zip(inserted).collect();
+    let fired: Vec<(Timestamp, Inserted)> = times.into_iter().zip(inserted).collect();
+    if firing.makes_room(&fired) {
+        let filter = JobFilter { ids: firing.cancel.clone(), ..JobFilter::default() };
+        changed = change::change(tx, now, &filter, Change::Cancel, by, firing.cancel.len()).await?;
+    }
     for (at, job) in &fired {
         let query = sqlx::query(REMEMBER).bind(firing.name.clone()).bind(at.as_microsecond());
         query.bind(job.id.0).bind(now).execute(&mut *tx).await?;
     }
     let jobs: Vec<JobId> = fired.iter().map(|(_, job)| job.id).collect();
-    audit::with_jobs(tx, now, by, firing.occasion.action(), &firing.name, &jobs, &firing.details).await?;
+    let details = firing.told(&fired);
+    audit::with_jobs(tx, now, by, firing.occasion.action(), &firing.name, &jobs, &details).await?;
     alerts::raise(tx, now, &firing.news).await?;
     let queues = rows.iter().filter(|row| row.may_be_due()).map(|row| row.queue.clone()).collect();
     Ok((Fired::Enqueued(fired), changed, queues))
@@ -283,14 +286,30 @@ async fn advance(tx: &mut Tx, now: i64, firing: &Firing) -> Done<bool> {
     Ok(row.is_some())
 }
 
-async fn without_a_job<'f>(tx: &mut Tx, firing: &'f Firing) -> Done<Vec<&'f (Timestamp, NewRow)>> {
+async fn without_a_job(tx: &mut Tx, firing: &Firing) -> Done<Vec<(Timestamp, NewRow)>> {
     let times: Vec<i64> = firing.jobs.iter().map(|(at, _)| at.as_microsecond()).collect();
     let sql = "SELECT fire_time FROM schedule_fire
                WHERE schedule = ?1 AND fire_time IN (SELECT value FROM json_each(?2))";
     let rows =
         sqlx::query(sql).bind(firing.name.clone()).bind(serde_json::to_string(&times)?).fetch_all(tx).await?;
     let known = rows.iter().map(|row| row.time("fire_time")).collect::<Done<BTreeSet<_>>>()?;
-    Ok(firing.jobs.iter().filter(|(at, _)| !known.contains(at)).collect())
+    Ok(firing.jobs.iter().filter(|(at, _)| !known.contains(at)).cloned().collect())
+}
+
+/// Keys of jobs that make room go to those that come in their place.
+async fn hand_over(tx: &mut Tx, firing: &Firing, fresh: &mut [(Timestamp, NewRow)]) -> Done<()> {
+    let wanted: Vec<String> = keys(fresh).into_iter().map(hex_bytes).collect();
+    if firing.cancel.is_empty() || wanted.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(HAND_OVER)
+        .bind(hex_list(firing.cancel.iter().copied()))
+        .bind(serde_json::to_string(&wanted)?)
+        .fetch_all(tx)
+        .await?;
+    let given = rows.iter().map(|row| Ok((row.try_get("key")?, row.id("job_id")?)));
+    wait_for_holders(fresh, &given.collect::<Done<Vec<(Vec<u8>, JobId)>>>()?);
+    Ok(())
 }
 
 fn schedule_row(row: &SqliteRow) -> Done<ScheduleRow> {
