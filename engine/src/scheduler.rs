@@ -1,6 +1,8 @@
 //! Schedules: which there are, when they fire, and what people do with them. The use cases are here, for
 //! the command line, HTTP and every later door; what fires by itself is in [`tick`].
 
+mod ahead;
+mod aside;
 pub mod calendar;
 pub mod cron;
 pub mod declared;
@@ -312,7 +314,7 @@ impl Scheduler {
             Some(after) => after,
             None => self.store.now().await?,
         };
-        Ok(aside(move || Preview::of(&plan, after, count)).await)
+        Ok(off_to_the_side(move || Preview::of(&plan, after, count)).await)
     }
 
     /// What would fire, be missed and be caught up. None when there are too many fire times to tell.
@@ -326,7 +328,7 @@ impl Scheduler {
         let policy = policy_of(&definition)
             .map_err(|cause| ScheduleError::Definition { name: "described".into(), cause })?;
         let situation = Situation { from, until, outages, policy, takes };
-        Ok(aside(move || simulate::simulate(&plan.timing, &situation)).await)
+        Ok(off_to_the_side(move || simulate::simulate(&plan.timing, &situation)).await)
     }
 
     /// Checks at the door all that can be known now, with the job of some fire time to try it on.
@@ -412,7 +414,7 @@ impl Scheduler {
 }
 
 /// A line that fires seldom looks through years of days; the threads that serve everybody are not for that.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+async fn off_to_the_side<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(ended) => std::panic::resume_unwind(ended.into_panic()),

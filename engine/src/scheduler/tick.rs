@@ -1,16 +1,17 @@
 //! Fires schedules when their time comes: in every process that runs jobs, without a leader. Whoever is first
 //! writes, and the others find the row changed.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use jiff::Timestamp;
 use jobkit::{Clock, OnParentFailure};
 use serde_json::json;
 use tracing::{debug, error, info, warn};
 
+use super::ahead::Ahead;
+use super::aside::Aside;
 use super::definition::Plan;
 use super::policy::{Overlap, Tick, admit, decide_tick};
 use super::{REMEMBERED, ScheduleError, Scheduler, plan_of};
@@ -42,6 +43,13 @@ pub struct Ticker {
     pub place: usize,
 }
 
+/// What this process knows of schedules from one look to the next.
+#[derive(Default)]
+struct Seen {
+    aside: Aside,
+    ahead: Ahead,
+}
+
 impl Ticker {
     pub async fn run(self) {
         let mut patience = Patience::new("firing schedules", self.clock.clone());
@@ -50,10 +58,9 @@ impl Ticker {
         }
         let bell = self.wake.bell();
         let mut forgot = None;
-        // What cannot be read is said once: another process may be able to.
-        let mut unreadable = BTreeSet::new();
+        let mut seen = Seen::default();
         loop {
-            let wait = match self.look(&mut unreadable).await {
+            let wait = match self.look(&mut seen).await {
                 Ok(wait) => {
                     patience.succeeded();
                     wait
@@ -72,36 +79,58 @@ impl Ticker {
     }
 
     /// Fires what is due, and says how long there is nothing to do.
-    async fn look(&self, unreadable: &mut BTreeSet<(String, i64)>) -> Result<Duration, StoreError> {
-        let due = self.store.schedules_due(BATCH).await?;
+    async fn look(&self, seen: &mut Seen) -> Result<Duration, StoreError> {
+        let due = self.store.schedules_due(BATCH, &seen.aside.known()).await?;
+        let (now, steady) = (due.now, self.clock.steady());
+        if seen.ahead.is_due(steady, now) {
+            self.scheduler.set_back().await?;
+            seen.ahead.looked(steady, now);
+        }
+        seen.ahead.saw(now);
         let full = due.rows.len() == BATCH;
         let mut plans = Vec::with_capacity(due.rows.len());
         for row in due.rows {
             match plan_of(&row) {
                 Ok(plan) => plans.push((row, plan)),
                 Err(problem) => {
-                    if unreadable.insert((row.name.clone(), row.revision)) {
-                        error!(schedule = row.name, "{}; it does not fire from here", chain(&problem));
+                    let (name, problem) = (row.name.clone(), chain(&problem));
+                    if seen.aside.put(row, problem.clone(), steady) {
+                        error!(schedule = name, "{problem}; it does not fire from here");
                     }
                 }
             }
         }
-        let any = !plans.is_empty();
-        if any {
+        if !plans.is_empty() {
             let place = self.place % plans.len();
             plans.rotate_left(place);
         }
         self.scheduler.queue.freshen().await?;
-        let now = due.now;
-        futures::stream::iter(plans)
-            .map(|(row, plan)| async move { self.scheduler.fire_due(&row, &plan, now).await })
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<Vec<()>>()
-            .await?;
-        Ok(match full && any {
+        self.fire_all(plans, now).await?;
+        for (row, problem) in seen.aside.to_tell(steady) {
+            let tick = Tick { next: row.next_fire, ..Tick::default() };
+            self.scheduler.say_refused(&row, &tick, &problem).await?;
+            seen.aside.told(&row.name);
+        }
+        Ok(match full {
             true => Duration::ZERO,
             false => due.next.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP),
         })
+    }
+
+    /// A store that is away holds up all of them, and whoever waits for somebody's lock only itself.
+    async fn fire_all(&self, plans: Vec<(ScheduleRow, Plan)>, now: Timestamp) -> Result<(), StoreError> {
+        let mut fired = futures::stream::iter(plans)
+            .map(|(row, plan)| async move { self.scheduler.fire_due(&row, &plan, now).await })
+            .buffer_unordered(AT_ONCE);
+        let mut held_up = Ok(());
+        while let Some(answer) = fired.next().await {
+            match answer {
+                Err(problem) if problem.blames_the_store() => return Err(problem),
+                Err(problem) => held_up = Err(problem),
+                Ok(()) => {}
+            }
+        }
+        held_up
     }
 
     async fn forget(&self, forgot: &mut Option<Duration>) {

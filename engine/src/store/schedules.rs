@@ -42,11 +42,23 @@ pub trait Schedules: Send + Sync + 'static {
     /// revision.
     async fn retire_schedule(&self, name: &str, revision: i64, by: &Actor) -> Result<bool>;
 
-    /// With the memory of its fire times. Its jobs stay. False when there is none.
+    /// Its jobs stay, and so does the memory of its fire times: one of its name gives none of them a second job. False
+    /// when there is none.
     async fn delete_schedule(&self, name: &str, by: &Actor) -> Result<bool>;
 
-    /// Those that are due, the longest due first, by the time that decides what is due.
-    async fn schedules_due(&self, limit: usize) -> Result<SchedulesDue>;
+    /// Those that are due, the longest due first, by the time that decides what is due. Left out are those of these
+    /// names that are still at these revisions.
+    async fn schedules_due(&self, limit: usize, without: &[(String, i64)]) -> Result<SchedulesDue>;
+
+    /// Gives one that was carried away by a clock that was ahead its next fire time, with an entry in the audit log. The
+    /// last one is the last before now again. False when it rests or is not at that revision.
+    async fn set_schedule_back(
+        &self,
+        name: &str,
+        revision: i64,
+        next: Timestamp,
+        details: Value,
+    ) -> Result<bool>;
 
     /// The schedule's own jobs of the last few fire times that have not ended, the oldest fire time first. One
     /// that somebody else enqueued, and whose unique key a fire time met, is not its own.

@@ -13,6 +13,7 @@ use engine::scheduler::policy::Overlap;
 use engine::scheduler::{Drift, ScheduleError, State};
 use engine::seal::Keyring;
 use engine::state::JobState;
+use engine::store::schedules::{PutSchedule, Source};
 use engine::store::{AlertFilter, JobFilter, JobRow};
 use jiff::Timestamp;
 use jobkit::Clock;
@@ -32,6 +33,8 @@ promises![
     a_schedule_that_was_put_right_is_broken_no_more,
     a_time_that_was_filled_in_keeps_its_job,
     a_run_by_hand_is_not_previous_to_an_earlier_time,
+    a_clock_that_was_ahead_puts_no_schedule_to_sleep,
+    schedules_that_cannot_be_read_hold_up_no_others_and_are_told_of,
     a_paused_schedule_makes_up_for_nothing,
     the_configuration_owns_its_schedules,
     a_backfill_fills_in_what_is_missing_and_nothing_twice,
@@ -141,7 +144,8 @@ async fn three_processes_give_each_time_one_job(t: TestStore) {
 /// Those that are open, by key, each with its count.
 async fn alerts(t: &TestStore) -> BTreeMap<String, u64> {
     t.store.fold(100, &t.ids).await.unwrap();
-    let open = t.store.alerts(&AlertFilter::default()).await.unwrap();
+    let all = AlertFilter { limit: Some(1_000), ..AlertFilter::default() };
+    let open = t.store.alerts(&all).await.unwrap();
     open.into_iter().filter(|alert| alert.closed_at.is_none()).map(|alert| (alert.key, alert.count)).collect()
 }
 
@@ -321,6 +325,71 @@ async fn a_run_by_hand_is_not_previous_to_an_earlier_time(t: TestStore) {
     // In Berlin it is an hour later.
     let args = engine.jobs_of("told").await[&at("2026-01-02T11:00:00Z")].args.clone();
     assert!(args.contains("11:00 to 12:00"), "{args}");
+    engine.end(worker).await;
+}
+
+async fn a_clock_that_was_ahead_puts_no_schedule_to_sleep(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    engine.put("minutely", every_minute()).await;
+    engine.until_times("minutely", 1).await;
+    let next = || async { engine.app.scheduler.show("minutely").await.unwrap().next_fire.unwrap() };
+    engine.t.clock.set(at("2027-01-02T10:00:30Z"));
+    engine.until("it has moved on", || async { next().await > at("2027-01-01T00:00:00Z") }).await;
+
+    engine.t.clock.set(at("2026-01-02T10:05:30Z"));
+    engine
+        .until("it fires in this year again", || async {
+            engine.jobs_of("minutely").await.contains_key(&at("2026-01-02T10:06:00Z"))
+        })
+        .await;
+
+    let set_back: Vec<_> =
+        engine.t.audit().await.into_iter().filter(|entry| entry.action == "schedule.set_back").collect();
+    assert_eq!(set_back[0].object, "minutely");
+    assert_eq!(set_back[0].details["next"], "2026-01-02T10:06:00Z");
+    let last = engine.app.scheduler.show("minutely").await.unwrap().last_fire.unwrap();
+    assert!(last < at("2026-01-02T11:00:00Z"), "{last}");
+    engine.end(worker).await;
+}
+
+/// More of them than are looked at in one go, and all due before the one that can be read.
+async fn schedules_that_cannot_be_read_hold_up_no_others_and_are_told_of(t: TestStore) {
+    let engine = Engine::over(t);
+    let names: Vec<String> = (0..201).map(|n| format!("odd-{n:03}")).collect();
+    for name in &names {
+        let odd = PutSchedule {
+            name: name.clone(),
+            source: Source::Api,
+            definition: r#"{"of":"another version"}"#.into(),
+            digest: "d".into(),
+            enabled: true,
+            next_fire: Some(engine.t.clock.now()),
+            revision: None,
+        };
+        assert!(engine.t.store.put_schedule(&odd, &ada()).await.unwrap());
+    }
+    engine.put("minutely", every_minute()).await;
+
+    let worker = engine.start();
+    engine.until_times("minutely", 2).await;
+    let told: BTreeMap<String, u64> =
+        names.iter().map(|name| (format!("schedule.broken/{name}"), 1)).collect();
+    let seen = std::sync::Mutex::new(BTreeMap::new());
+    engine
+        .until("all are told of", || async {
+            let open = alerts(&engine.t).await;
+            let all = open.len() >= told.len();
+            *seen.lock().unwrap() = open;
+            all
+        })
+        .await;
+    engine.until_times("minutely", 4).await;
+
+    assert_eq!(seen.into_inner().unwrap(), told);
+    assert_eq!(alerts(&engine.t).await, told, "each is told once");
+    let odd = engine.app.scheduler.show("odd-007").await.unwrap();
+    assert!(odd.last_error.unwrap().contains("cannot be read"));
     engine.end(worker).await;
 }
 

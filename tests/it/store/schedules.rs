@@ -30,7 +30,9 @@ promises![
     only_jobs_that_have_not_ended_are_live,
     an_error_is_kept_until_the_next_firing_that_has_none,
     old_fire_times_are_forgotten_and_young_ones_kept,
-    deleting_a_schedule_keeps_its_jobs,
+    deleting_a_schedule_keeps_its_jobs_and_its_memory,
+    what_a_process_cannot_read_is_left_out_while_it_stays_as_it_is,
+    what_a_wrong_clock_carried_away_is_set_back_with_an_entry,
     a_retired_schedule_comes_back_with_its_memory,
 ];
 
@@ -141,7 +143,7 @@ async fn a_schedule_that_rests_is_never_due(t: TestStore) {
     assert!(t.store.put_schedule(&config, &ada()).await.unwrap());
     assert!(t.store.retire_schedule("retired", row.revision + 1, &ada()).await.unwrap());
 
-    let due = t.store.schedules_due(10).await.unwrap();
+    let due = t.store.schedules_due(10, &[]).await.unwrap();
 
     assert_eq!((due.rows, due.next, due.now), (vec![], None, now));
     for name in ["off", "paused", "retired"] {
@@ -179,11 +181,11 @@ async fn what_is_due_comes_first_and_the_next_is_told(t: TestStore) {
     }
     t.clock.advance(seconds(25));
 
-    let due = t.store.schedules_due(10).await.unwrap();
+    let due = t.store.schedules_due(10, &[]).await.unwrap();
 
     let names: Vec<_> = due.rows.iter().map(|row| row.name.as_str()).collect();
     assert_eq!((names, due.next), (vec!["b", "a"], Some(seconds(15))));
-    assert_eq!(t.store.schedules_due(1).await.unwrap().rows[0].name, "b");
+    assert_eq!(t.store.schedules_due(1, &[]).await.unwrap().rows[0].name, "b");
 }
 
 async fn a_firing_enqueues_and_advances_in_one(t: TestStore) {
@@ -411,17 +413,71 @@ async fn old_fire_times_are_forgotten_and_young_ones_kept(t: TestStore) {
     assert_eq!(fired(&t, "nightly").await, [(later, young[0])]);
 }
 
-async fn deleting_a_schedule_keeps_its_jobs(t: TestStore) {
+/// One that is put anew under the name gives no time a second job (decision 0021).
+async fn deleting_a_schedule_keeps_its_jobs_and_its_memory(t: TestStore) {
+    let now = t.clock.now();
     let row = made(&t, "nightly").await;
-    let jobs = ids(&t.store.fire_schedule(&tick(&row, vec![(t.clock.now(), t.row())]), &by()).await.unwrap());
+    let jobs = ids(&t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap());
 
     assert!(t.store.delete_schedule("nightly", &ada()).await.unwrap());
     assert!(!t.store.delete_schedule("nightly", &ada()).await.unwrap());
 
     assert_eq!(t.store.schedule("nightly").await.unwrap(), None);
     assert_eq!(t.state(jobs[0]).await, JobState::Available);
-    assert_eq!(fired(&t, "nightly").await, []);
     assert_eq!(t.audit().await.last().unwrap().action, "schedule.delete");
+    let row = made(&t, "nightly").await;
+    let again = t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
+    assert_eq!(again, Fired::Enqueued(Vec::new()));
+    assert_eq!(fired(&t, "nightly").await, [(now, jobs[0])]);
+}
+
+async fn what_a_process_cannot_read_is_left_out_while_it_stays_as_it_is(t: TestStore) {
+    let (odd, _) = (made(&t, "odd").await, made(&t, "nightly").await);
+    let names = async |without: &[(String, i64)]| -> Vec<String> {
+        t.store.schedules_due(10, without).await.unwrap().rows.into_iter().map(|row| row.name).collect()
+    };
+    let known = [("odd".to_owned(), odd.revision), ("nightly".to_owned(), 7)];
+
+    assert_eq!(names(&known).await, ["nightly"]);
+
+    let newer =
+        PutSchedule { revision: Some(odd.revision), digest: "d2".into(), ..put("odd", odd.next_fire) };
+    assert!(t.store.put_schedule(&newer, &ada()).await.unwrap());
+    assert_eq!(names(&known).await.len(), 2);
+}
+
+async fn what_a_wrong_clock_carried_away_is_set_back_with_an_entry(t: TestStore) {
+    let now = t.clock.now();
+    let row = made(&t, "nightly").await;
+    t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
+    let year = seconds(365 * 86_400);
+    t.clock.set(now + year);
+    let row = read(&t, "nightly").await;
+    let ahead = Firing {
+        occasion: Occasion::Tick { revision: row.revision, next: Some(now + 2 * year), missed: 9, error: None },
+        ..tick(&row, vec![(now + year, t.row())])
+    };
+    t.store.fire_schedule(&ahead, &by()).await.unwrap();
+    t.clock.set(now + seconds(5));
+    let (row, next) = (read(&t, "nightly").await, now + seconds(60));
+    assert_eq!(row.last_fire, Some(now + year));
+
+    let details = json!({ "next": next });
+    let set = |revision| t.store.set_schedule_back("nightly", revision, next, details.clone());
+    assert!(!set(row.revision - 1).await.unwrap(), "it has moved on");
+    assert!(set(row.revision).await.unwrap());
+
+    let row = read(&t, "nightly").await;
+    assert_eq!((row.next_fire, row.last_fire), (Some(next), Some(now)));
+    let entry = t.audit().await.pop().unwrap();
+    assert_eq!((entry.action.as_str(), entry.actor.as_str()), ("schedule.set_back", "schedule:nightly"));
+    assert_eq!((entry.object.as_str(), &entry.details["next"]), ("nightly", &json!(next)));
+    // What fired ahead of its time does not fire again.
+    let again = t.store.fire_schedule(&tick(&row, vec![(now + year, t.row())]), &by()).await.unwrap();
+    assert_eq!(again, Fired::Enqueued(Vec::new()));
+    t.store.pause_schedule("nightly", &ada(), "").await.unwrap();
+    let row = read(&t, "nightly").await;
+    assert!(!set(row.revision).await.unwrap(), "it rests");
 }
 
 async fn a_retired_schedule_comes_back_with_its_memory(t: TestStore) {

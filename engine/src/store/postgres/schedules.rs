@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use jiff::Timestamp;
 use jobkit::JobId;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
@@ -97,20 +97,21 @@ impl Schedules for PostgresStore {
     }
 
     async fn delete_schedule(&self, name: &str, by: &Actor) -> Result<bool> {
-        let query = sqlx::query(
-            "WITH forgotten AS (DELETE FROM compline.schedule_fire WHERE schedule = $1)
-             DELETE FROM compline.schedule WHERE name = $1 RETURNING revision",
-        )
-        .bind(name);
+        let query =
+            sqlx::query("DELETE FROM compline.schedule WHERE name = $1 RETURNING revision").bind(name);
         self.change_schedule("deleting a schedule", query, "schedule.delete", name, by, json!({})).await
     }
 
-    async fn schedules_due(&self, limit: usize) -> Result<SchedulesDue> {
+    async fn schedules_due(&self, limit: usize, without: &[(String, i64)]) -> Result<SchedulesDue> {
         const DOING: &str = "looking for schedules that are due";
+        let (names, revisions): (Vec<&str>, Vec<i64>) =
+            without.iter().map(|(name, revision)| (name.as_str(), *revision)).unzip();
         let due = async {
             let rows = sqlx::query(include_str!("schedules_due.sql"))
                 .bind(self.time())
                 .bind(count(limit))
+                .bind(names)
+                .bind(revisions)
                 .fetch_all(&self.hot)
                 .await
                 .map_err(failed(DOING))?;
@@ -131,6 +132,38 @@ impl Schedules for PostgresStore {
             })
         };
         self.answered(DOING, due).await
+    }
+
+    async fn set_schedule_back(
+        &self,
+        name: &str,
+        revision: i64,
+        next: Timestamp,
+        details: Value,
+    ) -> Result<bool> {
+        const DOING: &str = "setting a schedule back";
+        let by = Actor(format!("schedule:{name}"));
+        let set = async {
+            let mut session = self.cold.acquire().await.map_err(failed(DOING))?;
+            let mut tx = session.begin().await.map_err(failed(DOING))?;
+            let done = sqlx::query(include_str!("schedule_set_back.sql"))
+                .bind(self.time())
+                .bind(name)
+                .bind(revision)
+                .bind(Micros::from(next))
+                .fetch_optional(&mut *tx)
+                .await
+                .map_err(failed(DOING))?
+                .is_some();
+            if done {
+                let action = "schedule.set_back";
+                insert::audit(&mut tx, self.time(), &by, action, name, "ok", &[], Some(details)).await?;
+            }
+            tx.commit().await.map_err(failed(DOING))?;
+            session.keep();
+            Ok(done)
+        };
+        within(LONG, DOING, set).await
     }
 
     async fn live_fires(&self, name: &str) -> Result<Vec<JobId>> {
@@ -205,7 +238,7 @@ impl PostgresStore {
         action: &str,
         name: &str,
         by: &Actor,
-        details: serde_json::Value,
+        details: Value,
     ) -> Result<bool> {
         let changed = async {
             let mut session = self.cold.acquire().await.map_err(failed(doing))?;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use jiff::Timestamp;
 use jobkit::JobId;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -34,7 +34,7 @@ const PAUSE: &str = include_str!("schedule_pause.sql");
 const RESUME: &str = include_str!("schedule_resume.sql");
 const RETIRE: &str = include_str!("schedule_retire.sql");
 const DELETE: &str = include_str!("schedule_delete.sql");
-const FORGET_ALL: &str = include_str!("schedule_forget.sql");
+const SET_BACK: &str = include_str!("schedule_set_back.sql");
 
 #[async_trait]
 impl Schedules for SqliteStore {
@@ -145,7 +145,6 @@ impl Schedules for SqliteStore {
         let (name, by) = (name.to_owned(), by.clone());
         self.write("deleting a schedule", move |tx, now| {
             async move {
-                sqlx::query(FORGET_ALL).bind(name.clone()).execute(&mut *tx).await?;
                 let done =
                     sqlx::query(DELETE).bind(name.clone()).execute(&mut *tx).await?.rows_affected() > 0;
                 if done {
@@ -159,11 +158,12 @@ impl Schedules for SqliteStore {
         .await
     }
 
-    async fn schedules_due(&self, limit: usize) -> Result<SchedulesDue> {
-        let now = self.now_us();
+    async fn schedules_due(&self, limit: usize, without: &[(String, i64)]) -> Result<SchedulesDue> {
+        let (now, without) = (self.now_us(), json!(without).to_string());
         self.read("looking for schedules that are due", async |connection| {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let rows = sqlx::query(DUE).bind(now).bind(limit).fetch_all(&mut *connection).await?;
+            let rows =
+                sqlx::query(DUE).bind(now).bind(limit).bind(without).fetch_all(&mut *connection).await?;
             let next: Option<i64> = sqlx::query_scalar(NEXT).bind(now).fetch_one(connection).await?;
             let wait = next.map(|next| u64::try_from(next - now).unwrap_or(0));
             Ok(SchedulesDue {
@@ -171,6 +171,30 @@ impl Schedules for SqliteStore {
                 rows: rows.iter().map(schedule_row).collect::<Done<_>>()?,
                 next: wait.map(Duration::from_micros),
             })
+        })
+        .await
+    }
+
+    async fn set_schedule_back(
+        &self,
+        name: &str,
+        revision: i64,
+        next: Timestamp,
+        details: Value,
+    ) -> Result<bool> {
+        let name = name.to_owned();
+        self.write("setting a schedule back", move |tx, now| {
+            async move {
+                let query = sqlx::query(SET_BACK).bind(now).bind(name.clone()).bind(revision);
+                let query = query.bind(next.as_microsecond());
+                let done = query.execute(&mut *tx).await?.rows_affected() > 0;
+                if done {
+                    let by = Actor(format!("schedule:{name}"));
+                    audit::object(tx, now, &by, "schedule.set_back", &name, Some(details)).await?;
+                }
+                Ok(done)
+            }
+            .boxed()
         })
         .await
     }
