@@ -78,6 +78,8 @@ pub type Routes = BTreeMap<String, Route>;
 #[derive(Debug, Clone)]
 pub struct Route {
     pub to: To,
+    /// Told only of what nobody has acknowledged for so long; none means at once.
+    pub after: Option<Duration>,
     /// And what is worse.
     pub severity: Severity,
     /// Empty means all, here and below.

@@ -104,8 +104,8 @@ fn routes(settings: &Settings) -> Result<Routes, OutgoingError> {
                 To::Webhook(target.map_err(|problem| OutgoingError::Address { key: key(), problem })?)
             }
         };
-        let written::Route { severity, rules, kinds, queues, .. } = route.clone();
-        routes.insert(name.clone(), Route { to, severity, rules, kinds, queues });
+        let written::Route { after, severity, rules, kinds, queues, .. } = route.clone();
+        routes.insert(name.clone(), Route { to, after, severity, rules, kinds, queues });
     }
     Ok(routes)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine::alerts::Pace;
 use engine::reference::{SecretRef, UrlRef};
 use engine::store::Severity;
-use engine::units::{Keep, duration};
+use engine::units::{Keep, duration, optional_duration};
 use jobkit::Personal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -100,6 +100,8 @@ impl Default for Alerts {
 pub struct Route {
     pub mail: Vec<MailAddress>,
     pub webhook: Option<UrlRef>,
+    #[serde(skip_serializing_if = "Option::is_none", with = "optional_duration")]
+    pub after: Option<Duration>,
     pub severity: Severity,
     pub rules: Vec<String>,
     pub kinds: Vec<String>,
@@ -111,6 +113,7 @@ impl Default for Route {
         Self {
             mail: Vec::new(),
             webhook: None,
+            after: None,
             severity: Severity::Warning,
             rules: Vec::new(),
             kinds: Vec::new(),

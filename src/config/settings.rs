@@ -381,7 +381,15 @@ impl Settings {
             triggers: Triggers::with_every_key(),
             mail: Mail { password: Some(SecretRef::Env("KEY".into())), ..Mail::default() },
             alerts: Alerts {
-                routes: [(any(), Route { webhook: Some(any().as_str().into()), ..Route::default() })].into(),
+                routes: [(
+                    any(),
+                    Route {
+                        webhook: Some(any().as_str().into()),
+                        after: Some(Duration::ZERO),
+                        ..Route::default()
+                    },
+                )]
+                .into(),
                 ..Alerts::default()
             },
             ..Self::default()

@@ -22,7 +22,7 @@ impl Desk {
         self.store.alert(id).await
     }
 
-    /// False when it is closed or acknowledged already, or there is none.
+    /// False when it is acknowledged already, is a condition that has ended, or is not there.
     pub async fn ack(&self, id: AlertId, by: &Actor) -> Result<bool> {
         self.store.ack(id, by).await
     }

@@ -53,6 +53,7 @@ pub fn mail(message: &Value) -> (String, String) {
     let (what, first) = match message["type"].as_str() {
         Some("alert.closed") => ("over: ", "It is over."),
         Some("alert.more") => ("more: ", "It goes on."),
+        Some("alert.escalated") => ("nobody has acknowledged: ", "Nobody has acknowledged it."),
         Some("alert.repeated") => ("still: ", "It is still so, and nobody has acknowledged it."),
         Some("alert.test") => ("test: ", "This is a test."),
         _ => ("", ""),

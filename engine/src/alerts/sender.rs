@@ -1,5 +1,8 @@
 //! Sends what is to be sent, at least once: a message is taken, sent, and then said to be sent. Who is killed in between
 //! leaves it to be taken again, under the same key.
+//!
+//! Each route is served for itself, so that a receiver that is silent holds up nobody else's messages; those of routes
+//! that this process does not have are left to others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +16,8 @@ use super::courier::Courier;
 use crate::service::{Patience, chain};
 use crate::store::{Delivery, DeliveryEnd, Result, Store};
 
-/// At once; a mail server has only so many places.
-const BITE: usize = 8;
+/// At once by one route; a mail server has only so many places.
+const BITE: usize = 4;
 /// Longer than any mail server may be silent.
 const SENDING: Duration = Duration::from_secs(60);
 /// Whoever has not said by then what became of a message is gone.
@@ -34,23 +37,28 @@ pub struct Sender {
 
 impl Sender {
     pub async fn run(self) {
+        join_all(self.courier.routes.keys().map(|route| self.serve(route))).await;
+    }
+
+    async fn serve(&self, route: &str) {
         let mut patience = Patience::new("sending alerts", self.clock.clone());
         loop {
-            self.to_send.notified().await;
-            loop {
-                match self.bite().await {
-                    Ok(0) => break,
-                    Ok(_) => {
-                        patience.succeeded();
+            // Before looking, or what is to be sent meanwhile waits for the keeper's next word.
+            let to_send = self.to_send.notified();
+            match self.bite(route).await {
+                Ok(taken) => {
+                    patience.succeeded();
+                    if taken == 0 {
+                        to_send.await;
                     }
-                    Err(problem) => patience.failed(&problem).await,
                 }
+                Err(problem) => patience.failed(&problem).await,
             }
         }
     }
 
-    async fn bite(&self) -> Result<usize> {
-        let taken = self.store.take_deliveries(BITE, HOLD).await?;
+    async fn bite(&self, route: &str) -> Result<usize> {
+        let taken = self.store.take_deliveries(route, BITE, HOLD).await?;
         let ended = join_all(taken.iter().map(|delivery| self.send(delivery))).await;
         ended.into_iter().collect::<Result<Vec<()>>>()?;
         Ok(taken.len())

@@ -34,9 +34,13 @@ pub trait Alerts: Send + Sync + 'static {
     /// Does what was decided about an alert, if it still is as it was when that was decided. False: it is not.
     async fn tell(&self, alert: &AlertRow, told: &Told) -> Result<bool>;
 
-    /// Takes up to `limit` deliveries that are due. Each counts as attempted and is due again after `hold`, should
-    /// whoever took it never say what became of it.
-    async fn take_deliveries(&self, limit: usize, hold: Duration) -> Result<Vec<Delivery>>;
+    /// Closes events of which nobody was told and nothing happened for so long, up to `limit`. Whoever comes to have
+    /// routes tells of them all the same.
+    async fn close_untold(&self, quiet_for: Duration, limit: usize) -> Result<u64>;
+
+    /// Takes up to `limit` deliveries by this route that are due. Each counts as attempted and is due again after `hold`,
+    /// should whoever took it never say what became of it.
+    async fn take_deliveries(&self, route: &str, limit: usize, hold: Duration) -> Result<Vec<Delivery>>;
 
     /// Says what became of a delivery that was taken. One that somebody else has taken since is left alone.
     async fn end_delivery(&self, delivery: &Delivery, end: &DeliveryEnd) -> Result<()>;
@@ -50,8 +54,8 @@ pub trait Alerts: Send + Sync + 'static {
 
     async fn alert(&self, id: AlertId) -> Result<Option<AlertDetail>>;
 
-    /// Somebody has seen it: a condition is not told again until it has ended, and an event is closed. False
-    /// when it is closed or acknowledged already.
+    /// Somebody has seen it: a condition is not told again until it has ended, and an event is closed; messages that were
+    /// to go out later do not. False when it is acknowledged already, or a condition that has ended.
     async fn ack(&self, id: AlertId, by: &Actor) -> Result<bool>;
 
     /// Deletes alerts that closed so long ago, with their deliveries, up to `limit`.
@@ -294,11 +298,20 @@ pub struct AlertWork {
 /// What was decided about an alert.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
-    /// What to send by which route; a telling without any is one all the same.
-    pub messages: Option<Vec<(String, Value)>>,
+    /// A telling without any is one all the same.
+    pub messages: Option<Vec<Message>>,
     /// When to look again.
     pub look_again: Option<Duration>,
     pub close: bool,
+}
+
+/// What to send by which route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    pub route: String,
+    pub text: Value,
+    /// Sent when so much time has gone by, unless the alert is acknowledged or over until then.
+    pub after: Duration,
 }
 
 /// One message by one route, taken to be sent.

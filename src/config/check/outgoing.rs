@@ -12,6 +12,8 @@ use crate::config::outgoing::{Alerts, Mail, MailTls, Route, Webhooks};
 use crate::config::settings::Settings;
 
 const SHORTEST: Duration = Duration::from_secs(1);
+/// What nobody has seen for longer is pruned before long.
+const LONGEST_AFTER: Duration = Duration::from_secs(30 * 86_400);
 
 pub(super) fn outgoing(settings: &Settings, kinds: &[&str], found: &mut Findings) {
     mail(&settings.mail, found);
@@ -102,6 +104,12 @@ fn route(settings: &Settings, name: &str, route: &Route, kinds: &[&str], found: 
             found.add("webhooks.secrets", NO_SECRETS);
         }
         _ => {}
+    }
+    if route.after.is_some_and(|after| !(SHORTEST..=LONGEST_AFTER).contains(&after)) {
+        found.add(
+            key("after"),
+            "must be from \"1s\" to \"30d\"; leave it out for a route that is told at once",
+        );
     }
     if route.mail.iter().any(|address| !address.is_plausible()) {
         found.add(key("mail"), "has something in it that is no mail address");

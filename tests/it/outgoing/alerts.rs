@@ -2,12 +2,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::adapters::mailer::{Encryption, SmtpMailer};
+use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, Pace, Route, To};
-use engine::store::{AlertFilter, News, Severity};
+use engine::store::{AlertFilter, Message, News, Severity};
+use engine::webhooks::target::Target;
 use jobkit::{NewJob, Personal};
 use serde_json::json;
 
-use super::{House, alerting, alerting_to, failing, mail_server, route, steady};
+use super::{
+    House, alerting, alerting_by, alerting_to, failing, mail_server, route, steady, webhooks_to,
+    webhooks_within,
+};
 use crate::support::receiver::{Answer, Receiver};
 use crate::support::smtp::{Smtp, free_port};
 use crate::support::store::{QUEUE, TestStore, ada, promises};
@@ -21,6 +26,9 @@ promises![
     a_storm_is_told_once_and_then_as_a_count,
     two_processes_tell_once,
     a_process_without_routes_leaves_telling_to_others,
+    where_nobody_has_routes_an_event_closes_and_is_told_when_somebody_has,
+    a_receiver_that_is_silent_holds_up_no_other_route,
+    what_nobody_acknowledges_goes_to_a_second_route,
     a_queue_that_nobody_works_is_stuck_until_somebody_does,
     what_lasts_is_told_again_until_somebody_has_seen_it,
     a_route_is_told_what_concerns_it_and_nothing_else,
@@ -68,12 +76,16 @@ async fn a_message_that_was_sent_and_not_written_down_is_sent_again_under_its_id
     t.store.fold(10, &t.ids).await.unwrap();
     let alert = t.store.alerts(&AlertFilter::default()).await.unwrap().remove(0);
     let told = engine::store::Told {
-        messages: Some(vec![("hook".into(), json!({ "text": "missed" }))]),
+        messages: Some(vec![Message {
+            route: "hook".into(),
+            text: json!({ "text": "missed" }),
+            after: Duration::ZERO,
+        }]),
         look_again: None,
         close: false,
     };
     t.store.tell(&alert, &told).await.unwrap();
-    let taken = t.store.take_deliveries(1, Duration::from_secs(120)).await.unwrap().remove(0);
+    let taken = t.store.take_deliveries("hook", 1, Duration::from_secs(120)).await.unwrap().remove(0);
     let courier = alerting.courier.clone().unwrap();
     courier.carry(&taken.route, &taken.key(), &taken.message).await.unwrap();
 
@@ -162,6 +174,107 @@ async fn a_process_without_routes_leaves_telling_to_others(t: TestStore) {
 
     house.until_messages(1, "sent").await;
     assert_eq!(receiver.received().len(), 1);
+}
+
+async fn where_nobody_has_routes_an_event_closes_and_is_told_when_somebody_has(t: TestStore) {
+    let pace = Pace { window: Duration::from_secs(30), ..Pace::default() };
+    let deaf = House::over(&t, t.store.clone(), None).start(Alerting { pace, courier: None });
+    deaf.enqueue(failing()).await;
+    let store = t.store.clone();
+    crate::engine::until(&t.clock, "it is there and closed", || async {
+        let alerts = store.alerts(&AlertFilter::default()).await.unwrap();
+        !alerts.is_empty() && alerts.iter().all(|alert| alert.closed_at.is_some())
+    })
+    .await;
+
+    let receiver = Receiver::start().await;
+    let house = House::over(&t, t.another().await, None).start(alerting_to(&receiver, &t.clock));
+
+    house.until_messages(1, "sent").await;
+    let told = receiver.received()[0].json();
+    assert_eq!(told["type"], "alert.opened");
+    assert!(told["data"]["closed_at"].is_string(), "{told}");
+}
+
+async fn a_receiver_that_is_silent_holds_up_no_other_route(t: TestStore) {
+    let (silent, receiver) = (Receiver::start().await, Receiver::start().await);
+    silent.answers([Answer::Silence; 100]);
+    let to = |receiver: &Receiver| route(To::Webhook(Target::parse(&receiver.url("/")).unwrap()));
+    let routes = [("a-silent".to_owned(), to(&silent)), ("hook".to_owned(), to(&receiver))].into();
+    // Longer than the test takes.
+    let patient = webhooks_within(&[], &t.clock, Duration::from_secs(600));
+    let plan = alerting_by(Courier { routes, mailer: None, webhooks: patient });
+    let house = House::over(&t, t.store.clone(), None).start(plan);
+
+    let about: Vec<_> = (0..40).map(|n| format!("{n}")).collect();
+    let news = about.iter().map(|about| News::happened("schedule.missed", about, Severity::Info, "missed"));
+    t.store.raise(&news.collect::<Vec<_>>()).await.unwrap();
+
+    house.until_messages(40, "sent").await;
+    let alerts = house.alerts().await;
+    let by = |route: &str| {
+        let all = alerts.iter().flat_map(|detail| &detail.deliveries).filter(move |one| one.route == route);
+        all.map(|one| one.state.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(by("hook"), vec!["sent"; 40]);
+    assert_eq!(by("a-silent"), vec!["pending"; 40]);
+}
+
+async fn what_nobody_acknowledges_goes_to_a_second_route(t: TestStore) {
+    let (first, second) = (Receiver::start().await, Receiver::start().await);
+    let to = |receiver: &Receiver| route(To::Webhook(Target::parse(&receiver.url("/")).unwrap()));
+    let late = Route { after: Some(Duration::from_secs(3_600)), ..to(&second) };
+    let routes = [("first".to_owned(), to(&first)), ("second".to_owned(), late)].into();
+    let webhooks = webhooks_to(&[], &t.clock);
+    let house =
+        House::over(&t, t.store.clone(), None).start(alerting_by(Courier { routes, mailer: None, webhooks }));
+    let news = [
+        News::began("schedule.broken", "seen", Severity::Warning, "broken"),
+        News::began("schedule.broken", "lasting", Severity::Warning, "broken"),
+        News::happened("schedule.missed", "nightly", Severity::Warning, "missed"),
+    ];
+    t.store.raise(&news).await.unwrap();
+    house.until("the first route was told", || first.received().len() == 3).await;
+    let alerts = t.store.alerts(&AlertFilter::default()).await.unwrap();
+    let seen = alerts.iter().find(|alert| alert.key == "schedule.broken/seen").unwrap();
+    assert!(t.store.ack(seen.id, &ada()).await.unwrap());
+    assert_eq!(second.received(), []);
+
+    // Less than the repeat; and the event has closed by then.
+    t.clock.advance(Duration::from_secs(3_600));
+    house.until("the second route was told", || second.received().len() == 2).await;
+    t.store.raise(&[News::ended("schedule.broken", "lasting", "it fires again")]).await.unwrap();
+    t.store.raise(&[News::ended("schedule.broken", "seen", "it fires again")]).await.unwrap();
+    house.until("the ends were told", || first.received().len() >= 5 && second.received().len() >= 3).await;
+
+    let said = |receiver: &Receiver| {
+        let mut said: Vec<_> = receiver
+            .received()
+            .iter()
+            .map(|one| (one.json()["data"]["key"].to_string(), one.json()["type"].to_string()))
+            .map(|(key, kind)| format!("{key} {kind}").replace('"', ""))
+            .collect();
+        said.sort_unstable();
+        said
+    };
+    assert_eq!(
+        said(&second),
+        [
+            "schedule.broken/lasting alert.closed",
+            "schedule.broken/lasting alert.escalated",
+            "schedule.missed/nightly alert.escalated"
+        ]
+    );
+    assert_eq!(
+        said(&first),
+        [
+            "schedule.broken/lasting alert.closed",
+            "schedule.broken/lasting alert.opened",
+            "schedule.broken/seen alert.closed",
+            "schedule.broken/seen alert.opened",
+            "schedule.missed/nightly alert.opened"
+        ]
+    );
 }
 
 async fn a_queue_that_nobody_works_is_stuck_until_somebody_does(t: TestStore) {

@@ -34,13 +34,17 @@ use crate::support::receiver::{Receiver, SECRET};
 use crate::support::store::{TestStore, ada};
 
 pub fn webhooks_to(allow: &[&str], clock: &Arc<ManualClock>) -> Arc<Webhooks> {
+    webhooks_within(allow, clock, Duration::from_secs(5))
+}
+
+pub fn webhooks_within(allow: &[&str], clock: &Arc<ManualClock>, timeout: Duration) -> Arc<Webhooks> {
     let mut keys = Keys::default();
     keys.add(SECRET).unwrap();
     Arc::new(Webhooks {
         client: Arc::new(WebClient::new(None).unwrap()),
         keys,
         allow: allow.iter().map(|text| Prefix::parse(text).unwrap()).collect(),
-        timeout: Duration::from_secs(5),
+        timeout,
         clock: clock.clone(),
     })
 }
@@ -52,7 +56,7 @@ pub fn mail_server(port: u16, encryption: Encryption) -> Server {
 
 pub fn route(to: To) -> Route {
     let (rules, kinds, queues) = (Vec::new(), Vec::new(), Vec::new());
-    Route { to, severity: Severity::Info, rules, kinds, queues }
+    Route { to, after: None, severity: Severity::Info, rules, kinds, queues }
 }
 
 /// Tells a receiver everything, by the route `hook`.
@@ -63,8 +67,11 @@ pub fn alerting_to(receiver: &Receiver, clock: &Arc<ManualClock>) -> Alerting {
 
 pub fn alerting(route: Route, mailer: Option<SmtpMailer>, clock: &Arc<ManualClock>) -> Alerting {
     let mailer = mailer.map(|mailer| Arc::new(mailer) as Arc<dyn Mailer>);
-    let routes = [("hook".to_owned(), route)].into();
-    let courier = Courier { routes, mailer, webhooks: webhooks_to(&[], clock) };
+    let webhooks = webhooks_to(&[], clock);
+    alerting_by(Courier { routes: [("hook".to_owned(), route)].into(), mailer, webhooks })
+}
+
+pub fn alerting_by(courier: Courier) -> Alerting {
     let pace = Pace { stuck_after: Duration::from_secs(60), ..Pace::default() };
     Alerting { pace, courier: Some(Arc::new(courier)) }
 }

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use engine::store::{
-    AlertFilter, AlertRow, AlertWork, Change, Delivery, DeliveryEnd, End, Nature, News, Severity, Told,
+    AlertFilter, AlertRow, AlertWork, Change, Delivery, DeliveryEnd, End, Message, Nature, News, Severity,
+    Told,
 };
 use jobkit::{Clock, JobId};
 use serde_json::json;
@@ -24,8 +25,11 @@ promises![
     two_processes_fold_each_news_once,
     a_decision_about_an_older_version_is_not_carried_out,
     a_message_is_taken_by_one_and_again_when_nobody_says_what_became_of_it,
+    a_message_is_taken_for_its_own_route_alone,
+    a_message_for_later_is_not_sent_when_somebody_has_seen_it_or_it_is_over,
     what_became_of_a_message_is_kept,
     an_acknowledged_event_is_closed_and_a_condition_is_told_no_more,
+    an_event_that_nobody_was_told_of_closes_and_is_still_to_be_told,
     closed_alerts_are_pruned_with_what_was_sent_of_them,
     a_queue_waits_when_its_first_job_is_due_for_too_long_and_none_was_claimed,
 ];
@@ -54,15 +58,15 @@ fn moves() -> News {
 }
 
 fn told(route: &str) -> Told {
-    let messages = vec![(route.to_owned(), json!({ "text": "it is so" }))];
-    Told { messages: Some(messages), look_again: Some(seconds(60)), close: false }
+    let message = Message { route: route.into(), text: json!({ "text": "it is so" }), after: Duration::ZERO };
+    Told { messages: Some(vec![message]), look_again: Some(seconds(60)), close: false }
 }
 
 /// Alerts it and tells it by the route `ops`.
 async fn delivery(t: &TestStore) -> Delivery {
     t.store.raise(&[stuck()]).await.unwrap();
     assert!(t.store.tell(&only(t).await, &told("ops")).await.unwrap());
-    let mut taken = t.store.take_deliveries(10, seconds(30)).await.unwrap();
+    let mut taken = t.store.take_deliveries("ops", 10, seconds(30)).await.unwrap();
     assert_eq!(taken.len(), 1, "{taken:?}");
     taken.remove(0)
 }
@@ -234,11 +238,11 @@ async fn a_message_is_taken_by_one_and_again_when_nobody_says_what_became_of_it(
     let taken = delivery(&t).await;
     assert_eq!((taken.route.as_str(), taken.attempts), ("ops", 1));
     assert_eq!(taken.message, json!({ "text": "it is so" }));
-    assert_eq!(t.another().await.take_deliveries(10, seconds(30)).await.unwrap(), []);
+    assert_eq!(t.another().await.take_deliveries("ops", 10, seconds(30)).await.unwrap(), []);
 
     t.clock.advance(seconds(30));
 
-    let again = t.store.take_deliveries(10, seconds(30)).await.unwrap();
+    let again = t.store.take_deliveries("ops", 10, seconds(30)).await.unwrap();
     assert_eq!(again, [Delivery { attempts: 2, ..taken.clone() }]);
     assert_eq!(again[0].key(), taken.key());
     // Whoever took it first comes back, too late.
@@ -246,13 +250,58 @@ async fn a_message_is_taken_by_one_and_again_when_nobody_says_what_became_of_it(
     assert_eq!(t.store.alert(taken.alert).await.unwrap().unwrap().deliveries[0].state, "pending");
 }
 
+async fn a_message_is_taken_for_its_own_route_alone(t: TestStore) {
+    t.store.raise(&[stuck()]).await.unwrap();
+    let mut both = told("ops");
+    both.messages.as_mut().unwrap().extend(told("pager").messages.unwrap());
+    assert!(t.store.tell(&only(&t).await, &both).await.unwrap());
+
+    let taken = t.store.take_deliveries("pager", 10, seconds(30)).await.unwrap();
+
+    assert_eq!(taken.iter().map(|one| one.route.as_str()).collect::<Vec<_>>(), ["pager"]);
+    assert_eq!(t.store.take_deliveries("other", 10, seconds(30)).await.unwrap(), []);
+    assert_eq!(t.store.take_deliveries("ops", 10, seconds(30)).await.unwrap().len(), 1);
+}
+
+async fn a_message_for_later_is_not_sent_when_somebody_has_seen_it_or_it_is_over(t: TestStore) {
+    let missed = News::happened("schedule.missed", "nightly", Severity::Warning, "missed");
+    let (seen, unseen) = (News { key: "seen".into(), ..missed.clone() }, missed);
+    t.store.raise(&[stuck(), seen, unseen]).await.unwrap();
+    let alerts = fold(&t).await;
+    for alert in &alerts {
+        let mut told = told("ops");
+        let later = Message { after: seconds(60), route: "second".into(), text: json!(alert.key) };
+        told.messages.as_mut().unwrap().push(later);
+        assert!(t.store.tell(alert, &told).await.unwrap());
+        if alert.nature == Nature::Event {
+            let closing = t.store.alert(alert.id).await.unwrap().unwrap().alert;
+            let close = Told { messages: None, look_again: None, close: true };
+            assert!(t.store.tell(&closing, &close).await.unwrap());
+        }
+    }
+    assert_eq!(t.store.take_deliveries("second", 10, seconds(30)).await.unwrap(), []);
+
+    // An event is over as it happens; whoever has seen it says so all the same.
+    let seen = alerts.iter().find(|alert| alert.key == "seen").unwrap();
+    assert!(t.store.ack(seen.id, &ada()).await.unwrap());
+    t.store.raise(&[moves()]).await.unwrap();
+    fold(&t).await;
+    t.clock.advance(seconds(60));
+
+    let sent = t.store.take_deliveries("second", 10, seconds(30)).await.unwrap();
+    let told: Vec<_> = sent.iter().map(|one| one.message.as_str().unwrap()).collect();
+    assert_eq!(told, ["schedule.missed/nightly"]);
+    // What was to go out at once has gone out.
+    assert_eq!(t.store.take_deliveries("ops", 10, seconds(30)).await.unwrap().len(), 3);
+}
+
 async fn what_became_of_a_message_is_kept(t: TestStore) {
     let taken = delivery(&t).await;
     let error = "no".to_owned();
     t.store.end_delivery(&taken, &DeliveryEnd::Retry { after: seconds(5), error }).await.unwrap();
-    assert_eq!(t.store.take_deliveries(10, seconds(30)).await.unwrap(), []);
+    assert_eq!(t.store.take_deliveries("ops", 10, seconds(30)).await.unwrap(), []);
     t.clock.advance(seconds(5));
-    let again = t.store.take_deliveries(10, seconds(30)).await.unwrap();
+    let again = t.store.take_deliveries("ops", 10, seconds(30)).await.unwrap();
 
     t.store.end_delivery(&again[0], &DeliveryEnd::Dead { error: "never".into() }).await.unwrap();
 
@@ -260,7 +309,7 @@ async fn what_became_of_a_message_is_kept(t: TestStore) {
     assert_eq!((kept[0].state.as_str(), kept[0].attempts), ("dead", 2));
     assert_eq!((kept[0].ended_at, kept[0].error.as_deref()), (Some(t.clock.now()), Some("never")));
     t.clock.advance(seconds(3_600));
-    assert_eq!(t.store.take_deliveries(10, seconds(30)).await.unwrap(), []);
+    assert_eq!(t.store.take_deliveries("ops", 10, seconds(30)).await.unwrap(), []);
 }
 
 async fn an_acknowledged_event_is_closed_and_a_condition_is_told_no_more(t: TestStore) {
@@ -284,6 +333,32 @@ async fn an_acknowledged_event_is_closed_and_a_condition_is_told_no_more(t: Test
     assert_eq!(fold(&t).await.len(), 3);
 }
 
+async fn an_event_that_nobody_was_told_of_closes_and_is_still_to_be_told(t: TestStore) {
+    let missed = |about: &str| News::happened("schedule.missed", about, Severity::Warning, "missed");
+    t.store.raise(&[missed("old"), stuck()]).await.unwrap();
+    fold(&t).await;
+    t.clock.advance(seconds(600));
+    t.store.raise(&[missed("young")]).await.unwrap();
+    fold(&t).await;
+
+    assert_eq!(t.store.close_untold(seconds(600), 10).await.unwrap(), 0, "not yet");
+    t.clock.advance(seconds(1));
+    assert_eq!(t.store.close_untold(seconds(600), 10).await.unwrap(), 1);
+
+    let keys = |alerts: Vec<AlertRow>| alerts.into_iter().map(|alert| alert.key).collect::<BTreeSet<_>>();
+    let open = t.store.alerts(&AlertFilter { open: true, ..AlertFilter::default() }).await.unwrap();
+    let (old, young) = ("schedule.missed/old".to_owned(), "schedule.missed/young".to_owned());
+    let stuck = "queue.stuck/mail".to_owned();
+    assert_eq!(keys(open), BTreeSet::from([young.clone(), stuck.clone()]));
+    let to_tell = t.store.alerts_to_tell(10).await.unwrap();
+    assert_eq!(keys(to_tell.clone()), BTreeSet::from([old.clone(), young, stuck]));
+    let old = to_tell.into_iter().find(|alert| alert.key == old).unwrap();
+    assert!(t.store.tell(&old, &told("ops")).await.unwrap());
+    // The next is another.
+    t.store.raise(&[missed("old")]).await.unwrap();
+    assert_eq!(fold(&t).await.len(), 4);
+}
+
 async fn closed_alerts_are_pruned_with_what_was_sent_of_them(t: TestStore) {
     let sent = delivery(&t).await;
     t.store.raise(&[moves()]).await.unwrap();
@@ -299,7 +374,7 @@ async fn closed_alerts_are_pruned_with_what_was_sent_of_them(t: TestStore) {
 
     assert_eq!(t.store.alert(sent.alert).await.unwrap(), None);
     t.clock.advance(day);
-    assert_eq!(t.store.take_deliveries(10, seconds(1)).await.unwrap(), []);
+    assert_eq!(t.store.take_deliveries("ops", 10, seconds(1)).await.unwrap(), []);
     assert_eq!(all(&t).await.len(), 1);
 }
 

@@ -34,6 +34,30 @@ async fn asking_for_the_schema_of_an_empty_database_leaves_it_empty() {
     assert_eq!(store.schema().await.unwrap(), schema);
 }
 
+/// Whoever folds second has done nothing to its session, and would open another one every second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_another_folding_keeps_its_session() {
+    let t = TestStore::postgres().await;
+    let mut other = PgConnection::connect(t.url()).await.unwrap();
+    let mut folding = other.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('compline.alert_news'))")
+        .execute(&mut *folding)
+        .await
+        .unwrap();
+    let sessions = "SELECT pid FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid";
+    assert_eq!(t.store.alert_work().await.unwrap(), engine::store::AlertWork::default());
+    let before: Vec<i32> = sqlx::query_scalar(sessions).fetch_all(&mut *folding).await.unwrap();
+
+    for _ in 0..5 {
+        assert_eq!(t.store.fold(10, &t.ids).await.unwrap(), 0);
+    }
+
+    let after: Vec<i32> = sqlx::query_scalar(sessions).fetch_all(&mut *folding).await.unwrap();
+    assert_eq!(after, before);
+    folding.commit().await.unwrap();
+}
+
 /// The statements that run all day, as the engine's sessions plan them: no table of jobs is ever scanned.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_hot_statement_uses_an_index() {

@@ -454,7 +454,12 @@ async fn what_a_wrong_clock_carried_away_is_set_back_with_an_entry(t: TestStore)
     t.clock.set(now + year);
     let row = read(&t, "nightly").await;
     let ahead = Firing {
-        occasion: Occasion::Tick { revision: row.revision, next: Some(now + 2 * year), missed: 9, error: None },
+        occasion: Occasion::Tick {
+            revision: row.revision,
+            next: Some(now + 2 * year),
+            missed: 9,
+            error: None,
+        },
         ..tick(&row, vec![(now + year, t.row())])
     };
     t.store.fire_schedule(&ahead, &by()).await.unwrap();

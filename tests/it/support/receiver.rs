@@ -42,6 +42,8 @@ pub enum Answer {
     Redirect,
     /// The request is read, and then nothing.
     Cut,
+    /// The request is read, and the connection stays as it is.
+    Silence,
 }
 
 pub struct Receiver {
@@ -89,6 +91,7 @@ async fn serve(mut stream: TcpStream, received: &Mutex<Vec<Received>>, answers: 
     let answer = answers.lock().unwrap().pop_front().unwrap_or(Answer::Status(204));
     let head = match answer {
         Answer::Cut => return,
+        Answer::Silence => return std::future::pending().await,
         Answer::Redirect => "302 Found\r\nlocation: /elsewhere".to_owned(),
         Answer::Status(status) => format!("{status} Told"),
     };

@@ -1,5 +1,5 @@
--- Somebody has seen it: nothing more is told but the end of a condition; an event is closed. Index: alert_pkey.
+-- Somebody has seen it: nothing more is told but the end of a condition; an event is closed, or was before. Index: alert_pkey.
 UPDATE compline.alert
 SET acked_at = coalesce($1::timestamptz, now()), acked_by = $3, tell_at = NULL, version = version + 1,
-    closed_at = CASE WHEN nature = 'event' THEN coalesce($1::timestamptz, now()) END
-WHERE id = $2 AND closed_at IS NULL AND acked_at IS NULL
+    closed_at = CASE WHEN nature = 'event' THEN coalesce(closed_at, $1::timestamptz, now()) END
+WHERE id = $2 AND acked_at IS NULL AND (closed_at IS NULL OR nature = 'event')

@@ -66,12 +66,24 @@ impl Alerts for PostgresStore {
         self.answered(TELLING, tell(self, alert, told)).await
     }
 
-    async fn take_deliveries(&self, limit: usize, hold: Duration) -> Result<Vec<Delivery>> {
+    async fn close_untold(&self, quiet_for: Duration, limit: usize) -> Result<u64> {
+        let doing = "closing alerts that nobody was told of";
+        let closed = sqlx::query(include_str!("alerts_close_untold.sql"))
+            .bind(self.time())
+            .bind(micros(quiet_for))
+            .bind(rows::count(limit))
+            .execute(&self.cold)
+            .map_err(failed(doing));
+        Ok(within(LONG, doing, closed).await?.rows_affected())
+    }
+
+    async fn take_deliveries(&self, route: &str, limit: usize, hold: Duration) -> Result<Vec<Delivery>> {
         let doing = "taking messages to send";
         let rows = sqlx::query(include_str!("delivery_take.sql"))
             .bind(self.time())
             .bind(rows::count(limit))
             .bind(micros(hold))
+            .bind(route)
             .fetch_all(&self.cold)
             .map_err(failed(doing));
         let rows = self.answered(doing, rows).await?;
@@ -181,6 +193,9 @@ async fn fold(store: &PostgresStore, limit: usize, ids: &IdGenerator) -> Result<
         .await
         .map_err(failed(FOLDING))?;
     if !alone {
+        // The session is as good as new, and the next round wants one.
+        tx.rollback().await.map_err(failed(FOLDING))?;
+        session.keep();
         return Ok(0);
     }
     let mut taken = sqlx::query(include_str!("alert_fold.sql"))
@@ -195,13 +210,16 @@ async fn fold(store: &PostgresStore, limit: usize, ids: &IdGenerator) -> Result<
             open(&mut tx, store.time(), AlertId(ids.next().0), &digest).await?;
         }
         if digest.ends {
-            sqlx::query(include_str!("alert_end.sql"))
+            let ended: Option<Uuid> = sqlx::query_scalar(include_str!("alert_end.sql"))
                 .bind(store.time())
                 .bind(&digest.news.key)
                 .bind(&digest.news.text)
-                .execute(&mut *tx)
+                .fetch_optional(&mut *tx)
                 .await
                 .map_err(failed(FOLDING))?;
+            if let Some(id) = ended {
+                withdraw(&mut tx, store.time(), AlertId(id)).await?;
+            }
         }
     }
     tx.commit().await.map_err(failed(FOLDING))?;
@@ -247,13 +265,14 @@ async fn tell(store: &PostgresStore, alert: &AlertRow, told: &Told) -> Result<bo
         .await
         .map_err(failed(TELLING))?;
     if let Some(telling) = telling {
-        for (route, message) in told.messages.iter().flatten() {
+        for message in told.messages.iter().flatten() {
             sqlx::query(include_str!("alert_message.sql"))
                 .bind(store.time())
                 .bind(alert.id.0)
                 .bind(telling)
-                .bind(route)
-                .bind(Json(message))
+                .bind(&message.route)
+                .bind(Json(&message.text))
+                .bind(micros(message.after))
                 .execute(&mut *tx)
                 .await
                 .map_err(failed(TELLING))?;
@@ -290,11 +309,23 @@ async fn ack(store: &PostgresStore, id: AlertId, by: &Actor) -> Result<bool> {
         .rows_affected()
         > 0;
     if acked {
+        withdraw(&mut tx, store.time(), id).await?;
         insert::audit(&mut tx, store.time(), by, "alert.ack", &id.to_string(), "ok", &[], None).await?;
     }
     tx.commit().await.map_err(failed(doing))?;
     session.keep();
     Ok(acked)
+}
+
+/// Nobody needs to hear any more that nobody has acknowledged it.
+async fn withdraw(tx: &mut PgConnection, time: Option<Micros>, id: AlertId) -> Result<()> {
+    sqlx::query(include_str!("alert_withdraw.sql"))
+        .bind(time)
+        .bind(id.0)
+        .execute(tx)
+        .await
+        .map_err(failed("withdrawing messages"))?;
+    Ok(())
 }
 
 fn count(n: u64) -> i64 {

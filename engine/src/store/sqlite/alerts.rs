@@ -23,6 +23,7 @@ pub(super) const FOLD: &str = include_str!("alert_fold.sql");
 pub(super) const WORK: &str = include_str!("alert_work.sql");
 pub(super) const TO_TELL: &str = include_str!("alerts_to_tell.sql");
 pub(super) const TAKE: &str = include_str!("delivery_take.sql");
+pub(super) const CLOSE_UNTOLD: &str = include_str!("alerts_close_untold.sql");
 pub(super) const WAITING_QUEUES: &str = include_str!("waiting_queues.sql");
 
 const LISTING: &str = "listing alerts";
@@ -70,11 +71,25 @@ impl Alerts for SqliteStore {
         .await
     }
 
-    async fn take_deliveries(&self, limit: usize, hold: Duration) -> Result<Vec<Delivery>> {
+    async fn close_untold(&self, quiet_for: Duration, limit: usize) -> Result<u64> {
+        self.write("closing alerts that nobody was told of", move |tx, now| {
+            async move {
+                let before = now.saturating_sub(micros(quiet_for));
+                let query = sqlx::query(CLOSE_UNTOLD).bind(now).bind(before).bind(most(limit));
+                Ok(query.execute(tx).await?.rows_affected())
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn take_deliveries(&self, route: &str, limit: usize, hold: Duration) -> Result<Vec<Delivery>> {
+        let route = route.to_owned();
         self.write("taking messages to send", move |tx, now| {
             async move {
                 let again = now.saturating_add(micros(hold));
-                let rows = sqlx::query(TAKE).bind(now).bind(most(limit)).bind(again).fetch_all(tx).await?;
+                let query = sqlx::query(TAKE).bind(now).bind(most(limit)).bind(again).bind(route);
+                let rows = query.fetch_all(tx).await?;
                 rows.iter().map(delivery).collect()
             }
             .boxed()
@@ -155,6 +170,7 @@ impl Alerts for SqliteStore {
                     .rows_affected()
                     > 0;
                 if acked {
+                    withdraw(tx, now, id).await?;
                     audit::object(tx, now, &by, "alert.ack", &id.to_string(), None).await?;
                 }
                 Ok(acked)
@@ -219,12 +235,15 @@ async fn fold(tx: &mut Tx, now: i64, ids: &[AlertId]) -> Done<usize> {
             open(tx, now, *id, &digest).await?;
         }
         if digest.ends {
-            sqlx::query(include_str!("alert_end.sql"))
+            let ended = sqlx::query(include_str!("alert_end.sql"))
                 .bind(now)
                 .bind(digest.news.key)
                 .bind(digest.news.text)
-                .execute(&mut *tx)
+                .fetch_all(&mut *tx)
                 .await?;
+            for row in &ended {
+                withdraw(tx, now, alert_id(row, "id")?).await?;
+            }
         }
     }
     Ok(taken.len())
@@ -266,17 +285,23 @@ async fn tell(tx: &mut Tx, now: i64, alert: &AlertRow, told: &Told) -> Done<bool
         .await?;
     let Some(row) = rows.first() else { return Ok(false) };
     let telling: i32 = row.small("tellings")?;
-    for (route, message) in told.messages.iter().flatten() {
+    for message in told.messages.iter().flatten() {
         sqlx::query(include_str!("alert_message.sql"))
-            .bind(now)
+            .bind(now.saturating_add(micros(message.after)))
             .bind(alert.id.0)
             .bind(telling)
-            .bind(route.clone())
-            .bind(message.to_string())
+            .bind(message.route.clone())
+            .bind(message.text.to_string())
             .execute(&mut *tx)
             .await?;
     }
     Ok(true)
+}
+
+/// Nobody needs to hear any more that nobody has acknowledged it.
+async fn withdraw(tx: &mut Tx, now: i64, id: AlertId) -> Done<()> {
+    sqlx::query(include_str!("alert_withdraw.sql")).bind(now).bind(id.0).execute(tx).await?;
+    Ok(())
 }
 
 async fn list(

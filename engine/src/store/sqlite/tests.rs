@@ -81,6 +81,7 @@ async fn no_hot_statement_walks_over_the_jobs() {
         ("alert_work", alerts::WORK),
         ("alerts_to_tell", alerts::TO_TELL),
         ("delivery_take", alerts::TAKE),
+        ("alerts_close_untold", alerts::CLOSE_UNTOLD),
         ("waiting_queues", alerts::WAITING_QUEUES),
         ("keys_release", ending::KEYS_RELEASE),
         ("dependents", ending::DEPENDENTS),
