@@ -35,8 +35,14 @@ pub const SCHEDULE_MISSED: &str = "schedule.missed";
 /// What the schedule asks for cannot be enqueued.
 pub const SCHEDULE_BROKEN: &str = "schedule.broken";
 
+/// A trigger cannot see what it looks at.
+pub const TRIGGER_BLIND: &str = "trigger.blind";
+/// Something came in by a trigger, and no job can be made of it.
+pub const TRIGGER_REFUSED: &str = "trigger.refused";
+
 /// Every rule there is; a route that names another would wait for ever. A family adds its own here.
-pub const RULES: &[&str] = &[JOB_DISCARDED, QUEUE_STUCK, SCHEDULE_MISSED, SCHEDULE_BROKEN];
+pub const RULES: &[&str] =
+    &[JOB_DISCARDED, QUEUE_STUCK, SCHEDULE_MISSED, SCHEDULE_BROKEN, TRIGGER_BLIND, TRIGGER_REFUSED];
 
 /// How alerts are kept and told.
 #[derive(Debug, Clone)]

@@ -22,9 +22,10 @@ use self::template::TemplateError;
 use self::webhook::{Forgetter, Hook, HookError, Webhooks};
 use crate::adapters::buckets::Buckets;
 use crate::adapters::redis::Redis;
-use crate::queue::Queue;
+use crate::alerts::TRIGGER_REFUSED;
+use crate::queue::{Queue, QueueError};
 use crate::service::{Alarm, Service};
-use crate::store::Store;
+use crate::store::{News, Severity, Store};
 use crate::triggers::settings::Triggers as Settings;
 
 /// What triggers need of the process that they are in.
@@ -105,6 +106,33 @@ pub fn webhooks(settings: &Settings, around: &Around) -> Result<Webhooks, Trigge
     let hook = |(name, hook): (&String, _)| Ok((name.clone(), Hook::load(name, hook)?));
     let hooks = settings.webhooks.iter().map(hook).collect::<Result<BTreeMap<_, _>, TriggerError>>()?;
     Ok(Webhooks::new(hooks, around.queue.clone(), around.clock.clone()))
+}
+
+/// What becomes of things that the store did not take.
+enum Verdict {
+    /// They, or one of them, can never be taken.
+    Never,
+    /// Somebody's transaction holds what one of them needs.
+    Locked,
+    /// The store is away.
+    Later,
+}
+
+impl Verdict {
+    fn of(problem: &QueueError) -> Self {
+        match problem {
+            QueueError::Store(problem) if problem.blames_the_data() || problem.is_refusal() => Self::Never,
+            QueueError::Store(problem) if problem.blames_a_lock() => Self::Locked,
+            QueueError::Store(_) => Self::Later,
+            _ => Self::Never,
+        }
+    }
+}
+
+/// For those who are told. What is wrong may repeat what came in, so it is not said here.
+fn refused(source: &str) -> News {
+    let text = format!("{source} brought something that no job can be made of, and goes on without it");
+    News::happened(TRIGGER_REFUSED, source, Severity::Warning, text)
 }
 
 /// A name that no other process has, so that nobody else's entries are taken for this one's.

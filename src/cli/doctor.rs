@@ -77,6 +77,7 @@ pub async fn run(call: &Call) -> Result {
             checks.push(artifacts(&loaded.settings));
             checks.extend(buckets::buckets(&loaded.settings).await);
             checks.push(ledgers(&loaded.settings));
+            checks.extend(folders(&loaded.settings));
             checks.push(encryption(&loaded.settings));
             checks.extend(outgoing::outgoing(&loaded.settings).await);
             checks.push(http(&loaded.settings));
@@ -254,6 +255,27 @@ fn ledgers(settings: &Settings) -> Check {
         ),
         None if roots.is_empty() => Check::ok(name, "journal.roots is empty; no job may read a ledger"),
         None => Check::ok(name, format!("{} can be read", print::count(folders.count(), "folder"))),
+    }
+}
+
+/// What folder triggers look at, seen from this machine; buckets are looked into for themselves. Nothing to say where
+/// there is none.
+fn folders(settings: &Settings) -> Option<Check> {
+    let name = "triggers";
+    let folders = settings.triggers.folders.iter();
+    let folders: Vec<_> =
+        folders.filter(|(_, folder)| jobkit::roots::address(&folder.path).is_none()).collect();
+    let unreadable = folders
+        .iter()
+        .find_map(|(name, folder)| Some((name, &folder.path, std::fs::read_dir(&folder.path).err()?)));
+    match unreadable {
+        _ if folders.is_empty() => None,
+        Some((trigger, path, error)) => Some(Check::warn(
+            name,
+            format!("folder trigger {trigger}: {} cannot be read: {error}", path.display()),
+            "make or mount the folder, or let this user read it; what comes in meanwhile waits there",
+        )),
+        None => Some(Check::ok(name, format!("{} can be read", print::count(folders.len(), "folder")))),
     }
 }
 

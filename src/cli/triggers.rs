@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use engine::service::chain;
 use engine::store::triggers::SourceRow;
+use engine::triggers::chain::Chain;
 use engine::triggers::stream::WAIT;
 use engine::triggers::stream::group::{Group, Rejected};
 use jobkit::AuditEntry;
@@ -22,6 +23,11 @@ use crate::telemetry::Voice;
 pub enum Triggers {
     /// List the triggers that are configured, with when each took something last.
     List,
+    /// Let a chain begin anew: of what has ended before now it makes nothing.
+    Forget {
+        #[arg(value_name = "CHAIN")]
+        chain: String,
+    },
     /// Entries of the Redis stream that could not be jobs.
     #[command(subcommand)]
     Rejected(RejectedCommand),
@@ -53,6 +59,7 @@ pub async fn run(call: &Call, command: Triggers) -> Result {
     let app = super::open(&loaded.settings).await?;
     let ended = match command {
         Triggers::List => list(call, &loaded.settings, &app).await,
+        Triggers::Forget { chain } => forget(call, &app, &chain).await,
         Triggers::Rejected(RejectedCommand::List { limit }) => rejected(call, &app, limit).await,
         Triggers::Rejected(RejectedCommand::Requeue(args)) => requeue(call, &app, args).await,
     };
@@ -90,7 +97,11 @@ async fn list(call: &Call, settings: &Settings, app: &App) -> Result {
     }
     for (name, folder) in &triggers.folders {
         let (name, what) = (format!("folder:{name}"), folder.path.display().to_string());
-        let note = std::fs::read_dir(&folder.path).err().map(|problem| problem.to_string());
+        // Buckets are for `compline doctor`, which asks them.
+        let note = match jobkit::roots::address(&folder.path) {
+            Some(_) => None,
+            None => std::fs::read_dir(&folder.path).err().map(|problem| problem.to_string()),
+        };
         listed.push(Listed { name, what, kind: Some(folder.kind.clone()), taken: None, note });
     }
     for (name, chain) in &triggers.chains {
@@ -103,6 +114,16 @@ async fn list(call: &Call, settings: &Settings, app: &App) -> Result {
         }
     }
     call.print.answer(&listed, || as_table(&listed))?;
+    Ok(Exit::Ok)
+}
+
+/// Also for one that the configuration does not have now: it begins anew when it comes back.
+async fn forget(call: &Call, app: &App, chain: &str) -> Result {
+    if !app.store.forget_follower(&Chain::source(chain), &actor()).await? {
+        let remedy = "`compline triggers list` shows those that are configured; one begins when a worker first runs it";
+        return Err(CliError::new(Exit::NotFound, format!("no chain `{chain}` has begun"), remedy));
+    }
+    call.print.answer(&json!({ "chain": chain }), || format!("the chain {chain} begins anew"))?;
     Ok(Exit::Ok)
 }
 

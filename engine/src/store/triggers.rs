@@ -45,6 +45,10 @@ pub trait Triggers {
     /// Forgets marks of the source that nobody has seen for so long, up to `limit`.
     async fn forget_marks_unseen(&self, source: &str, unseen_for: Duration, limit: usize) -> Result<u64>;
 
+    /// A chain begins anew, at the end of the audit log as it is when it looks next. False when none of this name has a
+    /// place.
+    async fn forget_follower(&self, name: &str, by: &Actor) -> Result<bool>;
+
     /// By name. For people: it counts.
     async fn mark_sources(&self) -> Result<Vec<SourceRow>>;
 }

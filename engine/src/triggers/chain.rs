@@ -22,6 +22,7 @@ use crate::service::{Patience, chain as all_of};
 use crate::state::JobState;
 use crate::store::{Actor, JobFilter, JobRow, NewRow, Position, Release, Store, StoreError, UniqueRow};
 use crate::triggers::settings::{self, ChainOn};
+use crate::units::format_duration;
 
 const ENTRIES: usize = 200;
 
@@ -30,6 +31,9 @@ const ENDS: usize = 500;
 
 /// How long a chain rests when nobody told it of news.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Nobody is surprised by what follows the ends of an hour.
+const FAR_BEHIND: Duration = Duration::from_secs(3_600);
 
 /// For so long an end that is told a second time is known; both stand close together in the log.
 const KNOWN_FOR: Duration = Duration::from_secs(7 * 86_400);
@@ -75,6 +79,9 @@ impl Chain {
     }
 
     async fn follow(mut self) {
+        if let Err(problem) = self.say_where_it_stands().await {
+            tracing::debug!("{}", all_of(&problem));
+        }
         let mut patience = Patience::new("following a chain", self.clock.clone());
         let mut most = ENTRIES;
         let mut place = None;
@@ -99,6 +106,23 @@ impl Chain {
                 Err(problem) => patience.failed(&problem).await,
             }
         }
+    }
+
+    /// It goes on where it stood, however long ago that was: it cannot tell an outage from a chain that was taken out of
+    /// the configuration and is put back (docs/decisions/0089).
+    async fn say_where_it_stands(&self) -> Result<(), StoreError> {
+        let place = self.store.follower(&Self::source(&self.name)).await?;
+        let next = self.store.audit_after(place, 1).await?;
+        let next = next.first().and_then(|(_, entry)| entry.at);
+        let behind = next.map(|at| self.clock.now().duration_since(at).unsigned_abs());
+        if let (Some(at), Some(behind)) = (next, behind.filter(|behind| *behind > FAR_BEHIND)) {
+            let (name, behind) = (&self.name, format_duration(Duration::from_secs(behind.as_secs())));
+            warn!(
+                "the chain {name} stands {behind} behind, at {at}, and makes jobs for all that ended since; \
+                 `compline triggers forget {name}` lets it begin anew"
+            );
+        }
+        Ok(())
     }
 
     async fn rest(&mut self) {
@@ -224,7 +248,8 @@ impl Chain {
             tenant: None,
             details: json!({ "after": job, "reason": problem }),
         };
-        self.store.append_audit(&entry).await
+        self.store.append_audit(&entry).await?;
+        self.store.raise(&[super::refused(&Self::source(&self.name)).jobs([job])]).await
     }
 }
 

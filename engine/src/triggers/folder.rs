@@ -7,24 +7,29 @@
 //! one folder.
 
 mod place;
+mod sight;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobkit::Clock;
+use jobkit::{AuditEntry, Clock};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::place::{Place, PlaceError};
+use self::sight::{Said, Sight};
 use super::template::TemplateError;
 use super::webhook::Target;
+use super::{Verdict, refused};
 use crate::adapters::buckets::Buckets;
+use crate::adapters::host::host_name;
+use crate::alerts::TRIGGER_BLIND;
 use crate::queue::Queue;
 use crate::service::{Patience, chain};
 use crate::store::triggers::Intake;
-use crate::store::{Actor, Store, StoreError};
+use crate::store::{Actor, News, Severity, Store, StoreError};
 use crate::triggers::settings;
 
 const BATCH: usize = 100;
@@ -42,17 +47,15 @@ struct File {
     path: String,
     /// Another when the file changes.
     etag: String,
+    /// What it is known by when it was taken.
+    mark: String,
     size: u64,
     modified: String,
 }
 
 impl File {
-    fn mark(&self) -> String {
-        format!("{} {}", self.etag, self.name)
-    }
-
     fn told(&self) -> Value {
-        let Self { name, path, etag, size, modified } = self;
+        let Self { name, path, etag, size, modified, .. } = self;
         json!({ "name": name, "path": path, "etag": etag, "size": size, "modified": modified })
     }
 }
@@ -67,6 +70,7 @@ struct Rule {
 
 struct Sighting {
     etag: String,
+    mark: String,
     since: Duration,
     taken: bool,
 }
@@ -86,7 +90,8 @@ impl Sightings {
         };
         let meant = files.into_iter().filter(|file| rule.means(&file.name));
         let fresh = meant.filter(|file| {
-            let new = || Sighting { etag: file.etag.clone(), since: now, taken: false };
+            let (etag, mark) = (&file.etag, &file.mark);
+            let new = || Sighting { etag: etag.clone(), mark: mark.clone(), since: now, taken: false };
             let sighting = self.0.entry(file.name.clone()).or_insert_with(new);
             if sighting.etag != file.etag {
                 *sighting = new();
@@ -105,8 +110,7 @@ impl Sightings {
     }
 
     fn marks(&self) -> Vec<String> {
-        let taken = self.0.iter().filter(|(_, sighting)| sighting.taken);
-        taken.map(|(name, sighting)| format!("{} {name}", sighting.etag)).collect()
+        self.0.values().filter(|sighting| sighting.taken).map(|sighting| sighting.mark.clone()).collect()
     }
 }
 
@@ -132,8 +136,14 @@ pub struct FolderTrigger {
 
 #[derive(Debug, thiserror::Error)]
 enum LookError {
-    #[error(transparent)]
-    Place(#[from] PlaceError),
+    #[error("the folder trigger {name}")]
+    Blind {
+        name: String,
+        #[source]
+        cause: PlaceError,
+    },
+    #[error("the folder trigger {name} passes over a part of its folder: {problem}")]
+    HalfBlind { name: String, problem: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -179,39 +189,71 @@ impl FolderTrigger {
     async fn watch(self) {
         let mut patience = Patience::new("watching a folder", self.clock.clone());
         let mut sightings = Sightings::default();
+        let mut sight = Sight::default();
         let mut next_tidying = self.clock.steady() + SEEN_AGAIN_EVERY;
         loop {
-            match self.look(&mut sightings).await {
+            let looked = self.look(&mut sightings).await;
+            if let Err(problem) = self.say(&mut sight, &looked).await {
+                tracing::debug!("{}", chain(&problem));
+            }
+            match looked {
                 Ok(()) => {
                     patience.succeeded();
+                    if self.clock.steady() >= next_tidying {
+                        next_tidying = self.clock.steady() + SEEN_AGAIN_EVERY;
+                        if let Err(problem) = self.tidy(&sightings).await {
+                            tracing::debug!("{}", chain(&problem));
+                        }
+                    }
                 }
-                Err(problem) => {
-                    patience.failed(&problem).await;
-                    continue;
-                }
-            }
-            if self.clock.steady() >= next_tidying {
-                next_tidying = self.clock.steady() + SEEN_AGAIN_EVERY;
-                if let Err(problem) = self.tidy(&sightings).await {
-                    tracing::debug!("{}", chain(&problem));
-                }
+                Err(problem) => patience.failed(&problem).await,
             }
             self.clock.sleep(self.every).await;
         }
     }
 
     async fn look(&self, sightings: &mut Sightings) -> Result<(), LookError> {
-        let files = self.place.list(&self.name).await?;
-        let whole = sightings.look(&self.rule, self.clock.steady(), files);
+        let listed = self.place.list().await;
+        let listing = listed.map_err(|cause| LookError::Blind { name: self.name.clone(), cause })?;
+        let whole = sightings.look(&self.rule, self.clock.steady(), listing.files);
         for batch in whole.chunks(BATCH) {
             self.take(batch, sightings).await?;
         }
+        match listing.passed_over {
+            Some(problem) => Err(LookError::HalfBlind { name: self.name.clone(), problem }),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells people that the folder cannot be read, or that it can again.
+    async fn say(&self, sight: &mut Sight, looked: &Result<(), LookError>) -> Result<(), StoreError> {
+        let sees = match looked {
+            Ok(()) => true,
+            Err(LookError::Blind { .. } | LookError::HalfBlind { .. }) => false,
+            // What the store says is no matter of the folder's.
+            Err(LookError::Store(_) | LookError::Queue(_)) => return Ok(()),
+        };
+        let now = self.clock.steady();
+        let Some(say) = sight.look(sees, now) else { return Ok(()) };
+        let (name, host, source) = (&self.name, host_name(), Self::source(&self.name));
+        let news = match say {
+            Said::Blind => {
+                let text = format!("the folder trigger {name} cannot read what it looks at, on {host}");
+                News::began(TRIGGER_BLIND, &source, Severity::Warning, text)
+            }
+            Said::Seeing => {
+                let text = format!("the folder trigger {name} can read what it looks at, on {host}");
+                News::ended(TRIGGER_BLIND, &source, text)
+            }
+        };
+        self.store.raise(&[news]).await?;
+        sight.said(say, now);
         Ok(())
     }
 
     async fn take(&self, files: &[File], sightings: &mut Sightings) -> Result<(), LookError> {
         let source = Self::source(&self.name);
-        let marks: Vec<String> = files.iter().map(File::mark).collect();
+        let marks: Vec<String> = files.iter().map(|file| file.mark.clone()).collect();
         let known = self.store.see_marks(&source, &marks).await?;
         self.queue.freshen().await?;
         let mut new = Vec::new();
@@ -223,16 +265,60 @@ impl FolderTrigger {
             let job = self.target.job(&file.told()).map_err(|problem| problem.to_string());
             match job.and_then(|job| self.queue.rows(vec![job]).map_err(|problem| chain(&problem))) {
                 Ok(rows) => new.push((file, Intake { mark, rows })),
-                Err(problem) => {
-                    warn!("a file of the folder trigger {} makes no job: {problem}", self.name);
-                    // Until it changes, or the configuration does.
-                    sightings.taken(file);
+                Err(problem) => self.set_aside(file, &problem, sightings).await?,
+            }
+        }
+        self.insert(new, sightings).await
+    }
+
+    /// What the store will never take, and what waits for somebody's lock, is found by halves, so that one file does not
+    /// keep the others.
+    async fn insert(&self, new: Vec<(&File, Intake)>, sightings: &mut Sightings) -> Result<(), LookError> {
+        let source = Self::source(&self.name);
+        let mut waiting = vec![new];
+        while let Some(mut few) = waiting.pop() {
+            let intakes: Vec<Intake> = few.iter().map(|(_, intake)| intake.clone()).collect();
+            let Err(problem) = self.queue.take(&source, &intakes, &Actor(source.clone())).await else {
+                few.iter().for_each(|(file, _)| sightings.taken(file));
+                continue;
+            };
+            match (Verdict::of(&problem), few.as_slice()) {
+                (Verdict::Later, _) => return Err(problem.into()),
+                (Verdict::Never, [(file, _)]) => self.set_aside(file, &chain(&problem), sightings).await?,
+                // The next look tries again.
+                (Verdict::Locked, [_]) => {
+                    warn!("a file of the folder trigger {} waits: {}", self.name, chain(&problem));
+                }
+                _ => {
+                    let rest = few.split_off(few.len() / 2);
+                    waiting.extend([rest, few]);
                 }
             }
         }
-        let (files, intakes): (Vec<&File>, Vec<Intake>) = new.into_iter().unzip();
-        self.queue.take(&source, &intakes, &Actor(source.clone())).await?;
-        files.into_iter().for_each(|file| sightings.taken(file));
+        Ok(())
+    }
+
+    /// Until it changes, the configuration does, or the process is started anew.
+    async fn set_aside(
+        &self,
+        file: &File,
+        problem: &str,
+        sightings: &mut Sightings,
+    ) -> Result<(), StoreError> {
+        let source = Self::source(&self.name);
+        warn!("a file of the folder trigger {} makes no job; the audit log says why", self.name);
+        let entry = AuditEntry {
+            at: None,
+            actor: source.clone(),
+            action: "trigger.skip".into(),
+            object: self.target.kind.clone(),
+            outcome: "failed".into(),
+            tenant: None,
+            details: json!({ "file": file.name, "reason": problem }),
+        };
+        self.store.append_audit(&entry).await?;
+        self.store.raise(&[refused(&source)]).await?;
+        sightings.taken(file);
         Ok(())
     }
 
@@ -253,8 +339,14 @@ mod tests {
     use super::*;
 
     fn file(name: &str, etag: &str) -> File {
-        let (name, etag) = (name.to_owned(), etag.to_owned());
-        File { path: format!("/in/{name}"), name, etag, size: 1, modified: "2026-01-31T09:00:00Z".into() }
+        File {
+            path: format!("/in/{name}"),
+            mark: format!("{etag} {name}"),
+            name: name.into(),
+            etag: etag.into(),
+            size: 1,
+            modified: "2026-01-31T09:00:00Z".into(),
+        }
     }
 
     fn rule(suffix: &str, marker: &str) -> Rule {

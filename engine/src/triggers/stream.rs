@@ -17,8 +17,9 @@ use tracing::warn;
 
 use self::entry::{Entry, mark};
 use self::group::Group;
+use super::{Verdict, refused};
 use crate::adapters::redis::RedisFault;
-use crate::queue::{Queue, QueueError};
+use crate::queue::Queue;
 use crate::service::{Patience, chain};
 use crate::store::triggers::Intake;
 use crate::store::{Actor, Store};
@@ -138,25 +139,20 @@ impl StreamTrigger {
                 self.group.acknowledge(&ids).await?;
                 continue;
             };
-            let (lasting, locked) = match &problem {
-                QueueError::Store(problem) => {
-                    (problem.blames_the_data() || problem.is_refusal(), problem.blames_a_lock())
+            match (Verdict::of(&problem), batch.as_slice()) {
+                (Verdict::Later, _) => {
+                    waiting.push(batch);
+                    patience.failed(&problem).await;
                 }
-                _ => (true, false),
-            };
-            if !lasting && !locked {
-                waiting.push(batch);
-                patience.failed(&problem).await;
-            } else if batch.len() > 1 {
-                let rest = batch.split_off(batch.len() / 2);
-                waiting.extend([rest, batch]);
-            } else if lasting {
-                for (_, _, entry) in &batch {
-                    self.reject(entry, &chain(&problem)).await?;
-                }
-            } else {
+                (Verdict::Never, [(_, _, entry)]) => self.reject(entry, &chain(&problem)).await?,
                 // It stays with this consumer, unacknowledged, and is taken up again when its time has come.
-                warn!("an entry of {} waits: {}", self.group.stream, chain(&problem));
+                (Verdict::Locked, [_]) => {
+                    warn!("an entry of {} waits: {}", self.group.stream, chain(&problem));
+                }
+                _ => {
+                    let rest = batch.split_off(batch.len() / 2);
+                    waiting.extend([rest, batch]);
+                }
             }
         }
         Ok(())
@@ -191,6 +187,10 @@ impl StreamTrigger {
             self.group.stream,
             self.group.rejected
         );
+        // It is set aside all the same, and `triggers rejected list` shows it.
+        if let Err(problem) = self.store.raise(&[refused(&self.source())]).await {
+            tracing::debug!("{}", chain(&problem));
+        }
         Ok(())
     }
 

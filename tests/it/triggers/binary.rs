@@ -175,3 +175,23 @@ fn a_job_brings_the_jobs_for_its_own_end() {
         place.run(&["enqueue", "system.noop", option, value]).expect(2).says(&[problem]);
     }
 }
+
+#[test]
+fn doctor_and_the_list_say_that_a_folder_cannot_be_read() {
+    let place = Place::new();
+    let folder = place.path().join("ledgers");
+    let trigger = "[triggers.folders.ledgers]\nkind = \"system.noop\"\nargs = \"{}\"\n";
+    let place = place.file("compline.toml", &format!("{trigger}path = {folder:?}\n"));
+    place.run(&["migrate"]).expect(0);
+
+    place.run(&["doctor"]).says(&["warn  triggers", "folder trigger ledgers:", "remedy: make or mount"]);
+    place.run(&["triggers", "list"]).expect(0).says(&["folder:ledgers", "No such file"]);
+    std::fs::create_dir(&folder).unwrap();
+    place.run(&["doctor"]).says(&["ok    triggers", "1 folder can be read"]);
+}
+
+#[test]
+fn a_chain_that_never_began_cannot_be_forgotten() {
+    let place = Place::new();
+    place.run(&["triggers", "forget", "nobody"]).expect(3).says(&["no chain `nobody` has begun"]);
+}

@@ -15,6 +15,7 @@ promises![
     a_job_that_is_cancelled_while_it_runs_ends_once,
     an_end_that_nothing_can_be_made_of_is_told_and_passed_over,
     a_chain_goes_on_where_it_stood,
+    a_chain_that_is_forgotten_begins_anew,
 ];
 
 fn settings(on: ChainOn, args: &str) -> Settings {
@@ -146,5 +147,26 @@ async fn a_chain_goes_on_where_it_stood(t: TestStore) {
 
     assert_eq!(told(&door).await, [format!("{second} completed 2")]);
     assert_eq!(t.state(second).await, JobState::Completed);
+    stop(services).await;
+}
+
+async fn a_chain_that_is_forgotten_begins_anew(t: TestStore) {
+    let door = Door::new(&t, None);
+    let settings = settings(ChainOn::Success, TOLD);
+    stop(started(&door, &settings).await).await;
+    enqueue(&door, 1).await;
+    end(&door, completed()).await;
+
+    assert!(t.store.forget_follower("chain:c", &ada()).await.unwrap());
+    assert!(!t.store.forget_follower("chain:c", &ada()).await.unwrap());
+    let services = started(&door, &settings).await;
+    enqueue(&door, 2).await;
+    let second = end(&door, completed()).await;
+    door.until("it has followed", async || !told(&door).await.is_empty()).await;
+    door.pass(std::time::Duration::from_secs(3)).await;
+
+    assert_eq!(told(&door).await, [format!("{second} completed 2")]);
+    let forgotten = t.audit().await.into_iter().find(|entry| entry.action == "trigger.forget").unwrap();
+    assert_eq!((forgotten.object.as_str(), forgotten.actor.as_str()), ("chain:c", "user:ada"));
     stop(services).await;
 }

@@ -7,6 +7,7 @@ mod folder;
 mod stream;
 mod webhook;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use engine::adapters::buckets::Buckets;
 use engine::adapters::redis::Redis;
 use engine::seal::Keyring;
 use engine::service::{Alarm, Service};
-use engine::store::{JobFilter, JobRow};
+use engine::store::{AlertFilter, JobFilter, JobRow};
 use engine::triggers::Triggers;
 use engine::triggers::settings::Triggers as Settings;
 use jobkit::Registry;
@@ -62,6 +63,14 @@ impl Door {
         let mut jobs = self.t.store.jobs(&filter).await.unwrap();
         jobs.reverse();
         jobs
+    }
+
+    /// What people are told, by key, and whether it still holds.
+    async fn alerts(&self) -> BTreeMap<String, bool> {
+        while self.t.store.fold(1_000, &self.t.ids).await.unwrap() > 0 {}
+        let alerts = self.t.store.alerts(&AlertFilter::default()).await.unwrap();
+        // The newest first, and the newest of a key counts.
+        alerts.into_iter().rev().map(|alert| (alert.key, alert.closed_at.is_none())).collect()
     }
 
     async fn args(&self) -> Vec<Value> {

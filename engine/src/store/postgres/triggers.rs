@@ -64,6 +64,28 @@ impl Triggers for PostgresStore {
         Ok(within(LONG, doing, forgotten).await?.rows_affected())
     }
 
+    async fn forget_follower(&self, name: &str, by: &Actor) -> Result<bool> {
+        let doing = "forgetting the place of a chain";
+        let forgotten = async {
+            let mut session = self.cold.acquire().await.map_err(failed(doing))?;
+            let mut tx = session.begin().await.map_err(failed(doing))?;
+            let done = sqlx::query(include_str!("forget_follower.sql"))
+                .bind(name)
+                .execute(&mut *tx)
+                .await
+                .map_err(failed(doing))?
+                .rows_affected()
+                > 0;
+            if done {
+                insert::audit(&mut tx, self.time(), by, "trigger.forget", name, "ok", &[], None).await?;
+            }
+            tx.commit().await.map_err(failed(doing))?;
+            session.keep();
+            Ok(done)
+        };
+        within(LONG, doing, forgotten).await
+    }
+
     async fn mark_sources(&self) -> Result<Vec<SourceRow>> {
         let doing = "listing what triggers have taken";
         let sources =

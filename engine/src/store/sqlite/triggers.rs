@@ -11,7 +11,7 @@ use sqlx::Row;
 
 use super::row::{RowExt, hex, micros};
 use super::writer::{Done, Tx};
-use super::{SqliteStore, insert};
+use super::{SqliteStore, audit, insert};
 use crate::store::triggers::{Intake, Plan, SourceRow, Triggers};
 use crate::store::{Actor, Inserted, Result};
 
@@ -20,6 +20,7 @@ const MARK: &str = include_str!("mark.sql");
 const SEE: &str = include_str!("see_marks.sql");
 const FORGET_BEFORE: &str = include_str!("forget_marks_before.sql");
 const FORGET_UNSEEN: &str = include_str!("forget_marks_unseen.sql");
+const FORGET_FOLLOWER: &str = include_str!("forget_follower.sql");
 const SOURCES: &str = include_str!("mark_sources.sql");
 
 #[async_trait]
@@ -73,6 +74,22 @@ impl Triggers for SqliteStore {
                 let forgotten =
                     sqlx::query(FORGET_UNSEEN).bind(source).bind(before).bind(limit).execute(tx).await?;
                 Ok(forgotten.rows_affected())
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn forget_follower(&self, name: &str, by: &Actor) -> Result<bool> {
+        let (name, by) = (name.to_owned(), by.clone());
+        self.write("forgetting the place of a chain", move |tx, now| {
+            async move {
+                let query = sqlx::query(FORGET_FOLLOWER).bind(name.clone());
+                let done = query.execute(&mut *tx).await?.rows_affected() > 0;
+                if done {
+                    audit::object(tx, now, &by, "trigger.forget", &name, None).await?;
+                }
+                Ok(done)
             }
             .boxed()
         })
