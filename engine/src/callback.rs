@@ -13,6 +13,7 @@ use jobkit::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::state::JobState;
 use crate::webhooks::{WebhookError, Webhooks};
 
 pub const KIND: &str = "system.callback";
@@ -103,10 +104,11 @@ impl Job for Call {
         let ended = ctx.children(&[args.job]).await?;
         let Some(ended) = ended.first() else { return Err(Failure::permanent("the job is not known")) };
         let Some(event) = event(&ended.state) else {
-            return Err(Failure::permanent(format!(
-                "the job is {}; it was pruned, or came back to life",
-                ended.state
-            )));
+            return match ended.state.parse::<JobState>() {
+                // Somebody retried it before we came by: it ends once more, and that is what there is to tell.
+                Ok(_) => Ok(Outcome::WaitFor(vec![args.job])),
+                Err(_) => Err(Failure::permanent(format!("the job is {}; it was pruned", ended.state))),
+            };
         };
         if !args.events.is_empty() && !args.events.contains(&event) {
             return Ok(Outcome::Cancelled(format!(

@@ -1,8 +1,8 @@
-use engine::callback::{CallArgs, KIND};
+use engine::callback::{CallArgs, KIND, QUEUE};
 use engine::queue::QueueError;
 use engine::seal::Keyring;
 use engine::state::JobState;
-use engine::store::{JobDetail, JobFilter};
+use engine::store::{Change, JobDetail, JobFilter};
 use jobkit::{Callback, CallbackEvent, JobId, NewJob};
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ promises![
     whoever_asked_hears_how_the_job_ended,
     whoever_asked_hears_of_a_failure_with_its_error,
     only_the_endings_that_were_asked_for_are_told,
+    a_job_that_is_alive_again_is_told_of_when_it_has_ended_again,
     a_receiver_that_fails_is_called_again_under_the_same_id,
     a_receiver_that_is_gone_ends_in_a_dead_letter,
     an_address_that_nobody_allowed_is_refused_at_the_door,
@@ -90,6 +91,25 @@ async fn only_the_endings_that_were_asked_for_are_told(t: TestStore) {
     let call = until_called(&house, &t, JobState::Cancelled).await;
     assert!(call.job.error.unwrap().contains("nobody asked to hear of that"));
     assert_eq!(receiver.received(), []);
+}
+
+async fn a_job_that_is_alive_again_is_told_of_when_it_has_ended_again(t: TestStore) {
+    let receiver = Receiver::start().await;
+    let house = house(&t, &receiver.url("/")).start(Default::default());
+    t.store.pause(QUEUE, None, &ada(), "").await.unwrap();
+    let id = house.enqueue(failing().callback(receiver.url("/"))).await;
+    until_called(&house, &t, JobState::Available).await;
+    t.store.pause("default", None, &ada(), "").await.unwrap();
+    assert_eq!(t.change(id, Change::Retry).await.ids, [id]);
+
+    t.store.resume(QUEUE, &ada()).await.unwrap();
+    let call = until_called(&house, &t, JobState::Waiting).await;
+    assert_eq!((call.waits_for, receiver.received().len()), (vec![id], 0));
+    t.store.resume("default", &ada()).await.unwrap();
+
+    until_called(&house, &t, JobState::Completed).await;
+    assert_eq!(receiver.received().len(), 1);
+    assert_eq!((&data(&receiver, 0)["id"], &data(&receiver, 0)["state"]), (&json!(id), &json!("discarded")));
 }
 
 async fn a_receiver_that_fails_is_called_again_under_the_same_id(t: TestStore) {

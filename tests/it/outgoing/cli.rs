@@ -172,6 +172,8 @@ fn what_is_wrong_with_mail_webhooks_and_routes_is_told_with_its_key() {
         ("[alerts.routes.ops]\nrules = [\"job.discard\"]\n".into(), "did you mean `job.discarded`?"),
         ("[alerts.routes.ops]\nkinds = [\"system.nop\"]\n".into(), "did you mean `system.noop`?"),
         ("[alerts.routes.ops]\nseverity = \"bad\"\n".into(), "unknown variant `bad`"),
+        ("[alerts.routes.ops]\nafter = \"0s\"\n".into(), "`alerts.routes.ops.after`: must be from \"1s\""),
+        ("[alerts.routes.ops]\nafter = 30\n".into(), "a duration such as"),
         ("[alerts.routes.\"a b\"]\nseverity = \"info\"\n".into(), "the name must be 1 to 32"),
     ] {
         let ran = Place::new().file("compline.toml", &toml).run(&["config", "check"]).expect(2);

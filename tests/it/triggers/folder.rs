@@ -198,7 +198,6 @@ async fn a_file_that_the_store_refuses_keeps_no_others(t: TestStore) {
         (0..count).map(letter).collect()
     };
     let deep = (0..15).fold(folder.path().to_path_buf(), |path, _| path.join(letters(220)));
-    // Longer than one call takes a path.
     std::fs::create_dir_all(&deep).unwrap();
     std::fs::write(deep.join("deep.csv"), "one").unwrap();
     let mut names: Vec<String> = (0..30).map(|n| format!("{n:02}.csv")).collect();
