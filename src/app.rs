@@ -12,7 +12,7 @@ use engine::adapters::audit::StoreAudit;
 use engine::adapters::buckets::{BucketError, Buckets};
 use engine::adapters::clock::SystemClock;
 use engine::adapters::host::host_name;
-use engine::adapters::redis::{NoRedisUrl, Redis};
+use engine::adapters::redis::{NoRedis, Redis};
 use engine::alerts::courier::Courier;
 use engine::alerts::{self, Alerting};
 use engine::http::server::Door;
@@ -291,7 +291,7 @@ pub enum AppError {
         cause: ReferenceError,
     },
     #[error(transparent)]
-    Redis(#[from] NoRedisUrl),
+    Redis(#[from] NoRedis),
     #[error(transparent)]
     Trigger(#[from] TriggerError),
     #[error(transparent)]
@@ -502,7 +502,11 @@ pub fn redis(settings: &Settings) -> Result<Option<Redis>, AppError> {
         return Ok(None);
     }
     let url = settings.url.resolve().map_err(|cause| AppError::Url { key: "redis.url", cause })?;
-    Ok(Some(Redis::new(&url, &settings.prefix)?))
+    let redis = match settings.ca_file.as_os_str().is_empty() {
+        true => Redis::new(&url, &settings.prefix)?,
+        false => Redis::trusting(&settings.ca_file, &url, &settings.prefix)?,
+    };
+    Ok(Some(redis))
 }
 
 fn worker_options(settings: &Settings, queues: &[String]) -> WorkerOptions {

@@ -129,6 +129,12 @@ fn redis(settings: &Settings, found: &mut Findings) {
             );
         }
     }
+    if let UrlRef::Literal(url) = &settings.redis.url
+        && !settings.redis.ca_file.as_os_str().is_empty()
+        && !url.starts_with("rediss://")
+    {
+        found.add("redis.ca_file", "is of no use without TLS; redis.url must begin with rediss://");
+    }
     if let Some(problem) = problem_of_name(&settings.redis.prefix) {
         found.add("redis.prefix", format!("{problem}; the default is \"compline\""));
     }

@@ -77,11 +77,13 @@ pub struct Redis {
     /// Empty means that there is none.
     pub url: UrlRef,
     pub prefix: String,
+    /// Empty means Mozilla's list.
+    pub ca_file: PathBuf,
 }
 
 impl Default for Redis {
     fn default() -> Self {
-        Self { url: UrlRef::from(""), prefix: "compline".into() }
+        Self { url: UrlRef::from(""), prefix: "compline".into(), ca_file: PathBuf::new() }
     }
 }
 

@@ -6,9 +6,13 @@ use engine::adapters::redis::Redis;
 use engine::service::chain;
 use futures::StreamExt;
 use jobkit::SecretString;
+use jobkit::redact::ExposeSecret;
 
 use crate::support::binary::Place;
 use crate::support::redis::RedisServer;
+use crate::support::smtp::Authority;
+
+const PASSWORD: &str = "pw-redis-5d07";
 
 async fn ping(redis: &Redis) -> Result<String, String> {
     redis.query("asking", &redis::cmd("PING")).await.map_err(|problem| chain(&problem))
@@ -38,6 +42,72 @@ async fn a_redis_that_was_away_at_the_start_is_used_once_it_is_there() {
     server.start_again();
 
     assert_eq!(ping(&redis).await.unwrap(), "PONG");
+}
+
+#[tokio::test]
+async fn a_redis_with_tls_of_our_own_authority_is_believed_and_another_is_not() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = RedisServer::encrypted(&authority, PASSWORD);
+    let trusting = |authority: &Authority, password| {
+        Redis::trusting(&authority.certificate(), &server.secure_url(password), "compline").unwrap()
+    };
+    let redis = trusting(&authority, PASSWORD);
+    assert_eq!(ping(&redis).await.unwrap(), "PONG");
+    let mut news = redis.subscribe("compline:test").await.unwrap();
+    let () = redis.query("telling", redis::cmd("PUBLISH").arg("compline:test").arg("x")).await.unwrap();
+    assert_eq!(news.messages.next().await.unwrap().get_payload_bytes(), b"x");
+
+    for (redis, why) in [
+        (trusting(&other, PASSWORD), "invalid peer certificate"),
+        (Redis::new(&server.secure_url(PASSWORD), "compline").unwrap(), "UnknownIssuer"),
+        (trusting(&authority, "wrong"), "Password authentication failed"),
+    ] {
+        let refused = ping(&redis).await.unwrap_err();
+        assert!(refused.contains(why) && !refused.contains(PASSWORD), "{refused}");
+    }
+
+    server.stop();
+    assert!(ping(&redis).await.is_err());
+    server.start_again();
+    assert_eq!(ping(&redis).await.unwrap(), "PONG");
+}
+
+#[test]
+fn an_authority_that_is_none_is_refused_before_anything_connects() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let (secure, plain) = ("rediss://localhost:6379/0", "redis://localhost:6379/0");
+    for (file, url, why) in [
+        (&empty, secure, "cannot be read; a PEM file"),
+        (&folder.path().join("none.pem"), secure, "cannot be read; a PEM file"),
+        (&Authority::new().certificate(), plain, "redis.url must begin with rediss://"),
+    ] {
+        let Err(problem) = Redis::trusting(file, &SecretString::from(url), "compline") else {
+            panic!("{}", file.display())
+        };
+        assert!(chain(&problem).contains(why), "{}", chain(&problem));
+    }
+}
+
+#[test]
+fn doctor_says_why_a_redis_with_tls_is_not_believed() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = RedisServer::encrypted(&authority, PASSWORD);
+    let place = |ca: &Authority| {
+        let url = server.secure_url(PASSWORD);
+        Place::new().with("REDIS_URL", url.expose_secret()).file(
+            "compline.toml",
+            &format!("[redis]\nurl = \"env:REDIS_URL\"\nca_file = {:?}\n", ca.certificate()),
+        )
+    };
+
+    let well = place(&authority).run(&["doctor"]);
+    let ill = place(&other).run(&["doctor"]);
+
+    assert!(well.all().contains("redis") && well.all().contains("answers in"), "{}", well.all());
+    assert!(ill.all().contains("invalid peer certificate"), "{}", ill.all());
+    assert!(!ill.all().contains(PASSWORD), "{}", ill.all());
 }
 
 /// Those who wait behind one attempt to connect share its failure; one after the other they would wait for ever.

@@ -3,6 +3,7 @@
 //! Nothing is waited for here: a call to a Redis that is away fails within seconds, and the next one connects
 //! anew. Whoever calls decides whether to wait (`service::Patience`), to go without, or to say so.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +11,11 @@ use futures::future::{BoxFuture, FutureExt, Shared};
 use jobkit::redact::{ExposeSecret, SecretString};
 use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult,
-    ScriptInvocation, ServerErrorKind,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, Pipeline, RedisError,
+    RedisResult, ScriptInvocation, ServerErrorKind, TlsCertificates,
 };
+
+use super::tls::{self, TlsError};
 
 /// A Redis on the network answers within a millisecond; one that needs longer is as good as away.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -32,10 +35,16 @@ impl RedisFault {
     }
 }
 
-/// Not a Redis that is away: a URL that no Redis could have.
+/// Not a Redis that is away: what no Redis could be reached by.
 #[derive(Debug, thiserror::Error)]
-#[error("redis.url is no URL of a Redis; write redis://HOST:6379/0, or rediss:// with TLS")]
-pub struct NoRedisUrl(#[source] RedisError);
+pub enum NoRedis {
+    #[error("redis.url is no URL of a Redis; write redis://HOST:6379/0, or rediss:// with TLS")]
+    Url(#[source] RedisError),
+    #[error("redis.ca_file is of no use without TLS; redis.url must begin with rediss://")]
+    NoTls,
+    #[error("redis.ca_file")]
+    Authority(#[from] TlsError),
+}
 
 pub struct Redis {
     client: Client,
@@ -45,10 +54,28 @@ pub struct Redis {
 
 impl Redis {
     /// Does not connect: a Redis that is away is no reason to end.
-    pub fn new(url: &SecretString, prefix: &str) -> Result<Self, NoRedisUrl> {
-        let client = Client::open(url.expose_secret()).map_err(NoRedisUrl)?;
+    pub fn new(url: &SecretString, prefix: &str) -> Result<Self, NoRedis> {
+        Ok(Self::over(Client::open(url.expose_secret()).map_err(NoRedis::Url)?, prefix))
+    }
+
+    /// Believes this authority, and no other.
+    pub fn trusting(authority: &Path, url: &SecretString, prefix: &str) -> Result<Self, NoRedis> {
+        let client = Client::open(url.expose_secret()).map_err(NoRedis::Url)?;
+        if !matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. }) {
+            return Err(NoRedis::NoTls);
+        }
+        // Read by ourselves first, because the library takes an empty file for an authority that vouches for nobody.
+        tls::certificates(authority)?;
+        let root_cert = std::fs::read(authority)
+            .map_err(|cause| TlsError::Unreadable { path: authority.into(), cause: cause.into() })?;
+        let certificates = TlsCertificates { client_tls: None, root_cert: Some(root_cert) };
+        let client = Client::build_with_tls(url.expose_secret(), certificates).map_err(NoRedis::Url)?;
+        Ok(Self::over(client, prefix))
+    }
+
+    fn over(client: Client, prefix: &str) -> Self {
         let shared = Line::new(client.clone(), ANSWER_WITHIN);
-        Ok(Self { client, prefix: prefix.into(), shared })
+        Self { client, prefix: prefix.into(), shared }
     }
 
     /// The name of a key or channel of this installation: `compline:enqueue`.

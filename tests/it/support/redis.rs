@@ -14,17 +14,37 @@ use std::time::Duration;
 use engine::adapters::redis::Redis;
 use jobkit::SecretString;
 
+use super::smtp::Authority;
+
 const FOLDER: &str = "compline-test-redis-";
 
 pub struct RedisServer {
     folder: PathBuf,
     port: u16,
+    /// What else the server is told at its start.
+    more: Vec<String>,
     /// Its standard input is the pipe whose closing tells it to stop the server.
     _watchdog: Child,
 }
 
 impl RedisServer {
     pub fn start() -> Self {
+        Self::with(|_| Vec::new())
+    }
+
+    /// With TLS alone, by this authority's certificate, for whoever knows the password.
+    pub fn encrypted(authority: &Authority, password: &str) -> Self {
+        let (certificate, key) = authority.server();
+        Self::with(|port| {
+            let files = [("--tls-cert-file", certificate.clone()), ("--tls-key-file", key.clone())];
+            let files = files.into_iter().flat_map(|(flag, file)| [flag.to_owned(), text(&file).to_owned()]);
+            let plain = ["--port", "0", "--tls-port"].map(str::to_owned);
+            let rest = ["--tls-auth-clients", "no", "--requirepass", password].map(str::to_owned);
+            plain.into_iter().chain([port.to_string()]).chain(files).chain(rest).collect()
+        })
+    }
+
+    fn with(more: impl Fn(u16) -> Vec<String>) -> Self {
         static SWEPT: Once = Once::new();
         static STARTED: AtomicU32 = AtomicU32::new(0);
         SWEPT.call_once(sweep);
@@ -35,9 +55,10 @@ impl RedisServer {
         for _ in 0..TRIES {
             // Somebody else may take the port before the server does; then there is another one.
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            if start_on(port, &folder) {
+            let more = more(port);
+            if start_on(port, &folder, &more) {
                 let watchdog = watch(&folder);
-                return Self { folder, port, _watchdog: watchdog };
+                return Self { folder, port, more, _watchdog: watchdog };
             }
         }
         panic!("Redis does not start: {}", std::fs::read_to_string(folder.join("log")).unwrap_or_default());
@@ -45,6 +66,11 @@ impl RedisServer {
 
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Of one with TLS, for whoever knows the password.
+    pub fn secure_url(&self, password: &str) -> SecretString {
+        SecretString::from(format!("rediss://:{password}@localhost:{}/0", self.port))
     }
 
     /// The way that a process of ours has to it.
@@ -61,16 +87,17 @@ impl RedisServer {
     }
 
     pub fn start_again(&self) {
-        assert!(start_on(self.port, &self.folder), "Redis does not start again");
+        assert!(start_on(self.port, &self.folder, &self.more), "Redis does not start again");
     }
 }
 
-fn start_on(port: u16, folder: &Path) -> bool {
+fn start_on(port: u16, folder: &Path, more: &[String]) -> bool {
     let status = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir", text(folder)])
         .args(["--daemonize", "yes", "--pidfile", text(&folder.join("pid"))])
         .args(["--logfile", text(&folder.join("log")), "--save", ""])
         .args(["--appendonly", "yes", "--appendfsync", "always"])
+        .args(more)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()

@@ -38,6 +38,11 @@ impl Authority {
         self.file("ca.pem")
     }
 
+    /// What it vouches for: the certificate of `localhost`, and its key.
+    pub fn server(&self) -> (PathBuf, PathBuf) {
+        (self.file("server.pem"), self.file("key.pem"))
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
