@@ -109,6 +109,83 @@ async fn every_hot_statement_uses_an_index() {
     assert!(all.contains("Seq Scan on job"), "{all}");
 }
 
+/// And those of schedules, triggers and alerts come out of their index, bounded by it or in its order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_statement_of_schedules_triggers_and_alerts_is_bounded_by_its_index() {
+    use Bound::{By, InOrder};
+    let url = postgres::database().await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(
+        "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    macro_rules! statements {
+        ($(($name:literal, $parameters:literal, $bound:expr)),+ $(,)?) => {
+            [$(($name, include_str!(concat!("../../../engine/src/store/postgres/", $name, ".sql")), $parameters, $bound)),+]
+        };
+    }
+    for (name, sql, parameters, bound) in statements![
+        ("schedules_due", 4, By("schedule_due", "next_fire <=")),
+        ("schedules_next", 1, By("schedule_due", "next_fire > n.now")),
+        ("schedule_fire", 7, By("schedule_pkey", "name = $2")),
+        ("schedule_set_back", 4, By("schedule_pkey", "name = $2")),
+        ("live_fires", 2, By("schedule_fire_pkey", "schedule = $1")),
+        ("fires", 4, By("schedule_fire_pkey", "schedule = $1")),
+        ("forget_fires", 3, By("schedule_fire_fired_at", "fired_at <")),
+        ("keys_hand_over", 2, By("unique_key_pkey", "key = ANY ($2)")),
+        ("marks", 2, By("trigger_mark_pkey", "mark = ANY ($2)")),
+        ("see_marks", 3, By("trigger_mark_pkey", "mark = ANY ($3)")),
+        ("forget_marks_before", 3, By("trigger_mark_pkey", "mark < $2")),
+        ("forget_marks_unseen", 4, By("trigger_mark_pkey", "source = $2")),
+        ("follow", 7, By("follower_pkey", "name = $1")),
+        ("forget_follower", 1, By("follower_pkey", "name = $1")),
+        ("alert_work", 1, By("alert_delivery_due", "due_at <=")),
+        ("alerts_to_tell", 2, By("alert_to_tell", "tell_at <=")),
+        ("alert_fold", 1, InOrder("alert_news_pkey")),
+        ("alert_end", 3, By("alert_open", "key = $2")),
+        ("alert_tell", 7, By("alert_pkey", "id = $2")),
+        ("alert_ack", 3, By("alert_pkey", "id = $2")),
+        ("alert_deliveries", 1, By("alert_delivery_pkey", "alert_id = $1")),
+        ("alerts_close_untold", 3, InOrder("alert_open")),
+        ("alerts_prune", 3, By("alert_opened", "opened_at <")),
+        ("delivery_take", 4, By("alert_delivery_due", "due_at <=")),
+        ("delivery_end", 8, By("alert_delivery_pkey", "alert_id = $2")),
+    ] {
+        let plan = plan(&mut connection, name, sql, parameters).await;
+        assert!(bound.holds(&plan), "{name} is not {bound:?}:\n{plan}");
+        let scans = plan.lines().filter(|line| line.contains("Seq Scan on"));
+        assert_eq!(scans.collect::<Vec<_>>(), [""; 0], "{name}:\n{plan}");
+    }
+    // The check can fail.
+    let all = "SELECT * FROM compline.schedule WHERE next_fire + interval '1 s' <= $1 ORDER BY next_fire";
+    let all = plan(&mut connection, "all", all, 1).await;
+    assert!(!By("schedule_due", "next_fire").holds(&all), "{all}");
+}
+
+#[derive(Debug)]
+enum Bound {
+    /// The index is asked for what lies within the condition.
+    By(&'static str, &'static str),
+    /// It is read from its beginning, and not for long.
+    InOrder(&'static str),
+}
+
+impl Bound {
+    fn holds(&self, plan: &str) -> bool {
+        let (Self::By(index, _) | Self::InOrder(index)) = self;
+        let mut lines = plan.lines().skip_while(|line| !line.contains(&format!("using {index} ")));
+        match self {
+            Self::InOrder(_) => lines.next().is_some(),
+            // The line below the node, which comes before any other node's.
+            Self::By(_, condition) => lines
+                .nth(1)
+                .is_some_and(|line| line.trim().starts_with("Index Cond:") && line.contains(condition)),
+        }
+    }
+}
+
 /// A lane that is blocked is passed by: what a claim reads does not grow with the jobs that wait in it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_blocked_lane_costs_the_claims_of_others_nothing() {

@@ -83,6 +83,23 @@ async fn no_hot_statement_walks_over_the_jobs() {
         ("delivery_take", alerts::TAKE),
         ("alerts_close_untold", alerts::CLOSE_UNTOLD),
         ("waiting_queues", alerts::WAITING_QUEUES),
+        ("alert_end", include_str!("alert_end.sql")),
+        ("alert_withdraw", include_str!("alert_withdraw.sql")),
+        ("alert_deliveries", include_str!("alert_deliveries.sql")),
+        ("delivery_end", include_str!("delivery_end.sql")),
+        ("schedules_due", include_str!("schedules_due.sql")),
+        ("schedules_next", include_str!("schedules_next.sql")),
+        ("schedule_fire", include_str!("schedule_fire.sql")),
+        ("schedule_set_back", include_str!("schedule_set_back.sql")),
+        ("live_fires", include_str!("live_fires.sql")),
+        ("fires", include_str!("fires.sql")),
+        ("forget_fires", include_str!("forget_fires.sql")),
+        ("keys_hand_over", include_str!("keys_hand_over.sql")),
+        ("marks", include_str!("marks.sql")),
+        ("see_marks", include_str!("see_marks.sql")),
+        ("forget_marks_before", include_str!("forget_marks_before.sql")),
+        ("forget_marks_unseen", include_str!("forget_marks_unseen.sql")),
+        ("follow", include_str!("follow.sql")),
         ("keys_release", ending::KEYS_RELEASE),
         ("dependents", ending::DEPENDENTS),
         ("forget_parents", ending::FORGET_PARENTS),
@@ -123,6 +140,10 @@ async fn no_hot_statement_walks_over_the_jobs() {
             "queue",
             "alert",
             "alert_delivery",
+            "schedule",
+            "schedule_fire",
+            "trigger_mark",
+            "follower",
             "head",
             "busy",
         ];
@@ -135,6 +156,28 @@ async fn no_hot_statement_walks_over_the_jobs() {
                 "{name}.sql walks over `{table}`: {plan:#?}"
             );
         }
+    }
+}
+
+/// A scan is not the only way to read too much: an index that only orders is read from its beginning.
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_that_look_often_are_bounded_by_their_index() {
+    let (store, _folder) = store().await;
+    for (name, sql, index) in [
+        ("schedules_due", include_str!("schedules_due.sql"), "schedule_due (next_fire<?)"),
+        ("schedules_next", include_str!("schedules_next.sql"), "schedule_due (next_fire>?)"),
+        ("live_fires", include_str!("live_fires.sql"), "PRIMARY KEY (schedule=?)"),
+        ("forget_fires", include_str!("forget_fires.sql"), "schedule_fire_fired_at (fired_at<?)"),
+        ("marks", include_str!("marks.sql"), "PRIMARY KEY (source=? AND mark=?)"),
+        ("see_marks", include_str!("see_marks.sql"), "PRIMARY KEY (source=? AND mark=?)"),
+        ("forget_marks_before", include_str!("forget_marks_before.sql"), "PRIMARY KEY (source=? AND mark<?)"),
+        ("alerts_to_tell", alerts::TO_TELL, "alert_to_tell (tell_at<?)"),
+        ("alert_end", include_str!("alert_end.sql"), "alert_open (key=?)"),
+        ("alert_work", alerts::WORK, "alert_delivery_due (due_at<?)"),
+        ("delivery_take", alerts::TAKE, "alert_delivery_due (due_at<?)"),
+    ] {
+        let plan = plan(&store, sql).await;
+        assert!(plan.iter().any(|line| line.contains(index)), "{name}.sql: {plan:#?}");
     }
 }
 
