@@ -471,7 +471,9 @@ fn http_limits(settings: &settings::Http) -> http::Limits {
         header_timeout: settings.header_timeout,
         body_timeout: settings.body_timeout,
         answer_timeout: settings.answer_timeout,
+        write_timeout: settings.write_timeout,
         connections: settings.connections,
+        stop_delay: settings.stop_delay,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod api;
 mod extract;
 mod guard;
 mod health;
+mod impatient;
 mod problem;
 mod reference;
 mod router;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::api::events::Events;
 use self::api::wait::Waiting;
 pub use self::guard::{Token, TokenError};
+use self::health::Readiness;
 pub use self::reference::document;
 use crate::alerts::courier::Courier;
 use crate::alerts::desk::Desk;
@@ -41,7 +43,11 @@ pub struct Limits {
     pub header_timeout: Duration,
     pub body_timeout: Duration,
     pub answer_timeout: Duration,
+    /// For so long a caller may read nothing of what it is sent.
+    pub write_timeout: Duration,
     pub connections: usize,
+    /// For so long callers are still served when the process is to end and says that it is not ready.
+    pub stop_delay: Duration,
 }
 
 /// What the API is made of.
@@ -62,7 +68,7 @@ pub struct Parts {
     pub origins: Vec<String>,
     /// Changes whenever something may stand in the audit log that did not before.
     pub hints: watch::Receiver<()>,
-    /// From here on nobody new is served, and those who wait are sent away.
+    /// From here on it is not ready, and soon nobody new is served.
     pub stop: CancellationToken,
 }
 
@@ -81,7 +87,10 @@ pub struct Api {
     limits: Limits,
     waiting: Waiting,
     events: Events,
+    readiness: Readiness,
     stop: CancellationToken,
+    /// Those who wait are sent away.
+    ending: CancellationToken,
 }
 
 type Shared = Arc<Api>;
@@ -122,7 +131,9 @@ impl Http {
             limits,
             waiting,
             events,
+            readiness: Readiness::default(),
             stop: parts.stop,
+            ending: CancellationToken::new(),
         };
         Self { api: Arc::new(api), origins: parts.origins, services: vec![watcher, reader] }
     }

@@ -27,6 +27,8 @@ pub struct Finding {
 /// Shorter leases are lost to an ordinary pause: a slow disk, a stopped virtual machine.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 const SHORTEST_HTTP_TIMEOUT: Duration = Duration::from_secs(1);
+/// Who supervises us waits no longer for an end.
+const LONGEST_STOP_DELAY: Duration = Duration::from_secs(60);
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
 /// What keeps the process from starting, in a program that has these kinds.
@@ -226,10 +228,14 @@ fn http(settings: &Settings, found: &mut Findings) {
         ("http.header_timeout", http.header_timeout),
         ("http.body_timeout", http.body_timeout),
         ("http.answer_timeout", http.answer_timeout),
+        ("http.write_timeout", http.write_timeout),
     ] {
         if value < SHORTEST_HTTP_TIMEOUT {
             found.add(key, format!("must be at least \"{}\"", format_duration(SHORTEST_HTTP_TIMEOUT)));
         }
+    }
+    if http.stop_delay > LONGEST_STOP_DELAY {
+        found.add("http.stop_delay", format!("must be at most \"{}\"", format_duration(LONGEST_STOP_DELAY)));
     }
     if let Some(origin) = http.cors_origins.iter().find(|origin| !is_origin(origin)) {
         found.add(

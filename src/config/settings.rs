@@ -293,7 +293,11 @@ pub struct Http {
     pub body_timeout: Duration,
     #[serde(with = "duration")]
     pub answer_timeout: Duration,
+    #[serde(with = "duration")]
+    pub write_timeout: Duration,
     pub connections: usize,
+    #[serde(with = "duration")]
+    pub stop_delay: Duration,
     pub cors_origins: Vec<String>,
 }
 
@@ -307,7 +311,9 @@ impl Default for Http {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
             connections: 1_024,
+            stop_delay: Duration::from_secs(3),
             cors_origins: Vec::new(),
         }
     }

@@ -162,6 +162,8 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         ("[http]\nheader_timeout = \"0s\"\n", 2, "`http.header_timeout`: must be at least \"1s\""),
         ("[http]\nbody_timeout = \"10ms\"\n", 2, "`http.body_timeout`: must be at least \"1s\""),
         ("[http]\nanswer_timeout = \"1\"\n", 2, "`1` is not a duration"),
+        ("[http]\nwrite_timeout = \"0s\"\n", 2, "`http.write_timeout`: must be at least \"1s\""),
+        ("[http]\nstop_delay = \"5m\"\n", 2, "`http.stop_delay`: must be at most \"1m\""),
         ("[http]\ncors_origins = [\"*\"]\n", 2, "`*` is no origin; write a scheme, a host"),
         ("[http]\ncors_origins = [\"https://a.example/path\"]\n", 2, "is no origin"),
         (

@@ -71,6 +71,7 @@ codes! {
     UnusableDelivery "unusable_delivery" UNPROCESSABLE_ENTITY "No job can be made of the delivery";
     Internal "internal" INTERNAL_SERVER_ERROR "This is a bug of ours";
     NotCarried "not_carried" BAD_GATEWAY "The message was not taken";
+    Crowded "crowded" SERVICE_UNAVAILABLE "There is no room just now";
     TokenNotSet "token_not_set" SERVICE_UNAVAILABLE "The API is closed until it has a token";
     StoreAway "store_away" SERVICE_UNAVAILABLE "The store does not answer";
     SealFailed "seal_failed" SERVICE_UNAVAILABLE "What was given could not be encrypted";
@@ -127,7 +128,7 @@ impl Problem {
         self
     }
 
-    fn retry_after(mut self, seconds: u16) -> Self {
+    pub fn retry_after(mut self, seconds: u16) -> Self {
         self.retry_after = Some(seconds);
         self
     }

@@ -1,7 +1,11 @@
 //! All routes on one page, and what stands before them.
 
-use axum::extract::DefaultBodyLimit;
+use std::time::Duration;
+
+use axum::body::to_bytes;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::routing::get;
 use axum::{Router, middleware};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi;
@@ -88,6 +92,28 @@ pub fn router(api: Shared, origins: &[String]) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(api.clone(), guard::finish))
         .with_state(api)
+}
+
+/// For connections that find all places taken: they hear whether the process lives, and are sent away.
+pub fn beside(api: Shared) -> Router {
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .fallback(full)
+        .layer(middleware::from_fn_with_state(api.clone(), guard::finish))
+        .with_state(api)
+}
+
+/// A connection that is closed on what was not read is reset, and the answer lost with it.
+const MOST_READ_OF_THE_REFUSED: usize = 1 << 20;
+const LONGEST_READING_OF_THE_REFUSED: Duration = Duration::from_secs(1);
+
+async fn full(request: Request) -> Problem {
+    let body = to_bytes(request.into_body(), MOST_READ_OF_THE_REFUSED);
+    // Whatever came of it is thrown away.
+    let _ = tokio::time::timeout(LONGEST_READING_OF_THE_REFUSED, body).await;
+    let remedy = "come again, with the same Idempotency-Key; http.connections says how many are served at once";
+    Problem::new(Code::Crowded, "all connections that this process serves are in use", remedy).retry_after(1)
 }
 
 async fn unknown() -> Problem {

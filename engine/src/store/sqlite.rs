@@ -60,6 +60,9 @@ use super::{
 /// Enough for a console and a few programs at once; a reader costs memory.
 const READERS: u32 = 4;
 
+/// Whoever still reads when the process ends may take this long.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
@@ -439,7 +442,11 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.bell.close();
-        self.writer.close().await;
-        self.readers.close().await;
+        let closed = async {
+            self.writer.close().await;
+            self.readers.close().await;
+        };
+        // Whoever reads for longer is left behind; what was answered is on the disk.
+        let _ = tokio::time::timeout(CLOSE_WITHIN, closed).await;
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use jobkit::{Artifacts, Owner};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::http::{Server, Setup, TOKEN, answer, limits};
 use crate::support::store::{TestStore, promises};
@@ -16,8 +18,76 @@ promises![
     only_the_origins_that_are_named_may_call_from_a_browser,
     a_caller_that_sends_slowly_or_too_much_is_cut_off,
     who_connects_and_says_nothing_keeps_no_place,
+    who_does_not_read_its_answer_keeps_no_place,
+    a_full_house_still_says_that_it_lives,
     a_server_that_ends_is_not_ready_and_sends_waiting_callers_away,
+    a_server_that_is_told_to_end_serves_on_until_a_proxy_has_seen_it,
+    nobody_is_served_after_the_end,
 ];
+
+/// A connection that was served, and stays.
+async fn hold(server: &Server) -> TcpStream {
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut held = TcpStream::connect(address).await.unwrap();
+    held.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut heard = [0; 15];
+    held.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"HTTP/1.1 200 OK");
+    held
+}
+
+/// Asks for a file that fits into no buffer, and reads nothing of it.
+async fn ask_and_not_read(server: &Server) -> (TcpStream, usize) {
+    const BYTES: usize = 64 << 20;
+    let job = server.t.add(|_| {}).await;
+    let owner = Owner { job, claim: 1 };
+    server.artifacts.put(owner, "large", vec![b'x'; BYTES]).await.unwrap();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut deaf = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "GET /v1/jobs/{job}/artifacts/1/large HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+    );
+    deaf.write_all(head.as_bytes()).await.unwrap();
+    deaf.readable().await.unwrap();
+    (deaf, BYTES)
+}
+
+/// How much comes before the server hangs up.
+async fn rest(mut stream: TcpStream) -> usize {
+    let mut heard = Vec::new();
+    // A reset ends it too.
+    let _ = stream.read_to_end(&mut heard).await;
+    heard.len()
+}
+
+async fn who_does_not_read_its_answer_keeps_no_place(t: TestStore) {
+    let tight =
+        engine::http::Limits { write_timeout: Duration::from_millis(300), connections: 1, ..limits() };
+    let server = Server::with(t, Setup { limits: tight, ..Setup::default() }).await;
+
+    let (deaf, bytes) = ask_and_not_read(&server).await;
+
+    while server.get("/v1/kinds").await.status != 200 {}
+    assert!(rest(deaf).await < bytes);
+}
+
+async fn a_full_house_still_says_that_it_lives(t: TestStore) {
+    let tight = engine::http::Limits { connections: 1, ..limits() };
+    let server = Server::with(t, Setup { limits: tight, ..Setup::default() }).await;
+    let held = hold(&server).await;
+
+    for _ in 0..100 {
+        answer(server.bare(Method::GET, "/livez")).await.expect(200);
+        answer(server.bare(Method::GET, "/readyz")).await.expect(200);
+    }
+    let refused = server.post("/v1/jobs", &json!({ "kind": "system.noop" })).await;
+
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(refused.header("connection"), "close");
+    assert_eq!(refused.expect(503)["code"], "crowded");
+    drop(held);
+    while server.get("/v1/kinds").await.status != 200 {}
+}
 
 async fn health_is_open_and_everything_else_is_not(t: TestStore) {
     let server = Server::over(t).await;
@@ -102,7 +172,7 @@ async fn a_caller_that_sends_slowly_or_too_much_is_cut_off(t: TestStore) {
     let server = Server::with(t, Setup { limits: tight, ..Setup::default() }).await;
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     let say = async |text: String| {
-        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let mut stream = TcpStream::connect(&address).await.unwrap();
         stream.write_all(text.as_bytes()).await.unwrap();
         let mut heard = Vec::new();
         // A server that closes on what it has not read resets the connection; what it said before counts.
@@ -130,10 +200,10 @@ async fn who_connects_and_says_nothing_keeps_no_place(t: TestStore) {
     let address = server.url.strip_prefix("http://").unwrap();
     let mut silent = Vec::new();
     for _ in 0..6 {
-        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+        silent.push(TcpStream::connect(address).await.unwrap());
     }
     // One that was served and stays is no other.
-    let mut served = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut served = TcpStream::connect(address).await.unwrap();
     served.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
 
     answer(server.bare(Method::GET, "/livez")).await.expect(200);
@@ -160,4 +230,34 @@ async fn a_server_that_ends_is_not_ready_and_sends_waiting_callers_away(t: TestS
     let sent_away = waiting.await.unwrap();
     assert_eq!((sent_away.status, &sent_away.json()["state"]), (202, &json!("available")));
     assert!(server.bare(Method::GET, "/livez").send().await.is_err());
+}
+
+async fn a_server_that_is_told_to_end_serves_on_until_a_proxy_has_seen_it(t: TestStore) {
+    let long = engine::http::Limits { stop_delay: Duration::from_secs(3_600), ..limits() };
+    let mut server = Server::with(t, Setup { limits: long, ..Setup::default() }).await;
+    let id = server.t.add(|_| {}).await;
+
+    server.stop.cancel();
+
+    let ready = json!({ "ready": false, "store": true, "schema": true, "serving": false });
+    assert_eq!(answer(server.bare(Method::GET, "/readyz")).await.expect(503), ready);
+    server.post("/v1/jobs", &json!({ "kind": "system.noop" })).await.expect(202);
+    // Nobody is sent away yet: who asked again at once would only ask here.
+    let path = format!("/v1/jobs/{id}/wait?timeout=60s");
+    let waiting = tokio::spawn(answer(server.bare(Method::GET, &path).bearer_auth(TOKEN)));
+    server.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).await.expect(200);
+    assert_eq!(waiting.await.unwrap().expect(200)["state"], "cancelled");
+    server.hard.cancel();
+    server.end().await;
+    assert!(server.bare(Method::GET, "/livez").send().await.is_err());
+}
+
+async fn nobody_is_served_after_the_end(t: TestStore) {
+    let mut server = Server::over(t).await;
+    let (deaf, bytes) = ask_and_not_read(&server).await;
+
+    server.hard.cancel();
+    server.end().await;
+
+    assert!(rest(deaf).await < bytes);
 }

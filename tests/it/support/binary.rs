@@ -87,7 +87,7 @@ impl Place {
         command.args(args).current_dir(self.path()).env_clear();
         if args.first() == Some(&"serve") {
             // Tests run side by side, and there is one port that is the default.
-            command.env("COMPLINE__HTTP__LISTEN", "127.0.0.1:0");
+            command.env("COMPLINE__HTTP__LISTEN", "127.0.0.1:0").env("COMPLINE__HTTP__STOP_DELAY", "0s");
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -45,6 +45,7 @@ pub struct Server {
     pub client: Client,
     pub url: String,
     pub stop: CancellationToken,
+    pub hard: CancellationToken,
     service: Option<Service>,
     _folder: tempfile::TempDir,
 }
@@ -101,7 +102,9 @@ pub fn limits() -> Limits {
         header_timeout: Duration::from_secs(10),
         body_timeout: Duration::from_secs(10),
         answer_timeout: Duration::from_secs(30),
+        write_timeout: Duration::from_secs(30),
         connections: 256,
+        stop_delay: Duration::ZERO,
     }
 }
 
@@ -167,7 +170,7 @@ impl Server {
             redis: None,
             declared: declared(),
         });
-        let (alarm, stop) = (Alarm::default(), CancellationToken::new());
+        let (alarm, stop, hard) = (Alarm::default(), CancellationToken::new(), CancellationToken::new());
         let parts = http::Parts {
             store: app.store.clone(),
             queue: app.queue.clone(),
@@ -185,10 +188,10 @@ impl Server {
         };
         let door = Door::open("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", door.address());
-        let service = Http::new(parts, &alarm).serve(door, CancellationToken::new(), &alarm);
+        let service = Http::new(parts, &alarm).serve(door, hard.clone(), &alarm);
         let client = Client::builder().no_proxy().tls_backend_preconfigured(tls::client(None).unwrap());
         let client = client.build().unwrap();
-        Self { t, app: Arc::new(app), artifacts, client, url, stop, service: Some(service), _folder: folder }
+        Self { t, app: Arc::new(app), artifacts, client, url, stop, hard, service: Some(service), _folder: folder }
     }
 
     /// A worker beside the server, in the time of the store.

@@ -231,8 +231,8 @@ pub async fn stream(
         None => head,
     };
     let listener = Listener { store: api.store.clone(), wish, pages, place: from, caught_up: false };
-    let stop = api.stop.clone();
-    let events = listener.events().take_until(async move { stop.cancelled().await });
+    let ending = api.ending.clone();
+    let events = listener.events().take_until(async move { ending.cancelled().await });
     let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("still here");
     let mut response = Sse::new(events).keep_alive(heartbeat).into_response();
     // A proxy that gathers answers would keep them for itself.

@@ -136,7 +136,7 @@ pub async fn wait(
         () = api.waiting.until_ended(id) => {}
         () = api.clock.sleep(timeout.unwrap_or(DEFAULT_TIMEOUT)) => {}
         // This process is about to end; another one can be asked.
-        () = api.stop.cancelled() => {}
+        () = api.ending.cancelled() => {}
     }
     let job = find(&api, id).await?;
     let status = if job.job.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };

@@ -41,6 +41,17 @@ fn row(n: u128) -> NewRow {
     }
 }
 
+/// One such reader kept the process from ending.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_does_not_end_does_not_keep_the_store_open() {
+    let (store, _folder) = store().await;
+    let _stuck = store.readers.acquire().await.unwrap();
+
+    store.close().await;
+
+    assert!(store.insert(&[row(1)], &Actor::system()).await.is_err());
+}
+
 async fn plan(store: &SqliteStore, sql: &str) -> Vec<String> {
     let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
     let rows = sqlx::query(sql).fetch_all(&store.readers).await.unwrap();
