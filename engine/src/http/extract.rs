@@ -192,8 +192,7 @@ pub fn job_id(field: &str, text: &str) -> Result<JobId> {
     })
 }
 
-/// What stands behind the `?`, each name with its values. Names that nobody knows are refused, or a misspelt
-/// condition would match every job.
+/// What stands behind the `?`, each name with its values. Names that nobody knows do not come so far.
 pub struct Parameters(Vec<(String, String)>);
 
 impl FromRequestParts<Shared> for Parameters {
@@ -206,20 +205,6 @@ impl FromRequestParts<Shared> for Parameters {
 }
 
 impl Parameters {
-    pub fn only(self, known: &[&str]) -> Result<Self> {
-        match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            None => Ok(self),
-            Some((name, _)) => {
-                let detail = format!("{name}: there is no such parameter");
-                let remedy = match known {
-                    [] => "leave it out; this route takes none".to_owned(),
-                    known => format!("leave it out, or use one of: {}", known.join(", ")),
-                };
-                Err(Problem::new(Code::InvalidParameter, detail, remedy).at(name))
-            }
-        }
-    }
-
     /// Every value under the name, read by `read`.
     pub fn all<T>(&self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>> {
         let values = self.0.iter().filter(|(own, _)| own == name);

@@ -1,7 +1,9 @@
 //! What holds for every request: who may come in, what every answer carries, and what becomes of a handler that
 //! panics or takes too long.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -9,7 +11,7 @@ use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -18,6 +20,8 @@ use jobkit::redact::ExposeSecret;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use tracing::{debug, info, warn};
+use utoipa::openapi::path::ParameterIn;
+use utoipa::openapi::{OpenApi as Document, RefOr};
 use uuid::Uuid;
 
 use super::Shared;
@@ -100,6 +104,64 @@ fn admit(token: Option<&Token>, headers: &HeaderMap) -> Result<(), Problem> {
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
+}
+
+/// Which parameters each route has, as its description says.
+#[derive(Debug, Default)]
+pub struct Known(HashMap<(Method, String), Vec<String>>);
+
+impl Known {
+    pub fn of(document: &Document) -> Self {
+        let mut known = HashMap::new();
+        for (path, item) in &document.paths.paths {
+            let operations = [
+                (Method::GET, &item.get),
+                (Method::HEAD, &item.get),
+                (Method::POST, &item.post),
+                (Method::PUT, &item.put),
+                (Method::DELETE, &item.delete),
+            ];
+            for (method, operation) in operations {
+                let Some(operation) = operation else { continue };
+                let names = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+                    RefOr::T(own) if own.parameter_in == ParameterIn::Query => Some(own.name.clone()),
+                    _ => None,
+                });
+                known.insert((method, path.clone()), names.collect());
+            }
+        }
+        Self(known)
+    }
+
+    fn check(&self, method: &Method, route: &str, query: &str) -> Result<(), Problem> {
+        let Some(known) = self.0.get(&(method.clone(), route.to_owned())) else { return Ok(()) };
+        let mut given = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+        match given.find(|name| !known.iter().any(|known| known == name)) {
+            None => Ok(()),
+            Some(name) => {
+                let detail = format!("{name}: there is no such parameter");
+                let remedy = match known.as_slice() {
+                    [] => "leave it out; this route takes none".to_owned(),
+                    known => format!("leave it out, or use one of: {}", known.join(", ")),
+                };
+                Err(Problem::new(Code::InvalidParameter, detail, remedy).at(name))
+            }
+        }
+    }
+}
+
+/// Refuses parameters that the route does not have: a misspelt condition would match every job, and what was meant for
+/// the body would be passed over, `dry_run` included.
+pub async fn parameters(State(known): State<Arc<Known>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let checked = match (request.uri().query(), route) {
+        (Some(query), Some(route)) => known.check(request.method(), route, query),
+        _ => Ok(()),
+    };
+    match checked {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// For routes that answer at once, which is all but those that wait by their nature.

@@ -1,5 +1,6 @@
 //! All routes on one page, and what stands before them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::to_bytes;
@@ -13,6 +14,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::guard::Known;
 use super::problem::{Code, Problem};
 use super::{Shared, api, guard, health, reference};
 
@@ -76,12 +78,15 @@ pub fn document() -> Document {
 
 pub fn router(api: Shared, origins: &[String]) -> Router {
     let Routes { open, signed, quick, long } = described();
+    let known = middleware::from_fn_with_state(Arc::new(Known::of(&document())), guard::parameters);
     let signed = signed.route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry));
+    let open = open.merge(signed).route_layer(known.clone());
     let guarded = quick
         .route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry))
         .merge(long)
+        .route_layer(known)
         .route_layer(middleware::from_fn_with_state(api.clone(), guard::authenticate));
-    let (router, _) = open.merge(signed).merge(guarded).split_for_parts();
+    let (router, _) = open.merge(guarded).split_for_parts();
     let router = router.merge(reference::pages()).fallback(unknown);
     let router = match cors(origins) {
         Some(cors) => router.layer(cors),

@@ -9,7 +9,10 @@ use serde_json::json;
 use crate::support::http::{Server, TOKEN, answer};
 use crate::support::store::{TestStore, promises};
 
-promises![every_misuse_is_refused_with_its_field_and_its_remedy];
+promises![
+    every_misuse_is_refused_with_its_field_and_its_remedy,
+    every_route_refuses_a_parameter_that_it_does_not_have,
+];
 
 const JSON: &str = "application/json";
 
@@ -462,4 +465,27 @@ async fn every_misuse_is_refused_with_its_field_and_its_remedy(t: TestStore) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(server.t.store.jobs(&JobFilter::default()).await.unwrap(), []);
     assert_eq!(server.t.store.audit_after(Position::START, 10).await.unwrap(), []);
+}
+
+/// `POST /v1/bulk-operations?dry_run=true` once passed over the parameter and changed every job that it named.
+async fn every_route_refuses_a_parameter_that_it_does_not_have(t: TestStore) {
+    let server = Server::over(t).await;
+    let document = serde_json::to_value(engine::http::document()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let path = format!("{}?dry_run=true", path.replace(['{', '}'], ""));
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let asked = format!("{method} {path}");
+
+            let problem = answer(server.bare(method, &path).bearer_auth(TOKEN)).await;
+
+            assert_eq!(problem.status, 400, "{asked}: {problem:?}");
+            let problem = problem.json();
+            assert_eq!(
+                (&problem["code"], &problem["errors"][0]["field"]),
+                (&json!("invalid_parameter"), &json!("dry_run")),
+                "{asked}"
+            );
+        }
+    }
 }

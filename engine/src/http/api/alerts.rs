@@ -122,8 +122,7 @@ const LONGEST_LIST: usize = 1_000;
         ("limit" = Option<u16>, Query, description = "The newest so many; 100 when nothing is said.", minimum = 1, maximum = 1000),
     ),
     responses((status = 200, description = "The alerts.", body = Alerts)))]
-pub async fn list(State(api): State<Shared>, parameters: Parameters) -> Result<Json<Alerts>> {
-    let given = parameters.only(&["closed", "rule", "limit"])?;
+pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<Alerts>> {
     let closed = given.one("closed", |text| text.parse::<bool>().map_err(|_| "true or false".into()))?;
     let limit = given.one("limit", |text| match text.parse::<usize>() {
         Ok(limit) if (1..=LONGEST_LIST).contains(&limit) => Ok(limit),
@@ -163,8 +162,7 @@ fn unknown(id: AlertId) -> Problem {
         (status = 200, description = "The alert.", body = AlertInFull),
         (status = 404, description = "There is no such alert.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn get(State(api): State<Shared>, Id(id): Id, parameters: Parameters) -> Result<Json<AlertInFull>> {
-    parameters.only(&[])?;
+pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<AlertInFull>> {
     let detail = api.desk.show(id).await?.ok_or_else(|| unknown(id))?;
     Ok(Json(detail.into()))
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::jobs::unknown;
-use crate::http::extract::{Id, Parameters, job_id, path};
+use crate::http::extract::{Id, job_id, path};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared};
 use crate::store::JobFilter;
@@ -45,8 +45,7 @@ pub struct Files {
         (status = 200, description = "Its files.", body = Files),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn list(State(api): State<Shared>, Id(id): Id, parameters: Parameters) -> Result<Json<Files>> {
-    parameters.only(&[])?;
+pub async fn list(State(api): State<Shared>, Id(id): Id) -> Result<Json<Files>> {
     let artifacts = files(&api, id).await?;
     let file = |file: Artifact| {
         let claim = file.owner.claim.to_string();
@@ -96,8 +95,7 @@ impl FromRequestParts<Shared> for Place {
         (status = 200, description = "The file, to be saved and never shown by a browser.", body = String, content_type = "application/octet-stream"),
         (status = 404, description = "There is no such job, or it left no such file.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn download(State(api): State<Shared>, place: Place, parameters: Parameters) -> Result<Response> {
-    parameters.only(&[])?;
+pub async fn download(State(api): State<Shared>, place: Place) -> Result<Response> {
     let Place { owner, name } = place;
     // Looked for in the list: no name that a caller makes up reaches the files.
     let files = files(&api, owner.job).await?;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::enqueue::{At, insert, marked};
 use super::jobs::{self, Changed};
 use crate::bulk::{self, BulkArgs, MOST_JOBS, Tally};
-use crate::http::extract::{Body, Id, Object, Parameters};
+use crate::http::extract::{Body, Id, Object};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::HowFar;
 use crate::http::{Api, Shared, view};
@@ -235,9 +235,7 @@ async fn preview(api: &Api, filter: &JobFilter, action: Change, limit: usize) ->
 pub async fn get(
     State(api): State<Shared>,
     Id(id): Id,
-    parameters: Parameters,
 ) -> Result<Json<BulkOperation>> {
-    parameters.only(&[])?;
     Ok(Json(find(&api, id).await?))
 }
 

@@ -143,8 +143,7 @@ pub struct Happened {
 }
 
 impl Wish {
-    fn read(parameters: Parameters) -> Result<Self> {
-        let given = parameters.only(&["job", "kind", "queue", "action"])?;
+    fn read(given: &Parameters) -> Result<Self> {
         let id = |text: &str| job_id("job", text).map_err(|_| "a job id".to_owned());
         Ok(Self {
             jobs: given.all("job", id)?.into_iter().collect(),
@@ -217,9 +216,9 @@ fn jobs_of(entry: &AuditEntry) -> Vec<JobId> {
 pub async fn stream(
     State(api): State<Shared>,
     headers: HeaderMap,
-    parameters: Parameters,
+    given: Parameters,
 ) -> Result<Response> {
-    let wish = Wish::read(parameters)?;
+    let wish = Wish::read(&given)?;
     let resumed = headers.get("last-event-id").map(position).transpose()?;
     // Before the first look, or what is written between the two would be in neither.
     let pages = api.events.subscribe();

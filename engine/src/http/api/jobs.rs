@@ -44,28 +44,15 @@ const LONGEST_PAGE: usize = 1_000;
         ("limit" = Option<u16>, Query, description = "How many at once; 100 when nothing is said.", minimum = 1, maximum = 1000),
     ),
     responses((status = 200, description = "A page of jobs.", body = Page)))]
-pub async fn list(State(api): State<Shared>, parameters: Parameters) -> Result<Json<Page>> {
-    let filter = filter(parameters)?;
+pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<Page>> {
+    let filter = filter(&given)?;
     let limit = filter.limit.unwrap_or(DEFAULT_PAGE);
     let jobs = api.queue.jobs(&filter).await?;
     let next = jobs.last().map(|job| job.id).filter(|_| jobs.len() == limit);
     Ok(Json(Page { jobs: jobs.into_iter().map(view::Job::from).collect(), next }))
 }
 
-fn filter(parameters: Parameters) -> Result<JobFilter> {
-    let given = parameters.only(&[
-        "id",
-        "state",
-        "kind",
-        "queue",
-        "tenant",
-        "tag",
-        "created_from",
-        "created_until",
-        "error",
-        "before",
-        "limit",
-    ])?;
+fn filter(given: &Parameters) -> Result<JobFilter> {
     let id = |text: &str| job_id("id", text).map_err(|_| "a job id".to_owned());
     let state = |text: &str| {
         text.parse::<JobState>().map_err(|_| {
@@ -87,7 +74,7 @@ fn filter(parameters: Parameters) -> Result<JobFilter> {
         tags: given.texts("tag")?,
         created_from: given.one("created_from", time)?,
         created_until: given.one("created_until", time)?,
-        error: one_text(&given, "error")?,
+        error: one_text(given, "error")?,
         before: given.one("before", id)?,
         limit: given.one("limit", limit)?,
     })
@@ -106,12 +93,7 @@ fn one_text(given: &Parameters, name: &str) -> Result<Option<String>> {
         (status = 200, description = "The job.", body = view::JobInFull),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn get(
-    State(api): State<Shared>,
-    Id(id): Id,
-    parameters: Parameters,
-) -> Result<Json<view::JobInFull>> {
-    parameters.only(&[])?;
+pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<view::JobInFull>> {
     Ok(Json(find(&api, id).await?))
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::Shared;
-use crate::http::extract::Parameters;
 use crate::http::problem::Result;
 use crate::http::view::millis;
 
@@ -84,7 +83,6 @@ pub struct Kinds {
 /// List the kinds that this process knows, each with its policy.
 #[utoipa::path(get, path = "/v1/kinds", tag = "kinds",
     responses((status = 200, description = "The kinds.", body = Kinds)))]
-pub async fn list(State(api): State<Shared>, parameters: Parameters) -> Result<Json<Kinds>> {
-    parameters.only(&[])?;
+pub async fn list(State(api): State<Shared>) -> Result<Json<Kinds>> {
     Ok(Json(Kinds { kinds: api.registry.kinds().map(Kind::from).collect() }))
 }

@@ -17,7 +17,7 @@ pub use self::shape::Schedule;
 use super::enqueue::Enqueued;
 use super::queues::checked;
 use crate::http::Shared;
-use crate::http::extract::{Body, Parameters, path};
+use crate::http::extract::{Body, path};
 use crate::http::problem::{Code, Problem, Result};
 use crate::queue::problem_of_name;
 use crate::scheduler::{Backfilled, definition};
@@ -49,8 +49,7 @@ pub struct Schedules {
 /// List schedules: when they fire, and what is amiss.
 #[utoipa::path(get, path = "/v1/schedules", tag = "schedules",
     responses((status = 200, description = "The schedules.", body = Schedules)))]
-pub async fn list(State(api): State<Shared>, parameters: Parameters) -> Result<Json<Schedules>> {
-    parameters.only(&[])?;
+pub async fn list(State(api): State<Shared>) -> Result<Json<Schedules>> {
     let schedules = api.scheduler.list().await?;
     Ok(Json(Schedules { schedules: schedules.into_iter().map(Schedule::from).collect() }))
 }
@@ -65,9 +64,7 @@ pub async fn list(State(api): State<Shared>, parameters: Parameters) -> Result<J
 pub async fn get(
     State(api): State<Shared>,
     Name(name): Name,
-    parameters: Parameters,
 ) -> Result<Json<Schedule>> {
-    parameters.only(&[])?;
     Ok(Json(api.scheduler.show(&name).await?.into()))
 }
 

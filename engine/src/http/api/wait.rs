@@ -116,9 +116,8 @@ impl Waiting {
 pub async fn wait(
     State(api): State<Shared>,
     Id(id): Id,
-    parameters: Parameters,
+    given: Parameters,
 ) -> Result<(StatusCode, Json<view::JobInFull>)> {
-    let given = parameters.only(&["timeout"])?;
     let timeout = given.one("timeout", |text| {
         let seconds =
             text.strip_suffix('s').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));

@@ -5,7 +5,6 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::extract::Parameters;
 use crate::http::problem::Result;
 use crate::http::{Shared, view};
 
@@ -17,8 +16,7 @@ pub struct Workers {
 /// List the workers that are registered.
 #[utoipa::path(get, path = "/v1/workers", tag = "workers",
     responses((status = 200, description = "The workers.", body = Workers)))]
-pub async fn list(State(api): State<Shared>, parameters: Parameters) -> Result<Json<Workers>> {
-    parameters.only(&[])?;
+pub async fn list(State(api): State<Shared>) -> Result<Json<Workers>> {
     let workers = api.store.workers().await?;
     Ok(Json(Workers { workers: workers.into_iter().map(view::Worker::from).collect() }))
 }
