@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod bulk;
 pub mod callback;
 pub mod http;
+pub mod json;
 pub mod limits;
 pub mod maintenance;
 pub mod panics;

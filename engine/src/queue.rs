@@ -1,6 +1,7 @@
 //! The use cases: what the CLI, HTTP, a schedule and a running job may do with jobs. Every door leads
 //! here, so what is refused is refused everywhere with the same words.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +11,13 @@ use jobkit::{
     ArgsError, Callback, Clock, IdGenerator, JobId, NewJob, OnConflict, OnParentFailure, Period, Policy,
     Registry, Unique, When,
 };
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::callback;
 use crate::limits::book::Book;
-use crate::limits::rule::{Rules, Subject};
+use crate::json;
+use crate::limits::rule::{By, Rules, Subject};
 use crate::seal::{Keyring, Part, SealError};
 use crate::store::triggers::Intake;
 use crate::store::{
@@ -224,7 +227,7 @@ impl Queue {
     }
 
     fn row(&self, job: NewJob, limits: &Rules) -> Result<NewRow, QueueError> {
-        let args = job.args.to_string();
+        let args = job.args.get().to_owned();
         let policy = &self.registry.check_args(&job.kind, &args)?.policy;
         check(&job, &args)?;
         let id = self.ids.next();
@@ -236,12 +239,13 @@ impl Queue {
                 .map_err(|cause| QueueError::Seal { kind: job.kind.clone(), cause })?,
             false => args,
         };
+        let looked_into = looked_into(limits, job.args.get());
         let queue = job.queue.unwrap_or_else(|| policy.queue.clone());
         let subject = Subject {
             kind: &job.kind,
             queue: &queue,
             tenant: job.tenant.as_deref(),
-            args: &job.args,
+            args: &looked_into,
             encrypted: policy.encrypted,
         };
         Ok(NewRow {
@@ -379,6 +383,9 @@ fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
     if args.len() > MOST_ARGS_BYTES {
         return invalid("args", format!("{} bytes; at most 1 MiB, put larger data in a file", args.len()));
     }
+    if json::depth(args.as_bytes()) > json::DEEPEST {
+        return invalid("args", format!("more than {} levels deep", json::DEEPEST));
+    }
     if let Some(queue) = &job.queue {
         check_name("queue", queue)?;
     }
@@ -417,6 +424,14 @@ fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
             invalid("metadata", "at most 16 KiB; put larger data in the arguments or a file")
         }
         _ => Ok(()),
+    }
+}
+
+/// Arguments are read only where a limit takes its key from them.
+fn looked_into(limits: &Rules, args: &str) -> Value {
+    match limits.iter().any(|rule| matches!(rule.by, By::Args(_))) {
+        true => serde_json::from_str(args).unwrap_or_default(),
+        false => Value::Null,
     }
 }
 
@@ -463,7 +478,8 @@ fn unique_key(job: &NewJob, args: &str, rule: &Unique, now: i64) -> [u8; 32] {
     hash.update([0]);
     hash.update(job.unique_key.as_deref().unwrap_or_default().as_bytes());
     if rule.by_args {
-        // Object keys are sorted, so the order in which a caller wrote them does not matter.
+        // The order in which a caller wrote fields does not matter, nor do blanks; every digit does.
+        let args = json::canonical(args).map_or(Cow::Borrowed(args), Cow::Owned);
         hash.update([0, b'a']);
         hash.update(args.as_bytes());
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use jobkit::{Callback, CallbackEvent, JobId, NewJob, OnConflict, Unique, When};
+use jobkit::{Callback, CallbackEvent, JobId, NewJob, OnConflict, RawJson, Unique, When};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::exit::{CliError, Exit, Result};
@@ -132,7 +133,7 @@ fn new_job(args: EnqueueArgs) -> Result<NewJob> {
             "give one of them as JSON or @FILE",
         ));
     }
-    let mut job = NewJob::new(args.kind, json_of("--args", &args.args)?);
+    let mut job = NewJob::new(args.kind, json_of::<RawJson>("--args", &args.args)?);
     job.metadata = args.metadata.map(|text| json_of("--metadata", &text)).transpose()?;
     job.when = match (args.run_at, args.delay) {
         (Some(at), _) => When::At(at),
@@ -155,17 +156,17 @@ fn new_job(args: EnqueueArgs) -> Result<NewJob> {
 
 fn followers(option: &str, given: &[String]) -> Result<Vec<NewJob>> {
     let follower = |given: &String| match (given.starts_with('@'), given.split_once(':')) {
-        (true, _) => serde_json::from_value(json_of(option, given)?).map_err(|problem| {
+        (true, _) => serde_json::from_value(json_of::<Value>(option, given)?).map_err(|problem| {
             let remedy = format!("{option} @FILE reads one job, such as {{\"kind\": \"system.noop\"}}");
             CliError::usage(format!("{option}: {given} is no job: {problem}"), remedy)
         }),
-        (false, Some((kind, args))) => Ok(NewJob::new(kind, json_of(option, args)?)),
+        (false, Some((kind, args))) => Ok(NewJob::new(kind, json_of::<RawJson>(option, args)?)),
         (false, None) => Ok(NewJob::new(given, serde_json::json!({}))),
     };
     given.iter().map(follower).collect()
 }
 
-pub(super) fn json_of(option: &str, given: &str) -> Result<Value> {
+pub(super) fn json_of<T: DeserializeOwned>(option: &str, given: &str) -> Result<T> {
     let (text, place) = match (given, given.strip_prefix('@')) {
         ("-", _) => {
             let mut text = String::new();

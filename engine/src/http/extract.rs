@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::problem::{Code, Problem, Result};
 use super::{Api, Shared};
+use crate::json;
 
 /// A JSON body, with the bytes it was read from.
 pub struct Body<T> {
@@ -118,17 +119,20 @@ fn is_too_long(error: &axum::Error) -> bool {
     false
 }
 
+const SHALLOW: &str = "send one JSON document, at most 127 levels deep";
+
 /// serde says what is wrong and not where; keeping track costs time, so it is done only once it is known that
 /// something is.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    // What is kept as it was written is not counted by serde.
+    if json::depth(bytes) > json::DEEPEST {
+        let detail = format!("the body is more than {} levels deep", json::DEEPEST);
+        return Err(Problem::new(Code::InvalidJson, detail, SHALLOW));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         let detail = error.to_string();
         if !error.is_data() {
-            return Problem::new(
-                Code::InvalidJson,
-                detail,
-                "send one JSON document, at most 128 levels deep",
-            );
+            return Problem::new(Code::InvalidJson, detail, SHALLOW);
         }
         let mut reader = serde_json::Deserializer::from_slice(bytes);
         let place = serde_path_to_error::deserialize::<_, T>(&mut reader).err().map(|e| pointer(e.path()));

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jobkit::{JobId, LogLevel, LogLine, Progress, StepRecord};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::state::JobState;
@@ -36,10 +37,11 @@ pub struct Job {
     pub tags: Vec<String>,
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Value>,
+    /// As it was written.
     #[schema(value_type = Value)]
-    pub args: Value,
+    pub args: Box<RawValue>,
     #[schema(value_type = Value)]
-    pub result: Option<Value>,
+    pub result: Option<Box<RawValue>>,
     pub error: Option<String>,
     /// How long the last attempt ran.
     pub ran_ms: Option<f64>,
@@ -143,8 +145,8 @@ impl From<JobRow> for Job {
             tenant: row.tenant,
             tags: row.tags,
             metadata: row.metadata,
-            args: value(&row.args),
-            result: row.result.as_deref().map(value),
+            args: raw(row.args),
+            result: row.result.map(raw),
             error: row.error,
             ran_ms: row.ran.map(millis),
         }
@@ -206,9 +208,10 @@ impl From<WorkerRow> for Worker {
     }
 }
 
-/// JSON text as JSON; what is none, as the text it is.
-fn value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()))
+/// JSON text as it stands; what is none, as the text it is.
+fn raw(text: String) -> Box<RawValue> {
+    let quoted = |text: &str| RawValue::from_string(Value::from(text).to_string()).unwrap_or_default();
+    RawValue::from_string(text.clone()).unwrap_or_else(|_| quoted(&text))
 }
 
 pub fn millis(duration: Duration) -> f64 {

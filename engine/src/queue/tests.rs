@@ -1,9 +1,10 @@
+use jobkit::RawJson;
 use serde_json::json;
 
 use super::*;
 
 fn key(job: &NewJob, rule: &Unique, now: i64) -> [u8; 32] {
-    unique_key(job, &job.args.to_string(), rule, now)
+    unique_key(job, job.args.get(), rule, now)
 }
 
 #[test]
@@ -17,12 +18,16 @@ fn a_plain_unique_key_hashes_as_the_sql_function_does() {
 #[test]
 fn arguments_in_another_order_are_the_same_and_other_arguments_are_not() {
     let rule = Unique::by_args();
-    let first = NewJob::new("k", serde_json::from_str(r#"{"a":1,"b":2}"#).unwrap());
-    let same = NewJob::new("k", serde_json::from_str(r#"{"b":2,"a":1}"#).unwrap());
-    let other = NewJob::new("k", json!({ "a": 1, "b": 3 }));
+    let job = |args| NewJob::new("k", RawJson::parse(args).unwrap());
+    let first = job(r#"{"a":1,"b":2}"#);
+    let same = job(r#"{ "b": 2, "a": 1 }"#);
+    let other = job(r#"{"a":1,"b":3}"#);
 
     assert_eq!(key(&first, &rule, 0), key(&same, &rule, 0));
     assert_ne!(key(&first, &rule, 0), key(&other, &rule, 0));
+    // These were one amount, and the second was not enqueued.
+    let [amount, another] = ["0.1", "0.1000000000000000055"].map(job);
+    assert_ne!(key(&amount, &rule, 0), key(&another, &rule, 0));
 }
 
 #[test]
@@ -56,5 +61,8 @@ fn what_is_wrong_with_a_job_is_named_by_field_with_the_remedy() {
     }
     let message = check(&good, &"x".repeat(MOST_ARGS_BYTES + 1)).unwrap_err().to_string();
     assert!(message.starts_with("args") && message.contains("1 MiB"), "{message}");
+    let deep = "[".repeat(json::DEEPEST + 1);
+    let message = check(&good, &deep).unwrap_err().to_string();
+    assert!(message.starts_with("args") && message.contains("levels"), "{message}");
     check(&good, "{}").unwrap();
 }

@@ -14,6 +14,7 @@ pub mod new_job;
 pub mod outcome;
 pub mod policy;
 pub mod ports;
+pub mod raw_json;
 pub mod redact;
 pub mod registry;
 pub mod roots;
@@ -31,6 +32,7 @@ pub use ports::{
     Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Mail,
     Mailer, ObjectError, Objects, Owner, PortError, SecretStore,
 };
+pub use raw_json::RawJson;
 pub use redact::{Personal, SecretString};
 pub use registry::{ArgsError, KindInfo, RegisteredJob, Registry};
 pub use step::{StepKey, StepRecord};

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Job, JobId, Unique};
+use crate::{Job, JobId, RawJson, Unique};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewJob {
     pub kind: String,
     #[serde(default)]
-    pub args: Value,
+    pub args: RawJson,
     #[serde(default)]
     pub queue: Option<String>,
     #[serde(default)]
@@ -95,10 +95,10 @@ impl NewJob {
         Ok(Self::new(J::KIND, serde_json::to_value(args)?))
     }
 
-    pub fn new(kind: impl Into<String>, args: Value) -> Self {
+    pub fn new(kind: impl Into<String>, args: impl Into<RawJson>) -> Self {
         Self {
             kind: kind.into(),
-            args,
+            args: args.into(),
             queue: None,
             priority: None,
             max_attempts: None,

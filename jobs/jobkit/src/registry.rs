@@ -31,11 +31,17 @@ impl<J: Job> Typed<J> {
         match named(args) {
             Ok(args) => Ok(args),
             // What is missing is worth more than that `null` is no struct.
-            Err(_) if args == "null" => named("{}"),
-            Err(first) if args == "{}" => named("null").map_err(|_| first),
+            Err(_) if args.trim() == "null" => named("{}"),
+            Err(first) if is_empty_object(args) => named("null").map_err(|_| first),
             Err(error) => Err(error),
         }
     }
+}
+
+/// However it is written: arguments are kept as they came.
+fn is_empty_object(args: &str) -> bool {
+    let inside = args.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    inside.is_some_and(|inside| inside.trim().is_empty())
 }
 
 /// serde says what is wrong and not with which field; whoever wrote the arguments needs both. Keeping

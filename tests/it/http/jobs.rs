@@ -15,6 +15,7 @@ use crate::support::store::{TestStore, completed, discarded, promises};
 promises![
     a_job_comes_in_and_is_shown_in_full,
     everything_that_a_job_can_be_asked_for_is_kept,
+    arguments_are_kept_as_they_were_written,
     a_job_with_a_key_that_is_held_is_answered_with_the_holder,
     a_batch_is_enqueued_whole_or_not_at_all,
     a_trace_context_is_kept_with_the_job,
@@ -71,6 +72,31 @@ async fn everything_that_a_job_can_be_asked_for_is_kept(t: TestStore) {
     let later = json!({ "kind": "system.noop", "delay": "1h" });
     let later = server.post("/v1/jobs", &later).await.expect(202);
     assert_eq!(server.get(&format!("/v1/jobs/{}", id(&later))).await.expect(200)["state"], "scheduled");
+}
+
+/// They were once read as numbers and written again: 1e400 was refused, and others lost digits.
+async fn arguments_are_kept_as_they_were_written(t: TestStore) {
+    const ARGS: &str = r#"{ "b": 1e400, "amount": 0.1000000000000000055, "a": 123456789012345678901234567890, "s": "\u00e9" }"#;
+    let server = Server::over(t).await;
+    let send = async |path: &str, body: String| {
+        let request = server.bare(Method::POST, path).bearer_auth(TOKEN);
+        answer(request.header("content-type", "application/json").body(body)).await.expect(202)
+    };
+    let wanted = format!(r#"{{"kind": "test.as_written", "args": {ARGS}, "delay": "1h"}}"#);
+
+    let one = id(&send("/v1/jobs", wanted.clone()).await);
+    let many = id(&send("/v1/jobs/batch", format!(r#"{{"jobs": [{wanted}]}}"#)).await["jobs"][0]);
+    let parent = format!(r#"{{"kind": "system.noop", "on_success": [{wanted}]}}"#);
+    send("/v1/jobs", parent).await;
+
+    let all = server.t.store.jobs(&JobFilter::default()).await.unwrap();
+    let kept = all.iter().filter(|job| job.kind == "test.as_written");
+    let kept: Vec<_> = kept.map(|job| job.args.as_str()).collect();
+    assert_eq!(kept, [ARGS; 3]);
+    for path in [format!("/v1/jobs/{one}"), format!("/v1/jobs?id={many}")] {
+        let shown = server.get(&path).await;
+        assert!(shown.text.contains(&format!(r#""args":{ARGS},"#)), "{shown:?}");
+    }
 }
 
 async fn a_job_with_a_key_that_is_held_is_answered_with_the_holder(t: TestStore) {

@@ -73,7 +73,7 @@ fn cases() -> Vec<Case> {
                 400,
                 "invalid_json",
                 "",
-                "128 levels",
+                "127 levels",
             )
         },
         Case {

@@ -4,6 +4,7 @@ mod alerts;
 mod binary;
 mod bulk;
 mod events;
+pub mod family;
 mod health;
 mod hooks;
 mod jobs;

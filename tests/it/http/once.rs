@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use engine::store::JobFilter;
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::http::{Answer, Server, answer};
+use crate::support::http::{Answer, Server, TOKEN, answer};
 use crate::support::store::{TestStore, promises};
 
 promises![
     a_hundred_requests_at_once_under_one_key_make_one_job,
     a_request_that_is_sent_again_is_answered_as_it_was,
     a_key_that_belongs_to_another_request_is_refused,
+    two_amounts_that_differ_in_a_late_digit_are_two_requests,
     a_request_that_was_refused_leaves_its_key_free,
     a_key_is_forgotten_after_its_time_and_not_before,
 ];
@@ -74,6 +76,20 @@ async fn a_key_that_belongs_to_another_request_is_refused(t: TestStore) {
     assert_eq!(batch.expect(422)["code"], "idempotency_key_reused");
 
     assert_eq!(jobs(&server).await.len(), 1);
+}
+
+async fn two_amounts_that_differ_in_a_late_digit_are_two_requests(t: TestStore) {
+    let server = Server::over(t).await;
+    let send = async |amount: &str| {
+        let body = format!(r#"{{"kind":"test.as_written","args":{{"amount":{amount}}}}}"#);
+        let request = server.bare(Method::POST, "/v1/jobs").bearer_auth(TOKEN).header("idempotency-key", "k");
+        answer(request.header("content-type", "application/json").body(body)).await
+    };
+
+    let first = send("0.1").await.expect(202);
+
+    assert_eq!(send("0.1000000000000000055").await.expect(422)["code"], "idempotency_key_reused");
+    assert_eq!(send("0.1").await.expect(202), first);
 }
 
 async fn a_request_that_was_refused_leaves_its_key_free(t: TestStore) {

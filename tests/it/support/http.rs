@@ -1,6 +1,7 @@
 //! The real HTTP server on a free port over a real store, and a client that holds its token.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use compline::app::{App, Parts, Upkeep};
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::store::TestStore;
 use crate::engine::Engine;
+use crate::http::family;
 use crate::outgoing::{route, webhooks_to};
 
 pub const TOKEN: &str = "a token for tests, long enough";
@@ -46,6 +48,8 @@ pub struct Server {
     pub url: String,
     pub stop: CancellationToken,
     pub hard: CancellationToken,
+    /// The check of `test.as_written` refuses everything.
+    pub strict: Arc<AtomicBool>,
     service: Option<Service>,
     _folder: tempfile::TempDir,
 }
@@ -153,6 +157,8 @@ impl Server {
         let mut registry = Registry::default();
         engine::system::register(&mut registry, engine::system::Config::default());
         engine::bulk::register(&mut registry, t.store.clone());
+        let strict = Arc::default();
+        family::register(&mut registry, &strict);
         let allow = receiver.as_ref().map(|url| format!("{url}/hooks"));
         let webhooks = webhooks_to(&allow.as_deref().into_iter().collect::<Vec<_>>(), &t.clock);
         engine::callback::register(&mut registry, Some(webhooks.clone()));
@@ -191,7 +197,7 @@ impl Server {
         let service = Http::new(parts, &alarm).serve(door, hard.clone(), &alarm);
         let client = Client::builder().no_proxy().tls_backend_preconfigured(tls::client(None).unwrap());
         let client = client.build().unwrap();
-        Self { t, app: Arc::new(app), artifacts, client, url, stop, hard, service: Some(service), _folder: folder }
+        Self { t, app: Arc::new(app), artifacts, client, url, stop, hard, strict, service: Some(service), _folder: folder }
     }
 
     /// A worker beside the server, in the time of the store.

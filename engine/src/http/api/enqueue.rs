@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jobkit::JobId;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
@@ -16,6 +15,7 @@ pub use self::wanted::Wanted;
 use crate::http::extract::{Body, Object};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared};
+use crate::json;
 use crate::store::{Inserted, NewRow, Once, Request};
 use crate::trace::{Context, TRACEPARENT, TRACESTATE};
 
@@ -131,7 +131,7 @@ impl At {
     pub fn request(&self, route: &str, body: &[u8]) -> Result<Option<Request>> {
         let Some(key) = &self.key else { return Ok(None) };
         // One client may write the same in another order when it sends it again.
-        let asked: Value = serde_json::from_slice(body).map_err(|_| Problem::internal())?;
+        let asked = str::from_utf8(body).ok().and_then(json::canonical).ok_or_else(Problem::internal)?;
         let sum = |parts: [&[u8]; 2]| {
             let mut hash = Sha256::new();
             parts.iter().for_each(|part| hash.update(part));
@@ -139,7 +139,7 @@ impl At {
         };
         Ok(Some(Request {
             key: sum([b"http\0", key.as_bytes()]),
-            fingerprint: sum([route.as_bytes(), asked.to_string().as_bytes()]),
+            fingerprint: sum([route.as_bytes(), asked.as_bytes()]),
         }))
     }
 

@@ -38,7 +38,7 @@ pub fn job(fields: &Fields) -> Result<NewJob, EntryError> {
         let value = text(value).map_err(wrong)?;
         match name {
             "kind" => job.kind = value.into(),
-            "args" => job.args = json(value).map_err(wrong)?,
+            "args" => job.args = json(value).map_err(wrong)?.into(),
             "key" => job.unique_key = Some(value.into()),
             "queue" => job.queue = Some(value.into()),
             "tenant" => job.tenant = Some(value.into()),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobkit::{Callback, CallbackEvent, JobId, NewJob, OnConflict, OnParentFailure, Period, Unique, When};
+use jobkit::{
+    Callback, CallbackEvent, JobId, NewJob, OnConflict, OnParentFailure, Period, RawJson, Unique, When,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -24,7 +26,7 @@ pub struct Wanted {
     /// What the kind needs to know.
     #[serde(default)]
     #[schema(value_type = Value)]
-    pub args: Value,
+    pub args: RawJson,
     /// Another queue than the kind's own.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")]
