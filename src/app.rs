@@ -467,6 +467,7 @@ impl App {
 fn http_limits(settings: &settings::Http) -> http::Limits {
     http::Limits {
         body_bytes: settings.body_bytes,
+        memory_bytes: settings.memory_bytes,
         batch: settings.batch,
         header_timeout: settings.header_timeout,
         body_timeout: settings.body_timeout,

@@ -9,6 +9,7 @@ mod extract;
 mod guard;
 mod health;
 mod impatient;
+mod memory;
 mod problem;
 mod reference;
 mod router;
@@ -26,6 +27,8 @@ use self::api::events::Events;
 use self::api::wait::Waiting;
 pub use self::guard::{Token, TokenError};
 use self::health::Readiness;
+use self::memory::Memory;
+pub use self::memory::STRANGERS_SHARE;
 pub use self::reference::document;
 use crate::alerts::courier::Courier;
 use crate::alerts::desk::Desk;
@@ -39,6 +42,8 @@ use crate::triggers::webhook::Webhooks;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     pub body_bytes: usize,
+    /// Of bodies that are held at once, over all requests.
+    pub memory_bytes: usize,
     pub batch: usize,
     pub header_timeout: Duration,
     pub body_timeout: Duration,
@@ -88,6 +93,7 @@ pub struct Api {
     waiting: Waiting,
     events: Events,
     readiness: Readiness,
+    memory: Memory,
     stop: CancellationToken,
     /// Those who wait are sent away.
     ending: CancellationToken,
@@ -128,6 +134,7 @@ impl Http {
             artifacts,
             hooks,
             token,
+            memory: Memory::new(limits.memory_bytes),
             limits,
             waiting,
             events,

@@ -132,6 +132,11 @@ impl Queue {
         Ok(taken)
     }
 
+    /// The job that a thing of a trigger's has become, if it was taken.
+    pub async fn taken(&self, source: &str, mark: &str) -> Result<Option<JobId>, StoreError> {
+        self.store.taken(source, mark).await
+    }
+
     /// Before [`Queue::rows`]: jobs get the lanes of the limits as they are now.
     pub async fn freshen(&self) -> Result<(), StoreError> {
         self.limits.freshen().await

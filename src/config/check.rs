@@ -7,6 +7,7 @@ mod triggers;
 
 use std::time::Duration;
 
+use engine::http::STRANGERS_SHARE;
 use engine::queue::{MOST_ATTEMPTS, problem_of_name};
 use engine::reference::UrlRef;
 use engine::scheduler::calendar::Calendar;
@@ -233,6 +234,10 @@ fn http(settings: &Settings, found: &mut Findings) {
         if value < SHORTEST_HTTP_TIMEOUT {
             found.add(key, format!("must be at least \"{}\"", format_duration(SHORTEST_HTTP_TIMEOUT)));
         }
+    }
+    if http.memory_bytes / STRANGERS_SHARE < http.body_bytes {
+        let least = http.body_bytes.saturating_mul(STRANGERS_SHARE);
+        found.add("http.memory_bytes", format!("must be at least {least}, {STRANGERS_SHARE} times http.body_bytes"));
     }
     if http.stop_delay > LONGEST_STOP_DELAY {
         found.add("http.stop_delay", format!("must be at most \"{}\"", format_duration(LONGEST_STOP_DELAY)));

@@ -286,6 +286,7 @@ pub struct Http {
     /// Without one only health and signed deliveries are served.
     pub token: Option<SecretRef>,
     pub body_bytes: usize,
+    pub memory_bytes: usize,
     pub batch: usize,
     #[serde(with = "duration")]
     pub header_timeout: Duration,
@@ -307,6 +308,7 @@ impl Default for Http {
             listen: Listen::Auto,
             token: None,
             body_bytes: 10 << 20,
+            memory_bytes: 256 << 20,
             batch: 10_000,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),

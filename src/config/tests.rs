@@ -157,6 +157,7 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         ("[http]\nlisten = \"0.0.0.0:8080\"\n", 2, "can be reached from other machines; set http.token"),
         ("[http]\ntoken = \"hunter2hunter2hunter2\"\n", 2, "`http.token`: a secret is never written"),
         ("[http]\nbody_bytes = 0\n", 2, "`http.body_bytes`: must be at least 1"),
+        ("[http]\nmemory_bytes = 41943039\n", 2, "`http.memory_bytes`: must be at least 41943040"),
         ("[http]\nbatch = 0\n", 2, "`http.batch`: must be at least 1"),
         ("[http]\nconnections = 0\n", 2, "`http.connections`: must be at least 1"),
         ("[http]\nheader_timeout = \"0s\"\n", 2, "`http.header_timeout`: must be at least \"1s\""),

@@ -1,9 +1,11 @@
 //! Reads what callers send, and refuses what is wrong with the place where it stands.
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
+use bytes::BytesMut;
+use http_body_util::BodyExt;
 use jobkit::JobId;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -11,6 +13,7 @@ use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_path_to_error::{Path as Place, Segment};
 use uuid::Uuid;
 
+use super::memory::{Held, Room};
 use super::problem::{Code, Problem, Result};
 use super::{Api, Shared};
 use crate::json;
@@ -19,6 +22,7 @@ use crate::json;
 pub struct Body<T> {
     pub value: T,
     pub bytes: Bytes,
+    _held: Held,
 }
 
 impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
@@ -41,20 +45,24 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
             )
             .at("Content-Encoding"));
         }
-        let bytes = read(request, api).await?;
+        let (bytes, held) = read(request, api, &api.memory.callers).await?;
         let Object(value) = parse(&bytes)?;
-        Ok(Self { value, bytes })
+        Ok(Self { value, bytes, _held: held })
     }
 }
 
 /// A body as it came, byte for byte: what a signature is about.
-pub struct Raw(pub Bytes);
+pub struct Raw {
+    pub bytes: Bytes,
+    _held: Held,
+}
 
 impl FromRequest<Shared> for Raw {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Shared) -> Result<Self> {
-        read(request, api).await.map(Self)
+        let (bytes, held) = read(request, api, &api.memory.strangers).await?;
+        Ok(Self { bytes, _held: held })
     }
 }
 
@@ -85,21 +93,15 @@ fn is_json(content_type: Option<&str>) -> bool {
     media.eq_ignore_ascii_case("application/json")
 }
 
-async fn read(request: Request, api: &Api) -> Result<Bytes> {
+/// Room is taken as the bytes come, so who announces much and sends little holds little.
+async fn read(request: Request, api: &Api, room: &Room) -> Result<(Bytes, Held)> {
     let most = api.limits.body_bytes;
-    let too_large = || {
-        let detail = format!("the body is larger than {most} bytes");
-        Problem::new(Code::BodyTooLarge, detail, "send fewer jobs at once, or raise http.body_bytes")
-    };
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: usize| bytes > most) {
-        return Err(too_large());
+        return Err(too_large(most));
     }
-    match tokio::time::timeout(api.limits.body_timeout, to_bytes(request.into_body(), most)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_long(&error) => Err(too_large()),
-        // The connection broke, and nobody reads this.
-        Ok(Err(_)) => Err(Problem::new(Code::InvalidJson, "the body broke off", "send it whole")),
+    match tokio::time::timeout(api.limits.body_timeout, gather(request.into_body(), most, room.enter())).await {
+        Ok(read) => read,
         Err(_) => Err(Problem::new(
             Code::BodyTimeout,
             format!("the body had not arrived after {:?}", api.limits.body_timeout),
@@ -108,15 +110,29 @@ async fn read(request: Request, api: &Api) -> Result<Bytes> {
     }
 }
 
-fn is_too_long(error: &axum::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
+async fn gather(mut body: axum::body::Body, most: usize, mut held: Held) -> Result<(Bytes, Held)> {
+    let mut gathered = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // The connection broke, and nobody reads this.
+        let frame = frame
+            .map_err(|_| Problem::new(Code::InvalidJson, "the body broke off", "send it whole"))?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        if gathered.len() + bytes.len() > most {
+            return Err(too_large(most));
         }
-        next = error.source();
+        if !held.grow(bytes.len()) {
+            let detail = "too many bytes of other requests are held just now";
+            let remedy = "come again, with the same Idempotency-Key; http.memory_bytes says how many may be";
+            return Err(Problem::new(Code::Crowded, detail, remedy).retry_after(1));
+        }
+        gathered.extend_from_slice(&bytes);
     }
-    false
+    Ok((gathered.freeze(), held))
+}
+
+fn too_large(most: usize) -> Problem {
+    let detail = format!("the body is larger than {most} bytes");
+    Problem::new(Code::BodyTooLarge, detail, "send fewer jobs at once, or raise http.body_bytes")
 }
 
 const SHALLOW: &str = "send one JSON document, at most 127 levels deep";

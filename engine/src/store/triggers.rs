@@ -36,6 +36,9 @@ pub trait Triggers {
     /// was there already, because the thing was taken before or by its unique key.
     async fn take(&self, source: &str, intakes: &[Intake], by: &Actor) -> Result<Vec<Inserted>>;
 
+    /// The job that the thing has become, if it was taken.
+    async fn taken(&self, source: &str, mark: &str) -> Result<Option<JobId>>;
+
     /// Which of these were taken, in no order. They count as seen now.
     async fn see_marks(&self, source: &str, marks: &[String]) -> Result<Vec<String>>;
 

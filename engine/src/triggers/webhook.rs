@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use self::signature::{Forged, Headers, Scheme, Timestamped, verify};
+use self::signature::{Forged, Headers, Scheme, Timestamped, plausible, verify};
 use super::template::{Missing, Template, TemplateError, Text};
 use crate::queue::{Queue, QueueError};
 use crate::reference::ReferenceError;
@@ -105,15 +105,31 @@ impl Webhooks {
         format!("webhook:{name}")
     }
 
+    /// Whether it is worth reading the body of a delivery, by all that comes before it: a stranger's is not.
+    pub fn look(&self, name: &str, headers: &Headers) -> Result<(), Receipt> {
+        let Some(hook) = self.hooks.get(name) else { return Err(Receipt::Unknown) };
+        plausible(&hook.scheme, headers, self.clock.now().as_second()).map_err(|forged| refused(name, forged))
+    }
+
     pub async fn receive(&self, name: &str, headers: &Headers, body: &[u8]) -> Receipt {
         let Some(hook) = self.hooks.get(name) else { return Receipt::Unknown };
         if let Err(forged) = verify(&hook.scheme, &hook.secrets, headers, body, self.clock.now().as_second())
         {
-            warn!("a delivery to the webhook {name} is refused: {forged}");
-            return Receipt::Forged(forged);
+            return refused(name, forged);
         }
-        let (key, job) = match hook.read(headers, body) {
+        let (mark, delivery) = match hook.read(headers, body) {
             Ok(read) => read,
+            Err(problem) => return Receipt::Unusable(problem),
+        };
+        let by = Actor(Self::source(name));
+        // What was taken stays taken, whatever the hook or the kind have come to say since.
+        match self.queue.taken(&by.0, &mark).await {
+            Ok(None) => {}
+            Ok(Some(id)) => return Receipt::Taken(Inserted { id, duplicate: true }),
+            Err(problem) => return Receipt::Away(problem.into()),
+        }
+        let job = match hook.job(&delivery) {
+            Ok(job) => job,
             Err(problem) => return Receipt::Unusable(problem),
         };
         if let Err(problem) = self.queue.freshen().await {
@@ -121,17 +137,25 @@ impl Webhooks {
         }
         let rows = match self.queue.rows(vec![job]) {
             Ok(rows) => rows,
+            Err(problem @ QueueError::Seal { .. }) => return Receipt::Away(problem),
             Err(problem) => return Receipt::Unusable(chain(&problem)),
         };
-        let by = Actor(Self::source(name));
-        match self.queue.take(&by.0, &[Intake { mark: key, rows }], &by).await {
+        match self.queue.take(&by.0, &[Intake { mark, rows }], &by).await {
             Ok(taken) => taken.first().map_or(Receipt::Unknown, |taken| Receipt::Taken(*taken)),
-            Err(QueueError::Store(problem)) if problem.blames_the_data() || problem.is_refusal() => {
-                Receipt::Unusable(chain(&problem))
+            Err(QueueError::Store(StoreError::Refused(why))) => Receipt::Unusable(why),
+            // Which words the database used is for our log and not for strangers.
+            Err(QueueError::Store(problem)) if problem.blames_the_data() => {
+                warn!("a delivery to the webhook {name} is refused: {}", chain(&problem));
+                Receipt::Unusable("the store cannot hold the job that it makes".into())
             }
             Err(problem) => Receipt::Away(problem),
         }
     }
+}
+
+fn refused(name: &str, forged: Forged) -> Receipt {
+    warn!("a delivery to the webhook {name} is refused: {forged}");
+    Receipt::Forged(forged)
 }
 
 /// Forgets what was delivered long ago: a sender that tries again does so within days.
@@ -194,17 +218,21 @@ impl Hook {
         })
     }
 
-    /// What the delivery is named and what is to be done; pure.
-    fn read(&self, headers: &Headers, body: &[u8]) -> Result<(String, NewJob), String> {
+    /// What the delivery is named, and what templates see of it; pure.
+    fn read(&self, headers: &Headers, body: &[u8]) -> Result<(String, Value), String> {
         let body: Value =
             serde_json::from_slice(body).map_err(|problem| format!("the body is not JSON: {problem}"))?;
         let from = json!({ "body": body, "headers": headers });
         let key = self.key.render(&from).map_err(|problem| format!("unique_key: {problem}"))?;
-        if key.is_empty() || key.len() > LONGEST_KEY {
-            return Err(format!("unique_key: must be 1 to {LONGEST_KEY} bytes"));
+        // PostgreSQL keeps no text with NUL in it.
+        if key.is_empty() || key.len() > LONGEST_KEY || key.contains('\0') {
+            return Err(format!("unique_key: must be 1 to {LONGEST_KEY} bytes, without NUL"));
         }
-        let job = self.target.job(&from).map_err(|problem| format!("args: {problem}"))?;
-        Ok((key, job))
+        Ok((key, from))
+    }
+
+    fn job(&self, delivery: &Value) -> Result<NewJob, String> {
+        self.target.job(delivery).map_err(|problem| format!("args: {problem}"))
     }
 }
 
@@ -243,7 +271,8 @@ mod tests {
         let headers = Headers::from([("webhook-id".into(), "msg_1".into())]);
         let hook = hook(r#"{"invoice": "{/body/data/id}", "note": "by {/headers/webhook-id}"}"#, "");
 
-        let (key, job) = hook.read(&headers, br#"{"data": {"id": 7}}"#).unwrap();
+        let (key, delivery) = hook.read(&headers, br#"{"data": {"id": 7}}"#).unwrap();
+        let job = hook.job(&delivery).unwrap();
 
         assert_eq!(key, "msg_1");
         assert_eq!(job.args, json!({ "invoice": 7, "note": "by msg_1" }));
@@ -259,7 +288,9 @@ mod tests {
             ("{}", "{/body/id}", "{}", "unique_key: there is no `/body/id`"),
             ("{}", "{/body/id}", r#"{"id": ""}"#, "unique_key: must be 1 to 512 bytes"),
         ] {
-            let problem = hook(args, key).read(&headers, body.as_bytes()).unwrap_err();
+            let hook = hook(args, key);
+            let read = hook.read(&headers, body.as_bytes()).and_then(|(_, delivery)| hook.job(&delivery));
+            let problem = read.unwrap_err();
             assert!(problem.starts_with(expected), "{problem}");
         }
     }

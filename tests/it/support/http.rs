@@ -80,7 +80,7 @@ impl Answer {
 
 pub const HOOK_SECRET: &str = "a secret of the sender";
 
-/// One hook, `pay`, that makes a job of what is signed with the secret.
+/// Two hooks that make a job of what is signed with the secret: `pay`, and `note`, whose deliveries name themselves.
 fn hooks(around: &Around) -> Webhooks {
     // Read when the hook is made, and not later.
     let folder = tempfile::tempdir().unwrap();
@@ -95,13 +95,21 @@ fn hooks(around: &Around) -> Webhooks {
         args: r#"{"ms": "{/body/wait}"}"#.into(),
         ..Webhook::default()
     };
-    let settings = Settings { webhooks: [("pay".to_owned(), hook)].into(), ..Settings::default() };
+    let note = Webhook {
+        unique_key: "{/body/id}".into(),
+        kind: "test.as_written".into(),
+        args: r#"{"id": "{/body/id}"}"#.into(),
+        ..hook.clone()
+    };
+    let webhooks = [("pay".to_owned(), hook), ("note".to_owned(), note)].into();
+    let settings = Settings { webhooks, ..Settings::default() };
     triggers::webhooks(&settings, around).unwrap()
 }
 
 pub fn limits() -> Limits {
     Limits {
         body_bytes: 10 << 20,
+        memory_bytes: 256 << 20,
         batch: 10_000,
         header_timeout: Duration::from_secs(10),
         body_timeout: Duration::from_secs(10),

@@ -2,13 +2,14 @@
 //! which its sender does not have.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 
 use super::enqueue::Enqueued;
 use crate::http::Shared;
 use crate::http::extract::{Raw, path};
 use crate::http::problem::{Code, Problem, Result};
+use crate::store::Inserted;
 use crate::triggers::webhook::Receipt;
 use crate::triggers::webhook::signature::Headers;
 
@@ -35,19 +36,28 @@ impl axum::extract::FromRequestParts<Shared> for Name {
         (status = 200, description = "It had become one before; this is that job.", body = Enqueued),
         (status = 401, description = "Nobody known has signed it.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such hook.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store is away; send it again.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Somebody else is in the way just now; send it again.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store is away, or there is no room just now; send it again.", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "The answer took too long; send it again.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn deliver(
     State(api): State<Shared>,
     Name(name): Name,
-    headers: HeaderMap,
-    Raw(body): Raw,
+    request: Request,
 ) -> Result<(StatusCode, Json<Enqueued>)> {
-    match api.hooks.receive(&name, &readable(&headers), &body).await {
-        Receipt::Taken(job) => {
-            let status = if job.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
-            Ok((status, Json(job.into())))
-        }
+    let headers = readable(request.headers());
+    if let Err(refusal) = api.hooks.look(&name, &headers) {
+        told(refusal)?;
+    }
+    let body = Raw::from_request(request, &api).await?;
+    let job = told(api.hooks.receive(&name, &headers, &body.bytes).await)?;
+    let status = if job.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(job.into())))
+}
+
+fn told(receipt: Receipt) -> Result<Inserted> {
+    match receipt {
+        Receipt::Taken(job) => Ok(job),
         Receipt::Unknown => Err(Problem::new(
             Code::NotFound,
             "there is no such hook",

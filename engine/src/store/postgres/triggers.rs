@@ -30,6 +30,15 @@ impl Triggers for PostgresStore {
         Ok(inserted)
     }
 
+    async fn taken(&self, source: &str, mark: &str) -> Result<Option<JobId>> {
+        let doing = "looking whether a trigger has taken something";
+        let found = async {
+            let rows = sqlx::query(include_str!("marks.sql")).bind(source).bind(vec![mark]);
+            rows.fetch_optional(&self.cold).await.map_err(failed(doing))
+        };
+        Ok(self.answered(doing, found).await?.map(|row| JobId(row.get(1))))
+    }
+
     async fn see_marks(&self, source: &str, marks: &[String]) -> Result<Vec<String>> {
         let doing = "looking at what a trigger has taken";
         let seen = sqlx::query_scalar(include_str!("see_marks.sql"))

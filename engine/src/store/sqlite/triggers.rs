@@ -39,6 +39,15 @@ impl Triggers for SqliteStore {
         Ok(taken)
     }
 
+    async fn taken(&self, source: &str, mark: &str) -> Result<Option<JobId>> {
+        let (source, marks) = (source.to_owned(), json!([mark]).to_string());
+        self.read("looking whether a trigger has taken something", async |connection| {
+            let row = sqlx::query(MARKS).bind(source).bind(marks).fetch_optional(connection).await?;
+            row.map(|row| row.id("job_id")).transpose()
+        })
+        .await
+    }
+
     async fn see_marks(&self, source: &str, marks: &[String]) -> Result<Vec<String>> {
         let (source, marks) = (source.to_owned(), json!(marks).to_string());
         self.write("looking at what a trigger has taken", move |tx, now| {

@@ -98,6 +98,25 @@ pub fn verify(
     }
 }
 
+/// What the headers alone tell, before the body has come: whether it is signed at all, and about now.
+pub fn plausible(scheme: &Scheme, headers: &Headers, now: i64) -> Result<(), Forged> {
+    match scheme {
+        Scheme::GitHub => one(headers, "x-hub-signature-256", "sha256=", Encoding::Hex).map(drop),
+        Scheme::StandardWebhooks { tolerance } => {
+            header(headers, "webhook-id")?;
+            timely(headers, "webhook-timestamp", *tolerance, now)?;
+            versioned(header(headers, "webhook-signature")?).map(drop)
+        }
+        Scheme::Plain { header, prefix, encoding, timestamp } => {
+            one(headers, header, prefix, *encoding)?;
+            match timestamp {
+                None => Ok(()),
+                Some(Timestamped { header, tolerance }) => timely(headers, header, *tolerance, now).map(drop),
+            }
+        }
+    }
+}
+
 fn header<'h>(headers: &'h Headers, name: &str) -> Result<&'h str, Forged> {
     let found = headers.get(&name.to_ascii_lowercase());
     found.map(|value| value.trim()).ok_or_else(|| Forged::Missing(name.into()))
