@@ -131,7 +131,7 @@ impl Bulk {
     }
 
     async fn page(&self, filter: &JobFilter) -> Result<Vec<JobId>, Failure> {
-        let jobs = self.store.jobs(filter).await.map_err(failure)?;
+        let jobs = self.store.briefs(filter).await.map_err(failure)?;
         Ok(jobs.into_iter().map(|job| job.id).collect())
     }
 

@@ -26,6 +26,10 @@ use crate::store::{
 };
 use crate::wake::Wake;
 
+mod page;
+
+pub use self::page::JobPage;
+
 pub struct Queue {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,

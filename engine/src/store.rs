@@ -14,6 +14,7 @@
 pub mod alerts;
 pub mod audit_log;
 pub mod breakers;
+pub mod briefs;
 mod fault;
 pub mod limits;
 pub mod postgres;
@@ -32,8 +33,9 @@ use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
 pub use alerts::*;
-pub use audit_log::{AuditLog, Position};
+pub use audit_log::{AuditLog, AuditPage, Position};
 pub use breakers::{BreakerRow, Breakers};
+pub use briefs::{Briefs, JobBrief};
 pub use limits::{
     BucketRow, HoldOff, LanedJob, LimitSet, Limited, LimitedClaim, Limits, Reserved, SetAside, StartWindow,
     Taken,
@@ -47,7 +49,7 @@ pub use types::*;
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
-pub trait Store: Alerts + AuditLog + Breakers + Limits + Requests + Schedules + Triggers {
+pub trait Store: Alerts + AuditLog + Breakers + Briefs + Limits + Requests + Schedules + Triggers {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
 

@@ -249,6 +249,14 @@ impl Parameters {
         }
     }
 
+    /// How many things are asked for at once.
+    pub fn limit(&self, most: usize) -> Result<Option<usize>> {
+        self.one("limit", |text| match text.parse() {
+            Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
+            _ => Err(format!("a number from 1 to {most}")),
+        })
+    }
+
     pub fn texts(&self, name: &str) -> Result<Vec<String>> {
         self.all(name, |text| match text.is_empty() || text.contains('\0') {
             true => Err("a text with a letter in it, and without NUL".into()),

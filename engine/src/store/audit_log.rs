@@ -61,6 +61,16 @@ impl Serialize for Position {
     }
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditPage {
+    pub entries: Vec<(Position, AuditEntry)>,
+    /// There may be others behind them already.
+    pub more: bool,
+}
+
+/// No limit on the bytes: readers that take what there is.
+pub(super) const ANY_WEIGHT: u64 = i64::MAX.cast_unsigned();
+
 #[async_trait]
 pub trait AuditLog: Send + Sync + 'static {
     async fn append_audit(&self, entry: &AuditEntry) -> Result<()>;
@@ -68,6 +78,9 @@ pub trait AuditLog: Send + Sync + 'static {
     /// Entries behind the position, oldest first, each with its own. The jobs that an entry names are in its
     /// details, as `jobs`.
     async fn audit_after(&self, position: Position, limit: usize) -> Result<Vec<(Position, AuditEntry)>>;
+
+    /// As `audit_after`, of entries that are at most so heavy together, save that there is one if there are any.
+    async fn audit_page(&self, position: Position, limit: usize, most_bytes: u64) -> Result<AuditPage>;
 
     /// Where the log ends now; what is written from here on stands behind it.
     async fn audit_head(&self) -> Result<Position>;

@@ -10,6 +10,7 @@ mod alerts;
 mod at_once;
 mod audit_log;
 mod breakers;
+mod briefs;
 mod buckets;
 mod change;
 mod claim;

@@ -8,6 +8,7 @@ mod alerts;
 mod audit;
 mod audit_log;
 mod breakers;
+mod briefs;
 mod buckets;
 mod change;
 mod claim;

@@ -124,10 +124,7 @@ const LONGEST_LIST: usize = 1_000;
     responses((status = 200, description = "The alerts.", body = Alerts)))]
 pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<Alerts>> {
     let closed = given.one("closed", |text| text.parse::<bool>().map_err(|_| "true or false".into()))?;
-    let limit = given.one("limit", |text| match text.parse::<usize>() {
-        Ok(limit) if (1..=LONGEST_LIST).contains(&limit) => Ok(limit),
-        _ => Err(format!("a number from 1 to {LONGEST_LIST}")),
-    })?;
+    let limit = given.limit(LONGEST_LIST)?;
     let filter = AlertFilter { open: !closed.unwrap_or(false), rules: given.texts("rule")?, limit };
     let alerts = api.desk.list(&filter).await?;
     Ok(Json(Alerts { alerts: alerts.into_iter().map(Alert::from).collect() }))

@@ -12,10 +12,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::jobs::unknown;
-use crate::http::extract::{Id, job_id, path};
+use crate::http::extract::{Id, Parameters, job_id, path};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared};
-use crate::store::JobFilter;
+use crate::store::{DEFAULT_PAGE, JobFilter};
 
 /// A file of any size passes through this much memory.
 const PIECE: usize = 256 << 10;
@@ -37,28 +37,48 @@ pub struct File {
 pub struct Files {
     /// By run, and within a run by name.
     pub artifacts: Vec<File>,
+    /// Where the next page begins: give it as `after`. Absent on the last page.
+    pub next: Option<String>,
 }
 
+const LONGEST_PAGE: usize = 1_000;
+
 /// List the files that a job left.
-#[utoipa::path(get, path = "/v1/jobs/{id}/artifacts", tag = "artifacts", params(("id" = Uuid, Path, description = "The job.")),
+#[utoipa::path(get, path = "/v1/jobs/{id}/artifacts", tag = "artifacts", 
+    params(
+        ("id" = Uuid, Path, description = "The job."),
+        ("after" = Option<String>, Query, description = "Behind this file: `next` of the page before.", min_length = 1),
+        ("limit" = Option<u16>, Query, description = "How many at once; 100 when nothing is said.", minimum = 1, maximum = 1000),
+    ),
     responses(
         (status = 200, description = "Its files.", body = Files),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn list(State(api): State<Shared>, Id(id): Id) -> Result<Json<Files>> {
-    let artifacts = files(&api, id).await?;
+pub async fn list(State(api): State<Shared>, Id(id): Id, given: Parameters) -> Result<Json<Files>> {
+    let limit = given.limit(LONGEST_PAGE)?.unwrap_or(DEFAULT_PAGE);
+    let after = given.one("after", |text| {
+        let place = text.split_once('/').and_then(|(claim, name)| Some((claim.parse().ok()?, name.to_owned())));
+        place.ok_or_else(|| "what the page before said as `next`".into())
+    })?;
+    let mut artifacts = files(&api, id).await?;
+    if let Some(after) = after {
+        artifacts.retain(|file| (file.owner.claim, &file.name) > (after.0, &after.1));
+    }
+    let more = artifacts.len() > limit;
+    artifacts.truncate(limit);
+    let next = artifacts.last().filter(|_| more).map(|file| format!("{}/{}", file.owner.claim, file.name));
     let file = |file: Artifact| {
         let claim = file.owner.claim.to_string();
         let href = format!("/v1/jobs/{id}/artifacts/{claim}/{}", encoded(&file.name));
         File { name: file.name, claim, bytes: file.bytes, address: file.address, href }
     };
-    Ok(Json(Files { artifacts: artifacts.into_iter().map(file).collect() }))
+    Ok(Json(Files { artifacts: artifacts.into_iter().map(file).collect(), next }))
 }
 
 async fn files(api: &Api, id: JobId) -> Result<Vec<Artifact>> {
     // Files outlive the rows of their job, and are nobody's business then.
     let only = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
-    match api.store.jobs(&only).await?.is_empty() {
+    match api.store.briefs(&only).await?.is_empty() {
         true => Err(unknown(id)),
         false => Ok(api.artifacts.list(id).await?),
     }

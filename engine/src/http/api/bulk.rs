@@ -212,7 +212,7 @@ async fn preview(api: &Api, filter: &JobFilter, action: Change, limit: usize) ->
     while matches <= most {
         let wanted = (most + 1 - matches).min(1_000);
         let filter = JobFilter { before, limit: Some(wanted), ..filter.clone() };
-        let page = api.store.jobs(&filter).await?;
+        let page = api.store.briefs(&filter).await?;
         matches += page.len();
         before = page.last().map(|job| job.id);
         sample.extend(page.iter().map(|job| job.id).take(SAMPLE.saturating_sub(sample.len())));

@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 use crate::http::extract::{Id, Parameters, job_id};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared, view};
+use crate::queue::JobPage;
 use crate::state::JobState;
-use crate::store::{Change, DEFAULT_PAGE, JobFilter};
+use crate::store::{Change, JobFilter};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page {
@@ -24,11 +25,13 @@ pub struct Page {
 }
 
 const LONGEST_PAGE: usize = 1_000;
+/// Of arguments, results and what else callers wrote.
+const MOST_PAGE_BYTES: u64 = 4 << 20;
 
 /// List jobs, newest first.
 ///
 /// All conditions must hold; a name that is given several times asks for any of its values, save `tag`, of which the
-/// job has all.
+/// job has all. A page may be shorter than `limit`, where the jobs are large; it is the last one when it has no `next`.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs",
     params(
         ("id" = Option<Vec<Uuid>>, Query, description = "These jobs."),
@@ -45,10 +48,7 @@ const LONGEST_PAGE: usize = 1_000;
     ),
     responses((status = 200, description = "A page of jobs.", body = Page)))]
 pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<Page>> {
-    let filter = filter(&given)?;
-    let limit = filter.limit.unwrap_or(DEFAULT_PAGE);
-    let jobs = api.queue.jobs(&filter).await?;
-    let next = jobs.last().map(|job| job.id).filter(|_| jobs.len() == limit);
+    let JobPage { jobs, next } = api.queue.page(&filter(&given)?, MOST_PAGE_BYTES).await?;
     Ok(Json(Page { jobs: jobs.into_iter().map(view::Job::from).collect(), next }))
 }
 
@@ -61,10 +61,6 @@ fn filter(given: &Parameters) -> Result<JobFilter> {
     };
     let time =
         |text: &str| text.parse::<Timestamp>().map_err(|_| "a time such as 2026-01-31T09:00:00Z".to_owned());
-    let limit = |text: &str| match text.parse::<usize>() {
-        Ok(limit) if (1..=LONGEST_PAGE).contains(&limit) => Ok(limit),
-        _ => Err(format!("a number from 1 to {LONGEST_PAGE}")),
-    };
     Ok(JobFilter {
         ids: given.all("id", id)?,
         states: given.all("state", state)?,
@@ -76,7 +72,7 @@ fn filter(given: &Parameters) -> Result<JobFilter> {
         created_until: given.one("created_until", time)?,
         error: one_text(given, "error")?,
         before: given.one("before", id)?,
-        limit: given.one("limit", limit)?,
+        limit: given.limit(LONGEST_PAGE)?,
     })
 }
 
@@ -161,7 +157,7 @@ pub async fn change(api: &Api, id: JobId, change: Change) -> Result<(StatusCode,
     if changed.ids.contains(&id) {
         return Ok((StatusCode::OK, Json(Changed { id, asked: false })));
     }
-    if api.store.jobs(&only).await?.is_empty() {
+    if api.store.briefs(&only).await?.is_empty() {
         return Err(unknown(id));
     }
     let why = changed

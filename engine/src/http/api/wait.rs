@@ -74,7 +74,7 @@ impl Waiting {
             for some in meant.chunks(MOST_AT_ONCE) {
                 let filter =
                     JobFilter { ids: some.to_vec(), limit: Some(some.len()), ..JobFilter::default() };
-                match store.jobs(&filter).await {
+                match store.briefs(&filter).await {
                     Ok(found) => {
                         patience.succeeded();
                         let alive =

@@ -11,7 +11,8 @@ use super::read::unreadable;
 use super::rows::{self, Micros, text};
 use super::sessions::within;
 use super::{LONG, PostgresStore, contention, failed, insert};
-use crate::store::{Actor, AuditLog, Inserted, NewRow, Position, Result};
+use crate::store::audit_log::ANY_WEIGHT;
+use crate::store::{Actor, AuditLog, AuditPage, Inserted, NewRow, Position, Result};
 
 const FOLLOWING: &str = "enqueueing what follows";
 
@@ -22,7 +23,11 @@ impl AuditLog for PostgresStore {
     }
 
     async fn audit_after(&self, position: Position, limit: usize) -> Result<Vec<(Position, AuditEntry)>> {
-        within(LONG, "reading the audit log", after(self, position, limit)).await
+        Ok(self.audit_page(position, limit, ANY_WEIGHT).await?.entries)
+    }
+
+    async fn audit_page(&self, position: Position, limit: usize, most_bytes: u64) -> Result<AuditPage> {
+        within(LONG, "reading the audit log", page(self, position, limit, most_bytes)).await
     }
 
     async fn audit_head(&self) -> Result<Position> {
@@ -79,17 +84,19 @@ async fn append(store: &PostgresStore, entry: &AuditEntry) -> Result<()> {
     Ok(())
 }
 
-async fn after(
+async fn page(
     store: &PostgresStore,
     Position { era, tx, seq }: Position,
     limit: usize,
-) -> Result<Vec<(Position, AuditEntry)>> {
+    most_bytes: u64,
+) -> Result<AuditPage> {
     let doing = "reading the audit log";
     let rows = sqlx::query(include_str!("audit_after.sql"))
         .bind(era.cast_signed())
         .bind(tx.cast_signed())
         .bind(seq)
         .bind(rows::count(limit))
+        .bind(i64::try_from(most_bytes).unwrap_or(i64::MAX))
         .fetch_all(&store.cold)
         .await
         .map_err(failed(doing))?;
@@ -114,7 +121,9 @@ async fn after(
         };
         Ok((position(row).map_err(failed(doing))?, entry))
     };
-    rows.iter().map(entry).collect()
+    let looked_at = rows.first().map_or(0, |row| row.get::<i64, _>("looked_at"));
+    let more = looked_at > rows::count(rows.len()) || looked_at == rows::count(limit);
+    Ok(AuditPage { entries: rows.iter().map(entry).collect::<Result<_>>()?, more })
 }
 
 fn position(row: &PgRow) -> sqlx::Result<Position> {

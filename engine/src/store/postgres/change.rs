@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use super::rows::{Micros, uuids};
-use super::{PostgresStore, contention, failed, insert, read};
+use super::{PostgresStore, briefs, contention, failed, insert};
 use crate::state::JobState;
 use crate::store::types::{doomed_by, dooms, rule_of};
 use crate::store::{Actor, Change, Changed, JobFilter, Release, Result};
@@ -76,7 +76,7 @@ async fn able(store: &PostgresStore, filter: &JobFilter, change: Change, limit: 
         false => Vec::new(),
     };
     let most = limit.saturating_add(asked.len());
-    let matching = read::jobs(&store.cold, &narrowed(filter, change, most)).await?;
+    let matching = briefs::briefs(&store.cold, &narrowed(filter, change, most)).await?;
     let ids = matching.iter().map(|job| job.id).filter(|id| !asked.contains(&id.0));
     Ok(ids.take(limit).collect())
 }

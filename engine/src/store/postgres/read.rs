@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jobkit::{JobId, Progress, StepKey, StepRecord};
-use sqlx::Row;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{Postgres, Row};
 use uuid::Uuid;
 
 use super::rows::{self, Micros, job_row, text, uuids};
@@ -26,12 +28,12 @@ pub fn unreadable(
     StoreError::Database { doing, cause: cause.into() }
 }
 
-pub async fn jobs(pool: &Sessions, filter: &JobFilter) -> Result<Vec<JobRow>> {
-    let doing = "listing jobs";
+/// A statement about jobs, with the conditions bound.
+pub fn filtered(sql: &'static str, filter: &JobFilter) -> Query<'static, Postgres, PgArguments> {
     // Enum arrays have no type in the driver; PostgreSQL reads the literal.
     let states: Vec<_> = filter.states.iter().map(|state| state.name()).collect();
     let states = (!states.is_empty()).then(|| format!("{{{}}}", states.join(",")));
-    let rows = sqlx::query(include_str!("jobs.sql"))
+    sqlx::query(sql)
         .bind(given(&filter.ids).map(|ids| uuids(&ids)))
         .bind(states)
         .bind(given(&filter.kinds))
@@ -40,12 +42,14 @@ pub async fn jobs(pool: &Sessions, filter: &JobFilter) -> Result<Vec<JobRow>> {
         .bind(given(&filter.tags))
         .bind(filter.created_from.map(Micros::from))
         .bind(filter.created_until.map(Micros::from))
-        .bind(&filter.error)
+        .bind(filter.error.clone())
         .bind(filter.before.map(|id| id.0))
         .bind(rows::count(filter.limit.unwrap_or(DEFAULT_PAGE)))
-        .fetch_all(pool)
-        .await
-        .map_err(failed(doing))?;
+}
+
+pub async fn jobs(pool: &Sessions, filter: &JobFilter) -> Result<Vec<JobRow>> {
+    let doing = "listing jobs";
+    let rows = filtered(include_str!("jobs.sql"), filter).fetch_all(pool).await.map_err(failed(doing))?;
     rows.iter().map(job_row).collect::<sqlx::Result<_>>().map_err(failed(doing))
 }
 

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::row::{RowExt, packed, unpacked};
 use super::writer::{Done, Tx};
-use crate::store::{Actor, Position};
+use crate::store::{Actor, AuditPage, Position};
 
 const APPEND: &str = include_str!("audit.sql");
 const AFTER: &str = include_str!("audit_after.sql");
@@ -85,14 +85,19 @@ async fn append(
 }
 
 /// The jobs that an entry names stand in its details as `jobs`.
-pub(super) async fn after(
+pub(super) async fn page(
     connection: &mut SqliteConnection,
     position: Position,
     limit: usize,
-) -> Done<Vec<(Position, AuditEntry)>> {
+    most_bytes: u64,
+) -> Done<AuditPage> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = sqlx::query(AFTER).bind(position.seq).bind(limit).fetch_all(connection).await?;
-    rows.iter()
+    let most = i64::try_from(most_bytes).unwrap_or(i64::MAX);
+    let rows = sqlx::query(AFTER).bind(position.seq).bind(limit).bind(most).fetch_all(connection).await?;
+    let looked_at = rows.first().map_or(Ok(0), |row| sqlx::Row::try_get::<i64, _>(row, "looked_at"))?;
+    let told = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let entries = rows
+        .iter()
         .map(|row| {
             let mut details: Value = row.json_if_any("details")?.unwrap_or_else(|| json!({}));
             if let Some(jobs) = sqlx::Row::try_get::<Option<&[u8]>, _>(row, "jobs")?
@@ -111,7 +116,8 @@ pub(super) async fn after(
             };
             Ok((at(sqlx::Row::try_get(row, "seq")?), entry))
         })
-        .collect()
+        .collect::<Done<_>>()?;
+    Ok(AuditPage { entries, more: looked_at > told || looked_at == limit })
 }
 
 /// One process writes at a time, so entries are numbered in the order in which they are committed.

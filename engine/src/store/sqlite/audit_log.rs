@@ -7,7 +7,8 @@ use futures::FutureExt;
 use jobkit::AuditEntry;
 
 use super::{SqliteStore, audit, insert};
-use crate::store::{Actor, AuditLog, Inserted, NewRow, Position, Result};
+use crate::store::audit_log::ANY_WEIGHT;
+use crate::store::{Actor, AuditLog, AuditPage, Inserted, NewRow, Position, Result};
 
 #[async_trait]
 impl AuditLog for SqliteStore {
@@ -20,8 +21,14 @@ impl AuditLog for SqliteStore {
     }
 
     async fn audit_after(&self, position: Position, limit: usize) -> Result<Vec<(Position, AuditEntry)>> {
-        self.read("reading the audit log", async |connection| audit::after(connection, position, limit).await)
-            .await
+        Ok(self.audit_page(position, limit, ANY_WEIGHT).await?.entries)
+    }
+
+    async fn audit_page(&self, position: Position, limit: usize, most_bytes: u64) -> Result<AuditPage> {
+        self.read("reading the audit log", async |connection| {
+            audit::page(connection, position, limit, most_bytes).await
+        })
+        .await
     }
 
     async fn audit_head(&self) -> Result<Position> {

@@ -1,6 +1,5 @@
 //! What people do to jobs: retry, cancel, discard.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobkit::JobId;
@@ -8,13 +7,13 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use super::audit;
+use super::briefs::briefs;
 use super::ending::{self, Ending, LINKS, Links};
 use super::insert::{KEYS_TAKE, hex_bytes};
-use super::read::{Table, select};
 use super::row::{RowExt, hex, hex_list};
 use super::writer::{Done, Tx};
 use crate::state::JobState;
-use crate::store::{Actor, Change, Changed, JobFilter, JobRow};
+use crate::store::{Actor, Change, Changed, JobBrief, JobFilter};
 
 const CANCEL_REQUEST: &str = include_str!("cancel_request.sql");
 const CANCELS_ASKED: &str = include_str!("cancels_asked.sql");
@@ -51,7 +50,7 @@ async fn candidates(
     filter: &JobFilter,
     change: Change,
     limit: usize,
-) -> Done<(Vec<JobRow>, Vec<(JobId, String)>)> {
+) -> Done<(Vec<JobBrief>, Vec<(JobId, String)>)> {
     let can = |state: &JobState| change.from_states().contains(state);
     let named = !filter.ids.is_empty();
     // Named jobs are all looked at, because those that cannot take it are to be told of.
@@ -67,9 +66,7 @@ async fn candidates(
     // Jobs that were asked to stop already are found and then left out.
     let most = if named { filter.ids.len() } else { limit.saturating_add(asked.len()) };
     let filter = JobFilter { states, ..filter.clone() };
-    let mut found = select(tx, &filter, Table::Live, most).await?;
-    found.extend(select(tx, &filter, Table::Ended, most).await?);
-    found.sort_by_key(|job| Reverse(job.id));
+    let mut found = briefs(tx, &filter, most).await?;
     if !named {
         found.retain(|job| !asked.contains(&job.id));
         found.truncate(limit);
@@ -92,19 +89,14 @@ async fn candidates(
 
 async fn existing(tx: &mut Tx, ids: &[JobId]) -> Done<BTreeSet<JobId>> {
     let filter = JobFilter { ids: ids.to_vec(), ..JobFilter::default() };
-    let mut there = BTreeSet::new();
-    for table in [Table::Live, Table::Ended] {
-        let jobs = select(tx, &filter, table, ids.len()).await?;
-        there.extend(jobs.into_iter().map(|job| job.id));
-    }
-    Ok(there)
+    Ok(briefs(tx, &filter, ids.len()).await?.into_iter().map(|job| job.id).collect())
 }
 
 async fn cancels_asked(tx: &mut Tx) -> Done<BTreeSet<JobId>> {
     sqlx::query(CANCELS_ASKED).fetch_all(tx).await?.iter().map(|row| row.id("job_id")).collect()
 }
 
-async fn end(tx: &mut Tx, now: i64, jobs: &[JobRow], state: JobState, by: &Actor) -> Done<Changed> {
+async fn end(tx: &mut Tx, now: i64, jobs: &[JobBrief], state: JobState, by: &Actor) -> Done<Changed> {
     let reason = format!("{state} by {}", by.0);
     let ids = |running: bool| -> Vec<JobId> {
         jobs.iter().filter(|job| (job.state == JobState::Running) == running).map(|job| job.id).collect()
@@ -137,8 +129,8 @@ async fn end(tx: &mut Tx, now: i64, jobs: &[JobRow], state: JobState, by: &Actor
     Ok(Changed { ids: idle, asked: running, refused: Vec::new(), woken: woken.into_iter().collect() })
 }
 
-async fn retry(tx: &mut Tx, now: i64, jobs: &[JobRow]) -> Done<Changed> {
-    let (ended, live): (Vec<&JobRow>, Vec<&JobRow>) = jobs.iter().partition(|job| job.state.is_final());
+async fn retry(tx: &mut Tx, now: i64, jobs: &[JobBrief]) -> Done<Changed> {
+    let (ended, live): (Vec<&JobBrief>, Vec<&JobBrief>) = jobs.iter().partition(|job| job.state.is_final());
     let mut changed = Changed::default();
     let mut woken = BTreeSet::new();
     if !live.is_empty() {
@@ -166,7 +158,7 @@ async fn retry(tx: &mut Tx, now: i64, jobs: &[JobRow]) -> Done<Changed> {
 
 /// Two jobs with one key are never alive at once, however they came to live. Returns those that cannot have
 /// theirs, with the reason.
-async fn take_keys_again(tx: &mut Tx, now: i64, ended: &[&JobRow]) -> Done<BTreeMap<JobId, String>> {
+async fn take_keys_again(tx: &mut Tx, now: i64, ended: &[&JobBrief]) -> Done<BTreeMap<JobId, String>> {
     let mut blocked = BTreeMap::new();
     if ended.is_empty() {
         return Ok(blocked);

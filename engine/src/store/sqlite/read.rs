@@ -47,8 +47,12 @@ pub(super) async fn job(connection: &mut SqliteConnection, id: JobId) -> Done<Op
 /// Newest first, from both tables.
 pub(super) async fn jobs(connection: &mut SqliteConnection, filter: &JobFilter) -> Done<Vec<JobRow>> {
     let limit = filter.limit.unwrap_or(DEFAULT_PAGE);
-    let mut jobs = select(connection, filter, Table::Live, limit).await?;
-    jobs.extend(select(connection, filter, Table::Ended, limit).await?);
+    let mut jobs = Vec::new();
+    for (sql, table) in [(JOBS_LIVE, Table::Live), (JOBS_ENDED, Table::Ended)] {
+        let Some(mut query) = filtered(sql, filter, table, limit)? else { continue };
+        let rows = query.build().fetch_all(&mut *connection).await?;
+        jobs.extend(rows.iter().map(job_row).collect::<Done<Vec<_>>>()?);
+    }
     jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
     jobs.truncate(limit);
     Ok(jobs)
@@ -60,21 +64,19 @@ pub(super) enum Table {
     Ended,
 }
 
-/// Newest first. Only the conditions that were asked for are in the statement, so each can use the index it has.
-pub(super) async fn select(
-    connection: &mut SqliteConnection,
+/// The start of a statement with its conditions, newest first; none where no state that is asked for is in the table.
+/// Only the conditions that were asked for are in the statement, so each can use the index it has.
+pub(super) fn filtered(
+    start: &'static str,
     filter: &JobFilter,
     table: Table,
     limit: usize,
-) -> Done<Vec<JobRow>> {
+) -> Done<Option<QueryBuilder<Sqlite>>> {
     let here = |state: &JobState| state.is_final() == (table == Table::Ended);
     if !filter.states.is_empty() && !filter.states.iter().any(here) {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(match table {
-        Table::Live => JOBS_LIVE,
-        Table::Ended => JOBS_ENDED,
-    });
+    let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(start);
     if !filter.ids.is_empty() {
         sql.push(" AND id IN (SELECT unhex(value) FROM json_each(");
         sql.push_bind(hex_list(filter.ids.iter().copied())).push("))");
@@ -113,7 +115,7 @@ pub(super) async fn select(
     }
     sql.push(" ORDER BY id DESC LIMIT ");
     sql.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    sql.build().fetch_all(connection).await?.iter().map(job_row).collect()
+    Ok(Some(sql))
 }
 
 pub(super) async fn queues(connection: &mut SqliteConnection, now: i64) -> Done<Vec<QueueRow>> {
