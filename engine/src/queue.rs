@@ -381,7 +381,7 @@ const MOST_FOLLOWERS: usize = 32;
 /// A job that failed so often needs a person.
 pub const MOST_ATTEMPTS: u16 = 1_000;
 const MOST_ARGS_BYTES: usize = 1 << 20;
-const MOST_METADATA_BYTES: usize = 16 << 10;
+pub const MOST_METADATA_BYTES: usize = 16 << 10;
 const LONGEST_DELAY: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 fn invalid<T>(field: &'static str, problem: impl Into<String>) -> Result<T, QueueError> {

@@ -22,15 +22,27 @@ impl Context {
         Some(Self { parent: parent.to_owned(), state: state.map(str::to_owned) })
     }
 
-    /// What the caller wrote itself goes before what its tracer did.
-    pub fn put(&self, metadata: &mut Option<Value>) {
-        let Value::Object(fields) = metadata.get_or_insert_with(|| Value::Object(Map::new())) else { return };
+    /// What the caller wrote itself goes before what its tracer did, and where both do not fit into so many bytes, the
+    /// trace is left out, its state first: it is not what the caller asked for.
+    pub fn put(&self, metadata: &mut Option<Value>, most_bytes: usize) {
+        let own = metadata.get_or_insert_with(|| Value::Object(Map::new()));
+        let used = own.to_string().len();
+        let Value::Object(fields) = own else { return };
         if fields.contains_key(TRACEPARENT) {
             return;
         }
-        fields.insert(TRACEPARENT.into(), self.parent.clone().into());
-        if let Some(state) = &self.state {
-            fields.insert(TRACESTATE.into(), state.clone().into());
+        let mut room = most_bytes.saturating_sub(used);
+        let given = [(TRACEPARENT, Some(&self.parent)), (TRACESTATE, self.state.as_ref())];
+        for (name, value) in given {
+            let Some(value) = value else { continue };
+            let value = Value::from(value.as_str());
+            // Two quotes, a colon and a comma.
+            let bytes = name.len() + value.to_string().len() + 4;
+            if bytes > room {
+                return;
+            }
+            room -= bytes;
+            fields.insert(name.into(), value);
         }
     }
 }
@@ -91,8 +103,20 @@ mod tests {
             (Some(json!([1])), json!([1])),
         ] {
             let mut metadata = metadata;
-            context.put(&mut metadata);
+            context.put(&mut metadata, 1_000);
             assert_eq!(metadata, Some(kept));
+        }
+        // `{}` and a name, two quotes, the value with its own, a colon and a comma.
+        let whole = 2 + TRACEPARENT.len() + PARENT.len() + 6 + TRACESTATE.len() + 3 + 6;
+        for (most, kept) in [
+            (whole, json!({ "traceparent": PARENT, "tracestate": "a=1" })),
+            (whole - 1, json!({ "traceparent": PARENT })),
+            (70, json!({})),
+        ] {
+            let mut metadata = None;
+            context.put(&mut metadata, most);
+            assert!(metadata.as_ref().is_some_and(|kept| kept.to_string().len() <= most));
+            assert_eq!(metadata, Some(kept), "{most}");
         }
         assert_eq!(of_metadata(Some(&json!({ "traceparent": PARENT }))), Some(TRACE));
         assert_eq!(of_metadata(Some(&json!({ "traceparent": 7 }))), None);

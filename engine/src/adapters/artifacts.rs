@@ -2,11 +2,12 @@
 //! that a reader sees the whole file or none and a crash leaves at worst a temporary one.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
-use jobkit::{Artifact, Artifacts, JobId, Owner, PortError};
+use futures::{StreamExt, stream};
+use jobkit::{Artifact, Artifacts, JobId, Owner, PortError, Reading};
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
@@ -83,16 +84,14 @@ impl DirArtifacts {
         self.place(owner, name)
     }
 
-    fn read(&self, address: &str) -> io::Result<Vec<u8>> {
+    fn whole(&self, address: &str) -> io::Result<Vec<u8>> {
         fs::read(self.place_of(address)?.file)
     }
 
-    fn read_piece(&self, address: &str, from: u64, most: usize) -> io::Result<Vec<u8>> {
-        let mut file = File::open(self.place_of(address)?.file)?;
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.take(most as u64).read_to_end(&mut bytes)?;
-        Ok(bytes)
+    fn opened(&self, address: &str) -> io::Result<(File, u64)> {
+        let file = File::open(self.place_of(address)?.file)?;
+        let bytes = file.metadata()?.len();
+        Ok((file, bytes))
     }
 
     /// Only what was put here by the rules of [`check_name`]: what is half written has a name with a dot in front.
@@ -128,6 +127,13 @@ impl DirArtifacts {
             Err(cause) => Err(PortError::new(doing, cause)),
         }
     }
+}
+
+/// None at the end.
+fn next_piece(file: File, most: usize) -> io::Result<Option<(Vec<u8>, File)>> {
+    let mut piece = Vec::new();
+    (&file).take(most as u64).read_to_end(&mut piece)?;
+    Ok((!piece.is_empty()).then_some((piece, file)))
 }
 
 fn parse(address: &str) -> Option<(Owner, &str)> {
@@ -184,17 +190,24 @@ impl Artifacts for DirArtifacts {
 
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
         let (doing, address) = (format!("reading the artifact `{address}`"), address.to_string());
-        Box::pin(self.off_runtime(doing, move |own| own.read(&address)))
+        Box::pin(self.off_runtime(doing, move |own| own.whole(&address)))
     }
 
-    fn get_piece<'a>(
-        &'a self,
-        address: &'a str,
-        from: u64,
-        most: usize,
-    ) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
-        let (doing, address) = (format!("reading the artifact `{address}`"), address.to_string());
-        Box::pin(self.off_runtime(doing, move |own| own.read_piece(&address, from, most)))
+    fn read<'a>(&'a self, address: &'a str, piece_bytes: usize) -> BoxFuture<'a, Result<Reading, PortError>> {
+        Box::pin(async move {
+            let (doing, own_address) = (format!("reading the artifact `{address}`"), address.to_owned());
+            let opened = self.off_runtime(doing.clone(), move |own| own.opened(&own_address)).await;
+            let (file, bytes) = opened?;
+            // One open file, so what takes its place meanwhile is not mixed into it.
+            let pieces = stream::try_unfold((self.clone(), file), move |(own, file)| {
+                let doing = doing.clone();
+                async move {
+                    let piece = own.off_runtime(doing, move |_| next_piece(file, piece_bytes)).await?;
+                    Ok(piece.map(|(piece, file)| (piece, (own, file))))
+                }
+            });
+            Ok(Reading { bytes, pieces: pieces.boxed() })
+        })
     }
 
     fn list(&self, job: JobId) -> BoxFuture<'_, Result<Vec<Artifact>, PortError>> {

@@ -30,7 +30,7 @@ pub use outcome::{Failure, FailureExt, Outcome};
 pub use policy::{Backoff, OnConflict, Period, Policy, Unique};
 pub use ports::{
     Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Mail,
-    Mailer, ObjectError, Objects, Owner, PortError, SecretStore,
+    Mailer, ObjectError, Objects, Owner, PortError, Reading, SecretStore,
 };
 pub use raw_json::RawJson;
 pub use redact::{Personal, SecretString};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -144,15 +145,16 @@ pub trait Artifacts: Send + Sync + 'static {
         file: &'a Path,
     ) -> BoxFuture<'a, Result<String, PortError>>;
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>>;
-    /// Up to `most` bytes from `from` on, for files that are too large to hold; none behind the end.
-    fn get_piece<'a>(
-        &'a self,
-        address: &'a str,
-        from: u64,
-        most: usize,
-    ) -> BoxFuture<'a, Result<Vec<u8>, PortError>>;
+    /// For files that are too large to hold: piece by piece, of so many bytes each but the last.
+    fn read<'a>(&'a self, address: &'a str, piece_bytes: usize) -> BoxFuture<'a, Result<Reading, PortError>>;
     /// What the runs of a job left, by run and then by name.
     fn list(&self, job: JobId) -> BoxFuture<'_, Result<Vec<Artifact>, PortError>>;
+}
+
+/// A file that is being read. It stays the one that it was, also when another takes its place meanwhile.
+pub struct Reading {
+    pub bytes: u64,
+    pub pieces: BoxStream<'static, Result<Vec<u8>, PortError>>,
 }
 
 /// A file that a run of a job left.

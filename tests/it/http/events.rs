@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::state::JobState;
 use futures::StreamExt;
+use jobkit::AuditEntry;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -14,6 +15,8 @@ promises![
     what_happens_is_told_to_everybody_who_listens,
     a_listener_that_was_cut_off_goes_on_where_it_was,
     a_listener_gets_only_what_it_asked_for,
+    who_is_cut_off_before_the_first_event_goes_on_from_there,
+    what_an_action_is_called_ends_no_stream,
     an_id_that_is_none_is_refused,
 ];
 
@@ -21,6 +24,8 @@ promises![
 pub struct Listener {
     body: std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
     read: String,
+    /// The last `id`, of an event or of none.
+    pub last: String,
 }
 
 #[derive(Debug)]
@@ -39,7 +44,25 @@ impl Listener {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { body: response.bytes_stream().boxed(), read: String::new() }
+        Self { body: response.bytes_stream().boxed(), read: String::new(), last: String::new() }
+    }
+
+    /// Until it is said where the stream begins.
+    pub async fn begin(&mut self) {
+        while self.last.is_empty() {
+            match self.read.split_once("\n\n") {
+                Some((begin, rest)) => {
+                    let id = begin.lines().find_map(|line| line.strip_prefix("id: "));
+                    (self.last, self.read) = (id.unwrap_or_default().to_owned(), rest.to_owned());
+                }
+                None => self.more().await,
+            }
+        }
+    }
+
+    async fn more(&mut self) {
+        let piece = self.body.next().await.expect("the stream goes on").unwrap();
+        self.read.push_str(std::str::from_utf8(&piece).unwrap());
     }
 
     pub async fn next(&mut self) -> Told {
@@ -52,12 +75,14 @@ impl Listener {
                 let (id, action, data) = (field("id"), field("event"), field("data"));
                 self.read = rest.to_owned();
                 if !id.is_empty() {
+                    self.last.clone_from(&id);
+                }
+                if !data.is_empty() {
                     return Told { id, action, data: serde_json::from_str(&data).unwrap() };
                 }
                 continue;
             }
-            let piece = self.body.next().await.expect("the stream goes on").unwrap();
-            self.read.push_str(std::str::from_utf8(&piece).unwrap());
+            self.more().await;
         }
     }
 }
@@ -128,6 +153,42 @@ async fn a_listener_gets_only_what_it_asked_for(t: TestStore) {
     let told = ends.next().await;
     assert_eq!((&told.data["jobs"], &told.data["outcome"]), (&json!([one]), &json!("completed")));
     assert_eq!(server.t.state(one).await, JobState::Completed);
+}
+
+async fn who_is_cut_off_before_the_first_event_goes_on_from_there(t: TestStore) {
+    let server = Server::over(t).await;
+    enqueue(&server, "default").await;
+    let mut listener = Listener::start(&server, "?queue=default", None).await;
+    listener.begin().await;
+    let last = listener.last.clone();
+    drop(listener);
+    let missed = enqueue(&server, "default").await;
+
+    let mut again = Listener::start(&server, "?queue=default", Some(&last)).await;
+
+    assert_eq!(again.next().await.data["jobs"], json!([missed]));
+}
+
+/// A job names what it did, and a new line in that name once ended the stream of everybody.
+async fn what_an_action_is_called_ends_no_stream(t: TestStore) {
+    let server = Server::over(t).await;
+    let mut listener = Listener::start(&server, "", None).await;
+    let entry = AuditEntry {
+        at: None,
+        actor: "job".into(),
+        action: "test.a\nid: 7".into(),
+        object: "x".into(),
+        outcome: "ok".into(),
+        tenant: None,
+        details: json!({}),
+    };
+
+    server.t.store.append_audit(&entry).await.unwrap();
+    let job = enqueue(&server, "default").await;
+
+    let told = listener.next().await;
+    assert_eq!((told.action.as_str(), &told.data["action"]), ("test.a id: 7", &json!("test.a\nid: 7")));
+    assert_eq!(listener.next().await.data["jobs"], json!([job]));
 }
 
 async fn an_id_that_is_none_is_refused(t: TestStore) {

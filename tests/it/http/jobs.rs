@@ -22,6 +22,8 @@ promises![
     a_job_brings_the_jobs_for_its_end_and_whom_to_tell,
     jobs_that_come_with_others_count_in_a_batch,
     a_listing_goes_on_where_it_ended,
+    a_page_of_large_jobs_is_shorter_and_none_is_left_out,
+    many_files_of_a_job_are_listed_in_pages,
     a_job_is_retried_cancelled_and_discarded_by_the_caller_in_the_audit_log,
     a_wait_is_answered_when_the_job_has_ended,
     a_queue_is_paused_with_a_reason_and_resumed,
@@ -139,6 +141,12 @@ async fn a_trace_context_is_kept_with_the_job(t: TestStore) {
 
     let shown = server.get(&format!("/v1/jobs/{}", id(&enqueued))).await.expect(200);
     assert_eq!(shown["metadata"], json!({ "own": 1, "traceparent": parent, "tracestate": "a=1" }));
+    // Metadata that the caller may send is not refused for what its tracer adds.
+    let large = json!({ "own": "x".repeat((16 << 10) - 50) });
+    let traced = server.request("/v1/jobs", &json!({ "kind": "system.noop", "metadata": large }));
+    let enqueued = answer(traced.header("traceparent", parent)).await.expect(202);
+    let shown = server.get(&format!("/v1/jobs/{}", id(&enqueued))).await.expect(200);
+    assert_eq!(shown["metadata"], large);
 }
 
 async fn a_job_brings_the_jobs_for_its_end_and_whom_to_tell(t: TestStore) {
@@ -224,6 +232,53 @@ async fn a_listing_goes_on_where_it_ended(t: TestStore) {
     }
 }
 
+async fn a_page_of_large_jobs_is_shorter_and_none_is_left_out(t: TestStore) {
+    let server = Server::over(t).await;
+    let large = format!("\"{}\"", "x".repeat(1_000_000));
+    let mut added = Vec::new();
+    for _ in 0..6 {
+        added.push(server.t.add(|row| row.args.clone_from(&large)).await);
+    }
+    added.push(server.t.add(|_| {}).await);
+    added.reverse();
+
+    let (mut told, mut lengths, mut path) = (Vec::new(), Vec::new(), "/v1/jobs".to_owned());
+    loop {
+        let page = server.get(&path).await.expect(200);
+        let ids: Vec<_> = page["jobs"].as_array().unwrap().iter().map(id).collect();
+        lengths.push(ids.len());
+        told.extend(ids);
+        match page["next"].as_str() {
+            Some(next) => path = format!("/v1/jobs?before={next}"),
+            None => break,
+        }
+    }
+
+    assert_eq!((told, lengths), (added, vec![5, 2]));
+}
+
+async fn many_files_of_a_job_are_listed_in_pages(t: TestStore) {
+    let server = Server::over(t).await;
+    let job = server.t.add(|_| {}).await;
+    for (claim, name) in [(1, "b"), (1, "a"), (12, "a"), (2, "ü %")] {
+        server.artifacts.put(Owner { job, claim }, name, Vec::new()).await.unwrap();
+    }
+
+    let (mut told, mut after) = (Vec::new(), String::new());
+    for _ in 0..4 {
+        let encoded: String = after.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let after_that = if after.is_empty() { String::new() } else { format!("&after={encoded}") };
+        let listed = server.get(&format!("/v1/jobs/{job}/artifacts?limit=1{after_that}")).await.expect(200);
+        let [file] = &listed["artifacts"].as_array().unwrap()[..] else { panic!("{listed}") };
+        told.push((file["claim"].as_str().unwrap().to_owned(), file["name"].as_str().unwrap().to_owned()));
+        after = listed["next"].as_str().unwrap_or_default().to_owned();
+    }
+
+    assert_eq!(after, "");
+    let told: Vec<_> = told.iter().map(|(claim, name)| (claim.as_str(), name.as_str())).collect();
+    assert_eq!(told, [("1", "a"), ("1", "b"), ("2", "ü %"), ("12", "a")]);
+}
+
 async fn a_job_is_retried_cancelled_and_discarded_by_the_caller_in_the_audit_log(t: TestStore) {
     let server = Server::over(t).await;
     let worker = server.t.worker().await;
@@ -288,7 +343,15 @@ async fn workers_and_kinds_are_listed(t: TestStore) {
         kinds["kinds"].as_array().unwrap().iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        ["system.bulk", "system.callback", "system.fail", "system.noop", "system.sleep", "system.steps"]
+        [
+            "system.bulk",
+            "system.callback",
+            "system.fail",
+            "system.noop",
+            "system.sleep",
+            "system.steps",
+            "test.as_written"
+        ]
     );
     assert_eq!(kinds["kinds"][3]["backoff"]["first_ms"], json!(1_000.0));
 }

@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::state::JobState;
-use engine::store::{JobFilter, KindRow};
+use engine::store::{End, JobFilter, KindRow};
 use jobkit::{Clock, JobId, When};
+use serde_json::json;
 
 use crate::support::store::{TestStore, ada, completed, promises, retry, seconds};
 
@@ -13,6 +14,7 @@ promises![
     a_page_is_a_hundred_unless_somebody_says_and_zero_is_none,
     a_cursor_goes_on_where_the_page_ended,
     every_condition_narrows_the_list,
+    a_brief_says_what_a_job_is_and_how_heavy,
     queues_are_listed_with_what_is_in_them,
     kinds_can_be_written_down_again_and_again,
     migrating_again_changes_nothing,
@@ -20,7 +22,37 @@ promises![
 ];
 
 async fn listed(t: &TestStore, filter: JobFilter) -> Vec<JobId> {
-    t.store.jobs(&filter).await.unwrap().into_iter().map(|job| job.id).collect()
+    let listed: Vec<_> = t.store.jobs(&filter).await.unwrap().into_iter().map(|job| job.id).collect();
+    // The same question in brief is answered with the same jobs.
+    let brief: Vec<_> = t.store.briefs(&filter).await.unwrap().into_iter().map(|job| job.id).collect();
+    assert_eq!(listed, brief);
+    listed
+}
+
+async fn a_brief_says_what_a_job_is_and_how_heavy(t: TestStore) {
+    let worker = t.worker().await;
+    let done = t.add(|row| row.args = r#"{"a":"é"}"#.into()).await;
+    t.run(worker, End::Completed { result: Some("[1,2]".into()) }).await;
+    let failed = t
+        .add(|row| {
+            (row.kind, row.queue) = ("a.kind".into(), "other".into());
+            (row.args, row.metadata) = ("null".into(), Some(json!({ "m": 1 })));
+        })
+        .await;
+
+    let briefs = t.store.briefs(&JobFilter::default()).await.unwrap();
+
+    let told: Vec<_> = briefs
+        .iter()
+        .map(|job| (job.id, job.kind.as_str(), job.queue.as_str(), job.state, job.bytes))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (failed, "a.kind", "other", JobState::Available, 4 + 7),
+            (done, "test.kind", "default", JobState::Completed, 10 + 5)
+        ]
+    );
 }
 
 async fn a_job_that_is_not_there_is_none(t: TestStore) {

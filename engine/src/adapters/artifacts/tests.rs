@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use futures::TryStreamExt;
 use jobkit::IdGenerator;
 use jobkit::testing::ManualClock;
 
@@ -131,11 +132,23 @@ async fn what_the_runs_of_a_job_left_is_listed_and_read_piece_by_piece() {
 
     let told: Vec<_> = listed.iter().map(|file| (file.owner.claim, file.name.as_str(), file.bytes)).collect();
     assert_eq!(told, [(7, "a.csv", 5), (7, "b.csv", 5), (12, "a.csv", 5)]);
-    let mut pieces = Vec::new();
-    for from in [0, 2, 4, 6] {
-        pieces.push(artifacts.get_piece(&listed[1].address, from, 2).await.unwrap());
-    }
-    assert_eq!(pieces, [&b"12"[..], b"34", b"5", b""]);
+    let reading = artifacts.read(&listed[1].address, 2).await.unwrap();
+    assert_eq!(reading.bytes, 5);
+    assert_eq!(reading.pieces.try_collect::<Vec<_>>().await.unwrap(), [&b"12"[..], b"34", b"5"]);
     let nothing = IdGenerator::new(Arc::new(ManualClock::default())).next();
     assert_eq!(artifacts.list(nothing).await.unwrap(), []);
+}
+
+/// Each piece was once of the file that stood there just then.
+#[tokio::test]
+async fn a_file_that_is_replaced_while_it_is_read_is_read_to_its_end() {
+    let (_directory, artifacts, owner) = bench();
+    let address = artifacts.put(owner, "scores.csv", b"1234".to_vec()).await.unwrap();
+    let mut reading = artifacts.read(&address, 2).await.unwrap();
+    let first = reading.pieces.try_next().await.unwrap().unwrap();
+
+    artifacts.put(owner, "scores.csv", b"abcdef".to_vec()).await.unwrap();
+
+    let rest = reading.pieces.try_concat().await.unwrap();
+    assert_eq!((first, rest, reading.bytes), (b"12".to_vec(), b"34".to_vec(), 4));
 }

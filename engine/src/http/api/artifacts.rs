@@ -6,8 +6,8 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use futures::stream;
-use jobkit::{Artifact, JobId, Owner};
+use futures::TryStreamExt;
+use jobkit::{Artifact, JobId, Owner, Reading};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -123,16 +123,8 @@ pub async fn download(State(api): State<Shared>, place: Place) -> Result<Respons
         let what = format!("job {} left no such file in that run", owner.job);
         return Err(Problem::not_found(what).at("name"));
     };
-    let (artifacts, bytes) = (api.artifacts.clone(), file.bytes);
-    let address = file.address;
-    let pieces = stream::try_unfold(0, move |at| {
-        let (artifacts, address) = (artifacts.clone(), address.clone());
-        async move {
-            let piece = artifacts.get_piece(&address, at, PIECE).await?;
-            let next = at + piece.len() as u64;
-            Ok::<_, jobkit::PortError>((!piece.is_empty()).then(|| (Bytes::from(piece), next)))
-        }
-    });
+    // Its size is that of the file that is opened, which may have taken the place of the one in the list.
+    let Reading { bytes, pieces } = api.artifacts.read(&file.address, PIECE).await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
@@ -144,7 +136,7 @@ pub async fn download(State(api): State<Shared>, place: Place) -> Result<Respons
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'"),
     );
-    Ok((headers, Body::from_stream(pieces)).into_response())
+    Ok((headers, Body::from_stream(pieces.map_ok(Bytes::from))).into_response())
 }
 
 /// As RFC 8187 and paths both take it.

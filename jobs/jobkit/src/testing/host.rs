@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::Notify;
 
 use crate::ports::{
     Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner,
-    PortError,
+    PortError, Reading,
 };
 use crate::{Ctx, IdGenerator, JobId, NewJob, Progress, StepRecord};
 
@@ -297,16 +297,11 @@ impl Artifacts for FakeArtifacts {
             .boxed()
     }
 
-    fn get_piece<'a>(
-        &'a self,
-        address: &'a str,
-        from: u64,
-        most: usize,
-    ) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
+    fn read<'a>(&'a self, address: &'a str, piece_bytes: usize) -> BoxFuture<'a, Result<Reading, PortError>> {
         async move {
-            let bytes = self.get(address).await?;
-            let from = usize::try_from(from).unwrap_or(usize::MAX);
-            Ok(bytes.into_iter().skip(from).take(most).collect())
+            let whole = self.get(address).await?;
+            let pieces: Vec<_> = whole.chunks(piece_bytes.max(1)).map(|piece| Ok(piece.to_vec())).collect();
+            Ok(Reading { bytes: whole.len() as u64, pieces: stream::iter(pieces).boxed() })
         }
         .boxed()
     }

@@ -14,6 +14,7 @@ use crate::bulk;
 use crate::http::Api;
 use crate::http::extract::Object;
 use crate::http::problem::{Code, Problem, Result};
+use crate::queue::MOST_METADATA_BYTES;
 use crate::trace::Context;
 use crate::units::parse_duration;
 
@@ -189,7 +190,7 @@ impl Wanted {
             }
         };
         let mut metadata = self.metadata;
-        trace.into_iter().for_each(|trace| trace.put(&mut metadata));
+        trace.into_iter().for_each(|trace| trace.put(&mut metadata, MOST_METADATA_BYTES));
         let on_success = followers(self.on_success, api, trace, &|| format!("{}/on_success", pointer()))?;
         let on_failure = followers(self.on_failure, api, trace, &|| format!("{}/on_failure", pointer()))?;
         Ok(NewJob {
