@@ -447,6 +447,7 @@ impl App {
                 store: self.store.clone(),
                 queue: self.queue.clone(),
                 scheduler: self.scheduler.clone(),
+                usage: self.limits.clone(),
                 registry: self.registry.clone(),
                 clock: self.clock.clone(),
                 artifacts: self.artifacts.clone(),

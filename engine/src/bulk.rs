@@ -73,10 +73,7 @@ impl Job for Bulk {
     }
 
     fn check(&self, args: &BulkArgs) -> Result<(), String> {
-        match args.limit {
-            1..=MOST_JOBS => Ok(()),
-            limit => Err(format!("limit: {limit}; use 1 to {MOST_JOBS}")),
-        }
+        check(args)
     }
 
     async fn run(&self, args: BulkArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
@@ -95,6 +92,17 @@ impl Job for Bulk {
         }
         ctx.progress(done as u64, total as u64, "done").await;
         Outcome::completed(tally)
+    }
+}
+
+/// The door checks it too; a row may have come past it.
+fn check(args: &BulkArgs) -> Result<(), String> {
+    if args.filter.is_unconditional() {
+        return Err("filter: has no condition, and would mean every job there is; name one at least".into());
+    }
+    match args.limit {
+        1..=MOST_JOBS => Ok(()),
+        limit => Err(format!("limit: {limit}; use 1 to {MOST_JOBS}")),
     }
 }
 
@@ -163,8 +171,26 @@ fn failure(error: StoreError) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::state::JobState;
+
+    #[test]
+    fn a_bulk_operation_on_everything_is_refused_by_whomever_it_was_written() {
+        for (filter, refused) in [
+            (json!({}), true),
+            (json!({ "limit": 7 }), true),
+            (json!({ "before": "019c0a2e-5a5c-7cc1-b6c0-0123456789ab" }), true),
+            (json!({ "kinds": ["a"] }), false),
+            (json!({ "created_until": "2026-01-01T00:00:00Z" }), false),
+        ] {
+            let args = json!({ "action": "cancel", "filter": filter, "limit": 10, "by": "user:ada" });
+            let args: BulkArgs = serde_json::from_value(args).unwrap();
+            let problem = check(&args).err();
+            assert_eq!(problem.as_ref().is_some_and(|told| told.starts_with("filter: ")), refused, "{problem:?}");
+        }
+    }
 
     #[test]
     fn only_jobs_that_can_take_the_change_are_meant() {

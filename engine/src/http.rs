@@ -32,6 +32,7 @@ pub use self::memory::STRANGERS_SHARE;
 pub use self::reference::document;
 use crate::alerts::courier::Courier;
 use crate::alerts::desk::Desk;
+use crate::limits::usage::Usage;
 use crate::queue::Queue;
 use crate::scheduler::Scheduler;
 use crate::service::{Alarm, Service};
@@ -60,6 +61,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     pub queue: Arc<Queue>,
     pub scheduler: Arc<Scheduler>,
+    /// The use cases of limits on jobs.
+    pub usage: Usage,
     pub registry: Arc<Registry>,
     pub clock: Arc<dyn Clock>,
     pub artifacts: Arc<dyn Artifacts>,
@@ -82,6 +85,7 @@ pub struct Api {
     store: Arc<dyn Store>,
     queue: Arc<Queue>,
     scheduler: Arc<Scheduler>,
+    usage: Usage,
     desk: Desk,
     courier: Option<Arc<Courier>>,
     registry: Arc<Registry>,
@@ -118,7 +122,7 @@ pub struct Http {
 impl Http {
     pub fn new(parts: Parts, alarm: &Alarm) -> Self {
         let Parts {
-            store, queue, scheduler, registry, clock, artifacts, hooks, courier, token, limits, ..
+            store, queue, scheduler, usage, registry, clock, artifacts, hooks, courier, token, limits, ..
         } = parts;
         let (waiting, watcher) = Waiting::start(store.clone(), clock.clone(), parts.hints.clone(), alarm);
         let (events, reader) = Events::start(store.clone(), clock.clone(), parts.hints, alarm);
@@ -127,6 +131,7 @@ impl Http {
             store,
             queue,
             scheduler,
+            usage,
             desk,
             courier,
             registry,

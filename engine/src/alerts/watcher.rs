@@ -37,7 +37,12 @@ impl Watcher {
 
     async fn look(&self, watch: &mut Watch) -> Result<()> {
         let waiting = self.store.waiting_queues(self.stuck_after).await?;
-        let filter = AlertFilter { open: true, rules: vec![QUEUE_STUCK.into()], limit: Some(usize::MAX) };
+        let filter = AlertFilter {
+            open: true,
+            rules: vec![QUEUE_STUCK.into()],
+            limit: Some(usize::MAX),
+            ..AlertFilter::default()
+        };
         let open = self.store.alerts(&filter).await?;
         let news = watch.look(&waiting, &open);
         if !news.is_empty() {

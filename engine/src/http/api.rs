@@ -8,6 +8,7 @@ pub mod events;
 pub mod hooks;
 pub mod jobs;
 pub mod kinds;
+pub mod limits;
 mod lookout;
 pub mod queues;
 pub mod schedules;

@@ -1,15 +1,18 @@
 //! Reads what callers send, and refuses what is wrong with the place where it stands.
 
+use std::borrow::Cow;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use bytes::BytesMut;
 use http_body_util::BodyExt;
+use jiff::Timestamp;
 use jobkit::JobId;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 use serde_path_to_error::{Path as Place, Segment};
 use uuid::Uuid;
 
@@ -210,6 +213,27 @@ pub fn job_id(field: &str, text: &str) -> Result<JobId> {
         Problem::new(Code::InvalidParameter, detail, "an id looks like 019c0a2e-5a5c-7cc1-b6c0-0123456789ab")
             .at(field)
     })
+}
+
+/// The year 1. Before 4714 BC PostgreSQL has no times, and nobody means one of the years between.
+const FIRST_MOMENT: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+
+/// A time that every store can keep.
+pub fn moment_of(text: &str) -> Result<Timestamp, String> {
+    let at = text.parse().ok().filter(|at| *at >= FIRST_MOMENT);
+    at.ok_or_else(|| "a time such as 2026-01-31T09:00:00Z, from the year 1 on".into())
+}
+
+/// For fields of bodies.
+pub fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+    let text = Cow::<str>::deserialize(from)?;
+    moment_of(&text).map_err(|expected| D::Error::custom(format!("`{}` is not {expected}", shortened(&text))))
+}
+
+pub fn moment_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    #[derive(Deserialize)]
+    struct Given(#[serde(deserialize_with = "moment")] Timestamp);
+    Ok(Option::<Given>::deserialize(from)?.map(|given| given.0))
 }
 
 /// What stands behind the `?`, each name with its values. Names that nobody knows do not come so far.

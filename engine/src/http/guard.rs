@@ -19,7 +19,7 @@ use jobkit::SecretString;
 use jobkit::redact::ExposeSecret;
 use ring::hmac;
 use ring::rand::SystemRandom;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::{OpenApi as Document, RefOr};
 use uuid::Uuid;
@@ -27,7 +27,6 @@ use uuid::Uuid;
 use super::Shared;
 use super::problem::{Code, Problem, method_not_allowed};
 use crate::reference::{ReferenceError, SecretRef};
-use crate::service::panic_text;
 use crate::trace::{self, TRACEPARENT};
 
 /// The secret that callers show. Kept as a code under a key that is drawn at start, so that comparing takes as long
@@ -192,13 +191,7 @@ pub async fn finish(State(api): State<Shared>, request: Request, next: Next) -> 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("an unknown route", MatchedPath::as_str);
     let started = api.clock.steady();
-    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(panic) => {
-            tracing::error!(http.route = route, request.id = ?id, "{method} {route} panicked: {}", panic_text(&*panic));
-            Problem::internal().into_response()
-        }
-    };
+    let mut response = caught(next.run(request), &method, route, &id).await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response = method_not_allowed(response.headers_mut().remove(axum::http::header::ALLOW));
     }
@@ -220,6 +213,19 @@ pub async fn finish(State(api): State<Shared>, request: Request, next: Next) -> 
     harden(headers);
     headers.insert(X_REQUEST_ID.clone(), id);
     response
+}
+
+/// A family's check may panic over what it was given, so its words stay here; where it was, the hook for panics says.
+async fn caught(
+    answer: impl Future<Output = Response>,
+    method: &Method,
+    route: &str,
+    id: &HeaderValue,
+) -> Response {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+        error!(http.route = route, request.id = ?id, "{method} {route} panicked");
+        Problem::internal().into_response()
+    })
 }
 
 /// The trace that the caller says the request belongs to, as it is kept with the jobs that the request makes.
@@ -264,6 +270,8 @@ fn harden(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     fn headers(values: &[&'static str]) -> HeaderMap {
@@ -289,6 +297,41 @@ mod tests {
         }
         let closed = admit(None, &headers(&["Bearer a long enough secret"])).unwrap_err();
         assert_eq!(closed.code, Code::TokenNotSet);
+    }
+
+    async fn broken() -> Response {
+        panic!("the account of ada")
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_panic_said_is_in_no_answer_and_no_log() {
+        let log = Log::default();
+        let own = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || own.clone()).finish();
+        let _logged = tracing::subscriber::set_default(subscriber);
+
+        let answer = caught(broken(), &Method::POST, "/v1/jobs", &HeaderValue::from_static("r-1")).await;
+
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let told =
+            [log.0.lock().unwrap().clone(), body.to_vec()].map(|told| String::from_utf8(told).unwrap());
+        assert!(told[0].contains("POST /v1/jobs panicked") && told[0].contains("r-1"), "{told:?}");
+        assert!(!told.concat().contains("ada"), "{told:?}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::rule::{By, Rule, bucket, limit_of};
 use crate::store::{Actor, BreakerRow, BucketRow, Store, StoreError};
 
 /// The use cases of limits. Every door leads here.
+#[derive(Clone)]
 pub struct Usage {
     pub store: Arc<dyn Store>,
     pub book: Arc<Book>,

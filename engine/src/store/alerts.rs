@@ -285,6 +285,8 @@ pub struct AlertFilter {
     /// Only those that are not closed.
     pub open: bool,
     pub rules: Vec<String>,
+    /// Only those behind this one in the list: its time and its id.
+    pub before: Option<(Timestamp, AlertId)>,
     pub limit: Option<usize>,
 }
 

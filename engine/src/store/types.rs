@@ -371,6 +371,26 @@ pub struct JobFilter {
     pub limit: Option<usize>,
 }
 
+impl JobFilter {
+    /// It matches every job there is. A limit and a cursor are no conditions.
+    pub fn is_unconditional(&self) -> bool {
+        let Self { limit, before, .. } = *self;
+        *self == Self { limit, before, ..Self::default() }
+    }
+
+    /// The conditions as the audit log tells them: those that were given, without the jobs that were named, which an
+    /// entry names in any case.
+    pub fn told(&self) -> Option<Value> {
+        let Value::Object(mut fields) = serde_json::to_value(self).ok()? else { return None };
+        fields.retain(|name, value| {
+            !matches!(name.as_str(), "ids" | "before" | "limit")
+                && !value.is_null()
+                && value.as_array().is_none_or(|values| !values.is_empty())
+        });
+        (!fields.is_empty()).then_some(Value::Object(fields))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {

@@ -47,6 +47,20 @@ async fn what_is_the_matter_is_listed_newest_first(t: TestStore) {
     assert_eq!(keys("?rule=schedule.missed&limit=1").await, ["schedule.missed/open"]);
     assert_eq!(keys("?rule=queue.stuck&rule=other").await, ["queue.stuck/mail"]);
 
+    // Two of one moment have an order too.
+    let (mut told, mut query) = (Vec::new(), "?limit=1".to_owned());
+    loop {
+        let page = server.get(&format!("/v1/alerts{query}")).await.expect(200);
+        told.extend(page["alerts"].as_array().unwrap().iter().map(|alert| alert["key"].clone()));
+        match page["next"].as_str() {
+            Some(next) => query = format!("?limit=1&before={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(json!(told), json!(keys("").await));
+    let wrong = server.get("/v1/alerts?before=yesterday").await.expect(400);
+    assert_eq!(wrong["errors"][0]["field"], "before");
+
     let mail = listed(&server, "?rule=queue.stuck").await.remove(0);
     let shown = server.get(&format!("/v1/alerts/{}", mail["id"].as_str().unwrap())).await.expect(200);
     assert_eq!((&shown["alert"], &shown["deliveries"]), (&mail, &json!([])));

@@ -8,6 +8,7 @@ pub mod family;
 mod health;
 mod hooks;
 mod jobs;
+mod limits;
 mod misuse;
 mod once;
 mod schedules;

@@ -184,7 +184,7 @@ async fn a_condition_closes_when_it_has_ended_and_opens_anew(t: TestStore) {
     t.store.raise(&[stuck()]).await.unwrap();
     let ids: BTreeSet<_> = fold(&t).await.into_iter().map(|alert| alert.id).collect();
     assert_eq!((ids.len(), ids.contains(&first.id)), (2, true));
-    let open = AlertFilter { open: true, rules: vec!["queue.stuck".into()], limit: None };
+    let open = AlertFilter { open: true, rules: vec!["queue.stuck".into()], ..AlertFilter::default() };
     assert_eq!(t.store.alerts(&open).await.unwrap().len(), 1);
     let other = AlertFilter { rules: vec!["job.discarded".into()], ..open };
     assert_eq!(t.store.alerts(&other).await.unwrap(), []);

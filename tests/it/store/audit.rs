@@ -17,6 +17,7 @@ promises![
     entries_of_others_are_kept_as_they_are,
     the_port_appends_to_the_same_log,
     entries_come_in_pages_and_in_order,
+    a_page_ends_before_it_is_too_heavy_and_has_one_entry_at_least,
     the_head_of_the_log_is_behind_all_that_is_written_and_before_all_that_will_be,
     a_new_reader_begins_where_the_log_ends_and_finds_its_place_again,
     of_two_processes_that_read_for_one_reader_one_moves_it_on_and_enqueues,
@@ -175,6 +176,31 @@ async fn entries_come_in_pages_and_in_order(t: TestStore) {
     assert_eq!((first.len(), second.len()), (3, 2));
     let told: Vec<_> = first.iter().chain(&second).flat_map(|(_, entry)| named(entry)).collect();
     assert_eq!(told, added);
+}
+
+async fn a_page_ends_before_it_is_too_heavy_and_has_one_entry_at_least(t: TestStore) {
+    let mut added = Vec::new();
+    for _ in 0..5 {
+        added.push(t.add(|_| {}).await);
+    }
+    let page = async |place, limit, most_bytes| t.store.audit_page(place, limit, most_bytes).await.unwrap();
+
+    let (mut told, mut place) = (Vec::new(), Position::START);
+    for _ in 0..5 {
+        let light = page(place, 10, 1).await;
+        let [(position, entry)] = light.entries.as_slice() else { panic!("one entry: {light:?}") };
+        told.extend(named(entry));
+        place = *position;
+        assert_eq!(light.more, told.len() < 5);
+    }
+    assert_eq!(told, added);
+
+    for (limit, most_bytes, entries, more) in [(10, 100_000, 5, false), (3, 100_000, 3, true), (10, 600, 2, true)] {
+        let page = page(Position::START, limit, most_bytes).await;
+        assert_eq!((page.entries.len(), page.more), (entries, more), "{limit} {most_bytes}");
+    }
+    let end = page(place, 10, 1).await;
+    assert_eq!((end.entries.len(), end.more), (0, false));
 }
 
 /// An attempt that had lost its job could still say in the log that it had done something.

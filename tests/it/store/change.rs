@@ -1,6 +1,7 @@
 use engine::state::JobState;
 use engine::store::{Actor, Beat, Change, Changed, JobFilter};
 use jobkit::{Clock, When};
+use serde_json::json;
 
 use crate::support::store::{TestStore, ada, completed, discarded, ids, promises, retry, seconds, set, step};
 
@@ -21,6 +22,7 @@ promises![
     named_jobs_beyond_the_limit_are_left_and_not_refused,
     a_limit_of_zero_changes_nothing,
     those_who_were_asked_to_stop_are_not_asked_in_the_place_of_others,
+    the_entry_of_a_change_tells_its_conditions_and_its_jobs,
 ];
 
 async fn those_who_were_asked_to_stop_are_not_asked_in_the_place_of_others(t: TestStore) {
@@ -266,4 +268,24 @@ async fn no_more_than_the_limit_is_changed_newest_first(t: TestStore) {
 
     assert_eq!(set(first.ids), set(added[2..].iter().copied()));
     assert_eq!(set(second.ids), set(added[..2].iter().copied()));
+}
+
+/// PostgreSQL wrote down the whole filter, with every field that was empty, and SQLite nothing of it.
+async fn the_entry_of_a_change_tells_its_conditions_and_its_jobs(t: TestStore) {
+    let (mail, other) = (t.add(|row| row.queue = "mail".into()).await, t.add(|_| {}).await);
+    let by_queue = JobFilter {
+        queues: vec!["mail".into()],
+        created_until: Some(t.clock.now() + seconds(1)),
+        limit: Some(7),
+        ..JobFilter::default()
+    };
+    let by_name = JobFilter { ids: vec![other], ..JobFilter::default() };
+
+    t.store.change(&by_queue, Change::Cancel, &ada(), 10).await.unwrap();
+    t.store.change(&by_name, Change::Cancel, &ada(), 10).await.unwrap();
+
+    let audit = t.audit().await;
+    let told: Vec<_> = audit.iter().map(|entry| (entry.action.as_str(), &entry.details)).collect();
+    let conditions = json!({ "queues": ["mail"], "created_until": by_queue.created_until, "jobs": [mail] });
+    assert_eq!(told, [("job.cancel", &conditions), ("job.cancel", &json!({ "jobs": [other] }))]);
 }

@@ -189,6 +189,7 @@ impl Server {
             store: app.store.clone(),
             queue: app.queue.clone(),
             scheduler: app.scheduler.clone(),
+            usage: app.limits.clone(),
             registry: app.registry.clone(),
             clock,
             artifacts: artifacts.clone(),

@@ -13,7 +13,7 @@ use crate::http::Shared;
 use crate::http::extract::{Parameters, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
 use crate::service::chain;
-use crate::store::{AlertDetail, AlertFilter, AlertId, AlertRow, DeliveryRow, Nature, Severity};
+use crate::store::{AlertDetail, AlertFilter, AlertId, AlertRow, DEFAULT_PAGE, DeliveryRow, Nature, Severity};
 
 /// One thing that is or was the matter.
 #[derive(Debug, Serialize, ToSchema)]
@@ -110,6 +110,8 @@ impl From<AlertDetail> for AlertInFull {
 pub struct Alerts {
     /// Newest first.
     pub alerts: Vec<Alert>,
+    /// Where the next page begins: give it as `before`. Absent on the last page.
+    pub next: Option<String>,
 }
 
 const LONGEST_LIST: usize = 1_000;
@@ -119,15 +121,29 @@ const LONGEST_LIST: usize = 1_000;
     params(
         ("closed" = Option<bool>, Query, description = "Closed ones too."),
         ("rule" = Option<Vec<String>>, Query, description = "Of one of these rules, such as `job.discarded`."),
+        ("before" = Option<String>, Query, description = "Behind this place in the list: `next` of the page before.", pattern = "^[0-9]{1,17}-[0-9a-f-]{36}$"),
         ("limit" = Option<u16>, Query, description = "The newest so many; 100 when nothing is said.", minimum = 1, maximum = 1000),
     ),
     responses((status = 200, description = "The alerts.", body = Alerts)))]
 pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<Alerts>> {
     let closed = given.one("closed", |text| text.parse::<bool>().map_err(|_| "true or false".into()))?;
     let limit = given.limit(LONGEST_LIST)?;
-    let filter = AlertFilter { open: !closed.unwrap_or(false), rules: given.texts("rule")?, limit };
+    let before = given.one("before", |text| {
+        place(text).ok_or_else(|| "what the page before said as `next`".to_owned())
+    })?;
+    let filter = AlertFilter { open: !closed.unwrap_or(false), rules: given.texts("rule")?, before, limit };
     let alerts = api.desk.list(&filter).await?;
-    Ok(Json(Alerts { alerts: alerts.into_iter().map(Alert::from).collect() }))
+    let more = alerts.len() == limit.unwrap_or(DEFAULT_PAGE);
+    let next = alerts.last().filter(|_| more);
+    let next = next.map(|last| format!("{}-{}", last.opened_at.as_microsecond(), last.id));
+    Ok(Json(Alerts { alerts: alerts.into_iter().map(Alert::from).collect(), next }))
+}
+
+/// A place in the list: when an alert was opened, in microseconds, and its id.
+fn place(text: &str) -> Option<(Timestamp, AlertId)> {
+    let (at, id) = text.split_once('-')?;
+    let at: i64 = at.parse().ok().filter(|at| *at >= 0)?;
+    Some((Timestamp::from_microsecond(at).ok()?, AlertId(uuid(id)?)))
 }
 
 /// The id of an alert, from the path.

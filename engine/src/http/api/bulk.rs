@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::enqueue::{At, insert, marked};
 use super::jobs::{self, Changed};
 use crate::bulk::{self, BulkArgs, MOST_JOBS, Tally};
-use crate::http::extract::{Body, Id, Object};
+use crate::http::extract::{Body, Id, Object, moment_if_any};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::HowFar;
 use crate::http::{Api, Shared, view};
@@ -56,8 +56,10 @@ pub struct Conditions {
     pub tenants: Vec<String>,
     pub tags: Vec<String>,
     /// Enqueued then or later.
+    #[serde(deserialize_with = "moment_if_any")]
     pub created_from: Option<Timestamp>,
     /// Enqueued before; never later than now.
+    #[serde(deserialize_with = "moment_if_any")]
     pub created_until: Option<Timestamp>,
     /// With this in the text of the last error, in capitals or not.
     pub error: Option<String>,

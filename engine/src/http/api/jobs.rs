@@ -3,12 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use jobkit::JobId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::extract::{Id, Parameters, job_id};
+use crate::http::extract::{Id, Parameters, job_id, moment_of};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared, view};
 use crate::queue::JobPage;
@@ -59,8 +58,6 @@ fn filter(given: &Parameters) -> Result<JobFilter> {
             "a state: scheduled, available, running, retryable, waiting, completed, cancelled or discarded".to_owned()
         })
     };
-    let time =
-        |text: &str| text.parse::<Timestamp>().map_err(|_| "a time such as 2026-01-31T09:00:00Z".to_owned());
     Ok(JobFilter {
         ids: given.all("id", id)?,
         states: given.all("state", state)?,
@@ -68,8 +65,8 @@ fn filter(given: &Parameters) -> Result<JobFilter> {
         queues: given.texts("queue")?,
         tenants: given.texts("tenant")?,
         tags: given.texts("tag")?,
-        created_from: given.one("created_from", time)?,
-        created_until: given.one("created_until", time)?,
+        created_from: given.one("created_from", moment_of)?,
+        created_until: given.one("created_until", moment_of)?,
         error: one_text(given, "error")?,
         before: given.one("before", id)?,
         limit: given.limit(LONGEST_PAGE)?,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::extract::{Body, path};
+use crate::http::extract::{Body, moment_if_any, path};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Shared, view};
 use crate::queue::problem_of_name;
@@ -77,6 +77,7 @@ pub struct Pause {
     #[schema(min_length = 1, max_length = 1000)]
     pub reason: String,
     /// Until then; left out, until somebody resumes it.
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub until: Option<Timestamp>,
 }
 

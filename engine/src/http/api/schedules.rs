@@ -17,7 +17,7 @@ pub use self::shape::Schedule;
 use super::enqueue::Enqueued;
 use super::queues::checked;
 use crate::http::Shared;
-use crate::http::extract::{Body, path};
+use crate::http::extract::{Body, moment, path};
 use crate::http::problem::{Code, Problem, Result};
 use crate::queue::problem_of_name;
 use crate::scheduler::{Backfilled, definition};
@@ -181,8 +181,10 @@ pub async fn run(State(api): State<Shared>, Name(name): Name, headers: HeaderMap
 #[serde(deny_unknown_fields)]
 pub struct Backfill {
     /// The first time.
+    #[serde(deserialize_with = "moment")]
     pub from: Timestamp,
     /// The end, not included; it does not lie in the future.
+    #[serde(deserialize_with = "moment")]
     pub until: Timestamp,
     /// Only tell what would be enqueued.
     #[serde(default)]

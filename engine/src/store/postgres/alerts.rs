@@ -289,6 +289,8 @@ async fn list(store: &PostgresStore, id: Option<AlertId>, filter: &AlertFilter) 
         .bind(filter.open)
         .bind((!filter.rules.is_empty()).then_some(&filter.rules))
         .bind(rows::count(filter.limit.unwrap_or(DEFAULT_PAGE)))
+        .bind(filter.before.map(|(at, _)| Micros::from(at)))
+        .bind(filter.before.map(|(_, id)| id.0))
         .fetch_all(&store.cold)
         .await
         .map_err(failed(LISTING))?;

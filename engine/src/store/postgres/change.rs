@@ -57,8 +57,7 @@ async fn change_these(
     let touched: Vec<_> = changed.ids.iter().chain(&changed.asked).map(|id| id.0).collect();
     if !touched.is_empty() {
         let action = format!("job.{}", change.name());
-        let details = serde_json::to_value(filter).ok();
-        insert::audit(&mut tx, time, by, &action, "job", "ok", &touched, details).await?;
+        insert::audit(&mut tx, time, by, &action, "job", "ok", &touched, filter.told()).await?;
     }
     name_refused(&mut tx, filter, change, &mut changed).await?;
     tx.commit().await.map_err(failed(DOING))?;

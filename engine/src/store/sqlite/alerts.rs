@@ -315,6 +315,8 @@ async fn list(
         .bind(filter.open)
         .bind(rules)
         .bind(most(filter.limit.unwrap_or(DEFAULT_PAGE)))
+        .bind(filter.before.map(|(at, _)| at.as_microsecond()))
+        .bind(filter.before.map(|(_, id)| id.0))
         .fetch_all(connection)
         .await?;
     rows.iter().map(alert_row).collect()

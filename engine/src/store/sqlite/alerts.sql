@@ -4,4 +4,5 @@ SELECT id, key, rule, nature, severity, kind, queue, text, count, jobs, details,
 FROM alert
 WHERE (?1 IS NULL OR id = ?1) AND (NOT ?2 OR closed_at IS NULL)
       AND (?3 IS NULL OR rule IN (SELECT value FROM json_each(?3)))
+      AND (?5 IS NULL OR (opened_at, id) < (?5, ?6))
 ORDER BY opened_at DESC, id DESC LIMIT ?4

@@ -47,9 +47,9 @@ pub(super) async fn with_jobs(
     action: &str,
     object: &str,
     ids: &[JobId],
-    details: &Value,
+    details: Option<Value>,
 ) -> Done<()> {
-    append(tx, now, &by.0, action, object, "ok", None, Some(packed(ids)), Some(details.clone())).await
+    append(tx, now, &by.0, action, object, "ok", None, Some(packed(ids)), details).await
 }
 
 pub(super) async fn entry(tx: &mut Tx, now: i64, entry: &AuditEntry) -> Done<()> {

@@ -40,7 +40,9 @@ pub(super) async fn change(
     changed.refused = refused;
     let action = format!("job.{}", change.name());
     let touched: Vec<JobId> = changed.ids.iter().chain(&changed.asked).copied().collect();
-    audit::transition(tx, now, by, &action, "job", "ok", &touched).await?;
+    if !touched.is_empty() {
+        audit::with_jobs(tx, now, by, &action, "job", &touched, filter.told()).await?;
+    }
     Ok(changed)
 }
 

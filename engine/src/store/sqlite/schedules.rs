@@ -284,7 +284,7 @@ async fn fire(
     }
     let jobs: Vec<JobId> = fired.iter().map(|(_, job)| job.id).collect();
     let details = firing.told(&fired);
-    audit::with_jobs(tx, now, by, firing.occasion.action(), &firing.name, &jobs, &details).await?;
+    audit::with_jobs(tx, now, by, firing.occasion.action(), &firing.name, &jobs, Some(details)).await?;
     alerts::raise(tx, now, &firing.news).await?;
     let queues = rows.iter().filter(|row| row.may_be_due()).map(|row| row.queue.clone()).collect();
     Ok((Fired::Enqueued(fired), changed, queues))

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::bulk;
 use crate::http::Api;
-use crate::http::extract::Object;
+use crate::http::extract::{Object, moment_if_any};
 use crate::http::problem::{Code, Problem, Result};
 use crate::queue::MOST_METADATA_BYTES;
 use crate::trace::Context;
@@ -41,7 +41,7 @@ pub struct Wanted {
     #[schema(minimum = 1, maximum = 1000)]
     pub max_attempts: Option<u16>,
     /// Not before this time.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub run_at: Option<Timestamp>,
     /// Not before this much time has gone by, such as `"5m"`. Not together with `run_at`.
     #[serde(default)]

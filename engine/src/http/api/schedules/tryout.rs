@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::shape;
-use crate::http::extract::{Body, Object};
+use crate::http::extract::{Body, Object, moment, moment_if_any};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared};
 use crate::queue::problem_of_name;
@@ -34,7 +34,7 @@ pub struct PreviewOf {
     #[schema(minimum = 1, maximum = 1000)]
     pub count: Option<usize>,
     /// From this time on, else from now.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub after: Option<Timestamp>,
 }
 
@@ -110,8 +110,10 @@ pub struct SimulationOf {
     #[schema(value_type = Option<shape::Definition>)]
     pub definition: Option<Object<Definition>>,
     /// The first time.
+    #[serde(deserialize_with = "moment")]
     pub from: Timestamp,
     /// The end, not included.
+    #[serde(deserialize_with = "moment")]
     pub until: Timestamp,
     /// When nobody was there.
     #[serde(default)]
@@ -133,8 +135,10 @@ pub struct SimulationOf {
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outage {
+    #[serde(deserialize_with = "moment")]
     pub from: Timestamp,
     /// Not included.
+    #[serde(deserialize_with = "moment")]
     pub until: Timestamp,
 }
 
