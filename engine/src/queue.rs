@@ -296,6 +296,26 @@ impl Queue {
         limit: usize,
     ) -> Result<Changed, QueueError> {
         let changed = self.store.change(filter, change, by, limit).await?;
+        self.tell_of(&changed);
+        Ok(changed)
+    }
+
+    /// As `change` of one job, once for each key that callers choose.
+    pub async fn change_once(
+        &self,
+        request: &Request,
+        job: JobId,
+        change: Change,
+        by: &Actor,
+    ) -> Result<Once<Changed>, QueueError> {
+        let once = self.store.change_once(request, job, change, by).await?;
+        if let Once::Done(changed) = &once {
+            self.tell_of(changed);
+        }
+        Ok(once)
+    }
+
+    fn tell_of(&self, changed: &Changed) {
         for queue in &changed.woken {
             self.wake.wake(queue);
         }
@@ -303,7 +323,6 @@ impl Queue {
             self.wake.cancel();
         }
         self.wake.news();
-        Ok(changed)
     }
 
     /// One job with all its attempts and steps. What is encrypted at rest is opened; where that cannot be, a

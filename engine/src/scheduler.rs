@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod cron;
 pub mod declared;
 pub mod definition;
+mod once;
 pub mod policy;
 pub mod simulate;
 pub mod template;
@@ -183,6 +184,11 @@ impl Scheduler {
 
     /// A job now, whatever the time, the pause or the overlap. Its fire time is this moment.
     pub async fn run_now(&self, name: &str, by: &Actor) -> Result<Inserted> {
+        let fired = self.fire(&self.run(name).await?, by).await?;
+        fired.first().map(|(_, job)| *job).ok_or_else(|| ScheduleError::Contended(name.into()))
+    }
+
+    async fn run(&self, name: &str) -> Result<Firing> {
         let row = self.row(name).await?;
         let plan = plan_of(&row)?;
         let now = self.store.now().await?;
@@ -190,16 +196,14 @@ impl Scheduler {
         let job = self.job(name, &plan, now, previous)?;
         self.queue.freshen().await?;
         let rows = self.rows(name, vec![NewJob { when: When::Now, ..job }])?;
-        let firing = Firing {
+        Ok(Firing {
             name: name.into(),
             jobs: rows.into_iter().map(|row| (now, row)).collect(),
             cancel: Vec::new(),
             occasion: Occasion::Run,
             details: json!({ "fire_time": now }),
             news: Vec::new(),
-        };
-        let fired = self.fire(&firing, by).await?;
-        fired.first().map(|(_, job)| *job).ok_or_else(|| ScheduleError::Contended(name.into()))
+        })
     }
 
     /// Jobs for the fire times between two instants (the second not included) that have none yet. Asked for

@@ -41,6 +41,8 @@ impl Modify for Token {
 const ANYWHERE: &[Code] = &[Code::InvalidParameter, Code::Internal];
 /// What any route behind the token may.
 const GUARDED: &[Code] = &[Code::Unauthorized, Code::StoreAway, Code::TimedOut];
+/// What a route that is carried out once under a key may.
+const KEYED: &[Code] = &[Code::IdempotencyKeyReused];
 /// What a route that reads a body may.
 const READING: &[Code] = &[
     Code::InvalidJson,
@@ -66,7 +68,10 @@ pub fn document() -> Document {
             operation.operation_id = Some(name(method, path));
             let guarded = operation.security.is_none();
             let reading = operation.request_body.is_some();
-            let sets = [(ANYWHERE, true), (GUARDED, guarded), (READING, reading)];
+            let keyed = operation.parameters.iter().flatten().any(|parameter| {
+                matches!(parameter, RefOr::T(own) if own.name == "Idempotency-Key")
+            });
+            let sets = [(ANYWHERE, true), (GUARDED, guarded), (READING, reading), (KEYED, keyed)];
             for code in sets.iter().filter(|(_, holds)| *holds).flat_map(|(codes, _)| *codes) {
                 add(&mut operation.responses, *code);
             }

@@ -420,7 +420,7 @@ impl Change {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Changed {
     pub ids: Vec<JobId>,
     /// Running jobs that were asked to stop; they end when their worker says so.

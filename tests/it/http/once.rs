@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use engine::state::JobState;
 use engine::store::JobFilter;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::http::{Answer, Server, TOKEN, answer};
-use crate::support::store::{TestStore, promises};
+use crate::support::store::{TestStore, discarded, promises};
 
 promises![
     a_hundred_requests_at_once_under_one_key_make_one_job,
@@ -16,6 +17,8 @@ promises![
     a_key_that_belongs_to_another_request_is_refused,
     two_amounts_that_differ_in_a_late_digit_are_two_requests,
     a_request_that_was_refused_leaves_its_key_free,
+    a_retry_that_is_sent_again_does_not_run_the_job_again,
+    a_change_that_was_refused_leaves_its_key_free,
     a_key_is_forgotten_after_its_time_and_not_before,
 ];
 
@@ -117,4 +120,38 @@ async fn a_key_is_forgotten_after_its_time_and_not_before(t: TestStore) {
     assert_eq!(server.t.store.forget_requests(day, 10).await.unwrap(), 1);
     assert_eq!(send(&server, "/v1/jobs", "k", &noop).await.header("idempotent-replayed"), "");
     assert_eq!(jobs(&server).await.len(), 2);
+}
+
+/// The answer of the first was lost, and the job had failed again when the second came.
+async fn a_retry_that_is_sent_again_does_not_run_the_job_again(t: TestStore) {
+    let server = Server::over(t).await;
+    let worker = server.t.worker().await;
+    let job = server.t.add(|_| {}).await;
+    server.t.run(worker, discarded()).await;
+    let path = format!("/v1/jobs/{job}/retry");
+    let first = send(&server, &path, "r", &json!({})).await.expect(200);
+    server.t.run(worker, discarded()).await;
+
+    let again = send(&server, &path, "r", &json!({})).await;
+
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.expect(200), first);
+    assert_eq!(server.t.state(job).await, JobState::Discarded);
+    let other = send(&server, &format!("/v1/jobs/{job}/cancel"), "r", &json!({})).await;
+    assert_eq!(other.expect(422)["code"], "idempotency_key_reused");
+    send(&server, &path, "another", &json!({})).await.expect(200);
+    assert_eq!(server.t.state(job).await, JobState::Available);
+}
+
+async fn a_change_that_was_refused_leaves_its_key_free(t: TestStore) {
+    let server = Server::over(t).await;
+    let job = server.t.add(|_| {}).await;
+    let path = format!("/v1/jobs/{job}/retry");
+    assert_eq!(send(&server, &path, "r", &json!({})).await.expect(409)["code"], "wrong_state");
+    server.post(&format!("/v1/jobs/{job}/discard"), &json!({})).await.expect(200);
+
+    let got = send(&server, &path, "r", &json!({})).await;
+
+    assert_eq!(got.header("idempotent-replayed"), "");
+    got.expect(200);
 }

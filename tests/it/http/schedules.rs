@@ -13,6 +13,7 @@ promises![
     what_is_shown_can_be_put_again_as_it_is,
     a_schedule_is_paused_with_a_reason_and_resumed,
     a_run_by_hand_enqueues_one_job_now,
+    a_run_under_a_key_is_one_run_however_often_it_is_asked_for,
     a_backfill_tells_first_enqueues_once_and_then_nothing,
     the_next_fire_times_are_told_in_words_and_instants,
     a_simulation_tells_what_becomes_of_each_fire_time,
@@ -123,9 +124,32 @@ async fn a_run_by_hand_enqueues_one_job_now(t: TestStore) {
     assert_eq!(shown["metadata"], json!({ "schedule": "hourly", "fire_time": "2026-01-02T10:00:00Z" }));
     assert_eq!(server.t.audit().await.last().unwrap().actor, "token:api");
 
-    let keyed = server.request("/v1/schedules/hourly/run", &json!({})).header("idempotency-key", "a");
-    assert_eq!(answer(keyed).await.expect(400)["errors"][0]["field"], "Idempotency-Key");
+    let jobs = async || server.get("/v1/jobs").await.expect(200)["jobs"].as_array().unwrap().len();
+    assert_eq!(jobs().await, 1);
+    server.t.clock.advance(Duration::from_secs(60));
+    server.post("/v1/schedules/hourly/run", &json!({})).await.expect(202);
+    assert_eq!(jobs().await, 2, "sent again it is another run");
+}
+
+async fn a_run_under_a_key_is_one_run_however_often_it_is_asked_for(t: TestStore) {
+    let server = Server::over(t).await;
+    put(&server, "hourly", &hourly()).await;
+    put(&server, "other", &hourly()).await;
+    let run = async |name: &str| {
+        let request = server.request(&format!("/v1/schedules/{name}/run"), &json!({}));
+        answer(request.header("idempotency-key", "a")).await
+    };
+
+    let first = run("hourly").await;
+    server.t.clock.advance(Duration::from_secs(60));
+    let again = run("hourly").await;
+
+    assert_eq!((first.header("idempotent-replayed"), again.header("idempotent-replayed")), ("", "true"));
+    assert_eq!(first.expect(202), again.expect(202));
+    assert_eq!(run("other").await.expect(422)["code"], "idempotency_key_reused");
     assert_eq!(server.get("/v1/jobs").await.expect(200)["jobs"].as_array().unwrap().len(), 1);
+    let missing = server.request("/v1/schedules/none/run", &json!({})).header("idempotency-key", "b");
+    assert_eq!(answer(missing).await.expect(404)["code"], "not_found");
 }
 
 async fn a_backfill_tells_first_enqueues_once_and_then_nothing(t: TestStore) {

@@ -280,16 +280,19 @@ fn told(detail: JobDetail) -> Option<BulkOperation> {
 
 /// Stop a bulk operation. What it has changed stays changed.
 #[utoipa::path(post, path = "/v1/bulk-operations/{id}/cancel", tag = "bulk operations",
-    params(("id" = Uuid, Path, description = "The bulk operation.")),
+    params(
+        ("id" = Uuid, Path, description = "The bulk operation."),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+    ),
     responses(
         (status = 200, description = "It is cancelled.", body = Changed),
         (status = 202, description = "It runs, and was asked to stop.", body = Changed),
         (status = 404, description = "There is none of this id.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It has ended.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn cancel(State(api): State<Shared>, Id(id): Id) -> Result<(StatusCode, Json<Changed>)> {
+pub async fn cancel(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     find(&api, id).await?;
-    jobs::change(&api, id, Change::Cancel).await
+    jobs::change(&api, id, Change::Cancel, &headers).await
 }
 
 impl From<Action> for Change {

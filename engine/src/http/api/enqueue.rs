@@ -171,9 +171,14 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
 pub async fn insert(api: &Api, request: Option<Request>, rows: &[NewRow]) -> Result<(bool, Vec<Inserted>)> {
     let by = api.actor();
     let Some(request) = request else { return Ok((false, api.queue.insert(rows, &by).await?)) };
-    match api.queue.insert_once(&request, rows, &by).await? {
-        Once::Done(inserted) => Ok((false, inserted)),
-        Once::Again(inserted) => Ok((true, inserted)),
+    once(api.queue.insert_once(&request, rows, &by).await?)
+}
+
+/// What was done, and whether it had been before.
+pub fn once<T>(once: Once<T>) -> Result<(bool, T)> {
+    match once {
+        Once::Done(done) => Ok((false, done)),
+        Once::Again(done) => Ok((true, done)),
         Once::Other => Err(Problem::new(
             Code::IdempotencyKeyReused,
             "Idempotency-Key: this key belongs to a request that asked something else",

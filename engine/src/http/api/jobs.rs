@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use jobkit::JobId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::enqueue::{At, marked, once};
 use crate::http::extract::{Id, Parameters, job_id, moment_of};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared, view};
@@ -112,47 +114,63 @@ pub struct Changed {
 /// Run a job again, or now.
 ///
 /// One that ended, or waits for its time or its next attempt.
-#[utoipa::path(post, path = "/v1/jobs/{id}/retry", tag = "jobs", params(("id" = Uuid, Path, description = "The job.")),
+#[utoipa::path(post, path = "/v1/jobs/{id}/retry", tag = "jobs",
+    params(
+        ("id" = Uuid, Path, description = "The job."),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+    ),
     responses(
         (status = 200, description = "It is to run.", body = Changed),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn retry(State(api): State<Shared>, Id(id): Id) -> Result<(StatusCode, Json<Changed>)> {
-    change(&api, id, Change::Retry).await
+pub async fn retry(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
+    change(&api, id, Change::Retry, &headers).await
 }
 
 /// Cancel a job.
-#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = Uuid, Path, description = "The job.")),
+#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs",
+    params(
+        ("id" = Uuid, Path, description = "The job."),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+    ),
     responses(
         (status = 200, description = "It is cancelled.", body = Changed),
         (status = 202, description = "It runs, and was asked to stop.", body = Changed),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn cancel(State(api): State<Shared>, Id(id): Id) -> Result<(StatusCode, Json<Changed>)> {
-    change(&api, id, Change::Cancel).await
+pub async fn cancel(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
+    change(&api, id, Change::Cancel, &headers).await
 }
 
 /// Discard a job: no further attempt.
-#[utoipa::path(post, path = "/v1/jobs/{id}/discard", tag = "jobs", params(("id" = Uuid, Path, description = "The job.")),
+#[utoipa::path(post, path = "/v1/jobs/{id}/discard", tag = "jobs",
+    params(
+        ("id" = Uuid, Path, description = "The job."),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+    ),
     responses(
         (status = 200, description = "It is discarded.", body = Changed),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn discard(State(api): State<Shared>, Id(id): Id) -> Result<(StatusCode, Json<Changed>)> {
-    change(&api, id, Change::Discard).await
+pub async fn discard(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
+    change(&api, id, Change::Discard, &headers).await
 }
 
-pub async fn change(api: &Api, id: JobId, change: Change) -> Result<(StatusCode, Json<Changed>)> {
+/// Under an idempotency key a request that is sent again is answered as it was, whatever became of the job since.
+pub async fn change(api: &Api, id: JobId, change: Change, headers: &HeaderMap) -> Result<Response> {
     let only = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
-    let changed = api.queue.change(&only, change, &api.actor(), 1).await?;
-    if changed.asked.contains(&id) {
-        return Ok((StatusCode::ACCEPTED, Json(Changed { id, asked: true })));
-    }
-    if changed.ids.contains(&id) {
-        return Ok((StatusCode::OK, Json(Changed { id, asked: false })));
+    let route = format!("POST /v1/jobs/{id}/{}", change.name());
+    let (replayed, changed) = match At::new(headers)?.request(&route, b"null")? {
+        None => (false, api.queue.change(&only, change, &api.actor(), 1).await?),
+        Some(request) => once(api.queue.change_once(&request, id, change, &api.actor()).await?)?,
+    };
+    let asked = changed.asked.contains(&id);
+    if asked || changed.ids.contains(&id) {
+        let status = if asked { StatusCode::ACCEPTED } else { StatusCode::OK };
+        return Ok(marked((status, Json(Changed { id, asked })).into_response(), replayed));
     }
     if api.store.briefs(&only).await?.is_empty() {
         return Err(unknown(id));

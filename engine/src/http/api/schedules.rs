@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::shape::Schedule;
-use super::enqueue::Enqueued;
+use super::enqueue::{At, Enqueued, marked, once};
 use super::queues::checked;
 use crate::http::Shared;
 use crate::http::extract::{Body, moment, path};
@@ -152,9 +152,12 @@ pub async fn resume(State(api): State<Shared>, Name(name): Name) -> Result<Json<
 
 /// Enqueue a job of the schedule now, whatever the time, the pause or the overlap.
 ///
-/// Its fire time is this moment, so a request that is sent again is another run.
+/// Its fire time is this moment, so a request that is sent again is another run, save with the header `Idempotency-Key`.
 #[utoipa::path(post, path = "/v1/schedules/{name}/run", tag = "schedules",
-    params(("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
+    params(
+        ("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+    ),
     responses(
         (status = 202, description = "Its job is enqueued.", body = Enqueued),
         (status = 200, description = "A job with its unique key was there; this is that job.", body = Enqueued),
@@ -162,19 +165,18 @@ pub async fn resume(State(api): State<Shared>, Name(name): Name) -> Result<Json<
         (status = 409, description = "Its job would be refused, or it cannot be just now.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn run(State(api): State<Shared>, Name(name): Name, headers: HeaderMap) -> Result<Response> {
-    if headers.contains_key("idempotency-key") {
-        let detail = "Idempotency-Key: a run by hand is another run whenever it is asked for";
-        let remedy = "leave it out; where a run must not be doubled, backfill its fire time instead";
-        return Err(Problem::new(Code::InvalidHeader, detail, remedy).at("Idempotency-Key"));
-    }
-    let inserted = api.scheduler.run_now(&name, &api.actor()).await?;
+    let request = At::new(&headers)?.request(&format!("POST /v1/schedules/{name}/run"), b"null")?;
+    let (replayed, inserted) = match request {
+        None => (false, api.scheduler.run_now(&name, &api.actor()).await?),
+        Some(request) => once(api.scheduler.run_once(&name, &request, &api.actor()).await?)?,
+    };
     let status = if inserted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/v1/jobs/{}", inserted.id);
     let mut response = (status, Json(Enqueued::from(inserted))).into_response();
     response
         .headers_mut()
         .extend(HeaderValue::from_str(&location).ok().map(|location| (header::LOCATION, location)));
-    Ok(response)
+    Ok(marked(response, replayed))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -215,9 +217,12 @@ impl From<Backfilled> for FireTime {
 
 /// Enqueue jobs for fire times of the past that have none.
 ///
-/// At most 1,000 fire times at once. Asked for again, it enqueues nothing again.
+/// At most 1,000 fire times at once. Asked for again, it enqueues nothing again, with an idempotency key or without.
 #[utoipa::path(post, path = "/v1/schedules/{name}/backfill", tag = "schedules", request_body = Backfill,
-    params(("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
+    params(
+        ("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+    ),
     responses(
         (status = 200, description = "The fire times between the two, each with its job.", body = FilledIn),
         (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
@@ -226,8 +231,11 @@ impl From<Backfilled> for FireTime {
 pub async fn backfill(
     State(api): State<Shared>,
     Name(name): Name,
+    headers: HeaderMap,
     body: Body<Backfill>,
 ) -> Result<Json<FilledIn>> {
+    // A fire time has one job however often it is asked for, so the key has nothing left to do but be one.
+    At::new(&headers)?;
     let Backfill { from, until, dry_run } = body.value;
     let told = api.scheduler.backfill(&name, (from, until), dry_run, &api.actor()).await?;
     Ok(Json(FilledIn { fire_times: told.into_iter().map(FireTime::from).collect() }))

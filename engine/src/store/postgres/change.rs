@@ -22,13 +22,11 @@ pub async fn change(
     limit: usize,
 ) -> Result<Changed> {
     let ids = able(store, filter, change, limit).await?;
-    let mut changed =
+    let changed =
         contention::patiently(DOING, || change_these(store, &ids, filter, change, by).boxed()).await?;
     if !changed.asked.is_empty() {
         store.tell_if_possible(&["cancel".into()]).await;
     }
-    changed.woken.sort_unstable();
-    changed.woken.dedup();
     Ok(changed)
 }
 
@@ -39,17 +37,30 @@ async fn change_these(
     change: Change,
     by: &Actor,
 ) -> Result<Changed> {
-    let time = store.time();
     let mut session = store.cold.acquire().await.map_err(failed(DOING))?;
     let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
+    let changed = change_within(&mut tx, store.time(), ids, filter, change, by).await?;
+    tx.commit().await.map_err(failed(DOING))?;
+    session.keep();
+    Ok(changed)
+}
+
+/// Those of these jobs that can take it; with the filter that found them, which may name others.
+pub async fn change_within(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    ids: &[JobId],
+    filter: &JobFilter,
+    change: Change,
+    by: &Actor,
+) -> Result<Changed> {
     let mut changed = Changed::default();
     match change {
-        Change::Retry => retry(&mut tx, time, ids, &mut changed).await?,
-        Change::Cancel => cancel(&mut tx, time, ids, by, &mut changed).await?,
+        Change::Retry => retry(tx, time, ids, &mut changed).await?,
+        Change::Cancel => cancel(tx, time, ids, by, &mut changed).await?,
         Change::Discard => {
             let reason = format!("discarded by {}", by.0);
-            let ended =
-                end_live(&mut tx, time, ids, change.from_states(), JobState::Discarded, &reason).await?;
+            let ended = end_live(tx, time, ids, change.from_states(), JobState::Discarded, &reason).await?;
             changed.ids.extend(ended.ids);
             changed.woken.extend(ended.woken);
         }
@@ -57,16 +68,16 @@ async fn change_these(
     let touched: Vec<_> = changed.ids.iter().chain(&changed.asked).map(|id| id.0).collect();
     if !touched.is_empty() {
         let action = format!("job.{}", change.name());
-        insert::audit(&mut tx, time, by, &action, "job", "ok", &touched, filter.told()).await?;
+        insert::audit(tx, time, by, &action, "job", "ok", &touched, filter.told()).await?;
     }
-    name_refused(&mut tx, filter, change, &mut changed).await?;
-    tx.commit().await.map_err(failed(DOING))?;
-    session.keep();
+    name_refused(tx, filter, change, &mut changed).await?;
+    changed.woken.sort_unstable();
+    changed.woken.dedup();
     Ok(changed)
 }
 
 /// Jobs that may take the change as they are now. Those that were asked to stop already are found and then left out.
-async fn able(store: &PostgresStore, filter: &JobFilter, change: Change, limit: usize) -> Result<Vec<JobId>> {
+pub async fn able(store: &PostgresStore, filter: &JobFilter, change: Change, limit: usize) -> Result<Vec<JobId>> {
     let asked: Vec<Uuid> = match change == Change::Cancel && filter.ids.is_empty() {
         true => sqlx::query_scalar("SELECT job_id FROM compline.cancel_request")
             .fetch_all(&store.cold)

@@ -258,39 +258,51 @@ impl PostgresStore {
 
 async fn fire(store: &PostgresStore, firing: &Firing, by: &Actor) -> Result<(Fired, Changed)> {
     const DOING: &str = "firing a schedule";
-    let time = store.time();
     let mut session = store.hot.acquire().await.map_err(failed(DOING))?;
     let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
+    let (fired, changed) = fire_within(&mut tx, store.time(), firing, by).await?;
+    let ended = match fired {
+        Fired::Lost => tx.rollback().await,
+        Fired::Enqueued(_) => tx.commit().await,
+    };
+    ended.map_err(failed(DOING))?;
+    session.keep();
+    Ok((fired, changed))
+}
+
+/// In a transaction that is rolled back when it is `Lost`.
+pub async fn fire_within(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    firing: &Firing,
+    by: &Actor,
+) -> Result<(Fired, Changed)> {
     let mut changed = Changed::default();
-    if !advance(&mut tx, time, firing).await? {
-        tx.rollback().await.map_err(failed(DOING))?;
-        session.keep();
+    if !advance(tx, time, firing).await? {
         return Ok((Fired::Lost, changed));
     }
-    let mut fresh = without_a_job(&mut tx, firing).await?;
-    hand_over(&mut tx, firing, &mut fresh).await?;
+    let mut fresh = without_a_job(tx, firing).await?;
+    hand_over(tx, firing, &mut fresh).await?;
     let (times, rows): (Vec<Timestamp>, Vec<NewRow>) = fresh.into_iter().unzip();
     let inserted = match rows.is_empty() {
         true => Vec::new(),
-        false => insert::insert(&mut tx, time, &rows, by).await?,
+        false => insert::insert(tx, time, &rows, by).await?,
     };
     let fired: Vec<(Timestamp, Inserted)> = times.into_iter().zip(inserted).collect();
     if firing.makes_room(&fired) {
-        change::cancel(&mut tx, time, &firing.cancel, by, &mut changed).await?;
+        change::cancel(tx, time, &firing.cancel, by, &mut changed).await?;
         let touched: Vec<_> = changed.ids.iter().chain(&changed.asked).map(|id| id.0).collect();
         if !touched.is_empty() {
-            insert::audit(&mut tx, time, by, "job.cancel", "job", "ok", &touched, None).await?;
+            insert::audit(tx, time, by, "job.cancel", "job", "ok", &touched, None).await?;
         }
     }
-    remember(&mut tx, time, &firing.name, &fired).await?;
+    remember(tx, time, &firing.name, &fired).await?;
     let jobs: Vec<_> = fired.iter().map(|(_, job)| job.id.0).collect();
     let details = Some(firing.told(&fired));
-    insert::audit(&mut tx, time, by, firing.occasion.action(), &firing.name, "ok", &jobs, details).await?;
-    alerts::raise(&mut tx, time, &firing.news).await?;
+    insert::audit(tx, time, by, firing.occasion.action(), &firing.name, "ok", &jobs, details).await?;
+    alerts::raise(tx, time, &firing.news).await?;
     let woken = insert::ready_queues(&rows).into_iter().chain(changed.woken.iter().cloned()).collect();
-    wake::at_commit(&mut tx, woken).await?;
-    tx.commit().await.map_err(failed(DOING))?;
-    session.keep();
+    wake::at_commit(tx, woken).await?;
     Ok((Fired::Enqueued(fired), changed))
 }
 

@@ -256,7 +256,7 @@ impl Schedules for SqliteStore {
     }
 }
 
-async fn fire(
+pub(super) async fn fire(
     tx: &mut Tx,
     now: i64,
     firing: &Firing,

@@ -73,13 +73,13 @@ pub fn cases() -> Vec<Case> {
         nothing("POST /v1/schedules/none/resume", 404, "not_found", Some("name"), "GET /v1/schedules"),
         nothing("POST /v1/schedules/none/run", 404, "not_found", Some("name"), "GET /v1/schedules"),
         Case {
-            headers: &[("idempotency-key", "a")],
+            headers: &[("idempotency-key", "a\"b")],
             ..nothing(
                 "POST /v1/schedules/none/run",
                 400,
                 "invalid_header",
                 Some("Idempotency-Key"),
-                "leave it out",
+                "UUID",
             )
         },
         body("POST /v1/schedules/none/pause", "{}", 422, "invalid_body", "/reason", "correct the field"),

@@ -1,0 +1,27 @@
+//! What people ask of a schedule once, however often the request for it is sent.
+
+use super::{Result, ScheduleError, Scheduler};
+use crate::store::schedules::Fired;
+use crate::store::{Actor, Inserted, Once, Request};
+
+impl Scheduler {
+    /// As [`Scheduler::run_now`], once for each key that callers choose.
+    pub async fn run_once(&self, name: &str, request: &Request, by: &Actor) -> Result<Once<Inserted>> {
+        let firing = self.run(name).await?;
+        let first = |fired: Fired| match fired {
+            Fired::Lost => Err(ScheduleError::Unknown(name.into())),
+            Fired::Enqueued(fired) => {
+                fired.first().map(|(_, job)| *job).ok_or_else(|| ScheduleError::Contended(name.into()))
+            }
+        };
+        match self.store.fire_once(request, &firing, by).await? {
+            Once::Done(fired) => {
+                let rows: Vec<_> = firing.jobs.iter().map(|(_, row)| row.clone()).collect();
+                self.queue.ring_for(&rows);
+                Ok(Once::Done(first(fired)?))
+            }
+            Once::Again(fired) => Ok(Once::Again(first(fired)?)),
+            Once::Other => Ok(Once::Other),
+        }
+    }
+}
