@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use engine::http::view::JobInFull;
 
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -57,7 +58,7 @@ fn as_json(demo: &Demo) -> serde_json::Value {
     let jobs: Vec<_> = demo
         .told
         .iter()
-        .map(|told| json!({ "what": told.what, "job": super::view::detail(&told.detail) }))
+        .map(|told| json!({ "what": told.what, "job": JobInFull::from(told.detail.clone()) }))
         .collect();
     json!({ "directory": demo.folder, "strange": demo.strange, "jobs": jobs })
 }

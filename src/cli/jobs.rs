@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use engine::http::view::JobInFull;
 use engine::state::JobState;
 use engine::store::{Change, JobDetail, JobFilter, JobRow};
 use engine::units::parse_duration;
@@ -160,7 +161,7 @@ pub async fn run(call: &Call, command: Jobs) -> Result {
         Jobs::List { filter, limit } => listing::list(call, app, filter, limit).await,
         Jobs::Show { id } => {
             let job = find(app, id).await?;
-            call.print.answer(&super::view::detail(&job), || listing::describe(call.print, &job))?;
+            call.print.answer(&JobInFull::from(job.clone()), || listing::describe(call.print, &job))?;
             Ok(Exit::Ok)
         }
         Jobs::Retry(args) => change::run(call, app, Change::Retry, args).await,

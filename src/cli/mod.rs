@@ -16,7 +16,6 @@ mod schedules;
 mod serve;
 mod shell;
 mod triggers;
-pub(crate) mod view;
 mod workers;
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! `workers`: who works, and when each was last heard of.
 
 use clap::Subcommand;
+use engine::http::view::Worker;
 use engine::store::WorkerRow;
 use engine::units::format_duration;
 
@@ -18,7 +19,7 @@ pub async fn run(call: &Call, command: &Workers) -> Result {
     let Workers::List = command;
     call.with_app(async |app| {
         let workers = app.store.workers().await?;
-        let json: Vec<_> = workers.iter().map(super::view::worker).collect();
+        let json: Vec<_> = workers.iter().cloned().map(Worker::from).collect();
         call.print.answer(&json, || listing(&workers))?;
         Ok(Exit::Ok)
     })

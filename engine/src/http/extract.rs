@@ -20,6 +20,7 @@ use super::memory::{Held, Room};
 use super::problem::{Code, Problem, Result};
 use super::{Api, Shared};
 use crate::json;
+use crate::queue::problem_of_name;
 
 /// A JSON body, with the bytes it was read from.
 pub struct Body<T> {
@@ -190,6 +191,36 @@ impl FromRequestParts<Shared> for Id {
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
         let Path(id) = path::<String>(parts, api).await?;
         job_id("id", &id).map(Id)
+    }
+}
+
+/// The name of a queue or a schedule, from the path.
+pub struct Name(pub String);
+
+impl FromRequestParts<Shared> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
+        let Text(name) = Text::from_request_parts(parts, api).await?;
+        match problem_of_name(&name) {
+            None => Ok(Self(name)),
+            Some(problem) => {
+                let listing: Vec<_> = parts.uri.path().split('/').take(3).collect();
+                let remedy = format!("GET {} lists the names there are", listing.join("/"));
+                Err(Problem::new(Code::InvalidParameter, format!("name: {problem}"), remedy).at("name"))
+            }
+        }
+    }
+}
+
+/// A name that the configuration gave, from the path; one that it did not give is not found.
+pub struct Text(pub String);
+
+impl FromRequestParts<Shared> for Text {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
+        path::<String>(parts, api).await.map(|Path(text)| Self(text))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Rows as callers see them. The shapes are those of the command line's `--json`, which a test holds them to: a field
-//! may be added, never renamed or dropped.
+//! Rows as callers see them, over HTTP and in the command line's `--json`. The shapes are promises: a field may be added,
+//! never renamed or dropped.
 
 use std::time::Duration;
 
@@ -216,4 +216,108 @@ fn raw(text: String) -> Box<RawValue> {
 
 pub fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use jobkit::StepKey;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::WorkerId;
+
+    fn at() -> Timestamp {
+        Timestamp::from_second(1_767_225_600).unwrap()
+    }
+
+    fn row() -> JobRow {
+        JobRow {
+            id: JobId(Uuid::nil()),
+            kind: "a.b".into(),
+            queue: "mail".into(),
+            state: JobState::Discarded,
+            priority: 3,
+            attempt: 2,
+            max_attempts: 5,
+            run_at: at(),
+            created_at: at(),
+            claimed_at: Some(at()),
+            finished_at: None,
+            worker: Some(WorkerId(7)),
+            tenant: Some("acme".into()),
+            tags: vec!["x".into()],
+            metadata: Some(json!({ "a": 1 })),
+            args: r#"{"n": 1.50}"#.into(),
+            result: Some("sealed".into()),
+            error: Some("no".into()),
+            ran: Some(Duration::from_micros(1_500)),
+        }
+    }
+
+    /// Programs read these, so what stands here stays.
+    #[test]
+    fn shapes_are_promises() {
+        let attempt = AttemptRow {
+            attempt: 1,
+            end: "failed".into(),
+            worker: None,
+            claimed_at: None,
+            finished_at: at(),
+            ran: Duration::from_secs(1),
+            error: None,
+            log: vec![LogLine { at: at(), level: LogLevel::Warn, text: "hm".into() }],
+        };
+        let key = StepKey::derive(row().id, "send");
+        let step = StepRecord {
+            name: "send".into(),
+            key: key.clone(),
+            result: Some(json!(3)),
+            attempt: 1,
+            at: at(),
+        };
+        let detail = JobDetail {
+            job: row(),
+            attempts: vec![attempt],
+            steps: vec![step],
+            progress: Some(Progress { done: 1, total: 2, message: "half".into() }),
+            waits_for: vec![row().id],
+        };
+        let (id, at) = ("00000000-0000-0000-0000-000000000000", "2026-01-01T00:00:00Z");
+        let shown = serde_json::to_string(&JobInFull::from(detail)).unwrap();
+        assert!(shown.contains(r#""args":{"n": 1.50},"result":"sealed""#), "{shown}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&shown).unwrap(),
+            json!({
+                "id": id, "kind": "a.b", "queue": "mail", "state": "discarded", "priority": 3, "attempt": 2,
+                "max_attempts": 5, "run_at": at, "created_at": at, "claimed_at": at, "finished_at": null,
+                "worker": 7, "tenant": "acme", "tags": ["x"], "metadata": { "a": 1 }, "args": { "n": 1.5 },
+                "result": "sealed", "error": "no", "ran_ms": 1.5,
+                "attempts": [{
+                    "attempt": 1, "end": "failed", "worker": null, "claimed_at": null, "finished_at": at,
+                    "ran_ms": 1000.0, "error": null, "log": [{ "at": at, "level": "warn", "text": "hm" }],
+                }],
+                "steps": [{ "name": "send", "key": key.as_str(), "result": 3, "attempt": 1, "at": at }],
+                "progress": { "done": 1, "total": 2, "message": "half" },
+                "waits_for": [id],
+            })
+        );
+        let worker = WorkerRow {
+            id: WorkerId(7),
+            name: "here".into(),
+            version: "1".into(),
+            started_at: row().run_at,
+            beat: 4,
+            beat_at: row().run_at,
+            lease: Duration::from_secs(30),
+            queues: vec!["mail".into()],
+        };
+        assert_eq!(
+            serde_json::to_value(Worker::from(worker)).unwrap(),
+            json!({
+                "id": 7, "name": "here", "version": "1", "started_at": at, "beat_at": at, "lease_ms": 30_000.0,
+                "queues": ["mail"],
+            })
+        );
+    }
 }

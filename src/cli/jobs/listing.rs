@@ -1,5 +1,6 @@
 //! Jobs as people read them.
 
+use engine::http::view::Job;
 use engine::seal::is_sealed;
 use engine::store::{JobDetail, JobRow};
 
@@ -7,13 +8,13 @@ use super::FilterArgs;
 use crate::app::App;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::print::{self, Print, row, short, time, took};
-use crate::cli::{Call, view};
+use crate::cli::Call;
 
 pub async fn list(call: &Call, app: &App, filter: FilterArgs, limit: usize) -> Result {
     let filter = filter.filter(app.clock.now(), limit);
     // Not through the queue, which would open every sealed argument to show none of them.
     let jobs = app.store.jobs(&filter).await?;
-    let json: Vec<_> = jobs.iter().map(view::job).collect();
+    let json: Vec<_> = jobs.iter().cloned().map(Job::from).collect();
     call.print.answer(&json, || table(call.print, &jobs))?;
     if jobs.len() == limit && !call.print.json {
         print::remark(&format!("the newest {limit} are shown; --limit shows more"));

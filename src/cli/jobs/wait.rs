@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::Args;
+use engine::http::view::{Job, JobInFull};
 use engine::state::JobState;
 use engine::store::{JobDetail, JobRow};
 use engine::units::format_duration;
@@ -15,7 +16,7 @@ use super::{FilterArgs, at_least_one, find, known, listing};
 use crate::app::App;
 use crate::cli::exit::{CliError, Exit, Result};
 use crate::cli::print::{count, plain, remark};
-use crate::cli::{Call, duration, job_id, view};
+use crate::cli::{Call, duration, job_id};
 
 #[derive(Debug, Args)]
 pub struct WaitArgs {
@@ -100,12 +101,12 @@ fn timed_out(first: &JobRow, left: usize, timeout: Duration) -> CliError {
 }
 
 fn tell_one(call: &Call, job: &JobDetail) -> Result {
-    call.print.answer(&view::detail(job), || listing::describe(call.print, job))?;
+    call.print.answer(&JobInFull::from(job.clone()), || listing::describe(call.print, job))?;
     Ok(exit(&[job.job.state]))
 }
 
 fn tell_all(call: &Call, jobs: &[JobRow]) -> Result {
-    let json: Vec<_> = jobs.iter().map(view::job).collect();
+    let json: Vec<_> = jobs.iter().cloned().map(Job::from).collect();
     call.print.answer(&json, || listing::table(call.print, jobs))?;
     Ok(exit(&jobs.iter().map(|job| job.state).collect::<Vec<_>>()))
 }

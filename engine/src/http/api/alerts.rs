@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::http::Shared;
-use crate::http::extract::{Parameters, path, uuid};
+use crate::http::extract::{Parameters, Text, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
 use crate::service::chain;
 use crate::store::{AlertDetail, AlertFilter, AlertId, AlertRow, DEFAULT_PAGE, DeliveryRow, Nature, Severity};
@@ -202,17 +202,6 @@ pub async fn acknowledge(State(api): State<Shared>, Id(id): Id) -> Result<Json<A
     Ok(Json(Acknowledged { alert: id, acknowledged }))
 }
 
-/// The name of a route for alerts, from the path.
-pub struct Route(String);
-
-impl FromRequestParts<Shared> for Route {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
-        path::<String>(parts, api).await.map(|Path(name)| Self(name))
-    }
-}
-
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Sampled {
     pub route: String,
@@ -228,7 +217,7 @@ pub struct Sampled {
         (status = 404, description = "There is no such route.", body = Problem, content_type = "application/problem+json"),
         (status = 502, description = "The mail server or the receiver did not take it.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn test(State(api): State<Shared>, Route(route): Route) -> Result<Json<Sampled>> {
+pub async fn test(State(api): State<Shared>, Text(route): Text) -> Result<Json<Sampled>> {
     let courier = api.courier.as_ref();
     let known = courier.map(|courier| courier.routes.keys().map(String::as_str).collect::<Vec<_>>());
     let known = known.unwrap_or_default();

@@ -7,22 +7,11 @@ use axum::http::{HeaderMap, StatusCode};
 
 use super::enqueue::Enqueued;
 use crate::http::Shared;
-use crate::http::extract::{Raw, path};
+use crate::http::extract::{Raw, Text};
 use crate::http::problem::{Code, Problem, Result};
 use crate::store::Inserted;
 use crate::triggers::webhook::Receipt;
 use crate::triggers::webhook::signature::Headers;
-
-/// The name of a hook, from the path.
-pub struct Name(String);
-
-impl axum::extract::FromRequestParts<Shared> for Name {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, api: &Shared) -> Result<Self> {
-        Ok(Self(path::<String>(parts, api).await?.0))
-    }
-}
 
 /// Deliver an event.
 ///
@@ -42,7 +31,7 @@ impl axum::extract::FromRequestParts<Shared> for Name {
     ))]
 pub async fn deliver(
     State(api): State<Shared>,
-    Name(name): Name,
+    Text(name): Text,
     request: Request,
 ) -> Result<(StatusCode, Json<Enqueued>)> {
     let headers = readable(request.headers());

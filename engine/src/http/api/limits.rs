@@ -1,15 +1,14 @@
 //! Limits: how much of each is used, pause and resume; and which circuit breakers have seen failures.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::queues::checked;
 use crate::http::Shared;
-use crate::http::extract::{Body, Parameters, moment, path};
+use crate::http::extract::{Body, Parameters, Text, moment};
 use crate::http::problem::{Code, Problem, Result};
 use crate::limits::rule::{By, Rule};
 use crate::limits::usage::{LimitError, LimitUsage, Named};
@@ -105,17 +104,6 @@ pub async fn list(State(api): State<Shared>) -> Result<Json<Limits>> {
     }))
 }
 
-/// The name of a limit, from the path.
-pub struct Name(String);
-
-impl FromRequestParts<Shared> for Name {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
-        Ok(Self(path::<String>(parts, api).await?.0))
-    }
-}
-
 /// What one key has used of a limit.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Bucket {
@@ -162,7 +150,7 @@ const LONGEST_PAGE: usize = 1_000;
     ))]
 pub async fn get(
     State(api): State<Shared>,
-    Name(name): Name,
+    Text(name): Text,
     given: Parameters,
 ) -> Result<Json<LimitInFull>> {
     let after = given.texts("after")?.pop();
@@ -217,7 +205,7 @@ pub struct PausedBucket {
     ))]
 pub async fn pause(
     State(api): State<Shared>,
-    Name(name): Name,
+    Text(name): Text,
     body: Body<PauseLimit>,
 ) -> Result<Json<PausedBucket>> {
     let PauseLimit { until, reason, key } = body.value;
@@ -234,7 +222,7 @@ pub async fn pause(
     ))]
 pub async fn resume(
     State(api): State<Shared>,
-    Name(name): Name,
+    Text(name): Text,
     body: Body<ResumeLimit>,
 ) -> Result<Json<PausedBucket>> {
     let bucket = api.usage.resume(&name, body.value.key.as_deref(), &api.actor()).await?;

@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::extract::{Body, moment_if_any, path};
+use crate::http::extract::{Body, Name, moment_if_any};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Shared, view};
-use crate::queue::problem_of_name;
 use crate::state::JobState;
 use crate::store::QueueRow;
 
@@ -50,24 +48,6 @@ pub struct Queues {
 pub async fn list(State(api): State<Shared>) -> Result<Json<Queues>> {
     let queues = api.queue.queues().await?;
     Ok(Json(Queues { queues: queues.into_iter().map(Queue::from).collect() }))
-}
-
-/// The name of a queue, from the path.
-pub struct Name(String);
-
-impl FromRequestParts<Shared> for Name {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
-        let name = path::<String>(parts, api).await?.0;
-        match problem_of_name(&name) {
-            None => Ok(Self(name)),
-            Some(problem) => {
-                let remedy = "GET /v1/queues lists the names there are";
-                Err(Problem::new(Code::InvalidParameter, format!("name: {problem}"), remedy).at("name"))
-            }
-        }
-    }
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

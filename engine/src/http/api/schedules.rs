@@ -4,8 +4,7 @@ pub mod shape;
 pub mod tryout;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -17,28 +16,9 @@ pub use self::shape::Schedule;
 use super::enqueue::{At, Enqueued, marked, once};
 use super::queues::checked;
 use crate::http::Shared;
-use crate::http::extract::{Body, moment, path};
+use crate::http::extract::{Body, Name, moment};
 use crate::http::problem::{Code, Problem, Result};
-use crate::queue::problem_of_name;
 use crate::scheduler::{Backfilled, definition};
-
-/// The name of a schedule, from the path.
-pub struct Name(String);
-
-impl FromRequestParts<Shared> for Name {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
-        let name = path::<String>(parts, api).await?.0;
-        match problem_of_name(&name) {
-            None => Ok(Self(name)),
-            Some(problem) => {
-                let remedy = "GET /v1/schedules lists the names there are";
-                Err(Problem::new(Code::InvalidParameter, format!("name: {problem}"), remedy).at("name"))
-            }
-        }
-    }
-}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Schedules {
