@@ -188,7 +188,11 @@ mod tests {
             let args = json!({ "action": "cancel", "filter": filter, "limit": 10, "by": "user:ada" });
             let args: BulkArgs = serde_json::from_value(args).unwrap();
             let problem = check(&args).err();
-            assert_eq!(problem.as_ref().is_some_and(|told| told.starts_with("filter: ")), refused, "{problem:?}");
+            assert_eq!(
+                problem.as_ref().is_some_and(|told| told.starts_with("filter: ")),
+                refused,
+                "{problem:?}"
+            );
         }
     }
 

@@ -122,7 +122,18 @@ pub struct Http {
 impl Http {
     pub fn new(parts: Parts, alarm: &Alarm) -> Self {
         let Parts {
-            store, queue, scheduler, usage, registry, clock, artifacts, hooks, courier, token, limits, ..
+            store,
+            queue,
+            scheduler,
+            usage,
+            registry,
+            clock,
+            artifacts,
+            hooks,
+            courier,
+            token,
+            limits,
+            ..
         } = parts;
         let (waiting, watcher) = Waiting::start(store.clone(), clock.clone(), parts.hints.clone(), alarm);
         let (events, reader) = Events::start(store.clone(), clock.clone(), parts.hints, alarm);

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde_json::Number;
+
 /// What is deeper, others cannot read: our own readers give up there, and so do many of other people's.
 pub const DEEPEST: usize = 127;
 
@@ -41,6 +43,44 @@ pub fn canonical(text: &str) -> Option<String> {
     let mut written = String::with_capacity(text.len());
     node.write(&mut written);
     (reader.at == text.len()).then_some(written)
+}
+
+/// The first number that is another one when it has been read as 64 bits and written again.
+pub fn inexact(text: &str) -> Option<&str> {
+    let mut nodes = vec![Reader { text, at: 0 }.node()?];
+    while let Some(node) = nodes.pop() {
+        match node {
+            Node::Word(word) if word.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
+                let read =
+                    serde_json::from_str::<Number>(word).ok().and_then(|read| decimal(&read.to_string()));
+                if read.is_none() || read != decimal(word) {
+                    return Some(word);
+                }
+            }
+            Node::Word(_) | Node::Text(_) => {}
+            // The last is looked at next.
+            Node::List(list) => nodes.extend(list.into_iter().rev()),
+            Node::Object(fields) => nodes.extend(fields.into_values().rev()),
+        }
+    }
+    None
+}
+
+/// Whether it is negative, its digits without zeros at the ends, and the power of ten that they are multiplied by.
+fn decimal(number: &str) -> Option<(bool, String, i64)> {
+    let (negative, number) = number.strip_prefix('-').map_or((false, number), |rest| (true, rest));
+    let (mantissa, power) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let power: i64 = power.parse().ok()?;
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_end_matches('0');
+    let power = power
+        .checked_sub(i64::try_from(fraction.len()).ok()?)?
+        .checked_add(i64::try_from(digits.len() - significant.len()).ok()?)?;
+    match significant.trim_start_matches('0') {
+        "" => Some((false, String::new(), 0)),
+        digits => Some((negative, digits.to_owned(), power)),
+    }
 }
 
 enum Node<'t> {
@@ -218,6 +258,20 @@ mod tests {
         }
         assert!(canonical(&("[".repeat(DEEPEST) + &"]".repeat(DEEPEST))).is_some());
         assert_eq!(canonical(&("[".repeat(DEEPEST + 1) + &"]".repeat(DEEPEST + 1))), None);
+    }
+
+    #[test]
+    fn a_number_that_loses_digits_is_found() {
+        for (text, found) in [
+            ("[0, -0, 1, -7, 1.50, 1e2, 0.1, 18446744073709551615, -9223372036854775808, 1E+2, 100.0]", None),
+            (r#"{"a": "0.1000000000000000055", "b": true, "c": null}"#, None),
+            ("[1, 0.1000000000000000055]", Some("0.1000000000000000055")),
+            (r#"{"a": [{"b": 1e400}]}"#, Some("1e400")),
+            ("123456789012345678901234567890", Some("123456789012345678901234567890")),
+            ("1e99999999999999999999", Some("1e99999999999999999999")),
+        ] {
+            assert_eq!(inexact(text), found, "{text}");
+        }
     }
 
     #[test]

@@ -15,8 +15,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::callback;
-use crate::limits::book::Book;
 use crate::json;
+use crate::limits::book::Book;
 use crate::limits::rule::{By, Rules, Subject};
 use crate::seal::{Keyring, Part, SealError};
 use crate::store::triggers::Intake;

@@ -56,7 +56,8 @@ async fn answer(call: &Call, app: &App, settings: &Settings, command: Alerts) ->
     let desk = Desk { store: app.store.clone(), clock: app.clock.clone() };
     match command {
         Alerts::List { all, rules, limit } => {
-            let alerts = desk.list(&AlertFilter { open: !all, rules, limit, ..AlertFilter::default() }).await?;
+            let alerts =
+                desk.list(&AlertFilter { open: !all, rules, limit, ..AlertFilter::default() }).await?;
             call.print.answer(&alerts, || listing(&alerts))?;
         }
         Alerts::Show { id } => {

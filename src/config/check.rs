@@ -237,7 +237,10 @@ fn http(settings: &Settings, found: &mut Findings) {
     }
     if http.memory_bytes / STRANGERS_SHARE < http.body_bytes {
         let least = http.body_bytes.saturating_mul(STRANGERS_SHARE);
-        found.add("http.memory_bytes", format!("must be at least {least}, {STRANGERS_SHARE} times http.body_bytes"));
+        found.add(
+            "http.memory_bytes",
+            format!("must be at least {least}, {STRANGERS_SHARE} times http.body_bytes"),
+        );
     }
     if http.stop_delay > LONGEST_STOP_DELAY {
         found.add("http.stop_delay", format!("must be at most \"{}\"", format_duration(LONGEST_STOP_DELAY)));

@@ -104,7 +104,8 @@ async fn read(request: Request, api: &Api, room: &Room) -> Result<(Bytes, Held)>
     if announced.is_some_and(|bytes: usize| bytes > most) {
         return Err(too_large(most));
     }
-    match tokio::time::timeout(api.limits.body_timeout, gather(request.into_body(), most, room.enter())).await {
+    match tokio::time::timeout(api.limits.body_timeout, gather(request.into_body(), most, room.enter())).await
+    {
         Ok(read) => read,
         Err(_) => Err(Problem::new(
             Code::BodyTimeout,
@@ -118,8 +119,8 @@ async fn gather(mut body: axum::body::Body, most: usize, mut held: Held) -> Resu
     let mut gathered = BytesMut::new();
     while let Some(frame) = body.frame().await {
         // The connection broke, and nobody reads this.
-        let frame = frame
-            .map_err(|_| Problem::new(Code::InvalidJson, "the body broke off", "send it whole"))?;
+        let frame =
+            frame.map_err(|_| Problem::new(Code::InvalidJson, "the body broke off", "send it whole"))?;
         let Ok(bytes) = frame.into_data() else { continue };
         if gathered.len() + bytes.len() > most {
             return Err(too_large(most));

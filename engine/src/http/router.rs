@@ -121,7 +121,8 @@ async fn full(request: Request) -> Problem {
     let body = to_bytes(request.into_body(), MOST_READ_OF_THE_REFUSED);
     // Whatever came of it is thrown away.
     let _ = tokio::time::timeout(LONGEST_READING_OF_THE_REFUSED, body).await;
-    let remedy = "come again, with the same Idempotency-Key; http.connections says how many are served at once";
+    let remedy =
+        "come again, with the same Idempotency-Key; http.connections says how many are served at once";
     Problem::new(Code::Crowded, "all connections that this process serves are in use", remedy).retry_after(1)
 }
 

@@ -6,9 +6,9 @@ use engine::store::{JobDetail, JobRow};
 
 use super::FilterArgs;
 use crate::app::App;
+use crate::cli::Call;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::print::{self, Print, row, short, time, took};
-use crate::cli::Call;
 
 pub async fn list(call: &Call, app: &App, filter: FilterArgs, limit: usize) -> Result {
     let filter = filter.filter(app.clock.now(), limit);

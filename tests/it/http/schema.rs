@@ -111,7 +111,10 @@ async fn what_is_shown_of_things_that_exist_is_as_described(t: TestStore) {
         .map(|(path, parameters)| {
             let parameters: Vec<_> =
                 parameters.iter().map(|(name, value)| format!("\"path.{name}\" = \"{value}\"")).collect();
-            format!("[[operations]]\ninclude-path = \"{path}\"\nparameters = {{ {} }}\n", parameters.join(", "))
+            format!(
+                "[[operations]]\ninclude-path = \"{path}\"\nparameters = {{ {} }}\n",
+                parameters.join(", ")
+            )
         })
         .collect();
     let more = ["--include-method", "GET", "--exclude-path", "/v1/events", "--max-time", SECONDS];
@@ -130,7 +133,8 @@ fn was_shown(told: &str, address: &str) -> bool {
     told.split("\n- id: ").any(|exchange| {
         let uri = exchange.lines().find_map(|line| line.trim().strip_prefix("uri: "));
         let asked = uri.is_some_and(|uri| uri.trim_matches(['\'', '"']) == address);
-        let status = exchange.lines().any(|line| matches!(line.trim(), "code: '200'" | "code: 200" | "code: \"200\""));
+        let status =
+            exchange.lines().any(|line| matches!(line.trim(), "code: '200'" | "code: 200" | "code: \"200\""));
         asked && status
     })
 }
@@ -161,7 +165,8 @@ async fn seed(server: &Server) -> Vec<(&'static str, Vec<(&'static str, String)>
     server.post("/v1/schedules/hourly/run", &json!({})).await.expect(202);
     server.post("/v1/schedules/hourly/pause", &json!({ "reason": "month end" })).await.expect(200);
     server.post("/v1/queues/default/pause", &json!({ "reason": "month end" })).await.expect(200);
-    let bulk = json!({ "action": "cancel", "filter": { "kinds": ["a.b"], "created_from": "2026-01-01T00:00:00Z" } });
+    let bulk =
+        json!({ "action": "cancel", "filter": { "kinds": ["a.b"], "created_from": "2026-01-01T00:00:00Z" } });
     let bulk = id(&server.post("/v1/bulk-operations", &bulk).await.expect(202));
 
     let stuck = News::began("queue.stuck", "mail", Severity::Critical, "mail is stuck").queue("mail");

@@ -195,7 +195,9 @@ async fn a_page_ends_before_it_is_too_heavy_and_has_one_entry_at_least(t: TestSt
     }
     assert_eq!(told, added);
 
-    for (limit, most_bytes, entries, more) in [(10, 100_000, 5, false), (3, 100_000, 3, true), (10, 600, 2, true)] {
+    for (limit, most_bytes, entries, more) in
+        [(10, 100_000, 5, false), (3, 100_000, 3, true), (10, 600, 2, true)]
+    {
         let page = page(Position::START, limit, most_bytes).await;
         assert_eq!((page.entries.len(), page.more), (entries, more), "{limit} {most_bytes}");
     }

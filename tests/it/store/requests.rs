@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use engine::store::{Once, Release, Request, StoreError};
-use jobkit::{JobId, OnConflict};
+use engine::state::JobState;
+use engine::store::schedules::{Fired, Firing, Occasion, PutSchedule, Source};
+use engine::store::{Change, Inserted, Once, Release, Request, StoreError};
+use jobkit::{Clock, JobId, OnConflict};
+use serde_json::json;
 
-use crate::support::store::{TestStore, ada, promises, seconds, unique};
+use crate::support::store::{TestStore, ada, completed, discarded, promises, seconds, unique};
 
 promises![
     a_request_is_carried_out_once_through_all_doors,
     what_was_answered_is_answered_again_whatever_became_of_the_jobs,
     a_key_with_another_request_writes_nothing,
     a_request_that_fails_leaves_nothing,
+    a_change_is_made_once_through_all_doors,
+    a_change_that_a_job_cannot_take_leaves_its_key_free,
+    a_firing_is_done_once_and_one_that_is_lost_leaves_its_key_free,
     old_requests_are_forgotten_the_oldest_first,
 ];
 
@@ -54,7 +60,7 @@ async fn what_was_answered_is_answered_again_whatever_became_of_the_jobs(t: Test
         panic!("it is new")
     };
     assert_eq!((first[1].id, first[1].duplicate), (holder, true));
-    t.change(holder, engine::store::Change::Cancel).await;
+    t.change(holder, Change::Cancel).await;
 
     let again = t.store.insert_once(&request(1, 1), &rows, &ada()).await.unwrap();
 
@@ -79,6 +85,90 @@ async fn a_request_that_fails_leaves_nothing(t: TestStore) {
     let other = t.store.insert_once(&request(1, 2), &[t.row()], &ada()).await.unwrap();
 
     assert!(matches!(other, Once::Done(_)), "{other:?}");
+}
+
+async fn a_change_is_made_once_through_all_doors(t: TestStore) {
+    let worker = t.worker().await;
+    let job = t.add(|_| {}).await;
+    t.run(worker, discarded()).await;
+    let doors = [t.store.clone(), t.another().await];
+    let callers: Vec<_> = (0..20)
+        .map(|n| {
+            let store = doors[n % 2].clone();
+            tokio::spawn(async move {
+                store.change_once(&request(1, 1), job, Change::Retry, &ada()).await.unwrap()
+            })
+        })
+        .collect();
+
+    let (mut done, mut again) = (Vec::new(), Vec::new());
+    for caller in callers {
+        match caller.await.unwrap() {
+            Once::Done(changed) => done.push(changed),
+            Once::Again(changed) => again.push(changed),
+            Once::Other => panic!("it is the same request"),
+        }
+    }
+
+    assert_eq!((done.len(), &done[0].ids, again.len()), (1, &vec![job], 19));
+    assert!(again.iter().all(|answer| *answer == done[0]), "{again:?}");
+    t.run(worker, discarded()).await;
+    let late = t.store.change_once(&request(1, 1), job, Change::Retry, &ada()).await.unwrap();
+    assert_eq!((late, t.state(job).await), (Once::Again(done.remove(0)), JobState::Discarded));
+    let other = t.store.change_once(&request(1, 2), job, Change::Retry, &ada()).await.unwrap();
+    assert_eq!((other, t.state(job).await), (Once::Other, JobState::Discarded));
+    let retried = t.audit().await.iter().filter(|entry| entry.action == "job.retry").count();
+    assert_eq!(retried, 1);
+}
+
+async fn a_change_that_a_job_cannot_take_leaves_its_key_free(t: TestStore) {
+    let worker = t.worker().await;
+    let job = t.add(|_| {}).await;
+    let retry = async || t.store.change_once(&request(1, 1), job, Change::Retry, &ada()).await.unwrap();
+
+    let Once::Done(refused) = retry().await else { panic!("it was not asked before") };
+    assert_eq!((refused.ids.len(), refused.refused[0].0), (0, job));
+    t.run(worker, discarded()).await;
+
+    assert!(matches!(retry().await, Once::Done(changed) if changed.ids == [job]));
+    t.run(worker, completed()).await;
+    let done = t.store.change_once(&request(2, 1), job, Change::Retry, &ada()).await.unwrap();
+    assert!(matches!(done, Once::Done(changed) if changed.ids.is_empty() && changed.refused.len() == 1));
+    assert_eq!(t.state(job).await, JobState::Completed);
+}
+
+async fn a_firing_is_done_once_and_one_that_is_lost_leaves_its_key_free(t: TestStore) {
+    let now = t.clock.now();
+    let row = t.row();
+    let firing = Firing {
+        name: "close".into(),
+        jobs: vec![(now, row.clone())],
+        cancel: Vec::new(),
+        occasion: Occasion::Run,
+        details: json!({ "fire_time": now }),
+        news: Vec::new(),
+    };
+    let fire = async |asked: u8| t.store.fire_once(&request(1, asked), &firing, &ada()).await.unwrap();
+    assert_eq!(fire(1).await, Once::Done(Fired::Lost), "there is no such schedule");
+    let put = PutSchedule {
+        name: "close".into(),
+        source: Source::Api,
+        definition: "{}".into(),
+        digest: String::new(),
+        enabled: true,
+        next_fire: None,
+        revision: None,
+    };
+    assert!(t.store.put_schedule(&put, &ada()).await.unwrap());
+
+    let first = fire(2).await;
+    let again = fire(2).await;
+
+    let fired = Fired::Enqueued(vec![(now, Inserted { id: row.id, duplicate: false })]);
+    assert_eq!((first, again), (Once::Done(fired.clone()), Once::Again(fired)));
+    assert_eq!(fire(3).await, Once::Other);
+    let runs = t.audit().await.iter().filter(|entry| entry.action == "schedule.run").count();
+    assert_eq!(runs, 1);
 }
 
 async fn old_requests_are_forgotten_the_oldest_first(t: TestStore) {

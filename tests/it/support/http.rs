@@ -206,7 +206,18 @@ impl Server {
         let service = Http::new(parts, &alarm).serve(door, hard.clone(), &alarm);
         let client = Client::builder().no_proxy().tls_backend_preconfigured(tls::client(None).unwrap());
         let client = client.build().unwrap();
-        Self { t, app: Arc::new(app), artifacts, client, url, stop, hard, strict, service: Some(service), _folder: folder }
+        Self {
+            t,
+            app: Arc::new(app),
+            artifacts,
+            client,
+            url,
+            stop,
+            hard,
+            strict,
+            service: Some(service),
+            _folder: folder,
+        }
     }
 
     /// A worker beside the server, in the time of the store.

@@ -13,7 +13,9 @@ use crate::http::Shared;
 use crate::http::extract::{Parameters, Text, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
 use crate::service::chain;
-use crate::store::{AlertDetail, AlertFilter, AlertId, AlertRow, DEFAULT_PAGE, DeliveryRow, Nature, Severity};
+use crate::store::{
+    AlertDetail, AlertFilter, AlertId, AlertRow, DEFAULT_PAGE, DeliveryRow, Nature, Severity,
+};
 
 /// One thing that is or was the matter.
 #[derive(Debug, Serialize, ToSchema)]
@@ -128,9 +130,8 @@ const LONGEST_LIST: usize = 1_000;
 pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<Alerts>> {
     let closed = given.one("closed", |text| text.parse::<bool>().map_err(|_| "true or false".into()))?;
     let limit = given.limit(LONGEST_LIST)?;
-    let before = given.one("before", |text| {
-        place(text).ok_or_else(|| "what the page before said as `next`".to_owned())
-    })?;
+    let before = given
+        .one("before", |text| place(text).ok_or_else(|| "what the page before said as `next`".to_owned()))?;
     let filter = AlertFilter { open: !closed.unwrap_or(false), rules: given.texts("rule")?, before, limit };
     let alerts = api.desk.list(&filter).await?;
     let more = alerts.len() == limit.unwrap_or(DEFAULT_PAGE);

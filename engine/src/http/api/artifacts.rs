@@ -57,7 +57,8 @@ const LONGEST_PAGE: usize = 1_000;
 pub async fn list(State(api): State<Shared>, Id(id): Id, given: Parameters) -> Result<Json<Files>> {
     let limit = given.limit(LONGEST_PAGE)?.unwrap_or(DEFAULT_PAGE);
     let after = given.one("after", |text| {
-        let place = text.split_once('/').and_then(|(claim, name)| Some((claim.parse().ok()?, name.to_owned())));
+        let place =
+            text.split_once('/').and_then(|(claim, name)| Some((claim.parse().ok()?, name.to_owned())));
         place.ok_or_else(|| "what the page before said as `next`".into())
     })?;
     let mut artifacts = files(&api, id).await?;

@@ -234,10 +234,7 @@ async fn preview(api: &Api, filter: &JobFilter, action: Change, limit: usize) ->
         (status = 200, description = "The bulk operation.", body = BulkOperation),
         (status = 404, description = "There is none of this id.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn get(
-    State(api): State<Shared>,
-    Id(id): Id,
-) -> Result<Json<BulkOperation>> {
+pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<BulkOperation>> {
     Ok(Json(find(&api, id).await?))
 }
 

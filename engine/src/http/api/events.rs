@@ -134,11 +134,7 @@ impl Events {
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that was received.", pattern = "^[0-9]+-[0-9]+-[0-9]+$"),
     ),
     responses((status = 200, description = "A stream that does not end by itself. The data of each event is JSON.", body = Happened, content_type = "text/event-stream")))]
-pub async fn stream(
-    State(api): State<Shared>,
-    headers: HeaderMap,
-    given: Parameters,
-) -> Result<Response> {
+pub async fn stream(State(api): State<Shared>, headers: HeaderMap, given: Parameters) -> Result<Response> {
     let wish = Wish::read(&given)?;
     let resumed = headers.get("last-event-id").map(position).transpose()?;
     // Before the first look, or what is written between the two would be in neither.

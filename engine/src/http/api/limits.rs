@@ -234,7 +234,8 @@ impl From<LimitError> for Problem {
         match error {
             LimitError::Store(error) => error.into(),
             LimitError::Unknown { .. } => {
-                Self::new(Code::NotFound, error.to_string(), "GET /v1/limits lists those there are").at("name")
+                Self::new(Code::NotFound, error.to_string(), "GET /v1/limits lists those there are")
+                    .at("name")
             }
             LimitError::Invalid { field, .. } => {
                 let remedy = format!("correct {field}; nothing was changed");

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use jobkit::JobId;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 pub use self::shape::Schedule;
@@ -18,6 +19,7 @@ use super::queues::checked;
 use crate::http::Shared;
 use crate::http::extract::{Body, Name, moment};
 use crate::http::problem::{Code, Problem, Result};
+use crate::json;
 use crate::scheduler::{Backfilled, definition};
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,10 +43,7 @@ pub async fn list(State(api): State<Shared>) -> Result<Json<Schedules>> {
         (status = 200, description = "The schedule.", body = Schedule),
         (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn get(
-    State(api): State<Shared>,
-    Name(name): Name,
-) -> Result<Json<Schedule>> {
+pub async fn get(State(api): State<Shared>, Name(name): Name) -> Result<Json<Schedule>> {
     Ok(Json(api.scheduler.show(&name).await?.into()))
 }
 
@@ -63,8 +62,27 @@ pub async fn put(
     Name(name): Name,
     body: Body<definition::Definition>,
 ) -> Result<Json<Schedule>> {
+    exact(&body.bytes)?;
     let put = api.scheduler.put(&name, body.value, &api.actor()).await;
     Ok(Json(put.map_err(|error| Problem::of_schedule("", error))?.into()))
+}
+
+/// A schedule keeps its arguments as values, and a job of it must not get another number than was asked for.
+fn exact(body: &[u8]) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Given<'b> {
+        #[serde(borrow)]
+        args: Option<&'b RawValue>,
+    }
+    let Ok(Given { args: Some(args) }) = serde_json::from_slice(body) else { return Ok(()) };
+    match json::inexact(args.get()) {
+        None => Ok(()),
+        Some(number) => {
+            let detail = format!("/args: the number {number} would lose digits in a schedule");
+            let remedy = "write it as a text, or with fewer digits";
+            Err(Problem::new(Code::InvalidBody, detail, remedy).at("/args"))
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]

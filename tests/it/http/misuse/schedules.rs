@@ -70,17 +70,19 @@ pub fn cases() -> Vec<Case> {
         nothing("GET /v1/schedules?state=active", 400, "invalid_parameter", Some("state"), "takes none"),
         nothing("GET /v1/schedules/none", 404, "not_found", Some("name"), "GET /v1/schedules"),
         nothing("DELETE /v1/schedules/none", 404, "not_found", Some("name"), "GET /v1/schedules"),
+        body(
+            "PUT /v1/schedules/mine",
+            r#"{"kind":"test.as_written","cron":"@daily","args":{"amount":0.1000000000000000055}}"#,
+            422,
+            "invalid_body",
+            "/args",
+            "as a text",
+        ),
         nothing("POST /v1/schedules/none/resume", 404, "not_found", Some("name"), "GET /v1/schedules"),
         nothing("POST /v1/schedules/none/run", 404, "not_found", Some("name"), "GET /v1/schedules"),
         Case {
             headers: &[("idempotency-key", "a\"b")],
-            ..nothing(
-                "POST /v1/schedules/none/run",
-                400,
-                "invalid_header",
-                Some("Idempotency-Key"),
-                "UUID",
-            )
+            ..nothing("POST /v1/schedules/none/run", 400, "invalid_header", Some("Idempotency-Key"), "UUID")
         },
         body("POST /v1/schedules/none/pause", "{}", 422, "invalid_body", "/reason", "correct the field"),
         body(
