@@ -163,7 +163,7 @@ pub(super) async fn rescue(
         "discarded": ids(Some(JobState::Discarded)),
         "cancelled": ids(Some(JobState::Cancelled)),
     });
-    audit::with_jobs(tx, now, &Actor::system(), "job.rescue", "worker", &ids(None), &details).await?;
+    audit::with_jobs(tx, now, &Actor::system(), "job.rescue", "worker", &ids(None), Some(details)).await?;
     // Without the worker: it is not its report that ends these jobs, and should it come back with one
     // after all, that must not look as if it had been recorded.
     let mut woken = ending::end(tx, now, None, endings).await?;
