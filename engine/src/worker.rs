@@ -13,6 +13,7 @@ pub mod completer;
 pub mod fetcher;
 pub mod held;
 pub mod host;
+mod idle;
 pub mod lanes;
 pub mod late;
 pub mod lease;
@@ -39,6 +40,7 @@ use buffer::{Buffer, Ready};
 use completer::{Completer, Tally};
 use fetcher::{FetchOptions, Fetcher};
 use held::{HeldJobs, StopReason};
+use idle::{Idle, stop_or_idle};
 use lease::LeaseKeeper;
 use pace::Pace;
 
@@ -116,7 +118,13 @@ impl Worker {
         let completer = Service::start("completer", &self.alarm, |stop| async move {
             stop.run_until_cancelled(completer.run(reported)).await.unwrap_or_default();
         });
-        let looks = until.idle.then_some(looks);
+        let idle = until.idle.then(|| Idle {
+            store: self.store.clone(),
+            held: held.clone(),
+            looks,
+            lease: leased.clone(),
+            queues: self.options.fetch.queues.clone(),
+        });
         let fetcher = Fetcher {
             store: self.store.clone(),
             clock: self.clock.clone(),
@@ -166,7 +174,7 @@ impl Worker {
             clock: self.clock.clone(),
         };
         let closing = Arc::new(closing);
-        let stop = stop_or_idle(until.stop.clone(), looks, held.clone());
+        let stop = stop_or_idle(until.stop.clone(), idle);
         let close = move || closing.clone().close().boxed();
         // In a task, so that a job goes to its slot without leaving the threads of the runtime.
         let name = self.options.name.clone();
@@ -193,22 +201,6 @@ impl Worker {
             lease: self.options.lease,
             queues: self.options.fetch.queues.iter().cloned().collect(),
         }
-    }
-}
-
-/// Resolves when told to stop or, if asked to watch for it, when two looks in a row found nothing to claim
-/// while nothing was in hand: a job that ended between them may have made another.
-async fn stop_or_idle(stop: CancellationToken, looks: Option<watch::Receiver<u64>>, held: Arc<HeldJobs>) {
-    let Some(mut looks) = looks else { return stop.cancelled().await };
-    let idle = async {
-        let mut quiet = 0;
-        while quiet < 2 && looks.changed().await.is_ok() {
-            quiet = if held.is_empty() { quiet + 1 } else { 0 };
-        }
-    };
-    tokio::select! {
-        () = idle => {}
-        () = stop.cancelled() => {}
     }
 }
 

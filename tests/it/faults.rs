@@ -47,6 +47,7 @@ mod limits;
 on_both![
     workers_killed_at_any_moment_lose_nothing_and_double_nothing,
     a_job_of_a_killed_worker_runs_again_soon_though_the_worker_returns_under_its_name,
+    a_worker_that_works_until_idle_waits_for_what_a_dead_one_held,
     a_worker_told_to_stop_lets_its_job_end_and_gives_back_the_rest_uncounted,
     a_worker_told_twice_to_stop_gives_back_its_running_job_uncounted,
     a_worker_told_twice_to_stop_does_not_wait_for_a_thread_that_is_stuck,
@@ -91,6 +92,20 @@ async fn a_job_of_a_killed_worker_runs_again_soon_though_the_worker_returns_unde
     let after = detail.job.claimed_at.unwrap().duration_since(killed).unsigned_abs();
     assert!(after <= 2 * LEASE, "{after:?} after the kill");
     second.stop_now().await;
+}
+
+/// Nobody else may be there to run it, now or later.
+async fn a_worker_that_works_until_idle_waits_for_what_a_dead_one_held(world: World) {
+    let file = world.place.path().join("keys");
+    let id = world.insert_one(world.steps(2, 300, &file)).await;
+    let mut first = world.start("work", "first");
+    world.until("a step is done", async || file.exists()).await;
+    first.kill();
+
+    let mut second = world.start("work --until-idle", "second");
+
+    assert!(second.ended().await.success(), "{}", second.log());
+    assert_eq!(ends(&world.job(id).await), ["lost", "completed"]);
 }
 
 async fn a_worker_told_to_stop_lets_its_job_end_and_gives_back_the_rest_uncounted(mut world: World) {
@@ -283,7 +298,7 @@ impl World {
         let output = std::fs::File::create(&log).unwrap();
         let child = self
             .place
-            .command(&[command])
+            .command(&command.split(' ').collect::<Vec<_>>())
             .env("COMPLINE__WORKER__NAME", name)
             .stdout(output.try_clone().unwrap())
             .stderr(output)
