@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use engine::http::view::JobInFull;
 use engine::state::JobState;
-use engine::store::{Change, JobDetail, JobFilter, JobRow};
+use engine::store::{Change, FIRST_MOMENT, JobDetail, JobFilter, JobRow};
 use engine::units::parse_duration;
 use jiff::{SignedDuration, Timestamp};
 use jobkit::JobId;
@@ -59,7 +59,7 @@ pub struct ChangeArgs {
     yes: bool,
 }
 
-/// Each list may be given with commas or several times, and means any of them.
+/// Each list may be given several times, and means any of them; where a name has no commas, also with commas.
 #[derive(Debug, Args)]
 pub struct FilterArgs {
     /// In this state; one of scheduled, available, running, retryable, waiting, completed, cancelled, discarded.
@@ -72,10 +72,10 @@ pub struct FilterArgs {
     #[arg(long = "queue", value_name = "NAME", value_delimiter = ',')]
     queues: Vec<String>,
     /// Of this tenant.
-    #[arg(long = "tenant", value_name = "NAME", value_delimiter = ',')]
+    #[arg(long = "tenant", value_name = "NAME")]
     tenants: Vec<String>,
     /// With this tag; given several times, with all of them.
-    #[arg(long = "tag", value_name = "TAG", value_delimiter = ',')]
+    #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
     /// Part of the last error's text.
     #[arg(long, value_name = "TEXT")]
@@ -108,15 +108,17 @@ impl Moment {
         }
     }
 
+    /// Before the first moment there is no job, and not every store has times there.
     fn before(self, now: Timestamp) -> Timestamp {
-        match self {
+        let at = match self {
             Moment::At(at) => at,
             // Longer ago than time goes back is as long ago as can be.
             Moment::Ago(ago) => SignedDuration::try_from(ago)
                 .ok()
                 .and_then(|ago| now.checked_sub(ago).ok())
                 .unwrap_or(Timestamp::MIN),
-        }
+        };
+        at.max(FIRST_MOMENT)
     }
 }
 

@@ -21,6 +21,7 @@ use super::problem::{Code, Problem, Result};
 use super::{Api, Shared};
 use crate::json;
 use crate::queue::problem_of_name;
+use crate::store::FIRST_MOMENT;
 
 /// A JSON body, with the bytes it was read from.
 pub struct Body<T> {
@@ -246,9 +247,6 @@ pub fn job_id(field: &str, text: &str) -> Result<JobId> {
             .at(field)
     })
 }
-
-/// The year 1. Before 4714 BC PostgreSQL has no times, and nobody means one of the years between.
-const FIRST_MOMENT: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
 /// A time that every store can keep.
 pub fn moment_of(text: &str) -> Result<Timestamp, String> {

@@ -48,6 +48,9 @@ impl Actor {
     }
 }
 
+/// The year 1. Before 4714 BC PostgreSQL has no times, and nobody means one of the years between.
+pub const FIRST_MOMENT: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct KindRow {
     pub kind: String,
