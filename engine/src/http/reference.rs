@@ -68,9 +68,11 @@ pub fn document() -> Document {
             operation.operation_id = Some(name(method, path));
             let guarded = operation.security.is_none();
             let reading = operation.request_body.is_some();
-            let keyed = operation.parameters.iter().flatten().any(|parameter| {
-                matches!(parameter, RefOr::T(own) if own.name == "Idempotency-Key")
-            });
+            let keyed = operation
+                .parameters
+                .iter()
+                .flatten()
+                .any(|parameter| matches!(parameter, RefOr::T(own) if own.name == "Idempotency-Key"));
             let sets = [(ANYWHERE, true), (GUARDED, guarded), (READING, reading), (KEYED, keyed)];
             for code in sets.iter().filter(|(_, holds)| *holds).flat_map(|(codes, _)| *codes) {
                 add(&mut operation.responses, *code);

@@ -145,8 +145,8 @@ impl From<JobRow> for Job {
             tenant: row.tenant,
             tags: row.tags,
             metadata: row.metadata,
-            args: raw(row.args),
-            result: row.result.map(raw),
+            args: raw(&row.args),
+            result: row.result.as_deref().map(raw),
             error: row.error,
             ran_ms: row.ran.map(millis),
         }
@@ -209,9 +209,9 @@ impl From<WorkerRow> for Worker {
 }
 
 /// JSON text as it stands; what is none, as the text it is.
-fn raw(text: String) -> Box<RawValue> {
-    let quoted = |text: &str| RawValue::from_string(Value::from(text).to_string()).unwrap_or_default();
-    RawValue::from_string(text.clone()).unwrap_or_else(|_| quoted(&text))
+fn raw(text: &str) -> Box<RawValue> {
+    let quoted = || RawValue::from_string(Value::from(text).to_string()).unwrap_or_default();
+    RawValue::from_string(text.to_owned()).unwrap_or_else(|_| quoted())
 }
 
 pub fn millis(duration: Duration) -> f64 {

@@ -77,7 +77,12 @@ pub async fn change_within(
 }
 
 /// Jobs that may take the change as they are now. Those that were asked to stop already are found and then left out.
-pub async fn able(store: &PostgresStore, filter: &JobFilter, change: Change, limit: usize) -> Result<Vec<JobId>> {
+pub async fn able(
+    store: &PostgresStore,
+    filter: &JobFilter,
+    change: Change,
+    limit: usize,
+) -> Result<Vec<JobId>> {
     let asked: Vec<Uuid> = match change == Change::Cancel && filter.ids.is_empty() {
         true => sqlx::query_scalar("SELECT job_id FROM compline.cancel_request")
             .fetch_all(&store.cold)

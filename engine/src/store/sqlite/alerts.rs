@@ -23,7 +23,7 @@ pub(super) const FOLD: &str = include_str!("alert_fold.sql");
 pub(super) const WORK: &str = include_str!("alert_work.sql");
 pub(super) const TO_TELL: &str = include_str!("alerts_to_tell.sql");
 pub(super) const TAKE: &str = include_str!("delivery_take.sql");
-pub(super) const CLOSE_UNTOLD: &str = include_str!("alerts_close_untold.sql");
+const CLOSE_UNTOLD: &str = include_str!("alerts_close_untold.sql");
 pub(super) const WAITING_QUEUES: &str = include_str!("waiting_queues.sql");
 
 const LISTING: &str = "listing alerts";

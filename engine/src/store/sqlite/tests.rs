@@ -92,7 +92,6 @@ async fn no_hot_statement_walks_over_the_jobs() {
         ("alert_work", alerts::WORK),
         ("alerts_to_tell", alerts::TO_TELL),
         ("delivery_take", alerts::TAKE),
-        ("alerts_close_untold", alerts::CLOSE_UNTOLD),
         ("waiting_queues", alerts::WAITING_QUEUES),
         ("alert_end", include_str!("alert_end.sql")),
         ("alert_withdraw", include_str!("alert_withdraw.sql")),
