@@ -48,6 +48,15 @@ pub use types::*;
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
+/// What is wrong with the address of a store, as far as can be told without going there.
+pub fn problem_of_url(url: &str) -> Option<String> {
+    let checked = match url.starts_with("sqlite:") {
+        true => sqlite::check_url(url),
+        false => postgres::check_url(url),
+    };
+    checked.err().map(|problem| problem.to_string())
+}
+
 #[async_trait]
 pub trait Store: Alerts + AuditLog + Breakers + Briefs + Limits + Requests + Schedules + Triggers {
     /// Brings the schema to this version; safe when several start at once.

@@ -120,7 +120,7 @@ BEGIN
     SELECT * INTO v_known FROM compline.kind k WHERE k.kind = p_kind;
     IF NOT FOUND THEN
         RAISE EXCEPTION '%kind: "%" is not known', v_up, p_kind USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'SELECT kind FROM compline.kind lists the kinds; a worker that knows the kind must have started once.';
+            HINT = 'A worker that knows the kind must have started once; compline.kind lists the kinds, to those who may read it.';
     END IF;
     IF v_known.internal THEN
         RAISE EXCEPTION '%kind: "%" is made by the engine alone, and not by its name', v_up, p_kind
@@ -143,6 +143,11 @@ BEGIN
                 HINT = 'Use queue, priority, max_attempts, run_at, delay_seconds, unique_key, tags, tenant, metadata, on_success, on_failure or callback.';
         END IF;
     END LOOP;
+    FOREACH v_option IN ARRAY ARRAY['queue', 'tenant', 'run_at'] LOOP
+        IF jsonb_typeof(p_options -> v_option) NOT IN ('string', 'null') THEN
+            RAISE EXCEPTION '%.%: must be a text', v_in, v_option USING ERRCODE = 'invalid_parameter_value';
+        END IF;
+    END LOOP;
     v_queue := coalesce(p_options ->> 'queue', v_known.queue);
     IF v_queue !~ '^[A-Za-z0-9_.:-]{1,64}$' THEN
         RAISE EXCEPTION '%.queue: must be 1 to 64 letters, digits or any of _ . : -', v_in
@@ -158,14 +163,17 @@ BEGIN
         RAISE EXCEPTION '%: %', v_in, SQLERRM USING ERRCODE = 'invalid_parameter_value',
             HINT = 'priority and max_attempts are whole numbers, run_at a timestamp, delay_seconds a number, tags an array of texts.';
     END;
-    IF NOT isfinite(v_due) THEN
-        RAISE EXCEPTION '%.run_at: must be a moment, not infinity', v_in USING ERRCODE = 'invalid_parameter_value';
+    -- What comes later no door but this one could name.
+    IF NOT isfinite(v_due) OR v_due >= '9999-01-01 00:00:00+00' THEN
+        RAISE EXCEPTION '%.run_at: must be a moment before the year 9999, delay_seconds included', v_in
+            USING ERRCODE = 'invalid_parameter_value';
     END IF;
     -- A time in the past is now: it must not be a way to the front of the queue.
     v_due := greatest(v_due, now());
     IF cardinality(v_tags) > 32 OR EXISTS (SELECT FROM unnest(v_tags) tag
-                                           WHERE tag IS NULL OR octet_length(tag) NOT BETWEEN 1 AND 64) THEN
-        RAISE EXCEPTION '%.tags: at most 32 tags of 1 to 64 bytes', v_in USING ERRCODE = 'invalid_parameter_value';
+                                           WHERE tag IS NULL OR octet_length(tag) NOT BETWEEN 1 AND 64)
+       OR jsonb_path_exists(p_options, '$.tags[*] ? (@.type() != "string")') THEN
+        RAISE EXCEPTION '%.tags: at most 32 texts of 1 to 64 bytes', v_in USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF octet_length(p_options ->> 'tenant') NOT BETWEEN 1 AND 128 OR octet_length((p_options -> 'metadata')::text) > 16384
        OR coalesce(jsonb_typeof(p_options -> 'metadata'), 'object') <> 'object' THEN

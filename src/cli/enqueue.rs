@@ -1,5 +1,6 @@
 //! `enqueue`: one job from the command line. The use case checks it at the door; this only reads it.
 
+use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
 
@@ -166,17 +167,28 @@ fn followers(option: &str, given: &[String]) -> Result<Vec<NewJob>> {
     given.iter().map(follower).collect()
 }
 
+/// A job with all that comes with it is smaller; a device or a pipe may have no end.
+const MOST_READ: u64 = 64 << 20;
+
+fn read(from: impl Read) -> std::io::Result<String> {
+    let mut text = String::new();
+    from.take(MOST_READ + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > MOST_READ {
+        true => Err(std::io::Error::other("it has more than 64 MiB")),
+        false => Ok(text),
+    }
+}
+
 pub(super) fn json_of<T: DeserializeOwned>(option: &str, given: &str) -> Result<T> {
     let (text, place) = match (given, given.strip_prefix('@')) {
         ("-", _) => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(|cause| {
+            let text = read(std::io::stdin()).map_err(|cause| {
                 CliError::from_chain(cause).remedy(format!("{option} - reads JSON from standard input"))
             })?;
             (text, "standard input".to_string())
         }
         (_, Some(file)) => {
-            let text = std::fs::read_to_string(file).map_err(|cause| {
+            let text = File::open(file).and_then(read).map_err(|cause| {
                 CliError::usage(
                     format!("{option}: the file `{file}` cannot be read: {cause}"),
                     format!("check the path; {option} @FILE reads JSON from a file"),

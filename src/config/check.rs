@@ -113,6 +113,8 @@ fn store(settings: &Settings, found: &mut Findings) {
                 "store.url",
                 "must begin with sqlite:// or postgres://, or be a reference: \"env:DATABASE_URL\", \"file:PATH\"",
             );
+        } else if let Some(problem) = engine::store::problem_of_url(url) {
+            found.add("store.url", &problem);
         }
     }
     found.at_least_one("store.connections", settings.store.connections as usize);

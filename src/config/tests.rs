@@ -147,6 +147,14 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         ("[worker]\nname = \n", 2, "this is not TOML"),
         ("[worker]\nname = \"a\"\nname = \"b\"\n", 3, "this is not TOML: duplicate key"),
         ("[store]\nurl = \"mysql://host\"\n", 2, "must begin with sqlite:// or postgres://"),
+        ("[store]\nurl = \"sqlite://\"\n", 2, "`sqlite://` names no file"),
+        (
+            "[store]\nurl = \"sqlite:///nowhere/x.db\"\n",
+            2,
+            "the folder `/nowhere` of the SQLite store does not exist",
+        ),
+        ("[store]\nurl = \"postgres://u@h:99999/x\"\n", 2, "this is no PostgreSQL URL: "),
+        ("[store]\nurl = \"postgres://u@h/x?sslmode=bogus\"\n", 2, "this is no PostgreSQL URL: "),
         ("[redis]\nurl = \"host:6379\"\n", 2, "`redis.url`: must begin with redis://"),
         ("[redis]\nprefix = \"a b\"\n", 2, "`redis.prefix`: `a b` must be 1 to 64 letters"),
         (

@@ -235,6 +235,18 @@ fn a_pipe_gets_the_answer_and_no_colour_or_log_line() {
 }
 
 #[test]
+fn a_tag_with_a_comma_is_one_tag_at_every_command() {
+    let place = Place::new();
+    let one = place.run(&["enqueue", "system.noop", "--tag", "red,blue"]).expect(0).out;
+    let two = place.run(&["enqueue", "system.noop", "--tag", "red", "--tag", "blue"]).expect(0).out;
+
+    let listed = |args: &[&str]| place.run(&[&["jobs", "list"], args].concat()).expect(0).out;
+    assert!(listed(&["--tag", "red,blue"]).contains(one.trim()));
+    assert!(!listed(&["--tag", "red,blue"]).contains(two.trim()));
+    assert!(listed(&["--tag", "red", "--tag", "blue"]).contains(two.trim()));
+}
+
+#[test]
 fn every_misuse_names_what_is_wrong_and_what_to_do() {
     let place = Place::new();
     for (args, parts) in [
@@ -245,6 +257,7 @@ fn every_misuse_names_what_is_wrong_and_what_to_do() {
             &["enqueue", "system.sleep", "--args", "@nowhere.json"],
             &["--args", "nowhere.json", "check the path"],
         ),
+        (&["enqueue", "system.noop", "--args", "@/dev/zero"], &["--args", "/dev/zero", "more than 64 MiB"]),
         (&["enqueue", "system.noop", "--metadata", "x"], &["--metadata", "not JSON"]),
         (&["enqueue", "system.noop", "--args", "-", "--metadata", "-"], &["--args and --metadata"]),
         (&["enqueue", "system.noop", "--priority", "10"], &["--priority", "1..=9"]),

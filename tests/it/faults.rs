@@ -105,7 +105,9 @@ async fn a_worker_that_works_until_idle_waits_for_what_a_dead_one_held(world: Wo
     let mut second = world.start("work --until-idle", "second");
 
     assert!(second.ended().await.success(), "{}", second.log());
-    assert_eq!(ends(&world.job(id).await), ["lost", "completed"]);
+    let detail = world.job(id).await;
+    // A machine that is busy may make the second lose it too, for a while.
+    assert_eq!((ends(&detail).first(), ends(&detail).last()), (Some(&"lost"), Some(&"completed")));
 }
 
 async fn a_worker_told_to_stop_lets_its_job_end_and_gives_back_the_rest_uncounted(mut world: World) {

@@ -113,8 +113,7 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Does not connect: a database that is away is waited for, not a reason to end.
     pub fn connect(url: &str, options: &PgOptions) -> Result<Arc<Self>> {
-        let base = PgConnectOptions::from_str(url)
-            .map_err(|cause| StoreError::Refused(format!("store.url is no PostgreSQL URL: {cause}")))?
+        let base = options_of(url)?
             .application_name("compline")
             .statement_cache_capacity(256)
             .options(WHEN_WE_ARE_GONE);
@@ -165,6 +164,15 @@ impl PostgresStore {
     fn time(&self) -> Option<Micros> {
         self.manual_clock.as_ref().map(|clock| Micros::from(clock.now()))
     }
+}
+
+pub(super) fn check_url(url: &str) -> Result<()> {
+    options_of(url).map(drop)
+}
+
+fn options_of(url: &str) -> Result<PgConnectOptions> {
+    PgConnectOptions::from_str(url)
+        .map_err(|cause| StoreError::Refused(format!("this is no PostgreSQL URL: {cause}")))
 }
 
 /// A database that does not hear of us any more ends our sessions, and gives back what they locked.

@@ -140,6 +140,10 @@ impl SqliteStore {
     }
 }
 
+pub(super) fn check_url(url: &str) -> Result<()> {
+    file(url).map(drop)
+}
+
 fn file(url: &str) -> Result<PathBuf> {
     let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
     if path.is_empty() || path.contains(":memory:") {

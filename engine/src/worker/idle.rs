@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::held::HeldJobs;
 use crate::state::JobState;
-use crate::store::{Result, Store, WorkerId, WorkerRow};
+use crate::store::{QueueRow, Result, Store, WorkerId, WorkerRow};
 
 pub struct Idle {
     pub store: Arc<dyn Store>,
@@ -36,19 +36,24 @@ pub async fn stop_or_idle(stop: CancellationToken, idle: Option<Idle>) {
 
 impl Idle {
     async fn wait(&mut self) {
-        let (mut quiet, mut beats, mut said) = (0, Beats::default(), false);
+        let (mut clear, mut beats, mut said) = (false, Beats::default(), false);
         while self.looks.changed().await.is_ok() {
-            quiet = if self.held.is_empty() { quiet + 1 } else { 0 };
-            if quiet < 2 {
+            if !self.held.is_empty() {
+                clear = false;
                 continue;
             }
+            // The fetcher looks when it claims nothing, so this one came after whatever it claimed since.
+            if clear {
+                return;
+            }
             match self.is_left(&mut beats).await {
-                Ok(false) => return,
-                Ok(true) if !said => {
-                    info!("waiting for the lease of another worker, which may be dead and holds jobs");
-                    said = true;
+                Ok(left) => {
+                    if left && !said {
+                        info!("waiting for the lease of another worker, which may be dead and holds jobs");
+                        said = true;
+                    }
+                    clear = !left;
                 }
-                Ok(true) => {}
                 Err(problem) => warn!("looking for what other workers hold failed: {problem}"),
             }
         }
@@ -58,16 +63,20 @@ impl Idle {
         let ours = *self.lease.borrow();
         let workers = self.store.workers().await?;
         let others: Vec<_> = workers.into_iter().filter(|worker| Some(worker.id) != ours).collect();
-        let may_be_dead = beats.may_be_dead(&others);
-        if !may_be_dead && self.store.unrescued().await?.is_empty() {
-            return Ok(false);
+        if beats.may_be_dead(&others) || !self.store.unrescued().await?.is_empty() {
+            let runs =
+                |queue: &QueueRow| queue.counts.get(&JobState::Running).is_some_and(|running| *running > 0);
+            let queues = self.store.queues().await?;
+            if queues.iter().any(|queue| self.serves(&queue.name) && runs(queue)) {
+                return Ok(true);
+            }
         }
-        let queues = self.store.queues().await?;
-        let serves = |queue: &str| self.queues.is_empty() || self.queues.contains(queue);
-        let runs = |queue: &crate::store::QueueRow| {
-            queue.counts.get(&JobState::Running).is_some_and(|running| *running > 0)
-        };
-        Ok(queues.iter().any(|queue| serves(&queue.name) && runs(queue)))
+        // In this order: what was rescued meanwhile is there to be claimed.
+        Ok(self.store.ready_queues().await?.iter().any(|queue| self.serves(queue)))
+    }
+
+    fn serves(&self, queue: &str) -> bool {
+        self.queues.is_empty() || self.queues.contains(queue)
     }
 }
 

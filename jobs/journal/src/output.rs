@@ -137,25 +137,41 @@ impl Drop for Pending {
     }
 }
 
+/// More than anybody reads. A file that is no ledger has a problem and a remedy for each of its lines, many times as
+/// long as the line, and must not fill the disk with them.
+pub const MOST_LISTED: u64 = 10_000;
+
 /// The list of rejected lines, written while the ledger is read, because nobody knows how many there will be.
-pub struct Rejections(csv::Writer<Pending>);
+pub struct Rejections {
+    csv: csv::Writer<Pending>,
+    seen: u64,
+}
 
 impl Rejections {
     pub fn create(folder: &Path, tag: &RunTag) -> io::Result<Self> {
         let mut csv = csv::Writer::from_writer(Pending::create(folder, REJECTED, tag)?);
         csv.write_record(["first_line", "last_line", "field", "problem", "remedy"])?;
-        Ok(Self(csv))
+        Ok(Self { csv, seen: 0 })
     }
 
     pub fn push(&mut self, rejection: &Rejection) -> io::Result<()> {
+        self.seen += 1;
         let lines = [rejection.first_line.to_string(), rejection.last_line.to_string()];
+        if self.seen > MOST_LISTED {
+            if self.seen == MOST_LISTED + 1 {
+                let more = "this line and others behind it were rejected too, and are not listed";
+                let remedy = "mend what is listed and score the ledger again; the summary counts all";
+                self.csv.write_record([&*lines[0], "", "", more, remedy])?;
+            }
+            return Ok(());
+        }
         let record =
             [&*lines[0], &*lines[1], &*rejection.field, &*harmless(&rejection.problem), rejection.remedy];
-        Ok(self.0.write_record(record)?)
+        Ok(self.csv.write_record(record)?)
     }
 
     pub fn commit(self) -> io::Result<PathBuf> {
-        self.0.into_inner().map_err(|error| io::Error::other(error.to_string()))?.commit()
+        self.csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?.commit()
     }
 }
 

@@ -32,14 +32,25 @@ impl Held {
     }
 }
 
-/// Until as many sessions wait for a lock, no more and no fewer.
-async fn waiting(t: &TestStore, sessions: i64) {
+/// Until a transaction waits for a lock: when it began, which tells it from others.
+async fn waiting(t: &TestStore) -> String {
+    another_waiting(t, "").await
+}
+
+async fn another_waiting(t: &TestStore, than: &str) -> String {
     let mut sql = PgConnection::connect(t.url()).await.unwrap();
-    let count = "SELECT count(*) FROM pg_stat_activity
-                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while sqlx::query_scalar::<_, i64>(count).fetch_one(&mut sql).await.unwrap() != sessions {
-        tokio::task::yield_now().await;
-    }
+    let look = "SELECT xact_start::text FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock' AND xact_start::text <> $1 LIMIT 1";
+    let seen = async {
+        loop {
+            let began = sqlx::query_scalar(look).bind(than).fetch_optional(&mut sql).await.unwrap();
+            match began {
+                Some(began) => return began,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), seen).await.expect("a transaction that waits")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,15 +66,14 @@ async fn a_job_that_completed_before_its_retry_came_to_it_does_not_get_its_key_a
     let (all, by) = (JobFilter::default(), ada());
 
     let (changed, ()) = tokio::join!(t.store.change(&all, Change::Retry, &by, 10), async {
-        waiting(&t, 1).await;
+        let first = waiting(&t).await;
         t.clock.advance(seconds(1));
         t.store.stage(10).await.unwrap();
         let again = t.claim_one(worker).await;
         assert_eq!(again.id, late);
         t.finish(worker, &again, completed()).await;
         // The first try gives up, and the second finds the job among those that have ended.
-        waiting(&t, 0).await;
-        waiting(&t, 1).await;
+        another_waiting(&t, &first).await;
         held.release().await;
     });
 
@@ -118,7 +128,7 @@ async fn jobs_that_wait_for_their_new_lane_keep_nobody_from_claiming() {
     let clock: Arc<dyn Clock> = t.clock.clone();
 
     let (put, ()) = tokio::join!(t.store.put_lanes(&lanes), async {
-        waiting(&t, 1).await;
+        waiting(&t).await;
         let claim = t.store.claim_limited(worker, QUEUE, 5, &rules, &clock);
         // Far less than anybody waits for a lock.
         let claim = tokio::time::timeout(Duration::from_secs(3), claim).await.unwrap().unwrap();

@@ -312,6 +312,18 @@ async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
         ("SELECT compline.enqueue('mail.send', '{}', '{\"priority\": \"high\"}')", "options"),
         ("SELECT compline.enqueue('mail.send', '{}', '{\"queue\": \"a b\"}')", "options.queue"),
         ("SELECT compline.enqueue('mail.send', '{}', '{\"run_at\": \"infinity\"}')", "options.run_at"),
+        (
+            "SELECT compline.enqueue('mail.send', '{}', '{\"run_at\": \"33715-01-01Z\"}')",
+            "before the year 9999",
+        ),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"delay_seconds\": 1e12}')", "before the year 9999"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"queue\": 5}')", "options.queue: must be a text"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"tenant\": 5}')", "options.tenant: must be a text"),
+        ("SELECT compline.enqueue('mail.send', '{}', '{\"tags\": [\"a\", 1]}')", "options.tags"),
+        (
+            "SELECT compline.enqueue('mail.send', '{}', jsonb_build_object('tenant', repeat('ü', 101)))",
+            "a tenant is 1 to 128 bytes",
+        ),
         ("SELECT compline.enqueue('mail.send', '{}', '{\"unique_key\": null}')", "options.unique_key"),
         ("SELECT compline.enqueue('mail.send', '{}', '{\"tags\": 7}')", "options"),
         ("SELECT compline.enqueue('mail.send', '{}', '{\"tags\": [\"\"]}')", "options.tags"),

@@ -107,6 +107,25 @@ fn scores_read_back_from_the_file_with_the_same_bits() {
 }
 
 #[test]
+fn a_file_that_is_no_ledger_does_not_fill_the_disk_with_its_problems() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.csv");
+    let bad = output::MOST_LISTED + 2;
+    let lines = "x\n".repeat(usize::try_from(bad).unwrap());
+    fs::write(&path, format!("Journal_ID,GL_Account_Number,Amount\na,4711,5\n{lines}")).unwrap();
+    let out = folder.path().join("out");
+
+    let summary = score_file(request(&path, &out), GO_ON).unwrap();
+
+    assert_eq!((summary.input.lines, summary.input.rejected), (1, bad));
+    let mut csv = csv::Reader::from_path(out.join("rejected.csv")).unwrap();
+    let listed: Vec<_> = csv.records().map(|record| record.unwrap()).collect();
+    let last = listed.last().unwrap();
+    assert_eq!((listed.len() as u64, &last[0]), (output::MOST_LISTED + 1, "10003"));
+    assert!(last[3].contains("are not listed"), "{last:?}");
+}
+
+#[test]
 fn bad_lines_are_listed_and_the_rest_is_scored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.csv");
