@@ -4,6 +4,7 @@ pub mod outgoing;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -497,6 +498,13 @@ async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sto
             problem: "must begin with sqlite:// or postgres://".into(),
         }),
     }
+}
+
+/// The SQLite file that is not there yet, and that connecting would make.
+pub fn missing_file(settings: &Settings) -> Option<PathBuf> {
+    let url = settings.store.url.resolve().ok()?;
+    let url = url.expose_secret();
+    url.starts_with("sqlite:").then(|| engine::store::sqlite::missing_file(url)).flatten()
 }
 
 /// The way to Redis, if there is one; nothing connects before it is needed.

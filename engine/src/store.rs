@@ -65,6 +65,9 @@ pub trait Store: Alerts + AuditLog + Breakers + Briefs + Limits + Requests + Sch
     /// The version the schema is at, 0 before the first, and the one this program needs. Changes nothing.
     async fn schema(&self) -> Result<Schema>;
 
+    /// An error where nothing could be written, as on a standby or a full disk. Leaves nothing behind.
+    async fn writable(&self) -> Result<()>;
+
     /// The time that decides what is due.
     async fn now(&self) -> Result<Timestamp>;
 

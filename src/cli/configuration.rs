@@ -14,7 +14,7 @@ use super::exit::{CliError, Exit, Result};
 use super::{Call, print};
 use crate::app::outgoing;
 use crate::cli::print::row;
-use crate::config::{self, Explained};
+use crate::config::{self, ConfigError, Explained};
 
 #[derive(Debug, Subcommand)]
 pub enum Config {
@@ -28,9 +28,11 @@ pub fn run(call: &Call, command: &Config) -> Result {
     let loaded = config::load(call.file.as_deref())?;
     match command {
         Config::Check => {
-            loaded.settings.store.url.resolve().map_err(|error| {
-                CliError::from_chain(error).remedy("store.url points there; put the URL in its place")
-            })?;
+            let missing = loaded.missing_secrets();
+            if !missing.is_empty() {
+                let remedy = "set them where this runs, or point the references elsewhere";
+                return Err(CliError::from(ConfigError::Problems(missing)).remedy(remedy));
+            }
             crate::app::redis(&loaded.settings)?;
             for (name, hook) in &loaded.settings.triggers.webhooks {
                 Hook::load(name, hook).map_err(CliError::from_chain)?;

@@ -14,7 +14,6 @@ use engine::service::chain;
 use engine::store::Schema;
 use engine::units::format_duration;
 use jobkit::Clock;
-use jobkit::redact::ExposeSecret;
 use serde::Serialize;
 
 use super::exit::{CliError, Exit, Result};
@@ -103,15 +102,12 @@ async fn store(settings: &Settings) -> Vec<Check> {
 
 /// SQLite makes a file that is not there; looking should not.
 fn missing_file(settings: &Settings) -> Option<Check> {
-    let url = settings.store.url.resolve().ok()?;
-    let path = url.expose_secret().strip_prefix("sqlite:")?;
-    let path = path.trim_start_matches("//");
+    let path = app::missing_file(settings)?;
     let remedy = match settings.store.migrate_at_start {
         true => "the first command that needs it makes it",
         false => "run `compline migrate`",
     };
-    (!std::path::Path::new(path).exists() && !path.starts_with(":memory:"))
-        .then(|| Check::warn("store", format!("there is no database at {path} yet"), remedy))
+    Some(Check::warn("store", format!("there is no database at {} yet", path.display()), remedy))
 }
 
 async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
@@ -125,7 +121,10 @@ async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
     let took = clock.steady().saturating_sub(asked);
     // The answer was made somewhere between asking and hearing it.
     let apart = there.duration_since(before).unsigned_abs().saturating_sub(took);
-    let reached = Check::ok(name, format!("{} answers in {}", settings.store.url, print::took(took)));
+    let reached = match app.store.writable().await {
+        Ok(()) => Check::ok(name, format!("{} answers in {}", settings.store.url, print::took(took))),
+        Err(error) => Check::fail(name, &error.into()),
+    };
     let clocks = match apart > CLOCKS_DIFFER {
         true => Check::warn(
             "clock",

@@ -112,7 +112,9 @@ pub async fn run(call: &Call, args: EnqueueArgs) -> Result {
             job.unique = Some(Unique { on_conflict: on_conflict.into(), ..rule });
         }
         for inserted in app.queue.enqueue(vec![job], &actor()).await? {
-            call.print.answer(&inserted, || inserted.id.to_string())?;
+            // Who asked again would have two jobs.
+            let told = call.print.answer(&inserted, || inserted.id.to_string());
+            told.map_err(|error| error.remedy(format!("the job is there all the same: {}", inserted.id)))?;
             if inserted.duplicate && !call.print.json {
                 print::remark(match on_conflict {
                     Some(Conflict::Replace) => {

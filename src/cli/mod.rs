@@ -30,7 +30,7 @@ use jobkit::JobId;
 
 use self::exit::{CliError, Exit, Result};
 use self::print::Print;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::config::{self, Loaded, Settings};
 use crate::telemetry::{self, Voice};
 
@@ -170,6 +170,15 @@ impl Call {
 /// Opens the app. Where starting may not migrate, a schema that is too old is told as that, and not by the
 /// first table that is missing.
 async fn open(settings: &Settings) -> Result<App> {
+    if !settings.store.migrate_at_start
+        && let Some(path) = app::missing_file(settings)
+    {
+        return Err(CliError::new(
+            Exit::Failed,
+            format!("there is no database at {} yet", path.display()),
+            "run `compline migrate`, or correct store.url",
+        ));
+    }
     let app = App::open(settings).await?;
     if !settings.store.migrate_at_start {
         let schema = app.store.schema().await?;
@@ -230,7 +239,8 @@ fn job_id(text: &str) -> Result<JobId, String> {
 fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| {
         format!(
-            "`{text}` is not a time with its zone, such as 2026-01-31T09:00:00Z or 2026-01-31T09:00:00+01:00"
+            "`{text}` is not a time with its zone before the year 9999, such as 2026-01-31T09:00:00Z or \
+             2026-01-31T09:00:00+01:00"
         )
     })
 }

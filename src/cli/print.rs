@@ -48,7 +48,14 @@ pub fn line(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(Exit::Ok as i32),
-        Err(error) => Err(CliError::from_chain(error)),
+        Err(error) => {
+            let text = format!("the answer cannot be written to standard output: {error}");
+            Err(CliError::new(
+                Exit::Failed,
+                text,
+                "what was asked for has been done; only the answer is lost",
+            ))
+        }
         Ok(()) => Ok(()),
     }
 }
@@ -66,7 +73,8 @@ pub struct Cell {
 
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
-        Self { text: plain(&text.into()), colour: None }
+        // A row is one line.
+        Self { text: plain(&text.into()).replace('\n', " "), colour: None }
     }
 }
 
@@ -158,6 +166,7 @@ mod tests {
     #[test]
     fn a_job_cannot_command_the_terminal() {
         assert_eq!(plain("\x1b[2Jgone\r"), "\u{fffd}[2Jgone\u{fffd}");
+        assert_eq!(Cell::from("why:\nunknown").text, "why: unknown");
         assert_eq!(short("first\nsecond", 40), "first");
         assert_eq!(short("abcdef", 4), "abc…");
     }

@@ -117,7 +117,9 @@ fn store(settings: &Settings, found: &mut Findings) {
             found.add("store.url", &problem);
         }
     }
-    found.at_least_one("store.connections", settings.store.connections as usize);
+    if settings.store.connections < 2 {
+        found.add("store.connections", "must be at least 2");
+    }
     if settings.store.acquire_timeout.is_zero() {
         found.add("store.acquire_timeout", "must be longer than nothing; the default is \"10s\"");
     }

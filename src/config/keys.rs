@@ -85,6 +85,25 @@ pub(super) fn matches(known: &[String], path: &[String]) -> bool {
     known.iter().zip(path).all(|(known, part)| known == "*" || known == part)
 }
 
+/// Keys whose values say where a secret is, or may.
+pub fn holds_references(path: &[String]) -> bool {
+    let path: Vec<_> = path.iter().map(String::as_str).collect();
+    holds_secrets(&path) || matches!(path.as_slice(), ["store" | "redis", "url"])
+}
+
+/// Keys whose values say where a secret is, and never what it is.
+pub(super) fn holds_secrets(path: &[&str]) -> bool {
+    matches!(
+        path,
+        ["encryption", "keys", _]
+            | ["mail", "password"]
+            | ["webhooks", "secrets"]
+            | ["http", "token"]
+            | ["buckets", _, "access_key_id" | "secret_access_key"]
+            | ["triggers", "webhooks", _, "secrets"]
+    )
+}
+
 /// As TOML writes it: a part with a dot in it is quoted.
 pub fn dotted(path: &[String]) -> String {
     let bare = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || "_-*".contains(c));

@@ -10,7 +10,7 @@ use serde::de::IntoDeserializer;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::keys::{Keys, Known, Path, dotted};
+use super::keys::{self, Keys, Known, Path, dotted};
 use super::settings::Settings;
 
 /// Where a value stands; in a file, what stands further up is the smaller.
@@ -144,12 +144,7 @@ fn fits(path: &[String], value: &Value) -> Result<(), String> {
         match path.as_slice() {
             // serde repeats the value it could not take; here that may be a secret, or personal data.
             ["alerts", "routes", _, "mail"] => "write a list of mail addresses, [\"ops@example.org\"]".into(),
-            ["encryption", _, _]
-            | ["mail", "password"]
-            | ["webhooks", "secrets"]
-            | ["http", "token"]
-            | ["buckets", _, "access_key_id" | "secret_access_key"]
-            | ["triggers", "webhooks", _, "secrets"] => {
+            path if keys::holds_secrets(path) => {
                 format!(
                     "a secret is never written into the configuration; write {}",
                     engine::reference::EXPECTED

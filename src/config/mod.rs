@@ -98,33 +98,43 @@ pub fn load_from(
     leaves.extend(from_variables);
     problems.extend(more);
 
-    if !problems.is_empty() {
-        // What is left would be checked beside defaults that nobody meant.
-        return Err(in_order(problems));
-    }
-
     let mut merged = Table::new();
     let mut origins = BTreeMap::new();
     for leaf in leaves {
         layers::put(&mut merged, &leaf.path, leaf.value);
         origins.insert(keys::dotted(&leaf.path), leaf.origin);
     }
-    let settings = Settings::deserialize(merged.into_deserializer()).map_err(|error| {
-        // Each value was tried alone, so this is a value that only fails beside another.
-        let text = error.message().to_string();
-        ConfigError::Problems(vec![Problem { origin: Origin::Default, key: String::new(), text }])
-    })?;
+    let settings = match Settings::deserialize(merged.into_deserializer()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            // Each value was tried alone, so this is a value that only fails beside another.
+            let text = error.message().to_string();
+            problems.push(Problem { origin: Origin::Default, key: String::new(), text });
+            return Err(in_order(problems));
+        }
+    };
     let placed = |finding: check::Finding| Problem {
         origin: place_of(&finding.key, &origins),
         key: finding.key,
         text: finding.text,
     };
-    let errors: Vec<_> = check::errors(&settings, kinds).into_iter().map(placed).collect();
-    if !errors.is_empty() {
-        return Err(in_order(errors));
+    let found = check::errors(&settings, kinds);
+    let found = found.into_iter().filter(|finding| !beside_a_problem(&finding.key, &problems)).map(placed);
+    problems.extend(found.collect::<Vec<_>>());
+    if !problems.is_empty() {
+        return Err(in_order(problems));
     }
     let warnings = check::warnings(&settings).into_iter().map(placed).collect();
     Ok(Loaded { settings, file, warnings, origins })
+}
+
+/// Whether the key's section has a key that could not be read: what is left of it was checked beside a default that
+/// nobody meant.
+fn beside_a_problem(key: &str, problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| match problem.key.rsplit_once('.') {
+        Some((section, _)) => key == section || key.strip_prefix(section).is_some_and(|k| k.starts_with('.')),
+        None => problem.key.is_empty(),
+    })
 }
 
 /// Where a key stands; of a section, the first of its keys.
@@ -145,6 +155,29 @@ fn in_order(mut problems: Vec<Problem>) -> ConfigError {
 }
 
 impl Loaded {
+    /// The secrets that cannot be had, each where the reference to it stands.
+    pub fn missing_secrets(&self) -> Vec<Problem> {
+        let value = Value::try_from(&self.settings).unwrap_or(Value::Boolean(false));
+        let leaves = value.as_table().map(keys::leaves).unwrap_or_default();
+        let mut missing = Vec::new();
+        for (path, value) in leaves.into_iter().filter(|(path, _)| keys::holds_references(path)) {
+            let key = keys::dotted(&path);
+            let several = value.as_array().map(|values| values.iter().enumerate());
+            let texts = match several {
+                Some(values) => values.map(|(at, value)| (format!("{key}[{at}]"), value.as_str())).collect(),
+                None => vec![(key.clone(), value.as_str())],
+            };
+            for (place, text) in texts {
+                let reference = text.and_then(SecretRef::parse);
+                if let Some(Err(problem)) = reference.map(|reference| reference.resolve()) {
+                    let origin = self.origins.get(&key).cloned().unwrap_or(Origin::Default);
+                    missing.push(Problem { origin, key: place, text: engine::service::chain(&problem) });
+                }
+            }
+        }
+        missing
+    }
+
     /// Every key that has a value, and where it came from.
     pub fn explain(&self) -> Vec<Explained> {
         let value = Value::try_from(&self.settings).unwrap_or(Value::Boolean(false));

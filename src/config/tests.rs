@@ -147,6 +147,7 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         ("[worker]\nname = \n", 2, "this is not TOML"),
         ("[worker]\nname = \"a\"\nname = \"b\"\n", 3, "this is not TOML: duplicate key"),
         ("[store]\nurl = \"mysql://host\"\n", 2, "must begin with sqlite:// or postgres://"),
+        ("[store]\nconnections = 1\n", 2, "`store.connections`: must be at least 2"),
         ("[store]\nurl = \"sqlite://\"\n", 2, "`sqlite://` names no file"),
         (
             "[store]\nurl = \"sqlite:///nowhere/x.db\"\n",
@@ -265,6 +266,42 @@ fn a_kind_that_nobody_has_is_refused_where_it_stands_with_the_one_that_was_meant
     assert!(message.contains("COMPLINE__KINDS__A.C__TIMEOUT: `kinds.\"a.c\"`: unknown kind"), "{message}");
 }
 
+/// A value that cannot be read once hid what was wrong elsewhere until it was mended.
+#[test]
+fn what_cannot_be_read_hides_nothing_but_its_neighbours() {
+    let text = "[worker]\nlease = 5\npoll = \"0s\"\n[http]\nbatch = 0\n[limits.x]\nrate = \"0\"\n";
+
+    let message = load_text(text).unwrap_err().to_string();
+
+    for expected in
+        ["toml:2: `worker.lease`", "toml:5: `http.batch`: must be at least 1", "toml:7: `limits.x.rate`"]
+    {
+        assert!(message.contains(expected), "{message}");
+    }
+    // The lease that it would be compared with is not the one that was meant, and the limit has a rate.
+    assert!(!message.contains("worker.poll") && !message.contains("limits nothing"), "{message}");
+}
+
+#[test]
+fn every_secret_that_is_missing_is_told_where_the_reference_stands() {
+    let text = "[store]\nurl = \"env:NO_STORE\"\n[http]\ntoken = \"file:/nowhere/token\"\n[webhooks]\n\
+                secrets = [\"env:PATH\", \"env:NO_SECRET\"]\n[schedules.x]\nevery = \"1h\"\nkind = \"a.b\"\n\
+                args = { text = \"env:NO_SECRET_EITHER\" }\n";
+
+    let missing = load_text(text).unwrap().missing_secrets();
+
+    let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    assert_eq!(missing.len(), 3, "{missing:?}");
+    for expected in [
+        ("toml:2: `store.url`: ", "`NO_STORE` is not set"),
+        ("toml:4: `http.token`: ", "`/nowhere/token` cannot be read"),
+        ("toml:6: `webhooks.secrets[1]`: ", "`NO_SECRET` is not set"),
+    ] {
+        let told = |line: &String| line.contains(expected.0) && line.contains(expected.1);
+        assert!(missing.iter().any(told), "{expected:?}: {missing:?}");
+    }
+}
+
 #[test]
 fn a_mistake_in_the_environment_names_the_variable() {
     for (name, value, expected) in [
@@ -272,7 +309,7 @@ fn a_mistake_in_the_environment_names_the_variable() {
         ("COMPLINE__WORKER__CONCURRENCY", "many", "invalid type: string \"many\""),
         ("COMPLINE__WORKER", "many", "this is a section"),
         ("COMPLINE__WORKER__LEASE", "30", "`30` is not a duration"),
-        ("COMPLINE__STORE__CONNECTIONS", "0", "must be at least 1"),
+        ("COMPLINE__STORE__CONNECTIONS", "0", "must be at least 2"),
     ] {
         let message = load_variables(&[(name, value)]).unwrap_err().to_string();
 

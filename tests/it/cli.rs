@@ -210,6 +210,12 @@ fn migrating_twice_says_that_nothing_was_to_be_done() {
     let place = Place::new().with("COMPLINE__STORE__MIGRATE_AT_START", "false");
 
     place
+        .run(&["jobs", "list"])
+        .expect(1)
+        .says(&["there is no database at compline.db yet", "run `compline migrate`"]);
+    assert!(!place.path().join("compline.db").exists(), "looking has made a database");
+    std::fs::write(place.path().join("compline.db"), "").unwrap();
+    place
         .run(&["enqueue", "system.noop"])
         .expect(1)
         .says(&["schema is at version 0", "run `compline migrate`"]);
@@ -392,6 +398,51 @@ fn the_doctor_finds_a_healthy_place_healthy_and_names_what_is_not() {
         "nowhere",
         "journal.roots",
     ]);
+}
+
+/// The kernel's limit on the size of a file stands in for a disk that is full.
+#[test]
+fn the_doctor_says_when_the_store_has_no_room_left() {
+    let place = Place::new();
+    place.run(&["migrate"]).expect(0);
+    let mut shell = std::process::Command::new("sh");
+    let line = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" doctor";
+    shell.args(["-c", line, env!("CARGO_BIN_EXE_compline")]).current_dir(place.path()).env_clear();
+
+    let told = shell.output().unwrap();
+
+    let text = String::from_utf8_lossy(&told.stdout);
+    assert!(!told.status.success(), "{text}");
+    assert!(text.contains("FAIL  store") && text.contains("nothing more can be written beside"), "{text}");
+    assert_eq!(
+        std::fs::read_dir(place.path())
+            .unwrap()
+            .filter(|entry| { entry.as_ref().unwrap().file_name().to_str().unwrap().starts_with(".tmp") })
+            .count(),
+        0
+    );
+}
+
+/// Who asked again would have two.
+#[test]
+fn a_job_whose_id_cannot_be_printed_is_named_in_the_error() {
+    let place = Place::new();
+    let full = std::fs::File::create("/dev/full").unwrap();
+
+    let told = place.command(&["enqueue", "system.noop"]).stdout(full).output().unwrap();
+
+    assert_eq!(told.status.code(), Some(1));
+    let jobs = place.run(&["jobs", "list", "--json"]).expect(0).json();
+    let id = jobs[0]["id"].as_str().unwrap_or_else(|| panic!("{jobs}"));
+    let text = String::from_utf8(told.stderr).unwrap();
+    assert!(text.contains(&format!("the job is there all the same: {id}")), "{text}");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_named() {
+    let place = Place::new().file("compline.db", &"no database, ".repeat(100));
+
+    place.run(&["jobs", "list"]).expect(4).says(&["`compline.db` cannot be opened", "not a database"]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod insert;
 mod lanes;
 mod lease;
 mod limits;
+mod migrate;
 mod prune;
 mod read;
 mod requests;
@@ -42,9 +43,8 @@ use async_trait::async_trait;
 use futures::{FutureExt, TryFutureExt};
 use jiff::Timestamp;
 use jobkit::{AuditEntry, Clock, JobId, Progress, StepRecord};
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, Row, SqlSafeStr};
+use sqlx::{Connection, Row};
 use tokio::sync::mpsc;
 
 use super::turns::Turns;
@@ -53,21 +53,6 @@ use gather::Gather;
 use rows::Micros;
 use sessions::{Sessions, within};
 pub use wake::CHANNEL;
-
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "jobs", include_str!("../../../migrations/postgres/0001_jobs.sql")),
-    (2, "audit", include_str!("../../../migrations/postgres/0002_audit.sql")),
-    (3, "enqueue", include_str!("../../../migrations/postgres/0003_enqueue.sql")),
-    (4, "insert", include_str!("../../../migrations/postgres/0004_insert.sql")),
-    (5, "positions", include_str!("../../../migrations/postgres/0005_positions.sql")),
-    (6, "schedules", include_str!("../../../migrations/postgres/0006_schedules.sql")),
-    (7, "limits", include_str!("../../../migrations/postgres/0007_limits.sql")),
-    (8, "http", include_str!("../../../migrations/postgres/0008_http.sql")),
-    (9, "triggers", include_str!("../../../migrations/postgres/0009_triggers.sql")),
-    (10, "alerts", include_str!("../../../migrations/postgres/0010_alerts.sql")),
-    (11, "followers", include_str!("../../../migrations/postgres/0011_followers.sql")),
-    (12, "bounds", include_str!("../../../migrations/postgres/0012_bounds.sql")),
-];
 
 #[derive(Clone)]
 pub struct PgOptions {
@@ -196,42 +181,34 @@ fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
 #[async_trait]
 impl Store for PostgresStore {
     async fn migrate(&self) -> Result<Migrated> {
-        let doing = "migrating the database";
-        let failed_to =
-            |cause: Box<dyn std::error::Error + Send + Sync>| StoreError::Database { doing, cause };
-        let migrations = MIGRATIONS
-            .iter()
-            .map(|(version, name, sql)| {
-                Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
-            })
-            .collect();
-        let mut migrator = Migrator::with_migrations(migrations);
-        // A newer version may have been here, and a table of our own keeps clear of the application's.
-        migrator.set_ignore_missing(true);
-        migrator.create_schema("compline");
-        migrator.dangerous_set_table_name("compline.migration");
-        let mut connection = self.cold.acquire().await.map_err(failed(doing))?;
-        let version = "SELECT coalesce(max(version), 0) FROM compline.migration";
-        let from: i64 = sqlx::query_scalar(version).fetch_one(&mut *connection).await.unwrap_or(0);
-        migrator.run_direct(None, &mut *connection, false).await.map_err(|e| failed_to(e.into()))?;
-        audit_log::begin_era_if_transactions_began_anew(&mut connection).await.map_err(failed(doing))?;
-        let to = sqlx::query_scalar(version).fetch_one(&mut *connection).await.map_err(failed(doing))?;
-        Ok(Migrated { from, to })
+        let mut session = self.cold.acquire().await.map_err(failed(migrate::DOING))?;
+        let migrated = migrate::migrate(&mut session).await?;
+        session.keep();
+        Ok(migrated)
     }
 
     async fn schema(&self) -> Result<Schema> {
         let doing = "reading the schema's version";
         let found = async {
-            let table = "SELECT to_regclass('compline.migration') IS NOT NULL";
-            let there: bool = sqlx::query_scalar(table).fetch_one(&self.cold).await.map_err(failed(doing))?;
-            let version = "SELECT coalesce(max(version), 0) FROM compline.migration";
-            match there {
-                true => sqlx::query_scalar(version).fetch_one(&self.cold).await.map_err(failed(doing)),
-                false => Ok(0),
-            }
+            let mut session = self.cold.acquire().await.map_err(failed(doing))?;
+            let schema = migrate::schema(&mut session).await.map_err(failed(doing))?;
+            session.keep();
+            Ok(schema)
         };
-        let found = self.answered(doing, found).await?;
-        Ok(Schema { found, needed: MIGRATIONS[MIGRATIONS.len() - 1].0 })
+        self.answered(doing, found).await
+    }
+
+    async fn writable(&self) -> Result<()> {
+        let doing = "asking whether the database takes writes";
+        let read_only = sqlx::query_scalar("SELECT current_setting('transaction_read_only')::bool")
+            .fetch_one(&self.cold)
+            .map_err(failed(doing));
+        match self.answered(doing, read_only).await? {
+            true => Err(StoreError::Refused(
+                "the server takes no writes: it is a standby, or default_transaction_read_only is on".into(),
+            )),
+            false => Ok(()),
+        }
     }
 
     async fn now(&self) -> Result<Timestamp> {

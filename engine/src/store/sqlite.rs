@@ -33,7 +33,8 @@ mod worker;
 mod writer;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,7 @@ const READERS: u32 = 4;
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 pub struct SqliteStore {
+    path: PathBuf,
     writer: Writer,
     readers: SqlitePool,
     bell: Bell,
@@ -73,13 +75,29 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("the file `{path}` cannot be opened")]
+struct Unopened {
+    path: PathBuf,
+    #[source]
+    cause: sqlx::Error,
+}
+
+/// The file that the URL names, when it is not there yet: opening makes it.
+pub fn missing_file(url: &str) -> Option<PathBuf> {
+    file(url).ok().filter(|path| !path.exists())
+}
+
 impl SqliteStore {
     /// Opens the file, or makes it: `sqlite://relative.db`, `sqlite:///absolute.db` or a plain path.
     pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
-        const OPENING: &str = "opening the SQLite store";
-        let failed = |cause: sqlx::Error| StoreError::Database { doing: OPENING, cause: Box::new(cause) };
+        let path = file(url)?;
+        let failed = |cause| StoreError::Database {
+            doing: "opening the SQLite store",
+            cause: Box::new(Unopened { path: path.clone(), cause }),
+        };
         let options = SqliteConnectOptions::new()
-            .filename(file(url)?)
+            .filename(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // A commit that was answered is on the disk.
@@ -103,6 +121,7 @@ impl SqliteStore {
             .max_lifetime(None)
             .connect_lazy_with(options.pragma("query_only", "on"));
         Ok(Self {
+            path,
             writer,
             readers,
             bell: Bell::default(),
@@ -140,6 +159,19 @@ impl SqliteStore {
     }
 }
 
+/// What the write-ahead log takes before it is folded into the file.
+const ROOM: usize = 16 << 20;
+
+/// A full disk takes small writes for a while, and the database's own first go into memory.
+fn probe(folder: &Path) -> std::io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    })?;
+    file.write_all(&vec![0; ROOM])?;
+    file.as_file().sync_all()
+}
+
 pub(super) fn check_url(url: &str) -> Result<()> {
     file(url).map(drop)
 }
@@ -168,6 +200,17 @@ impl Store for SqliteStore {
 
     async fn schema(&self) -> Result<Schema> {
         self.read("reading the schema's version", migrate::schema).await
+    }
+
+    async fn writable(&self) -> Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        let written = tokio::task::spawn_blocking(move || probe(&folder)).await;
+        written.unwrap_or_else(|panicked| Err(panicked.into())).map_err(|cause| {
+            StoreError::Refused(format!(
+                "nothing more can be written beside `{}`: {cause}; make room, or let this user write there",
+                self.path.display()
+            ))
+        })
     }
 
     async fn now(&self) -> Result<Timestamp> {
