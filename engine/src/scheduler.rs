@@ -218,7 +218,10 @@ impl Scheduler {
         let row = self.row(name).await?;
         let plan = plan_of(&row)?;
         let now = self.store.now().await?;
-        let times = self.backfilled_times(&row, &plan, (from, until), now)?;
+        // One of that name may have been deleted, and what fired under it is remembered.
+        let oldest = self.store.first_fire(name).await?;
+        let since = oldest.map_or(row.created_at, |oldest| oldest.min(row.created_at));
+        let times = self.backfilled_times(since, &plan, (from, until), now)?;
         let range = FireRange { from, until, limit: usize::MAX };
         let known = self.store.fires(name, range).await?;
         let known: std::collections::BTreeMap<_, _> =
@@ -267,7 +270,7 @@ impl Scheduler {
 
     fn backfilled_times(
         &self,
-        row: &ScheduleRow,
+        since: Timestamp,
         plan: &Plan,
         (from, until): (Timestamp, Timestamp),
         now: Timestamp,
@@ -280,8 +283,8 @@ impl Scheduler {
             return invalid("until", format!("lies in the future; a backfill ends at {now} at the latest"));
         }
         let forgotten = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
-        if from < forgotten && until > row.created_at && row.created_at < forgotten {
-            let remedy = format!("write {forgotten} or later, or end before {}", row.created_at);
+        if from < forgotten && until > since && since < forgotten {
+            let remedy = format!("write {forgotten} or later, or end before {since}");
             return invalid(
                 "from",
                 format!("which of these times had their job is no longer remembered; {remedy}"),

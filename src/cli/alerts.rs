@@ -92,7 +92,7 @@ async fn test(call: &Call, app: &App, settings: &Settings, desk: &Desk, route: &
         };
         return Err(CliError::usage(format!("there is no route `{route}`"), remedy));
     };
-    let key = desk.test(&courier, route).await.map_err(|error| {
+    let key = desk.test(&courier, route, &actor()).await.map_err(|error| {
         let remedy = "`compline doctor` looks at the mail server and the receivers without sending";
         CliError::new(Exit::Unreachable, CliError::from_chain(error).with_causes(), remedy)
     })?;

@@ -374,55 +374,6 @@ fn the_configuration_shows_where_each_value_came_from() {
     place.run(&["config", "check"]).expect(0).says(&["valid (other.toml)"]);
 }
 
-#[test]
-fn the_doctor_finds_a_healthy_place_healthy_and_names_what_is_not() {
-    let place = Place::new();
-    place.run(&["migrate"]).expect(0);
-    let checks = place.run(&["doctor", "--json"]).expect(0).json();
-    let names: Vec<_> =
-        checks.as_array().unwrap().iter().map(|c| (c["name"].clone(), c["health"].clone())).collect();
-    for name in ["configuration", "store", "schema", "clock", "artifacts", "ledgers", "encryption"] {
-        assert!(names.contains(&(name.into(), "ok".into())), "{name}: {checks}");
-    }
-
-    let place = Place::new()
-        .file("artifacts", "a file stands where the directory should be")
-        .file(
-            "compline.toml",
-            "[encryption]\ncurrent = \"k1\"\n[encryption.keys]\nk1 = \"env:UNSET_KEY\"\n[journal]\nroots = [\"nowhere\"]",
-        );
-    let ran = place.run(&["doctor"]);
-    assert_ne!(ran.code, 0);
-    ran.says(&["FAIL  artifacts", "artifacts.directory", "FAIL  encryption", "UNSET_KEY"]).says(&[
-        "warn  ledgers",
-        "nowhere",
-        "journal.roots",
-    ]);
-}
-
-/// The kernel's limit on the size of a file stands in for a disk that is full.
-#[test]
-fn the_doctor_says_when_the_store_has_no_room_left() {
-    let place = Place::new();
-    place.run(&["migrate"]).expect(0);
-    let mut shell = std::process::Command::new("sh");
-    let line = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" doctor";
-    shell.args(["-c", line, env!("CARGO_BIN_EXE_compline")]).current_dir(place.path()).env_clear();
-
-    let told = shell.output().unwrap();
-
-    let text = String::from_utf8_lossy(&told.stdout);
-    assert!(!told.status.success(), "{text}");
-    assert!(text.contains("FAIL  store") && text.contains("nothing more can be written beside"), "{text}");
-    assert_eq!(
-        std::fs::read_dir(place.path())
-            .unwrap()
-            .filter(|entry| { entry.as_ref().unwrap().file_name().to_str().unwrap().starts_with(".tmp") })
-            .count(),
-        0
-    );
-}
-
 /// Who asked again would have two.
 #[test]
 fn a_job_whose_id_cannot_be_printed_is_named_in_the_error() {
@@ -436,13 +387,6 @@ fn a_job_whose_id_cannot_be_printed_is_named_in_the_error() {
     let id = jobs[0]["id"].as_str().unwrap_or_else(|| panic!("{jobs}"));
     let text = String::from_utf8(told.stderr).unwrap();
     assert!(text.contains(&format!("the job is there all the same: {id}")), "{text}");
-}
-
-#[test]
-fn a_file_that_is_no_database_is_named() {
-    let place = Place::new().file("compline.db", &"no database, ".repeat(100));
-
-    place.run(&["jobs", "list"]).expect(4).says(&["`compline.db` cannot be opened", "not a database"]);
 }
 
 #[test]

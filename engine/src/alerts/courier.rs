@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::message::mail;
 use super::{Routes, To};
+use crate::store::StoreError;
 use crate::webhooks::{WebhookError, Webhooks};
 
 pub struct Courier {
@@ -19,6 +20,8 @@ pub struct Courier {
 pub enum CarryError {
     #[error("the route is not in [alerts.routes] of this process")]
     NoRoute,
+    #[error("nothing was sent, because it could not be written down")]
+    Unwritten(#[source] StoreError),
     #[error("there is no mail server; set mail.host")]
     NoMail,
     #[error("the mail was not sent")]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use jobkit::{Clock, IdGenerator};
+use jobkit::{AuditEntry, Clock, IdGenerator};
+use serde_json::Value;
 
 use super::courier::{CarryError, Courier};
 use super::message::sample;
@@ -28,7 +29,17 @@ impl Desk {
     }
 
     /// Sends a sample by a route, now and once. Returns the key that the receiver sees.
-    pub async fn test(&self, courier: &Courier, route: &str) -> Result<String, CarryError> {
+    pub async fn test(&self, courier: &Courier, route: &str, by: &Actor) -> Result<String, CarryError> {
+        let entry = AuditEntry {
+            at: None,
+            actor: by.0.clone(),
+            action: "alert.test".into(),
+            object: route.into(),
+            outcome: "ok".into(),
+            tenant: None,
+            details: Value::Null,
+        };
+        self.store.append_audit(&entry).await.map_err(CarryError::Unwritten)?;
         let key = format!("alert_test_{}_{route}", IdGenerator::new(self.clock.clone()).next().0.simple());
         courier.carry(route, &key, &sample(route, self.clock.now())).await?;
         Ok(key)

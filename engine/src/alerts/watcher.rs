@@ -74,7 +74,14 @@ impl Watch {
         let moves = open.iter().filter_map(|alert| {
             let queue = alert.queue.as_deref()?;
             let same = first(queue).is_some_and(|first| alert.jobs.contains(&first));
-            let news = || News::ended(QUEUE_STUCK, queue, format!("queue {queue} moves again")).queue(queue);
+            let news = || {
+                News::ended(
+                    QUEUE_STUCK,
+                    queue,
+                    format!("queue {queue} is no longer stuck: it moves, or is paused"),
+                )
+                .queue(queue)
+            };
             (!same).then(news)
         });
         let news = stuck.chain(moves).collect();

@@ -38,15 +38,17 @@ impl Book {
         self.lock().version
     }
 
-    /// Reads the rules if the copy is old. One that cannot be read again does for longer; what is wrong with the store
-    /// is told by whatever is asked of it next.
+    /// Reads the rules if the copy is old. One that cannot be read again does for longer, unless the store is away.
     pub async fn freshen(&self) -> Result<()> {
         let (read_at, now) = (self.lock().read_at, self.clock.steady());
         match read_at {
             Some(at) if now.saturating_sub(at) < FRESH => Ok(()),
             Some(_) => {
-                if let Err(problem) = self.read().await {
-                    tracing::debug!("the limits could not be read again: {problem}");
+                match self.read().await {
+                    // What is asked next would wait as long, and for nothing.
+                    Err(problem) if problem.blames_the_store() => return Err(problem),
+                    Err(problem) => tracing::debug!("the limits could not be read again: {problem}"),
+                    Ok(_) => {}
                 }
                 Ok(())
             }

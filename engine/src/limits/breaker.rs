@@ -55,10 +55,19 @@ pub fn leave(state: BreakerState, end: CallEnd, now: i64, rules: BreakerRules) -
         (CallEnd::Failed, _) => {
             BreakerState { failures, open_until: Some(after(now, rules)), probe_until: None }
         }
-        // The next may try.
-        (CallEnd::Unknown, _) => BreakerState { probe_until: None, ..state },
+        // It may be of one who began before it opened, and then somebody else tries: the time of that one runs out.
+        (CallEnd::Unknown, _) => state,
     };
     (next != state).then_some(next)
+}
+
+/// What the audit log says of such a change: a provider is left alone for everybody, or is not any more.
+pub fn told(before: BreakerState, next: BreakerState) -> Option<&'static str> {
+    match (before.open_until, next.open_until) {
+        (None, Some(_)) => Some("breaker.open"),
+        (Some(_), None) => Some("breaker.close"),
+        _ => None,
+    }
 }
 
 fn after(now: i64, rules: BreakerRules) -> i64 {
@@ -100,7 +109,7 @@ mod tests {
             (state(2, None, None), Failed, Some(state(3, Some(1_100), None))),
             (state(3, Some(900), Some(1_050)), Answered, Some(state(0, None, None))),
             (state(3, Some(900), Some(1_050)), Failed, Some(state(4, Some(1_100), None))),
-            (state(3, Some(900), Some(1_050)), Unknown, Some(state(3, Some(900), None))),
+            (state(3, Some(900), Some(1_050)), Unknown, None),
             (state(1, None, None), Unknown, None),
         ] {
             assert_eq!(leave(before, end, 1_000, RULES), next, "{before:?} {end:?}");

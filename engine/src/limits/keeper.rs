@@ -12,14 +12,15 @@ use serde_json::Value;
 use tracing::info;
 
 use super::book::{Book, FRESH};
-use super::rule::{Lane, Rules, Subject};
+use super::rule::{By, Lane, Rules, Subject};
 use crate::seal::{Keyring, Part, is_sealed};
 use crate::service::Patience;
 use crate::store::{LanedJob, Result, Store};
 use crate::wake::Wake;
 
-/// Jobs that are given lanes in one go.
+/// Jobs that are given lanes in one go, and where their arguments say which: each may have a mebibyte of them.
 const BATCH: usize = 1_000;
+const BATCH_WITH_ARGS: usize = 50;
 
 /// When every process has read the rules anew, with something on top for one that was slow.
 const EVERYBODY_KNOWS: Duration = FRESH.saturating_mul(3);
@@ -51,7 +52,7 @@ impl Keeper {
             let kept = async {
                 self.keep().await?;
                 if self.clock.steady().saturating_sub(tidied) >= TIDY {
-                    self.store.forget_buckets(MOST_FORGOTTEN).await?;
+                    while self.store.forget_buckets(MOST_FORGOTTEN).await? >= MOST_FORGOTTEN as u64 {}
                     tidied = self.clock.steady();
                 }
                 Ok::<_, crate::store::StoreError>(())
@@ -90,8 +91,10 @@ impl Keeper {
     /// How many jobs have another lane than before.
     async fn give_lanes(&self, rules: &Rules) -> Result<usize> {
         let (mut after, mut changed) = (None::<JobId>, 0);
+        let with_args = rules.iter().any(|rule| matches!(rule.by, By::Args(_)));
+        let batch = if with_args { BATCH_WITH_ARGS } else { BATCH };
         loop {
-            let jobs = self.store.laned_jobs(after, BATCH).await?;
+            let jobs = self.store.laned_jobs(after, batch, with_args).await?;
             let Some(last) = jobs.last() else { break };
             after = Some(last.id);
             let lanes: Vec<_> = jobs

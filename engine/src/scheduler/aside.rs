@@ -33,6 +33,11 @@ impl Aside {
         !known
     }
 
+    /// It can be read: what comes by that name is looked at, whatever its revision.
+    pub fn readable(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// Not to be looked at again as long as they are at this revision.
     pub fn known(&self) -> Vec<(String, i64)> {
         self.0.values().map(|one| (one.row.name.clone(), one.row.revision)).collect()
@@ -105,5 +110,9 @@ mod tests {
         // Somebody put it anew, and it is wrong in another way.
         assert!(aside.put(row("a", 3, "y"), "no".into(), seconds(600)));
         assert_eq!(names(&aside, 660), ["a", "b"]);
+
+        // It was deleted and made anew; once it is at that revision again, it must not be passed over.
+        aside.readable("a");
+        assert_eq!(aside.known(), [("b".into(), 1)]);
     }
 }

@@ -91,7 +91,10 @@ impl Ticker {
         let mut plans = Vec::with_capacity(due.rows.len());
         for row in due.rows {
             match plan_of(&row) {
-                Ok(plan) => plans.push((row, plan)),
+                Ok(plan) => {
+                    seen.aside.readable(&row.name);
+                    plans.push((row, plan));
+                }
                 Err(problem) => {
                     let (name, problem) = (row.name.clone(), chain(&problem));
                     if seen.aside.put(row, problem.clone(), steady) {

@@ -36,7 +36,8 @@ pub trait Limits {
     ) -> Result<LimitedClaim>;
 
     /// Jobs that may run or run again, by id after this one, with the lanes that they have.
-    async fn laned_jobs(&self, after: Option<JobId>, most: usize) -> Result<Vec<LanedJob>>;
+    /// Without `args` they are `null`: they may be large.
+    async fn laned_jobs(&self, after: Option<JobId>, most: usize, args: bool) -> Result<Vec<LanedJob>>;
 
     /// Gives jobs other lanes.
     async fn put_lanes(&self, lanes: &[(JobId, Option<Lane>)]) -> Result<()>;

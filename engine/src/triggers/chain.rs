@@ -29,6 +29,12 @@ const ENTRIES: usize = 200;
 /// Ends in one step, unless a single entry tells of more: they are read whole, and what follows them is one transaction.
 const ENDS: usize = 500;
 
+/// What is read of the log at once: an entry may name ten thousand jobs.
+const MOST_PAGE_BYTES: u64 = 1 << 20;
+
+/// Jobs that are read at once with all that they were given and gave back.
+const JOBS: usize = 100;
+
 /// How long a chain rests when nobody told it of news.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -137,15 +143,17 @@ impl Chain {
         let name = Self::source(&self.name);
         let from = self.store.follower(&name).await?;
         *place = Some(from);
-        let mut entries = self.store.audit_after(from, most).await?;
+        let mut entries = self.store.audit_page(from, most, MOST_PAGE_BYTES).await?.entries;
         entries.truncate(worth(&entries));
         let Some((to, _)) = entries.last() else { return Ok(0) };
         self.queue.freshen().await?;
         let mut rows = Vec::new();
-        for job in self.ended(&entries).await? {
-            match self.row(&job) {
-                Ok(row) => rows.extend(row),
-                Err(problem) => self.say_passed_over(job.id, &problem).await?,
+        for ids in ends(&entries).chunks(JOBS) {
+            for job in self.ended(ids).await? {
+                match self.row(&job) {
+                    Ok(row) => rows.extend(row),
+                    Err(problem) => self.say_passed_over(job.id, &problem).await?,
+                }
             }
         }
         // None: another process was quicker, and the next look begins where that one ended.
@@ -155,18 +163,12 @@ impl Chain {
         Ok(entries.len())
     }
 
-    /// Jobs of the chain's kind that these entries may have ended, and that have ended as it wants. One that a person
-    /// retried before we came by has not ended.
-    async fn ended(&self, entries: &[(Position, AuditEntry)]) -> Result<Vec<JobRow>, StoreError> {
-        let mut ids: Vec<JobId> = entries.iter().flat_map(|(_, entry)| may_have_ended(entry)).collect();
-        let mut seen = BTreeSet::new();
-        ids.retain(|id| seen.insert(*id));
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// Of these, the jobs of the chain's kind that have ended as it wants. One that a person retried before we came by
+    /// has not ended.
+    async fn ended(&self, ids: &[JobId]) -> Result<Vec<JobRow>, StoreError> {
         let filter = JobFilter {
             limit: Some(ids.len()),
-            ids: ids.clone(),
+            ids: ids.to_vec(),
             kinds: vec![self.after.clone()],
             states: states(self.on).to_vec(),
             ..JobFilter::default()
@@ -177,7 +179,7 @@ impl Chain {
             Err(problem) => return Err(StoreError::Refused(problem.to_string())),
         };
         // As they ended, and not as they are listed: the newest first.
-        let place: BTreeMap<JobId, usize> = ids.into_iter().zip(0..).collect();
+        let place: BTreeMap<JobId, usize> = ids.iter().copied().zip(0..).collect();
         jobs.sort_by_key(|job| place.get(&job.id).copied());
         Ok(jobs)
     }
@@ -226,7 +228,7 @@ impl Chain {
         }
         let entries = self.store.audit_after(from, 1).await?;
         let Some((to, _)) = entries.last() else { return Ok(()) };
-        for job in self.ended(&entries).await? {
+        for job in self.ended(&ends(&entries)).await? {
             self.say_passed_over(job.id, &all_of(problem)).await?;
         }
         self.store.follow(&name, from, *to, &[], &Actor(name.clone())).await?;
@@ -269,6 +271,13 @@ fn states(on: ChainOn) -> &'static [JobState] {
         ChainOn::Failure => &[JobState::Cancelled, JobState::Discarded],
         ChainOn::End => &[JobState::Completed, JobState::Cancelled, JobState::Discarded],
     }
+}
+
+/// The jobs that these entries may have ended, each once.
+fn ends(entries: &[(Position, AuditEntry)]) -> Vec<JobId> {
+    let mut seen = BTreeSet::new();
+    let ids = entries.iter().flat_map(|(_, entry)| may_have_ended(entry));
+    ids.filter(|id| seen.insert(*id)).collect()
 }
 
 /// The jobs that an entry names, where it may tell of their end.

@@ -6,7 +6,7 @@
 pub mod signature;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jobkit::redact::SecretString;
@@ -94,11 +94,34 @@ pub struct Webhooks {
     hooks: BTreeMap<String, Hook>,
     queue: Arc<Queue>,
     clock: Arc<dyn Clock>,
+    refusals: Mutex<Refusals>,
 }
+
+/// Strangers may come as often as they like; the log says so now and then.
+#[derive(Default)]
+struct Refusals {
+    said_at: Option<Duration>,
+    unsaid: u64,
+}
+
+impl Refusals {
+    /// How many there were since it was said last, when it is to be said again.
+    fn another(&mut self, now: Duration) -> Option<u64> {
+        self.unsaid += 1;
+        if self.said_at.is_some_and(|at| now.saturating_sub(at) < SAY_AGAIN) {
+            return None;
+        }
+        self.said_at = Some(now);
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+/// How often the log says that deliveries are refused.
+const SAY_AGAIN: Duration = Duration::from_secs(30);
 
 impl Webhooks {
     pub fn new(hooks: BTreeMap<String, Hook>, queue: Arc<Queue>, clock: Arc<dyn Clock>) -> Self {
-        Self { hooks, queue, clock }
+        Self { hooks, queue, clock, refusals: Mutex::default() }
     }
 
     pub fn source(name: &str) -> String {
@@ -108,14 +131,28 @@ impl Webhooks {
     /// Whether it is worth reading the body of a delivery, by all that comes before it: a stranger's is not.
     pub fn look(&self, name: &str, headers: &Headers) -> Result<(), Receipt> {
         let Some(hook) = self.hooks.get(name) else { return Err(Receipt::Unknown) };
-        plausible(&hook.scheme, headers, self.clock.now().as_second()).map_err(|forged| refused(name, forged))
+        plausible(&hook.scheme, headers, self.clock.now().as_second())
+            .map_err(|forged| self.refused(name, forged))
+    }
+
+    fn refused(&self, name: &str, forged: Forged) -> Receipt {
+        let another =
+            self.refusals.lock().unwrap_or_else(PoisonError::into_inner).another(self.clock.steady());
+        match another {
+            Some(1) => warn!("a delivery to the webhook {name} is refused: {forged}"),
+            Some(many) => {
+                warn!("{many} deliveries to webhooks are refused, at last one to {name}: {forged}");
+            }
+            None => {}
+        }
+        Receipt::Forged(forged)
     }
 
     pub async fn receive(&self, name: &str, headers: &Headers, body: &[u8]) -> Receipt {
         let Some(hook) = self.hooks.get(name) else { return Receipt::Unknown };
         if let Err(forged) = verify(&hook.scheme, &hook.secrets, headers, body, self.clock.now().as_second())
         {
-            return refused(name, forged);
+            return self.refused(name, forged);
         }
         let (mark, delivery) = match hook.read(headers, body) {
             Ok(read) => read,
@@ -151,11 +188,6 @@ impl Webhooks {
             Err(problem) => Receipt::Away(problem),
         }
     }
-}
-
-fn refused(name: &str, forged: Forged) -> Receipt {
-    warn!("a delivery to the webhook {name} is refused: {forged}");
-    Receipt::Forged(forged)
 }
 
 /// Forgets what was delivered long ago: a sender that tries again does so within days.
@@ -264,6 +296,14 @@ mod tests {
             ..settings::Webhook::default()
         };
         Hook::load("billing", &settings).unwrap()
+    }
+
+    #[test]
+    fn strangers_do_not_fill_the_log() {
+        let mut refusals = Refusals::default();
+        let said: Vec<_> = [0, 1, 29, 30, 31, 90].map(|at| refusals.another(Duration::from_secs(at))).into();
+
+        assert_eq!(said, [Some(1), None, None, Some(3), None, Some(2)]);
     }
 
     #[test]

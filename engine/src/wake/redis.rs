@@ -23,6 +23,9 @@ const CHANNEL: &str = "wake";
 /// After so long without a word the listener asks whether anybody is there.
 const QUIET: Duration = Duration::from_secs(10);
 
+/// After a failure nothing is told for so long.
+const LEFT_ALONE: Duration = Duration::from_secs(1);
+
 /// What one process tells the others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Told {
@@ -95,6 +98,8 @@ impl Channel {
             let published = self.redis.pipeline::<()>("waking workers through Redis", &publish).await;
             if let Err(problem) = published {
                 tracing::debug!("{}", chain(&problem));
+                // A server that refuses is not asked as often as there is something to tell.
+                let _ = tokio::time::timeout(LEFT_ALONE, stop.cancelled()).await;
             }
         }
     }

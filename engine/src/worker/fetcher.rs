@@ -148,7 +148,7 @@ impl Fetcher {
         lanes: &mut Lanes,
     ) -> crate::store::Result<bool> {
         let mut any_room = false;
-        let round: Vec<_> = hot.union(lanes.hot()).cloned().collect();
+        let round = lanes.round(hot);
         let limited_first = lanes.go_first();
         for (done, queue) in round.iter().enumerate() {
             // Whoever comes first in the alphabet must not take it all.

@@ -11,6 +11,8 @@ pub struct Lanes {
     later: BTreeMap<String, Duration>,
     for_places: BTreeSet<String>,
     first: bool,
+    /// The queue that got limited jobs last.
+    last: Option<String>,
 }
 
 impl Lanes {
@@ -44,6 +46,17 @@ impl Lanes {
         &self.hot
     }
 
+    /// The queues to ask, in turn. A limit that two of them share is not left to whoever comes first in the alphabet:
+    /// where a place becomes free now and then, the first that is asked gets it.
+    pub fn round(&self, hot: &BTreeSet<String>) -> Vec<String> {
+        let mut round: Vec<_> = hot.union(&self.hot).cloned().collect();
+        if let Some(last) = &self.last {
+            let behind = round.partition_point(|queue| queue <= last);
+            round.rotate_left(behind);
+        }
+        round
+    }
+
     /// Whether limited jobs are asked for before the others in this round: a queue that always has one sort must
     /// not keep the other from being claimed.
     pub fn go_first(&mut self) -> bool {
@@ -52,6 +65,9 @@ impl Lanes {
     }
 
     pub fn answered(&mut self, queue: &str, claim: &LimitedClaim, now: Duration) {
+        if !claim.jobs.is_empty() {
+            self.last = Some(queue.into());
+        }
         if !claim.more {
             self.hot.remove(queue);
         }
@@ -68,7 +84,50 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
+    use jobkit::JobId;
+
     use super::*;
+    use crate::store::{Claimed, Fence, WorkerId};
+
+    fn claimed() -> Claimed {
+        Claimed {
+            id: JobId(uuid::Uuid::nil()),
+            worker: WorkerId(1),
+            fence: Fence(1),
+            kind: "a.b".into(),
+            queue: "a".into(),
+            args: "{}".into(),
+            attempt: 1,
+            max_attempts: 1,
+            tenant: None,
+            tags: Vec::new(),
+            metadata: None,
+            limited: None,
+        }
+    }
+
+    /// Of two queues with a limit in common, each with a backlog, the later in the alphabet once got nothing at all.
+    #[test]
+    fn who_got_limited_jobs_last_is_asked_last() {
+        let queues = ["a", "m", "z"].map(String::from);
+        let hot = BTreeSet::from([queues[1].clone()]);
+        let got = LimitedClaim { jobs: vec![claimed()], more: true, ..LimitedClaim::default() };
+        let nothing = LimitedClaim { more: true, ..LimitedClaim::default() };
+        let mut lanes = Lanes::default();
+        lanes.heard_of([&queues[0], &queues[2]]);
+        assert_eq!(lanes.round(&hot), ["a", "m", "z"]);
+
+        for (queue, claim, round) in [
+            ("a", &got, ["m", "z", "a"]),
+            ("z", &nothing, ["m", "z", "a"]),
+            ("z", &got, ["a", "m", "z"]),
+            // It had none left, and may be gone from the round.
+            ("k", &got, ["m", "z", "a"]),
+        ] {
+            lanes.answered(queue, claim, Duration::ZERO);
+            assert_eq!(lanes.round(&hot), round, "after {queue}");
+        }
+    }
 
     #[test]
     fn a_queue_is_asked_again_when_there_may_be_something() {

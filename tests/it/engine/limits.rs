@@ -247,7 +247,7 @@ async fn every_door_gives_a_job_its_lane(t: TestStore) {
     engine.app.scheduler.put("daily", definition, &ada()).await.unwrap();
     engine.app.scheduler.run_now("daily", &ada()).await.unwrap();
 
-    let jobs = engine.t.store.laned_jobs(None, 100).await.unwrap();
+    let jobs = engine.t.store.laned_jobs(None, 100, true).await.unwrap();
     assert_eq!(jobs.len(), 5);
     for job in jobs {
         assert_eq!(job.lane.as_ref().map(|lane| lane.as_str()), Some("x"), "{}", job.kind);

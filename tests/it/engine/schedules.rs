@@ -38,6 +38,7 @@ promises![
     a_paused_schedule_makes_up_for_nothing,
     the_configuration_owns_its_schedules,
     a_backfill_fills_in_what_is_missing_and_nothing_twice,
+    a_backfill_trusts_no_memory_of_a_schedule_that_was_deleted,
     a_run_by_hand_has_its_own_time,
     bad_schedules_are_refused_at_the_door,
 ];
@@ -477,6 +478,26 @@ async fn a_backfill_fills_in_what_is_missing_and_nothing_twice(t: TestStore) {
     let long = (at("2020-01-01T00:00:00Z"), at("2021-01-01T00:00:00Z"));
     let refused = scheduler.backfill("hourly", long, true, &ada()).await.unwrap_err().to_string();
     assert!(refused.contains("more than 1000 fire times"), "{refused}");
+}
+
+/// What fired under the name long ago is forgotten, but not that something did.
+async fn a_backfill_trusts_no_memory_of_a_schedule_that_was_deleted(t: TestStore) {
+    let engine = Engine::over(t);
+    let hourly = || Definition { cron: Some("@hourly".into()), ..every_minute() };
+    engine.put("hourly", hourly()).await;
+    let scheduler = &engine.app.scheduler;
+    let range = (at("2026-01-01T22:00:00Z"), at("2026-01-02T01:00:00Z"));
+    scheduler.backfill("hourly", range, false, &ada()).await.unwrap();
+    assert!(engine.t.store.delete_schedule("hourly", &ada()).await.unwrap());
+    engine.t.clock.advance(Duration::from_secs(200 * 86_400));
+    engine.t.store.forget_fires(Duration::from_secs(100 * 86_400), 100).await.unwrap();
+    engine.put("hourly", hourly()).await;
+
+    let refused = scheduler.backfill("hourly", range, false, &ada()).await.unwrap_err().to_string();
+
+    assert!(refused.contains("no longer remembered"), "{refused}");
+    let earlier = (at("2025-12-31T22:00:00Z"), at("2025-12-31T23:00:00Z"));
+    assert_eq!(scheduler.backfill("hourly", earlier, true, &ada()).await.unwrap().len(), 1);
 }
 
 async fn a_run_by_hand_has_its_own_time(t: TestStore) {

@@ -101,6 +101,9 @@ async fn a_sample_goes_by_the_route_that_is_named(t: TestStore) {
         (told.path.as_str(), told.verify(), json!(told.id())),
         ("/alerts", Ok(()), sent["id"].clone())
     );
+    let audit = server.t.audit().await;
+    let told: Vec<_> = audit.iter().map(|entry| (entry.action.as_str(), entry.object.as_str())).collect();
+    assert_eq!(told, [("alert.test", "ops")]);
 
     receiver.answers([Answer::Status(500)]);
     let refused = server.post("/v1/alert-routes/ops/test", &json!({})).await.expect(502);

@@ -39,14 +39,14 @@ async fn a_bulk_operation_changes_what_it_said_it_would_and_nothing_else(t: Test
             meant.push(job);
         }
     }
+    // The time of the store stands still, and jobs of this very moment are not older than the operation.
+    server.t.clock.advance(std::time::Duration::from_secs(1));
     let filter = json!({ "queues": ["old"] });
     let asked =
         |dry_run: bool| json!({ "action": "cancel", "filter": filter, "limit": 3, "dry_run": dry_run });
     let preview = server.post("/v1/bulk-operations", &asked(true)).await.expect(200);
     assert_eq!(preview, json!({ "matches": 3, "more": true, "sample": [meant[3], meant[2], meant[1]] }));
 
-    // The time of the store stands still, and jobs of this very moment are not older than the operation.
-    server.t.clock.advance(std::time::Duration::from_secs(1));
     let begun = server.post("/v1/bulk-operations", &asked(false)).await.expect(202);
     let worker = server.work();
     let told = ended(&server, id(&begun)).await;

@@ -39,6 +39,7 @@ promises![
     listeners_hear_that_a_place_is_free,
     ready_queues_tell_of_limited_jobs_too,
     every_way_in_keeps_the_lane,
+    a_limited_job_that_could_start_and_that_nobody_takes_waits,
 ];
 
 fn rule(name: &str) -> Rule {
@@ -118,6 +119,29 @@ async fn rules_are_the_same_for_everybody_and_a_change_is_audited(t: TestStore) 
     assert_eq!((set.version, set.laned, set.rules), (2, 1, Rules::default()));
     let told = t.audit().await;
     assert_eq!(told.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(), ["limits.change"; 2]);
+}
+
+/// One that its limit keeps is where it should be, however long.
+async fn a_limited_job_that_could_start_and_that_nobody_takes_waits(t: TestStore) {
+    let worker = t.worker().await;
+    let waiting = async || {
+        let found = t.store.waiting_queues(seconds(900)).await.unwrap();
+        found.into_iter().map(|one| (one.queue, one.first)).collect::<Vec<_>>()
+    };
+    let first = t.add_in("x/1\ny/1\n\tacme", 2).await[0];
+    assert_eq!(waiting().await, []);
+    t.clock.advance(seconds(901));
+    assert_eq!(waiting().await, [(QUEUE.to_owned(), first)]);
+
+    t.store.pause_bucket("y/1", t.clock.now() + seconds(60), &ada(), "").await.unwrap();
+    assert_eq!(waiting().await, [], "a provider has said so");
+    t.clock.advance(seconds(61));
+    assert_eq!(waiting().await, [(QUEUE.to_owned(), first)]);
+
+    let running = t.limited(worker, 1, &rules([at_once("x", 1)])).await.jobs;
+    assert_eq!(ids(&running), [first]);
+    t.clock.advance(seconds(901));
+    assert_eq!(waiting().await, [], "the one that runs has the place");
 }
 
 async fn a_claim_of_what_nothing_limits_gives_no_limited_jobs(t: TestStore) {
@@ -292,7 +316,7 @@ async fn lanes_are_given_anew_to_jobs_that_may_run(t: TestStore) {
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let jobs = t.store.laned_jobs(after, 2).await.unwrap();
+        let jobs = t.store.laned_jobs(after, 2, true).await.unwrap();
         let Some(last) = jobs.last() else { break };
         after = Some(last.id);
         seen.extend(jobs);

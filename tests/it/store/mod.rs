@@ -19,6 +19,7 @@ mod prune;
 mod reading;
 mod requests;
 mod schedules;
+mod schema;
 mod sql;
 mod staging;
 mod steps;

@@ -151,7 +151,13 @@ async fn a_provider_that_fails_is_left_alone_and_one_tries_again(t: TestStore) {
     assert_eq!(enter().await, Admission::Go);
     assert_eq!(enter().await, Admission::Wait(seconds(30)), "one tries");
     leave(CallEnd::Unknown).await;
-    assert_eq!(enter().await, Admission::Go, "who tried was interrupted");
+    assert_eq!(
+        enter().await,
+        Admission::Wait(seconds(30)),
+        "it may have been another, and then somebody still tries"
+    );
+    t.clock.advance(seconds(30));
+    assert_eq!(enter().await, Admission::Go, "who tried was never heard of");
     leave(CallEnd::Failed).await;
     assert_eq!(enter().await, Admission::Wait(seconds(30)));
     t.clock.advance(seconds(30));
@@ -160,4 +166,7 @@ async fn a_provider_that_fails_is_left_alone_and_one_tries_again(t: TestStore) {
 
     assert_eq!((enter().await, enter().await), (Admission::Go, Admission::Go));
     assert_eq!(t.store.breakers().await.unwrap(), []);
+    let told = t.audit().await;
+    let told: Vec<_> = told.iter().map(|entry| (entry.action.as_str(), entry.object.as_str())).collect();
+    assert_eq!(told, [("breaker.open", "docusign:acct"), ("breaker.close", "docusign:acct")]);
 }

@@ -30,6 +30,7 @@ promises![
     only_jobs_that_have_not_ended_are_live,
     an_error_is_kept_until_the_next_firing_that_has_none,
     old_fire_times_are_forgotten_and_young_ones_kept,
+    a_schedule_that_is_made_anew_is_at_another_revision,
     deleting_a_schedule_keeps_its_jobs_and_its_memory,
     what_a_process_cannot_read_is_left_out_while_it_stays_as_it_is,
     what_a_wrong_clock_carried_away_is_set_back_with_an_entry,
@@ -103,7 +104,7 @@ async fn a_schedule_is_put_read_and_listed(t: TestStore) {
     made(&t, "weekly").await;
     let row = made(&t, "nightly").await;
 
-    assert_eq!((row.source, row.enabled, row.revision), (Source::Api, true, 1));
+    assert_eq!((row.source, row.enabled), (Source::Api, true));
     assert_eq!((row.definition.as_str(), row.digest.as_str()), (r#"{"n":1}"#, "d1"));
     assert_eq!((row.next_fire, row.last_fire, row.missed), (Some(now), None, 0));
     assert_eq!((row.created_at, row.changed_at), (now, now));
@@ -123,7 +124,7 @@ async fn a_put_that_read_an_older_row_is_not_taken(t: TestStore) {
     assert!(t.store.put_schedule(&newer, &ada()).await.unwrap());
     assert!(!t.store.put_schedule(&newer, &ada()).await.unwrap(), "it has moved on");
     assert!(t.store.delete_schedule("nightly", &ada()).await.unwrap());
-    let gone = PutSchedule { revision: Some(2), ..newer };
+    let gone = PutSchedule { revision: Some(row.revision + 1), ..newer };
     assert!(!t.store.put_schedule(&gone, &ada()).await.unwrap(), "it is gone");
 
     assert_eq!(t.store.schedules().await.unwrap(), []);
@@ -198,8 +199,9 @@ async fn a_firing_enqueues_and_advances_in_one(t: TestStore) {
 
     assert_eq!(answer, Fired::Enqueued(vec![(now, Inserted { id, duplicate: false })]));
     assert_eq!(t.state(id).await, JobState::Available);
+    let made = row.revision;
     let row = read(&t, "nightly").await;
-    assert_eq!((row.next_fire, row.last_fire, row.revision), (Some(next), Some(now), 2));
+    assert_eq!((row.next_fire, row.last_fire, row.revision), (Some(next), Some(now), made + 1));
     assert_eq!(fired(&t, "nightly").await, [(now, id)]);
     let entries = t.store.audit_after(engine::store::Position::START, 100).await.unwrap();
     let actions: Vec<_> = entries.iter().map(|(_, entry)| entry.action.as_str()).collect();
@@ -411,6 +413,24 @@ async fn old_fire_times_are_forgotten_and_young_ones_kept(t: TestStore) {
     assert_eq!(t.store.forget_fires(seconds(50), 10).await.unwrap(), 1);
 
     assert_eq!(fired(&t, "nightly").await, [(later, young[0])]);
+    // The last one stays: it says that there were others.
+    t.clock.advance(seconds(1_000));
+    assert_eq!(t.store.forget_fires(seconds(50), 10).await.unwrap(), 0);
+    assert_eq!(t.store.first_fire("nightly").await.unwrap(), Some(later));
+    assert_eq!(t.store.first_fire("weekly").await.unwrap(), None);
+}
+
+/// Who read the old one must not act on the new.
+async fn a_schedule_that_is_made_anew_is_at_another_revision(t: TestStore) {
+    let row = made(&t, "nightly").await;
+    assert!(t.store.delete_schedule("nightly", &ada()).await.unwrap());
+    t.clock.advance(seconds(1));
+    let anew = made(&t, "nightly").await;
+
+    assert!(anew.revision > row.revision);
+    let late = t.store.fire_schedule(&tick(&row, vec![(t.clock.now(), t.row())]), &by()).await.unwrap();
+    assert_eq!(late, Fired::Lost);
+    assert_eq!(fired(&t, "nightly").await, []);
 }
 
 /// One that is put anew under the name gives no time a second job (decision 0021).

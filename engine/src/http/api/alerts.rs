@@ -229,7 +229,7 @@ pub async fn test(State(api): State<Shared>, Text(route): Text) -> Result<Json<S
         };
         return Err(Problem::new(Code::NotFound, "there is no such route for alerts", remedy).at("name"));
     };
-    match api.desk.test(courier, &route).await {
+    match api.desk.test(courier, &route, &api.actor()).await {
         Ok(id) => Ok(Json(Sampled { route, id })),
         Err(problem) => {
             let remedy = "`compline doctor` looks at the mail server and the receivers without sending";

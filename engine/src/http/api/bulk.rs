@@ -146,7 +146,7 @@ pub async fn start(State(api): State<Shared>, headers: HeaderMap, body: Body<Ope
         return Err(Problem::new(Code::InvalidBody, detail, "split it by created_from and created_until")
             .at("/limit"));
     }
-    let filter = checked(filter, api.clock.now())?;
+    let filter = checked(filter, api.store.now().await?)?;
     if dry_run {
         return Ok(Json(preview(&api, &filter, action.into(), limit).await?).into_response());
     }

@@ -78,6 +78,13 @@ fn a_schedule_that_is_over_has_no_next_time() {
     assert_eq!(tick, Tick { fire: vec![], missed: 1, next: None });
 }
 
+/// A process with older rules of the zone wrote the time; it went by without a word.
+#[test]
+fn a_time_that_is_none_of_ours_is_missed_and_not_forgotten() {
+    let tick = decide_tick(&timing(), at("08:05:00"), at("08:05:00"), policy(Misfire::Once));
+    assert_eq!(tick, Tick { fire: vec![], missed: 1, next: Some(at("08:10:00")) });
+}
+
 #[test]
 fn a_long_outage_of_a_quick_schedule_is_not_walked_through() {
     let rule = Rule::Cron(CronLine::parse("* * * * * *").unwrap());

@@ -5,13 +5,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jobkit::{Admission, CallEnd};
+use serde_json::json;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
 use super::rows::Micros;
-use super::{LONG, PostgresStore, failed, within};
-use crate::limits::breaker::{BreakerRules, BreakerState, Entry, enter, leave};
-use crate::store::{BreakerRow, Breakers, Result};
+use super::{LONG, PostgresStore, failed, insert, within};
+use crate::limits::breaker::{BreakerRules, BreakerState, Entry, enter, leave, told};
+use crate::store::{Actor, BreakerRow, Breakers, Result};
 
 const DOING: &str = "asking a circuit breaker";
 
@@ -91,6 +92,11 @@ async fn note(store: &PostgresStore, name: &str, end: CallEnd, rules: BreakerRul
     let (state, now) = locked(&mut tx, store, name).await?;
     if let Some(next) = leave(state, end, now, rules) {
         put(&mut tx, name, next).await?;
+        if let Some(action) = told(state, next) {
+            let details = json!({ "failures": next.failures });
+            insert::audit(&mut tx, store.time(), &Actor::system(), action, name, "ok", &[], Some(details))
+                .await?;
+        }
     }
     tx.commit().await.map_err(failed(DOING))?;
     session.keep();

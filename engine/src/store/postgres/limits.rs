@@ -40,8 +40,8 @@ impl Limits for PostgresStore {
         self.answered("claiming limited jobs", claiming.claim(most)).await
     }
 
-    async fn laned_jobs(&self, after: Option<JobId>, most: usize) -> Result<Vec<LanedJob>> {
-        within(LONG, "reading the lanes of jobs", rules::laned_jobs(self, after, most)).await
+    async fn laned_jobs(&self, after: Option<JobId>, most: usize, args: bool) -> Result<Vec<LanedJob>> {
+        within(LONG, "reading the lanes of jobs", rules::laned_jobs(self, after, most, args)).await
     }
 
     async fn put_lanes(&self, lanes: &[(JobId, Option<Lane>)]) -> Result<()> {

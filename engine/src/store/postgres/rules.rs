@@ -99,11 +99,17 @@ fn rule(row: &PgRow) -> sqlx::Result<Rule> {
     })
 }
 
-pub async fn laned_jobs(store: &PostgresStore, after: Option<JobId>, most: usize) -> Result<Vec<LanedJob>> {
+pub async fn laned_jobs(
+    store: &PostgresStore,
+    after: Option<JobId>,
+    most: usize,
+    args: bool,
+) -> Result<Vec<LanedJob>> {
     let doing = "reading the lanes of jobs";
     let rows = sqlx::query(include_str!("laned_jobs.sql"))
         .bind(after.map_or(Uuid::nil(), |id| id.0))
         .bind(rows::count(most))
+        .bind(args)
         .fetch_all(&store.cold)
         .await
         .map_err(failed(doing))?;

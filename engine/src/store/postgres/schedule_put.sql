@@ -1,7 +1,9 @@
 -- Makes a schedule, or replaces what it says if it is at the revision that was read. Index: schedule_pkey.
 INSERT INTO compline.schedule AS s
-    (name, source, definition, digest, enabled, next_fire, created_at, changed_at)
-SELECT $2, $3, $4::json, $5, $6, CASE WHEN $6 THEN $7::timestamptz END, n.now, n.now
+    (name, source, definition, digest, enabled, next_fire, revision, created_at, changed_at)
+SELECT $2, $3, $4::json, $5, $6, CASE WHEN $6 THEN $7::timestamptz END,
+       -- One that was deleted and is made anew is at no revision that anybody has read before.
+       (extract(epoch FROM n.now) * 1000000)::bigint, n.now, n.now
 FROM (SELECT coalesce($1::timestamptz, now()) AS now) n
 -- A row that should be there and is not was deleted meanwhile.
 WHERE $8::bigint IS NULL OR EXISTS (SELECT FROM compline.schedule WHERE name = $2)

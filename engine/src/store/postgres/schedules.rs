@@ -213,6 +213,19 @@ impl Schedules for PostgresStore {
         within(LONG, DOING, found).await
     }
 
+    async fn first_fire(&self, name: &str) -> Result<Option<Timestamp>> {
+        const DOING: &str = "asking for the first fire time";
+        let first = async {
+            sqlx::query_scalar("SELECT min(fire_time) FROM compline.schedule_fire WHERE schedule = $1")
+                .bind(name)
+                .fetch_one(&self.cold)
+                .await
+                .map_err(failed(DOING))
+        };
+        let first: Option<Micros> = self.answered(DOING, first).await?;
+        Ok(first.map(Timestamp::from))
+    }
+
     async fn forget_fires(&self, fired_for: Duration, limit: usize) -> Result<u64> {
         const DOING: &str = "forgetting old fire times";
         let forgotten = async {

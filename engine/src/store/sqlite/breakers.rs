@@ -5,13 +5,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use jobkit::{Admission, CallEnd};
+use serde_json::json;
 use sqlx::{Row, SqliteConnection};
 
-use super::SqliteStore;
 use super::row::RowExt;
 use super::writer::{Done, Tx};
-use crate::limits::breaker::{BreakerRules, BreakerState, Entry, enter, leave};
-use crate::store::{BreakerRow, Breakers, Result};
+use super::{SqliteStore, audit};
+use crate::limits::breaker::{BreakerRules, BreakerState, Entry, enter, leave, told};
+use crate::store::{Actor, BreakerRow, Breakers, Result};
 
 const DOING: &str = "asking a circuit breaker";
 
@@ -73,7 +74,16 @@ async fn admit(tx: &mut Tx, now: i64, name: &str, rules: BreakerRules) -> Done<A
 async fn note(tx: &mut Tx, now: i64, name: &str, end: CallEnd, rules: BreakerRules) -> Done<()> {
     let state = known(tx, name).await?.unwrap_or_default();
     match leave(state, end, now, rules) {
-        Some(next) => put(tx, name, next).await,
+        Some(next) => {
+            put(tx, name, next).await?;
+            match told(state, next) {
+                Some(action) => {
+                    let details = json!({ "failures": next.failures });
+                    audit::object(tx, now, &Actor::system(), action, name, Some(details)).await
+                }
+                None => Ok(()),
+            }
+        }
         None => Ok(()),
     }
 }

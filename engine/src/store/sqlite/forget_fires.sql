@@ -1,4 +1,8 @@
--- Deletes the memory of fire times long gone. Index schedule_fire_fired_at.
+-- Deletes the memory of fire times long gone, but of the last of each schedule: as long as that is known, so is that
+-- there were others before it, also when the schedule was deleted. Index schedule_fire_fired_at, primary key.
 DELETE FROM schedule_fire WHERE (schedule, fire_time) IN (
-    SELECT schedule, fire_time FROM schedule_fire WHERE fired_at < ?1 ORDER BY fired_at LIMIT ?2
+    SELECT o.schedule, o.fire_time FROM schedule_fire AS o
+    WHERE o.fired_at < ?1
+      AND EXISTS (SELECT 1 FROM schedule_fire AS n WHERE n.schedule = o.schedule AND n.fire_time > o.fire_time)
+    ORDER BY o.fired_at LIMIT ?2
 )

@@ -81,9 +81,9 @@ impl Limits for SqliteStore {
         Ok(claim)
     }
 
-    async fn laned_jobs(&self, after: Option<JobId>, most: usize) -> Result<Vec<LanedJob>> {
+    async fn laned_jobs(&self, after: Option<JobId>, most: usize, args: bool) -> Result<Vec<LanedJob>> {
         self.read("reading the lanes of jobs", async |connection| {
-            rules::laned_jobs(connection, after, most).await
+            rules::laned_jobs(connection, after, most, args).await
         })
         .await
     }

@@ -77,10 +77,12 @@ pub(super) async fn laned_jobs(
     connection: &mut SqliteConnection,
     after: Option<JobId>,
     most: usize,
+    args: bool,
 ) -> Done<Vec<LanedJob>> {
     let rows = sqlx::query(LANED_JOBS)
         .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
         .bind(i64::try_from(most).unwrap_or(i64::MAX))
+        .bind(args)
         .fetch_all(connection)
         .await?;
     let job = |row: &SqliteRow| {

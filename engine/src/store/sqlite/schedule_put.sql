@@ -1,6 +1,7 @@
 -- Makes a schedule, or replaces what it says if it is at the revision that was read. Primary key of schedule.
-INSERT INTO schedule (name, source, definition, digest, enabled, next_fire, created_at, changed_at)
-SELECT ?2, ?3, ?4, ?5, ?6, CASE WHEN ?6 THEN ?7 END, ?1, ?1
+INSERT INTO schedule (name, source, definition, digest, enabled, next_fire, revision, created_at, changed_at)
+-- One that was deleted and is made anew is at no revision that anybody has read before.
+SELECT ?2, ?3, ?4, ?5, ?6, CASE WHEN ?6 THEN ?7 END, ?1, ?1, ?1
 -- A row that should be there and is not was deleted meanwhile.
 WHERE ?8 IS NULL OR EXISTS (SELECT 1 FROM schedule WHERE name = ?2)
 ON CONFLICT (name) DO UPDATE SET

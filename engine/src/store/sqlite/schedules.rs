@@ -243,6 +243,18 @@ impl Schedules for SqliteStore {
         .await
     }
 
+    async fn first_fire(&self, name: &str) -> Result<Option<Timestamp>> {
+        self.read("asking for the first fire time", async |connection| {
+            let first: Option<i64> =
+                sqlx::query_scalar("SELECT min(fire_time) FROM schedule_fire WHERE schedule = ?1")
+                    .bind(name.to_owned())
+                    .fetch_one(connection)
+                    .await?;
+            Ok(first.and_then(|at| Timestamp::from_microsecond(at).ok()))
+        })
+        .await
+    }
+
     async fn forget_fires(&self, fired_for: Duration, limit: usize) -> Result<u64> {
         self.write("forgetting old fire times", move |tx, now| {
             async move {
