@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jobkit::{
-    ArgsError, Callback, Clock, IdGenerator, JobId, NewJob, OnConflict, OnParentFailure, Period, Policy,
-    Registry, Unique, When,
+    ArgsError, Callback, Clock, IdGenerator, JobId, KindInfo, NewJob, OnConflict, OnParentFailure, Period,
+    Policy, Registry, Unique, When,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -178,12 +178,7 @@ impl Queue {
         let on_success = std::mem::take(&mut job.on_success);
         let on_failure = std::mem::take(&mut job.on_failure);
         let callback = job.callback.take();
-        if self.registry.get(&job.kind).is_some_and(|info| info.policy.internal) {
-            return invalid(
-                "kind",
-                format!("`{}` is made by the engine alone, and not by its name", job.kind),
-            );
-        }
+        by_its_name(&self.registry, &job.kind)?;
         let parent = self.row(job, limits)?;
         let (id, tenant) = (parent.id, parent.tenant.clone());
         let callback = callback.map(|callback| self.callback(&parent, &callback, limits)).transpose()?;
@@ -237,8 +232,7 @@ impl Queue {
 
     fn row(&self, job: NewJob, limits: &Rules) -> Result<NewRow, QueueError> {
         let args = job.args.get().to_owned();
-        let policy = &self.registry.check_args(&job.kind, &args)?.policy;
-        check(&job, &args)?;
+        let policy = &checked(&self.registry, &job)?.policy;
         let id = self.ids.next();
         let unique = unique_row(&job, &args, policy, self.clock.now().as_second())?;
         let args = match policy.encrypted {
@@ -407,6 +401,37 @@ fn invalid<T>(field: &'static str, problem: impl Into<String>) -> Result<T, Queu
     Err(QueueError::Invalid { field, problem: problem.into() })
 }
 
+/// What the door says of a job before there is a store: all but whether it can be encrypted. The configuration asks too.
+pub fn check_job(registry: &Registry, job: &NewJob) -> Result<(), QueueError> {
+    by_its_name(registry, &job.kind)?;
+    checked(registry, job).map(drop)
+}
+
+fn by_its_name(registry: &Registry, kind: &str) -> Result<(), QueueError> {
+    match registry.get(kind).is_some_and(|info| info.policy.internal) {
+        true => invalid("kind", problem_of_internal(kind)),
+        false => Ok(()),
+    }
+}
+
+/// What is wrong where a kind is named that nobody enqueues.
+pub fn problem_of_internal(kind: &str) -> String {
+    format!("`{kind}` is made by the engine alone, and not by its name")
+}
+
+fn checked<'r>(registry: &'r Registry, job: &NewJob) -> Result<&'r KindInfo, QueueError> {
+    let args = job.args.get();
+    // serde takes a list for any struct, and a limit by an argument would not find the name in it.
+    if !args.trim_start().starts_with('{') {
+        return invalid("args", NO_OBJECT);
+    }
+    let info = registry.check_args(&job.kind, args)?;
+    check(job, args)?;
+    Ok(info)
+}
+
+pub const NO_OBJECT: &str = "must be a JSON object";
+
 fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
     if args.len() > MOST_ARGS_BYTES {
         return invalid("args", format!("{} bytes; at most 1 MiB, put larger data in a file", args.len()));
@@ -447,7 +472,7 @@ fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
         return invalid("tags", "must not have NUL in them");
     }
     match &job.metadata {
-        Some(metadata) if !metadata.is_object() => invalid("metadata", "must be a JSON object"),
+        Some(metadata) if !metadata.is_object() => invalid("metadata", NO_OBJECT),
         Some(metadata) if metadata.to_string().len() > MOST_METADATA_BYTES => {
             invalid("metadata", "at most 16 KiB; put larger data in the arguments or a file")
         }

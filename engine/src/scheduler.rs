@@ -15,18 +15,20 @@ pub mod tick;
 pub mod timing;
 mod view;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use jobkit::{JobId, NewJob, When};
+use jobkit::{JobId, NewJob, Registry, When};
 use serde_json::json;
 
+use self::calendar::CalendarRules;
 use self::declared::Declared;
 use self::definition::{Definition, DefinitionError, MisfireRule, Plan, Stored, policy_of};
 use self::policy::Overlap;
 use self::simulate::{Event, Situation};
 use self::template::Times;
-use crate::queue::{Queue, QueueError, problem_of_name};
+use crate::queue::{Queue, QueueError, check_job, problem_of_name};
 use crate::store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
 use crate::store::{Actor, Inserted, NewRow, Store, StoreError};
 use crate::wake::Wake;
@@ -224,8 +226,7 @@ impl Scheduler {
         let times = self.backfilled_times(since, &plan, (from, until), now)?;
         let range = FireRange { from, until, limit: usize::MAX };
         let known = self.store.fires(name, range).await?;
-        let known: std::collections::BTreeMap<_, _> =
-            known.into_iter().map(|fire| (fire.fire_time, fire.job_id)).collect();
+        let known: BTreeMap<_, _> = known.into_iter().map(|fire| (fire.fire_time, fire.job_id)).collect();
         let mut told: Vec<Backfilled> = times
             .iter()
             .map(|at| Backfilled {
@@ -340,10 +341,7 @@ impl Scheduler {
 
     /// Checks at the door all that can be known now, with the job of some fire time to try it on.
     fn checked(&self, name: &str, definition: Definition) -> Result<(Stored, Plan)> {
-        let wrong = |cause| ScheduleError::Definition { name: name.into(), cause };
-        let stored = definition.stored(&self.declared.calendars).map_err(wrong)?;
-        let plan = stored.clone().plan().map_err(wrong)?;
-        let job = self.job(name, &plan, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH)?;
+        let (stored, plan, job) = tried(name, definition, &self.declared.calendars)?;
         self.rows(name, vec![job])?;
         Ok((stored, plan))
     }
@@ -381,24 +379,7 @@ impl Scheduler {
     }
 
     fn job(&self, name: &str, plan: &Plan, fire_time: Timestamp, previous: Timestamp) -> Result<NewJob> {
-        let Definition { kind, args, queue, priority, tenant, tags, .. } = &plan.definition;
-        let times = Times { fire_time, previous_fire_time: previous, zone: plan.timing.zone.clone() };
-        let args = template::fill(args, &times).map_err(|problem| ScheduleError::Definition {
-            name: name.into(),
-            cause: DefinitionError { field: "args", problem },
-        })?;
-        let delay = plan.delay(name, fire_time);
-        let mut job = NewJob::new(kind.clone(), args);
-        job.when = match delay.is_zero() {
-            true => When::Now,
-            false => When::At(fire_time.checked_add(delay).unwrap_or(fire_time)),
-        };
-        job.queue.clone_from(queue);
-        job.priority = *priority;
-        job.tenant.clone_from(tenant);
-        job.tags.clone_from(tags);
-        job.metadata = Some(json!({ "schedule": name, "fire_time": fire_time }));
-        Ok(job)
+        job_of(name, plan, fire_time, previous)
     }
 
     fn rows(&self, name: &str, jobs: Vec<NewJob>) -> Result<Vec<NewRow>> {
@@ -418,6 +399,53 @@ impl Scheduler {
             }
         }
     }
+}
+
+/// What the configuration says of one, checked as at every door, before there is a store: all but whether its job can
+/// be encrypted.
+pub fn check(
+    name: &str,
+    definition: Definition,
+    calendars: &BTreeMap<String, CalendarRules>,
+    registry: &Registry,
+) -> Result<()> {
+    let (_, _, job) = tried(name, definition, calendars)?;
+    check_job(registry, &job)
+        .map_err(|cause| ScheduleError::Job { name: name.into(), cause: Box::new(cause) })
+}
+
+/// With the job of some fire time.
+fn tried(
+    name: &str,
+    definition: Definition,
+    calendars: &BTreeMap<String, CalendarRules>,
+) -> Result<(Stored, Plan, NewJob)> {
+    let wrong = |cause| ScheduleError::Definition { name: name.into(), cause };
+    let stored = definition.stored(calendars).map_err(wrong)?;
+    let plan = stored.clone().plan().map_err(wrong)?;
+    let job = job_of(name, &plan, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH)?;
+    Ok((stored, plan, job))
+}
+
+fn job_of(name: &str, plan: &Plan, fire_time: Timestamp, previous: Timestamp) -> Result<NewJob> {
+    let Definition { kind, args, queue, priority, tenant, tags, .. } = &plan.definition;
+    let times = Times { fire_time, previous_fire_time: previous, zone: plan.timing.zone.clone() };
+    let args = template::fill(args, &times).map_err(|problem| ScheduleError::Definition {
+        name: name.into(),
+        cause: DefinitionError { field: "args", problem },
+    })?;
+    let delay = plan.delay(name, fire_time);
+    let mut job = NewJob::new(kind.clone(), args);
+    job.when = match delay.is_zero() {
+        true => When::Now,
+        false => When::At(fire_time.checked_add(delay).unwrap_or(fire_time)),
+    };
+    job.queue.clone_from(queue);
+    job.priority = *priority;
+    job.tenant.clone_from(tenant);
+    job.tags.clone_from(tags);
+    job.metadata = Some(json!({ "schedule": name, "fire_time": fire_time }));
+    Ok(job)
 }
 
 /// A line that fires seldom looks through years of days; the threads that serve everybody are not for that.

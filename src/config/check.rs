@@ -7,12 +7,14 @@ mod triggers;
 
 use std::time::Duration;
 
+use engine::bulk;
 use engine::http::STRANGERS_SHARE;
-use engine::queue::{MOST_ATTEMPTS, problem_of_name};
+use engine::queue::{MOST_ATTEMPTS, QueueError, problem_of_internal, problem_of_name};
 use engine::reference::UrlRef;
 use engine::scheduler::calendar::Calendar;
-use engine::scheduler::definition::Stored;
+use engine::scheduler::{self, ScheduleError};
 use engine::units::format_duration;
+use jobkit::{ArgsError, Registry};
 
 use super::keys::{dotted, nearest_name};
 use super::listen::Listen;
@@ -32,8 +34,11 @@ const SHORTEST_HTTP_TIMEOUT: Duration = Duration::from_secs(1);
 const LONGEST_STOP_DELAY: Duration = Duration::from_secs(60);
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
-/// What keeps the process from starting, in a program that has these kinds.
-pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
+/// What keeps the process from starting, in a program that has these jobs.
+pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
+    // Bulk operations need the store, which is not there yet.
+    let kinds: Vec<_> = registry.kinds().map(|info| info.kind).chain([bulk::KIND]).collect();
+    let kinds = kinds.as_slice();
     let mut found = Findings::default();
     store(settings, &mut found);
     redis(settings, &mut found);
@@ -49,11 +54,13 @@ pub fn errors(settings: &Settings, kinds: &[&str]) -> Vec<Finding> {
     encryption(settings, &mut found);
     buckets::buckets(settings, &mut found);
     http(settings, &mut found);
-    for (path, text) in triggers::problems(&settings.triggers, !settings.redis.url.is_empty(), kinds) {
+    for (path, text) in
+        triggers::problems(&settings.triggers, !settings.redis.url.is_empty(), kinds, registry)
+    {
         found.add(dotted(&path), text);
     }
     outgoing::outgoing(settings, kinds, &mut found);
-    schedules(settings, &mut found);
+    schedules(settings, registry, &mut found);
     if settings.retention.every.is_zero() {
         found.add("retention.every", "must be longer than nothing; the default is \"1m\"");
     }
@@ -264,8 +271,8 @@ fn is_origin(text: &str) -> bool {
     host.is_some_and(|host| !host.is_empty() && host.chars().all(legal))
 }
 
-/// What a schedule says of its times and its calendar; the arguments are checked where the jobs are known.
-fn schedules(settings: &Settings, found: &mut Findings) {
+/// What a schedule says of its times, its calendar and its job, as every door checks it.
+fn schedules(settings: &Settings, registry: &Registry, found: &mut Findings) {
     for (name, rules) in &settings.calendars {
         if let Err(problem) = Calendar::new(rules) {
             found.add(dotted(&["calendars".into(), name.clone(), problem.key.into()]), problem.problem);
@@ -279,9 +286,30 @@ fn schedules(settings: &Settings, found: &mut Findings) {
         if let Some(problem) = problem_of_name(name) {
             found.add(key(&[]), problem);
         }
-        if let Err(problem) = definition.clone().stored(&settings.calendars).and_then(Stored::plan) {
-            found.add(key(&[problem.field]), problem.problem);
+        if definition.kind == bulk::KIND {
+            found.add(key(&["kind"]), problem_of_internal(bulk::KIND));
         }
+        match scheduler::check(name, definition.clone(), &settings.calendars, registry) {
+            Err(ScheduleError::Definition { cause, .. }) => found.add(key(&[cause.field]), cause.problem),
+            Err(ScheduleError::Job { cause, .. }) => {
+                if let Some((field, problem)) = blamed(*cause) {
+                    found.add(key(&[field]), problem);
+                }
+            }
+            // The rest is of schedules that are stored.
+            _ => {}
+        }
+    }
+}
+
+/// The key that a job's refusal blames. A kind that is not known has been told with what was probably meant.
+fn blamed(refusal: QueueError) -> Option<(&'static str, String)> {
+    match refusal {
+        QueueError::Invalid { field, problem } => Some((field, problem)),
+        QueueError::Args(ArgsError::Invalid { kind, problem }) => {
+            Some(("args", format!("`{kind}` cannot take them: {problem}")))
+        }
+        _ => None,
     }
 }
 

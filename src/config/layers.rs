@@ -83,6 +83,10 @@ pub fn from_file(file: &FilePath, text: &str, keys: &Keys) -> (Vec<Leaf>, Vec<Pr
             path.push(name.to_string());
             let origin = at(key.span());
             match (keys.find(&path), node.get_ref(), value) {
+                // A section with a name of the operator's is there though nothing stands in it.
+                (Known::Section, DeValue::Table(_), Value::Table(values)) if values.is_empty() => {
+                    found.push(Leaf { path, value: value.clone(), origin });
+                }
                 (Known::Section, DeValue::Table(below), Value::Table(values)) => {
                     open.push((path, below, values));
                 }

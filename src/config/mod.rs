@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use engine::reference::{ReferenceError, SecretRef, UrlRef};
+use jobkit::Registry;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use toml::{Table, Value};
@@ -72,18 +73,15 @@ pub fn load(named: Option<&Path>) -> Result<Loaded, ConfigError> {
             None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
         },
     };
-    // What a family is told decides how its jobs run, never which there are: the defaults do for their names.
-    let registry = registry(Families::default());
-    // It needs the store, which is not there yet.
-    let kinds: Vec<_> = registry.kinds().map(|info| info.kind).chain([engine::bulk::KIND]).collect();
-    load_from(file, variables, &kinds)
+    // What a family is told decides how its jobs run, never which there are and what they take: the defaults do.
+    load_from(file, variables, &registry(Families::default()))
 }
 
 /// As [`load`], with the world as arguments.
 pub fn load_from(
     file: Option<PathBuf>,
     variables: impl IntoIterator<Item = (String, String)>,
-    kinds: &[&str],
+    registry: &Registry,
 ) -> Result<Loaded, ConfigError> {
     let keys = keys::Keys::all();
     let (mut leaves, mut problems) = match &file {
@@ -118,7 +116,7 @@ pub fn load_from(
         key: finding.key,
         text: finding.text,
     };
-    let found = check::errors(&settings, kinds);
+    let found = check::errors(&settings, registry);
     let found = found.into_iter().filter(|finding| !beside_a_problem(&finding.key, &problems)).map(placed);
     problems.extend(found.collect::<Vec<_>>());
     if !problems.is_empty() {
@@ -137,11 +135,15 @@ fn beside_a_problem(key: &str, problems: &[Problem]) -> bool {
     })
 }
 
-/// Where a key stands; of a section, the first of its keys.
+/// Where a key stands; of a section, the first of its keys, and of a key that nobody wrote, its section.
 fn place_of(key: &str, origins: &BTreeMap<String, Origin>) -> Origin {
-    let below = format!("{key}.");
-    let of_key = |(known, _): &(&String, &Origin)| *known == key || known.starts_with(&below);
-    origins.iter().filter(of_key).map(|(_, origin)| origin).min().cloned().unwrap_or(Origin::Default)
+    let first = |key: &str| {
+        let below = format!("{key}.");
+        let of_key = |(known, _): &(&String, &Origin)| *known == key || known.starts_with(&below);
+        origins.iter().filter(of_key).map(|(_, origin)| origin).min().cloned()
+    };
+    let section = || key.rsplit_once('.').and_then(|(section, _)| first(section));
+    first(key).or_else(section).unwrap_or(Origin::Default)
 }
 
 /// As they stand in the file, because that is how they will be mended.

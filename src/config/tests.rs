@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use jobkit::{Ctx, Failure, Job, Outcome};
+
 use super::keys::{Keys, leaves};
 use super::*;
 
@@ -12,15 +14,30 @@ fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
-const KINDS: [&str; 3] = ["a.b", "journal.score_ledger", "system.noop"];
+struct Any;
+
+impl Job for Any {
+    type Args = serde_json::Value;
+    const KIND: &'static str = "a.b";
+
+    async fn run(&self, _: serde_json::Value, _: &Ctx) -> Result<Outcome, Failure> {
+        Ok(Outcome::done())
+    }
+}
+
+fn kinds() -> Registry {
+    let mut kinds = registry(Families::default());
+    kinds.add(Any);
+    kinds
+}
 
 fn load_text(text: &str) -> Result<Loaded, ConfigError> {
     let (_directory, path) = file(text);
-    load_from(Some(path), [], &KINDS)
+    load_from(Some(path), [], &kinds())
 }
 
 fn load_variables(variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
-    load_from(None, variables.iter().map(|(name, value)| (name.to_string(), value.to_string())), &KINDS)
+    load_from(None, variables.iter().map(|(name, value)| (name.to_string(), value.to_string())), &kinds())
 }
 
 /// What is commented out with no space after the `#` is a setting; with one, it is a sentence.
@@ -89,7 +106,7 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
     let (_directory, path) = file("[worker]\nlease = \"10s\"\npoll = \"2s\"\n");
     let variables = [("COMPLINE__WORKER__LEASE".to_string(), "15s".to_string())];
 
-    let loaded = load_from(Some(path.clone()), variables, &KINDS).unwrap();
+    let loaded = load_from(Some(path.clone()), variables, &kinds()).unwrap();
 
     assert_eq!(loaded.settings.worker.lease, Duration::from_secs(15));
     assert_eq!(loaded.settings.worker.poll, Duration::from_secs(2));
@@ -255,7 +272,7 @@ fn a_kind_that_nobody_has_is_refused_where_it_stands_with_the_one_that_was_meant
             2,
             "`kinds.\"system.nop\"`: unknown kind `system.nop`; did",
         ),
-        ("kinds.\"mail.send\".priority = 1\n", 1, "known kinds: a.b, journal.score_ledger, system.noop"),
+        ("kinds.\"mail.send\".priority = 1\n", 1, "known kinds: a.b, journal.score_ledger, system.callback"),
     ] {
         let message = load_text(text).unwrap_err().to_string();
 
@@ -369,7 +386,118 @@ fn a_password_in_the_url_is_warned_of_and_hidden_when_shown() {
 
 #[test]
 fn a_file_that_is_named_must_be_there() {
-    let error = load_from(Some("/nowhere/compline.toml".into()), [], &KINDS).unwrap_err();
+    let error = load_from(Some("/nowhere/compline.toml".into()), [], &kinds()).unwrap_err();
 
     assert!(error.to_string().contains("/nowhere/compline.toml"), "{error}");
+}
+
+fn problems(text: &str) -> Vec<String> {
+    let (_directory, path) = file(text);
+    match load_from(Some(path.clone()), [], &kinds()) {
+        Err(ConfigError::Problems(problems)) => {
+            let place = format!("{}:", path.display());
+            problems.iter().map(|problem| problem.to_string().replace(&place, "")).collect()
+        }
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// `serve` refused these, and `config check` had called them valid.
+#[test]
+fn a_schedule_whose_job_would_be_refused_is_no_valid_configuration() {
+    for (keys, expected) in [
+        (
+            r#"kind = "system.sleep""#,
+            "2: `schedules.slp.args`: `system.sleep` cannot take them: missing field `ms`",
+        ),
+        ("kind = \"system.sleep\"\nargs = '[5]'", "4: `schedules.slp.args`: must be a JSON object"),
+        (
+            "kind = \"system.noop\"\nargs = '{\"at\": \"{{nope}}\"}'",
+            "4: `schedules.slp.args`: `{{nope}}` is not known",
+        ),
+        ("kind = \"system.noop\"\npriority = 12", "4: `schedules.slp.priority`: 12; use 1"),
+        (
+            r#"kind = "system.callback""#,
+            "3: `schedules.slp.kind`: `system.callback` is made by the engine alone",
+        ),
+        (r#"kind = "system.bulk""#, "3: `schedules.slp.kind`: `system.bulk` is made by the engine alone"),
+    ] {
+        let found = problems(&format!("[schedules.slp]\nevery = \"1s\"\n{keys}\n"));
+
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(expected), "{found:?}");
+    }
+}
+
+/// Each was valid, and made nothing, ever.
+#[test]
+fn a_trigger_that_can_never_work_is_no_valid_configuration() {
+    let chain = "[triggers.chains.t]\nafter = \"system.noop\"\n";
+    let folder = "[triggers.folders.t]\npath = \"/in\"\n";
+    let hook = "[triggers.webhooks.t]\nsecrets = [\"env:S\"]\n";
+    for (trigger, keys, expected) in [
+        (
+            chain,
+            "kind = \"system.sleep\"",
+            "chains.t.args`: `system.sleep` cannot take them: missing field `ms`",
+        ),
+        (
+            chain,
+            "kind = \"system.callback\"",
+            "chains.t.kind`: `system.callback` is made by the engine alone",
+        ),
+        (chain, "kind = \"system.bulk\"", "chains.t.kind`: `system.bulk` is made by the engine alone"),
+        (
+            chain,
+            "kind = \"a.b\"\nargs = '{\"x\": \"{/output}\"}'",
+            "chains.t.args`: `{/output}` is never there; use {/id}",
+        ),
+        (
+            folder,
+            "kind = \"a.b\"\nargs = '{\"path\": \"{/nope}\"}'",
+            "folders.t.args`: `{/nope}` is never there; use {/name}",
+        ),
+        (folder, "kind = \"a.b\"\nargs = '[\"{/path}\"]'", "folders.t.args`: must be a JSON object"),
+        (
+            hook,
+            "kind = \"system.sleep\"\nargs = '{\"mss\": 5}'",
+            "webhooks.t.args`: `system.sleep` cannot take them: `mss`: unknown field",
+        ),
+        (
+            hook,
+            "kind = \"a.b\"\nargs = '{\"x\": \"{/id}\"}'",
+            "webhooks.t.args`: `{/id}` is never there; use {/body}, {/headers}",
+        ),
+    ] {
+        let found = problems(&format!("{trigger}{keys}\n"));
+
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(&format!("`triggers.{expected}")), "{found:?}");
+    }
+    for good in [
+        format!("{chain}kind = \"a.b\"\nargs = '{{\"x\": \"{{/result/deep}}\", \"all\": \"{{}}\"}}'\n"),
+        format!("{folder}kind = \"a.b\"\nargs = '\"{{}}\"'\n"),
+        format!("{hook}kind = \"system.sleep\"\nargs = '{{\"ms\": \"{{/body/ms}}\"}}'\n"),
+    ] {
+        load_text(&good).unwrap();
+    }
+}
+
+/// They vanished: whoever forgot to write the keys had no limit, and nobody said so.
+#[test]
+fn an_empty_section_is_told_as_one_that_is_not_complete() {
+    let text = "[limits.b]\n\n[alerts.routes.a]\n\n[schedules.a]\n\n[triggers.chains.c]\n\n[calls.d]\n";
+
+    let found = problems(text);
+
+    for expected in [
+        "1: `limits.b`: limits nothing; set rate",
+        "3: `alerts.routes.a",
+        "5: `schedules.a.cron`: says when, and is missing",
+        "7: `triggers.chains.c.after`: must name a kind",
+        "9: `calls.d`: limits nothing",
+    ] {
+        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected}: {found:#?}");
+    }
+    assert_eq!(load_text("[worker]\n[queues.mail]\n[limits]\n").unwrap().settings.queues.len(), 1);
 }

@@ -66,3 +66,22 @@ fn what_is_wrong_with_a_job_is_named_by_field_with_the_remedy() {
     assert!(message.starts_with("args") && message.contains("levels"), "{message}");
     check(&good, "{}").unwrap();
 }
+
+/// A list was taken wherever its values fit the fields in their order, and no limit by an argument held for it.
+#[test]
+fn arguments_are_an_object_and_nothing_else() {
+    let mut registry = Registry::default();
+    crate::system::register(&mut registry, crate::system::Config::default());
+    let job = |kind, args| NewJob::new(kind, RawJson::parse(args).unwrap());
+
+    for args in ["[5]", "[]", "null", "5", "\"{}\"", "true"] {
+        for kind in ["system.sleep", "system.noop"] {
+            let problem = check_job(&registry, &job(kind, args)).unwrap_err().to_string();
+            assert_eq!(problem, "args: must be a JSON object", "{kind} {args}");
+        }
+    }
+    check_job(&registry, &job("system.sleep", " { \"ms\": 5 } ")).unwrap();
+    // Who says nothing of them gives none.
+    let silent: NewJob = serde_json::from_str(r#"{"kind": "system.noop"}"#).unwrap();
+    assert_eq!(silent.args.get(), "{}");
+}

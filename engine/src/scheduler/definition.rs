@@ -30,7 +30,9 @@ pub struct Definition {
     pub zone: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
-    pub days: DayRule,
+    /// Without a calendar there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<DayRule>,
     #[serde(with = "duration")]
     pub jitter: Duration,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,12 +81,12 @@ impl Default for Definition {
             every: None,
             zone: "UTC".into(),
             calendar: None,
-            days: DayRule::default(),
+            days: None,
             jitter: Duration::ZERO,
             from: None,
             until: None,
             misfire: MisfireRule::default(),
-            misfire_limit: 10,
+            misfire_limit: USUALLY_CAUGHT_UP,
             misfire_within: None,
             overlap: Overlap::default(),
             queue: None,
@@ -121,10 +123,13 @@ pub struct DefinitionError {
 }
 
 pub const MOST_CAUGHT_UP: usize = 1_000;
+const USUALLY_CAUGHT_UP: usize = 10;
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(366 * 86_400);
 const LONGEST_JITTER: Duration = Duration::from_secs(86_400);
 const SHORTEST_WITHIN: Duration = Duration::from_secs(60);
+
+const NEEDS_CALENDAR: &str = "needs a calendar; name one with `calendar`";
 
 fn wrong<T>(field: &'static str, problem: impl Into<String>) -> Result<T, DefinitionError> {
     Err(DefinitionError { field, problem: problem.into() })
@@ -138,6 +143,7 @@ impl Definition {
             cron: any(),
             every: Some(Duration::ZERO),
             calendar: any(),
+            days: Some(DayRule::default()),
             from: any(),
             until: any(),
             misfire_within: Some(Duration::ZERO),
@@ -164,6 +170,13 @@ impl Definition {
                 }
             },
         };
+        // What has no meaning is refused at the door and not where it is read: older versions have stored some.
+        if self.days.is_some() && calendar.is_none() {
+            return wrong("days", NEEDS_CALENDAR);
+        }
+        if self.misfire_limit != USUALLY_CAUGHT_UP && self.misfire != MisfireRule::All {
+            return wrong("misfire_limit", "is for misfire = \"all\"; write that too, or leave it out");
+        }
         Ok(Stored { definition: self, calendar })
     }
 }
@@ -239,14 +252,14 @@ fn days(
     rule: &Rule,
 ) -> Result<Days, DefinitionError> {
     let Some(rules) = calendar else {
-        return match definition.days {
+        return match definition.days.unwrap_or_default() {
             DayRule::OnlyBusinessDays => Ok(Days::Every),
-            _ => wrong("days", "needs a calendar; name one with `calendar`"),
+            _ => wrong("days", NEEDS_CALENDAR),
         };
     };
     let calendar = Calendar::new(rules)
         .map_err(|problem| DefinitionError { field: "calendar", problem: problem.to_string() })?;
-    match (definition.days, rule) {
+    match (definition.days.unwrap_or_default(), rule) {
         (DayRule::OnlyBusinessDays, _) => Ok(Days::OnlyBusinessDays(calendar)),
         (DayRule::SkipHolidays, _) => Ok(Days::SkipHolidays(calendar)),
         (DayRule::NextBusinessDay, Rule::Cron(_)) => Ok(Days::NextBusinessDay(calendar)),
@@ -318,7 +331,7 @@ impl Plan {
             }
         };
         if let Some(calendar) = calendar {
-            words.push_str(&match days {
+            words.push_str(&match days.unwrap_or_default() {
                 DayRule::OnlyBusinessDays => format!(", only on business days of `{calendar}`"),
                 DayRule::NextBusinessDay => format!(", or the next business day of `{calendar}`"),
                 DayRule::SkipHolidays => format!(", but not on holidays of `{calendar}`"),

@@ -23,9 +23,9 @@ pub struct Intake {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceRow {
     pub source: String,
-    /// As many as are remembered.
+    /// As many as are remembered; a chain remembers none.
     pub marks: u64,
-    /// When the last one was taken, or seen again.
+    /// When the last one was taken, or seen again; of a chain, when it last made a job.
     pub last_at: Timestamp,
 }
 

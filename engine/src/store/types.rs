@@ -114,6 +114,11 @@ pub fn doomed_by(parent: JobId, state: JobState) -> String {
     }
 }
 
+/// Why a job cannot wait for this one. Within one batch, parents stand before their children.
+pub fn unknown_parent(parent: JobId) -> String {
+    format!("after: job {parent} is not known; it was never enqueued or has been pruned")
+}
+
 /// As the dependency is written down.
 pub fn rule_name(rule: OnParentFailure) -> &'static str {
     match rule {

@@ -44,6 +44,9 @@ const FAR_BEHIND: Duration = Duration::from_secs(3_600);
 /// For so long an end that is told a second time is known; both stand close together in the log.
 const KNOWN_FOR: Duration = Duration::from_secs(7 * 86_400);
 
+/// What arguments may be made of; the last three not of what is encrypted.
+pub const PLACES: &[&str] = &["id", "kind", "queue", "state", "tenant", "tags", "args", "result", "error"];
+
 pub struct Chain {
     name: String,
     after: String,

@@ -53,6 +53,9 @@ struct File {
     modified: String,
 }
 
+/// What arguments may be made of.
+pub const PLACES: &[&str] = &["name", "path", "etag", "size", "modified"];
+
 impl File {
     fn told(&self) -> Value {
         let Self { name, path, etag, size, modified, .. } = self;
@@ -359,6 +362,13 @@ mod tests {
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_places_of_a_template_are_what_is_told_of_a_file() {
+        let told = file("a.csv", "1").told();
+        let told: BTreeSet<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(told, PLACES.iter().copied().collect());
     }
 
     #[test]

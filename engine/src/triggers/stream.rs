@@ -104,7 +104,8 @@ impl StreamTrigger {
         let mut batch = Vec::with_capacity(entries.len());
         for entry in entries {
             let read = entry::job(&entry.fields).map_err(|problem| problem.to_string());
-            let rows = read.and_then(|job| self.queue.rows(vec![job]).map_err(|problem| chain(&problem)));
+            let rows =
+                read.and_then(|job| self.queue.rows(vec![job]).map_err(|problem| entry::told(&problem)));
             match rows {
                 Ok(rows) => batch.push((entry.id.clone(), Intake { mark: mark(&entry.id), rows }, entry)),
                 Err(error) => self.refuse(&entry, &error).await?,

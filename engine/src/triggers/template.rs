@@ -57,9 +57,39 @@ impl Template {
     pub fn render(&self, from: &Value) -> Result<Value, Missing> {
         self.0.render(from)
     }
+
+    /// Where it looks, as JSON pointers.
+    pub fn places(&self) -> Vec<&str> {
+        let mut places = Vec::new();
+        self.0.collect_places(&mut places);
+        places
+    }
+
+    /// The value, where it says nothing of what is brought.
+    pub fn constant(&self) -> Option<Value> {
+        self.places().is_empty().then(|| self.render(&Value::Null).ok()).flatten()
+    }
+
+    /// False where it is something else whatever is brought.
+    pub fn may_be_an_object(&self) -> bool {
+        match &self.0 {
+            Node::Object(_) => true,
+            Node::Text(Text(parts)) => matches!(parts.as_slice(), [Part::Place(_)]),
+            Node::Fixed(_) | Node::List(_) => false,
+        }
+    }
 }
 
 impl Node {
+    fn collect_places<'a>(&'a self, places: &mut Vec<&'a str>) {
+        match self {
+            Self::Fixed(_) => {}
+            Self::Text(text) => places.extend(text.places()),
+            Self::List(items) => items.iter().for_each(|item| item.collect_places(places)),
+            Self::Object(fields) => fields.iter().for_each(|(_, node)| node.collect_places(places)),
+        }
+    }
+
     fn of(value: Value) -> Result<Self, TemplateError> {
         Ok(match value {
             Value::String(text) => Self::Text(Text::parse(&text)?),
@@ -125,6 +155,13 @@ impl Text {
         Ok(Self(parts))
     }
 
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Place(place) => Some(place.as_str()),
+            Part::Letters(_) => None,
+        })
+    }
+
     pub fn render(&self, from: &Value) -> Result<String, Missing> {
         let mut text = String::new();
         for part in &self.0 {
@@ -172,6 +209,24 @@ mod tests {
             assert_eq!(rendered(template).unwrap(), expected, "{template}");
         }
         assert_eq!(rendered(r#""{}""#).unwrap()["body"]["id"], 7);
+    }
+
+    #[test]
+    fn a_template_says_where_it_looks_and_what_it_can_become() {
+        for (template, places, constant, object) in [
+            (r#"{"a": "x", "b": [1]}"#, vec![], Some(json!({ "a": "x", "b": [1] })), true),
+            (r#"{"a": "x{/b}{/c/d}", "e": ["{/f}"]}"#, vec!["/b", "/c/d", "/f"], None, true),
+            (r#""{}""#, vec![""], None, true),
+            (r#""x{/a}""#, vec!["/a"], None, false),
+            (r#"["{/a}"]"#, vec!["/a"], None, false),
+            ("7", vec![], Some(json!(7)), false),
+        ] {
+            let template = Template::parse(template).unwrap();
+            assert_eq!(
+                (template.places(), template.constant(), template.may_be_an_object()),
+                (places, constant, object)
+            );
+        }
     }
 
     #[test]

@@ -24,6 +24,9 @@ use crate::store::triggers::Intake;
 use crate::store::{Actor, Inserted, Store, StoreError};
 use crate::triggers::settings::{self, SchemeName};
 
+/// What arguments may be made of.
+pub const PLACES: &[&str] = &["body", "headers"];
+
 /// One door for deliveries.
 pub struct Hook {
     scheme: Scheme,

@@ -12,7 +12,7 @@ use crate::{Job, JobId, RawJson, Unique};
 #[serde(deny_unknown_fields)]
 pub struct NewJob {
     pub kind: String,
-    #[serde(default)]
+    #[serde(default = "RawJson::empty_object")]
     pub args: RawJson,
     #[serde(default)]
     pub queue: Option<String>,

@@ -16,6 +16,11 @@ impl RawJson {
         serde_json::from_str(text)
     }
 
+    /// `{}`: what a job is given that is given nothing.
+    pub fn empty_object() -> Self {
+        Value::Object(serde_json::Map::new()).into()
+    }
+
     pub fn get(&self) -> &str {
         self.0.get()
     }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use clap::Args;
+use engine::queue::NO_OBJECT;
 use engine::scheduler::definition::{DayRule, Definition, MisfireRule};
 use engine::scheduler::policy::Overlap;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
+use serde_json::Value;
 
 use super::super::exit::{CliError, Result};
 use super::super::{duration, enqueue, instant};
@@ -94,12 +96,18 @@ impl Described {
         let mut all = match &self.definition {
             None => Definition::default(),
             Some(text) => {
-                serde_json::from_value(enqueue::json_of("--definition", text)?).map_err(|problem| {
+                let unreadable = |problem: String| {
                     CliError::usage(
                         format!("--definition cannot be read: {problem}"),
                         "write the keys of a section [schedules.NAME]; config/compline.toml explains each",
                     )
-                })?
+                };
+                let value: Value = enqueue::json_of("--definition", text)?;
+                // serde takes a list for any struct.
+                if !value.is_object() {
+                    return Err(unreadable(NO_OBJECT.into()));
+                }
+                serde_json::from_value(value).map_err(|problem| unreadable(problem.to_string()))?
             }
         };
         if let Some(args) = &self.args {
@@ -121,7 +129,7 @@ impl Described {
         all.kind = given.kind.clone().unwrap_or(all.kind);
         all.zone = given.zone.clone().unwrap_or(all.zone);
         all.every = given.every.or(all.every);
-        all.days = given.days.unwrap_or(all.days);
+        all.days = given.days.or(all.days);
         all.jitter = given.jitter.unwrap_or(all.jitter);
         all.misfire = given.misfire.unwrap_or(all.misfire);
         all.misfire_limit = given.misfire_limit.unwrap_or(all.misfire_limit);

@@ -3,16 +3,24 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use engine::queue::problem_of_name;
+use engine::bulk;
+use engine::queue::{NO_OBJECT, check_job, problem_of_internal, problem_of_name};
 use engine::triggers::settings::{Chain, Folder, SchemeName, Triggers, Webhook};
 use engine::triggers::template::{Template, Text};
+use engine::triggers::{chain, folder, webhook};
 use jobkit::roots::address;
+use jobkit::{NewJob, Registry};
 
 use crate::config::keys::nearest_name;
 
 /// Keys below `triggers` with what is wrong and what to write instead, in a program that has these kinds.
-pub(super) fn problems(triggers: &Triggers, redis: bool, kinds: &[&str]) -> Vec<(Vec<String>, String)> {
-    let mut found = Problems { found: Vec::new(), kinds };
+pub(super) fn problems(
+    triggers: &Triggers,
+    redis: bool,
+    kinds: &[&str],
+    registry: &Registry,
+) -> Vec<(Vec<String>, String)> {
+    let mut found = Problems { found: Vec::new(), kinds, registry };
     if triggers.stream.enabled && !redis {
         found.add(&["stream", "enabled"], "needs a Redis; set redis.url");
     }
@@ -54,6 +62,7 @@ fn endless(triggers: &Triggers) -> Vec<&str> {
 struct Problems<'k> {
     found: Vec<(Vec<String>, String)>,
     kinds: &'k [&'k str],
+    registry: &'k Registry,
 }
 
 impl Problems<'_> {
@@ -81,7 +90,7 @@ impl Problems<'_> {
         if hook.tolerance.is_zero() {
             self.add(&at("tolerance"), "must be longer than nothing; the default is \"5m\"");
         }
-        self.target(&["webhooks", name], &hook.kind, &hook.args, &hook.queue);
+        self.target(&["webhooks", name], &hook.kind, &hook.args, &hook.queue, webhook::PLACES);
     }
 
     fn folder(&mut self, name: &str, folder: &Folder) {
@@ -97,13 +106,13 @@ impl Problems<'_> {
         if !folder.marker.is_empty() && folder.marker == folder.suffix {
             self.add(&at("marker"), "is the suffix too, so no file could be told from its marker");
         }
-        self.target(&["folders", name], &folder.kind, &folder.args, &folder.queue);
+        self.target(&["folders", name], &folder.kind, &folder.args, &folder.queue, folder::PLACES);
     }
 
     fn chain(&mut self, name: &str, chain: &Chain) {
         self.name(&["chains", name], name);
         self.kind(&["chains", name, "after"], &chain.after);
-        self.target(&["chains", name], &chain.kind, &chain.args, &chain.queue);
+        self.target(&["chains", name], &chain.kind, &chain.args, &chain.queue, chain::PLACES);
     }
 
     fn kind(&mut self, path: &[&str], kind: &str) {
@@ -124,14 +133,43 @@ impl Problems<'_> {
         }
     }
 
-    fn target(&mut self, path: &[&str], kind: &str, args: &str, queue: &str) {
+    fn target(&mut self, path: &[&str], kind: &str, args: &str, queue: &str, places: &[&str]) {
         let at = |key| [path, &[key]].concat();
         self.kind(&at("kind"), kind);
-        if let Err(problem) = Template::parse(args) {
-            self.add(&at("args"), problem.to_string());
+        if self.is_internal(kind) {
+            self.add(&at("kind"), problem_of_internal(kind));
+        } else if let Some(problem) = self.problem_of_args(kind, args, places) {
+            self.add(&at("args"), problem);
         }
         if let Some(problem) = Some(queue).filter(|queue| !queue.is_empty()).and_then(problem_of_name) {
             self.add(&at("queue"), problem);
         }
+    }
+
+    fn is_internal(&self, kind: &str) -> bool {
+        kind == bulk::KIND || self.registry.get(kind).is_some_and(|info| info.policy.internal)
+    }
+
+    /// What can be said before anything comes in: that a place is never there, and that what is always the same is
+    /// never taken.
+    fn problem_of_args(&self, kind: &str, args: &str, places: &[&str]) -> Option<String> {
+        let template = match Template::parse(args) {
+            Ok(template) => template,
+            Err(problem) => return Some(problem.to_string()),
+        };
+        if !template.may_be_an_object() {
+            return Some(NO_OBJECT.into());
+        }
+        let named = |place: &&str| {
+            let name = place.split('/').nth(1);
+            name.is_none_or(|name| places.contains(&name))
+        };
+        if let Some(place) = template.places().into_iter().find(|place| !named(place)) {
+            let known: Vec<_> = places.iter().map(|name| format!("{{/{name}}}")).collect();
+            return Some(format!("`{{{place}}}` is never there; use {}", known.join(", ")));
+        }
+        let job = NewJob::new(kind, template.constant()?);
+        let (_, problem) = super::blamed(check_job(self.registry, &job).err()?)?;
+        Some(problem)
     }
 }

@@ -45,7 +45,13 @@ async fn what_is_the_matter_is_listed_newest_first(t: TestStore) {
     };
     assert_eq!(keys("").await, ["schedule.missed/open", "queue.stuck/mail", "schedule.missed/close"]);
     assert_eq!(keys("?rule=schedule.missed&limit=1").await, ["schedule.missed/open"]);
-    assert_eq!(keys("?rule=queue.stuck&rule=other").await, ["queue.stuck/mail"]);
+    assert_eq!(keys("?rule=queue.stuck&rule=trigger.blind").await, ["queue.stuck/mail"]);
+    // It would be an empty list, as if nothing were the matter.
+    let unknown = server.get("/v1/alerts?rule=queue.stuk").await.expect(400);
+    assert_eq!(
+        (&unknown["code"], &unknown["errors"][0]["field"]),
+        (&json!("invalid_parameter"), &json!("rule"))
+    );
 
     // Two of one moment have an order too.
     let (mut told, mut query) = (Vec::new(), "?limit=1".to_owned());

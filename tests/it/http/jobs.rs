@@ -18,6 +18,7 @@ promises![
     arguments_are_kept_as_they_were_written,
     a_job_with_a_key_that_is_held_is_answered_with_the_holder,
     a_batch_is_enqueued_whole_or_not_at_all,
+    a_job_that_would_wait_for_nobody_is_refused_where_it_says_so,
     a_trace_context_is_kept_with_the_job,
     a_job_brings_the_jobs_for_its_end_and_whom_to_tell,
     jobs_that_come_with_others_count_in_a_batch,
@@ -130,6 +131,24 @@ async fn a_batch_is_enqueued_whole_or_not_at_all(t: TestStore) {
     let there = JobFilter { limit: Some(1_000), ..JobFilter::default() };
     let there = server.t.store.jobs(&there).await.unwrap();
     assert_eq!((told.len(), told), (250, there.into_iter().map(|job| job.id).collect()));
+}
+
+/// SQLite spoke of an id that the caller never saw, and neither store said where.
+async fn a_job_that_would_wait_for_nobody_is_refused_where_it_says_so(t: TestStore) {
+    let server = Server::over(t).await;
+    let parent = server.t.add(|_| {}).await;
+    let nobody = "01890000-0000-7000-8000-000000000000";
+    let job = json!({ "kind": "system.noop", "after": [parent, nobody] });
+
+    let one = server.post("/v1/jobs", &job).await.expect(409);
+    let batch =
+        json!({ "jobs": [{ "kind": "system.noop", "on_success": [{ "kind": "system.noop" }] }, job] });
+    let many = server.post("/v1/jobs/batch", &batch).await.expect(409);
+
+    let detail = format!("after: job {nobody} is not known; it was never enqueued or has been pruned");
+    for (told, field) in [(one, "/after/1"), (many, "/jobs/1/after/1")] {
+        assert_eq!(told["errors"], json!([{ "field": field, "detail": detail }]), "{told}");
+    }
 }
 
 async fn a_trace_context_is_kept_with_the_job(t: TestStore) {

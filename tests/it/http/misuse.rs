@@ -95,6 +95,8 @@ fn cases() -> Vec<Case> {
         body(jobs, "{}", 422, "invalid_body", "/kind", "correct the field"),
         body(jobs, r#"{"kind":7}"#, 422, "invalid_body", "/kind", "correct the field"),
         body(jobs, r#"{"kind":"system.nope"}"#, 422, "unknown_kind", "/kind", "/v1/kinds"),
+        body(jobs, r#"{"kind":"system.sleep","args":[5]}"#, 422, "invalid_body", "/args", "correct args"),
+        body(jobs, r#"{"kind":"system.noop","args":null}"#, 422, "invalid_body", "/args", "correct args"),
         body(
             jobs,
             &format!(r#"{{"kind":"{}"}}"#, "é".repeat(1 << 20)),
@@ -147,17 +149,14 @@ fn cases() -> Vec<Case> {
         invalid(r#""metadata":[1]"#, "/metadata", "correct metadata"),
         invalid(r#""after":["7"]"#, "/after/0", "correct the field"),
         invalid(r#""on_parent_failure":"ignore""#, "/on_parent_failure", "correct the field"),
-        Case {
-            field: None,
-            ..body(
-                jobs,
-                &job(r#""after":["019c0a2e-5a5c-7cc1-b6c0-0123456789ab"]"#),
-                409,
-                "refused",
-                "",
-                "nothing was changed",
-            )
-        },
+        body(
+            jobs,
+            &job(r#""after":["019c0a2e-5a5c-7cc1-b6c0-0123456789ab"]"#),
+            409,
+            "refused",
+            "/after/0",
+            "nothing was changed",
+        ),
         // Jobs for the end of a job, and whom to tell.
         invalid(r#""on_success":{"kind":"system.noop"}"#, "/on_success", "correct the field"),
         invalid(r#""on_success":[{}]"#, "/on_success/0/kind", "correct the field"),

@@ -181,3 +181,51 @@ async fn what_is_wrong_with_a_follower_is_told_by_its_place_and_nothing_is_left_
     let most = json!({ "on_success": vec![job(1); 20], "on_failure": vec![job(1); 12] });
     caller.enqueue(most).await.unwrap();
 }
+
+/// Several were told in the database's words, which name no option.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_option_that_is_wrong_is_named_with_what_to_write() {
+    let mut caller = Caller::new().await;
+
+    for (options, expected) in [
+        (json!({ "priority": 1.5 }), "options.priority: must be a whole number from 1 (first) to 9 (last)"),
+        (json!({ "priority": 99_999_999_999_u64 }), "options.priority: must be a whole number"),
+        (json!({ "max_attempts": 0 }), "options.max_attempts: must be a whole number from 1 to 1000"),
+        (json!({ "max_attempts": 1_001 }), "options.max_attempts: must be"),
+        (json!({ "max_attempts": 99_999_999_999_u64 }), "options.max_attempts: must be"),
+        (json!({ "run_at": "soon" }), "options.run_at: invalid input syntax"),
+        (json!({ "delay_seconds": "NaN" }), "options.delay_seconds: must be a number"),
+        (
+            json!({ "delay_seconds": 1e300 }),
+            "options.delay_seconds: must lead to a moment before the year 9999",
+        ),
+        (json!({ "tags": "a" }), "options.tags: must be an array of at most 32 texts"),
+        (json!({ "tenant": "" }), "options.tenant: must be a text of 1 to 128 bytes"),
+        (json!({ "metadata": [] }), "options.metadata: must be an object of at most 16 KiB"),
+        (
+            json!({ "on_success": [{ "kind": KIND, "priority": 0 }] }),
+            "options.on_success[0].priority: must be",
+        ),
+    ] {
+        let problem = caller.enqueue(options.clone()).await.unwrap_err();
+        assert!(problem.contains(expected), "{options}: {problem}");
+    }
+    assert_eq!(caller.rows().await, 0);
+    let good =
+        json!({ "priority": 9, "max_attempts": 1_000, "delay_seconds": -1e-9, "tags": [], "tenant": null });
+    caller.enqueue(good).await.unwrap();
+}
+
+/// The worker took them, and no limit by an argument held for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn arguments_that_are_no_object_are_refused_in_sql() {
+    let mut caller = Caller::new().await;
+
+    for args in ["[8]", "null", "8", "\"{}\""] {
+        let call = sqlx::query("SELECT compline.enqueue($1, $2::jsonb)").bind(KIND).bind(args);
+        let problem = call.execute(&mut caller.sql).await.unwrap_err().to_string();
+        assert!(problem.contains("args: must be a JSON object"), "{args}: {problem}");
+    }
+    let problem = caller.enqueue(json!({ "on_failure": [{ "kind": KIND, "args": [8] }] })).await.unwrap_err();
+    assert!(problem.contains("options.on_failure[0].args: must be a JSON object"), "{problem}");
+}

@@ -77,6 +77,9 @@ async fn the_end_of_a_job_makes_what_follows_once_in_two_processes(t: TestStore)
     ended.sort_unstable();
     assert_eq!(found, ended);
     assert!(door.jobs().await.iter().all(|job| job.tenant.as_deref() == Some("acme")));
+    let taken = t.store.mark_sources().await.unwrap();
+    let taken: Vec<_> = taken.iter().map(|row| (row.source.as_str(), row.marks)).collect();
+    assert_eq!(taken, [("chain:c", 0)]);
     stop(services).await;
 }
 
@@ -154,6 +157,8 @@ async fn a_chain_that_is_forgotten_begins_anew(t: TestStore) {
     let door = Door::new(&t, None);
     let settings = settings(ChainOn::Success, TOLD);
     stop(started(&door, &settings).await).await;
+    // It has looked, and taken nothing.
+    assert_eq!(t.store.mark_sources().await.unwrap(), []);
     enqueue(&door, 1).await;
     end(&door, completed()).await;
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::alerts::RULES;
 use crate::http::Shared;
 use crate::http::extract::{Parameters, Text, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
@@ -132,7 +133,11 @@ pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<A
     let limit = given.limit(LONGEST_LIST)?;
     let before = given
         .one("before", |text| place(text).ok_or_else(|| "what the page before said as `next`".to_owned()))?;
-    let filter = AlertFilter { open: !closed.unwrap_or(false), rules: given.texts("rule")?, before, limit };
+    let rules = given.all("rule", |text| match RULES.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("one of {}", RULES.join(", "))),
+    })?;
+    let filter = AlertFilter { open: !closed.unwrap_or(false), rules, before, limit };
     let alerts = api.desk.list(&filter).await?;
     let more = alerts.len() == limit.unwrap_or(DEFAULT_PAGE);
     let next = alerts.last().filter(|_| more);

@@ -16,6 +16,7 @@ use crate::http::extract::{Body, Object};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared};
 use crate::json;
+use crate::store::types::unknown_parent;
 use crate::store::{Inserted, NewRow, Once, Request};
 use crate::trace::{Context, TRACEPARENT, TRACESTATE};
 
@@ -67,7 +68,9 @@ pub async fn enqueue(State(api): State<Shared>, headers: HeaderMap, body: Body<W
     let request = door.request("POST /v1/jobs", &body.bytes)?;
     api.queue.freshen().await?;
     let rows = door.rows(&api, body.value, &String::new)?;
-    let (replayed, mut inserted) = insert(&api, request, &rows).await?;
+    let inserted = insert(&api, request, &rows).await;
+    let (replayed, mut inserted) =
+        inserted.map_err(|problem| at_parent(problem, &rows, &|_| String::new()))?;
     let Some(inserted) = inserted.pop() else { return Err(Problem::internal()) };
     let status = if inserted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/v1/jobs/{}", inserted.id);
@@ -110,7 +113,9 @@ pub async fn enqueue_batch(
             return Err(Problem::new(Code::InvalidBody, detail, "send them in smaller batches").at("/jobs"));
         }
     }
-    let (replayed, inserted) = insert(&api, request, &rows).await?;
+    let inserted = insert(&api, request, &rows).await;
+    let at_parent = |problem| at_parent(problem, &rows, &|index| format!("/jobs/{index}"));
+    let (replayed, inserted) = inserted.map_err(at_parent)?;
     let jobs = inserted.into_iter().map(Enqueued::from).collect();
     Ok(marked((StatusCode::ACCEPTED, Json(EnqueuedBatch { jobs })).into_response(), replayed))
 }
@@ -172,6 +177,17 @@ pub async fn insert(api: &Api, request: Option<Request>, rows: &[NewRow]) -> Res
     let by = api.actor();
     let Some(request) = request else { return Ok((false, api.queue.insert(rows, &by).await?)) };
     once(api.queue.insert_once(&request, rows, &by).await?)
+}
+
+/// Names the job to wait for, where the store does not know it; `pointer` leads from the body to a job by its number.
+fn at_parent(problem: Problem, rows: &[NewRow], pointer: &dyn Fn(usize) -> String) -> Problem {
+    let asked = rows.iter().filter(|row| row.comes_with.is_none()).enumerate();
+    let mut places =
+        asked.flat_map(|(job, row)| row.after.iter().enumerate().map(move |(at, id)| (job, at, *id)));
+    match places.find(|(.., parent)| unknown_parent(*parent) == problem.detail) {
+        Some((job, at, _)) => problem.at(format!("{}/after/{at}", pointer(job))),
+        None => problem,
+    }
 }
 
 /// What was done, and whether it had been before.

@@ -49,7 +49,17 @@ const MACROS: [(&str, &str); 7] = [
     ("@HOURLY", "0 * * * *"),
 ];
 
+/// No line that a person writes is as long; each look at the times walks through what it says.
+const LONGEST_BYTES: usize = 1_024;
+
 pub fn line(text: &str) -> Result<CronLine, CronError> {
+    if text.len() > LONGEST_BYTES {
+        return Err(CronError::Line {
+            line: format!("{}…", text.chars().take(60).collect::<String>()),
+            problem: format!("has {} bytes, more than {LONGEST_BYTES}", text.len()),
+            remedy: "write ranges and steps, or several schedules",
+        });
+    }
     let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let upper = written.to_ascii_uppercase();
     let whole =

@@ -40,7 +40,13 @@ fn a_mistake_names_the_key_and_the_remedy() {
             "until: does not lie after `from`",
         ),
         (json!({ "cron": "@daily", "jitter": "25h" }), "jitter: must be at most \"1d\""),
-        (json!({ "cron": "@daily", "misfire_limit": 0 }), "misfire_limit: must be from 1 to 1000"),
+        (json!({ "cron": "@daily", "days": "only_business_days" }), "days: needs a calendar; name one"),
+        (json!({ "cron": "@daily", "misfire_limit": 3 }), "misfire_limit: is for misfire = \"all\""),
+        (json!({ "cron": format!("{} * * * *", "1,".repeat(600)) }), "cron: `1,1,1"),
+        (
+            json!({ "cron": "@daily", "misfire": "all", "misfire_limit": 0 }),
+            "misfire_limit: must be from 1 to 1000",
+        ),
         (json!({ "cron": "@daily", "misfire_within": "10s" }), "misfire_within: must be at least \"1m\""),
     ] {
         let problem = plan(definition.clone()).unwrap_err().to_string();

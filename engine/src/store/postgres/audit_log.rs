@@ -149,6 +149,8 @@ async fn follow(
         .bind(to.era.cast_signed())
         .bind(to.tx.cast_signed())
         .bind(to.seq)
+        .bind(store.time())
+        .bind(!rows.is_empty())
         .execute(&mut *tx)
         .await
         .map_err(failed(FOLLOWING))?;

@@ -1,3 +1,5 @@
--- Moves a reader on from where it is known to stand. Primary key of follower.
-UPDATE compline.follower SET era = $5, tx = $6::bigint::text::xid8, seq = $7
+-- Moves a reader on from where it is known to stand, and remembers when it took something. Primary key of follower.
+UPDATE compline.follower
+SET era = $5, tx = $6::bigint::text::xid8, seq = $7,
+    taken_at = CASE WHEN $9 THEN coalesce($8::timestamptz, now()) ELSE taken_at END
 WHERE name = $1 AND (era, tx, seq) = ($2::integer, $3::bigint::text::xid8, $4::bigint)

@@ -13,7 +13,7 @@ use super::wake::{CHANNEL, news};
 use super::{PostgresStore, contention, copy, failed, lease};
 use crate::limits::rule::Lane;
 use crate::state::JobState;
-use crate::store::types::{doomed_by, dooms, rule_name};
+use crate::store::types::{doomed_by, dooms, rule_name, unknown_parent};
 use crate::store::{Actor, Held, Inserted, NewRow, Release, Result, StoreError, UniqueRow};
 
 const DOING: &str = "enqueueing jobs";
@@ -327,9 +327,7 @@ async fn look_at_parents(tx: &mut PgConnection, row: &NewRow) -> Result<Parents>
         }
     }
     match wanted.first() {
-        Some(unknown) => Err(StoreError::Refused(format!(
-            "after: job {unknown} is not known; it was never enqueued or has been pruned"
-        ))),
+        Some(unknown) => Err(StoreError::Refused(unknown_parent(JobId(*unknown)))),
         None => Ok(parents),
     }
 }

@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "alerts", include_str!("../../../../migrations/postgres/0010_alerts.sql")),
     (11, "followers", include_str!("../../../../migrations/postgres/0011_followers.sql")),
     (12, "bounds", include_str!("../../../../migrations/postgres/0012_bounds.sql")),
+    (13, "doors", include_str!("../../../../migrations/postgres/0013_doors.sql")),
 ];
 
 const NEEDED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

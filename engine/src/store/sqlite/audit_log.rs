@@ -69,6 +69,7 @@ impl AuditLog for SqliteStore {
                         .bind(name)
                         .bind(from.seq)
                         .bind(to.seq)
+                        .bind((!rows.is_empty()).then_some(now))
                         .execute(&mut *tx)
                         .await?;
                     match moved.rows_affected() {

@@ -1,2 +1,2 @@
--- Moves a reader on from where it is known to stand. Primary key of follower.
-UPDATE follower SET seq = ?3 WHERE name = ?1 AND seq = ?2
+-- Moves a reader on from where it is known to stand, and remembers when it took something. Primary key of follower.
+UPDATE follower SET seq = ?3, taken_at = coalesce(?4, taken_at) WHERE name = ?1 AND seq = ?2

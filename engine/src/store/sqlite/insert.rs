@@ -12,7 +12,7 @@ use super::audit;
 use super::row::{RowExt, hex, hex_list, micros, rank};
 use super::writer::{Done, Script, Tx, script};
 use crate::state::JobState;
-use crate::store::types::{doomed_by, dooms, rule_name};
+use crate::store::types::{doomed_by, dooms, rule_name, unknown_parent};
 use crate::store::{Actor, Inserted, NewRow, Release, StoreError, UniqueRow};
 
 const INSERT: &str = include_str!("insert.sql");
@@ -234,11 +234,7 @@ fn fate(
                 }
             }
             None => {
-                return Err(StoreError::Refused(format!(
-                    "job {} is to run after job {named}, which does not exist; \
-                     within one batch parents stand before their children",
-                    row.id
-                )));
+                return Err(StoreError::Refused(unknown_parent(*named)));
             }
         }
     }

@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(10, "0010_alerts"),
     migration!(11, "0011_followers"),
     migration!(12, "0012_bounds"),
+    migration!(13, "0013_doors"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use jobkit::{NewJob, When};
 use serde_json::Value;
 
+use crate::queue::QueueError;
+use crate::service::chain;
 use crate::units::parse_duration;
 
 pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -59,6 +61,15 @@ pub fn job(fields: &Fields) -> Result<NewJob, EntryError> {
         return Err(missing("delay", "stands beside run_at; write one of them"));
     }
     Ok(job)
+}
+
+/// What the queue says of a job, by the names that the fields of an entry have.
+pub fn told(problem: &QueueError) -> String {
+    match problem {
+        QueueError::Invalid { field: "unique_key", problem } => format!("key: {problem}"),
+        QueueError::Invalid { field: "when", problem } => format!("delay: {problem}"),
+        other => chain(other),
+    }
 }
 
 /// The message does not repeat the value: it may be anything.
@@ -160,6 +171,15 @@ mod tests {
         }
         let bytes = vec![(b"kind".to_vec(), vec![0xff])];
         assert_eq!(job(&bytes).unwrap_err().to_string(), "kind: is no text in UTF-8");
+    }
+
+    /// Who wrote the field `key` was told of a `unique_key`.
+    #[test]
+    fn what_the_queue_refuses_is_told_by_the_name_of_the_entrys_field() {
+        let invalid = |field| QueueError::Invalid { field, problem: "cannot be".into() };
+        for (field, expected) in [("unique_key", "key"), ("when", "delay"), ("tenant", "tenant")] {
+            assert_eq!(told(&invalid(field)), format!("{expected}: cannot be"));
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub fn cases() -> Vec<Case> {
         schedule(r#","cron":"@daily","from":"monday""#, "/from", "each key"),
         schedule(r#","cron":"@daily","from":"2026-02-01","until":"2026-01-01""#, "/until", "each key"),
         schedule(r#","cron":"@daily","misfire":"maybe""#, "/misfire", "correct the field"),
-        schedule(r#","cron":"@daily","misfire_limit":0"#, "/misfire_limit", "each key"),
+        schedule(r#","cron":"@daily","misfire":"all","misfire_limit":0"#, "/misfire_limit", "each key"),
         schedule(r#","cron":"@daily","misfire_within":"1s""#, "/misfire_within", "each key"),
         schedule(r#","cron":"@daily","overlap":"fight""#, "/overlap", "correct the field"),
         schedule(r#","cron":"@daily","queue":"a b""#, "/queue", "correct queue"),

@@ -25,8 +25,8 @@ pub struct Wanted {
     /// What to do, such as `journal.score_ledger`; `GET /v1/kinds` lists them.
     pub kind: String,
     /// What the kind needs to know.
-    #[serde(default)]
-    #[schema(value_type = Value)]
+    #[serde(default = "RawJson::empty_object")]
+    #[schema(value_type = Object)]
     pub args: RawJson,
     /// Another queue than the kind's own.
     #[serde(default)]

@@ -34,9 +34,10 @@ pub struct Definition {
     /// A calendar of the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
-    /// What the calendar does.
-    #[schema(value_type = Days, required = false)]
-    pub days: DayRule,
+    /// What the calendar does; `only_business_days` when nothing is said. Not without a calendar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Days>)]
+    pub days: Option<DayRule>,
     /// Each job waits up to this long beyond its time, at most `"1d"`.
     #[schema(required = false)]
     pub jitter: String,
