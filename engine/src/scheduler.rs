@@ -220,9 +220,9 @@ impl Scheduler {
         let row = self.row(name).await?;
         let plan = plan_of(&row)?;
         let now = self.store.now().await?;
-        // One of that name may have been deleted, and what fired under it is remembered.
-        let oldest = self.store.first_fire(name).await?;
-        let since = oldest.map_or(row.created_at, |oldest| oldest.min(row.created_at));
+        // One of that name may have been deleted.
+        let first = self.store.first_fired(name).await?;
+        let since = first.map_or(row.created_at, |first| first.min(row.created_at));
         let times = self.backfilled_times(since, &plan, (from, until), now)?;
         let range = FireRange { from, until, limit: usize::MAX };
         let known = self.store.fires(name, range).await?;
@@ -284,8 +284,9 @@ impl Scheduler {
             return invalid("until", format!("lies in the future; a backfill ends at {now} at the latest"));
         }
         let forgotten = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
-        if from < forgotten && until > since && since < forgotten {
-            let remedy = format!("write {forgotten} or later, or end before {since}");
+        // A younger one may have times of any age filled in: whatever got its job is remembered.
+        if from < forgotten && since < forgotten {
+            let remedy = format!("write {forgotten} or later, or give the schedule another name");
             return invalid(
                 "from",
                 format!("which of these times had their job is no longer remembered; {remedy}"),

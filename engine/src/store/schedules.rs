@@ -72,10 +72,10 @@ pub trait Schedules: Send + Sync + 'static {
     /// Fire times that have their job, the newest first.
     async fn fires(&self, name: &str, range: FireRange) -> Result<Vec<FireRow>>;
 
-    /// The first of them.
-    async fn first_fire(&self, name: &str) -> Result<Option<Timestamp>>;
+    /// When the first of them got it.
+    async fn first_fired(&self, name: &str) -> Result<Option<Timestamp>>;
 
-    /// Forgets fire times whose job was enqueued so long ago, up to `limit`; the last of each schedule stays.
+    /// Forgets fire times whose job was enqueued so long ago, up to `limit`; the first of each schedule stays.
     async fn forget_fires(&self, fired_for: Duration, limit: usize) -> Result<u64>;
 }
 

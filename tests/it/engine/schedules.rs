@@ -498,8 +498,11 @@ async fn a_backfill_trusts_no_memory_of_a_schedule_that_was_deleted(t: TestStore
     let refused = scheduler.backfill("hourly", range, false, &ada()).await.unwrap_err().to_string();
 
     assert!(refused.contains("no longer remembered"), "{refused}");
-    let earlier = (at("2025-12-31T22:00:00Z"), at("2025-12-31T23:00:00Z"));
-    assert_eq!(scheduler.backfill("hourly", earlier, true, &ada()).await.unwrap().len(), 1);
+    let young = (engine.t.clock.now() - Duration::from_secs(7_200), engine.t.clock.now());
+    assert_eq!(scheduler.backfill("hourly", young, false, &ada()).await.unwrap().len(), 2);
+    engine.t.store.forget_fires(Duration::from_secs(0), 100).await.unwrap();
+    let refused = scheduler.backfill("hourly", range, false, &ada()).await.unwrap_err().to_string();
+    assert!(refused.contains("no longer remembered"), "what fired since hides nothing: {refused}");
 }
 
 async fn a_run_by_hand_has_its_own_time(t: TestStore) {

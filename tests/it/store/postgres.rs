@@ -66,7 +66,7 @@ async fn every_hot_statement_uses_an_index() {
         ("claim_lanes", include_str!("../../../engine/src/store/postgres/claim_lanes.sql"), 5),
         ("put_lanes", include_str!("../../../engine/src/store/postgres/put_lanes.sql"), 2),
         ("put_lanes_ended", include_str!("../../../engine/src/store/postgres/put_lanes_ended.sql"), 2),
-        ("laned_jobs", include_str!("../../../engine/src/store/postgres/laned_jobs.sql"), 2),
+        ("laned_jobs", include_str!("../../../engine/src/store/postgres/laned_jobs.sql"), 3),
         ("prune", include_str!("../../../engine/src/store/postgres/prune.sql"), 8),
         ("retry_live", include_str!("../../../engine/src/store/postgres/retry_live.sql"), 2),
         ("revive", include_str!("../../../engine/src/store/postgres/revive.sql"), 2),

@@ -213,10 +213,10 @@ impl Schedules for PostgresStore {
         within(LONG, DOING, found).await
     }
 
-    async fn first_fire(&self, name: &str) -> Result<Option<Timestamp>> {
-        const DOING: &str = "asking for the first fire time";
+    async fn first_fired(&self, name: &str) -> Result<Option<Timestamp>> {
+        const DOING: &str = "asking since when a schedule fires";
         let first = async {
-            sqlx::query_scalar("SELECT min(fire_time) FROM compline.schedule_fire WHERE schedule = $1")
+            sqlx::query_scalar("SELECT min(fired_at) FROM compline.schedule_fire WHERE schedule = $1")
                 .bind(name)
                 .fetch_one(&self.cold)
                 .await

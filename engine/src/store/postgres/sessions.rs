@@ -85,20 +85,16 @@ impl Sessions {
 
     pub async fn acquire(&self) -> sqlx::Result<Session> {
         // One limit for both waits: whoever calls was told how long it takes to hear that the database is away.
-        let until = tokio::time::Instant::now() + self.0.acquire_timeout;
-        let place = self.0.places.clone().acquire_owned();
-        let place = tokio::time::timeout_at(until, place)
-            .await
-            .map_err(|_| sqlx::Error::PoolTimedOut)?
-            .map_err(|_| sqlx::Error::PoolClosed)?;
-        let waiting = self.0.waiting().pop();
-        let kept = match waiting {
-            Some(kept) => kept,
-            None => {
-                let connection = tokio::time::timeout_at(until, self.0.pool.acquire()).await;
-                Kept { connection: connection.map_err(|_| sqlx::Error::PoolTimedOut)??, uses: 0 }
-            }
-        };
+        let found = tokio::time::timeout(self.0.acquire_timeout, async {
+            let place = self.0.places.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+            let waiting = self.0.waiting().pop();
+            let kept = match waiting {
+                Some(kept) => kept,
+                None => Kept { connection: self.0.pool.acquire().await?, uses: 0 },
+            };
+            Ok::<_, sqlx::Error>((place, kept))
+        });
+        let (place, kept) = found.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
         Ok(Session { kept: Some(kept), door: self.clone(), _place: place })
     }
 

@@ -243,10 +243,10 @@ impl Schedules for SqliteStore {
         .await
     }
 
-    async fn first_fire(&self, name: &str) -> Result<Option<Timestamp>> {
-        self.read("asking for the first fire time", async |connection| {
+    async fn first_fired(&self, name: &str) -> Result<Option<Timestamp>> {
+        self.read("asking since when a schedule fires", async |connection| {
             let first: Option<i64> =
-                sqlx::query_scalar("SELECT min(fire_time) FROM schedule_fire WHERE schedule = ?1")
+                sqlx::query_scalar("SELECT min(fired_at) FROM schedule_fire WHERE schedule = ?1")
                     .bind(name.to_owned())
                     .fetch_one(connection)
                     .await?;
