@@ -1,4 +1,4 @@
-use jobkit::RawJson;
+use jobkit::{Ctx, Failure, Job, Outcome, RawJson};
 use serde_json::json;
 
 use super::*;
@@ -38,6 +38,30 @@ fn a_period_begins_a_new_key_and_frees_it_at_its_end() {
     assert_eq!(key(&job, &rule, 3_600), key(&job, &rule, 7_199));
     assert_ne!(key(&job, &rule, 7_199), key(&job, &rule, 7_200));
     assert_eq!(period_end(Period::Hour, 3_601).unwrap().as_second(), 7_200);
+}
+
+struct Nothing;
+
+impl Job for Nothing {
+    type Args = ();
+    const KIND: &'static str = "test.nothing";
+
+    async fn run(&self, (): (), _: &Ctx) -> Result<Outcome, Failure> {
+        Ok(Outcome::done())
+    }
+}
+
+/// `()` is written as null, which is no object.
+#[test]
+fn a_job_that_takes_nothing_goes_through_the_door() {
+    let mut registry = Registry::default();
+    registry.add(Nothing);
+
+    check_job(&registry, &NewJob::of::<Nothing>(&()).unwrap()).unwrap();
+    for args in [json!(null), json!([]), json!(7)] {
+        let refused = check_job(&registry, &NewJob::new("test.nothing", args)).unwrap_err();
+        assert_eq!(refused.to_string(), "args: must be a JSON object");
+    }
 }
 
 #[test]

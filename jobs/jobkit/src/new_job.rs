@@ -92,7 +92,10 @@ pub enum OnParentFailure {
 impl NewJob {
     /// Of a kind known to the compiler.
     pub fn of<J: Job>(args: &J::Args) -> Result<Self, serde_json::Error> {
-        Ok(Self::new(J::KIND, serde_json::to_value(args)?))
+        let args = serde_json::to_value(args)?;
+        // What takes no arguments, such as `()`, is written as null, and every door asks for an object.
+        let args = if args.is_null() { RawJson::empty_object() } else { args.into() };
+        Ok(Self::new(J::KIND, args))
     }
 
     pub fn new(kind: impl Into<String>, args: impl Into<RawJson>) -> Self {
