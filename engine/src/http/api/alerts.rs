@@ -10,6 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::alerts::RULES;
+use crate::alerts::courier::CarryError;
 use crate::http::Shared;
 use crate::http::extract::{Parameters, Text, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
@@ -236,6 +237,7 @@ pub async fn test(State(api): State<Shared>, Text(route): Text) -> Result<Json<S
     };
     match api.desk.test(courier, &route, &api.actor()).await {
         Ok(id) => Ok(Json(Sampled { route, id })),
+        Err(CarryError::Unwritten(problem)) => Err(problem.into()),
         Err(problem) => {
             let remedy = "`compline doctor` looks at the mail server and the receivers without sending";
             Err(Problem::new(Code::NotCarried, chain(&problem), remedy).at("name"))
