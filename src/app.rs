@@ -1,6 +1,7 @@
 //! Wiring, and nothing else: knows everybody, known by nobody.
 
 pub mod outgoing;
+pub mod signals;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -49,6 +50,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::outgoing::OutgoingError;
+use self::signals::Signals;
 use crate::config::ReferenceError;
 use crate::config::listen::Listen;
 use crate::config::settings::{self, Settings};
@@ -277,8 +279,7 @@ pub struct RunOptions {
     pub until_idle: bool,
     /// Where the API listens when `http.listen` is `auto`.
     pub auto_listen: Option<SocketAddr>,
-    /// Stops as a signal does.
-    pub stop: CancellationToken,
+    pub signals: Signals,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -375,7 +376,7 @@ impl App {
         Ok(outgoing::courier(settings, webhooks, self.clock.clone())?)
     }
 
-    /// Runs jobs until SIGINT or SIGTERM: the first lets running jobs end, a second does not wait.
+    /// Runs jobs until a signal, or until there is nothing left to do.
     pub async fn serve(&self, settings: &Settings, options: RunOptions) -> Result<Summary, AppError> {
         self.scheduler.check_declared()?;
         let worker = worker_options(settings, &options.queues);
@@ -393,23 +394,13 @@ impl App {
             alerting: outgoing::alerting(settings, courier.clone()),
             triggers,
         };
-        let until =
-            Until { stop: options.stop.clone(), hard: CancellationToken::new(), idle: options.until_idle };
+        let Signals { stop, hard } = options.signals.clone();
+        let until = Until { stop, hard, idle: options.until_idle };
         let http = self.http(settings, &options, &until, courier).await?;
-        let (stop, hard) = (until.stop.clone(), until.hard.clone());
-        let signals = Service::start("signal handler", &self.alarm, |ended| async move {
-            for token in [stop, hard] {
-                tokio::select! {
-                    () = asked_to_stop() => token.cancel(),
-                    () = ended.cancelled() => return,
-                }
-            }
-        });
         let summary = self.run(worker, upkeep, until).await;
         if let Some(http) = http {
             http.stop().await;
         }
-        signals.stop().await;
         Ok(summary?)
     }
 }
@@ -537,19 +528,5 @@ fn worker_options(settings: &Settings, queues: &[String]) -> WorkerOptions {
             queues: queues.iter().cloned().collect(),
             queue_concurrency: settings.queues.iter().filter_map(limit).collect(),
         },
-    }
-}
-
-async fn asked_to_stop() {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            // Without the handler the signal ends the process at once, and leases do the rest.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = terminated => {}
-        _ = tokio::signal::ctrl_c() => {}
     }
 }

@@ -12,8 +12,8 @@ use engine::store::{Actor, JobDetail, JobFilter};
 use jobkit::{JobId, NewJob};
 use journal::sample::{SampleParams, Strange};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
+use crate::app::signals::Signals;
 use crate::app::{App, AppError, RunOptions};
 use crate::config::settings::Settings;
 
@@ -57,7 +57,7 @@ pub struct Demo {
 
 impl Demo {
     /// Makes the folder, the ledger and the jobs, and runs them to their end, or until a signal stops them.
-    pub async fn run(folder: &Path) -> Result<Self, DemoError> {
+    pub async fn run(folder: &Path, signals: &Signals) -> Result<Self, DemoError> {
         let failed = |path: &Path| {
             let path = path.to_path_buf();
             |cause| DemoError::File { path, cause }
@@ -71,7 +71,7 @@ impl Demo {
         let app = App::open(&settings).await?;
         let shown = enqueue(&app, &folder, &ledger).await?;
         let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
-        let ended = serve_until_ended(&app, &settings, ids, CancellationToken::new()).await?;
+        let ended = serve_until_ended(&app, &settings, ids, signals.child()).await?;
         let mut told = Vec::new();
         for Shown { what, id } in shown {
             if let Some(detail) = app.queue.job(id).await? {
@@ -86,8 +86,8 @@ impl Demo {
     }
 
     /// Goes on as a server until interrupted.
-    pub async fn serve(self) -> Result<(), DemoError> {
-        self.app.serve(&self.settings, RunOptions::default()).await?;
+    pub async fn serve(self, signals: Signals) -> Result<(), DemoError> {
+        self.app.serve(&self.settings, RunOptions { signals, ..RunOptions::default() }).await?;
         self.app.close().await;
         Ok(())
     }
@@ -103,9 +103,10 @@ async fn serve_until_ended(
     app: &App,
     settings: &Settings,
     ids: Vec<JobId>,
-    stop: CancellationToken,
+    signals: Signals,
 ) -> Result<bool, DemoError> {
     let filter = JobFilter { limit: Some(ids.len()), ids, ..JobFilter::default() };
+    let stop = signals.stop.clone();
     let ended = async {
         while !stop.is_cancelled() {
             if app.queue.jobs(&filter).await?.iter().all(|job| job.state.is_final()) {
@@ -115,7 +116,7 @@ async fn serve_until_ended(
         }
         Ok::<_, DemoError>(false)
     };
-    let options = RunOptions { stop: stop.clone(), ..RunOptions::default() };
+    let options = RunOptions { signals, ..RunOptions::default() };
     let ended = async {
         let ended = ended.await;
         // Also when it could not look: nobody else would stop the serving.
@@ -181,14 +182,13 @@ mod tests {
         let late = NewJob { when: When::After(Duration::from_secs(3_600)), ..late };
         let made = app.queue.enqueue(vec![quick, late], &Actor("user:ada".into())).await.unwrap();
         // What the handler of the signal does.
-        let signal = CancellationToken::new();
-        signal.cancel();
+        let told = Signals::default();
+        told.stop.cancel();
 
         let all = made.iter().map(|made| made.id).collect();
-        assert!(!serve_until_ended(&app, &settings, all, signal).await.unwrap());
-        assert!(
-            serve_until_ended(&app, &settings, vec![made[0].id], CancellationToken::new()).await.unwrap()
-        );
+        assert!(!serve_until_ended(&app, &settings, all, told).await.unwrap());
+        let first = vec![made[0].id];
+        assert!(serve_until_ended(&app, &settings, first, Signals::default()).await.unwrap());
         app.close().await;
     }
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::exit::{Exit, Result};
 use super::print::{optional_time, row, short, table, took};
 use super::{Call, print};
+use crate::app::signals::Signals;
 use crate::config::settings::Log;
 use crate::demo::Demo;
 use crate::telemetry::{self, Voice};
@@ -28,9 +29,10 @@ pub struct DemoArgs {
 }
 
 pub async fn run(call: &Call, args: DemoArgs) -> Result {
+    let signals = Signals::listen();
     telemetry::start(&Log::default(), Voice::Command).map_err(super::exit::CliError::from_chain)?;
     let waiting = spinner(call);
-    let demo = Demo::run(&args.dir).await;
+    let demo = Demo::run(&args.dir, &signals).await;
     waiting.finish_and_clear();
     let demo = demo?;
     let all_completed = demo.all_completed();
@@ -39,7 +41,7 @@ pub async fn run(call: &Call, args: DemoArgs) -> Result {
         true => demo.close().await,
         false => {
             print::remark("serving until interrupted (Ctrl-C); `demo --exit` stops here");
-            demo.serve().await?;
+            demo.serve(signals).await?;
         }
     }
     Ok(if all_completed { Exit::Ok } else { Exit::Failed })

@@ -8,6 +8,7 @@ use engine::worker::Summary;
 use super::Call;
 use super::exit::{CliError, Exit, Result};
 use crate::app::RunOptions;
+use crate::app::signals::Signals;
 use crate::telemetry::Voice;
 
 #[derive(Debug, Args)]
@@ -38,15 +39,26 @@ pub async fn work(call: &Call, args: WorkArgs) -> Result {
 }
 
 async fn run(call: &Call, options: RunOptions) -> Result {
+    let signals = Signals::listen();
     let loaded = call.load(Voice::Service)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {warning}");
     }
     let until_idle = options.until_idle;
-    let app = super::open(&loaded.settings).await?;
-    let summary = app.serve(&loaded.settings, options).await;
-    app.close().await;
-    let summary = summary?;
+    // A store that does not answer may keep it here for long.
+    let summary = match signals.stop.run_until_cancelled(super::open(&loaded.settings)).await {
+        Some(app) => {
+            let app = app?;
+            let summary = app.serve(&loaded.settings, RunOptions { signals, ..options }).await;
+            app.close().await;
+            summary?
+        }
+        None => {
+            tracing::info!("told to stop before it began");
+            Summary::default()
+        }
+    };
     call.print.answer(&summary, || as_text(&summary))?;
     Ok(if until_idle && summary.discarded > 0 { Exit::Failed } else { Exit::Ok })
 }

@@ -22,7 +22,7 @@ use crate::support::store::ada;
 
 const LEASE: Duration = Duration::from_secs(2);
 /// A machine that runs all tests at once is slow; whoever waits this long waits in vain.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Each promise twice, as in `support::store`, but with the binary's own clock.
 macro_rules! on_both {
@@ -214,6 +214,23 @@ async fn the_demo_ends_at_the_first_signal_though_its_jobs_still_run() {
 
     let status = demo.ended().await;
     assert!(status.code().is_some(), "{status}: {}", demo.log());
+}
+
+/// It was ended by the signal itself, as one that crashes, until its store had answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_told_to_stop_before_its_store_answers_ends_well() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://ada@{}/jobs", silent.local_addr().unwrap());
+    let mut world = World::sqlite().await;
+    world.place = world.place.with("COMPLINE__STORE__URL", &url);
+    let mut worker = world.start("work", "only");
+    // Held, and never answered.
+    let _asked = silent.accept().await.unwrap();
+
+    worker.terminate();
+
+    let status = worker.ended().await;
+    assert!(status.success(), "{status}: {}", worker.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -464,8 +481,13 @@ impl Process {
         }
     }
 
-    /// SIGTERM, and all is well in the end.
+    /// SIGTERM, and all is well in the end. Not before it hears signals, which is before it first says something.
     async fn stop(mut self) {
+        let deadline = self.clock.steady() + PATIENCE;
+        while self.log().is_empty() {
+            assert!(self.is_alive() && self.clock.steady() < deadline, "it says nothing");
+            self.clock.sleep(Duration::from_millis(10)).await;
+        }
         assert!(self.is_alive(), "{}", self.log());
         self.terminate();
         let status = self.ended().await;
