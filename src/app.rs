@@ -47,7 +47,6 @@ use engine::worker::{Summary, Until, Worker, WorkerOptions};
 use jobkit::redact::ExposeSecret;
 use jobkit::{ArgsError, Artifacts, Audit, Clock, IdGenerator, Registry};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use self::outgoing::OutgoingError;
 use self::signals::Signals;

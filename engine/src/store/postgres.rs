@@ -19,6 +19,7 @@ mod copy;
 mod finish;
 mod gather;
 mod insert;
+mod lane_marks;
 mod lanes;
 mod lease;
 mod limits;
@@ -91,6 +92,7 @@ pub struct PostgresStore {
     cursors: Mutex<std::collections::HashMap<String, claim::Cursor>>,
     turns: Turns,
     lane_turns: Turns,
+    lane_marks: lane_marks::Marked,
     /// Where in the history something comes due.
     history: tokio::sync::Mutex<prune::Known>,
 }
@@ -141,6 +143,7 @@ impl PostgresStore {
             cursors: Mutex::default(),
             turns: Turns::default(),
             lane_turns: Turns::default(),
+            lane_marks: lane_marks::Marked::default(),
             history: tokio::sync::Mutex::default(),
         }))
     }

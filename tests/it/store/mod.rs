@@ -8,6 +8,7 @@ mod concurrency;
 mod dependencies;
 mod enqueue;
 mod finish;
+mod full_claims;
 mod gate;
 mod lease;
 mod life;

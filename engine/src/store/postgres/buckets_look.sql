@@ -1,12 +1,29 @@
 -- The time, and how many jobs run in each of the buckets $2. In a statement of its own, after the locks: one that waited
--- for them would see the jobs as they were before. Index: job_running_in_lane; as long as there are jobs that run limited.
+-- for them would see the jobs as they were before. From worker to worker, and of each only those that run limited.
+-- Index: job_held.
+WITH RECURSIVE holder (worker) AS (
+    SELECT (SELECT j.worker + 0 FROM compline.job j WHERE j.worker + 0 IS NOT NULL ORDER BY j.worker + 0 LIMIT 1)
+    WHERE cardinality($2::text[]) > 0
+    UNION ALL
+    SELECT (SELECT j.worker + 0 FROM compline.job j WHERE j.worker + 0 IS NOT NULL AND j.worker + 0 > h.worker
+            ORDER BY j.worker + 0 LIMIT 1)
+    FROM holder h WHERE h.worker IS NOT NULL
+),
+held AS (
+    SELECT l.lane, count(*) AS running
+    FROM holder h CROSS JOIN LATERAL (
+        SELECT j.lane FROM compline.job j
+        WHERE j.worker + 0 IS NOT NULL AND j.worker + 0 = h.worker AND j.lane IS NOT NULL
+        OFFSET 0
+    ) l
+    GROUP BY l.lane
+)
 SELECT coalesce($1::timestamptz, clock_timestamp()) AS now, r.bucket, r.running
 FROM (SELECT 1) AS one
 LEFT JOIN (
-    SELECT b.bucket, sum(l.running)::bigint AS running
-    FROM (SELECT lane, count(*) AS running FROM compline.job
-          WHERE state = 'running' AND lane IS NOT NULL AND cardinality($2::text[]) > 0 GROUP BY lane) l
-    CROSS JOIN LATERAL unnest(string_to_array(split_part(l.lane, E'\n\t', 1), E'\n')) AS b (bucket)
+    SELECT b.bucket, sum(held.running)::bigint AS running
+    FROM held
+    CROSS JOIN LATERAL unnest(string_to_array(split_part(held.lane, E'\n\t', 1), E'\n')) AS b (bucket)
     WHERE b.bucket = ANY ($2::text[])
     GROUP BY b.bucket
 ) r ON true

@@ -31,10 +31,10 @@ impl Default for Cursor {
 }
 
 /// How many full claims may follow one cursor: at batches of hundreds, a few tens of milliseconds.
-const CURSOR_USES: u32 = 16;
+pub const CURSOR_USES: u32 = 16;
 
 /// Small claims come from queues where order matters more than speed.
-const WORTH_A_CURSOR: usize = 100;
+pub const WORTH_A_CURSOR: usize = 100;
 
 impl Cursor {
     fn start(&self) -> (Micros, Uuid) {

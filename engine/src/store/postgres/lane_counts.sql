@@ -1,5 +1,9 @@
 -- How many jobs run and wait in each lane. Walks over the jobs that are limited; only people ask.
--- Index: job_running_in_lane, job_ready_in_lane.
-SELECT lane, state = 'running' AS running, count(*) AS jobs FROM compline.job
-WHERE state IN ('running', 'available') AND lane IS NOT NULL
-GROUP BY 1, 2
+-- Index: job_held, job_ready_in_lane.
+SELECT lane, true AS running, count(*) AS jobs FROM compline.job
+WHERE worker + 0 IS NOT NULL AND lane IS NOT NULL
+GROUP BY lane
+UNION ALL
+SELECT lane, false AS running, count(*) AS jobs FROM compline.job
+WHERE state = 'available' AND lane IS NOT NULL
+GROUP BY lane

@@ -7,6 +7,7 @@ use jobkit::{Clock, JobId};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
+use super::lane_marks::{Mark, Marks, START};
 use super::rows::{self, Micros};
 use super::{PostgresStore, claim, failed};
 use crate::limits::ledger::{BucketState, Ledger, buckets_of, uncounted};
@@ -27,11 +28,23 @@ pub struct Claiming<'a> {
     pub clock: &'a dyn Clock,
 }
 
+/// Which lanes a claim looks at.
+enum Look<'a> {
+    /// Those that have something, in the order of the ring.
+    For(&'a Stretch),
+    /// Those that the last full claim knew, and each from where it ended, behind the lane that had the last turn.
+    Behind(&'a Marks, &'a str),
+}
+
+/// Lanes, and behind which job of each the claim begins.
+type Ring = (Vec<Lane>, Vec<Mark>);
+
 /// What a page of lanes came to.
 struct Page {
     claim: LimitedClaim,
-    /// Its last lane, when there may be more behind it.
-    last: Option<String>,
+    lanes: Vec<Lane>,
+    /// The jobs, by their lanes.
+    claimed: Vec<(String, Mark)>,
 }
 
 /// A bucket is pruned while somebody is about to lock it once in a blue moon, and not three times.
@@ -40,26 +53,61 @@ const TRIES: usize = 3;
 impl Claiming<'_> {
     pub async fn claim(&self, most: usize) -> Result<LimitedClaim> {
         let turn = self.store.lane_turns.last(self.queue);
-        let mut stretch = Stretch::whole(&turn);
+        let claim = match self.store.lane_marks.take(self.queue, most) {
+            Some(marks) => self.behind(most, marks, &turn).await?,
+            None => LimitedClaim::default(),
+        };
+        let claim = match claim.jobs.is_empty() {
+            true => self.around(most, &turn).await?,
+            false => claim,
+        };
+        let lanes = claim.jobs.iter().map(|job| job.limited.as_ref().map(|limited| limited.lane.as_str()));
+        self.store.lane_turns.given(self.queue, &turn, lanes);
+        Ok(claim)
+    }
+
+    /// Goes on where the last claim ended. What is left then is found by looking.
+    async fn behind(&self, most: usize, marks: Marks, turn: &str) -> Result<LimitedClaim> {
+        let Page { mut claim, claimed, .. } = self.page(most, &Look::Behind(&marks, turn)).await?;
+        match claimed.len() < most {
+            true => claim.more = true,
+            false => self.mark(marks, &claimed),
+        }
+        Ok(claim)
+    }
+
+    /// Goes round the ring of lanes, a page at a time, until there is something.
+    async fn around(&self, most: usize, turn: &str) -> Result<LimitedClaim> {
+        let mut stretch = Stretch::whole(turn);
         let mut claim = LimitedClaim::default();
+        let mut first = true;
         loop {
-            let page = self.page(most, &stretch).await?;
+            let page = self.page(most, &Look::For(&stretch)).await?;
+            let last = page.lanes.last().filter(|_| page.lanes.len() >= PAGE);
+            if first && last.is_none() && page.claimed.len() >= most {
+                self.mark(Marks::fresh(&page.lanes), &page.claimed);
+            }
+            first = false;
+            let last = last.map(|lane| lane.as_str().to_owned());
             claim.add(page.claim);
-            let Some(last) = page.last else { break };
+            let Some(last) = last else { break };
             if !claim.jobs.is_empty() {
                 claim.more = true;
                 break;
             }
             stretch = stretch.behind(&last);
         }
-        let lanes = claim.jobs.iter().map(|job| job.limited.as_ref().map(|limited| limited.lane.as_str()));
-        self.store.lane_turns.given(self.queue, &turn, lanes);
         Ok(claim)
     }
 
-    async fn page(&self, most: usize, stretch: &Stretch) -> Result<Page> {
+    fn mark(&self, marks: Marks, claimed: &[(String, Mark)]) {
+        let marks = marks.after(claimed.iter().map(|(lane, job)| (lane.as_str(), *job)));
+        self.store.lane_marks.put(self.queue, marks);
+    }
+
+    async fn page(&self, most: usize, look: &Look<'_>) -> Result<Page> {
         for _ in 0..TRIES {
-            match self.try_page(most, stretch).await? {
+            match self.try_page(most, look).await? {
                 Ok(page) => return Ok(page),
                 Err(unknown) => {
                     sqlx::query(ADD_BUCKETS)
@@ -75,31 +123,21 @@ impl Claiming<'_> {
 
     /// Or the buckets that must be made first: outside of this transaction, or two that make each other's would wait
     /// for each other.
-    async fn try_page(
-        &self,
-        most: usize,
-        stretch: &Stretch,
-    ) -> Result<std::result::Result<Page, Vec<String>>> {
+    async fn try_page(&self, most: usize, look: &Look<'_>) -> Result<std::result::Result<Page, Vec<String>>> {
         let mut session = self.store.claims.acquire().await.map_err(failed(CLAIMING))?;
         let mut tx = session.begin().await.map_err(failed(CLAIMING))?;
-        let lanes: Vec<String> = sqlx::query_scalar(include_str!("lanes.sql"))
-            .bind(self.store.time())
-            .bind(self.worker.0)
-            .bind(self.queue)
-            .bind(&stretch.after)
-            .bind(&stretch.upto)
-            .bind(&stretch.around)
-            .bind(rows::count(PAGE))
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(failed(CLAIMING))?;
+        let (lanes, marks) = match look {
+            Look::For(stretch) => self.look(&mut tx, stretch).await?,
+            Look::Behind(marks, turn) => match self.may_claim(&mut tx).await? {
+                true => marks.ring(turn),
+                false => Ring::default(),
+            },
+        };
         if lanes.is_empty() {
             tx.commit().await.map_err(failed(CLAIMING))?;
             session.keep();
-            return Ok(Ok(Page { claim: LimitedClaim::default(), last: None }));
+            return Ok(Ok(Page { claim: LimitedClaim::default(), lanes, claimed: Vec::new() }));
         }
-        let last = (lanes.len() >= PAGE).then(|| lanes.last().cloned()).flatten();
-        let lanes: Vec<Lane> = lanes.into_iter().map(Lane::stored).collect();
         let names = buckets_of(&lanes);
         let mut states = lock(&mut tx, &names).await?;
         if states.len() < names.len() {
@@ -112,13 +150,39 @@ impl Claiming<'_> {
         let steady = self.clock.steady();
         let mut ledger = Ledger::new(now, self.rules, &lanes, &states);
         let shares = ledger.shares(most);
-        let claimed = self.claim_shares(&mut tx, &lanes, &shares).await?;
-        let picked = claimed.iter().map(picked).collect::<sqlx::Result<_>>().map_err(failed(CLAIMING))?;
+        let rows = self.claim_shares(&mut tx, &lanes, &marks, &shares).await?;
+        let claimed = rows.iter().map(marked).collect::<sqlx::Result<_>>().map_err(failed(CLAIMING))?;
+        let picked = rows.iter().map(picked).collect::<sqlx::Result<_>>().map_err(failed(CLAIMING))?;
         let settled = settle(&mut ledger, &lanes, &shares, picked, now, steady);
         moved(&mut tx, &ledger).await?;
         tx.commit().await.map_err(failed(CLAIMING))?;
         session.keep();
-        Ok(Ok(Page { claim: self.read(settled, &claimed).await?, last }))
+        Ok(Ok(Page { claim: self.read(settled, &rows).await?, lanes, claimed }))
+    }
+
+    async fn look(&self, tx: &mut PgConnection, stretch: &Stretch) -> Result<Ring> {
+        let lanes: Vec<String> = sqlx::query_scalar(include_str!("lanes.sql"))
+            .bind(self.store.time())
+            .bind(self.worker.0)
+            .bind(self.queue)
+            .bind(&stretch.after)
+            .bind(&stretch.upto)
+            .bind(&stretch.around)
+            .bind(rows::count(PAGE))
+            .fetch_all(tx)
+            .await
+            .map_err(failed(CLAIMING))?;
+        Ok(lanes.into_iter().map(|lane| (Lane::stored(lane), START)).unzip())
+    }
+
+    async fn may_claim(&self, tx: &mut PgConnection) -> Result<bool> {
+        sqlx::query_scalar(include_str!("lanes_open.sql"))
+            .bind(self.store.time())
+            .bind(self.worker.0)
+            .bind(self.queue)
+            .fetch_one(tx)
+            .await
+            .map_err(failed(CLAIMING))
     }
 
     /// The time, and how many run where that matters.
@@ -149,23 +213,21 @@ impl Claiming<'_> {
         &self,
         tx: &mut PgConnection,
         lanes: &[Lane],
+        marks: &[Mark],
         shares: &[usize],
     ) -> Result<Vec<PgRow>> {
-        let (names, counts): (Vec<&str>, Vec<i64>) = lanes
-            .iter()
-            .zip(shares)
-            .filter(|(_, share)| **share > 0)
-            .map(|(lane, share)| (lane.as_str(), rows::count(*share)))
-            .unzip();
-        if names.is_empty() {
+        let claimed = || (0..lanes.len()).filter(|lane| shares[*lane] > 0);
+        if claimed().next().is_none() {
             return Ok(Vec::new());
         }
         sqlx::query(include_str!("claim_lanes.sql"))
             .bind(self.store.time())
             .bind(self.worker.0)
             .bind(self.queue)
-            .bind(names)
-            .bind(counts)
+            .bind(claimed().map(|lane| lanes[lane].as_str()).collect::<Vec<_>>())
+            .bind(claimed().map(|lane| rows::count(shares[lane])).collect::<Vec<_>>())
+            .bind(claimed().map(|lane| marks[lane].0).collect::<Vec<_>>())
+            .bind(claimed().map(|lane| marks[lane].1).collect::<Vec<_>>())
             .fetch_all(tx)
             .await
             .map_err(failed(CLAIMING))
@@ -186,6 +248,10 @@ fn running(row: &PgRow) -> Option<(&str, u32)> {
 fn picked(row: &PgRow) -> sqlx::Result<Picked> {
     let rank: Micros = row.try_get(4)?;
     Ok(Picked { id: JobId(row.try_get(0)?), lane: row.try_get(10)?, rank: rank.0 })
+}
+
+fn marked(row: &PgRow) -> sqlx::Result<(String, Mark)> {
+    Ok((row.try_get(10)?, (row.try_get(4)?, row.try_get(0)?)))
 }
 
 pub async fn lock(tx: &mut PgConnection, names: &[String]) -> Result<BTreeMap<String, BucketState>> {

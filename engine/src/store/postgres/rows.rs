@@ -17,7 +17,7 @@ use crate::store::{JobRow, WorkerId};
 const EPOCH: i64 = 946_684_800_000_000;
 
 /// A `timestamptz` as the microseconds it is on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Micros(pub i64);
 
 impl Micros {

@@ -1,7 +1,7 @@
 -- Queues whose first job is due for longer than $2 microseconds, and no job of which was claimed for as long. A claim
 -- takes the first, so a queue that moves has another first job at the next look. A job that is limited may wait for that:
 -- it counts where its buckets would let it start and no limited job runs anywhere. A few index probes per queue.
--- Index: job_ready, job_ready_by_tenant, job_ready_in_lane, job_running_in_lane, job_held.
+-- Index: job_ready, job_ready_by_tenant, job_ready_in_lane, job_held.
 WITH RECURSIVE clock AS (
     SELECT coalesce($1::timestamptz, now()) AS now,
            coalesce($1::timestamptz, now()) - $2::bigint * interval '1 microsecond' AS before
@@ -53,7 +53,7 @@ heads AS (
         WHERE j.state = 'available' AND j.lane IS NOT NULL AND j.queue = lq.queue
         ORDER BY j.lane, j.rank, j.id LIMIT 1
     ) head
-    WHERE NOT EXISTS (SELECT FROM compline.job r WHERE r.state = 'running' AND r.lane IS NOT NULL)
+    WHERE NOT EXISTS (SELECT FROM compline.job r WHERE r.worker + 0 IS NOT NULL AND r.lane IS NOT NULL)
       AND NOT EXISTS (SELECT FROM compline.bucket b WHERE b.name = ANY (string_to_array(head.lane, E'\n'))
                       AND (b.paused_until > clock.now OR b.next_start > extract(epoch FROM clock.now) * 1000000000))
 )

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(11, "0011_followers"),
     migration!(12, "0012_bounds"),
     migration!(13, "0013_doors"),
+    migration!(14, "0014_held_by_lane"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

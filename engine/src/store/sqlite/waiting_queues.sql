@@ -1,7 +1,7 @@
 -- Queues whose first job is due since before ?2, and no job of which was claimed after ?2. A claim takes the first, so
 -- a queue that moves has another first job at the next look. A job that is limited may wait for that: it counts where its
--- buckets would let it start and no limited job runs anywhere. A few seeks in job_ready, job_ready_in_lane,
--- job_running_in_lane and job_held per queue.
+-- buckets would let it start and no limited job runs anywhere. A few seeks in job_ready, job_ready_in_lane
+-- and job_held per queue.
 WITH RECURSIVE ready (queue) AS (
     SELECT (SELECT min(queue) FROM job WHERE state = 'available' AND lane IS NULL)
     UNION ALL
@@ -28,7 +28,7 @@ heads (queue, id, run_at) AS (
     CROSS JOIN job AS head ON head.id = (
         SELECT job.id FROM job WHERE job.state = 'available' AND job.lane IS NOT NULL AND job.queue = limited.queue
         ORDER BY job.lane, job.rank LIMIT 1)
-    WHERE NOT EXISTS (SELECT 1 FROM job WHERE state = 'running' AND lane IS NOT NULL)
+    WHERE NOT EXISTS (SELECT 1 FROM job WHERE worker IS NOT NULL AND lane IS NOT NULL)
           AND NOT EXISTS (SELECT 1 FROM bucket
                           WHERE (paused_until > ?1 OR next_start > ?1 * 1000)
                                 AND instr(char(10) || head.lane || char(10), char(10) || bucket.name || char(10)) > 0)
