@@ -89,6 +89,11 @@ const NO_TWIN: &[(&str, Option<&str>, &str)] = &[
         None,
         "SQLite keeps a key when the answer is known, because nobody else writes meanwhile",
     ),
+    (
+        "engine/src/store/postgres/lanes_open.sql",
+        Some("lanes"),
+        "SQLite leaves no dead index entries behind, so each of its claims looks for the lanes",
+    ),
     ("engine/src/store/postgres/insert_one.sql", Some("insert"), "SQLite inserts row by row in any case"),
 ];
 
