@@ -103,8 +103,7 @@ impl World {
         let states = vec![JobState::Running];
         let filter = JobFilter { states, limit: Some(1_000), ..JobFilter::default() };
         self.until(&format!("{count} jobs ended"), async || {
-            // A store that is too busy to say is asked again.
-            let running = self.store.jobs(&filter).await.unwrap_or_default();
+            let running = self.store.jobs(&filter).await.unwrap();
             let workers: BTreeSet<_> = running.iter().map(|job| job.worker).collect();
             // A rate reserves starts; those jobs are claimed and do not run yet.
             assert!(running.len() <= PLACES, "{} run, in {workers:?}", running.len());
