@@ -76,7 +76,7 @@ pub trait AuditLog: Send + Sync + 'static {
     async fn append_audit(&self, entry: &AuditEntry) -> Result<()>;
 
     /// Entries behind the position, oldest first, each with its own. The jobs that an entry names are in its
-    /// details, as `jobs`.
+    /// details, as `jobs`. An entry may come a look later than it was written, never out of its order.
     async fn audit_after(&self, position: Position, limit: usize) -> Result<Vec<(Position, AuditEntry)>>;
 
     /// As `audit_after`, of entries that are at most so heavy together, save that there is one if there are any.

@@ -515,7 +515,7 @@ async fn every_misuse_is_refused_with_its_field_and_its_remedy(t: TestStore) {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(server.t.store.jobs(&JobFilter::default()).await.unwrap(), []);
-    assert_eq!(server.t.store.audit_after(Position::START, 10).await.unwrap(), []);
+    assert_eq!(server.t.audited_behind(Position::START, 10).await, []);
 }
 
 /// `POST /v1/bulk-operations?dry_run=true` once passed over the parameter and changed every job that it named.

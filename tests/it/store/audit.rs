@@ -28,7 +28,7 @@ promises![
 async fn one_entry_names_all_jobs_of_a_batch(t: TestStore) {
     let added = t.add_many(3).await;
 
-    let entries = t.store.audit_after(Position::START, 10).await.unwrap();
+    let entries = t.audited_behind(Position::START, 10).await;
 
     let [(_, entry)] = entries.as_slice() else { panic!("one entry: {entries:?}") };
     assert_eq!((entry.action.as_str(), entry.actor.as_str()), ("job.enqueue", "user:ada"));
@@ -170,8 +170,8 @@ async fn entries_come_in_pages_and_in_order(t: TestStore) {
         added.push(t.add(|_| {}).await);
     }
 
-    let first = t.store.audit_after(Position::START, 3).await.unwrap();
-    let second = t.store.audit_after(first[2].0, 3).await.unwrap();
+    let first = t.audited_behind(Position::START, 3).await;
+    let second = t.audited_behind(first[2].0, 3).await;
 
     assert_eq!((first.len(), second.len()), (3, 2));
     let told: Vec<_> = first.iter().chain(&second).flat_map(|(_, entry)| named(entry)).collect();
@@ -239,11 +239,11 @@ async fn an_attempt_writes_down_what_it_did_while_it_holds_its_job_and_not_after
 async fn the_head_of_the_log_is_behind_all_that_is_written_and_before_all_that_will_be(t: TestStore) {
     t.add(|_| {}).await;
     let head = t.store.audit_head().await.unwrap();
-    assert_eq!(t.store.audit_after(head, 10).await.unwrap(), []);
+    assert_eq!(t.audited_behind(head, 10).await, []);
 
     let later = t.add(|_| {}).await;
 
-    let entries = t.store.audit_after(head, 10).await.unwrap();
+    let entries = t.audited_behind(head, 10).await;
     let [(position, entry)] = entries.as_slice() else { panic!("one entry: {entries:?}") };
     assert_eq!(named(entry), set([later]));
     assert!(*position > head);
@@ -256,7 +256,7 @@ async fn a_new_reader_begins_where_the_log_ends_and_finds_its_place_again(t: Tes
     let begun = t.store.follower("chains").await.unwrap();
 
     let seen = t.add(|_| {}).await;
-    let entries = t.store.audit_after(begun, 10).await.unwrap();
+    let entries = t.audited_behind(begun, 10).await;
     assert_eq!(entries.iter().map(|(_, entry)| named(entry)).collect::<Vec<_>>(), [set([seen])]);
     assert_eq!(t.another().await.follower("chains").await.unwrap(), begun, "nobody moved it");
     assert!(t.store.follow("chains", begun, entries[0].0, &[], &ada()).await.unwrap().is_some());
@@ -267,7 +267,7 @@ async fn of_two_processes_that_read_for_one_reader_one_moves_it_on_and_enqueues(
     let other = t.another().await;
     let begun = t.store.follower("chains").await.unwrap();
     t.add(|_| {}).await;
-    let next = t.store.audit_after(begun, 1).await.unwrap()[0].0;
+    let next = t.audited_behind(begun, 1).await[0].0;
     let (ours, theirs) = ([t.row()], [t.row()]);
     let by = Actor("trigger:chains".into());
 
@@ -287,7 +287,7 @@ async fn of_two_processes_that_read_for_one_reader_one_moves_it_on_and_enqueues(
 async fn what_follows_is_enqueued_with_the_move_or_not_at_all(t: TestStore) {
     let begun = t.store.follower("chains").await.unwrap();
     t.add(|_| {}).await;
-    let next = t.store.audit_after(begun, 1).await.unwrap()[0].0;
+    let next = t.audited_behind(begun, 1).await[0].0;
     let mut orphan = t.row();
     orphan.after = vec![t.ids.next()];
 
@@ -295,5 +295,5 @@ async fn what_follows_is_enqueued_with_the_move_or_not_at_all(t: TestStore) {
 
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     assert_eq!(t.store.follower("chains").await.unwrap(), begun);
-    assert_eq!(t.store.audit_after(next, 10).await.unwrap(), []);
+    assert_eq!(t.audited_behind(next, 10).await, []);
 }

@@ -100,7 +100,7 @@ async fn a_batch_with_a_row_that_cannot_be_leaves_nothing_behind(t: TestStore) {
     t.store.insert(&[good.clone(), bad], &ada()).await.unwrap_err();
 
     assert_eq!(t.store.job(good.id).await.unwrap(), None);
-    assert_eq!(t.store.audit_after(Position::START, 10).await.unwrap(), []);
+    assert_eq!(t.audited_behind(Position::START, 10).await, []);
 }
 
 async fn thousands_of_rows_are_one_batch(t: TestStore) {
@@ -108,7 +108,7 @@ async fn thousands_of_rows_are_one_batch(t: TestStore) {
     let worker = t.worker().await;
 
     assert_eq!(ids(&t.claim(worker, 10_000).await), added);
-    assert_eq!(t.store.audit_after(Position::START, 10).await.unwrap().len(), 1);
+    assert_eq!(t.audited_behind(Position::START, 10).await.len(), 1);
 }
 
 async fn megabytes_in_one_batch_arrive_whole(t: TestStore) {
@@ -124,5 +124,5 @@ async fn megabytes_in_one_batch_arrive_whole(t: TestStore) {
 
 async fn an_empty_batch_is_no_error(t: TestStore) {
     assert_eq!(t.insert(&[]).await, []);
-    assert_eq!(t.store.audit_after(Position::START, 10).await.unwrap(), []);
+    assert_eq!(t.audited_behind(Position::START, 10).await, []);
 }

@@ -14,6 +14,7 @@ mod lease;
 mod life;
 mod limits;
 mod locked;
+mod log_order;
 mod pausing;
 mod postgres;
 mod prune;

@@ -47,7 +47,7 @@ async fn a_request_is_carried_out_once_through_all_doors(t: TestStore) {
     assert!(again.iter().all(|answer| *answer == done[0]), "{again:?}");
     let jobs = t.store.jobs(&Default::default()).await.unwrap();
     assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [done[0][0].id]);
-    let audit = t.store.audit_after(engine::store::Position::START, 10).await.unwrap();
+    let audit = t.audited_behind(engine::store::Position::START, 10).await;
     assert_eq!(audit.len(), 1);
 }
 

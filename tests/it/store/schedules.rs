@@ -203,7 +203,7 @@ async fn a_firing_enqueues_and_advances_in_one(t: TestStore) {
     let row = read(&t, "nightly").await;
     assert_eq!((row.next_fire, row.last_fire, row.revision), (Some(next), Some(now), made + 1));
     assert_eq!(fired(&t, "nightly").await, [(now, id)]);
-    let entries = t.store.audit_after(engine::store::Position::START, 100).await.unwrap();
+    let entries = t.audited_behind(engine::store::Position::START, 100).await;
     let actions: Vec<_> = entries.iter().map(|(_, entry)| entry.action.as_str()).collect();
     assert_eq!(actions, ["schedule.put", "job.enqueue", "schedule.fire"]);
     let entry = &entries[2].1;

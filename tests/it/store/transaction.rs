@@ -22,7 +22,7 @@ async fn a_job_exists_if_and_when_the_caller_commits(t: TestStore) {
     mine.run("COMMIT").await;
 
     assert_eq!(t.state(row.id).await, JobState::Available);
-    let entries = t.store.audit_after(Position::START, 10).await.unwrap();
+    let entries = t.audited_behind(Position::START, 10).await;
     assert_eq!(entries.last().unwrap().1.actor, ada().0);
 }
 
@@ -35,7 +35,7 @@ async fn a_job_of_a_transaction_that_was_rolled_back_never_was(t: TestStore) {
     mine.run("ROLLBACK").await;
 
     assert_eq!(t.store.job(row.id).await.unwrap(), None);
-    assert_eq!(t.store.audit_after(Position::START, 10).await.unwrap(), []);
+    assert_eq!(t.audited_behind(Position::START, 10).await, []);
 }
 
 async fn a_unique_job_of_a_transaction_is_one_too(t: TestStore) {

@@ -89,6 +89,14 @@ impl Connection {
         usize::try_from(count).unwrap()
     }
 
+    async fn count_audited_behind(&mut self, Position { era, tx, seq }: Position) -> usize {
+        let behind = match self {
+            Self::Postgres(_) => format!("(era, tx, seq) > ({era}, '{tx}'::xid8, {seq})"),
+            Self::Sqlite(_) => format!("seq > {seq}"),
+        };
+        self.count(&format!("audit_entry WHERE {behind}")).await
+    }
+
     /// What a crash of the database leaves of a claim, which does not wait for the disk.
     pub async fn undo_claims(&mut self) {
         let undo = "SET state = 'available', worker = NULL, claimed_at = NULL, attempt = attempt - 1, \
@@ -273,16 +281,23 @@ impl TestStore {
     }
 
     pub async fn everything_audited(&self) -> Vec<AuditEntry> {
-        let written = self.connection().await.count("audit_entry").await;
-        // Those of transactions that an engine at work has begun meanwhile are held back until they have ended.
-        let entries = loop {
-            let entries = self.store.audit_after(Position::START, 1_000).await.unwrap();
-            if entries.len() >= written.min(1_000) {
-                break entries;
+        self.audited_behind(Position::START, 1_000).await.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// What a reader of the log gets, once it gets all that was written: PostgreSQL holds entries back while a
+    /// transaction is open, or has just ended, that may still stand before them. Other tests' may too.
+    pub async fn audited_behind(&self, position: Position, limit: usize) -> Vec<(Position, AuditEntry)> {
+        let written = self.connection().await.count_audited_behind(position).await;
+        let all = async {
+            loop {
+                let entries = self.store.audit_after(position, limit).await.unwrap();
+                if entries.len() >= written.min(limit) {
+                    break entries;
+                }
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
         };
-        entries.into_iter().map(|(_, entry)| entry).collect()
+        tokio::time::timeout(Duration::from_secs(60), all).await.expect("what was written can be read")
     }
 }
 

@@ -15,6 +15,11 @@ use crate::store::audit_log::ANY_WEIGHT;
 use crate::store::{Actor, AuditLog, AuditPage, Inserted, NewRow, Position, Result};
 
 const FOLLOWING: &str = "enqueueing what follows";
+const LOOKING_FOR_THE_END: &str = "looking for the end of the audit log";
+
+/// A transaction that ends while we look leaves us unsure, and is gone at the next look; one that was prepared for a
+/// second phase stays, and is not waited for.
+const LOOKS: usize = 5;
 
 #[async_trait]
 impl AuditLog for PostgresStore {
@@ -31,19 +36,21 @@ impl AuditLog for PostgresStore {
     }
 
     async fn audit_head(&self) -> Result<Position> {
-        let doing = "looking for the end of the audit log";
-        let head = async {
-            let row = sqlx::query(include_str!("audit_head.sql")).fetch_one(&self.cold).await;
-            row.and_then(|row| position(&row)).map_err(failed(doing))
-        };
-        self.answered(doing, head).await
+        self.answered(LOOKING_FOR_THE_END, head(self)).await
     }
 
     async fn follower(&self, name: &str) -> Result<Position> {
         let doing = "looking how far a reader of the audit log is";
         let follower = async {
-            let row = sqlx::query(include_str!("follower.sql")).bind(name).fetch_one(&self.cold).await;
-            row.and_then(|row| position(&row)).map_err(failed(doing))
+            let Position { era, tx, seq } = head(self).await?;
+            let place = sqlx::query(include_str!("follower.sql"))
+                .bind(name)
+                .bind(era.cast_signed())
+                .bind(tx.cast_signed())
+                .bind(seq)
+                .fetch_one(&self.cold)
+                .await;
+            place.and_then(|row| position(&row)).map_err(failed(doing))
         };
         self.answered(doing, follower).await
     }
@@ -82,6 +89,18 @@ async fn append(store: &PostgresStore, entry: &AuditEntry) -> Result<()> {
     .await
     .map_err(failed("writing the audit entry"))?;
     Ok(())
+}
+
+async fn head(store: &PostgresStore) -> Result<Position> {
+    let mut looks = 0;
+    loop {
+        let row = sqlx::query(include_str!("audit_head.sql")).fetch_one(&store.cold).await;
+        let row = row.map_err(failed(LOOKING_FOR_THE_END))?;
+        looks += 1;
+        if looks == LOOKS || !row.get::<bool, _>("unsure") {
+            return position(&row).map_err(failed(LOOKING_FOR_THE_END));
+        }
+    }
 }
 
 async fn page(

@@ -1,5 +1,5 @@
--- A reader's place; a new one begins where the log ends now. Primary key of follower.
+-- A reader's place; a new one begins at the given one. Primary key of follower.
 INSERT INTO compline.follower AS f (name, era, tx, seq)
-SELECT $1, (SELECT max(number) FROM compline.era), compline.horizon(), 0
+VALUES ($1, $2, $3::bigint::text::xid8, $4)
 ON CONFLICT (name) DO UPDATE SET seq = f.seq
 RETURNING era, tx::text::bigint AS tx, seq
