@@ -23,7 +23,6 @@ use engine::limits::book::Book;
 use engine::limits::keeper::Keeper;
 use engine::limits::limiter::{Calls, Limiter, StoreLimiter};
 use engine::limits::redis::RedisLimiter;
-use engine::limits::rule::{Rate, Rules};
 use engine::limits::usage::Usage;
 use engine::maintenance::pruner::Pruner;
 use engine::maintenance::rescuer::Rescuer;
@@ -34,9 +33,6 @@ use engine::scheduler::tick::Ticker;
 use engine::scheduler::{ScheduleError, Scheduler};
 use engine::seal::{KeyError, Keyring};
 use engine::service::{Alarm, Panicked, Service};
-use engine::store::postgres::{PgOptions, PostgresStore};
-use engine::store::sqlite::SqliteStore;
-use engine::store::{KindRow, PruneRules, Store, StoreError};
 use engine::triggers::{self, Around, TriggerError, Triggers};
 use engine::wake::Wake;
 use engine::worker::attempt::Attempts;
@@ -46,6 +42,10 @@ use engine::worker::sealing::Differing;
 use engine::worker::{Summary, Until, Worker, WorkerOptions};
 use jobkit::redact::ExposeSecret;
 use jobkit::{ArgsError, Artifacts, Audit, Clock, IdGenerator, Registry};
+use store::rule::{Rate, Rules};
+use store::{KindRow, PruneRules, Store, StoreError};
+use store_postgres::{PgOptions, PostgresStore};
+use store_sqlite::SqliteStore;
 use tokio::sync::watch;
 
 use self::outgoing::OutgoingError;
@@ -494,7 +494,7 @@ async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sto
 pub fn missing_file(settings: &Settings) -> Option<PathBuf> {
     let url = settings.store.url.resolve().ok()?;
     let url = url.expose_secret();
-    url.starts_with("sqlite:").then(|| engine::store::sqlite::missing_file(url)).flatten()
+    url.starts_with("sqlite:").then(|| store_sqlite::missing_file(url)).flatten()
 }
 
 /// The way to Redis, if there is one; nothing connects before it is needed.

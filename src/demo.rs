@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use engine::queue::QueueError;
 use engine::reference::UrlRef;
-use engine::state::JobState;
-use engine::store::{Actor, JobDetail, JobFilter};
 use jobkit::{JobId, NewJob};
 use journal::sample::{SampleParams, Strange};
 use serde_json::json;
+use store::state::JobState;
+use store::{Actor, JobDetail, JobFilter};
 
 use crate::app::signals::Signals;
 use crate::app::{App, AppError, RunOptions};

@@ -11,17 +11,17 @@ use std::time::Duration;
 use compline::app::{App, Parts, Upkeep};
 use engine::adapters::artifacts::DirArtifacts;
 use engine::alerts::Alerting;
-use engine::limits::breaker::BreakerRules;
-use engine::limits::rule::{By, Rate, Rule, Rules};
 use engine::scheduler::declared::Declared;
-use engine::store::postgres::{PgOptions, PostgresStore};
-use engine::store::sqlite::SqliteStore;
-use engine::store::{Actor, Store};
 use engine::worker::fetcher::FetchOptions;
 use engine::worker::{Until, WorkerOptions};
 use jobkit::{Clock, Ctx, Failure, Job, NewJob, Outcome, Registry};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use store::breaker::BreakerRules;
+use store::rule::{By, Rate, Rule, Rules};
+use store::{Actor, Store};
+use store_postgres::{PgOptions, PostgresStore};
+use store_sqlite::SqliteStore;
 use tokio_util::sync::CancellationToken;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -265,7 +265,7 @@ async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, unti
     let upkeep = Upkeep {
         limits: limits(),
         calls: BTreeMap::new(),
-        prune: engine::store::PruneRules::default(),
+        prune: store::PruneRules::default(),
         prune_every: Duration::from_secs(60),
         triggers: engine::triggers::Triggers::default(),
         alerting: Alerting::default(),

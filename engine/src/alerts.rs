@@ -21,10 +21,10 @@ use std::time::Duration;
 use jobkit::Personal;
 
 use self::courier::Courier;
-use crate::store::{AlertRow, Severity};
 use crate::webhooks::target::Target;
+use store::{AlertRow, Severity};
 
-pub use crate::store::News;
+pub use store::News;
 
 /// A job will not be tried again, and a person must decide.
 pub const JOB_DISCARDED: &str = "job.discarded";
@@ -32,8 +32,7 @@ pub const JOB_DISCARDED: &str = "job.discarded";
 pub const QUEUE_STUCK: &str = "queue.stuck";
 /// A fire time went by without a job.
 pub const SCHEDULE_MISSED: &str = "schedule.missed";
-/// What the schedule asks for cannot be enqueued.
-pub const SCHEDULE_BROKEN: &str = "schedule.broken";
+pub use store::schedules::SCHEDULE_BROKEN;
 
 /// A trigger cannot see what it looks at.
 pub const TRIGGER_BLIND: &str = "trigger.blind";

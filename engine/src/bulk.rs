@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jobkit::{Ctx, Failure, Job, JobId, Outcome, Policy, Registry};
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Actor, Change, JobFilter, Store, StoreError};
+use store::{Actor, Change, JobFilter, Store, StoreError};
 
 pub const KIND: &str = "system.bulk";
 
@@ -174,7 +174,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::state::JobState;
+    use store::state::JobState;
 
     #[test]
     fn a_bulk_operation_on_everything_is_refused_by_whomever_it_was_written() {

@@ -13,8 +13,8 @@ use jobkit::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::state::JobState;
 use crate::webhooks::{WebhookError, Webhooks};
+use store::state::JobState;
 
 pub const KIND: &str = "system.callback";
 /// Apart from the work, so that a receiver that is slow holds up nothing but other callbacks.

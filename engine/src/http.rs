@@ -36,8 +36,8 @@ use crate::limits::usage::Usage;
 use crate::queue::Queue;
 use crate::scheduler::Scheduler;
 use crate::service::{Alarm, Service};
-use crate::store::{Actor, Store};
 use crate::triggers::webhook::Webhooks;
+use store::{Actor, Store};
 
 /// How much a caller may send, and how long it may take.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,8 +15,6 @@ pub mod reference;
 pub mod scheduler;
 pub mod seal;
 pub mod service;
-pub mod state;
-pub mod store;
 pub mod system;
 pub mod trace;
 pub mod triggers;

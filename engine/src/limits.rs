@@ -6,10 +6,7 @@
 //! ([`keeper`]). How often jobs call a provider is limited apart from how often they start ([`limiter`]). Who may start is decided by [`ledger`], in the transaction that claims.
 
 pub mod book;
-pub mod breaker;
 pub mod keeper;
-pub mod ledger;
 pub mod limiter;
 pub mod redis;
-pub mod rule;
 pub mod usage;

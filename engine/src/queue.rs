@@ -17,14 +17,14 @@ use sha2::{Digest, Sha256};
 use crate::callback;
 use crate::json;
 use crate::limits::book::Book;
-use crate::limits::rule::{By, Rules, Subject};
 use crate::seal::{Keyring, Part, SealError};
-use crate::store::triggers::Intake;
-use crate::store::{
+use crate::wake::Wake;
+use store::rule::{By, Rules, Subject};
+use store::triggers::Intake;
+use store::{
     Actor, Change, Changed, Inserted, JobDetail, JobFilter, JobRow, NewRow, Once, QueueRow, Release, Request,
     Store, StoreError, Transaction, UniqueRow,
 };
-use crate::wake::Wake;
 
 mod page;
 

@@ -29,9 +29,9 @@ use self::policy::Overlap;
 use self::simulate::{Event, Situation};
 use self::template::Times;
 use crate::queue::{Queue, QueueError, check_job, problem_of_name};
-use crate::store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
-use crate::store::{Actor, Inserted, NewRow, Store, StoreError};
 use crate::wake::Wake;
+use store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
+use store::{Actor, Inserted, NewRow, Store, StoreError};
 
 pub use self::view::{Drift, Preview, ScheduleView, State};
 

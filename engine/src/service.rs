@@ -12,6 +12,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+pub use store::chain;
+
 /// A part that runs until it is told to stop, and is waited for. Dropped, it ends where it stands.
 pub struct Service {
     stop: CancellationToken,
@@ -157,18 +159,6 @@ impl Patience {
 
 fn delay(failures: u32) -> Duration {
     SHORTEST.saturating_mul(1 << failures.min(10)).min(LONGEST)
-}
-
-/// An error with all its causes on one line.
-pub fn chain(problem: &dyn std::error::Error) -> String {
-    let mut text = problem.to_string();
-    let mut next = problem.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -25,8 +25,8 @@ use crate::adapters::redis::Redis;
 use crate::alerts::TRIGGER_REFUSED;
 use crate::queue::{Queue, QueueError};
 use crate::service::{Alarm, Service};
-use crate::store::{News, Severity, Store};
 use crate::triggers::settings::Triggers as Settings;
+use store::{News, Severity, Store};
 
 /// What triggers need of the process that they are in.
 #[derive(Clone)]

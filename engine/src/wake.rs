@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use self::redis::{Channel, Told};
 use crate::adapters::redis::Redis;
 use crate::service::{Alarm, Patience, Service};
-use crate::store::{Store, Woken};
+use store::{Store, Woken};
 
 /// What this process knows of queues that may have work. The fetcher listens to it.
 #[derive(Default)]

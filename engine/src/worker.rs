@@ -31,9 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::limits::book::Book;
-use crate::limits::breaker::BreakerRules;
 use crate::service::{Alarm, Service};
-use crate::store::{End, Report, Store, WorkerInfo};
 use crate::wake::Wake;
 use attempt::Attempts;
 use buffer::{Buffer, Ready};
@@ -43,6 +41,8 @@ use held::{HeldJobs, StopReason};
 use idle::{Idle, stop_or_idle};
 use lease::LeaseKeeper;
 use pace::Pace;
+use store::breaker::BreakerRules;
+use store::{End, Report, Store, WorkerInfo};
 
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {

@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 use engine::alerts::desk::Desk;
-use engine::store::{AlertDetail, AlertFilter, AlertId, AlertRow};
 use serde_json::json;
+use store::{AlertDetail, AlertFilter, AlertId, AlertRow};
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, actor, print};

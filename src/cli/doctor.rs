@@ -10,11 +10,11 @@ use engine::adapters::artifacts::DirArtifacts;
 use engine::adapters::clock::SystemClock;
 use engine::http::Token;
 use engine::seal::Keyring;
-use engine::service::chain;
-use engine::store::Schema;
 use engine::units::format_duration;
 use jobkit::Clock;
 use serde::Serialize;
+use store::Schema;
+use store::chain;
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, print};

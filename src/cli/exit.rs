@@ -8,9 +8,9 @@ use engine::http::TokenError;
 use engine::limits::usage::LimitError;
 use engine::queue::QueueError;
 use engine::scheduler::ScheduleError;
-use engine::store::StoreError;
 use jobkit::ArgsError;
 use serde_json::json;
+use store::StoreError;
 
 use crate::app::AppError;
 use crate::app::outgoing::OutgoingError;

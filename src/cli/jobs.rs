@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use engine::http::view::JobInFull;
-use engine::state::JobState;
-use engine::store::{Change, FIRST_MOMENT, JobDetail, JobFilter, JobRow};
 use engine::units::parse_duration;
 use jiff::{SignedDuration, Timestamp};
 use jobkit::JobId;
+use store::state::JobState;
+use store::{Change, FIRST_MOMENT, JobDetail, JobFilter, JobRow};
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, job_id};

@@ -2,11 +2,11 @@
 //! a limit for a while.
 
 use clap::Subcommand;
-use engine::limits::rule::Rule;
 use engine::limits::usage::{LimitUsage, Named, Overview};
-use engine::store::{BreakerRow, BucketRow};
 use jiff::Timestamp;
 use serde_json::json;
+use store::rule::Rule;
+use store::{BreakerRow, BucketRow};
 
 use super::exit::{Exit, Result};
 use super::{Call, Until, actor, print};

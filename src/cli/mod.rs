@@ -23,10 +23,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use engine::store::{Actor, Schema};
 use engine::units::parse_duration;
 use jiff::Timestamp;
 use jobkit::JobId;
+use store::{Actor, Schema};
 
 use self::exit::{CliError, Exit, Result};
 use self::print::Print;

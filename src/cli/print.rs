@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use engine::state::JobState;
 use engine::units::format_duration;
 use jiff::Timestamp;
 use serde::Serialize;
+use store::state::JobState;
 
 use super::exit::{CliError, Exit, Result};
 

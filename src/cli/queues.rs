@@ -1,9 +1,9 @@
 //! `queues`: what waits where, and stopping and starting a queue everywhere at once.
 
 use clap::Subcommand;
-use engine::state::JobState;
-use engine::store::QueueRow;
 use serde_json::json;
+use store::QueueRow;
+use store::state::JobState;
 
 use super::exit::{Exit, Result};
 use super::{Call, Until, actor, print};

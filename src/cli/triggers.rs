@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use engine::service::chain;
-use engine::store::triggers::SourceRow;
 use engine::triggers::chain::Chain;
 use engine::triggers::stream::WAIT;
 use engine::triggers::stream::group::{Group, Rejected};
 use jobkit::AuditEntry;
 use serde::Serialize;
 use serde_json::json;
+use store::chain;
+use store::triggers::SourceRow;
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, actor, print};

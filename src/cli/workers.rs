@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 use engine::http::view::Worker;
-use engine::store::WorkerRow;
 use engine::units::format_duration;
+use store::WorkerRow;
 
 use super::exit::{Exit, Result};
 use super::{Call, print};

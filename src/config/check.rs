@@ -112,6 +112,14 @@ impl Findings {
     }
 }
 
+/// As far as can be told without going there.
+fn check_url(url: &str) -> store::Result<()> {
+    match url.starts_with("sqlite:") {
+        true => store_sqlite::check_url(url),
+        false => store_postgres::check_url(url),
+    }
+}
+
 fn store(settings: &Settings, found: &mut Findings) {
     if let UrlRef::Literal(url) = &settings.store.url {
         let known = ["sqlite:", "postgres://", "postgresql://"];
@@ -120,8 +128,8 @@ fn store(settings: &Settings, found: &mut Findings) {
                 "store.url",
                 "must begin with sqlite:// or postgres://, or be a reference: \"env:DATABASE_URL\", \"file:PATH\"",
             );
-        } else if let Some(problem) = engine::store::problem_of_url(url) {
-            found.add("store.url", &problem);
+        } else if let Err(problem) = check_url(url) {
+            found.add("store.url", problem.to_string());
         }
     }
     if settings.store.connections < 2 {

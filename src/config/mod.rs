@@ -173,7 +173,7 @@ impl Loaded {
                 let reference = text.and_then(SecretRef::parse);
                 if let Some(Err(problem)) = reference.map(|reference| reference.resolve()) {
                     let origin = self.origins.get(&key).cloned().unwrap_or(Origin::Default);
-                    missing.push(Problem { origin, key: place, text: engine::service::chain(&problem) });
+                    missing.push(Problem { origin, key: place, text: store::chain(&problem) });
                 }
             }
         }

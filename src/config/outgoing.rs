@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use engine::alerts::Pace;
 use engine::reference::{SecretRef, UrlRef};
-use engine::store::Severity;
 use engine::units::{Keep, duration, optional_duration};
 use jobkit::Personal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use store::Severity;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use engine::adapters::buckets::Bucket;
-use engine::limits::breaker::BreakerRules;
-use engine::limits::rule::{By, Pace, Rate, Rule, Rules, Unit};
 use engine::reference::{SecretRef, UrlRef};
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::definition::Definition;
 use engine::seal::Encryption;
-use engine::state::JobState;
-use engine::store::{DEFAULT_LEASE, PruneRules};
 use engine::triggers::settings::Triggers;
 use engine::units::{Keep, duration, optional_duration};
 use jobkit::Policy;
 use serde::{Deserialize, Serialize};
+use store::breaker::BreakerRules;
+use store::rule::{By, Pace, Rate, Rule, Rules, Unit};
+use store::state::JobState;
+use store::{DEFAULT_LEASE, PruneRules};
 
 use super::listen::Listen;
 use super::outgoing::{Alerts, Mail, Route, Webhooks};

@@ -543,10 +543,10 @@ fn a_circuit_breaker_that_saw_failures_is_listed_and_shown() {
     let place = place.with("COMPLINE__STORE__URL", &store);
     place.run(&["limits", "list"]).expect(0).says(&["nothing is limited"]);
     let fail = async {
-        use engine::store::{Breakers as _, Store as _};
+        use store::{Breakers as _, Store as _};
         let clock = std::sync::Arc::new(engine::adapters::clock::SystemClock::new());
-        let store = engine::store::sqlite::SqliteStore::open(&store, clock).await.unwrap();
-        let rules = engine::limits::breaker::BreakerRules { failures: 1, ..Default::default() };
+        let store = store_sqlite::SqliteStore::open(&store, clock).await.unwrap();
+        let rules = store::breaker::BreakerRules { failures: 1, ..Default::default() };
         store.leave_breaker("docusign:acct-7", jobkit::CallEnd::Failed, rules).await.unwrap();
         store.close().await;
     };

@@ -5,10 +5,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use engine::adapters::tls;
-use engine::store::{JobFilter, JobRow, Store};
 use jobkit::testing::ManualClock;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
+use store::{JobFilter, JobRow, Store};
 
 use crate::support::binary::Place;
 use crate::support::postgres;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::adapters::clock::SystemClock;
-use engine::state::JobState;
-use engine::store::postgres::{PgOptions, PostgresStore};
-use engine::store::sqlite::SqliteStore;
-use engine::store::{JobDetail, JobFilter, NewRow, Store};
 use jiff::Timestamp;
 use jobkit::{Clock, IdGenerator, JobId, OnParentFailure, StepKey, When};
 use rustix::process::{Pid, Signal, kill_process};
+use store::state::JobState;
+use store::{JobDetail, JobFilter, NewRow, Store};
+use store_postgres::{PgOptions, PostgresStore};
+use store_sqlite::SqliteStore;
 
 use crate::support::binary::Place;
 use crate::support::postgres::{OwnServer, database};

@@ -8,11 +8,11 @@ use engine::adapters::clock::SystemClock;
 use engine::adapters::redis::Redis;
 use engine::limits::limiter::{Limiter, StoreLimiter};
 use engine::limits::redis::RedisLimiter;
-use engine::limits::rule::Rate;
-use engine::store::postgres::{PgOptions, PostgresStore};
-use engine::store::sqlite::SqliteStore;
-use engine::store::{Store, Taken};
 use jobkit::{Clock, SecretString};
+use store::rule::Rate;
+use store::{Store, Taken};
+use store_postgres::{PgOptions, PostgresStore};
+use store_sqlite::SqliteStore;
 use tempfile::TempDir;
 
 use crate::support::postgres::database;

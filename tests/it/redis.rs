@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use engine::adapters::redis::Redis;
-use engine::service::chain;
 use futures::StreamExt;
 use jobkit::SecretString;
 use jobkit::redact::ExposeSecret;
+use store::chain;
 
 use crate::support::binary::Place;
 use crate::support::redis::RedisServer;

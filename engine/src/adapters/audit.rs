@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use jobkit::{Audit, AuditEntry, PortError};
 
-use crate::store::Store;
+use store::Store;
 
 pub struct StoreAudit {
     store: Arc<dyn Store>,

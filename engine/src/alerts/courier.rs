@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::message::mail;
 use super::{Routes, To};
-use crate::store::StoreError;
 use crate::webhooks::{WebhookError, Webhooks};
+use store::StoreError;
 
 pub struct Courier {
     pub routes: Routes,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::courier::{CarryError, Courier};
 use super::message::sample;
-use crate::store::{Actor, AlertDetail, AlertFilter, AlertId, AlertRow, Result, Store};
+use store::{Actor, AlertDetail, AlertFilter, AlertId, AlertRow, Result, Store};
 
 pub struct Desk {
     pub store: Arc<dyn Store>,

@@ -16,7 +16,7 @@ use super::courier::Courier;
 use super::message::message;
 use super::telling::{Next, Telling, addressed, decide};
 use crate::service::Patience;
-use crate::store::{AlertRow, Message, Result, Store, Told};
+use store::{AlertRow, Message, Result, Store, Told};
 
 /// How soon people hear of a thing; nobody is woken for it any earlier.
 const LOOK: Duration = Duration::from_secs(1);

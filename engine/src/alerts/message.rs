@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::telling::Telling;
-use crate::store::AlertRow;
+use store::AlertRow;
 
 /// The envelope of Standard Webhooks: what it is, when, and the thing itself.
 pub fn message(alert: &AlertRow, telling: Telling, now: Timestamp) -> Value {
@@ -93,7 +93,7 @@ pub fn mail(message: &Value) -> (String, String) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::store::{AlertId, Nature, Severity};
+    use store::{AlertId, Nature, Severity};
 
     pub fn alert() -> AlertRow {
         AlertRow {

@@ -14,7 +14,7 @@ use tracing::{debug, error, info};
 
 use super::courier::Courier;
 use crate::service::{Patience, chain};
-use crate::store::{Delivery, DeliveryEnd, Result, Store};
+use store::{Delivery, DeliveryEnd, Result, Store};
 
 /// At once by one route; a mail server has only so many places.
 const BITE: usize = 4;

@@ -10,7 +10,7 @@ use super::keeper::Keeper;
 use super::sender::Sender;
 use super::watcher::Watcher;
 use crate::service::{Alarm, Service};
-use crate::store::Store;
+use store::Store;
 
 pub fn start(
     alerting: Alerting,

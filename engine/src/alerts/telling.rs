@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Pace, Routes};
-use crate::store::{AlertRow, Nature};
+use store::{AlertRow, Nature};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Telling {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::alerts::message::tests::alert;
     use crate::alerts::{Route, To};
-    use crate::store::Severity;
+    use store::Severity;
 
     #[test]
     fn a_second_route_is_told_later_and_then_the_rest() {

@@ -10,8 +10,8 @@ use jobkit::{Clock, JobId};
 
 use super::QUEUE_STUCK;
 use crate::service::Patience;
-use crate::store::{AlertFilter, AlertRow, News, Result, Severity, Store, WaitingQueue};
 use crate::units::format_duration;
+use store::{AlertFilter, AlertRow, News, Result, Severity, Store, WaitingQueue};
 
 pub struct Watcher {
     pub store: Arc<dyn Store>,
@@ -94,7 +94,7 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::alerts::message::tests::alert;
-    use crate::store::NewsChange;
+    use store::NewsChange;
 
     fn waiting(queue: &str, first: u128) -> WaitingQueue {
         let first = JobId(uuid::Uuid::from_u128(first));

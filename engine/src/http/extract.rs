@@ -21,7 +21,7 @@ use super::problem::{Code, Problem, Result};
 use super::{Api, Shared};
 use crate::json;
 use crate::queue::problem_of_name;
-use crate::store::FIRST_MOMENT;
+use store::FIRST_MOMENT;
 
 /// A JSON body, with the bytes it was read from.
 pub struct Body<T> {

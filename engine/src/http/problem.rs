@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::queue::QueueError;
 use crate::scheduler::ScheduleError;
 use crate::service::chain;
-use crate::store::StoreError;
+use store::StoreError;
 
 macro_rules! codes {
     ($($code:ident $text:literal $status:ident $title:literal;)+) => {

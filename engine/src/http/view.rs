@@ -10,8 +10,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::state::JobState;
-use crate::store::{AttemptRow, JobDetail, JobRow, WorkerRow};
+use store::state::JobState;
+use store::{AttemptRow, JobDetail, JobRow, WorkerRow};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Job {
@@ -225,7 +225,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::WorkerId;
+    use store::WorkerId;
 
     fn at() -> Timestamp {
         Timestamp::from_second(1_767_225_600).unwrap()

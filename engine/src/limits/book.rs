@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jobkit::Clock;
 
-use super::rule::Rules;
-use crate::store::{LimitSet, Result, Store};
+use store::rule::Rules;
+use store::{LimitSet, Result, Store};
 
 /// How long a change of the rules may stay unknown. Whoever gives jobs new lanes waits longer than that and looks again.
 pub const FRESH: Duration = Duration::from_secs(2);

@@ -12,11 +12,11 @@ use serde_json::Value;
 use tracing::info;
 
 use super::book::{Book, FRESH};
-use super::rule::{By, Lane, Rules, Subject};
 use crate::seal::{Keyring, Part, is_sealed};
 use crate::service::Patience;
-use crate::store::{LanedJob, Result, Store};
 use crate::wake::Wake;
+use store::rule::{By, Lane, Rules, Subject};
+use store::{LanedJob, Result, Store};
 
 /// Jobs that are given lanes in one go, and where their arguments say which: each may have a mebibyte of them.
 const BATCH: usize = 1_000;
@@ -55,7 +55,7 @@ impl Keeper {
                     while self.store.forget_buckets(MOST_FORGOTTEN).await? >= MOST_FORGOTTEN as u64 {}
                     tidied = self.clock.steady();
                 }
-                Ok::<_, crate::store::StoreError>(())
+                Ok::<_, store::StoreError>(())
             };
             match kept.await {
                 Ok(()) => {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::rule::Rate;
-use crate::store::{Result, Store, Taken};
+use store::rule::Rate;
+use store::{Result, Store, Taken};
 
 /// What cannot stand in the name of a limit on jobs: buckets of calls are never mistaken for theirs.
 const MARK: char = '@';
@@ -63,7 +63,7 @@ impl Calls {
     }
 
     pub fn bucket(limit: &str, key: &str) -> String {
-        format!("{MARK}{}", super::rule::keyed(limit, key))
+        format!("{MARK}{}", store::rule::keyed(limit, key))
     }
 }
 

@@ -15,10 +15,10 @@ use redis::Script;
 use tracing::{debug, info, warn};
 
 use super::limiter::Limiter;
-use super::rule::Rate;
 use crate::adapters::redis::{Redis, RedisFault};
 use crate::service::chain;
-use crate::store::{Reserved, Result, SetAside, Store, Taken};
+use store::rule::Rate;
+use store::{Reserved, Result, SetAside, Store, Taken};
 
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/take.lua")));
 static FILL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/fill.lua")));

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::book::Book;
-use super::rule::{By, Rule, bucket, limit_of};
-use crate::store::{Actor, BreakerRow, BucketRow, Store, StoreError};
+use store::rule::{By, Rule, bucket, limit_of};
+use store::{Actor, BreakerRow, BucketRow, Store, StoreError};
 
 /// The use cases of limits. Every door leads here.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use jobkit::Clock;
 use tracing::info;
 
 use crate::service::Patience;
-use crate::store::{PruneRules, Result, Store};
+use store::{PruneRules, Result, Store};
 
 const BITE: usize = 2_000;
 

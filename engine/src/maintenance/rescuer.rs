@@ -13,9 +13,9 @@ use jobkit::Clock;
 use tracing::{info, warn};
 
 use crate::service::Patience;
-use crate::state::JobState;
-use crate::store::{Store, WorkerId, WorkerRow};
 use crate::wake::Wake;
+use store::state::JobState;
+use store::{Store, WorkerId, WorkerRow};
 
 pub struct Rescuer {
     pub store: Arc<dyn Store>,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jobkit::Clock;
 
 use crate::service::Patience;
-use crate::store::Store;
 use crate::wake::Wake;
+use store::Store;
 
 /// Another process may schedule a job that is due before ours; it is found after this long at the latest.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);

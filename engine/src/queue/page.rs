@@ -3,7 +3,7 @@
 use jobkit::JobId;
 
 use super::{Queue, QueueError};
-use crate::store::{DEFAULT_PAGE, JobBrief, JobFilter, JobRow};
+use store::{DEFAULT_PAGE, JobBrief, JobFilter, JobRow};
 
 /// Newest first.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::state::JobState;
+    use store::state::JobState;
 
     #[test]
     fn a_page_ends_before_it_is_too_heavy_and_has_one_job_at_least() {

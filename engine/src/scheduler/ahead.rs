@@ -13,8 +13,8 @@ use tracing::warn;
 use super::policy::ON_TIME;
 use super::timing::Timing;
 use super::{Scheduler, off_to_the_side, plan_of};
-use crate::store::StoreError;
-use crate::store::schedules::ScheduleRow;
+use store::StoreError;
+use store::schedules::ScheduleRow;
 
 /// The clock may have been set right while nobody looked.
 const LOOK_EVERY: Duration = Duration::from_secs(600);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::store::schedules::ScheduleRow;
+use store::schedules::ScheduleRow;
 
 /// For so long a process of another version may take to come by.
 const TOLD_AFTER: Duration = Duration::from_secs(60);
@@ -60,7 +60,7 @@ impl Aside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::schedules::Source;
+    use store::schedules::Source;
 
     fn row(name: &str, revision: i64, definition: &str) -> ScheduleRow {
         ScheduleRow {

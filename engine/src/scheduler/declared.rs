@@ -9,8 +9,8 @@ use tracing::{info, warn};
 use super::calendar::CalendarRules;
 use super::definition::{Definition, Stored};
 use super::{Result, ScheduleError, Scheduler, TRIES};
-use crate::store::Actor;
-use crate::store::schedules::{ScheduleRow, Source};
+use store::Actor;
+use store::schedules::{ScheduleRow, Source};
 
 /// What the configuration says of schedules.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

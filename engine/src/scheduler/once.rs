@@ -1,8 +1,8 @@
 //! What people ask of a schedule once, however often the request for it is sent.
 
 use super::{Result, ScheduleError, Scheduler};
-use crate::store::schedules::Fired;
-use crate::store::{Actor, Inserted, Once, Request};
+use store::schedules::Fired;
+use store::{Actor, Inserted, Once, Request};
 
 impl Scheduler {
     /// As [`Scheduler::run_now`], once for each key that callers choose.

@@ -17,9 +17,9 @@ use super::policy::{Overlap, Tick, admit, decide_tick};
 use super::{REMEMBERED, ScheduleError, Scheduler, plan_of};
 use crate::alerts::{SCHEDULE_BROKEN, SCHEDULE_MISSED};
 use crate::service::{Patience, chain};
-use crate::store::schedules::{Fired, Firing, Occasion, ScheduleRow};
-use crate::store::{Actor, NewRow, News, Severity, Store, StoreError};
 use crate::wake::Wake;
+use store::schedules::{Fired, Firing, Occasion, ScheduleRow};
+use store::{Actor, NewRow, News, Severity, Store, StoreError};
 
 /// Another process may put a schedule that is due before ours; it is found after this long at the latest.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);

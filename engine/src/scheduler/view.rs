@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::declared::{Declared, is_applied};
 use super::definition::{Definition, Plan, Stored};
 use super::plan_of;
-use crate::store::schedules::{ScheduleRow, Source};
+use store::schedules::{ScheduleRow, Source};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScheduleView {

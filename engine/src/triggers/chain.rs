@@ -19,10 +19,10 @@ use super::template::TemplateError;
 use super::webhook::Target;
 use crate::queue::{Queue, QueueError};
 use crate::service::{Patience, chain as all_of};
-use crate::state::JobState;
-use crate::store::{Actor, JobFilter, JobRow, NewRow, Position, Release, Store, StoreError, UniqueRow};
 use crate::triggers::settings::{self, ChainOn};
 use crate::units::format_duration;
+use store::state::JobState;
+use store::{Actor, JobFilter, JobRow, NewRow, Position, Release, Store, StoreError, UniqueRow};
 
 const ENTRIES: usize = 200;
 

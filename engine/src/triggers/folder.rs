@@ -28,9 +28,9 @@ use crate::adapters::host::host_name;
 use crate::alerts::TRIGGER_BLIND;
 use crate::queue::Queue;
 use crate::service::{Patience, chain};
-use crate::store::triggers::Intake;
-use crate::store::{Actor, News, Severity, Store, StoreError};
 use crate::triggers::settings;
+use store::triggers::Intake;
+use store::{Actor, News, Severity, Store, StoreError};
 
 const BATCH: usize = 100;
 

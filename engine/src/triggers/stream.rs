@@ -21,8 +21,8 @@ use super::{Verdict, refused};
 use crate::adapters::redis::RedisFault;
 use crate::queue::Queue;
 use crate::service::{Patience, chain};
-use crate::store::triggers::Intake;
-use crate::store::{Actor, Store};
+use store::triggers::Intake;
+use store::{Actor, Store};
 
 /// Entries may be of a megabyte each, and are read whole; after a round that failed there are half as many.
 const BATCH: usize = 100;

@@ -20,9 +20,9 @@ use super::template::{Missing, Template, TemplateError, Text};
 use crate::queue::{Queue, QueueError};
 use crate::reference::ReferenceError;
 use crate::service::chain;
-use crate::store::triggers::Intake;
-use crate::store::{Actor, Inserted, Store, StoreError};
 use crate::triggers::settings::{self, SchemeName};
+use store::triggers::Intake;
+use store::{Actor, Inserted, Store, StoreError};
 
 /// What arguments may be made of.
 pub const PLACES: &[&str] = &["body", "headers"];

@@ -16,13 +16,13 @@ use super::held::{StopReason, Switch};
 use super::host::AttemptHost;
 use super::late::Lateness;
 use super::sealing::{Differing, Sealing};
-use crate::limits::breaker::BreakerRules;
 use crate::limits::limiter::Calls;
 use crate::panics;
 use crate::seal::{Keyring, Part, SealError, is_sealed};
 use crate::service::panic_text;
-use crate::store::{Claimed, End, Report, StartWindow, Store};
 use crate::trace;
+use store::breaker::BreakerRules;
+use store::{Claimed, End, Report, StartWindow, Store};
 
 /// What every attempt of this process needs.
 pub struct Attempts {
@@ -277,7 +277,7 @@ fn storable(text: String) -> String {
 
 /// A number in 0..1 for the jitter: from the job's own random bits, so that it needs no generator and a
 /// test can repeat it.
-fn draw(held: &crate::store::Held) -> f64 {
+fn draw(held: &store::Held) -> f64 {
     let bytes = held.job.0.as_bytes();
     let bits =
         u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]).rotate_left(held.fence.0 as u32);

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::held::Switch;
 use super::late::EARLY;
-use crate::store::Claimed;
+use store::Claimed;
 
 /// A job in hand, not begun.
 pub struct Ready {

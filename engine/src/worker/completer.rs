@@ -10,8 +10,8 @@ use tracing::{error, warn};
 
 use super::held::HeldJobs;
 use crate::service::{Patience, chain};
-use crate::store::{End, Finished, Held, Report, Store, StoreError, WorkerId};
 use crate::wake::Wake;
+use store::{End, Finished, Held, Report, Store, StoreError, WorkerId};
 
 /// Larger batches cost more latency than they save work.
 const MOST_IN_A_BATCH: usize = 1_000;

@@ -16,8 +16,8 @@ use super::lanes::Lanes;
 use super::pace::Pace;
 use crate::limits::book::Book;
 use crate::service::Patience;
-use crate::store::{Claimed, Store, WorkerId};
 use crate::wake::Bell;
+use store::{Claimed, Store, WorkerId};
 
 pub struct Fetcher {
     pub store: Arc<dyn Store>,
@@ -146,7 +146,7 @@ impl Fetcher {
         worker: WorkerId,
         hot: &mut BTreeSet<String>,
         lanes: &mut Lanes,
-    ) -> crate::store::Result<bool> {
+    ) -> store::Result<bool> {
         let mut any_room = false;
         let round = lanes.round(hot);
         let limited_first = lanes.go_first();
@@ -182,7 +182,7 @@ impl Fetcher {
         queue: &str,
         limit: usize,
         lanes: &mut Lanes,
-    ) -> crate::store::Result<usize> {
+    ) -> store::Result<usize> {
         if limit == 0 || !lanes.hot().contains(queue) {
             return Ok(0);
         }
@@ -230,7 +230,7 @@ impl Fetcher {
     }
 
     /// All queues that have work for us, heard of or not.
-    async fn look(&self) -> crate::store::Result<BTreeSet<String>> {
+    async fn look(&self) -> store::Result<BTreeSet<String>> {
         let ready = self.store.ready_queues().await?;
         let ready: BTreeSet<_> = ready.into_iter().filter(|queue| self.serves(queue)).collect();
         if ready.is_empty() {

@@ -10,7 +10,7 @@ use jobkit::JobId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Claimed, Held, WorkerId};
+use store::{Claimed, Held, WorkerId};
 
 /// Why an attempt must stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl HeldJobs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Fence;
+    use store::Fence;
 
     fn claim(fence: i32) -> Claimed {
         Claimed {

@@ -14,10 +14,10 @@ use jobkit::{
 use super::attempt::Attempts;
 use super::sealing::Sealing;
 use crate::limits::limiter::{Calls, CallsError};
-use crate::limits::rule::Lane;
 use crate::seal::Part;
 use crate::service::chain;
-use crate::store::{self, Actor, Held, JobFilter, StoreError, Taken};
+use store::rule::Lane;
+use store::{self, Actor, Held, JobFilter, Taken};
 
 impl From<CallsError> for HostError {
     fn from(problem: CallsError) -> Self {
@@ -40,17 +40,6 @@ impl AttemptHost {
 
     fn sealing(&self) -> Sealing<'_> {
         Sealing { keyring: &self.engine.keyring, job: self.held.job, encrypted: self.encrypted }
-    }
-}
-
-impl From<StoreError> for HostError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::LeaseLost => HostError::LeaseLost,
-            StoreError::Refused(why) => HostError::Refused(why),
-            StoreError::Database { .. } if error.blames_the_store() => HostError::Away(Box::new(error)),
-            StoreError::Database { .. } | StoreError::Busy { .. } => HostError::Store(Box::new(error)),
-        }
     }
 }
 

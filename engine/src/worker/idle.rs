@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::held::HeldJobs;
-use crate::state::JobState;
-use crate::store::{QueueRow, Result, Store, WorkerId, WorkerRow};
+use store::state::JobState;
+use store::{QueueRow, Result, Store, WorkerId, WorkerRow};
 
 pub struct Idle {
     pub store: Arc<dyn Store>,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::store::LimitedClaim;
+use store::LimitedClaim;
 
 #[derive(Debug, Default)]
 pub struct Lanes {
@@ -87,7 +87,7 @@ mod tests {
     use jobkit::JobId;
 
     use super::*;
-    use crate::store::{Claimed, Fence, WorkerId};
+    use store::{Claimed, Fence, WorkerId};
 
     fn claimed() -> Claimed {
         Claimed {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::store::StartWindow;
+use store::StartWindow;
 
 /// Jobs are handed to their slot so long before they may start, and wait there: what lies between is not to make them late.
 pub const EARLY: Duration = Duration::from_millis(20);

@@ -15,8 +15,8 @@ use tracing::{info, warn};
 
 use super::held::{HeldJobs, StopReason};
 use crate::service::Patience;
-use crate::store::{Beat, Store, StoreError, WorkerId, WorkerInfo};
 use crate::wake::Bell;
+use store::{Beat, Store, StoreError, WorkerId, WorkerInfo};
 
 pub struct LeaseKeeper {
     pub store: Arc<dyn Store>,

@@ -10,7 +10,7 @@ use jobkit::{HostError, JobId, LogLine, Progress, StepRecord};
 use tracing::warn;
 
 use crate::seal::{Keyring, Part, SealError};
-use crate::store::End;
+use store::End;
 
 /// The seal of one attempt; does nothing for a job that is not encrypted.
 #[derive(Debug, Clone, Copy)]

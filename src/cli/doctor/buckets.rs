@@ -1,7 +1,7 @@
 //! Looks into each bucket, and reads nothing.
 
 use engine::adapters::buckets::Buckets;
-use engine::service::chain;
+use store::chain;
 
 use super::Check;
 use crate::cli::exit::{CliError, Exit};

@@ -3,9 +3,9 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use engine::state::JobState;
-use engine::store::{Change, Changed, JobFilter};
 use serde_json::json;
+use store::state::JobState;
+use store::{Change, Changed, JobFilter};
 
 use super::{ChangeArgs, known};
 use crate::app::App;

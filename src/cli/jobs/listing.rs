@@ -2,7 +2,7 @@
 
 use engine::http::view::Job;
 use engine::seal::is_sealed;
-use engine::store::{JobDetail, JobRow};
+use store::{JobDetail, JobRow};
 
 use super::FilterArgs;
 use crate::app::App;

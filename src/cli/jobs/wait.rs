@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 use engine::http::view::{Job, JobInFull};
-use engine::state::JobState;
-use engine::store::{JobDetail, JobRow};
 use engine::units::format_duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use jobkit::{JobId, Progress};
+use store::state::JobState;
+use store::{JobDetail, JobRow};
 
 use super::{FilterArgs, at_least_one, find, known, listing};
 use crate::app::App;

@@ -16,8 +16,10 @@ fn allowed(rule: fn(&Tree) -> Vec<String>, files: &[(&str, &str)]) {
 fn a_forbidden_dependency_is_caught() {
     let with = |path: &'static str, line: &str| {
         let manifests = [
-            ("Cargo.toml", "compline", "jobkit = {}\njournal = {}\ncompline-engine = {}"),
-            ("engine/Cargo.toml", "compline-engine", "jobkit = {}\nlettre = {}"),
+            ("Cargo.toml", "compline", "jobkit = {}\njournal = {}\nengine = {}"),
+            ("engine/Cargo.toml", "compline-engine", "jobkit = {}\ncompline-store = {}\nlettre = {}"),
+            ("store/Cargo.toml", "compline-store", "jobkit = {}\nsqlx = {}"),
+            ("store/sqlite/Cargo.toml", "compline-store-sqlite", "compline-store = {}\nsqlx = {}"),
             ("jobs/jobkit/Cargo.toml", "jobkit", ""),
             ("jobs/journal/Cargo.toml", "journal", "jobkit = {}\niforest = {}\nlinfa = {}"),
             ("jobs/journal/iforest/Cargo.toml", "iforest", "ndarray = {}"),
@@ -25,13 +27,17 @@ fn a_forbidden_dependency_is_caught() {
         ];
         let text = |manifest: &str, name: &str, needs: &str| {
             let more = if manifest == path { line } else { "" };
-            format!("[package]\nname = \"{name}\"\n[dependencies]\n{needs}\n{more}\n")
+            let root = "[workspace.dependencies]\nengine = { package = \"compline-engine\" }";
+            let root = if manifest == "Cargo.toml" { root } else { "" };
+            format!("[package]\nname = \"{name}\"\n[dependencies]\n{needs}\n{more}\n{root}\n")
         };
         Tree(manifests.iter().map(|(path, name, needs)| ((*path).into(), text(path, name, needs))).collect())
     };
     assert_eq!(crates_depend_only_downwards(&with("", "")), Vec::<String>::new());
-    let for_tests = with("Cargo.toml", "[dev-dependencies]\nsqlx = {}");
-    assert_eq!(crates_depend_only_downwards(&for_tests), Vec::<String>::new());
+    for (path, line) in [("Cargo.toml", "sqlx = {}"), ("engine/Cargo.toml", "compline-store-sqlite = {}")] {
+        let for_tests = with(path, &format!("[dev-dependencies]\n{line}"));
+        assert_eq!(crates_depend_only_downwards(&for_tests), Vec::<String>::new());
+    }
     for (path, line) in [
         ("jobs/jobkit/Cargo.toml", "backup = {}"),
         ("jobs/jobkit/Cargo.toml", "sqlx = {}"),
@@ -44,8 +50,13 @@ fn a_forbidden_dependency_is_caught() {
         ("jobs/backup/Cargo.toml", "[target.'cfg(unix)'.dependencies]\nlinfa-trees = {}"),
         ("jobs/journal/iforest/Cargo.toml", "jobkit = {}"),
         ("jobs/backup/Cargo.toml", "engine = { package = \"compline-engine\" }"),
+        ("jobs/backup/Cargo.toml", "engine.workspace = true"),
         ("engine/Cargo.toml", "journal = {}"),
         ("engine/Cargo.toml", "linfa = {}"),
+        ("engine/Cargo.toml", "sqlx = {}"),
+        ("engine/Cargo.toml", "compline-store-sqlite = {}"),
+        ("store/Cargo.toml", "compline-store-sqlite = {}"),
+        ("store/sqlite/Cargo.toml", "compline-engine = {}"),
         ("Cargo.toml", "linfa = {}"),
         ("Cargo.toml", "lettre = {}\n[dev-dependencies]\nlettre = {}"),
     ] {
@@ -61,7 +72,7 @@ fn a_crate_out_of_its_place_is_caught() {
     for (path, text) in [
         ("engine/src/queue.rs", "use apalis::prelude::*;"),
         ("engine/src/worker/attempt.rs", "use {apalis_core::backend::Backend, std::fmt};"),
-        ("engine/src/store.rs", "fn f(tx: &mut sqlx::PgConnection) {}"),
+        ("engine/src/queue.rs", "fn f(tx: &mut sqlx::PgConnection) {}"),
         ("jobs/journal/src/score.rs", "use sqlx::Row;"),
         ("src/cli/serve.rs", "use axum::Router;"),
         ("engine/src/alerts/mail.rs", "use lettre::Message;"),
@@ -75,7 +86,7 @@ fn a_crate_out_of_its_place_is_caught() {
     }
     allowed(rule, &[("engine/src/worker/apalis_backend.rs", "use apalis_core::backend::Backend;")]);
     allowed(rule, &[("jobs/backup/src/adapters/postgres.rs", "use sqlx::PgConnection;")]);
-    allowed(rule, &[("engine/src/queue.rs", "// use apalis::prelude::*;\nuse crate::store::Store;")]);
+    allowed(rule, &[("engine/src/queue.rs", "// use apalis::prelude::*;\nuse store::Store;")]);
 }
 
 #[test]
@@ -87,7 +98,7 @@ fn sql_out_of_its_place_is_caught() {
     allowed(
         rule,
         &[
-            ("engine/src/store/postgres/read.rs", "f(\"SELECT 1\")"),
+            ("store/postgres/src/read.rs", "f(\"SELECT 1\")"),
             ("engine/src/queue.rs", "f(\"Select a queue\")"),
         ],
     );
@@ -103,7 +114,7 @@ fn an_impure_decision_is_caught() {
         "fn f() { let at = jiff::Timestamp::now(); }",
         "fn f(clock: &dyn Clock) {}",
     ] {
-        caught(rule, &[("engine/src/state.rs", text)], "engine/src/state.rs");
+        caught(rule, &[("store/src/state.rs", text)], "store/src/state.rs");
     }
     let attempt = "engine/src/worker/attempt.rs";
     caught(rule, &[(attempt, "async fn decide(x: u8) {}\nasync fn act() {}")], "async");
@@ -152,11 +163,10 @@ fn a_file_too_long_is_caught() {
 #[test]
 fn a_store_without_its_twin_is_caught() {
     let rule = both_stores_have_the_same_operations;
-    let twins =
-        [("engine/src/store/sqlite/prune_steps.sql", ""), ("engine/src/store/postgres/prune.sql", "")];
+    let twins = [("store/sqlite/src/prune_steps.sql", ""), ("store/postgres/src/prune.sql", "")];
     allowed(rule, &twins);
-    caught(rule, &[twins[0], twins[1], ("engine/src/store/postgres/claim.sql", "")], "claim.sql");
-    caught(rule, &[("engine/src/store/postgres/insert_one.sql", "")], "insert is gone");
+    caught(rule, &[twins[0], twins[1], ("store/postgres/src/claim.sql", "")], "claim.sql");
+    caught(rule, &[("store/postgres/src/insert_one.sql", "")], "insert is gone");
     let renumbered = [("migrations/sqlite/0002_audit.sql", ""), ("migrations/postgres/0003_audit.sql", "")];
     assert_eq!(rule(&Tree::of(&renumbered)).len(), 2);
     allowed(rule, &[("migrations/postgres/0003_enqueue.sql", "")]);

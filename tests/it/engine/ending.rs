@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use engine::state::JobState;
-use engine::store::{Actor, Change, JobFilter};
 use jobkit::{Clock, NewJob, When};
 use serde_json::json;
+use store::state::JobState;
+use store::{Actor, Change, JobFilter};
 
 use super::Engine;
 use super::family::{Act, act};

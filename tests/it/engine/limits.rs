@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use engine::limits::rule::{By, Rate, Rule, Rules};
 use engine::scheduler::definition::Definition;
-use engine::state::JobState;
-use engine::store::triggers::Intake;
 use jobkit::{Clock, JobId, NewJob, When};
+use store::rule::{By, Rate, Rule, Rules};
+use store::state::JobState;
+use store::triggers::Intake;
 
 use super::Engine;
 use super::family::{Act, act};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::service::Alarm;
-use engine::state::JobState;
-use engine::store::postgres::{PgOptions, PostgresStore};
-use engine::store::{Beat, Store, Woken};
 use engine::wake::Wake;
 use jobkit::{Clock, JobId};
+use store::state::JobState;
+use store::{Beat, Store, Woken};
+use store_postgres::{PgOptions, PostgresStore};
 
 use super::Engine;
 use crate::support::proxy::Proxy;

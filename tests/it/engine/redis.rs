@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use engine::state::JobState;
 use jobkit::JobId;
+use store::state::JobState;
 
 use super::Engine;
 use super::family::{Act, act};
@@ -89,12 +89,8 @@ async fn a_running_job_is_cancelled_by_another_process_at_once(t: TestStore) {
     works.until_state(id, JobState::Running).await;
     settled(&works, &asks).await;
 
-    let filter = engine::store::JobFilter { ids: vec![id], ..Default::default() };
-    asks.app
-        .queue
-        .change(&filter, engine::store::Change::Cancel, &crate::support::store::ada(), 1)
-        .await
-        .unwrap();
+    let filter = store::JobFilter { ids: vec![id], ..Default::default() };
+    asks.app.queue.change(&filter, store::Change::Cancel, &crate::support::store::ada(), 1).await.unwrap();
 
     assert!(reaches(&works, id, JobState::Cancelled).await);
     works.end(worker).await;

@@ -12,12 +12,12 @@ use engine::scheduler::definition::{Definition, MisfireRule};
 use engine::scheduler::policy::Overlap;
 use engine::scheduler::{Drift, ScheduleError, State};
 use engine::seal::Keyring;
-use engine::state::JobState;
-use engine::store::schedules::{PutSchedule, Source};
-use engine::store::{AlertFilter, JobFilter, JobRow};
 use jiff::Timestamp;
 use jobkit::Clock;
 use serde_json::json;
+use store::schedules::{PutSchedule, Source};
+use store::state::JobState;
+use store::{AlertFilter, JobFilter, JobRow};
 
 use super::family::Act;
 use super::{Engine, until};
@@ -543,7 +543,7 @@ async fn bad_schedules_are_refused_at_the_door(t: TestStore) {
         ),
     ] {
         let refused = engine.app.scheduler.put(name, definition, &ada()).await.unwrap_err();
-        let text = engine::service::chain(&refused);
+        let text = store::chain(&refused);
         assert!(text.contains(says), "{text}");
     }
     assert_eq!(engine.app.scheduler.list().await.unwrap(), []);

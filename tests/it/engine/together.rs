@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::seal::{Keyring, Part, is_sealed};
-use engine::service::chain;
-use engine::state::JobState;
-use engine::store::{Actor, End};
 use jobkit::{NewJob, Registry};
 use serde_json::json;
+use store::chain;
+use store::state::JobState;
+use store::{Actor, End};
 
 use super::Engine;
 use super::family::{self, Act, Sealed, act};

@@ -5,11 +5,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use engine::limits::rule::{By, Lane, Rate, Rule, Rules};
-use engine::state::JobState;
-use engine::store::{JobFilter, NewRow};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use store::rule::{By, Lane, Rate, Rule, Rules};
+use store::state::JobState;
+use store::{JobFilter, NewRow};
 
 use super::{Process, World};
 

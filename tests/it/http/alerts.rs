@@ -1,7 +1,7 @@
 //! Alerts over HTTP: what is the matter is listed, shown and acknowledged, and a route is tried.
 
-use engine::store::{News, Severity};
 use serde_json::{Value, json};
+use store::{News, Severity};
 
 use crate::support::http::{Server, Setup};
 use crate::support::receiver::{Answer, Receiver};

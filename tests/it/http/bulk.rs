@@ -1,9 +1,9 @@
 //! Bulk operations: begun, carried out by a worker, looked at, cancelled.
 
-use engine::state::JobState;
-use engine::store::JobFilter;
 use jobkit::JobId;
 use serde_json::{Value, json};
+use store::JobFilter;
+use store::state::JobState;
 
 use crate::engine::until;
 use crate::support::http::Server;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use engine::state::JobState;
 use futures::StreamExt;
 use jobkit::AuditEntry;
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::state::JobState;
 
 use crate::support::http::{Server, TOKEN, answer};
 use crate::support::store::{TestStore, completed, promises};

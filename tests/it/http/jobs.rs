@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use engine::http::Limits;
-use engine::store::{End, JobFilter};
 use jobkit::{Artifacts, JobId, Owner};
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::{End, JobFilter};
 
 use crate::support::http::{Server, Setup, TOKEN, answer, limits};
 use crate::support::receiver::Receiver;

@@ -1,9 +1,9 @@
 //! Limits over HTTP, as `compline limits` has them.
 
-use engine::limits::breaker::BreakerRules;
-use engine::limits::rule::{By, Rule, Rules};
 use jobkit::CallEnd;
 use serde_json::{Value, json};
+use store::breaker::BreakerRules;
+use store::rule::{By, Rule, Rules};
 
 use crate::support::http::Server;
 use crate::support::store::{TestStore, promises};

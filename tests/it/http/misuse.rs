@@ -2,9 +2,9 @@
 
 mod schedules;
 
-use engine::store::{JobFilter, Position};
 use reqwest::Method;
 use serde_json::json;
+use store::{JobFilter, Position};
 
 use crate::support::http::{Server, TOKEN, answer};
 use crate::support::store::{TestStore, promises};

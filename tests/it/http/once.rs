@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use engine::state::JobState;
-use engine::store::JobFilter;
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::JobFilter;
+use store::state::JobState;
 
 use crate::support::http::{Answer, Server, TOKEN, answer};
 use crate::support::store::{TestStore, discarded, promises};

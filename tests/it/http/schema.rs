@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
-use engine::limits::breaker::BreakerRules;
-use engine::limits::rule::{By, Rate, Rule, Rules};
-use engine::store::{News, Report, Severity};
 use jobkit::{Artifacts, CallEnd, Clock, LogLevel, LogLine, Owner, Progress};
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::breaker::BreakerRules;
+use store::rule::{By, Rate, Rule, Rules};
+use store::{News, Report, Severity};
 
 use crate::support::http::{Server, TOKEN, answer};
 use crate::support::store::{TestStore, discarded, promises, report, step};

@@ -4,10 +4,10 @@ use std::time::Duration;
 use engine::adapters::mailer::{Encryption, SmtpMailer};
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, Pace, Route, To};
-use engine::store::{AlertFilter, Message, News, Severity};
 use engine::webhooks::target::Target;
 use jobkit::{NewJob, Personal};
 use serde_json::json;
+use store::{AlertFilter, Message, News, Severity};
 
 use super::{
     House, alerting, alerting_by, alerting_to, failing, mail_server, route, steady, webhooks_to,
@@ -75,7 +75,7 @@ async fn a_message_that_was_sent_and_not_written_down_is_sent_again_under_its_id
         .unwrap();
     t.store.fold(10, &t.ids).await.unwrap();
     let alert = t.store.alerts(&AlertFilter::default()).await.unwrap().remove(0);
-    let told = engine::store::Told {
+    let told = store::Told {
         messages: Some(vec![Message {
             route: "hook".into(),
             text: json!({ "text": "missed" }),

@@ -1,10 +1,10 @@
 use engine::callback::{CallArgs, KIND, QUEUE};
 use engine::queue::QueueError;
 use engine::seal::Keyring;
-use engine::state::JobState;
-use engine::store::{Change, JobDetail, JobFilter};
 use jobkit::{Callback, CallbackEvent, JobId, NewJob};
 use serde_json::{Value, json};
+use store::state::JobState;
+use store::{Change, JobDetail, JobFilter};
 
 use super::{House, failing, webhooks_to};
 use crate::support::receiver::{Answer, Receiver};
@@ -300,7 +300,7 @@ async fn a_callback_is_not_enqueued_by_its_name_through_any_door() {
 
     for job in [NewJob::new(KIND, args.clone()), follower] {
         let refused = house.app.queue.enqueue(vec![job], &ada()).await.unwrap_err();
-        let refused = engine::service::chain(&refused);
+        let refused = store::chain(&refused);
         assert!(refused.contains("kind: `system.callback` is made by the engine alone"), "{refused}");
     }
     let pool = sqlx::postgres::PgPool::connect(t.url()).await.unwrap();

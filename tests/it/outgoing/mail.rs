@@ -25,7 +25,7 @@ fn mail_to(address: &str) -> Mail {
 }
 
 async fn sent(server: &Server, mail: &Mail) -> Result<(), String> {
-    mailer(server).send("alert_1_ops", mail).await.map_err(|error| engine::service::chain(&error))
+    mailer(server).send("alert_1_ops", mail).await.map_err(|error| store::chain(&error))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,9 +15,7 @@ use engine::adapters::http_client::WebClient;
 use engine::adapters::mailer::{Encryption, Server, SmtpMailer};
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, Pace, Route, To};
-use engine::limits::rule::Rules;
 use engine::seal::Keyring;
-use engine::store::{AlertDetail, AlertFilter, PruneRules, Severity, Store};
 use engine::triggers::Triggers;
 use engine::webhooks::Webhooks;
 use engine::webhooks::signature::Keys;
@@ -26,6 +24,8 @@ use engine::worker::Until;
 use jobkit::testing::ManualClock;
 use jobkit::{Clock, JobId, Mailer, NewJob, Personal, Registry};
 use serde_json::json;
+use store::rule::Rules;
+use store::{AlertDetail, AlertFilter, PruneRules, Severity, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 

@@ -80,7 +80,7 @@ async fn an_error_does_not_repeat_the_address() {
 
     let away = webhooks.post("msg_1", &target, &Value::Null).await.unwrap_err();
 
-    let told = engine::service::chain(&away);
+    let told = store::chain(&away);
     assert!(told.contains("refused") && !told.contains("t0ken"), "{told}");
     assert!(webhooks.client.reach(target.url()).await.is_err());
 }

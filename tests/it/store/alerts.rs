@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use engine::store::{
+use jobkit::{Clock, JobId};
+use serde_json::json;
+use store::{
     AlertFilter, AlertRow, AlertWork, Change, Delivery, DeliveryEnd, End, Message, Nature, News, Severity,
     Told,
 };
-use jobkit::{Clock, JobId};
-use serde_json::json;
 
 use crate::support::store::{
     KIND, QUEUE, TestStore, ada, completed, discarded, promises, report, retry, seconds,
@@ -207,7 +207,7 @@ async fn two_processes_fold_each_news_once(t: TestStore) {
         t.store.raise(&[News::happened("schedule.missed", &about, Severity::Info, "missed")]).await.unwrap();
     }
 
-    let fold = async |store: &dyn engine::store::Store| {
+    let fold = async |store: &dyn store::Store| {
         for _ in 0..20 {
             store.fold(7, &t.ids).await.unwrap();
         }

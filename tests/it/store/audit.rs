@@ -1,7 +1,7 @@
 use engine::adapters::audit::StoreAudit;
-use engine::store::{Actor, Change, End, Held, Position, StoreError};
 use jobkit::{Audit, AuditEntry, Clock};
 use serde_json::{Value, json};
+use store::{Actor, Change, End, Held, Position, StoreError};
 
 use crate::support::store::{
     TestStore, ada, completed, discarded, named, promises, report, retry, seconds, set, step,

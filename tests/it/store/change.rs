@@ -1,7 +1,7 @@
-use engine::state::JobState;
-use engine::store::{Actor, Beat, Change, Changed, JobFilter};
 use jobkit::{Clock, When};
 use serde_json::json;
+use store::state::JobState;
+use store::{Actor, Beat, Change, Changed, JobFilter};
 
 use crate::support::store::{TestStore, ada, completed, discarded, ids, promises, retry, seconds, set, step};
 
@@ -128,7 +128,7 @@ async fn a_running_job_is_asked_to_stop_and_goes_on_until_it_does(t: TestStore) 
 
     assert_eq!(changed, Changed { asked: vec![id], ..Changed::default() });
     assert_eq!(t.state(id).await, JobState::Running);
-    let end = engine::store::End::Cancelled { reason: "cancelled by user:ada".into() };
+    let end = store::End::Cancelled { reason: "cancelled by user:ada".into() };
     assert_eq!(t.finish(worker, &job, end).await.refused, []);
     assert_eq!(t.state(id).await, JobState::Cancelled);
 }

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use engine::state::JobState;
-use engine::store::{AGEING, Fence, NewRow};
 use jobkit::{Clock, JobId, When};
 use serde_json::json;
+use store::state::JobState;
+use store::{AGEING, Fence, NewRow};
 
 use crate::support::store::{TestStore, ada, completed, ids, promises, retry, seconds};
 
@@ -117,7 +117,7 @@ async fn every_claim_raises_the_fence(t: TestStore) {
     t.add(|_| {}).await;
 
     let first = t.claim_one(worker).await;
-    t.finish(worker, &first, engine::store::End::GiveBack).await;
+    t.finish(worker, &first, store::End::GiveBack).await;
     let second = t.claim_one(worker).await;
     t.finish(worker, &second, retry(1)).await;
     t.clock.advance(seconds(1));

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use engine::state::JobState;
-use engine::store::{Change, Release};
 use jobkit::OnConflict;
+use store::state::JobState;
+use store::{Change, Release};
 use tokio::sync::Barrier;
 
 use crate::support::store::{TestStore, ada, completed, ids, promises, report, set, unique};
@@ -123,7 +123,7 @@ async fn a_cancellation_and_a_completion_leave_one_end(t: TestStore) {
         let (canceller, at) = (t.another().await, start.clone());
         let cancel = tokio::spawn(async move {
             at.wait().await;
-            let filter = engine::store::JobFilter { ids: vec![id], ..Default::default() };
+            let filter = store::JobFilter { ids: vec![id], ..Default::default() };
             canceller.change(&filter, Change::Cancel, &ada(), 1).await.unwrap()
         });
         start.wait().await;

@@ -1,6 +1,6 @@
-use engine::state::JobState::{Available, Cancelled, Scheduled, Waiting};
-use engine::store::{Change, End, Release};
 use jobkit::{JobId, OnConflict, OnParentFailure, When};
+use store::state::JobState::{Available, Cancelled, Scheduled, Waiting};
+use store::{Change, End, Release};
 
 use crate::support::store::{
     TestStore, ada, completed, discarded, ids, named, promises, refusal, seconds, set, unique,
@@ -36,7 +36,7 @@ promises![
     what_comes_with_a_duplicate_is_left_out,
 ];
 
-fn after(t: &TestStore, parents: &[JobId]) -> engine::store::NewRow {
+fn after(t: &TestStore, parents: &[JobId]) -> store::NewRow {
     let mut row = t.row();
     row.after = parents.to_vec();
     row
@@ -410,7 +410,7 @@ async fn what_comes_with_a_duplicate_is_left_out(t: TestStore) {
 
     assert!(first.iter().all(|made| !made.duplicate));
     assert!(second.iter().all(|made| made.duplicate && made.id == first[0].id));
-    let all = t.store.jobs(&engine::store::JobFilter::default()).await.unwrap();
+    let all = t.store.jobs(&store::JobFilter::default()).await.unwrap();
     assert_eq!(set(all.iter().map(|job| job.id)), set(first.iter().map(|made| made.id)));
 }
 

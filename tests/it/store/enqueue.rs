@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use engine::state::JobState;
-use engine::store::{NewRow, Position, Release};
 use jobkit::OnConflict::Replace;
 use jobkit::{Clock, When};
 use serde_json::json;
+use store::state::JobState;
+use store::{NewRow, Position, Release};
 
 use crate::support::store::{KIND, QUEUE, TestStore, ada, ids, promises, seconds, unique};
 

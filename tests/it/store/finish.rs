@@ -1,6 +1,6 @@
-use engine::state::JobState;
-use engine::store::{AttemptRow, Change, End, Finished, Held};
 use jobkit::{Clock, LogLevel, LogLine, OnParentFailure, When};
+use store::state::JobState;
+use store::{AttemptRow, Change, End, Finished, Held};
 
 use crate::support::store::{TestStore, ada, completed, discarded, ids, promises, report, retry, seconds};
 
@@ -223,7 +223,7 @@ async fn one_refused_report_does_not_stop_the_others(t: TestStore) {
     let added = t.add_many(3).await;
     let jobs = t.claim(worker, 3).await;
     let mut reports: Vec<_> = jobs.iter().map(|job| report(job, completed())).collect();
-    reports[1].held = Held { fence: engine::store::Fence(99), ..reports[1].held };
+    reports[1].held = Held { fence: store::Fence(99), ..reports[1].held };
 
     let answer = t.store.finish(worker, &reports).await.unwrap();
 

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use engine::limits::rule::{Lane, Rules};
-use engine::store::{Claimed, LimitedClaim, WorkerId};
 use jobkit::JobId;
+use store::rule::{Lane, Rules};
+use store::{Claimed, LimitedClaim, WorkerId};
 
 use super::limits::{at_once, rules};
 use crate::support::store::{QUEUE, TestStore, ada, completed, ids, promises, set};

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use engine::store::WorkerId;
+use store::WorkerId;
 
 use crate::support::store::{TestStore, completed, promises, report};
 

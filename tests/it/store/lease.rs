@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
-use engine::state::JobState;
-use engine::store::{Actor, Beat, Change, Rescued, StoreError, Woken};
 use jobkit::{Clock, OnParentFailure, Progress};
+use store::state::JobState;
+use store::{Actor, Beat, Change, Rescued, StoreError, Woken};
 
 use crate::support::store::{
     Connection, TestStore, ada, completed, ids, named, promises, refusal, retry, seconds, set, step,

@@ -1,10 +1,10 @@
-//! The life of a job as the stores live it is the life that `engine/src/state.rs` allows, no less and no more.
+//! The life of a job as the stores live it is the life that `store/src/state.rs` allows, no less and no more.
 
 use std::collections::BTreeSet;
 
-use engine::state::JobState;
-use engine::store::{Change, Claimed, End, Release, WorkerId};
 use jobkit::{JobId, OnConflict, OnParentFailure, When};
+use store::state::JobState;
+use store::{Change, Claimed, End, Release, WorkerId};
 
 use crate::support::store::{TestStore, completed, discarded, promises, retry, seconds, unique};
 

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::limits::rule::{By, Lane, Rate, Rule, Rules, Subject};
-use engine::state::JobState;
-use engine::store::{
-    BucketRow, Change, End, LimitedClaim, NewRow, Reserved, StartWindow, Taken, Woken, WorkerId,
-};
 use jobkit::testing::ManualClock;
 use jobkit::{Clock, JobId, OnConflict};
 use serde_json::Value;
+use store::rule::{By, Lane, Rate, Rule, Rules, Subject};
+use store::state::JobState;
+use store::{BucketRow, Change, End, LimitedClaim, NewRow, Reserved, StartWindow, Taken, Woken, WorkerId};
 
 use crate::support::store::{QUEUE, TestStore, ada, completed, ids, promises, retry, seconds, set, unique};
 
@@ -290,7 +288,7 @@ async fn every_lane_is_found_however_many_are_blocked(t: TestStore) {
     t.finish(worker, &first[700], completed()).await;
 
     let found = t.limited(worker, 10, &rules).await.jobs;
-    let lane_of = |job: &engine::store::Claimed| job.limited.as_ref().unwrap().lane.clone();
+    let lane_of = |job: &store::Claimed| job.limited.as_ref().unwrap().lane.clone();
     assert_eq!(found.iter().map(lane_of).collect::<Vec<_>>(), [lane_of(&first[700])]);
 }
 
@@ -351,7 +349,7 @@ async fn a_retried_job_is_limited_as_before(t: TestStore) {
 
 async fn a_job_that_replaces_another_brings_its_bucket(t: TestStore) {
     let worker = t.worker().await;
-    let key = || unique(1, engine::store::Release::AtEnd, OnConflict::Replace);
+    let key = || unique(1, store::Release::AtEnd, OnConflict::Replace);
     let first = NewRow { unique: key(), lane: lane("x/1"), ..t.row() };
     let second = NewRow { unique: key(), lane: lane("x/2"), ..t.row() };
     t.insert(std::slice::from_ref(&first)).await;
@@ -464,7 +462,7 @@ async fn every_way_in_keeps_the_lane(t: TestStore) {
         free.extend(rows.iter().filter(|row| row.lane.is_none()).map(|row| row.id));
     }
     let mut keyed = mixed(2);
-    keyed[1].unique = unique(3, engine::store::Release::AtEnd, OnConflict::ReturnExisting);
+    keyed[1].unique = unique(3, store::Release::AtEnd, OnConflict::ReturnExisting);
     t.insert(&keyed).await;
     limited.push(keyed[0].id);
     free.push(keyed[1].id);
@@ -539,7 +537,7 @@ async fn a_job_enqueued_in_sql_is_limited() {
     let t = TestStore::postgres().await;
     let limits = rules([at_once("x", 1)]);
     t.store.put_limits(&limits).await.unwrap();
-    let kind = engine::store::KindRow {
+    let kind = store::KindRow {
         kind: "mail.send".into(),
         queue: QUEUE.into(),
         priority: 5,

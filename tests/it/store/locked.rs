@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::limits::rule::{By, Lane, Rule, Rules};
-use engine::state::JobState::{Available, Discarded, Running};
-use engine::store::{Change, JobFilter, Release, Rescued, StoreError};
 use jobkit::{Clock, JobId, OnConflict};
 use sqlx::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
+use store::rule::{By, Lane, Rule, Rules};
+use store::state::JobState::{Available, Discarded, Running};
+use store::{Change, JobFilter, Release, Rescued, StoreError};
 
 use crate::support::store::{QUEUE, TestStore, ada, completed, discarded, retry, seconds, unique};
 
@@ -148,7 +148,7 @@ async fn a_pause_that_cannot_be_had_for_a_lock_is_busy() {
     let job = t.claim_one(worker).await;
     t.store.pause(QUEUE, None, &ada(), "").await.unwrap();
     let held = Held::rows(&t, "SELECT FROM compline.queue").await;
-    let what = engine::store::HoldOff::Queue(QUEUE.into());
+    let what = store::HoldOff::Queue(QUEUE.into());
 
     let busy = t.store.hold_off(job.held(), &what, seconds(9), &ada(), "").await;
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engine::store::Position;
+use store::Position;
 
 use crate::support::store::{TestStore, ada, named, set};
 

@@ -1,8 +1,8 @@
 //! Pauses: of buckets and of queues, by people and by jobs, with an end and without. And circuit breakers.
 
-use engine::limits::breaker::BreakerRules;
-use engine::store::{Held, HoldOff, LimitedClaim, StoreError};
 use jobkit::{Admission, CallEnd, Clock};
+use store::breaker::BreakerRules;
+use store::{Held, HoldOff, LimitedClaim, StoreError};
 
 use super::limits::{at_once, rules};
 use crate::support::store::{QUEUE, TestStore, ada, ids, promises, seconds, set};
@@ -83,7 +83,7 @@ async fn what_a_job_found_out_holds_for_others_and_is_audited(t: TestStore) {
     t.add_in("x/1", 2).await;
     let job = t.limited(worker, 1, &rules).await.jobs.remove(0);
     let plain = t.add_many(1).await;
-    let by = engine::store::Actor(format!("job:{}", job.id));
+    let by = store::Actor(format!("job:{}", job.id));
 
     for what in [HoldOff::Bucket("x/1".into()), HoldOff::Queue(QUEUE.into())] {
         t.store.hold_off(job.held(), &what, seconds(60), &by, "429 Too Many Requests").await.unwrap();
@@ -120,7 +120,7 @@ async fn who_lost_the_lease_holds_nothing_off(t: TestStore) {
     let worker = t.worker().await;
     t.add_in("x/1", 1).await;
     let job = t.limited(worker, 1, &rules([at_once("x", 5)])).await.jobs.remove(0);
-    let old = Held { fence: engine::store::Fence(job.fence.0 - 1), ..job.held() };
+    let old = Held { fence: store::Fence(job.fence.0 - 1), ..job.held() };
 
     let refused =
         t.store.hold_off(old, &HoldOff::Queue(QUEUE.into()), seconds(60), &ada(), "").await.unwrap_err();

@@ -1,10 +1,10 @@
 //! What only the store on PostgreSQL promises.
 
-use engine::state::JobState;
-use engine::store::{Change, JobFilter, KindRow, Release, Store, StoreError};
 use jobkit::OnConflict;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use store::state::JobState;
+use store::{Change, JobFilter, KindRow, Release, Store, StoreError};
 
 use crate::support::postgres;
 use crate::support::store::{TestStore, ada, unique};
@@ -21,7 +21,7 @@ async fn who_finds_another_folding_keeps_its_session() {
         .unwrap();
     let sessions = "SELECT pid FROM pg_stat_activity
                     WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid";
-    assert_eq!(t.store.alert_work().await.unwrap(), engine::store::AlertWork::default());
+    assert_eq!(t.store.alert_work().await.unwrap(), store::AlertWork::default());
     let before: Vec<i32> = sqlx::query_scalar(sessions).fetch_all(&mut *folding).await.unwrap();
 
     for _ in 0..5 {
@@ -43,34 +43,34 @@ async fn every_hot_statement_uses_an_index() {
                    SET enable_mergejoin = off; SET enable_bitmapscan = off";
     sqlx::raw_sql(session).execute(&mut connection).await.unwrap();
     for (name, sql, parameters) in [
-        ("claim", include_str!("../../../engine/src/store/postgres/claim.sql"), 6),
-        ("claim_fair", include_str!("../../../engine/src/store/postgres/claim_fair.sql"), 6),
-        ("claim_look", include_str!("../../../engine/src/store/postgres/claim_look.sql"), 1),
-        ("finish", include_str!("../../../engine/src/store/postgres/finish.sql"), 6),
-        ("end", include_str!("../../../engine/src/store/postgres/end.sql"), 9),
-        ("requeue", include_str!("../../../engine/src/store/postgres/requeue.sql"), 11),
-        ("end_live", include_str!("../../../engine/src/store/postgres/end_live.sql"), 5),
-        ("stage", include_str!("../../../engine/src/store/postgres/stage.sql"), 2),
-        ("stage_next", include_str!("../../../engine/src/store/postgres/stage_next.sql"), 1),
-        ("ready_queues", include_str!("../../../engine/src/store/postgres/ready_queues.sql"), 1),
-        ("free", include_str!("../../../engine/src/store/postgres/free.sql"), 3),
-        ("held_steps", include_str!("../../../engine/src/store/postgres/held_steps.sql"), 3),
-        ("save_step", include_str!("../../../engine/src/store/postgres/save_step.sql"), 8),
-        ("save_progress", include_str!("../../../engine/src/store/postgres/save_progress.sql"), 7),
-        ("keys_take", include_str!("../../../engine/src/store/postgres/keys_take.sql"), 5),
-        ("replace", include_str!("../../../engine/src/store/postgres/replace.sql"), 11),
-        ("lanes", include_str!("../../../engine/src/store/postgres/lanes.sql"), 7),
-        ("buckets_lock", include_str!("../../../engine/src/store/postgres/buckets_lock.sql"), 1),
-        ("buckets_look", include_str!("../../../engine/src/store/postgres/buckets_look.sql"), 2),
-        ("buckets_move", include_str!("../../../engine/src/store/postgres/buckets_move.sql"), 3),
-        ("lanes_open", include_str!("../../../engine/src/store/postgres/lanes_open.sql"), 3),
-        ("claim_lanes", include_str!("../../../engine/src/store/postgres/claim_lanes.sql"), 7),
-        ("put_lanes", include_str!("../../../engine/src/store/postgres/put_lanes.sql"), 2),
-        ("put_lanes_ended", include_str!("../../../engine/src/store/postgres/put_lanes_ended.sql"), 2),
-        ("laned_jobs", include_str!("../../../engine/src/store/postgres/laned_jobs.sql"), 3),
-        ("prune", include_str!("../../../engine/src/store/postgres/prune.sql"), 8),
-        ("retry_live", include_str!("../../../engine/src/store/postgres/retry_live.sql"), 2),
-        ("revive", include_str!("../../../engine/src/store/postgres/revive.sql"), 2),
+        ("claim", include_str!("../../../store/postgres/src/claim.sql"), 6),
+        ("claim_fair", include_str!("../../../store/postgres/src/claim_fair.sql"), 6),
+        ("claim_look", include_str!("../../../store/postgres/src/claim_look.sql"), 1),
+        ("finish", include_str!("../../../store/postgres/src/finish.sql"), 6),
+        ("end", include_str!("../../../store/postgres/src/end.sql"), 9),
+        ("requeue", include_str!("../../../store/postgres/src/requeue.sql"), 11),
+        ("end_live", include_str!("../../../store/postgres/src/end_live.sql"), 5),
+        ("stage", include_str!("../../../store/postgres/src/stage.sql"), 2),
+        ("stage_next", include_str!("../../../store/postgres/src/stage_next.sql"), 1),
+        ("ready_queues", include_str!("../../../store/postgres/src/ready_queues.sql"), 1),
+        ("free", include_str!("../../../store/postgres/src/free.sql"), 3),
+        ("held_steps", include_str!("../../../store/postgres/src/held_steps.sql"), 3),
+        ("save_step", include_str!("../../../store/postgres/src/save_step.sql"), 8),
+        ("save_progress", include_str!("../../../store/postgres/src/save_progress.sql"), 7),
+        ("keys_take", include_str!("../../../store/postgres/src/keys_take.sql"), 5),
+        ("replace", include_str!("../../../store/postgres/src/replace.sql"), 11),
+        ("lanes", include_str!("../../../store/postgres/src/lanes.sql"), 7),
+        ("buckets_lock", include_str!("../../../store/postgres/src/buckets_lock.sql"), 1),
+        ("buckets_look", include_str!("../../../store/postgres/src/buckets_look.sql"), 2),
+        ("buckets_move", include_str!("../../../store/postgres/src/buckets_move.sql"), 3),
+        ("lanes_open", include_str!("../../../store/postgres/src/lanes_open.sql"), 3),
+        ("claim_lanes", include_str!("../../../store/postgres/src/claim_lanes.sql"), 7),
+        ("put_lanes", include_str!("../../../store/postgres/src/put_lanes.sql"), 2),
+        ("put_lanes_ended", include_str!("../../../store/postgres/src/put_lanes_ended.sql"), 2),
+        ("laned_jobs", include_str!("../../../store/postgres/src/laned_jobs.sql"), 3),
+        ("prune", include_str!("../../../store/postgres/src/prune.sql"), 8),
+        ("retry_live", include_str!("../../../store/postgres/src/retry_live.sql"), 2),
+        ("revive", include_str!("../../../store/postgres/src/revive.sql"), 2),
     ] {
         let plan = plan(&mut connection, name, sql, parameters).await;
         let scans = plan.lines().filter(|line| line.contains("Seq Scan on") && !line.contains("unnest"));
@@ -82,7 +82,7 @@ async fn every_hot_statement_uses_an_index() {
             "{name} looks at all jobs of a worker:\n{plan}"
         );
     }
-    let rescue = include_str!("../../../engine/src/store/postgres/rescue.sql");
+    let rescue = include_str!("../../../store/postgres/src/rescue.sql");
     let rescue = plan(&mut connection, "rescue", rescue, 4).await;
     assert!(rescue.contains("job_held"), "{rescue}");
     // The check can fail.
@@ -104,7 +104,7 @@ async fn every_statement_of_schedules_triggers_and_alerts_is_bounded_by_its_inde
     .unwrap();
     macro_rules! statements {
         ($(($name:literal, $parameters:literal, $bound:expr)),+ $(,)?) => {
-            [$(($name, include_str!(concat!("../../../engine/src/store/postgres/", $name, ".sql")), $parameters, $bound)),+]
+            [$(($name, include_str!(concat!("../../../store/postgres/src/", $name, ".sql")), $parameters, $bound)),+]
         };
     }
     for (name, sql, parameters, bound) in statements![
@@ -182,22 +182,18 @@ async fn a_long_blocked_lane_costs_the_claims_of_others_nothing() {
     for (name, sql, arguments) in [
         (
             "lanes",
-            include_str!("../../../engine/src/store/postgres/lanes.sql"),
+            include_str!("../../../store/postgres/src/lanes.sql"),
             format!("NULL, {}, 'default', '', '~', '', 512", worker.0),
         ),
         (
             "claim_lanes",
-            include_str!("../../../engine/src/store/postgres/claim_lanes.sql"),
+            include_str!("../../../store/postgres/src/claim_lanes.sql"),
             format!(
                 "NULL, {}, 'default', ARRAY['x/2'], ARRAY[5], ARRAY[timestamptz '-infinity'], ARRAY[gen_random_uuid()]",
                 worker.0
             ),
         ),
-        (
-            "ready_queues",
-            include_str!("../../../engine/src/store/postgres/ready_queues.sql"),
-            "NULL".to_owned(),
-        ),
+        ("ready_queues", include_str!("../../../store/postgres/src/ready_queues.sql"), "NULL".to_owned()),
     ] {
         let read = pages_read(&mut connection, name, sql, &arguments).await;
         // The lane of thirty thousand is hundreds of pages.
@@ -223,7 +219,7 @@ async fn what_runs_without_a_limit_is_not_walked_over_to_count_what_runs_with_on
         one.0, other.0
     );
     sqlx::raw_sql(AssertSqlSafe(running)).execute(&mut connection).await.unwrap();
-    let look = include_str!("../../../engine/src/store/postgres/buckets_look.sql");
+    let look = include_str!("../../../store/postgres/src/buckets_look.sql");
 
     let counted: (Option<String>, Option<i64>) =
         sqlx::query_as(AssertSqlSafe(format!("SELECT bucket, running FROM ({look}) AS looked")))

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use engine::state::JobState;
-use engine::store::{JobFilter, PruneRules};
 use jobkit::Progress;
+use store::state::JobState;
+use store::{JobFilter, PruneRules};
 
 use crate::support::store::{TestStore, completed, discarded, named, promises, retry, seconds, set, step};
 

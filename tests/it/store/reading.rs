@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::state::JobState;
-use engine::store::{End, JobFilter, KindRow};
 use jobkit::{Clock, JobId, When};
 use serde_json::json;
+use store::state::JobState;
+use store::{End, JobFilter, KindRow};
 
 use crate::support::store::{TestStore, ada, completed, promises, retry, seconds};
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use engine::state::JobState;
-use engine::store::schedules::{Fired, Firing, Occasion, PutSchedule, Source};
-use engine::store::{Change, Inserted, Once, Release, Request, StoreError};
 use jobkit::{Clock, JobId, OnConflict};
 use serde_json::json;
+use store::schedules::{Fired, Firing, Occasion, PutSchedule, Source};
+use store::state::JobState;
+use store::{Change, Inserted, Once, Release, Request, StoreError};
 
 use crate::support::store::{TestStore, ada, completed, discarded, promises, seconds, unique};
 
@@ -47,7 +47,7 @@ async fn a_request_is_carried_out_once_through_all_doors(t: TestStore) {
     assert!(again.iter().all(|answer| *answer == done[0]), "{again:?}");
     let jobs = t.store.jobs(&Default::default()).await.unwrap();
     assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [done[0][0].id]);
-    let audit = t.audited_behind(engine::store::Position::START, 10).await;
+    let audit = t.audited_behind(store::Position::START, 10).await;
     assert_eq!(audit.len(), 1);
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use engine::state::JobState;
-use engine::store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
-use engine::store::{Actor, Inserted, NewRow, Release};
 use jiff::Timestamp;
 use jobkit::{Clock, JobId, OnConflict, When};
 use serde_json::json;
+use store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
+use store::state::JobState;
+use store::{Actor, Inserted, NewRow, Release};
 use tokio::sync::Barrier;
 
 use crate::support::store::{TestStore, ada, completed, named, promises, refusal, seconds, unique};
@@ -203,7 +203,7 @@ async fn a_firing_enqueues_and_advances_in_one(t: TestStore) {
     let row = read(&t, "nightly").await;
     assert_eq!((row.next_fire, row.last_fire, row.revision), (Some(next), Some(now), made + 1));
     assert_eq!(fired(&t, "nightly").await, [(now, id)]);
-    let entries = t.audited_behind(engine::store::Position::START, 100).await;
+    let entries = t.audited_behind(store::Position::START, 100).await;
     let actions: Vec<_> = entries.iter().map(|(_, entry)| entry.action.as_str()).collect();
     assert_eq!(actions, ["schedule.put", "job.enqueue", "schedule.fire"]);
     let entry = &entries[2].1;
@@ -234,7 +234,7 @@ async fn two_processes_that_fire_one_schedule_fire_it_once(t: TestStore) {
 
     assert_eq!(won.len(), 1, "{won:?}");
     assert_eq!(fired(&t, "nightly").await, [(now, won[0].1.id)]);
-    let jobs = t.store.jobs(&engine::store::JobFilter::default()).await.unwrap();
+    let jobs = t.store.jobs(&store::JobFilter::default()).await.unwrap();
     assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [won[0].1.id]);
 }
 
@@ -273,7 +273,7 @@ async fn a_firing_that_cannot_be_written_leaves_nothing(t: TestStore) {
     assert!(refusal(answer).contains("job"));
     assert_eq!(read(&t, "nightly").await, row);
     assert_eq!(fired(&t, "nightly").await, []);
-    assert_eq!(t.store.jobs(&engine::store::JobFilter::default()).await.unwrap(), []);
+    assert_eq!(t.store.jobs(&store::JobFilter::default()).await.unwrap(), []);
 }
 
 async fn a_run_does_not_advance_and_a_tick_decides_anew(t: TestStore) {
@@ -312,7 +312,7 @@ async fn jobs_that_make_room_are_cancelled_in_the_same_breath(t: TestStore) {
     let cancel = audit.iter().find(|entry| entry.action == "job.cancel").expect("an entry of its own");
     assert_eq!((named(cancel), cancel.actor.as_str()), (old.iter().copied().collect(), "schedule:nightly"));
     // The running one ends when its worker says so.
-    t.finish(worker, &running, engine::store::End::GiveBack).await;
+    t.finish(worker, &running, store::End::GiveBack).await;
     assert_eq!(t.state(old[0]).await, JobState::Cancelled);
 }
 
@@ -338,7 +338,7 @@ async fn a_job_that_makes_room_gives_up_its_unique_key(t: TestStore) {
     assert_eq!(t.states(&old).await, [JobState::Running, JobState::Cancelled]);
     // Two with one key do not run at a time.
     assert_eq!(t.states(&new).await, [JobState::Waiting, JobState::Available]);
-    t.finish(worker, &running, engine::store::End::GiveBack).await;
+    t.finish(worker, &running, store::End::GiveBack).await;
     assert_eq!(t.state(old[0]).await, JobState::Cancelled);
     assert_eq!(t.state(new[0]).await, JobState::Available);
     // The key is the new one's.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use engine::store::Store;
 use jobkit::testing::ManualClock;
 use sqlx::{Connection, PgConnection};
+use store::Store;
 
 use crate::support::postgres;
 use crate::support::store::TestStore;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use engine::state::JobState::{Available, Cancelled, Waiting};
-use engine::store::KindRow;
 use jobkit::JobId;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
+use store::KindRow;
+use store::state::JobState::{Available, Cancelled, Waiting};
 use uuid::Uuid;
 
 use crate::support::store::{KIND, QUEUE, TestStore, completed, discarded, ids};

@@ -1,6 +1,6 @@
-use engine::state::JobState;
-use engine::store::Staged;
 use jobkit::When;
+use store::Staged;
+use store::state::JobState;
 
 use crate::support::store::{TestStore, ids, promises, retry, seconds};
 

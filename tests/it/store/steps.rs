@@ -1,7 +1,7 @@
-use engine::state::JobState;
-use engine::store::{Actor, End, Held, StoreError};
 use jobkit::{Progress, StepRecord};
 use serde_json::{Value, json};
+use store::state::JobState;
+use store::{Actor, End, Held, StoreError};
 
 use crate::support::store::{TestStore, ada, completed, promises, refusal, retry, seconds, step};
 

@@ -1,7 +1,7 @@
 //! Enqueueing in the application's own transaction.
 
-use engine::state::JobState;
-use engine::store::Position;
+use store::Position;
+use store::state::JobState;
 
 use crate::support::store::{Connection, TestStore, ada, promises, refusal};
 
@@ -40,8 +40,8 @@ async fn a_job_of_a_transaction_that_was_rolled_back_never_was(t: TestStore) {
 
 async fn a_unique_job_of_a_transaction_is_one_too(t: TestStore) {
     use crate::support::store::unique;
-    use engine::store::Release;
     use jobkit::OnConflict;
+    use store::Release;
     let first = t.add(|row| row.unique = unique(1, Release::AtEnd, OnConflict::ReturnExisting)).await;
     let mut row = t.row();
     row.unique = unique(1, Release::AtEnd, OnConflict::ReturnExisting);

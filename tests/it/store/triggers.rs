@@ -1,8 +1,8 @@
 //! What a trigger has taken is taken once.
 
-use engine::store::triggers::{Intake, SourceRow};
-use engine::store::{JobFilter, NewRow, Release};
 use jobkit::{Clock, JobId, OnConflict};
+use store::triggers::{Intake, SourceRow};
+use store::{JobFilter, NewRow, Release};
 
 use crate::support::store::{TestStore, ada, completed, named, promises, seconds, set, unique};
 

@@ -1,7 +1,7 @@
-use engine::state::JobState;
-use engine::store::{Change, Inserted, PruneRules, Release};
 use jobkit::{Clock, JobId, OnConflict, When};
 use serde_json::json;
+use store::state::JobState;
+use store::{Change, Inserted, PruneRules, Release};
 
 use OnConflict::{Replace, ReturnExisting};
 use Release::{AtEnd, UnlessCompleted};

@@ -1,4 +1,4 @@
-use engine::store::{Change, Woken};
+use store::{Change, Woken};
 
 use crate::support::store::{TestStore, promises};
 

@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Once};
 
-use engine::store::Store;
-use engine::store::postgres::{PgOptions, PostgresStore};
 use jobkit::Clock;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use store::Store;
+use store_postgres::{PgOptions, PostgresStore};
 use tokio::sync::OnceCell;
 
 const FOLDER: &str = "compline-test-pg-";

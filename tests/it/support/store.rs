@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::state::JobState;
-use engine::store::sqlite::SqliteStore;
-use engine::store::{
-    Actor, Change, Changed, Claimed, End, Finished, Inserted, JobDetail, JobFilter, NewRow, Position,
-    Release, Report, Store, StoreError, Transaction, UniqueRow, WorkerId, WorkerInfo,
-};
 use jobkit::testing::ManualClock;
 use jobkit::{AuditEntry, IdGenerator, JobId, OnConflict, OnParentFailure, StepKey, StepRecord, When};
 use serde_json::Value;
+use store::state::JobState;
+use store::{
+    Actor, Change, Changed, Claimed, End, Finished, Inserted, JobDetail, JobFilter, NewRow, Position,
+    Release, Report, Store, StoreError, Transaction, UniqueRow, WorkerId, WorkerInfo,
+};
+use store_sqlite::SqliteStore;
 use tempfile::TempDir;
 
 use super::postgres;

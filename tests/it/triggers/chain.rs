@@ -1,10 +1,10 @@
 //! Chains: each end of a job makes what follows once.
 
-use engine::state::JobState;
-use engine::store::{Change, End};
 use engine::triggers::settings::{Chain, ChainOn, Triggers as Settings};
 use jobkit::{JobId, NewJob};
 use serde_json::json;
+use store::state::JobState;
+use store::{Change, End};
 
 use super::{Door, stop};
 use crate::support::store::{TestStore, ada, completed, discarded, promises};

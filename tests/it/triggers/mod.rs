@@ -17,11 +17,11 @@ use engine::adapters::buckets::Buckets;
 use engine::adapters::redis::Redis;
 use engine::seal::Keyring;
 use engine::service::{Alarm, Service};
-use engine::store::{AlertFilter, JobFilter, JobRow};
 use engine::triggers::Triggers;
 use engine::triggers::settings::Triggers as Settings;
 use jobkit::Registry;
 use serde_json::Value;
+use store::{AlertFilter, JobFilter, JobRow};
 
 use crate::support::store::TestStore;
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::adapters::redis::Redis;
-use engine::state::JobState;
-use engine::store::triggers::Intake;
 use engine::triggers::settings::{Stream, Triggers as Settings};
 use engine::triggers::stream::entry::mark;
 use engine::triggers::stream::group::{Group, Standing};
 use jobkit::NewJob;
 use serde_json::json;
+use store::state::JobState;
+use store::triggers::Intake;
 
 use super::{Door, stop};
 use crate::support::redis::RedisServer;

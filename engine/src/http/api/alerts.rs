@@ -15,9 +15,7 @@ use crate::http::Shared;
 use crate::http::extract::{Parameters, Text, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
 use crate::service::chain;
-use crate::store::{
-    AlertDetail, AlertFilter, AlertId, AlertRow, DEFAULT_PAGE, DeliveryRow, Nature, Severity,
-};
+use store::{AlertDetail, AlertFilter, AlertId, AlertRow, DEFAULT_PAGE, DeliveryRow, Nature, Severity};
 
 /// One thing that is or was the matter.
 #[derive(Debug, Serialize, ToSchema)]

@@ -15,7 +15,7 @@ use super::jobs::unknown;
 use crate::http::extract::{Id, Parameters, job_id, path};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared};
-use crate::store::{DEFAULT_PAGE, JobFilter};
+use store::{DEFAULT_PAGE, JobFilter};
 
 /// A file of any size passes through this much memory.
 const PIECE: usize = 256 << 10;

@@ -16,8 +16,8 @@ use crate::http::extract::{Body, Id, Object, moment_if_any};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::HowFar;
 use crate::http::{Api, Shared, view};
-use crate::state::JobState;
-use crate::store::{Change, JobDetail, JobFilter};
+use store::state::JobState;
+use store::{Change, JobDetail, JobFilter};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -16,9 +16,9 @@ use crate::http::extract::{Body, Object};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared};
 use crate::json;
-use crate::store::types::unknown_parent;
-use crate::store::{Inserted, NewRow, Once, Request};
 use crate::trace::{Context, TRACEPARENT, TRACESTATE};
+use store::types::unknown_parent;
+use store::{Inserted, NewRow, Once, Request};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

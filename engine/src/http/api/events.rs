@@ -28,7 +28,7 @@ use crate::http::Shared;
 use crate::http::extract::Parameters;
 use crate::http::problem::{Code, Problem, Result};
 use crate::service::{Alarm, Patience, Service};
-use crate::store::{self, AuditPage, JobFilter, Position, Store};
+use store::{self, AuditPage, JobFilter, Position, Store};
 
 const PAGE: usize = 50;
 /// An entry of a large batch names ten thousand jobs, and a page of such would be heavy.
@@ -286,7 +286,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("jobs.db").display());
         let clock = Arc::new(jobkit::testing::ManualClock::default());
-        let store = store::sqlite::SqliteStore::open(&url, clock).await.unwrap();
+        let store = store_sqlite::SqliteStore::open(&url, clock).await.unwrap();
         store.migrate().await.unwrap();
         (folder, Arc::new(store))
     }

@@ -9,9 +9,9 @@ use super::enqueue::Enqueued;
 use crate::http::Shared;
 use crate::http::extract::{Raw, Text};
 use crate::http::problem::{Code, Problem, Result};
-use crate::store::Inserted;
 use crate::triggers::webhook::Receipt;
 use crate::triggers::webhook::signature::Headers;
+use store::Inserted;
 
 /// Deliver an event.
 ///

@@ -13,8 +13,8 @@ use crate::http::extract::{Id, Parameters, job_id, moment_of};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared, view};
 use crate::queue::JobPage;
-use crate::state::JobState;
-use crate::store::{Change, JobFilter};
+use store::state::JobState;
+use store::{Change, JobFilter};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page {

@@ -10,9 +10,9 @@ use super::queues::checked;
 use crate::http::Shared;
 use crate::http::extract::{Body, Parameters, Text, moment};
 use crate::http::problem::{Code, Problem, Result};
-use crate::limits::rule::{By, Rule};
 use crate::limits::usage::{LimitError, LimitUsage, Named};
-use crate::store::{BreakerRow, BucketRow, DEFAULT_PAGE};
+use store::rule::{By, Rule};
+use store::{BreakerRow, BucketRow, DEFAULT_PAGE};
 
 /// What is limited, and by how much.
 #[derive(Debug, Serialize, ToSchema)]

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use crate::http::extract::{Body, Name, moment_if_any};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Shared, view};
-use crate::state::JobState;
-use crate::store::QueueRow;
+use store::QueueRow;
+use store::state::JobState;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Queue {

@@ -17,7 +17,7 @@ use crate::http::extract::{Id, Parameters};
 use crate::http::problem::{Problem, Result};
 use crate::http::{Shared, view};
 use crate::service::{Alarm, Patience, Service};
-use crate::store::{JobFilter, Store};
+use store::{JobFilter, Store};
 
 /// In one look.
 const MOST_AT_ONCE: usize = 1_000;

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use crate::scheduler::definition::{self, DayRule, MisfireRule};
 use crate::scheduler::policy::Overlap;
 use crate::scheduler::{Drift, ScheduleView, State};
-use crate::store::schedules::Source;
 use crate::units::format_duration;
+use store::schedules::Source;
 
 /// What a schedule says; the keys are those of the configuration, which explains each in `config/compline.toml`.
 /// Exactly one of `cron` and `every` says when.

@@ -1,0 +1,208 @@
+//! The audit log: written, read along, and who has read how far.
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use jobkit::AuditEntry;
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, PgConnection, Row};
+use uuid::Uuid;
+
+use super::read::unreadable;
+use super::rows::{self, Micros, text};
+use super::sessions::within;
+use super::{LONG, PostgresStore, contention, failed, insert};
+use store::audit_log::ANY_WEIGHT;
+use store::{Actor, AuditLog, AuditPage, Inserted, NewRow, Position, Result};
+
+const FOLLOWING: &str = "enqueueing what follows";
+const LOOKING_FOR_THE_END: &str = "looking for the end of the audit log";
+
+/// A transaction that ends while we look leaves us unsure, and is gone at the next look; one that was prepared for a
+/// second phase stays, and is not waited for.
+const LOOKS: usize = 5;
+
+#[async_trait]
+impl AuditLog for PostgresStore {
+    async fn append_audit(&self, entry: &AuditEntry) -> Result<()> {
+        self.answered("writing the audit entry", append(self, entry)).await
+    }
+
+    async fn audit_after(&self, position: Position, limit: usize) -> Result<Vec<(Position, AuditEntry)>> {
+        Ok(self.audit_page(position, limit, ANY_WEIGHT).await?.entries)
+    }
+
+    async fn audit_page(&self, position: Position, limit: usize, most_bytes: u64) -> Result<AuditPage> {
+        within(LONG, "reading the audit log", page(self, position, limit, most_bytes)).await
+    }
+
+    async fn audit_head(&self) -> Result<Position> {
+        self.answered(LOOKING_FOR_THE_END, head(self)).await
+    }
+
+    async fn follower(&self, name: &str) -> Result<Position> {
+        let doing = "looking how far a reader of the audit log is";
+        let follower = async {
+            let Position { era, tx, seq } = head(self).await?;
+            let place = sqlx::query(include_str!("follower.sql"))
+                .bind(name)
+                .bind(era.cast_signed())
+                .bind(tx.cast_signed())
+                .bind(seq)
+                .fetch_one(&self.cold)
+                .await;
+            place.and_then(|row| position(&row)).map_err(failed(doing))
+        };
+        self.answered(doing, follower).await
+    }
+
+    async fn follow(
+        &self,
+        name: &str,
+        from: Position,
+        to: Position,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Option<Vec<Inserted>>> {
+        let follow = contention::patiently(FOLLOWING, || follow(self, name, from, to, rows, by).boxed());
+        let inserted = within(self.limit_for(rows.len()), FOLLOWING, follow).await?;
+        if inserted.is_some() {
+            self.tell_of(rows).await;
+        }
+        Ok(inserted)
+    }
+}
+
+async fn append(store: &PostgresStore, entry: &AuditEntry) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, tenant, details)
+         VALUES (coalesce($1::timestamptz, $2::timestamptz, now()), $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(entry.at.map(Micros::from))
+    .bind(store.time())
+    .bind(&entry.actor)
+    .bind(&entry.action)
+    .bind(&entry.object)
+    .bind(&entry.outcome)
+    .bind(&entry.tenant)
+    .bind(sqlx::types::Json(&entry.details))
+    .execute(&store.cold)
+    .await
+    .map_err(failed("writing the audit entry"))?;
+    Ok(())
+}
+
+async fn head(store: &PostgresStore) -> Result<Position> {
+    let mut looks = 0;
+    loop {
+        let row = sqlx::query(include_str!("audit_head.sql")).fetch_one(&store.cold).await;
+        let row = row.map_err(failed(LOOKING_FOR_THE_END))?;
+        looks += 1;
+        if looks == LOOKS || !row.get::<bool, _>("unsure") {
+            return position(&row).map_err(failed(LOOKING_FOR_THE_END));
+        }
+    }
+}
+
+async fn page(
+    store: &PostgresStore,
+    Position { era, tx, seq }: Position,
+    limit: usize,
+    most_bytes: u64,
+) -> Result<AuditPage> {
+    let doing = "reading the audit log";
+    let rows = sqlx::query(include_str!("audit_after.sql"))
+        .bind(era.cast_signed())
+        .bind(tx.cast_signed())
+        .bind(seq)
+        .bind(rows::count(limit))
+        .bind(i64::try_from(most_bytes).unwrap_or(i64::MAX))
+        .fetch_all(&store.cold)
+        .await
+        .map_err(failed(doing))?;
+    let entry = |row: &PgRow| {
+        let details = text(row, "details").map_err(failed(doing))?;
+        let mut details: serde_json::Value = details
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|error| unreadable(doing, error))?
+            .unwrap_or_else(|| serde_json::json!({}));
+        if let (Some(jobs), Some(map)) = (row.get::<Option<Vec<Uuid>>, _>("jobs"), details.as_object_mut()) {
+            map.insert("jobs".into(), serde_json::json!(jobs));
+        }
+        let entry = AuditEntry {
+            at: Some(row.get::<Micros, _>("at").into()),
+            actor: row.get("actor"),
+            action: row.get("action"),
+            object: row.get("object"),
+            outcome: row.get("outcome"),
+            tenant: row.get("tenant"),
+            details,
+        };
+        Ok((position(row).map_err(failed(doing))?, entry))
+    };
+    let looked_at = rows.first().map_or(0, |row| row.get::<i64, _>("looked_at"));
+    let more = looked_at > rows::count(rows.len()) || looked_at == rows::count(limit);
+    Ok(AuditPage { entries: rows.iter().map(entry).collect::<Result<_>>()?, more })
+}
+
+fn position(row: &PgRow) -> sqlx::Result<Position> {
+    let (era, tx): (i32, i64) = (row.try_get("era")?, row.try_get("tx")?);
+    Ok(Position { era: era.cast_unsigned(), tx: tx.cast_unsigned(), seq: row.try_get("seq")? })
+}
+
+async fn follow(
+    store: &PostgresStore,
+    name: &str,
+    from: Position,
+    to: Position,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Result<Option<Vec<Inserted>>> {
+    let mut session = store.hot.acquire().await.map_err(failed(FOLLOWING))?;
+    let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(FOLLOWING))?;
+    let moved = sqlx::query(include_str!("follow.sql"))
+        .bind(name)
+        .bind(from.era.cast_signed())
+        .bind(from.tx.cast_signed())
+        .bind(from.seq)
+        .bind(to.era.cast_signed())
+        .bind(to.tx.cast_signed())
+        .bind(to.seq)
+        .bind(store.time())
+        .bind(!rows.is_empty())
+        .execute(&mut *tx)
+        .await
+        .map_err(failed(FOLLOWING))?;
+    let inserted = match moved.rows_affected() {
+        0 => None,
+        _ if rows.is_empty() => Some(Vec::new()),
+        _ => Some(insert::insert(&mut tx, store.time(), rows, by).await?),
+    };
+    tx.commit().await.map_err(failed(FOLLOWING))?;
+    session.keep();
+    Ok(inserted)
+}
+
+/// A database that was loaded from a dump counts its transactions anew, and readers of the log would wait for
+/// numbers that do not come for years.
+pub async fn begin_era_if_transactions_began_anew(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let mut tx = connection.begin().await?;
+    let era: Option<i32> = sqlx::query_scalar(
+        "INSERT INTO compline.era (number)
+         SELECT e.number + 1 FROM (SELECT max(number) AS number FROM compline.era) e
+         WHERE pg_snapshot_xmax(pg_current_snapshot())
+               < greatest((SELECT a.tx FROM compline.audit_entry a WHERE a.era = e.number ORDER BY a.tx DESC LIMIT 1),
+                          (SELECT f.tx FROM compline.follower f WHERE f.era = e.number ORDER BY f.tx DESC LIMIT 1))
+         ON CONFLICT (number) DO NOTHING RETURNING number",
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(era) = era {
+        let sql = format!("ALTER TABLE compline.audit_entry ALTER COLUMN era SET DEFAULT {era}");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *tx).await?;
+        tracing::warn!(
+            "the database counts its transactions anew, as after a dump was loaded: era {era} of the audit log begins"
+        );
+    }
+    tx.commit().await
+}

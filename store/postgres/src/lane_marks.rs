@@ -1,0 +1,124 @@
+//! Where the last full claim of limited jobs ended, lane by lane.
+//!
+//! The next claim begins there, for the reason that [`super::claim::Cursor`] gives: the index entries before are dead, and
+//! neither the look for lanes nor the claim should walk over them again. A lane may come up that is not known yet, or a
+//! job before a mark, so all of it is forgotten as soon as a claim is not full, and after a few claims.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use uuid::Uuid;
+
+use super::claim::{CURSOR_USES, WORTH_A_CURSOR};
+use super::rows::Micros;
+use store::rule::Lane;
+
+/// Behind this job of its lane.
+pub type Mark = (Micros, Uuid);
+
+pub const START: Mark = (Micros::NEVER, Uuid::nil());
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks {
+    by_lane: BTreeMap<String, Mark>,
+    uses_left: u32,
+}
+
+impl Marks {
+    /// For the first claim after one that looked at all of these lanes.
+    pub fn fresh(lanes: &[Lane]) -> Self {
+        let by_lane = lanes.iter().map(|lane| (lane.as_str().to_owned(), START)).collect();
+        Self { by_lane, uses_left: CURSOR_USES + 1 }
+    }
+
+    /// The lanes in a ring, those behind the one that had the last turn first.
+    pub fn ring(&self, turn: &str) -> (Vec<Lane>, Vec<Mark>) {
+        let behind = |lane: &&String| lane.as_str() > turn;
+        let (ahead, around): (Vec<_>, Vec<_>) = self.by_lane.iter().partition(|(lane, _)| behind(lane));
+        let ring = ahead.into_iter().chain(around);
+        ring.map(|(lane, mark)| (Lane::stored(lane.clone()), *mark)).unzip()
+    }
+
+    /// After a claim of these jobs; nothing when it is time to look again.
+    pub fn after<'a>(mut self, claimed: impl Iterator<Item = (&'a str, Mark)>) -> Option<Self> {
+        self.uses_left = self.uses_left.checked_sub(1).filter(|left| *left > 0)?;
+        for (lane, job) in claimed {
+            if let Some(mark) = self.by_lane.get_mut(lane) {
+                *mark = (*mark).max(job);
+            }
+        }
+        Some(self)
+    }
+}
+
+/// Of each queue.
+#[derive(Default)]
+pub struct Marked(Mutex<HashMap<String, Marks>>);
+
+impl Marked {
+    /// Whoever takes them puts back what holds afterwards: two claims at once do not both begin at a mark. Small claims
+    /// come from queues where order matters more than speed.
+    pub fn take(&self, queue: &str, most: usize) -> Option<Marks> {
+        let marks = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(queue);
+        marks.filter(|_| most >= WORTH_A_CURSOR)
+    }
+
+    pub fn put(&self, queue: &str, marks: Option<Marks>) {
+        if let Some(marks) = marks {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(queue.into(), marks);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lanes(names: &str) -> Vec<Lane> {
+        names.split_whitespace().map(|name| Lane::stored(name.into())).collect()
+    }
+
+    fn job(rank: i64) -> Mark {
+        (Micros(rank), Uuid::nil())
+    }
+
+    #[test]
+    fn the_ring_begins_behind_the_last_turn() {
+        let marks = Marks::fresh(&lanes("b c a"));
+        for (turn, expected) in
+            [("", "a b c"), ("a", "b c a"), ("b", "c a b"), ("bb", "c a b"), ("c", "a b c")]
+        {
+            assert_eq!(marks.ring(turn).0, lanes(expected), "behind {turn:?}");
+        }
+    }
+
+    #[test]
+    fn a_lane_goes_on_behind_the_last_job_that_was_claimed_from_it() {
+        let claimed = [("a", job(7)), ("a", job(3)), ("c", job(9)), ("unknown", job(1))];
+        let marks = Marks::fresh(&lanes("a b")).after(claimed.into_iter()).unwrap();
+        assert_eq!(marks.ring("").1, [job(7), START]);
+        assert_eq!(marks.after([("a", job(8))].into_iter()).unwrap().ring("").1, [job(8), START]);
+    }
+
+    #[test]
+    fn marks_are_used_a_few_times() {
+        let mut marks = Marks::fresh(&lanes("a")).after(std::iter::empty());
+        for use_ in 0..CURSOR_USES {
+            assert!(marks.is_some(), "{use_}");
+            marks = marks.and_then(|marks| marks.after(std::iter::empty()));
+        }
+        assert_eq!(marks, None);
+    }
+
+    #[test]
+    fn small_claims_and_the_second_of_two_at_once_have_no_marks() {
+        let marked = Marked::default();
+        let marks = Marks::fresh(&lanes("a"));
+        marked.put("default", Some(marks.clone()));
+        assert_eq!(marked.take("default", WORTH_A_CURSOR), Some(marks.clone()));
+        assert_eq!(marked.take("default", WORTH_A_CURSOR), None);
+        marked.put("default", Some(marks));
+        assert_eq!(marked.take("default", WORTH_A_CURSOR - 1), None);
+        assert_eq!(marked.take("default", WORTH_A_CURSOR), None, "a small claim moved on without them");
+    }
+}
