@@ -157,7 +157,7 @@ impl App {
         let publisher =
             Service::passing("publisher of kinds", alarm, publish(store.clone(), clock.clone(), kinds));
         // What comes in by itself falls under the limits from the beginning; a store that is away is waited for below.
-        if let Err(problem) = self.limits.book.freshen().await {
+        if let Some(Err(problem)) = until.stop.run_until_cancelled(self.limits.book.freshen()).await {
             tracing::debug!("the limits cannot be read yet: {problem}");
         }
         let keeper = Keeper {
@@ -393,7 +393,7 @@ impl App {
             alerting: outgoing::alerting(settings, courier.clone()),
             triggers,
         };
-        let Signals { stop, hard } = options.signals.clone();
+        let Signals { stop, hard, .. } = options.signals.clone();
         let until = Until { stop, hard, idle: options.until_idle };
         let http = self.http(settings, &options, &until, courier).await?;
         let summary = self.run(worker, upkeep, until).await;

@@ -27,6 +27,8 @@ pub enum DemoError {
         #[source]
         cause: std::io::Error,
     },
+    #[error("told to stop before the jobs were there")]
+    Stopped,
     #[error(transparent)]
     App(#[from] AppError),
     #[error(transparent)]
@@ -68,8 +70,13 @@ impl Demo {
         let ledger = folder.join("ledger.csv");
         let strange = sample_ledger(&ledger).map_err(failed(&ledger))?;
 
-        let app = App::open(&settings).await?;
-        let shown = enqueue(&app, &folder, &ledger).await?;
+        let set_up = async {
+            let app = App::open(&settings).await?;
+            let shown = enqueue(&app, &folder, &ledger).await?;
+            Ok::<_, DemoError>((app, shown))
+        };
+        // Somebody else may have the file locked.
+        let (app, shown) = signals.stop.run_until_cancelled(set_up).await.ok_or(DemoError::Stopped)??;
         let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
         let ended = serve_until_ended(&app, &settings, ids, signals.child()).await?;
         let mut told = Vec::new();

@@ -1,6 +1,8 @@
 //! What a person or a supervisor asks by a signal, heard from the first moment: a process that is told to stop while
 //! it still starts ends as well as one that works.
 
+use std::io;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -9,12 +11,17 @@ use tokio_util::sync::CancellationToken;
 pub struct Signals {
     pub stop: CancellationToken,
     pub hard: CancellationToken,
+    /// Without a handler the signal ends the process at once, and leases do the rest. For the log, which begins later.
+    pub unheard: Option<String>,
 }
 
 impl Signals {
     /// From here on neither of them ends the process by itself. On a runtime, and once in a process.
     pub fn listen() -> Self {
-        let signals = Self::default();
+        let mut signals = Self::default();
+        let mut hear = |kind| {
+            signal(kind).map_err(|problem: io::Error| signals.unheard = Some(problem.to_string())).ok()
+        };
         let (mut term, mut int) = (hear(SignalKind::terminate()), hear(SignalKind::interrupt()));
         let told = signals.clone();
         // For as long as the process lives: there is nothing to be stopped, and nothing in it that panics.
@@ -32,13 +39,8 @@ impl Signals {
 
     /// The same signals, for a part of the work that is also stopped by itself.
     pub fn child(&self) -> Self {
-        Self { stop: self.stop.child_token(), hard: self.hard.clone() }
+        Self { stop: self.stop.child_token(), hard: self.hard.clone(), unheard: None }
     }
-}
-
-/// Without a handler the signal ends the process at once, and leases do the rest.
-fn hear(kind: SignalKind) -> Option<Signal> {
-    signal(kind).inspect_err(|problem| tracing::warn!("a signal cannot be listened to: {problem}")).ok()
 }
 
 async fn next(signal: &mut Option<Signal>) {

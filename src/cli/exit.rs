@@ -265,6 +265,7 @@ impl From<DemoError> for CliError {
             DemoError::File { .. } => {
                 Self::from_chain(error).remedy("choose a folder you may write with --dir")
             }
+            DemoError::Stopped => Self::from_chain(error).remedy("start it again; what is there is used"),
         }
     }
 }

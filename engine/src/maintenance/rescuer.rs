@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::Clock;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use crate::service::Patience;
 use crate::wake::Wake;
@@ -64,7 +64,8 @@ impl Rescuer {
     async fn rescue(&self, dead: WorkerId, beat: i64, name: &str) {
         match self.store.rescue(dead, beat).await {
             Ok(jobs) if jobs.is_empty() => {
-                info!(worker.id = dead.0, "nothing was taken from worker {} ({name})", dead.0);
+                // Said at each look for as long as somebody holds its jobs locked.
+                debug!(worker.id = dead.0, "nothing was taken from worker {} ({name})", dead.0);
             }
             Ok(jobs) => {
                 let discarded = jobs.iter().filter(|job| job.state == JobState::Discarded).count();

@@ -1,11 +1,13 @@
 -- The time, and how many jobs run in each of the buckets $2. In a statement of its own, after the locks: one that waited
--- for them would see the jobs as they were before. From worker to worker, and of each only those that run limited.
+-- for them would see the jobs as they were before. From worker to worker of those that run limited; the condition on the
+-- lane is told from the index, without a look at the rows that have ended and stand in it still.
 -- Index: job_held.
 WITH RECURSIVE holder (worker) AS (
-    SELECT (SELECT j.worker + 0 FROM compline.job j WHERE j.worker + 0 IS NOT NULL ORDER BY j.worker + 0 LIMIT 1)
+    SELECT (SELECT j.worker + 0 FROM compline.job j WHERE j.worker + 0 IS NOT NULL AND j.lane IS NOT NULL
+            ORDER BY j.worker + 0 LIMIT 1)
     WHERE cardinality($2::text[]) > 0
     UNION ALL
-    SELECT (SELECT j.worker + 0 FROM compline.job j WHERE j.worker + 0 IS NOT NULL AND j.worker + 0 > h.worker
+    SELECT (SELECT j.worker + 0 FROM compline.job j WHERE j.worker + 0 IS NOT NULL AND j.worker + 0 > h.worker AND j.lane IS NOT NULL
             ORDER BY j.worker + 0 LIMIT 1)
     FROM holder h WHERE h.worker IS NOT NULL
 ),

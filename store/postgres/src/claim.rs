@@ -14,7 +14,8 @@ use store::{Claimed, End, Fence, Held, Report, Result, StoreError, WorkerId, tur
 /// Where the last full claim of a queue ended. Claims begin there, because the index entries before it
 /// are dead, and while some session holds an old snapshot they cannot be cleared away: each claim would
 /// walk over all of them. A job may still appear before the cursor (a higher priority, a transaction that
-/// committed late), so the cursor is forgotten as soon as a claim is not full, and after a few claims.
+/// committed late), so the cursor is forgotten as soon as a claim is not full, after a few claims, and at each beat of
+/// the worker, which bounds how long a job may be passed over where jobs are slow.
 #[derive(Debug, Clone, Copy)]
 pub struct Cursor {
     rank: Micros,
@@ -30,7 +31,7 @@ impl Default for Cursor {
     }
 }
 
-/// How many full claims may follow one cursor: at batches of hundreds, a few tens of milliseconds.
+/// How many full claims may follow one cursor: at batches of a thousand and ten thousand jobs a second, a second or two.
 pub const CURSOR_USES: u32 = 16;
 
 /// Small claims come from queues where order matters more than speed.

@@ -1,4 +1,4 @@
--- How many jobs run and wait in each lane. Walks over the jobs that are limited; only people ask.
+-- How many jobs run and wait in each lane. Walks over the jobs that run and those that wait limited; only people ask.
 -- Index: job_held, job_ready_in_lane.
 SELECT lane, true AS running, count(*) AS jobs FROM compline.job
 WHERE worker + 0 IS NOT NULL AND lane IS NOT NULL

@@ -2,7 +2,8 @@
 //!
 //! The next claim begins there, for the reason that [`super::claim::Cursor`] gives: the index entries before are dead, and
 //! neither the look for lanes nor the claim should walk over them again. A lane may come up that is not known yet, or a
-//! job before a mark, so all of it is forgotten as soon as a claim is not full, and after a few claims.
+//! job before a mark, so all of it is forgotten as soon as a claim is not full, after a few claims, and at each beat of the
+//! worker.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -56,8 +57,8 @@ impl Marks {
 pub struct Marked(Mutex<HashMap<String, Marks>>);
 
 impl Marked {
-    /// Whoever takes them puts back what holds afterwards: two claims at once do not both begin at a mark. Small claims
-    /// come from queues where order matters more than speed.
+    /// Whoever takes them puts back what holds afterwards; a second claim at once looks for itself. Small claims come from
+    /// queues where order matters more than speed.
     pub fn take(&self, queue: &str, most: usize) -> Option<Marks> {
         let marks = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(queue);
         marks.filter(|_| most >= WORTH_A_CURSOR)
@@ -67,6 +68,10 @@ impl Marked {
         if let Some(marks) = marks {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(queue.into(), marks);
         }
+    }
+
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -120,5 +125,8 @@ mod tests {
         marked.put("default", Some(marks));
         assert_eq!(marked.take("default", WORTH_A_CURSOR - 1), None);
         assert_eq!(marked.take("default", WORTH_A_CURSOR), None, "a small claim moved on without them");
+        marked.put("default", Some(Marks::fresh(&lanes("a"))));
+        marked.clear();
+        assert_eq!(marked.take("default", WORTH_A_CURSOR), None);
     }
 }

@@ -7,6 +7,7 @@ use jobkit::{Clock, JobId};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
+use super::claim::WORTH_A_CURSOR;
 use super::lane_marks::{Mark, Marks, START};
 use super::rows::{self, Micros};
 use super::{PostgresStore, claim, failed};
@@ -43,7 +44,7 @@ type Ring = (Vec<Lane>, Vec<Mark>);
 struct Page {
     claim: LimitedClaim,
     lanes: Vec<Lane>,
-    /// The jobs, by their lanes.
+    /// The jobs of a claim that is worth marks, by their lanes.
     claimed: Vec<(String, Mark)>,
 }
 
@@ -66,12 +67,12 @@ impl Claiming<'_> {
         Ok(claim)
     }
 
-    /// Goes on where the last claim ended. What is left then is found by looking.
+    /// Goes on where the last claim ended. What is left then is found by looking, and so are lanes that have come since.
     async fn behind(&self, most: usize, marks: Marks, turn: &str) -> Result<LimitedClaim> {
         let Page { mut claim, claimed, .. } = self.page(most, &Look::Behind(&marks, turn)).await?;
-        match claimed.len() < most {
-            true => claim.more = true,
-            false => self.mark(marks, &claimed),
+        claim.more = true;
+        if claimed.len() >= most {
+            self.mark(marks, &claimed);
         }
         Ok(claim)
     }
@@ -84,7 +85,7 @@ impl Claiming<'_> {
         loop {
             let page = self.page(most, &Look::For(&stretch)).await?;
             let last = page.lanes.last().filter(|_| page.lanes.len() >= PAGE);
-            if first && last.is_none() && page.claimed.len() >= most {
+            if first && last.is_none() && most >= WORTH_A_CURSOR && page.claimed.len() >= most {
                 self.mark(Marks::fresh(&page.lanes), &page.claimed);
             }
             first = false;
@@ -151,8 +152,12 @@ impl Claiming<'_> {
         let mut ledger = Ledger::new(now, self.rules, &lanes, &states);
         let shares = ledger.shares(most);
         let rows = self.claim_shares(&mut tx, &lanes, &marks, &shares).await?;
-        let claimed = rows.iter().map(marked).collect::<sqlx::Result<_>>().map_err(failed(CLAIMING))?;
-        let picked = rows.iter().map(picked).collect::<sqlx::Result<_>>().map_err(failed(CLAIMING))?;
+        let picked: Vec<_> =
+            rows.iter().map(picked).collect::<sqlx::Result<_>>().map_err(failed(CLAIMING))?;
+        let claimed = match most >= WORTH_A_CURSOR {
+            true => picked.iter().map(|job| (job.lane.clone(), (Micros(job.rank), job.id.0))).collect(),
+            false => Vec::new(),
+        };
         let settled = settle(&mut ledger, &lanes, &shares, picked, now, steady);
         moved(&mut tx, &ledger).await?;
         tx.commit().await.map_err(failed(CLAIMING))?;
@@ -248,10 +253,6 @@ fn running(row: &PgRow) -> Option<(&str, u32)> {
 fn picked(row: &PgRow) -> sqlx::Result<Picked> {
     let rank: Micros = row.try_get(4)?;
     Ok(Picked { id: JobId(row.try_get(0)?), lane: row.try_get(10)?, rank: rank.0 })
-}
-
-fn marked(row: &PgRow) -> sqlx::Result<(String, Mark)> {
-    Ok((row.try_get(10)?, (row.try_get(4)?, row.try_get(0)?)))
 }
 
 pub async fn lock(tx: &mut PgConnection, names: &[String]) -> Result<BTreeMap<String, BucketState>> {

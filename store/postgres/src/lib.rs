@@ -45,7 +45,7 @@ use futures::{FutureExt, TryFutureExt};
 use jiff::Timestamp;
 use jobkit::{AuditEntry, Clock, JobId, Progress, StepRecord};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use tokio::sync::mpsc;
 
 use gather::Gather;
@@ -109,9 +109,9 @@ impl PostgresStore {
             let pool = PgPoolOptions::new()
                 .acquire_timeout(options.acquire_timeout)
                 .test_before_acquire(false)
-                .after_connect(move |_, _| {
+                .after_connect(move |session, _| {
                     at_once::send_at_once(port);
-                    Box::pin(std::future::ready(Ok(())))
+                    Box::pin(ask_whether_we_are_there(session))
                 });
             Sessions::lazy(most, pool, base.clone().options(options_of_session.iter().copied()))
         };
@@ -170,6 +170,16 @@ const WHEN_WE_ARE_GONE: [(&str, &str); 4] = [
     ("tcp_keepalives_interval", "10"),
     ("tcp_keepalives_count", "3"),
 ];
+
+/// Who gave a question up has closed its connection, which the database would notice with the answer: up to then it reads,
+/// or waits for a lock. Known since PostgreSQL 14, and not on every system; without it, it is as it was.
+async fn ask_whether_we_are_there(session: &mut PgConnection) -> sqlx::Result<()> {
+    let sql = "SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
+    match sqlx::query(sql).execute(session).await {
+        Err(problem @ (sqlx::Error::Io(_) | sqlx::Error::Protocol(_))) => Err(problem),
+        _ => Ok(()),
+    }
+}
 
 /// For questions of people, and work on many rows: long beyond what any of it should take.
 const LONG: Duration = Duration::from_secs(600);
@@ -249,10 +259,13 @@ impl Store for PostgresStore {
     }
 
     async fn register(&self, worker: &WorkerInfo) -> Result<WorkerId> {
+        self.forget_where_claims_ended();
         self.answered("registering the worker", lease::register(self, worker)).await
     }
 
     async fn beat(&self, worker: WorkerId) -> Result<Beat> {
+        // Slow jobs: the next full claim may come minutes after the last, and what came in meanwhile has waited.
+        self.forget_where_claims_ended();
         self.answered("renewing the lease", lease::beat(self, worker)).await
     }
 
@@ -466,6 +479,11 @@ impl PostgresStore {
 
     async fn tell_of(&self, rows: &[NewRow]) {
         self.tell_if_possible(&wake::news(&insert::ready_queues(rows))).await;
+    }
+
+    fn forget_where_claims_ended(&self) {
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lane_marks.clear();
     }
 
     fn with_cursor<T>(&self, queue: &str, f: impl FnOnce(&mut claim::Cursor) -> T) -> T {

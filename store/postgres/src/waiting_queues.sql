@@ -1,6 +1,7 @@
 -- Queues whose first job is due for longer than $2 microseconds, and no job of which was claimed for as long. A claim
 -- takes the first, so a queue that moves has another first job at the next look. A job that is limited may wait for that:
--- it counts where its buckets would let it start and no limited job runs anywhere. A few index probes per queue.
+-- it counts where its buckets would let it start and no limited job runs anywhere. A few index probes per queue,
+-- and where no limited job runs, a walk over the index of those that run.
 -- Index: job_ready, job_ready_by_tenant, job_ready_in_lane, job_held.
 WITH RECURSIVE clock AS (
     SELECT coalesce($1::timestamptz, now()) AS now,

@@ -23,9 +23,22 @@ promises![
     small_claims_go_round_the_tenants_too,
     every_tenant_has_its_turn_however_many_there_are,
     whatever_there_is_is_claimed_before_a_claim_is_not_full,
+    after_a_beat_a_large_claim_takes_what_is_more_urgent,
     a_worker_that_was_declared_dead_claims_nothing,
     ready_queues_are_those_with_a_job_to_claim,
 ];
+
+/// Where jobs are slow, a large claim may come hours after the last one.
+async fn after_a_beat_a_large_claim_takes_what_is_more_urgent(t: TestStore) {
+    let worker = t.worker().await;
+    t.add_many(600).await;
+    assert_eq!(t.claim(worker, 150).await.len(), 150);
+    let urgent = t.add(|row| row.priority = 1).await;
+
+    t.store.beat(worker).await.unwrap();
+
+    assert!(ids(&t.claim(worker, 150).await).contains(&urgent));
+}
 
 async fn a_claim_hands_over_everything_the_worker_needs(t: TestStore) {
     let worker = t.worker().await;

@@ -17,6 +17,9 @@ promises![
     a_full_claim_after_another_respects_a_pause,
     a_full_claim_after_another_gives_a_dead_worker_nothing,
     a_full_claim_after_another_keeps_the_limit,
+    full_claims_of_two_processes_keep_the_limit,
+    a_full_claim_that_fills_a_limit_does_not_hide_a_lane_that_has_come,
+    a_beat_brings_what_is_more_urgent_to_the_front,
 ];
 
 /// Large enough that it is worth to go on from its end.
@@ -31,14 +34,15 @@ impl TestStore {
 
     async fn rest(&self, worker: WorkerId, rules: &Arc<Rules>) -> Vec<JobId> {
         let mut claimed = Vec::new();
-        loop {
+        // A worker that is told that there is no more does not ask again.
+        let mut more = true;
+        while more {
             let claim = self.limited(worker, FULL, rules).await;
             claimed.extend(ids(&claim.jobs));
-            if claim.jobs.is_empty() {
-                assert!(!claim.more, "it says that there is more");
-                return claimed;
-            }
+            more = claim.more;
         }
+        assert_eq!(self.limited(worker, FULL, rules).await.jobs, [], "it said that there was no more");
+        claimed
     }
 }
 
@@ -116,4 +120,48 @@ async fn a_full_claim_after_another_keeps_the_limit(t: TestStore) {
 
     t.finish(worker, &first[0], completed()).await;
     assert_eq!(t.limited(worker, FULL, &rules).await.jobs.len(), 1);
+}
+
+async fn full_claims_of_two_processes_keep_the_limit(t: TestStore) {
+    let other = t.second().await;
+    let (here, there) = (t.worker().await, other.worker().await);
+    let rules = rules([at_once("x", 3 * FULL as u32 - 7)]);
+    let all = set(t.add_in("x/1", 4 * FULL).await);
+
+    let mut claimed = ids(&t.full(here, &rules).await);
+    claimed.extend(ids(&other.full(there, &rules).await));
+    let (ours, theirs) = tokio::join!(t.limited(here, FULL, &rules), other.limited(there, FULL, &rules));
+    claimed.extend(ids(&ours.jobs).into_iter().chain(ids(&theirs.jobs)));
+
+    assert_eq!((claimed.len(), set(claimed.iter().copied()).len()), (3 * FULL - 7, 3 * FULL - 7));
+    assert!(set(claimed).is_subset(&all));
+}
+
+/// The worker was once told that there was no more, and had just been woken for the other lane.
+async fn a_full_claim_that_fills_a_limit_does_not_hide_a_lane_that_has_come(t: TestStore) {
+    let worker = t.worker().await;
+    let rules = rules([at_once("x", 2 * FULL as u32), at_once("y", 10)]);
+    t.add_in("x/1", 3 * FULL).await;
+    t.full(worker, &rules).await;
+    let [come] = t.add_in("y/1", 1).await[..] else { panic!("one") };
+
+    let second = t.limited(worker, FULL, &rules).await;
+    let mut claimed = ids(&second.jobs);
+    if second.more {
+        claimed.extend(t.rest(worker, &rules).await);
+    }
+    assert!(claimed.contains(&come));
+}
+
+/// Where jobs are slow, many full claims are hours.
+async fn a_beat_brings_what_is_more_urgent_to_the_front(t: TestStore) {
+    let worker = t.worker().await;
+    let rules = rules([at_once("x", 10_000)]);
+    t.add_in("x/1", 4 * FULL).await;
+    t.full(worker, &rules).await;
+    let urgent = t.add(|row| (row.lane, row.priority) = (Some(Lane::stored("x/1".into())), 1)).await;
+
+    t.store.beat(worker).await.unwrap();
+
+    assert!(ids(&t.full(worker, &rules).await).contains(&urgent));
 }

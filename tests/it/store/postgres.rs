@@ -179,6 +179,8 @@ async fn a_long_blocked_lane_costs_the_claims_of_others_nothing() {
         FROM generate_series(1, 30000), unnest(ARRAY['x/1', 'x/2']) AS lane WHERE lane = 'x/1' OR random() < 0.001;
         ANALYZE compline.job";
     sqlx::raw_sql(waiting).execute(&mut connection).await.unwrap();
+    let deep = "SELECT rank::text, id::text FROM compline.job WHERE lane = 'x/1' ORDER BY rank, id OFFSET 29980 LIMIT 1";
+    let (rank, id): (String, String) = sqlx::query_as(deep).fetch_one(&mut connection).await.unwrap();
     for (name, sql, arguments) in [
         (
             "lanes",
@@ -190,6 +192,14 @@ async fn a_long_blocked_lane_costs_the_claims_of_others_nothing() {
             include_str!("../../../store/postgres/src/claim_lanes.sql"),
             format!(
                 "NULL, {}, 'default', ARRAY['x/2'], ARRAY[5], ARRAY[timestamptz '-infinity'], ARRAY[gen_random_uuid()]",
+                worker.0
+            ),
+        ),
+        (
+            "claim_behind",
+            include_str!("../../../store/postgres/src/claim_lanes.sql"),
+            format!(
+                "NULL, {}, 'default', ARRAY['x/1'], ARRAY[5], ARRAY['{rank}'::timestamptz], ARRAY['{id}'::uuid]",
                 worker.0
             ),
         ),
@@ -531,4 +541,35 @@ async fn a_connection_whose_call_was_given_up_is_not_used_again() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), gone).await.expect("the session ends");
+}
+
+/// A caller of the API who hangs up in the middle of a long question once left the database at work on it for minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_does_not_go_on_with_a_question_that_was_given_up() {
+    let t = TestStore::postgres().await;
+    let mut other = t.connection().await;
+    other.run("BEGIN").await;
+    other.run("LOCK TABLE compline.queue IN ACCESS EXCLUSIVE MODE").await;
+    let mut watch = PgConnection::connect(t.url()).await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut until = async |wanted: i64| {
+        let as_wanted = async {
+            while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watch).await.unwrap() != wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), as_wanted)
+            .await
+            .expect("the database sees it");
+    };
+
+    tokio::select! {
+        queues = t.store.queues() => panic!("{queues:?} past a lock"),
+        () = until(1) => {}
+    }
+
+    // The lock is held on: only who sees that nobody waits for an answer ends.
+    until(0).await;
+    other.run("ROLLBACK").await;
 }
