@@ -179,6 +179,18 @@ mod tests {
 
     use super::*;
 
+    /// Somebody else had the file locked, and Ctrl-C was not heard.
+    #[tokio::test]
+    async fn stopped_while_it_is_set_up_there_are_no_jobs() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = Signals::default();
+        told.stop.cancel();
+
+        let demo = Demo::run(folder.path(), &told).await;
+
+        assert!(matches!(demo, Err(DemoError::Stopped)));
+    }
+
     /// The first Ctrl-C was once taken for the end of the work: the demo told its table and served on.
     #[tokio::test]
     async fn stopped_by_a_signal_is_told_from_all_ended() {

@@ -234,12 +234,9 @@ fn may_depend(from: &str, to: &str) -> bool {
 }
 
 fn ships(manifest: &toml::Table, name: &str) -> bool {
-    let tests = manifest.get("dev-dependencies").and_then(toml::Value::as_table);
-    !tests.is_some_and(|tests| tests.contains_key(name))
-        || manifest
-            .get("dependencies")
-            .and_then(toml::Value::as_table)
-            .is_some_and(|all| all.contains_key(name))
+    let mut shipped = manifest.clone();
+    shipped.remove("dev-dependencies");
+    dependencies(&shipped).iter().any(|wanted| wanted == name)
 }
 
 /// Names of the packages a manifest asks for, of every kind and for every target.

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::Clock;
-use tracing::{debug, warn};
+use tracing::{info, warn};
 
 use crate::service::Patience;
 use crate::wake::Wake;
 use store::state::JobState;
 use store::{Store, WorkerId, WorkerRow};
+
+const ENDED: &str = "it has ended";
 
 pub struct Rescuer {
     pub store: Arc<dyn Store>,
@@ -53,7 +55,7 @@ impl Rescuer {
         match self.store.unrescued().await {
             Ok(ended) => {
                 for worker in ended {
-                    self.rescue(worker, 0, "it has ended").await;
+                    self.rescue(worker, 0, ENDED).await;
                 }
             }
             // The next look asks again.
@@ -64,8 +66,10 @@ impl Rescuer {
     async fn rescue(&self, dead: WorkerId, beat: i64, name: &str) {
         match self.store.rescue(dead, beat).await {
             Ok(jobs) if jobs.is_empty() => {
-                // Said at each look for as long as somebody holds its jobs locked.
-                debug!(worker.id = dead.0, "nothing was taken from worker {} ({name})", dead.0);
+                // That of one that has ended would be said at each look, for as long as somebody holds its jobs locked.
+                if name != ENDED {
+                    info!(worker.id = dead.0, "nothing was taken from worker {} ({name})", dead.0);
+                }
             }
             Ok(jobs) => {
                 let discarded = jobs.iter().filter(|job| job.state == JobState::Discarded).count();

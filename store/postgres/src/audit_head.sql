@@ -1,5 +1,14 @@
--- The place before which nothing can be written any more. `unsure` when a transaction has ended since the statement
--- began: nobody says any more of which database it was, and the place may be before what is written already.
-SELECT (SELECT max(number) FROM compline.era) AS era, compline.horizon()::text::bigint AS tx, 0::bigint AS seq,
-       EXISTS (SELECT FROM pg_snapshot_xip(pg_current_snapshot()) AS open (tx)
-               WHERE NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.backend_xid = open.tx::xid)) AS unsure
+-- The place before which nothing can be written any more: the oldest transaction that is open and may be of this database,
+-- or the next there will be. What ended since the statement began writes no more; that is asked last, when it is known of
+-- which database the open ones are.
+WITH open AS MATERIALIZED (
+    SELECT x.tx, a.datname
+    FROM pg_snapshot_xip(pg_current_snapshot()) AS x (tx)
+    LEFT JOIN pg_stat_activity a ON a.backend_xid = x.tx::xid
+)
+SELECT (SELECT max(number) FROM compline.era) AS era,
+       coalesce((SELECT o.tx FROM open o
+                 WHERE (o.datname IS NULL OR o.datname = current_database()) AND pg_xact_status(o.tx) = 'in progress'
+                 ORDER BY o.tx LIMIT 1),
+                pg_snapshot_xmax(pg_current_snapshot()))::text::bigint AS tx,
+       0::bigint AS seq

@@ -55,6 +55,7 @@ fn a_forbidden_dependency_is_caught() {
         ("engine/Cargo.toml", "linfa = {}"),
         ("engine/Cargo.toml", "sqlx = {}"),
         ("engine/Cargo.toml", "compline-store-sqlite = {}"),
+        ("engine/Cargo.toml", "[target.'cfg(unix)'.dependencies]\ncompline-store-sqlite = {}"),
         ("store/Cargo.toml", "compline-store-sqlite = {}"),
         ("store/sqlite/Cargo.toml", "compline-engine = {}"),
         ("Cargo.toml", "linfa = {}"),

@@ -247,7 +247,7 @@ async fn an_attempt_that_could_not_store_its_step_is_not_counted(t: TestStore) {
     use crate::support::store::Connection;
     let mut mine = t.connection().await;
     if matches!(mine, Connection::Sqlite(_)) {
-        // Nobody can fill its disk for it; `store/fault.rs` has its codes.
+        // Nobody can fill its disk for it; `store/src/fault.rs` has its codes.
         return;
     }
     let engine = Engine::over(t);
