@@ -13,8 +13,9 @@ use super::{
     House, alerting, alerting_by, alerting_to, failing, mail_server, route, steady, webhooks_to,
     webhooks_within,
 };
+use crate::support::ports::free_port;
 use crate::support::receiver::{Answer, Receiver};
-use crate::support::smtp::{Smtp, free_port};
+use crate::support::smtp::Smtp;
 use crate::support::store::{QUEUE, TestStore, ada, promises};
 
 promises![

@@ -3,8 +3,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::binary::Place;
+use crate::support::ports::free_port;
 use crate::support::receiver::{Receiver, SECRET};
-use crate::support::smtp::{Authority, PASSWORD, Smtp, USER, free_port};
+use crate::support::smtp::{Authority, PASSWORD, Smtp, USER};
 
 const ADDRESS: &str = "night.operator@example.org";
 const TOKEN: &str = "t0ken-9f2e";

@@ -5,7 +5,8 @@ use jobkit::testing::ManualClock;
 use jobkit::{Mail, Mailer, Personal, SecretString};
 
 use super::{mail_server, steady};
-use crate::support::smtp::{Authority, PASSWORD, Smtp, USER, free_port};
+use crate::support::ports::free_port;
+use crate::support::smtp::{Authority, PASSWORD, Smtp, USER};
 
 fn mailer(server: &Server) -> SmtpMailer {
     SmtpMailer::new(server, steady(&Arc::new(ManualClock::default()))).unwrap()

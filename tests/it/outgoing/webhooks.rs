@@ -8,9 +8,9 @@ use jobkit::testing::ManualClock;
 use serde_json::{Value, json};
 
 use super::webhooks_to;
+use crate::support::ports::free_port;
 use crate::support::python::script;
 use crate::support::receiver::{Answer, Received, Receiver, SECRET};
-use crate::support::smtp::free_port;
 
 async fn post(receiver: &Receiver) -> Result<(), WebhookError> {
     let webhooks = webhooks_to(&[], &Arc::new(ManualClock::default()));

@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod http;
+pub mod ports;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

@@ -4,7 +4,6 @@
 //! A watchdog that holds the other end of a pipe stops the server when the test process is gone, however
 //! it went. Should the watchdog be killed too, the next run sweeps what is left.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,6 +14,8 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::Store;
 use store_postgres::{PgOptions, PostgresStore};
 use tokio::sync::OnceCell;
+
+use super::ports::free_port;
 
 const FOLDER: &str = "compline-test-pg-";
 const SUPERUSER: &str = "postgres";
@@ -201,7 +202,7 @@ impl Binaries {
         const TRIES: u32 = 5;
         for _ in 0..TRIES {
             // Somebody else may take the port before the server does; then there is another one.
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = free_port();
             if self.start_on(port, folder, settings) {
                 return port;
             }

@@ -4,7 +4,7 @@
 //! A watchdog that holds the other end of a pipe stops the server when the test process is gone, however it
 //! went. Should the watchdog be killed too, the next run sweeps what is left.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +14,7 @@ use std::time::Duration;
 use engine::adapters::redis::Redis;
 use jobkit::SecretString;
 
+use super::ports::free_port;
 use super::smtp::Authority;
 
 const FOLDER: &str = "compline-test-redis-";
@@ -54,7 +55,7 @@ impl RedisServer {
         const TRIES: u32 = 5;
         for _ in 0..TRIES {
             // Somebody else may take the port before the server does; then there is another one.
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = free_port();
             let more = more(port);
             if start_on(port, &folder, &more) {
                 let watchdog = watch(&folder);

@@ -1,6 +1,5 @@
 //! A private S3 of `moto` on a free port of loopback, in the memory of a Python process that ends with the test.
 
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
 use std::sync::Mutex;
@@ -10,6 +9,7 @@ use engine::adapters::buckets::{Bucket, Buckets};
 use engine::adapters::tls;
 use engine::reference::SecretRef;
 
+use super::ports::free_port;
 use super::python;
 
 /// moto asks who signed, and not whether it is right.
@@ -26,7 +26,7 @@ pub struct S3 {
 
 impl S3 {
     pub async fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut server = python::script("s3_server.py")
             .arg(port.to_string())
             .stdin(Stdio::piped())

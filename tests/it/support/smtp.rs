@@ -98,8 +98,3 @@ impl Drop for Smtp {
         let _ = self.child.wait();
     }
 }
-
-/// A port that nobody listens on for now.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
