@@ -32,11 +32,23 @@ type Close = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 struct StoreBackend {
     buffer: Arc<Buffer>,
     slots: PollSemaphore,
+    /// A slot has been asked for and not come yet.
+    asked: bool,
     capacity: Arc<Notify>,
     close: Close,
     closing: Option<BoxFuture<'static, ()>>,
     /// apalis keeps a record per task; ours is in the store, so all tasks share one that nobody reads.
     record: Arc<ExecutionContext>,
+}
+
+impl StoreBackend {
+    /// The job that a slot was asked for has been given back meanwhile, and the slot that comes would be nobody's.
+    fn ask_no_more(&mut self) {
+        if std::mem::take(&mut self.asked) {
+            self.slots = PollSemaphore::new(self.slots.clone_inner());
+            self.capacity.notify_one();
+        }
+    }
 }
 
 impl Backend for StoreBackend {
@@ -54,9 +66,14 @@ impl Backend for StoreBackend {
     ) -> Poll<Option<Result<Task<Slotted>, Infallible>>> {
         loop {
             // No slot is taken while there is nothing to put in it: the fetcher counts the free ones.
-            ready!(self.buffer.poll_any(cx));
+            if self.buffer.poll_any(cx).is_pending() {
+                self.ask_no_more();
+                return Poll::Pending;
+            }
             // Then the slot before the job: a job that leaves the buffer has begun.
-            let Some(slot) = ready!(self.slots.poll_acquire(cx)) else {
+            let slot = self.slots.poll_acquire(cx);
+            self.asked = slot.is_pending();
+            let Some(slot) = ready!(slot) else {
                 // The semaphore is never closed.
                 return Poll::Ready(None);
             };
@@ -107,6 +124,7 @@ pub async fn run(
         let backend = StoreBackend {
             buffer: buffer.clone(),
             slots: PollSemaphore::new(slots.clone()),
+            asked: false,
             capacity: capacity.clone(),
             close: close.clone(),
             closing: None,

@@ -19,6 +19,8 @@ use store::Claimed;
 pub struct Ready {
     pub job: Claimed,
     pub switch: Arc<Switch>,
+    /// Since when it could have begun, had there been a slot; on the steady clock.
+    pub since: Duration,
 }
 
 #[derive(Default)]
@@ -97,7 +99,7 @@ impl Buffer {
         while let Some(first) = waiting.first_entry()
             && first.key().0 <= now
         {
-            due.push(first.remove());
+            due.push(Ready { since: now, ..first.remove() });
         }
         self.later_len.store(waiting.len(), Ordering::Release);
         let next = waiting.keys().next().map(|(at, _)| *at);
@@ -137,6 +139,18 @@ impl Buffer {
         let first = ready.pop_front();
         self.len.store(ready.len(), Ordering::Release);
         first
+    }
+
+    /// Since when the first has waited for a slot.
+    pub fn oldest(&self) -> Option<Duration> {
+        self.lock().front().map(|ready| ready.since)
+    }
+
+    /// Takes out all that wait for a slot, to be given back.
+    pub fn drain_ready(&self) -> Vec<Ready> {
+        let mut ready = self.lock();
+        self.len.store(0, Ordering::Release);
+        ready.drain(..).collect()
     }
 
     /// Takes out all that has not begun, to be given back.

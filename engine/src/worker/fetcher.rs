@@ -51,6 +51,10 @@ pub struct FetchOptions {
 /// pile up results in memory.
 const MOST_HELD_BEYOND_SLOTS: usize = 10_000;
 
+/// What was claimed ahead should wait for a slot for milliseconds. When jobs have become slow it would wait for minutes,
+/// while it is more than others are urgent, another worker is idle, or its queue is paused.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
 /// A network that comes back may deliver a claim long after we gave it up.
 const LOOK_OVER: Duration = Duration::from_secs(60);
 
@@ -75,6 +79,7 @@ impl Fetcher {
                 }
                 continue;
             };
+            lost_answer |= self.let_go_of_what_waits();
             if lost_answer || self.clock.steady().saturating_sub(looked_over) >= LOOK_OVER {
                 // A claim may have happened although we never saw its answer.
                 match self.store.give_back_unheld(worker, &self.held.ids_of(worker)).await {
@@ -104,8 +109,10 @@ impl Fetcher {
                     Err(problem) => looking.failed(&problem).await,
                 }
             }
-            let next = lanes.next().map_or(next_look, |next| next.min(next_look));
+            let let_go = self.buffer.oldest().map(|since| since + LONGEST_WAIT);
+            let next_look_over = let_go.map_or(next_look, |at| at.min(next_look));
             if hot.is_empty() && lanes.hot().is_empty() {
+                let next = lanes.next().map_or(next_look_over, |next| next.min(next_look_over));
                 self.sleep(&stop, next).await;
                 continue;
             }
@@ -113,13 +120,24 @@ impl Fetcher {
                 Ok(true) => {
                     patience.succeeded();
                 }
-                Ok(false) => self.wait_for_room(&stop, next_look).await,
+                Ok(false) => self.wait_for_room(&stop, next_look_over).await,
                 Err(problem) => {
                     lost_answer = true;
                     patience.failed(&problem).await;
                 }
             }
         }
+    }
+
+    /// Whether anything was claimed ahead and must be given back. None of the slow jobs needs to have ended: that is why
+    /// the pace does not know of them.
+    fn let_go_of_what_waits(&self) -> bool {
+        let waited = self.buffer.oldest().map(|since| self.clock.steady().saturating_sub(since));
+        let Some(waited) = waited.filter(|waited| *waited >= LONGEST_WAIT) else { return false };
+        self.pace.ran(waited);
+        let waiting = self.buffer.drain_ready();
+        self.held.release(waiting.iter().map(|ready| ready.job.held()));
+        !waiting.is_empty()
     }
 
     /// What was rung, and what has come with time.
@@ -202,8 +220,9 @@ impl Fetcher {
         if *self.lease.borrow() != Some(worker) {
             self.held.stop_all(Some(worker), &StopReason::LeaseLost);
         }
-        let ready = held.into_iter().map(|(job, switch)| Ready { job, switch });
-        self.buffer.push_in_time(ready, self.clock.steady());
+        let now = self.clock.steady();
+        let ready = held.into_iter().map(|(job, switch)| Ready { job, switch, since: now });
+        self.buffer.push_in_time(ready, now);
     }
 
     /// How many to claim now: for free slots at once, for the buffer only when half of it is gone.

@@ -148,6 +148,17 @@ impl Engine {
         self.t.job(id).await
     }
 
+    /// Waits while the clock stands still, so that nothing that time brings about can be the reason.
+    pub async fn at_this_moment<F: Future<Output = bool>>(&self, what: &str, condition: impl Fn() -> F) {
+        for _ in 0..5_000 {
+            if condition().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("never came true: {what}");
+    }
+
     /// Ends the worker in an orderly way.
     pub async fn end(&self, worker: JoinHandle<Summary>) -> Summary {
         self.stop.cancel();

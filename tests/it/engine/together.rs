@@ -19,6 +19,7 @@ promises![
     a_chain_runs_in_order,
     no_more_jobs_of_a_queue_run_than_it_allows,
     a_queue_that_nobody_rang_for_is_found_while_another_is_full,
+    slow_jobs_that_were_claimed_ahead_keep_nothing_from_what_is_urgent,
     a_paused_queue_rests_everywhere_and_goes_on_when_resumed,
     an_effect_in_a_step_happens_once_though_the_worker_dies,
     a_job_that_cannot_be_encrypted_is_refused_with_the_setting_to_make,
@@ -55,6 +56,38 @@ async fn a_chain_runs_in_order(t: TestStore) {
     engine.until_state(third, JobState::Completed).await;
 
     assert_eq!(*engine.scene.order.lock().unwrap(), [first, second, third]);
+    engine.end(worker).await;
+}
+
+/// Quick jobs earn that others are claimed ahead. Those once waited for their slot as `running`, however long that took, and
+/// nothing else was claimed meanwhile.
+async fn slow_jobs_that_were_claimed_ahead_keep_nothing_from_what_is_urgent(t: TestStore) {
+    let engine = Engine::over(t);
+    for _ in 0..200 {
+        engine.enqueue(act(Act::Succeed)).await;
+    }
+    let mut slow = Vec::new();
+    for _ in 0..40 {
+        slow.push(engine.enqueue(act(Act::WaitAtGate)).await);
+    }
+    let running = async || {
+        let states = engine.t.states(&slow).await;
+        states.iter().filter(|state| **state == JobState::Running).count()
+    };
+    let worker = engine.start();
+    engine.at_this_moment("more are claimed than can run", async || running().await > 4).await;
+
+    engine.until("only those that run are", async || running().await == 4).await;
+    let urgent = engine.enqueue(act(Act::Succeed).priority(1)).await;
+    engine.scene.gate.add_permits(1);
+    engine.until_state(urgent, JobState::Completed).await;
+
+    assert!(running().await <= 4);
+    engine.scene.gate.add_permits(slow.len());
+    for id in slow {
+        engine.until_state(id, JobState::Completed).await;
+        assert_eq!(engine.scene.begun(id), 1);
+    }
     engine.end(worker).await;
 }
 
