@@ -226,6 +226,7 @@ impl Closing {
             tokio::select! {
                 () = fetcher.stop() => {}
                 // What it was about to claim is in nobody's hand, and the lease keeper gives it back.
+                () = self.clock.sleep(LAST_CLAIM) => {}
                 () = self.hard.cancelled() => {}
             }
         }
@@ -264,6 +265,9 @@ impl Closing {
         }
     }
 }
+
+/// For the answer to a claim that is under way at the end. A database that does not answer must not keep the jobs that run from hearing of it.
+const LAST_CLAIM: Duration = Duration::from_secs(2);
 
 /// For the report of a job that had to be dropped, when the store is well.
 const SHORTLY: Duration = Duration::from_millis(250);

@@ -18,6 +18,9 @@ use crate::service::Patience;
 use crate::wake::Bell;
 use store::{Beat, Store, StoreError, WorkerId, WorkerInfo};
 
+/// Whoever cannot sign off in this time is taken for dead by the others, like one that was killed.
+const SIGNING_OFF: Duration = Duration::from_secs(10);
+
 pub struct LeaseKeeper {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
@@ -74,6 +77,7 @@ impl LeaseKeeper {
                 self.lease.send_replace(None);
                 tokio::select! {
                     () = self.sign_off(worker) => {}
+                    () = self.clock.sleep(SIGNING_OFF) => {}
                     () = async { self.hard.cancelled().await; self.clock.sleep(self.patience).await } => {}
                 }
                 Kept::UntilStopped

@@ -186,6 +186,9 @@ async fn ask_whether_we_are_there(session: &mut PgConnection) -> sqlx::Result<()
 /// For questions of people, and work on many rows: long beyond what any of it should take.
 const LONG: Duration = Duration::from_secs(600);
 
+/// For sessions to end in an orderly way.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// On top of the limit of a call, for each row it writes: no database is so slow and alive.
 const FOR_EACH_ROW: Duration = Duration::from_millis(10);
 
@@ -378,9 +381,9 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         let pools = [&self.claims, &self.hot, &self.cold, &self.beats];
-        // Whoever keeps a session longer is told by its end that the store is closed.
+        // Whoever keeps a session longer is told by its end that the store is closed; what was answered is committed.
         let closed = futures::future::join_all(pools.map(Sessions::close));
-        let _ = tokio::time::timeout(self.answer_within, closed).await;
+        let _ = tokio::time::timeout(self.answer_within.min(CLOSING), closed).await;
     }
 }
 

@@ -109,6 +109,29 @@ async fn a_worker_told_not_to_wait_does_not_wait_for_a_call_either() {
     assert_eq!(engine.end(worker).await.completed, 1);
 }
 
+/// An orderly end waited for the answer to a claim before anything that ran was given its grace, and for good if that never came.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_hear_of_the_end_though_a_call_has_no_answer() {
+    let t = TestStore::postgres().await;
+    let proxy = Proxy::before(t.url()).await;
+    let store = never_giving_up(&proxy, &t);
+    let engine = Engine::through(t, store);
+    let worker = engine.start();
+    let id = add(&engine, 1, r#"{"act":"wait_at_gate"}"#).await[0];
+    engine.until_state(id, JobState::Running).await;
+    let seconds = |count| Clock::steady(&*engine.t.clock) + Duration::from_secs(count);
+    proxy.swallow();
+    let polled = seconds(3);
+    engine.until("the fetcher asked", || async { Clock::steady(&*engine.t.clock) > polled }).await;
+
+    engine.stop.cancel();
+    // The last claim 2 s, the grace 20 s, stopping and recording 7.25 s, signing off 10 s.
+    let end = seconds(40);
+    engine.end(worker).await;
+
+    assert!(Clock::steady(&*engine.t.clock) < end);
+}
+
 /// A beat that had no answer was tried for the rest of the lease, whoever asked for the end meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_told_not_to_wait_does_not_wait_for_a_beat_either() {
