@@ -19,6 +19,7 @@ pub mod briefs;
 mod fault;
 pub mod ledger;
 pub mod limits;
+pub mod place;
 pub mod requests;
 pub mod rule;
 pub mod schedules;
@@ -35,7 +36,7 @@ use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
 pub use alerts::*;
-pub use audit_log::{AuditLog, AuditPage, Position};
+pub use audit_log::{AuditLog, AuditPage};
 pub use breakers::{BreakerRow, Breakers};
 pub use briefs::{Briefs, JobBrief};
 pub use fault::chain;
@@ -43,6 +44,7 @@ pub use limits::{
     BucketRow, HoldOff, LanedJob, LimitSet, Limited, LimitedClaim, Limits, Reserved, SetAside, StartWindow,
     Taken,
 };
+pub use place::{Beginning, NoPlace, Place, Position};
 pub use requests::{Once, Request, Requests};
 pub use schedules::Schedules;
 pub use transaction::Transaction;

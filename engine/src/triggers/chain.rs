@@ -22,7 +22,7 @@ use crate::service::{Patience, chain as all_of};
 use crate::triggers::settings::{self, ChainOn};
 use crate::units::format_duration;
 use store::state::JobState;
-use store::{Actor, JobFilter, JobRow, NewRow, Position, Release, Store, StoreError, UniqueRow};
+use store::{Actor, JobFilter, JobRow, NewRow, Place, Position, Release, Store, StoreError, UniqueRow};
 
 const ENTRIES: usize = 200;
 
@@ -106,7 +106,7 @@ impl Chain {
                 // One of the jobs that follow can never be; entry by entry it is found, and passed over.
                 Err(problem) if problem.blames_the_data() || problem.is_refusal() => match most {
                     1 => {
-                        if let Err(problem) = self.pass_over(&problem, place).await {
+                        if let Err(problem) = self.pass_over(&problem, place.as_ref()).await {
                             patience.failed(&problem).await;
                         }
                     }
@@ -121,8 +121,8 @@ impl Chain {
     /// the configuration and is put back (docs/decisions/0089).
     async fn say_where_it_stands(&self) -> Result<(), StoreError> {
         let place = self.store.follower(&Self::source(&self.name)).await?;
-        let next = self.store.audit_after(place, 1).await?;
-        let next = next.first().and_then(|(_, entry)| entry.at);
+        let next = self.store.audit_page(place.at, ENTRIES, MOST_PAGE_BYTES).await?.entries;
+        let next = place.news(&next).next().and_then(|(_, entry)| entry.at);
         let behind = next.map(|at| self.clock.now().duration_since(at).unsigned_abs());
         if let (Some(at), Some(behind)) = (next, behind.filter(|behind| *behind > FAR_BEHIND)) {
             let (name, behind) = (&self.name, format_duration(Duration::from_secs(behind.as_secs())));
@@ -142,16 +142,16 @@ impl Chain {
     }
 
     /// Reads on from where the chain stands, and says how many entries there were.
-    async fn step(&self, most: usize, place: &mut Option<Position>) -> Result<usize, StoreError> {
+    async fn step(&self, most: usize, place: &mut Option<Place>) -> Result<usize, StoreError> {
         let name = Self::source(&self.name);
         let from = self.store.follower(&name).await?;
-        *place = Some(from);
-        let mut entries = self.store.audit_page(from, most, MOST_PAGE_BYTES).await?.entries;
+        *place = Some(from.clone());
+        let mut entries = self.store.audit_page(from.at, most, MOST_PAGE_BYTES).await?.entries;
         entries.truncate(worth(&entries));
         let Some((to, _)) = entries.last() else { return Ok(0) };
         self.queue.freshen().await?;
         let mut rows = Vec::new();
-        for ids in ends(&entries).chunks(JOBS) {
+        for ids in ends(from.news(&entries)).chunks(JOBS) {
             for job in self.ended(ids).await? {
                 match self.row(&job) {
                     Ok(row) => rows.extend(row),
@@ -160,7 +160,7 @@ impl Chain {
             }
         }
         // None: another process was quicker, and the next look begins where that one ended.
-        if self.store.follow(&name, from, *to, &rows, &Actor(name.clone())).await?.is_some() {
+        if self.store.follow(&name, from.at, *to, &rows, &Actor(name.clone())).await?.is_some() {
             self.queue.ring_for(&rows);
         }
         Ok(entries.len())
@@ -223,18 +223,18 @@ impl Chain {
     }
 
     /// The entry behind the place at which it went wrong, unless another process has passed it over meanwhile.
-    async fn pass_over(&self, problem: &StoreError, place: Option<Position>) -> Result<(), StoreError> {
+    async fn pass_over(&self, problem: &StoreError, place: Option<&Place>) -> Result<(), StoreError> {
         let name = Self::source(&self.name);
         let from = self.store.follower(&name).await?;
-        if place != Some(from) {
+        if place != Some(&from) {
             return Ok(());
         }
-        let entries = self.store.audit_after(from, 1).await?;
+        let entries = self.store.audit_after(from.at, 1).await?;
         let Some((to, _)) = entries.last() else { return Ok(()) };
-        for job in self.ended(&ends(&entries)).await? {
+        for job in self.ended(&ends(from.news(&entries))).await? {
             self.say_passed_over(job.id, &all_of(problem)).await?;
         }
-        self.store.follow(&name, from, *to, &[], &Actor(name.clone())).await?;
+        self.store.follow(&name, from.at, *to, &[], &Actor(name.clone())).await?;
         Ok(())
     }
 
@@ -277,9 +277,9 @@ fn states(on: ChainOn) -> &'static [JobState] {
 }
 
 /// The jobs that these entries may have ended, each once.
-fn ends(entries: &[(Position, AuditEntry)]) -> Vec<JobId> {
+fn ends<'a>(entries: impl Iterator<Item = &'a (Position, AuditEntry)>) -> Vec<JobId> {
     let mut seen = BTreeSet::new();
-    let ids = entries.iter().flat_map(|(_, entry)| may_have_ended(entry));
+    let ids = entries.flat_map(|(_, entry)| may_have_ended(entry));
     ids.filter(|id| seen.insert(*id)).collect()
 }
 

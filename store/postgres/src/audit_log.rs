@@ -12,13 +12,14 @@ use super::rows::{self, Micros, text};
 use super::sessions::within;
 use super::{LONG, PostgresStore, contention, failed, insert};
 use store::audit_log::ANY_WEIGHT;
-use store::{Actor, AuditLog, AuditPage, Inserted, NewRow, Position, Result};
+use store::{Actor, AuditLog, AuditPage, Beginning, Inserted, NewRow, Place, Position, Result};
 
 const FOLLOWING: &str = "enqueueing what follows";
 const LOOKING_FOR_THE_END: &str = "looking for the end of the audit log";
 
 /// Asked at each step of a chain.
-const PLACE: &str = "SELECT era, tx::text::bigint AS tx, seq FROM compline.follower WHERE name = $1";
+const PLACE: &str = "SELECT era, tx::text::bigint AS tx, seq, begun_next::text::bigint AS next, begun_open::text[]::bigint[] AS open
+                     FROM compline.follower WHERE name = $1";
 
 #[async_trait]
 impl AuditLog for PostgresStore {
@@ -34,26 +35,31 @@ impl AuditLog for PostgresStore {
         within(LONG, "reading the audit log", page(self, position, limit, most_bytes)).await
     }
 
-    async fn audit_head(&self) -> Result<Position> {
+    async fn audit_head(&self) -> Result<Place> {
         self.answered(LOOKING_FOR_THE_END, head(self)).await
     }
 
-    async fn follower(&self, name: &str) -> Result<Position> {
+    async fn follower(&self, name: &str) -> Result<Place> {
         let doing = "looking how far a reader of the audit log is";
         let follower = async {
-            let place = sqlx::query(PLACE).bind(name).fetch_optional(&self.cold).await;
-            if let Some(row) = place.map_err(failed(doing))? {
-                return position(&row).map_err(failed(doing));
+            let known = sqlx::query(PLACE).bind(name).fetch_optional(&self.cold).await;
+            if let Some(row) = known.map_err(failed(doing))? {
+                return place(&row).map_err(failed(doing));
             }
-            let Position { era, tx, seq } = head(self).await?;
-            let place = sqlx::query(include_str!("follower.sql"))
+            let head = head(self).await?;
+            let begun = sqlx::query(include_str!("follower.sql"))
                 .bind(name)
-                .bind(era.cast_signed())
-                .bind(tx.cast_signed())
-                .bind(seq)
+                .bind(head.at.era.cast_signed())
+                .bind(head.at.tx.cast_signed())
+                .bind(head.at.seq)
+                .bind(head.begun().map(|begun| begun.next.cast_signed()))
+                .bind(
+                    head.begun()
+                        .map(|begun| begun.open.iter().map(|tx| tx.cast_signed()).collect::<Vec<_>>()),
+                )
                 .fetch_one(&self.cold)
                 .await;
-            place.and_then(|row| position(&row)).map_err(failed(doing))
+            begun.and_then(|row| place(&row)).map_err(failed(doing))
         };
         self.answered(doing, follower).await
     }
@@ -94,9 +100,9 @@ async fn append(store: &PostgresStore, entry: &AuditEntry) -> Result<()> {
     Ok(())
 }
 
-async fn head(store: &PostgresStore) -> Result<Position> {
+async fn head(store: &PostgresStore) -> Result<Place> {
     let row = sqlx::query(include_str!("audit_head.sql")).fetch_one(&store.cold).await;
-    row.and_then(|row| position(&row)).map_err(failed(LOOKING_FOR_THE_END))
+    row.and_then(|row| place(&row)).map_err(failed(LOOKING_FOR_THE_END))
 }
 
 async fn page(
@@ -144,6 +150,18 @@ async fn page(
 fn position(row: &PgRow) -> sqlx::Result<Position> {
     let (era, tx): (i32, i64) = (row.try_get("era")?, row.try_get("tx")?);
     Ok(Position { era: era.cast_unsigned(), tx: tx.cast_unsigned(), seq: row.try_get("seq")? })
+}
+
+fn place(row: &PgRow) -> sqlx::Result<Place> {
+    let at = position(row)?;
+    let (next, open): (Option<i64>, Option<Vec<i64>>) = (row.try_get("next")?, row.try_get("open")?);
+    Ok(match (next, open) {
+        (Some(next), Some(open)) => {
+            let open = open.into_iter().map(i64::cast_unsigned).collect();
+            Place::since(at, Beginning { next: next.cast_unsigned(), open })
+        }
+        _ => at.into(),
+    })
 }
 
 async fn follow(

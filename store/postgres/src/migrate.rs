@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (12, "bounds", include_str!("../../../migrations/postgres/0012_bounds.sql")),
     (13, "doors", include_str!("../../../migrations/postgres/0013_doors.sql")),
     (14, "held_by_lane", include_str!("../../../migrations/postgres/0014_held_by_lane.sql")),
+    (15, "beginnings", include_str!("../../../migrations/postgres/0015_beginnings.sql")),
 ];
 
 const NEEDED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -8,7 +8,7 @@ use jobkit::AuditEntry;
 
 use super::{SqliteStore, audit, insert};
 use store::audit_log::ANY_WEIGHT;
-use store::{Actor, AuditLog, AuditPage, Inserted, NewRow, Position, Result};
+use store::{Actor, AuditLog, AuditPage, Inserted, NewRow, Place, Position, Result};
 
 #[async_trait]
 impl AuditLog for SqliteStore {
@@ -31,20 +31,20 @@ impl AuditLog for SqliteStore {
         .await
     }
 
-    async fn audit_head(&self) -> Result<Position> {
+    async fn audit_head(&self) -> Result<Place> {
         self.read("looking for the end of the audit log", async |connection| {
             let head = sqlx::query_scalar(include_str!("audit_head.sql")).fetch_one(connection).await?;
-            Ok(audit::at(head))
+            Ok(audit::at(head).into())
         })
         .await
     }
 
-    async fn follower(&self, name: &str) -> Result<Position> {
+    async fn follower(&self, name: &str) -> Result<Place> {
         let name = name.to_owned();
         self.write("looking how far a reader of the audit log is", move |tx, _| {
             async move {
                 let place = sqlx::query_scalar(include_str!("follower.sql")).bind(name).fetch_one(tx).await?;
-                Ok(audit::at(place))
+                Ok(audit::at(place).into())
             }
             .boxed()
         })

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use store::state::JobState;
 
 use crate::support::http::{Server, TOKEN, answer};
-use crate::support::store::{TestStore, completed, promises};
+use crate::support::store::{TestStore, ada, completed, promises};
 
 promises![
     what_happens_is_told_to_everybody_who_listens,
@@ -136,6 +136,31 @@ async fn a_listener_that_was_cut_off_goes_on_where_it_was(t: TestStore) {
     assert_eq!(told, missed);
     let live = enqueue(&server, "default").await;
     assert_eq!(again.next().await.data["jobs"], json!([live]));
+}
+
+/// It was told all that had happened since the oldest open transaction began, and once more after it was cut off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_beside_an_open_transaction_is_told_what_comes_and_nothing_that_was_there() {
+    let server = Server::over(TestStore::postgres().await).await;
+    let mut slow = server.t.connection().await;
+    slow.run("BEGIN").await;
+    let late = server.t.row();
+    server.t.store.insert_in(slow.transaction(), std::slice::from_ref(&late), &ada()).await.unwrap();
+    enqueue(&server, "before").await;
+
+    let mut stays = Listener::start(&server, "", None).await;
+    stays.begin().await;
+    let mut again = Listener::start(&server, "", Some(&stays.last)).await;
+    let after = enqueue(&server, "after").await;
+    slow.run("COMMIT").await;
+
+    for listener in [&mut stays, &mut again] {
+        assert_eq!(listener.next().await.data["jobs"], json!([late.id]));
+    }
+    let mut once_more = Listener::start(&server, "", Some(&stays.last)).await;
+    for listener in [&mut stays, &mut again, &mut once_more] {
+        assert_eq!(listener.next().await.data["jobs"], json!([after]));
+    }
 }
 
 async fn a_listener_gets_only_what_it_asked_for(t: TestStore) {

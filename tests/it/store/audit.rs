@@ -239,15 +239,15 @@ async fn an_attempt_writes_down_what_it_did_while_it_holds_its_job_and_not_after
 async fn the_head_of_the_log_is_behind_all_that_is_written_and_before_all_that_will_be(t: TestStore) {
     t.add(|_| {}).await;
     let head = t.store.audit_head().await.unwrap();
-    assert_eq!(t.audited_behind(head, 10).await, []);
+    assert_eq!(t.audited_behind(head.clone(), 10).await, []);
 
     let later = t.add(|_| {}).await;
 
-    let entries = t.audited_behind(head, 10).await;
+    let entries = t.audited_behind(head.clone(), 10).await;
     let [(position, entry)] = entries.as_slice() else { panic!("one entry: {entries:?}") };
     assert_eq!(named(entry), set([later]));
-    assert!(*position > head);
-    assert_eq!(position.to_string().parse(), Ok(*position));
+    assert!(*position > head.at);
+    assert_eq!(head.to_string().parse(), Ok(head));
 }
 
 async fn a_new_reader_begins_where_the_log_ends_and_finds_its_place_again(t: TestStore) {
@@ -256,24 +256,24 @@ async fn a_new_reader_begins_where_the_log_ends_and_finds_its_place_again(t: Tes
     let begun = t.store.follower("chains").await.unwrap();
 
     let seen = t.add(|_| {}).await;
-    let entries = t.audited_behind(begun, 10).await;
+    let entries = t.audited_behind(begun.clone(), 10).await;
     assert_eq!(entries.iter().map(|(_, entry)| named(entry)).collect::<Vec<_>>(), [set([seen])]);
     assert_eq!(t.another().await.follower("chains").await.unwrap(), begun, "nobody moved it");
-    assert!(t.store.follow("chains", begun, entries[0].0, &[], &ada()).await.unwrap().is_some());
-    assert_eq!(t.another().await.follower("chains").await.unwrap(), entries[0].0);
+    assert!(t.store.follow("chains", begun.at, entries[0].0, &[], &ada()).await.unwrap().is_some());
+    assert_eq!(t.another().await.follower("chains").await.unwrap().at, entries[0].0);
 }
 
 async fn of_two_processes_that_read_for_one_reader_one_moves_it_on_and_enqueues(t: TestStore) {
     let other = t.another().await;
     let begun = t.store.follower("chains").await.unwrap();
     t.add(|_| {}).await;
-    let next = t.audited_behind(begun, 1).await[0].0;
+    let next = t.audited_behind(begun.clone(), 1).await[0].0;
     let (ours, theirs) = ([t.row()], [t.row()]);
     let by = Actor("trigger:chains".into());
 
     let (one, two) = tokio::join!(
-        t.store.follow("chains", begun, next, &ours, &by),
-        other.follow("chains", begun, next, &theirs, &by),
+        t.store.follow("chains", begun.at, next, &ours, &by),
+        other.follow("chains", begun.at, next, &theirs, &by),
     );
 
     let (one, two) = (one.unwrap(), two.unwrap());
@@ -287,11 +287,11 @@ async fn of_two_processes_that_read_for_one_reader_one_moves_it_on_and_enqueues(
 async fn what_follows_is_enqueued_with_the_move_or_not_at_all(t: TestStore) {
     let begun = t.store.follower("chains").await.unwrap();
     t.add(|_| {}).await;
-    let next = t.audited_behind(begun, 1).await[0].0;
+    let next = t.audited_behind(begun.clone(), 1).await[0].0;
     let mut orphan = t.row();
     orphan.after = vec![t.ids.next()];
 
-    let refused = t.store.follow("chains", begun, next, &[t.row(), orphan], &ada()).await;
+    let refused = t.store.follow("chains", begun.at, next, &[t.row(), orphan], &ada()).await;
 
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     assert_eq!(t.store.follower("chains").await.unwrap(), begun);

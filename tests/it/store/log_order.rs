@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use store::Position;
+use store::{Place, Position};
 
 use crate::support::store::{TestStore, ada, named, set};
 
@@ -57,9 +57,41 @@ async fn after_a_dump_was_loaded_readers_of_the_log_go_on() {
     t.store.migrate().await.unwrap();
     assert_eq!(
         entries[0].0.era,
-        t.store.audit_head().await.unwrap().era,
+        t.store.audit_head().await.unwrap().at.era,
         "a second start begins no further era"
     );
+}
+
+/// Whoever began while a transaction was open, an import of hours, was told all that others had written since it was opened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_begins_beside_an_open_transaction_is_told_only_what_comes() {
+    let t = TestStore::postgres().await;
+    let mut slow = t.connection().await;
+    slow.run("BEGIN").await;
+    let late = t.row();
+    t.store.insert_in(slow.transaction(), std::slice::from_ref(&late), &ada()).await.unwrap();
+    let before = t.add(|_| {}).await;
+
+    let (begun, head) = (t.store.follower("chains").await.unwrap(), t.store.audit_head().await.unwrap());
+    let after = t.add(|_| {}).await;
+    slow.run("COMMIT").await;
+
+    let found_again = t.another().await.follower("chains").await.unwrap();
+    let resumed = head.to_string().parse::<Place>().unwrap();
+    for place in [&begun, &found_again, &head, &resumed] {
+        let entries = t.audited_behind(place.clone(), 10).await;
+        let told: Vec<_> = entries.iter().flat_map(|(_, entry)| named(entry)).collect();
+        assert_eq!(told, [late.id, after], "and not {before}");
+    }
+
+    // Past all that was there when it began it remembers nothing of that, and what comes is news.
+    let entries = t.audited_behind(begun.at, 10).await;
+    let [_, seen, last] = entries.as_slice() else { panic!("three entries: {entries:?}") };
+    for (from, to, remembers) in [(begun.at, seen.0, true), (seen.0, last.0, false)] {
+        assert!(t.store.follow("chains", from, to, &[], &ada()).await.unwrap().is_some());
+        let stands = t.store.follower("chains").await.unwrap();
+        assert_eq!((stands.at, stands.begun().is_some()), (to, remembers));
+    }
 }
 
 /// Whoever begins to read now is told nothing of what was there before, whatever ends beside it at that moment.

@@ -286,13 +286,18 @@ impl TestStore {
 
     /// What a reader of the log gets, once it gets all that was written: PostgreSQL holds entries back while a
     /// transaction is open, or has just ended, that may still stand before them. Other tests' may too.
-    pub async fn audited_behind(&self, position: Position, limit: usize) -> Vec<(Position, AuditEntry)> {
-        let written = self.connection().await.count_audited_behind(position).await;
+    pub async fn audited_behind(
+        &self,
+        place: impl Into<store::Place>,
+        limit: usize,
+    ) -> Vec<(Position, AuditEntry)> {
+        let place = place.into();
+        let written = self.connection().await.count_audited_behind(place.at).await;
         let all = async {
             loop {
-                let entries = self.store.audit_after(position, limit).await.unwrap();
+                let entries = self.store.audit_after(place.at, limit).await.unwrap();
                 if entries.len() >= written.min(limit) {
-                    break entries;
+                    break place.news(&entries).cloned().collect();
                 }
                 tokio::task::yield_now().await;
             }

@@ -83,6 +83,28 @@ async fn the_end_of_a_job_makes_what_follows_once_in_two_processes(t: TestStore)
     stop(services).await;
 }
 
+/// A chain that is new made jobs for all that had ended since somebody's import began.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_that_begins_beside_an_open_transaction_makes_nothing_of_what_had_ended() {
+    let t = TestStore::postgres().await;
+    let door = Door::new(&t, None);
+    let mut slow = t.connection().await;
+    slow.run("BEGIN").await;
+    slow.run("SELECT pg_current_xact_id()").await;
+    enqueue(&door, 1).await;
+    let before = end(&door, completed()).await;
+
+    let services = started(&door, &settings(ChainOn::Success, TOLD)).await;
+    enqueue(&door, 2).await;
+    let after = end(&door, completed()).await;
+    slow.run("COMMIT").await;
+
+    door.until("it has followed", async || !told(&door).await.is_empty()).await;
+    door.pass(std::time::Duration::from_secs(3)).await;
+    assert_eq!(told(&door).await, [format!("{after} completed 2")], "and not {before}");
+    stop(services).await;
+}
+
 async fn a_chain_follows_the_ends_that_it_was_told_to(t: TestStore) {
     let door = Door::new(&t, None);
     let services = started(&door, &settings(ChainOn::Failure, TOLD)).await;

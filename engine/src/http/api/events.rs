@@ -28,7 +28,7 @@ use crate::http::Shared;
 use crate::http::extract::Parameters;
 use crate::http::problem::{Code, Problem, Result};
 use crate::service::{Alarm, Patience, Service};
-use store::{self, AuditPage, JobFilter, Position, Store};
+use store::{self, AuditPage, JobFilter, Place, Position, Store};
 
 const PAGE: usize = 50;
 /// An entry of a large batch names ten thousand jobs, and a page of such would be heavy.
@@ -90,7 +90,7 @@ impl Events {
             let read = match place {
                 None => {
                     let nothing = AuditPage { entries: Vec::new(), more: false };
-                    store.audit_head().await.map(|head| (head, nothing))
+                    store.audit_head().await.map(|head| (head.at, nothing))
                 }
                 Some(from) => {
                     let page = store.audit_page(from, PAGE, MOST_PAGE_BYTES).await;
@@ -131,19 +131,19 @@ impl Events {
         ("kind" = Option<Vec<String>>, Query, description = "About jobs of one of these kinds."),
         ("queue" = Option<Vec<String>>, Query, description = "About one of these queues, or jobs in it."),
         ("action" = Option<Vec<String>>, Query, description = "One of these actions."),
-        ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that was received.", pattern = "^[0-9]+-[0-9]+-[0-9]+$"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that was received.", pattern = "^[0-9]+-[0-9]+-[0-9]+(~[0-9]+:[0-9]+(,[0-9]+)*)?$"),
     ),
     responses((status = 200, description = "A stream that does not end by itself. The data of each event is JSON.", body = Happened, content_type = "text/event-stream")))]
 pub async fn stream(State(api): State<Shared>, headers: HeaderMap, given: Parameters) -> Result<Response> {
     let wish = Wish::read(&given)?;
-    let resumed = headers.get("last-event-id").map(position).transpose()?;
+    let resumed = headers.get("last-event-id").map(place).transpose()?;
     // Before the first look, or what is written between the two would be in neither.
     let pages = api.events.subscribe();
     let head = api.store.audit_head().await?;
     let from = match resumed {
         // A database that was restored has lost it, and would tell nothing until it has come as far again.
-        Some(position) if position > head => return Err(no_event("lies behind the end of the log")),
-        Some(position) => position,
+        Some(place) if place.at > head.at => return Err(no_event("lies behind the end of the log")),
+        Some(place) => place,
         None => head,
     };
     let listener = Listener { store: api.store.clone(), wish, pages, place: from, caught_up: false };
@@ -157,7 +157,7 @@ pub async fn stream(State(api): State<Shared>, headers: HeaderMap, given: Parame
     Ok(response)
 }
 
-fn position(value: &HeaderValue) -> Result<Position> {
+fn place(value: &HeaderValue) -> Result<Place> {
     let text = value.to_str().unwrap_or_default();
     text.parse().map_err(|_| no_event("is the id of no event"))
 }
@@ -172,7 +172,7 @@ struct Listener {
     store: Arc<dyn Store>,
     wish: Wish,
     pages: broadcast::Receiver<Page>,
-    place: Position,
+    place: Place,
     /// It has read all that was there when it came, and goes on with what the reader sends.
     caught_up: bool,
 }
@@ -205,13 +205,13 @@ impl Listener {
 
     async fn next(&mut self) -> store::Result<Next> {
         if !self.caught_up {
-            let page = self.store.audit_page(self.place, PAGE, MOST_PAGE_BYTES).await?;
+            let page = self.store.audit_page(self.place.at, PAGE, MOST_PAGE_BYTES).await?;
             self.caught_up = !page.more;
             return Ok(Next::Events(self.wanted(&page.entries).await?));
         }
         match self.pages.recv().await {
             // The reader began behind what this one had read; what lies between is in no page.
-            Ok(page) if page.behind > self.place => {
+            Ok(page) if page.behind > self.place.at => {
                 self.caught_up = false;
                 Ok(Next::Events(Vec::new()))
             }
@@ -229,17 +229,20 @@ impl Listener {
 
     /// Those that are wanted and were not told yet.
     async fn wanted(&mut self, entries: &[(Position, AuditEntry)]) -> store::Result<Vec<Event>> {
-        let place = self.place;
-        let fresh: Vec<_> = entries.iter().filter(|(position, _)| *position > place).collect();
+        let place = self.place.clone();
+        let fresh: Vec<_> = place.news(entries).filter(|(position, _)| *position > place.at).collect();
         let jobs = fresh.iter().flat_map(|(_, entry)| self.wish.unknown_jobs(entry)).collect();
         let known = self.look_up(jobs).await?;
         let mut events = Vec::new();
         for (position, entry) in fresh {
-            self.place = *position;
             let Some(happened) = self.wish.grant(entry, &known) else { continue };
-            let event = Event::default().id(position.to_string()).event(on_one_line(&happened.action));
+            let told = place.clone().moved_to(*position);
+            let event = Event::default().id(told.to_string()).event(on_one_line(&happened.action));
             // What is made of JSON can be written as JSON.
             events.extend(event.json_data(&happened).ok());
+        }
+        if let Some((last, _)) = entries.last().filter(|(last, _)| *last > place.at) {
+            self.place = place.moved_to(*last);
         }
         Ok(events)
     }
@@ -303,7 +306,7 @@ mod tests {
         let (sender, pages) = broadcast::channel(1);
         let mut listener = listener(&store, pages).await;
         for number in 0..3 {
-            let behind = store.audit_head().await.unwrap();
+            let behind = store.audit_head().await.unwrap().at;
             store.append_audit(&entry(&format!("test.{number}"))).await.unwrap();
             let entries = Arc::new(store.audit_after(behind, 10).await.unwrap());
             assert!(sender.send(Page { behind, entries }).is_ok());
@@ -335,7 +338,7 @@ mod tests {
         let mut listener = listener(&store, pages).await;
 
         store.append_audit(&entry("test.between")).await.unwrap();
-        let behind = store.audit_head().await.unwrap();
+        let behind = store.audit_head().await.unwrap().at;
         store.append_audit(&entry("test.after")).await.unwrap();
         let entries = Arc::new(store.audit_after(behind, 10).await.unwrap());
         assert!(sender.send(Page { behind, entries: Arc::default() }).is_ok());
