@@ -66,6 +66,8 @@ pub struct Parts {
     pub redis: Option<Arc<Redis>>,
     /// The schedules that the configuration owns.
     pub declared: Declared,
+    /// Limits on calls, by name.
+    pub calls: BTreeMap<String, Rate>,
 }
 
 pub struct App {
@@ -89,8 +91,6 @@ pub struct App {
 /// What runs beside the worker.
 pub struct Upkeep {
     pub limits: Rules,
-    /// Limits on calls, by name.
-    pub calls: BTreeMap<String, Rate>,
     pub prune: PruneRules,
     pub prune_every: Duration,
     pub alerting: Alerting,
@@ -105,11 +105,12 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 impl App {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, registry, keyring, artifacts, redis, declared } = parts;
+        let Parts { store, clock, registry, keyring, artifacts, redis, declared, calls } = parts;
         let alarm = Alarm::default();
         let (wake, senders) = Wake::start(store.clone(), redis.clone(), &alarm);
         let book = Arc::new(Book::new(store.clone(), clock.clone()));
-        let limits = Usage { store: store.clone(), book: book.clone() };
+        let calls = Calls { rates: Arc::new(calls), limiter: limiter(&store, &clock, redis.as_ref()) };
+        let limits = Usage { store: store.clone(), book: book.clone(), calls };
         let queue =
             Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone(), book);
         let queue = Arc::new(queue);
@@ -206,7 +207,7 @@ impl App {
             differing: Differing::default(),
             lateness: Lateness::default(),
             breakers: worker.breakers,
-            calls: Calls { rates: Arc::new(upkeep.calls), limiter: self.limiter() },
+            calls: self.limits.calls.clone(),
             patience: STOPPING.min(worker.lease / 4),
         };
         let attempts = Arc::new(attempts);
@@ -222,15 +223,6 @@ impl App {
         self.alarm.check().map(|()| summary)
     }
 
-    /// Who keeps limits on calls: with Redis where there is one.
-    fn limiter(&self) -> Arc<dyn Limiter> {
-        let (store, clock) = (self.store.clone(), self.clock.clone());
-        match &self.redis {
-            Some(redis) => Arc::new(RedisLimiter::new(redis.clone(), store, clock)),
-            None => Arc::new(StoreLimiter { store }),
-        }
-    }
-
     /// Says what is still to be said to other processes, and lets go of the store.
     pub async fn close(self) {
         let told = futures::future::join_all(self.senders.into_iter().map(Service::stop));
@@ -240,6 +232,14 @@ impl App {
             () = self.clock.sleep(GOODBYE) => {}
         }
         self.store.close().await;
+    }
+}
+
+/// Who keeps limits on calls: with Redis where there is one.
+fn limiter(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, redis: Option<&Arc<Redis>>) -> Arc<dyn Limiter> {
+    match redis {
+        Some(redis) => Arc::new(RedisLimiter::new(redis.clone(), store.clone(), clock.clone())),
+        None => Arc::new(StoreLimiter { store: store.clone() }),
     }
 }
 
@@ -349,6 +349,7 @@ impl App {
                 schedules: settings.schedules.clone(),
                 calendars: settings.calendars.clone(),
             },
+            calls: settings.call_rates(),
         }))
     }
 
@@ -387,7 +388,6 @@ impl App {
         let courier = self.courier(settings)?;
         let upkeep = Upkeep {
             limits: settings.rules(),
-            calls: settings.call_rates(),
             prune: settings.retention.prune_rules(),
             prune_every: settings.retention.every,
             alerting: outgoing::alerting(settings, courier.clone()),

@@ -155,6 +155,7 @@ async fn open(url: &str, seen: Seen) -> Result<App> {
         artifacts: Arc::new(DirArtifacts::new(std::env::temp_dir())),
         redis: None,
         declared: Declared::default(),
+        calls: BTreeMap::new(),
     }))
 }
 
@@ -264,7 +265,6 @@ async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, unti
     let end = Until { stop: stop.clone(), hard: CancellationToken::new(), idle: false };
     let upkeep = Upkeep {
         limits: limits(),
-        calls: BTreeMap::new(),
         prune: store::PruneRules::default(),
         prune_every: Duration::from_secs(60),
         triggers: engine::triggers::Triggers::default(),

@@ -2,10 +2,10 @@
 //! a limit for a while.
 
 use clap::Subcommand;
-use engine::limits::usage::{LimitUsage, Named, Overview};
+use engine::limits::usage::{Limit, LimitUsage, Named, Overview};
 use jiff::Timestamp;
 use serde_json::json;
-use store::rule::Rule;
+use store::rule::{Rate, Rule};
 use store::{BreakerRow, BucketRow};
 
 use super::exit::{Exit, Result};
@@ -20,6 +20,7 @@ pub enum Limits {
     Show { name: String },
     /// Let nothing start under a limit until a time, in every process; running jobs go on.
     Pause {
+        /// `NAME` of `[limits.NAME]`; `@NAME` of `[calls.NAME]`.
         limit: String,
         /// Which of its buckets, where it has one for each key.
         #[arg(long)]
@@ -102,11 +103,11 @@ fn listing(limits: &[LimitUsage]) -> String {
             let sum = |count: fn(&BucketRow) -> u64| limit.buckets.iter().map(count).sum::<u64>().to_string();
             let paused = limit.buckets.iter().filter(|bucket| bucket.paused_until.is_some()).count();
             row![
-                limit.rule.name.as_str(),
-                holds_for(&limit.rule),
-                limit.rule.by.to_string(),
-                rate(&limit.rule),
-                concurrency(&limit.rule),
+                limit.limit.name(),
+                holds_for(&limit.limit),
+                by(&limit.limit),
+                rate(&limit.limit),
+                concurrency(&limit.limit),
                 limit.buckets.len().to_string(),
                 sum(|bucket| bucket.running),
                 sum(|bucket| bucket.waiting),
@@ -133,19 +134,20 @@ fn shown(usage: &LimitUsage) -> String {
             ]
         })
         .collect();
-    let rule = &usage.rule;
+    let limit = &usage.limit;
     format!(
         "{}: {}, by {}, rate {}, concurrency {}\n\n{}",
-        rule.name,
-        holds_for(rule),
-        rule.by,
-        rate(rule),
-        concurrency(rule),
+        limit.name(),
+        holds_for(limit),
+        by(limit),
+        rate(limit),
+        concurrency(limit),
         print::table(&["BUCKET", "RUNNING", "WAITING", "NEXT START", "PAUSED"], &rows)
     )
 }
 
-fn holds_for(rule: &Rule) -> String {
+fn holds_for(limit: &Limit) -> String {
+    let Limit::Jobs(rule) = limit else { return "calls".into() };
     match (rule.kinds.as_slice(), rule.queues.as_slice()) {
         ([], []) => "all jobs".into(),
         (kinds, []) => kinds.join(", "),
@@ -154,16 +156,31 @@ fn holds_for(rule: &Rule) -> String {
     }
 }
 
-fn rate(rule: &Rule) -> String {
-    match rule.rate {
+fn by(limit: &Limit) -> String {
+    match limit {
+        Limit::Jobs(rule) => rule.by.to_string(),
+        Limit::Calls { .. } => "key".into(),
+    }
+}
+
+fn rate(limit: &Limit) -> String {
+    let rate: Option<Rate> = match limit {
+        Limit::Jobs(rule) => rule.rate,
+        Limit::Calls { rate, .. } => Some(*rate),
+    };
+    match rate {
         None => "-".into(),
         Some(rate) if rate.burst == 1 => rate.pace.to_string(),
         Some(rate) => format!("{}, burst {}", rate.pace, rate.burst),
     }
 }
 
-fn concurrency(rule: &Rule) -> String {
-    rule.concurrency.map_or_else(|| "-".into(), |most| most.to_string())
+fn concurrency(limit: &Limit) -> String {
+    let most = match limit {
+        Limit::Jobs(Rule { concurrency, .. }) => *concurrency,
+        Limit::Calls { .. } => None,
+    };
+    most.map_or_else(|| "-".into(), |most| most.to_string())
 }
 
 fn paused(bucket: &BucketRow) -> String {

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use engine::adapters::clock::SystemClock;
 use engine::adapters::redis::Redis;
-use engine::limits::limiter::{Limiter, StoreLimiter};
+use engine::limits::book::Book;
+use engine::limits::limiter::{Calls, Limiter, StoreLimiter};
 use engine::limits::redis::RedisLimiter;
+use engine::limits::usage::Usage;
 use jobkit::{Clock, SecretString};
 use store::rule::Rate;
 use store::{Store, Taken};
@@ -180,14 +182,16 @@ async fn a_pause_holds_for_everybody_until_it_ends(kept: Kept) {
     assert_eq!(one.take("@api/a", rate, 1).await.unwrap(), Taken::Granted);
 
     let until = kept.store.now().await.unwrap() + Duration::from_secs(60);
-    kept.store.pause_bucket("@api/a", until, &ada(), "429").await.unwrap();
-    one.paused("@api/a").await;
+    let calls = Calls { rates: Arc::new([("api".to_owned(), rate)].into()), limiter: one.clone() };
+    let book = Arc::new(Book::new(kept.store.clone(), kept.clock.clone()));
+    let by_hand = Usage { store: kept.store.clone(), book, calls };
+    assert_eq!(by_hand.pause("@api", Some("a"), until, &ada(), "429").await.unwrap(), "@api/a");
 
     for limiter in [&one, &two] {
         let told = limiter.take("@api/a", rate, 1).await.unwrap();
         assert!(matches!(told, Taken::Wait(wait) if wait > Duration::from_secs(1)), "{told:?}");
     }
-    kept.store.resume_bucket("@api/a", &ada()).await.unwrap();
+    by_hand.resume("@api", Some("a"), &ada()).await.unwrap();
     let again = kept.take_for(two, rate, Duration::from_secs(2)).await;
     assert!(again > 0);
 }

@@ -13,7 +13,7 @@ use store::rule::Rate;
 use store::{Result, Store, Taken};
 
 /// What cannot stand in the name of a limit on jobs: buckets of calls are never mistaken for theirs.
-const MARK: char = '@';
+pub const MARK: char = '@';
 
 #[async_trait]
 pub trait Limiter: Send + Sync {

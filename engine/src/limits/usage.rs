@@ -1,5 +1,5 @@
-//! What people and programs may ask of limits and do to them: how much is used, pause and resume; and which
-//! circuit breakers have seen failures.
+//! What people and programs may ask of limits, on jobs and on calls, and do to them: how much is used, pause and resume;
+//! and which circuit breakers have seen failures.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::book::Book;
-use store::rule::{By, Rule, bucket, limit_of};
+use super::limiter::{Calls, MARK};
+use store::rule::{By, Rate, Rule, bucket, limit_of};
 use store::{Actor, BreakerRow, BucketRow, Store, StoreError};
 
 /// The use cases of limits. Every door leads here.
@@ -15,13 +16,55 @@ use store::{Actor, BreakerRow, BucketRow, Store, StoreError};
 pub struct Usage {
     pub store: Arc<dyn Store>,
     pub book: Arc<Book>,
+    pub calls: Calls,
+}
+
+/// What is limited, and by how much.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum Limit {
+    Jobs(Rule),
+    /// How often jobs may call a provider. Its name begins with `@`: a limit on jobs may have the rest of it.
+    Calls {
+        name: String,
+        rate: Rate,
+    },
+}
+
+impl Limit {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Jobs(rule) => &rule.name,
+            Self::Calls { name, .. } => name,
+        }
+    }
+
+    /// The name of one of its buckets.
+    fn bucket(&self, key: Option<&str>) -> Result<String, LimitError> {
+        let name = self.name();
+        match (self, key) {
+            (Self::Jobs(Rule { by: By::All, .. }), Some(_)) => {
+                invalid("key", format!("limit `{name}` has one bucket for all; leave the key out"))
+            }
+            (Self::Jobs(Rule { by: By::All, .. }), None) => Ok(bucket(name, &By::All, "")),
+            (Self::Jobs(Rule { by, .. }), Some(key)) => Ok(bucket(name, by, key)),
+            (Self::Jobs(Rule { by, .. }), None) => {
+                invalid("key", format!("limit `{name}` has a bucket for each {by}; name one"))
+            }
+            (Self::Calls { .. }, Some(key)) => Ok(store::rule::keyed(name, key)),
+            (Self::Calls { .. }, None) => invalid(
+                "key",
+                format!("limit `{name}` has a bucket for each key that jobs call by; name one"),
+            ),
+        }
+    }
 }
 
 /// A limit with its buckets.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LimitUsage {
     #[serde(flatten)]
-    pub rule: Rule,
+    pub limit: Limit,
     /// Those in use.
     pub buckets: Vec<BucketRow>,
 }
@@ -66,26 +109,34 @@ impl Usage {
     /// By name, each with its buckets in use.
     async fn limits(&self) -> Result<Vec<LimitUsage>, LimitError> {
         self.book.read().await?;
-        let (rules, now) = (self.book.rules(), self.store.now().await?);
+        let now = self.store.now().await?;
         let mut buckets: Vec<_> =
             self.store.buckets().await?.into_iter().map(|row| shown(row, now)).collect();
-        let usage = |rule: &Rule| {
-            let of_rule = |row: &mut BucketRow| limit_of(&row.bucket) == rule.name;
-            LimitUsage { rule: rule.clone(), buckets: buckets.extract_if(.., of_rule).collect() }
+        let usage = |limit: Limit| {
+            let buckets = buckets.extract_if(.., |row| limit_of(&row.bucket) == limit.name()).collect();
+            LimitUsage { limit, buckets }
         };
-        Ok(rules.iter().map(usage).collect())
+        Ok(self.known().into_iter().map(usage).collect())
+    }
+
+    /// Those on jobs, then those on calls, as far as this process was told of them.
+    fn known(&self) -> Vec<Limit> {
+        let calls =
+            |(name, rate): (&String, &Rate)| Limit::Calls { name: format!("{MARK}{name}"), rate: *rate };
+        let jobs = self.book.rules().iter().cloned().map(Limit::Jobs).collect::<Vec<_>>();
+        jobs.into_iter().chain(self.calls.rates.iter().map(calls)).collect()
     }
 
     /// The limit of that name, else the breaker.
     pub async fn show(&self, name: &str) -> Result<Named, LimitError> {
         let Overview { limits, breakers } = self.overview().await?;
-        let known = limits.iter().map(|limit| limit.rule.name.clone()).collect();
-        let limit = limits.into_iter().find(|limit| limit.rule.name == name).map(Named::Limit);
+        let known = limits.iter().map(|usage| usage.limit.name().to_owned()).collect();
+        let limit = limits.into_iter().find(|usage| usage.limit.name() == name).map(Named::Limit);
         let breaker = || breakers.into_iter().find(|breaker| breaker.name == name).map(Named::Breaker);
         limit.or_else(breaker).ok_or_else(|| LimitError::Unknown { name: name.into(), known })
     }
 
-    /// Nothing starts in the bucket until then, on any machine. Returns the bucket's name.
+    /// Nothing starts in the bucket, or calls, until then, on any machine. Returns the bucket's name.
     pub async fn pause(
         &self,
         name: &str,
@@ -99,6 +150,9 @@ impl Usage {
         }
         let bucket = self.bucket(name, key).await?;
         self.store.pause_bucket(&bucket, until, by, reason).await?;
+        if bucket.starts_with(MARK) {
+            self.calls.limiter.paused(&bucket).await;
+        }
         Ok(bucket)
     }
 
@@ -110,18 +164,13 @@ impl Usage {
 
     async fn bucket(&self, name: &str, key: Option<&str>) -> Result<String, LimitError> {
         self.book.read().await?;
-        let rules = self.book.rules();
-        let Some(rule) = rules.get(name) else {
-            let known = rules.iter().map(|rule| rule.name.clone()).collect();
-            return Err(LimitError::Unknown { name: name.into(), known });
-        };
-        match (&rule.by, key) {
-            (By::All, Some(_)) => {
-                invalid("key", format!("limit `{name}` has one bucket for all; leave the key out"))
+        let limits = self.known();
+        match limits.iter().find(|limit| limit.name() == name) {
+            Some(limit) => limit.bucket(key),
+            None => {
+                let known = limits.iter().map(|limit| limit.name().to_owned()).collect();
+                Err(LimitError::Unknown { name: name.into(), known })
             }
-            (By::All, None) => Ok(bucket(name, &By::All, "")),
-            (by, Some(key)) => Ok(bucket(name, by, key)),
-            (by, None) => invalid("key", format!("limit `{name}` has a bucket for each {by}; name one")),
         }
     }
 }

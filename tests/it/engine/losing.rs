@@ -180,7 +180,6 @@ async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
     let folder = tempfile::tempdir().unwrap();
     let upkeep = Upkeep {
         limits: Rules::default(),
-        calls: std::collections::BTreeMap::new(),
         prune: PruneRules::default(),
         prune_every: TRAP,
         alerting: Alerting::default(),
@@ -194,6 +193,7 @@ async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
         artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
         redis: None,
         declared: Declared::default(),
+        calls: std::collections::BTreeMap::new(),
     });
     let until = Until { stop: CancellationToken::new(), hard: CancellationToken::new(), idle: false };
 

@@ -90,6 +90,7 @@ impl Engine {
             artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
             redis,
             declared: Declared::default(),
+            calls: BTreeMap::new(),
         });
         let (stop, hard) = (CancellationToken::new(), CancellationToken::new());
         Self { t, scene, app: Arc::new(app), stop, hard, limits: Rules::default(), _artifacts: folder }
@@ -119,7 +120,6 @@ impl Engine {
         let (app, stop, hard) = (self.app.clone(), self.stop.clone(), self.hard.clone());
         let upkeep = Upkeep {
             limits: self.limits.clone(),
-            calls: BTreeMap::new(),
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
             triggers: Triggers::default(),

@@ -99,6 +99,7 @@ impl Engine {
             artifacts: Arc::new(DirArtifacts::new(std::env::temp_dir())),
             redis: None,
             declared,
+            calls: BTreeMap::new(),
         })
     }
 }

@@ -1,7 +1,9 @@
 //! Limits over HTTP, as `compline limits` has them.
 
+use engine::limits::limiter::Calls;
 use jobkit::CallEnd;
 use serde_json::{Value, json};
+use store::Taken;
 use store::breaker::BreakerRules;
 use store::rule::{By, Rule, Rules};
 
@@ -11,6 +13,7 @@ use crate::support::store::{TestStore, promises};
 promises![
     limits_are_listed_and_shown_with_their_keys,
     a_key_is_paused_until_a_time_and_resumed_by_name,
+    calls_are_paused_and_resumed_as_jobs_are,
     a_breaker_that_saw_failures_is_listed,
 ];
 
@@ -80,6 +83,34 @@ async fn a_key_is_paused_until_a_time_and_resumed_by_name(t: TestStore) {
     let told = audit.iter().filter(|entry| entry.actor == "token:api");
     let told: Vec<_> = told.map(|entry| (entry.action.as_str(), json!(entry.object))).collect();
     assert_eq!(told, [("limit.pause", paused["bucket"].clone()), ("limit.resume", paused["bucket"].clone())]);
+}
+
+async fn calls_are_paused_and_resumed_as_jobs_are(t: TestStore) {
+    let server = Server::over(t).await;
+    let listed = server.get("/v1/limits").await.expect(200);
+    let limit = &listed["limits"][0];
+    assert_eq!(
+        (&limit["name"], &limit["of"], &limit["by"], &limit["rate"]),
+        (&json!("@provider"), &json!("calls"), &json!("key"), &json!({ "pace": "5/s", "burst": 1 }))
+    );
+    let calls = &server.app.limits.calls;
+    let take = async || {
+        let rate = calls.rate("provider", 1).unwrap();
+        calls.limiter.take(&Calls::bucket("provider", "acct-7"), rate, 1).await.unwrap()
+    };
+
+    let pause =
+        json!({ "key": "acct-7", "until": "2999-01-01T00:00:00Z", "reason": "they asked us to wait" });
+    let paused = server.post("/v1/limits/@provider/pause", &pause).await.expect(200);
+
+    assert_eq!(paused["bucket"], "@provider/acct-7");
+    assert!(matches!(take().await, Taken::Wait(_)));
+    let shown = server.get("/v1/limits/@provider").await.expect(200)["buckets"][0].clone();
+    assert_eq!((&shown["bucket"], &shown["paused_by"]), (&paused["bucket"], &json!("token:api")));
+    server.post("/v1/limits/@provider/resume", &json!({ "key": "acct-7" })).await.expect(200);
+    assert_eq!(take().await, Taken::Granted);
+    let refused = server.post("/v1/limits/@provider/resume", &json!({})).await.expect(422);
+    assert_eq!(refused["errors"][0]["field"], "/key");
 }
 
 async fn a_breaker_that_saw_failures_is_listed(t: TestStore) {

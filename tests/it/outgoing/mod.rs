@@ -111,6 +111,7 @@ impl House {
             artifacts: Arc::new(DirArtifacts::new(artifacts.path().to_path_buf())),
             redis: None,
             declared: engine::scheduler::declared::Declared::default(),
+            calls: std::collections::BTreeMap::new(),
         });
         let (clock, stop) = (t.clock.clone(), CancellationToken::new());
         Self { store, clock, app: Arc::new(app), stop, _artifacts: artifacts, _running: None }
@@ -121,7 +122,6 @@ impl House {
         let prune_every = Duration::from_secs(3_600);
         let upkeep = Upkeep {
             limits: Rules::default(),
-            calls: std::collections::BTreeMap::new(),
             prune: PruneRules::default(),
             prune_every,
             alerting,

@@ -29,7 +29,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use store::PruneRules;
-use store::rule::Rules;
+use store::rule::{Rate, Rules};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -183,6 +183,7 @@ impl Server {
             artifacts: artifacts.clone(),
             redis: None,
             declared: declared(),
+            calls: [("provider".to_owned(), Rate { pace: "5/s".parse().unwrap(), burst: 1 })].into(),
         });
         let (alarm, stop, hard) = (Alarm::default(), CancellationToken::new(), CancellationToken::new());
         let parts = http::Parts {
@@ -225,7 +226,6 @@ impl Server {
         let (app, stop) = (self.app.clone(), self.stop.clone());
         let upkeep = Upkeep {
             limits: Rules::default(),
-            calls: std::collections::BTreeMap::new(),
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
             triggers: Triggers::default(),

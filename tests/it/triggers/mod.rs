@@ -45,6 +45,7 @@ impl Door {
             artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
             redis,
             declared: engine::scheduler::declared::Declared::default(),
+            calls: BTreeMap::new(),
         });
         Self { t: t.clone(), app, _artifacts: folder }
     }

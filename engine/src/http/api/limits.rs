@@ -10,21 +10,31 @@ use super::queues::checked;
 use crate::http::Shared;
 use crate::http::extract::{Body, Parameters, Text, moment};
 use crate::http::problem::{Code, Problem, Result};
-use crate::limits::usage::{LimitError, LimitUsage, Named};
-use store::rule::{By, Rule};
+use crate::limits::usage::{self, LimitError, LimitUsage, Named};
+use store::rule::Rule;
 use store::{BreakerRow, BucketRow, DEFAULT_PAGE};
+
+/// What is counted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    Jobs,
+    Calls,
+}
 
 /// What is limited, and by how much.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Limit {
+    /// As in `[limits.NAME]`; one on calls, `[calls.NAME]`, begins with `@`.
     pub name: String,
+    pub of: Of,
     /// Of jobs of these kinds, or all.
     pub kinds: Vec<String>,
     /// In these queues, or all.
     pub queues: Vec<String>,
-    /// What has a bucket of its own: `all`, `queue`, `kind`, `tenant`, or a path into the arguments.
-    #[schema(value_type = String)]
-    pub by: By,
+    /// What has a bucket of its own: `all`, `queue`, `kind`, `tenant`, or a path into the arguments; of calls `key`, what the
+    /// jobs say.
+    pub by: String,
     pub rate: Option<Rate>,
     /// So many at once in a bucket.
     pub concurrency: Option<u32>,
@@ -38,10 +48,29 @@ pub struct Rate {
     pub burst: u32,
 }
 
-impl From<Rule> for Limit {
-    fn from(Rule { name, kinds, queues, by, rate, concurrency }: Rule) -> Self {
-        let rate = rate.map(|rate| Rate { pace: rate.pace.to_string(), burst: rate.burst });
-        Self { name, kinds, queues, by, rate, concurrency }
+impl From<store::rule::Rate> for Rate {
+    fn from(rate: store::rule::Rate) -> Self {
+        Self { pace: rate.pace.to_string(), burst: rate.burst }
+    }
+}
+
+impl From<usage::Limit> for Limit {
+    fn from(limit: usage::Limit) -> Self {
+        match limit {
+            usage::Limit::Jobs(Rule { name, kinds, queues, by, rate, concurrency }) => {
+                let (by, rate) = (by.to_string(), rate.map(Rate::from));
+                Self { name, of: Of::Jobs, kinds, queues, by, rate, concurrency }
+            }
+            usage::Limit::Calls { name, rate } => Self {
+                name,
+                of: Of::Calls,
+                kinds: Vec::new(),
+                queues: Vec::new(),
+                by: "key".into(),
+                rate: Some(rate.into()),
+                concurrency: None,
+            },
+        }
     }
 }
 
@@ -59,9 +88,9 @@ pub struct LimitInUse {
 }
 
 impl From<LimitUsage> for LimitInUse {
-    fn from(LimitUsage { rule, buckets }: LimitUsage) -> Self {
+    fn from(LimitUsage { limit, buckets }: LimitUsage) -> Self {
         Self {
-            limit: rule.into(),
+            limit: limit.into(),
             in_use: buckets.len(),
             running: buckets.iter().map(|bucket| bucket.running).sum(),
             waiting: buckets.iter().map(|bucket| bucket.waiting).sum(),
@@ -140,7 +169,7 @@ const LONGEST_PAGE: usize = 1_000;
 /// One limit with its buckets, one for each key in use.
 #[utoipa::path(get, path = "/v1/limits/{name}", tag = "limits",
     params(
-        ("name" = String, Path, description = "The limit, as in `[limits.NAME]`.", min_length = 1),
+        ("name" = String, Path, description = "The limit, as in `[limits.NAME]`; `@NAME` as in `[calls.NAME]`.", min_length = 1),
         ("after" = Option<String>, Query, description = "Behind this bucket: `next` of the page before.", min_length = 1),
         ("limit" = Option<u16>, Query, description = "How many buckets at once; 100 when nothing is said.", minimum = 1, maximum = 1000),
     ),
@@ -196,9 +225,9 @@ pub struct PausedBucket {
     pub paused_until: Option<Timestamp>,
 }
 
-/// Let nothing start under a limit until a time, everywhere; running jobs go on.
+/// Let nothing start under a limit, or call, until a time, everywhere; running jobs go on.
 #[utoipa::path(post, path = "/v1/limits/{name}/pause", tag = "limits", request_body = PauseLimit,
-    params(("name" = String, Path, description = "The limit, as in `[limits.NAME]`.", min_length = 1)),
+    params(("name" = String, Path, description = "The limit, as in `[limits.NAME]`; `@NAME` as in `[calls.NAME]`.", min_length = 1)),
     responses(
         (status = 200, description = "It is paused.", body = PausedBucket),
         (status = 404, description = "There is no such limit.", body = Problem, content_type = "application/problem+json"),
@@ -215,7 +244,7 @@ pub async fn pause(
 
 /// Let jobs start again.
 #[utoipa::path(post, path = "/v1/limits/{name}/resume", tag = "limits", request_body = ResumeLimit,
-    params(("name" = String, Path, description = "The limit, as in `[limits.NAME]`.", min_length = 1)),
+    params(("name" = String, Path, description = "The limit, as in `[limits.NAME]`; `@NAME` as in `[calls.NAME]`.", min_length = 1)),
     responses(
         (status = 200, description = "It is not paused.", body = PausedBucket),
         (status = 404, description = "There is no such limit.", body = Problem, content_type = "application/problem+json"),
