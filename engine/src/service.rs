@@ -56,6 +56,19 @@ impl Service {
     }
 }
 
+impl Service {
+    /// As `stop`, and where the limit comes first it ends where it stands.
+    pub async fn stop_within(mut self, limit: impl Future<Output = ()>) {
+        self.stop.cancel();
+        tokio::select! {
+            _ = &mut self.handle => return,
+            () = limit => self.handle.abort(),
+        }
+        // Until it is at rest: another thread may be in the middle of it.
+        let _ = (&mut self.handle).await;
+    }
+}
+
 impl Drop for Service {
     fn drop(&mut self) {
         self.handle.abort();

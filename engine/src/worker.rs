@@ -34,7 +34,7 @@ use crate::limits::book::Book;
 use crate::service::{Alarm, Service};
 use crate::wake::Wake;
 use attempt::Attempts;
-use buffer::{Buffer, Ready};
+use buffer::Buffer;
 use completer::{Completer, Tally};
 use fetcher::{FetchOptions, Fetcher};
 use held::{HeldJobs, StopReason};
@@ -42,7 +42,7 @@ use idle::{Idle, stop_or_idle};
 use lease::LeaseKeeper;
 use pace::Pace;
 use store::breaker::BreakerRules;
-use store::{End, Report, Store, WorkerInfo};
+use store::{Report, Store, WorkerInfo};
 
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
@@ -137,6 +137,7 @@ impl Worker {
             lease: leased,
             limits: self.limits.clone(),
             options: self.options.fetch.clone(),
+            reports: reports.clone(),
             idle: idle_looks,
         };
         let timekeeper = Service::start("timekeeper", &self.alarm, {
@@ -223,17 +224,19 @@ fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
 impl Closing {
     async fn close(self: Arc<Self>) {
         if let Some(fetcher) = take(&self.fetcher) {
-            tokio::select! {
-                () = fetcher.stop() => {}
-                // What it was about to claim is in nobody's hand, and the lease keeper gives it back.
-                () = self.clock.sleep(LAST_CLAIM) => {}
-                () = self.hard.cancelled() => {}
-            }
+            // What it was about to claim is in nobody's hand then, and the lease keeper gives it back.
+            let limit = async {
+                tokio::select! {
+                    () = self.clock.sleep(LAST_CLAIM) => {}
+                    () = self.hard.cancelled() => {}
+                }
+            };
+            fetcher.stop_within(limit).await;
         }
         let Some(reports) = take(&self.reports) else { return };
         for ready in self.buffer.drain() {
             // The completer is still there: this holds one of its senders.
-            let _ = reports.send(give_back(&ready));
+            let _ = reports.send(ready.give_back());
         }
         drop(reports);
         let running = self.held.len();
@@ -274,13 +277,3 @@ const SHORTLY: Duration = Duration::from_millis(250);
 
 /// For reports on top of that.
 const RECORDING: Duration = Duration::from_secs(2);
-
-fn give_back(ready: &Ready) -> Report {
-    Report {
-        held: ready.job.held(),
-        attempt: ready.job.attempt,
-        end: End::GiveBack,
-        ran: Duration::ZERO,
-        log: Vec::new(),
-    }
-}

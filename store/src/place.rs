@@ -70,6 +70,16 @@ impl Place {
         self.begun.as_ref()
     }
 
+    /// The number from which on everything is news.
+    fn upto(&self) -> u64 {
+        self.begun.as_ref().map_or(self.at.tx, |begun| begun.next)
+    }
+
+    /// Whether nobody who reads a log that ends at `head` can have come here.
+    pub fn lies_behind(&self, head: &Self) -> bool {
+        self.at > head.at || (self.at.era == head.at.era && self.upto() > head.upto())
+    }
+
     /// Further on in the log.
     pub fn moved_to(self, at: Position) -> Self {
         match self.begun {
@@ -207,6 +217,21 @@ mod tests {
             assert_eq!(place.is_news(entry), news, "{entry}");
         }
         assert!(Place::from(at(2, 70, 0)).is_news(at(2, 71, 2)));
+    }
+
+    #[test]
+    fn a_place_of_a_log_that_was_longer_lies_behind_the_end_of_this_one() {
+        let head = Place::since(at(2, 70, 0), begun(90, &[70]));
+        for (place, behind) in [
+            (at(2, 70, 0).into(), false),
+            (at(2, 70, 1).into(), true),
+            (at(3, 1, 1).into(), true),
+            (Place::since(at(2, 60, 4), begun(90, &[60])), false),
+            (Place::since(at(2, 60, 4), begun(91, &[60])), true),
+            (Place::since(at(1, 60, 4), begun(91, &[60])), false),
+        ] {
+            assert_eq!(place.lies_behind(&head), behind, "{place}");
+        }
     }
 
     #[test]

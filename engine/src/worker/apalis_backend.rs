@@ -82,6 +82,9 @@ impl Backend for StoreBackend {
                 let task = Task::new_with_ctx(Slotted { ready, slot }, self.record.clone());
                 return Poll::Ready(Some(Ok(task)));
             }
+            // Given back since: the fetcher may have counted the slot as taken.
+            drop(slot);
+            self.capacity.notify_one();
         }
     }
 

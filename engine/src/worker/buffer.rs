@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::held::Switch;
 use super::late::EARLY;
-use store::Claimed;
+use store::{Claimed, End, Report};
 
 /// A job in hand, not begun.
 pub struct Ready {
@@ -21,6 +21,19 @@ pub struct Ready {
     pub switch: Arc<Switch>,
     /// Since when it could have begun, had there been a slot; on the steady clock.
     pub since: Duration,
+}
+
+impl Ready {
+    /// The report of a job that has not begun, and of no attempt.
+    pub fn give_back(&self) -> Report {
+        Report {
+            held: self.job.held(),
+            attempt: self.job.attempt,
+            end: End::GiveBack,
+            ran: Duration::ZERO,
+            log: Vec::new(),
+        }
+    }
 }
 
 #[derive(Default)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::Clock;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::buffer::{Buffer, Ready};
@@ -17,7 +17,7 @@ use super::pace::Pace;
 use crate::limits::book::Book;
 use crate::service::Patience;
 use crate::wake::Bell;
-use store::{Claimed, Store, WorkerId};
+use store::{Claimed, Report, Store, WorkerId};
 
 pub struct Fetcher {
     pub store: Arc<dyn Store>,
@@ -33,6 +33,7 @@ pub struct Fetcher {
     pub lease: watch::Receiver<Option<WorkerId>>,
     pub limits: Arc<Book>,
     pub options: FetchOptions,
+    pub reports: mpsc::UnboundedSender<Report>,
     /// Tells that a look at all queues found nothing.
     pub idle: watch::Sender<u64>,
 }
@@ -79,7 +80,7 @@ impl Fetcher {
                 }
                 continue;
             };
-            lost_answer |= self.let_go_of_what_waits();
+            self.give_back_what_waits();
             if lost_answer || self.clock.steady().saturating_sub(looked_over) >= LOOK_OVER {
                 // A claim may have happened although we never saw its answer.
                 match self.store.give_back_unheld(worker, &self.held.ids_of(worker)).await {
@@ -110,9 +111,9 @@ impl Fetcher {
                 }
             }
             let let_go = self.buffer.oldest().map(|since| since + LONGEST_WAIT);
-            let next_look_over = let_go.map_or(next_look, |at| at.min(next_look));
+            let wake_at = let_go.map_or(next_look, |at| at.min(next_look));
             if hot.is_empty() && lanes.hot().is_empty() {
-                let next = lanes.next().map_or(next_look_over, |next| next.min(next_look_over));
+                let next = lanes.next().map_or(wake_at, |next| next.min(wake_at));
                 self.sleep(&stop, next).await;
                 continue;
             }
@@ -120,7 +121,7 @@ impl Fetcher {
                 Ok(true) => {
                     patience.succeeded();
                 }
-                Ok(false) => self.wait_for_room(&stop, next_look_over).await,
+                Ok(false) => self.wait_for_room(&stop, wake_at).await,
                 Err(problem) => {
                     lost_answer = true;
                     patience.failed(&problem).await;
@@ -129,15 +130,16 @@ impl Fetcher {
         }
     }
 
-    /// Whether anything was claimed ahead and must be given back. None of the slow jobs needs to have ended: that is why
-    /// the pace does not know of them.
-    fn let_go_of_what_waits(&self) -> bool {
+    /// What was claimed ahead and has waited too long. None of the slow jobs needs to have ended: that is why the pace
+    /// does not know of them.
+    fn give_back_what_waits(&self) {
         let waited = self.buffer.oldest().map(|since| self.clock.steady().saturating_sub(since));
-        let Some(waited) = waited.filter(|waited| *waited >= LONGEST_WAIT) else { return false };
+        let Some(waited) = waited.filter(|waited| *waited >= LONGEST_WAIT) else { return };
         self.pace.ran(waited);
-        let waiting = self.buffer.drain_ready();
-        self.held.release(waiting.iter().map(|ready| ready.job.held()));
-        !waiting.is_empty()
+        for ready in self.buffer.drain_ready() {
+            // Each under the lease that claimed it, which need not be ours any more. The completer outlives this.
+            let _ = self.reports.send(ready.give_back());
+        }
     }
 
     /// What was rung, and what has come with time.

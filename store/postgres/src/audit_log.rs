@@ -206,7 +206,9 @@ pub async fn begin_era_if_transactions_began_anew(connection: &mut PgConnection)
          SELECT e.number + 1 FROM (SELECT max(number) AS number FROM compline.era) e
          WHERE pg_snapshot_xmax(pg_current_snapshot())
                < greatest((SELECT a.tx FROM compline.audit_entry a WHERE a.era = e.number ORDER BY a.tx DESC LIMIT 1),
-                          (SELECT f.tx FROM compline.follower f WHERE f.era = e.number ORDER BY f.tx DESC LIMIT 1))
+                          (SELECT f.tx FROM compline.follower f WHERE f.era = e.number ORDER BY f.tx DESC LIMIT 1),
+                          (SELECT f.begun_next FROM compline.follower f
+                           WHERE f.era = e.number AND f.begun_next IS NOT NULL ORDER BY f.begun_next DESC LIMIT 1))
          ON CONFLICT (number) DO NOTHING RETURNING number",
     )
     .fetch_optional(&mut *tx)

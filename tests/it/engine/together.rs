@@ -91,6 +91,40 @@ async fn slow_jobs_that_were_claimed_ahead_keep_nothing_from_what_is_urgent(t: T
     engine.end(worker).await;
 }
 
+/// A row that somebody keeps locked, as an enqueue after that job does, is waited for alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_job_that_was_claimed_ahead_keeps_the_others_from_nothing() {
+    let engine = Engine::over(TestStore::postgres().await);
+    for _ in 0..200 {
+        engine.enqueue(act(Act::Succeed)).await;
+    }
+    let mut slow = Vec::new();
+    for _ in 0..40 {
+        slow.push(engine.enqueue(act(Act::WaitAtGate)).await);
+    }
+    let running = async || {
+        let states = engine.t.states(&slow).await;
+        states.into_iter().filter(|state| *state == JobState::Running).count()
+    };
+    let worker = engine.start();
+    engine.at_this_moment("all are claimed", async || running().await == 40).await;
+    let (locked, others) = slow.split_last().unwrap();
+    let mut other = engine.t.connection().await;
+    other.run("BEGIN").await;
+    other.run(&format!("SELECT FROM compline.job WHERE id = '{locked}' FOR UPDATE")).await;
+
+    engine.until("all others are given back", async || running().await <= 5).await;
+    engine.scene.gate.add_permits(100);
+    for id in others {
+        engine.until_state(*id, JobState::Completed).await;
+    }
+
+    assert_eq!(engine.t.state(*locked).await, JobState::Running);
+    other.run("COMMIT").await;
+    engine.until_state(*locked, JobState::Completed).await;
+    engine.end(worker).await;
+}
+
 async fn no_more_jobs_of_a_queue_run_than_it_allows(t: TestStore) {
     let engine = Engine::over(t);
     let mut options = Engine::options();

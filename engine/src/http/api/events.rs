@@ -142,7 +142,7 @@ pub async fn stream(State(api): State<Shared>, headers: HeaderMap, given: Parame
     let head = api.store.audit_head().await?;
     let from = match resumed {
         // A database that was restored has lost it, and would tell nothing until it has come as far again.
-        Some(place) if place.at > head.at => return Err(no_event("lies behind the end of the log")),
+        Some(place) if place.lies_behind(&head) => return Err(no_event("lies behind the end of the log")),
         Some(place) => place,
         None => head,
     };
