@@ -226,6 +226,11 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
             "`triggers.folders.in.path`: the bucket `books` is not configured",
         ),
         (
+            "[triggers.webhooks.pay]\nsecrets = [\"env:S\"]\nkind = \"a.b\"\nunique_key = \"pay\"\n",
+            4,
+            "`triggers.webhooks.pay.unique_key`: is the same for each delivery",
+        ),
+        (
             "[triggers.folders.in]\npath = \"in\"\nkind = \"a.b\"\n",
             2,
             "must be an absolute path, since a process is started anywhere, or s3://BUCKET/FOLDER",

@@ -73,7 +73,7 @@ pub fn simulate(timing: &Timing, situation: &Situation) -> Option<Vec<Event>> {
         running.0.retain(|(id, _)| !admitted.cancel.contains(id));
         let mut starts = Vec::new();
         for start in &admitted.start {
-            let at = if start.waits { running.free_from(now) } else { now };
+            let at = if start.waits { situation.present_from(running.free_from(now)) } else { now };
             running.begin(at.checked_add(situation.takes).ok()?);
             starts.push((start.fire_time, at));
         }
@@ -93,9 +93,9 @@ pub fn simulate(timing: &Timing, situation: &Situation) -> Option<Vec<Event>> {
 }
 
 impl Situation {
-    /// When somebody is there to look at this fire time.
-    fn present_from(&self, fire_time: Timestamp) -> Timestamp {
-        let mut present = fire_time;
+    /// When somebody is there to look at this fire time, or to run what could begin then.
+    fn present_from(&self, time: Timestamp) -> Timestamp {
+        let mut present = time;
         // One outage may begin before another has ended.
         while let Some((_, end)) =
             self.outages.iter().find(|(begin, end)| *begin <= present && present < *end)

@@ -84,8 +84,13 @@ impl Problems<'_> {
             let text = "must say what names a delivery, such as \"{/body/id}\"; the scheme \"plain\" has no id of its own";
             self.add(&at("unique_key"), text);
         }
-        if let Err(problem) = Text::parse(hook.key()) {
-            self.add(&at("unique_key"), problem.to_string());
+        match Text::parse(hook.key()) {
+            Err(problem) => self.add(&at("unique_key"), problem.to_string()),
+            Ok(key) if !hook.key().is_empty() && key.places().next().is_none() => {
+                let text = "is the same for each delivery, so that only the first would make a job; name a place, such as \"{/body/id}\"";
+                self.add(&at("unique_key"), text);
+            }
+            Ok(_) => {}
         }
         if hook.tolerance.is_zero() {
             self.add(&at("tolerance"), "must be longer than nothing; the default is \"5m\"");

@@ -113,6 +113,14 @@ fn an_outage_that_does_not_end_leaves_the_rest_open() {
 }
 
 #[test]
+fn a_job_that_waits_for_another_begins_when_somebody_is_there() {
+    let mut situation = situation(Misfire::Once, Overlap::QueueOne, 90);
+    situation.outages = vec![(at("01:15:00"), at("01:45:00"))];
+    let told = told(&timing("0 * * * *"), &situation);
+    assert_eq!(told[..2], ["00:00 fired 00:00", "01:00 fired 01:45"]);
+}
+
+#[test]
 fn too_many_fire_times_are_not_told() {
     let situation = situation(Misfire::Skip, Overlap::Allow, 0);
     assert_eq!(simulate(&timing("* * * * * *"), &situation), None);
