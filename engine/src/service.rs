@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-pub use store::chain;
+use store::chain;
 
 /// A part that runs until it is told to stop, and is waited for. Dropped, it ends where it stands.
 pub struct Service {

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Signals {
     pub stop: CancellationToken,
     pub hard: CancellationToken,
-    /// Without a handler the signal ends the process at once, and leases do the rest. For the log, which begins later.
-    pub unheard: Option<String>,
+    /// Without a handler the signal ends the process at once, and leases do the rest.
+    unheard: Option<String>,
 }
 
 impl Signals {
@@ -35,6 +35,13 @@ impl Signals {
             }
         });
         signals
+    }
+
+    /// For the log, which begins later than the listening.
+    pub fn warn_of_unheard(&self) {
+        if let Some(problem) = &self.unheard {
+            tracing::warn!("a signal cannot be listened to and ends the process at once: {problem}");
+        }
     }
 
     /// The same signals, for a part of the work that is also stopped by itself.

@@ -31,9 +31,7 @@ pub struct DemoArgs {
 pub async fn run(call: &Call, args: DemoArgs) -> Result {
     let signals = Signals::listen();
     telemetry::start(&Log::default(), Voice::Command).map_err(super::exit::CliError::from_chain)?;
-    if let Some(problem) = &signals.unheard {
-        tracing::warn!("a signal cannot be listened to and ends the process at once: {problem}");
-    }
+    signals.warn_of_unheard();
     let waiting = spinner(call);
     let demo = Demo::run(&args.dir, &signals).await;
     waiting.finish_and_clear();

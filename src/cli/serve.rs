@@ -42,9 +42,7 @@ async fn run(call: &Call, options: RunOptions) -> Result {
     let signals = Signals::listen();
     let loaded = call.load(Voice::Service)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
-    if let Some(problem) = &signals.unheard {
-        tracing::warn!("a signal cannot be listened to and ends the process at once: {problem}");
-    }
+    signals.warn_of_unheard();
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {warning}");
     }

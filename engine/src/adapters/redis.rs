@@ -316,7 +316,7 @@ mod tests {
     fn what_is_no_url_is_refused_without_its_password() {
         for url in ["http://host", "redis://ada:hunter2@host/x", "redis://ada:hunter2@host:port/0"] {
             let Err(problem) = Redis::new(&SecretString::from(url), "compline") else { panic!("{url}") };
-            assert!(!crate::service::chain(&problem).contains("hunter2"), "{problem:?}");
+            assert!(!store::chain(&problem).contains("hunter2"), "{problem:?}");
         }
     }
 }

@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use tracing::{debug, error, info};
 
 use super::courier::Courier;
-use crate::service::{Patience, chain};
-use store::{Delivery, DeliveryEnd, Result, Store};
+use crate::service::Patience;
+use store::{Delivery, DeliveryEnd, Result, Store, chain};
 
 /// At once by one route; a mail server has only so many places.
 const BITE: usize = 4;

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 
 use crate::queue::QueueError;
 use crate::scheduler::ScheduleError;
-use crate::service::chain;
 use store::StoreError;
+use store::chain;
 
 macro_rules! codes {
     ($($code:ident $text:literal $status:ident $title:literal;)+) => {

@@ -16,9 +16,8 @@ use tracing::{debug, info, warn};
 
 use super::limiter::Limiter;
 use crate::adapters::redis::{Redis, RedisFault};
-use crate::service::chain;
 use store::rule::Rate;
-use store::{Reserved, Result, SetAside, Store, Taken};
+use store::{Reserved, Result, SetAside, Store, Taken, chain};
 
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/take.lua")));
 static FILL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/fill.lua")));

@@ -17,8 +17,6 @@ use crate::wake::Wake;
 use store::state::JobState;
 use store::{Store, WorkerId, WorkerRow};
 
-const ENDED: &str = "it has ended";
-
 pub struct Rescuer {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
@@ -38,7 +36,13 @@ impl Rescuer {
                     patience.succeeded();
                     for dead in watch.look(&workers, self.clock.steady(), interval) {
                         if let Some(worker) = workers.iter().find(|worker| worker.id == dead) {
-                            self.rescue(dead, worker.beat, &worker.name).await;
+                            let (name, beat) = (worker.name.as_str(), worker.beat);
+                            if self.rescue(dead, beat, name).await == Some(0) {
+                                info!(
+                                    worker.id = dead.0,
+                                    "nothing was taken from worker {} ({name})", dead.0
+                                );
+                            }
                         }
                     }
                     self.rescue_the_rest().await;
@@ -55,7 +59,8 @@ impl Rescuer {
         match self.store.unrescued().await {
             Ok(ended) => {
                 for worker in ended {
-                    self.rescue(worker, 0, ENDED).await;
+                    // That nothing was taken would be said at each look, for as long as somebody holds the jobs locked.
+                    self.rescue(worker, 0, "it has ended").await;
                 }
             }
             // The next look asks again.
@@ -63,14 +68,10 @@ impl Rescuer {
         }
     }
 
-    async fn rescue(&self, dead: WorkerId, beat: i64, name: &str) {
+    /// How many jobs were taken, if it could be tried.
+    async fn rescue(&self, dead: WorkerId, beat: i64, name: &str) -> Option<usize> {
         match self.store.rescue(dead, beat).await {
-            Ok(jobs) if jobs.is_empty() => {
-                // That of one that has ended would be said at each look, for as long as somebody holds its jobs locked.
-                if name != ENDED {
-                    info!(worker.id = dead.0, "nothing was taken from worker {} ({name})", dead.0);
-                }
-            }
+            Ok(jobs) if jobs.is_empty() => Some(0),
             Ok(jobs) => {
                 let discarded = jobs.iter().filter(|job| job.state == JobState::Discarded).count();
                 warn!(
@@ -82,9 +83,13 @@ impl Rescuer {
                     jobs.len()
                 );
                 self.wake_all().await;
+                Some(jobs.len())
             }
             // The next look tries again.
-            Err(problem) => warn!("rescuing the jobs of worker {} failed: {problem}", dead.0),
+            Err(problem) => {
+                warn!("rescuing the jobs of worker {} failed: {problem}", dead.0);
+                None
+            }
         }
     }
 

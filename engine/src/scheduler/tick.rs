@@ -16,8 +16,9 @@ use super::definition::Plan;
 use super::policy::{Overlap, Tick, admit, decide_tick};
 use super::{REMEMBERED, ScheduleError, Scheduler, plan_of};
 use crate::alerts::{SCHEDULE_BROKEN, SCHEDULE_MISSED};
-use crate::service::{Patience, chain};
+use crate::service::Patience;
 use crate::wake::Wake;
+use store::chain;
 use store::schedules::{Fired, Firing, Occasion, ScheduleRow};
 use store::{Actor, NewRow, News, Severity, Store, StoreError};
 

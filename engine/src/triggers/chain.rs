@@ -18,11 +18,13 @@ use tracing::warn;
 use super::template::TemplateError;
 use super::webhook::Target;
 use crate::queue::{Queue, QueueError};
-use crate::service::{Patience, chain as all_of};
+use crate::service::Patience;
 use crate::triggers::settings::{self, ChainOn};
 use crate::units::format_duration;
 use store::state::JobState;
-use store::{Actor, JobFilter, JobRow, NewRow, Place, Position, Release, Store, StoreError, UniqueRow};
+use store::{
+    Actor, JobFilter, JobRow, NewRow, Place, Position, Release, Store, StoreError, UniqueRow, chain as all_of,
+};
 
 const ENTRIES: usize = 200;
 

@@ -27,10 +27,10 @@ use crate::adapters::buckets::Buckets;
 use crate::adapters::host::host_name;
 use crate::alerts::TRIGGER_BLIND;
 use crate::queue::Queue;
-use crate::service::{Patience, chain};
+use crate::service::Patience;
 use crate::triggers::settings;
 use store::triggers::Intake;
-use store::{Actor, News, Severity, Store, StoreError};
+use store::{Actor, News, Severity, Store, StoreError, chain};
 
 const BATCH: usize = 100;
 

@@ -20,9 +20,9 @@ use self::group::Group;
 use super::{Verdict, refused};
 use crate::adapters::redis::RedisFault;
 use crate::queue::Queue;
-use crate::service::{Patience, chain};
+use crate::service::Patience;
 use store::triggers::Intake;
-use store::{Actor, Store};
+use store::{Actor, Store, chain};
 
 /// Entries may be of a megabyte each, and are read whole; after a round that failed there are half as many.
 const BATCH: usize = 100;

@@ -19,10 +19,9 @@ use self::signature::{Forged, Headers, Scheme, Timestamped, plausible, verify};
 use super::template::{Missing, Template, TemplateError, Text};
 use crate::queue::{Queue, QueueError};
 use crate::reference::ReferenceError;
-use crate::service::chain;
 use crate::triggers::settings::{self, SchemeName};
 use store::triggers::Intake;
-use store::{Actor, Inserted, Store, StoreError};
+use store::{Actor, Inserted, Store, StoreError, chain};
 
 /// What arguments may be made of.
 pub const PLACES: &[&str] = &["body", "headers"];

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Bell;
 use crate::adapters::redis::{Redis, Subscription};
-use crate::service::{Patience, chain};
+use crate::service::Patience;
+use store::chain;
 
 /// Its payloads: `q:` and a queue, `cancel`, `news`.
 const CHANNEL: &str = "wake";

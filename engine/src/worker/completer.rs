@@ -9,9 +9,9 @@ use tokio::sync::{Notify, mpsc};
 use tracing::{error, warn};
 
 use super::held::HeldJobs;
-use crate::service::{Patience, chain};
+use crate::service::Patience;
 use crate::wake::Wake;
-use store::{End, Finished, Held, Report, Store, StoreError, WorkerId};
+use store::{End, Finished, Held, Report, Store, StoreError, WorkerId, chain};
 
 /// Larger batches cost more latency than they save work.
 const MOST_IN_A_BATCH: usize = 1_000;

@@ -15,9 +15,8 @@ use super::attempt::Attempts;
 use super::sealing::Sealing;
 use crate::limits::limiter::{Calls, CallsError};
 use crate::seal::Part;
-use crate::service::chain;
 use store::rule::Lane;
-use store::{self, Actor, Held, JobFilter, Taken};
+use store::{self, Actor, Held, JobFilter, Taken, chain};
 
 impl From<CallsError> for HostError {
     fn from(problem: CallsError) -> Self {

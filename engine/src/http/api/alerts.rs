@@ -14,8 +14,9 @@ use crate::alerts::courier::CarryError;
 use crate::http::Shared;
 use crate::http::extract::{Parameters, Text, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
-use crate::service::chain;
-use store::{AlertDetail, AlertFilter, AlertId, AlertRow, DEFAULT_PAGE, DeliveryRow, Nature, Severity};
+use store::{
+    AlertDetail, AlertFilter, AlertId, AlertRow, DEFAULT_PAGE, DeliveryRow, Nature, Severity, chain,
+};
 
 /// One thing that is or was the matter.
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,8 +5,8 @@ use jobkit::{NewJob, When};
 use serde_json::Value;
 
 use crate::queue::QueueError;
-use crate::service::chain;
 use crate::units::parse_duration;
+use store::chain;
 
 pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
