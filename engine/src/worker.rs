@@ -275,5 +275,5 @@ const LAST_CLAIM: Duration = Duration::from_secs(2);
 /// For the report of a job that had to be dropped, when the store is well.
 const SHORTLY: Duration = Duration::from_millis(250);
 
-/// For reports on top of that.
-const RECORDING: Duration = Duration::from_secs(2);
+/// For reports on top of that: a job whose end is not recorded runs again.
+const RECORDING: Duration = Duration::from_secs(10);

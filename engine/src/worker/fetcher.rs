@@ -169,7 +169,6 @@ impl Fetcher {
     ) -> store::Result<bool> {
         let mut any_room = false;
         let round = lanes.round(hot);
-        let limited_first = lanes.go_first();
         for (done, queue) in round.iter().enumerate() {
             // Whoever comes first in the alphabet must not take it all.
             let share = self.room().div_ceil(round.len() - done);
@@ -178,7 +177,11 @@ impl Fetcher {
                 continue;
             }
             any_room = true;
-            if limited_first {
+            let wanted = limit;
+            let mut behind = round[done + 1..].iter().filter(|other| self.room_of(other) > 0);
+            let limited = !lanes.leaves_to(queue, &mut behind);
+            let limited_first = lanes.go_first(queue);
+            if limited && limited_first {
                 limit -= self.claim_limited(worker, queue, limit, lanes).await?;
             }
             if limit > 0 && hot.contains(queue) {
@@ -189,8 +192,11 @@ impl Fetcher {
                 limit -= batch.len().min(limit);
                 self.take_in_hand(worker, queue, batch);
             }
-            if !limited_first {
-                self.claim_limited(worker, queue, limit, lanes).await?;
+            if limited && !limited_first {
+                limit -= self.claim_limited(worker, queue, limit, lanes).await?;
+            }
+            if limit < wanted {
+                lanes.served(queue);
             }
         }
         Ok(any_room)

@@ -1,4 +1,5 @@
-//! Where limited jobs can be had, as the fetcher knows: queues to ask now, at a time, or when a job has ended.
+//! Where limited jobs can be had, as the fetcher knows: queues to ask now, at a time, or when a job has ended; and whose
+//! turn it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,9 +11,12 @@ pub struct Lanes {
     hot: BTreeSet<String>,
     later: BTreeMap<String, Duration>,
     for_places: BTreeSet<String>,
-    first: bool,
+    /// Queues that asked for limited jobs first when they were last asked.
+    limited_first: BTreeSet<String>,
+    /// The queue that got jobs last.
+    served: Option<String>,
     /// The queue that got limited jobs last.
-    last: Option<String>,
+    limited: Option<String>,
 }
 
 impl Lanes {
@@ -46,27 +50,37 @@ impl Lanes {
         &self.hot
     }
 
-    /// The queues to ask, in turn. A limit that two of them share is not left to whoever comes first in the alphabet:
-    /// where a place becomes free now and then, the first that is asked gets it.
+    /// The queues to ask, in turn: where slots become free one by one, the first that is asked gets each.
     pub fn round(&self, hot: &BTreeSet<String>) -> Vec<String> {
         let mut round: Vec<_> = hot.union(&self.hot).cloned().collect();
-        if let Some(last) = &self.last {
+        if let Some(last) = &self.served {
             let behind = round.partition_point(|queue| queue <= last);
             round.rotate_left(behind);
         }
         round
     }
 
-    /// Whether limited jobs are asked for before the others in this round: a queue that always has one sort must
-    /// not keep the other from being claimed.
-    pub fn go_first(&mut self) -> bool {
-        self.first = !self.first;
-        self.first
+    /// It got jobs, of whatever sort.
+    pub fn served(&mut self, queue: &str) {
+        self.served = Some(queue.into());
+    }
+
+    /// Whether limited jobs are asked for before the others this time: a queue that always has one sort must not keep
+    /// its other from being claimed.
+    pub fn go_first(&mut self, queue: &str) -> bool {
+        let before = self.limited_first.remove(queue);
+        !before && self.limited_first.insert(queue.into())
+    }
+
+    /// Whether limited jobs of this queue wait for those `behind` it in the round. A limit that two queues share has a
+    /// place now and then, and the one that had the last place leaves the next to the other.
+    pub fn leaves_to<'a>(&self, queue: &str, mut behind: impl Iterator<Item = &'a String>) -> bool {
+        self.limited.as_deref() == Some(queue) && behind.any(|other| self.hot.contains(other))
     }
 
     pub fn answered(&mut self, queue: &str, claim: &LimitedClaim, now: Duration) {
         if !claim.jobs.is_empty() {
-            self.last = Some(queue.into());
+            self.limited = Some(queue.into());
         }
         if !claim.more {
             self.hot.remove(queue);
@@ -106,26 +120,42 @@ mod tests {
         }
     }
 
+    #[test]
+    fn who_got_jobs_last_is_asked_last() {
+        let hot = ["a", "m"].map(String::from).into();
+        let mut lanes = Lanes::default();
+        lanes.heard_of([&"z".to_owned()]);
+        assert_eq!(lanes.round(&hot), ["a", "m", "z"]);
+        // The last had none left, and may be gone from the round.
+        for (queue, round) in [("a", ["m", "z", "a"]), ("z", ["a", "m", "z"]), ("k", ["m", "z", "a"])] {
+            lanes.served(queue);
+            assert_eq!(lanes.round(&hot), round, "after {queue}");
+        }
+    }
+
     /// Of two queues with a limit in common, each with a backlog, the later in the alphabet once got nothing at all.
     #[test]
-    fn who_got_limited_jobs_last_is_asked_last() {
-        let queues = ["a", "m", "z"].map(String::from);
-        let hot = BTreeSet::from([queues[1].clone()]);
+    fn who_got_limited_jobs_last_leaves_the_next_place_to_others() {
+        let [a, m, z] = ["a", "m", "z"].map(String::from);
         let got = LimitedClaim { jobs: vec![claimed()], more: true, ..LimitedClaim::default() };
-        let nothing = LimitedClaim { more: true, ..LimitedClaim::default() };
         let mut lanes = Lanes::default();
-        lanes.heard_of([&queues[0], &queues[2]]);
-        assert_eq!(lanes.round(&hot), ["a", "m", "z"]);
+        lanes.heard_of([&a, &z]);
+        assert!(!lanes.leaves_to("a", [&m, &z].into_iter()), "it has got none");
 
-        for (queue, claim, round) in [
-            ("a", &got, ["m", "z", "a"]),
-            ("z", &nothing, ["m", "z", "a"]),
-            ("z", &got, ["a", "m", "z"]),
-            // It had none left, and may be gone from the round.
-            ("k", &got, ["m", "z", "a"]),
-        ] {
-            lanes.answered(queue, claim, Duration::ZERO);
-            assert_eq!(lanes.round(&hot), round, "after {queue}");
+        lanes.answered("a", &got, Duration::ZERO);
+
+        assert!(lanes.leaves_to("a", [&m, &z].into_iter()));
+        assert!(!lanes.leaves_to("a", [&m].into_iter()), "that one has nothing to ask for");
+        assert!(!lanes.leaves_to("z", [&a].into_iter()));
+        lanes.answered("z", &LimitedClaim::default(), Duration::ZERO);
+        assert!(!lanes.leaves_to("a", [&m, &z].into_iter()), "it was asked and had none");
+    }
+
+    #[test]
+    fn each_queue_asks_for_one_sort_and_then_for_the_other_first() {
+        let mut lanes = Lanes::default();
+        for (queue, first) in [("a", true), ("m", true), ("a", false), ("m", false), ("a", true)] {
+            assert_eq!(lanes.go_first(queue), first, "{queue}");
         }
     }
 

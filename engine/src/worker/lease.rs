@@ -21,6 +21,9 @@ use store::{Beat, Store, StoreError, WorkerId, WorkerInfo};
 /// Whoever cannot sign off in this time is taken for dead by the others, like one that was killed.
 const SIGNING_OFF: Duration = Duration::from_secs(10);
 
+/// So long where a report could not be recorded before: the store is away, and a sign-off with a job in hand is refused.
+const IN_VAIN: Duration = Duration::from_secs(2);
+
 pub struct LeaseKeeper {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
@@ -77,7 +80,7 @@ impl LeaseKeeper {
                 self.lease.send_replace(None);
                 tokio::select! {
                     () = self.sign_off(worker) => {}
-                    () = self.clock.sleep(SIGNING_OFF) => {}
+                    () = self.clock.sleep(if self.held.is_empty() { SIGNING_OFF } else { IN_VAIN }) => {}
                     () = async { self.hard.cancelled().await; self.clock.sleep(self.patience).await } => {}
                 }
                 Kept::UntilStopped

@@ -125,7 +125,7 @@ async fn jobs_hear_of_the_end_though_a_call_has_no_answer() {
     engine.until("the fetcher asked", || async { Clock::steady(&*engine.t.clock) > polled }).await;
 
     engine.stop.cancel();
-    // The last claim 2 s, the grace 20 s, stopping and recording 7.25 s, signing off 10 s; and a slow machine.
+    // The last claim 2 s, the grace 20 s, stopping and recording 15.25 s, signing off 2 s; and a slow machine.
     let end = seconds(120);
     engine.end(worker).await;
 

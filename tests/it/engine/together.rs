@@ -19,6 +19,7 @@ promises![
     a_chain_runs_in_order,
     no_more_jobs_of_a_queue_run_than_it_allows,
     a_queue_that_nobody_rang_for_is_found_while_another_is_full,
+    slots_that_become_free_go_to_each_queue_in_turn,
     slow_jobs_that_were_claimed_ahead_keep_nothing_from_what_is_urgent,
     a_paused_queue_rests_everywhere_and_goes_on_when_resumed,
     an_effect_in_a_step_happens_once_though_the_worker_dies,
@@ -56,6 +57,38 @@ async fn a_chain_runs_in_order(t: TestStore) {
     engine.until_state(third, JobState::Completed).await;
 
     assert_eq!(*engine.scene.order.lock().unwrap(), [first, second, third]);
+    engine.end(worker).await;
+}
+
+/// A backlog in one queue once had every slot that became free, and the queues behind it in the alphabet none.
+async fn slots_that_become_free_go_to_each_queue_in_turn(t: TestStore) {
+    let engine = Engine::over(t);
+    let mut backlog = Vec::new();
+    for _ in 0..20 {
+        backlog.push(engine.enqueue(act(Act::WaitAtGate).queue("a")).await);
+    }
+    let worker = engine.start();
+    let running = async || {
+        let states = engine.t.states(&backlog).await;
+        states.into_iter().filter(|state| *state == JobState::Running).count()
+    };
+    engine.until("all slots are taken", async || running().await == 4).await;
+    let others = [
+        engine.enqueue(act(Act::Succeed).queue("m")).await,
+        engine.enqueue(act(Act::Succeed).queue("z")).await,
+    ];
+
+    // A slot, which each of these passes on.
+    engine.scene.gate.add_permits(1);
+    for id in others {
+        engine.until_state(id, JobState::Completed).await;
+    }
+
+    assert!(engine.t.states(&backlog).await.contains(&JobState::Available), "while there is a backlog");
+    engine.scene.gate.add_permits(backlog.len());
+    for id in backlog {
+        engine.until_state(id, JobState::Completed).await;
+    }
     engine.end(worker).await;
 }
 
