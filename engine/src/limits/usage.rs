@@ -96,7 +96,7 @@ pub enum LimitError {
 
 fn known_names(names: &[String]) -> String {
     match names.is_empty() {
-        true => "none is configured, or no process that works has started with it".into(),
+        true => "none is configured here, and no process that works has started with one".into(),
         false => format!("there are: {}", names.join(", ")),
     }
 }

@@ -115,12 +115,11 @@ impl Buffer {
             due.push(Ready { since: now, ..first.remove() });
         }
         self.later_len.store(waiting.len(), Ordering::Release);
-        let next = waiting.keys().next().map(|(at, _)| *at);
-        drop(waiting);
+        // Before the other lock is let go, or who empties both finds them in neither.
         if !due.is_empty() {
             self.push(due);
         }
-        next
+        waiting.keys().next().map(|(at, _)| *at)
     }
 
     fn lock_later(&self) -> MutexGuard<'_, BTreeMap<(Duration, u64), Ready>> {

@@ -48,6 +48,14 @@ pub struct FetchOptions {
     pub queue_concurrency: BTreeMap<String, usize>,
 }
 
+/// When a queue is asked for its limited jobs in a round: before the others, after them, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LimitedJobs {
+    First,
+    Last,
+    Not,
+}
+
 /// Ended attempts whose record is under way; beyond this the store is behind, and claiming more would only
 /// pile up results in memory.
 const MOST_HELD_BEYOND_SLOTS: usize = 10_000;
@@ -111,10 +119,9 @@ impl Fetcher {
                 }
             }
             let let_go = self.buffer.oldest().map(|since| since + LONGEST_WAIT);
-            let wake_at = let_go.map_or(next_look, |at| at.min(next_look));
+            let wake_at = [let_go, lanes.next()].into_iter().flatten().fold(next_look, Duration::min);
             if hot.is_empty() && lanes.hot().is_empty() {
-                let next = lanes.next().map_or(wake_at, |next| next.min(wake_at));
-                self.sleep(&stop, next).await;
+                self.sleep(&stop, wake_at).await;
                 continue;
             }
             match self.claim_from(worker, &mut hot, &mut lanes).await {
@@ -169,37 +176,59 @@ impl Fetcher {
     ) -> store::Result<bool> {
         let mut any_room = false;
         let round = lanes.round(hot);
+        let mut heirs = BTreeSet::new();
         for (done, queue) in round.iter().enumerate() {
-            // Whoever comes first in the alphabet must not take it all.
+            // Whoever comes first in the round must not take it all.
             let share = self.room().div_ceil(round.len() - done);
-            let mut limit = share.min(self.room_of(queue));
+            let limit = share.min(self.room_of(queue));
             if limit == 0 {
                 continue;
             }
             any_room = true;
-            let wanted = limit;
-            let mut behind = round[done + 1..].iter().filter(|other| self.room_of(other) > 0);
-            let limited = !lanes.leaves_to(queue, &mut behind);
-            let limited_first = lanes.go_first(queue);
-            if limited && limited_first {
-                limit -= self.claim_limited(worker, queue, limit, lanes).await?;
-            }
-            if limit > 0 && hot.contains(queue) {
-                let batch = self.store.claim(worker, queue, limit).await?;
-                if batch.len() < limit {
-                    hot.remove(queue);
-                }
-                limit -= batch.len().min(limit);
-                self.take_in_hand(worker, queue, batch);
-            }
-            if limited && !limited_first {
-                limit -= self.claim_limited(worker, queue, limit, lanes).await?;
-            }
-            if limit < wanted {
+            let behind = round[done + 1..].iter().filter(|other| self.room_of(other) > 0);
+            let heir = lanes.leaves_to(queue, behind);
+            heirs.extend(heir);
+            let limited = match (heir, lanes.go_first(queue) || heirs.contains(queue)) {
+                (Some(_), _) => LimitedJobs::Not,
+                (None, true) => LimitedJobs::First,
+                (None, false) => LimitedJobs::Last,
+            };
+            let claimed = self.claim_of(worker, queue, limit, limited, hot, lanes).await;
+            // One that fails each time must not keep the others from being asked either.
+            if claimed.as_ref().map_or(true, |claimed| *claimed > 0) {
                 lanes.served(queue);
             }
+            claimed?;
         }
         Ok(any_room)
+    }
+
+    /// Claims of one queue, and says how many.
+    async fn claim_of(
+        &self,
+        worker: WorkerId,
+        queue: &str,
+        limit: usize,
+        limited: LimitedJobs,
+        hot: &mut BTreeSet<String>,
+        lanes: &mut Lanes,
+    ) -> store::Result<usize> {
+        let mut claimed = 0;
+        if limited == LimitedJobs::First {
+            claimed += self.claim_limited(worker, queue, limit, lanes).await?;
+        }
+        if claimed < limit && hot.contains(queue) {
+            let batch = self.store.claim(worker, queue, limit - claimed).await?;
+            if batch.len() < limit - claimed {
+                hot.remove(queue);
+            }
+            claimed += batch.len();
+            self.take_in_hand(worker, queue, batch);
+        }
+        if limited == LimitedJobs::Last {
+            claimed += self.claim_limited(worker, queue, limit.saturating_sub(claimed), lanes).await?;
+        }
+        Ok(claimed)
     }
 
     async fn claim_limited(

@@ -17,7 +17,14 @@ pub struct Lanes {
     served: Option<String>,
     /// The queue that got limited jobs last.
     limited: Option<String>,
+    /// Queues that left the next place to others, and do so once.
+    left: BTreeSet<String>,
+    /// Queues that had something and gave nothing.
+    silent: BTreeSet<String>,
 }
+
+/// When a queue is asked again whose jobs are all locked by somebody.
+const LOCKED: Duration = Duration::from_millis(100);
 
 impl Lanes {
     /// Something may be new in these queues.
@@ -27,15 +34,19 @@ impl Lanes {
 
     /// A place in some bucket is free, nobody says which.
     pub fn freed(&mut self) {
+        if !self.for_places.is_empty() {
+            self.left.clear();
+        }
         self.hot.append(&mut self.for_places);
     }
 
     pub fn pass(&mut self, now: Duration) {
-        let hot = &mut self.hot;
+        let (hot, left) = (&mut self.hot, &mut self.left);
         self.later.retain(|queue, at| {
             let waits = *at > now;
             if !waits {
                 hot.insert(queue.clone());
+                left.clear();
             }
             waits
         });
@@ -72,15 +83,25 @@ impl Lanes {
         !before && self.limited_first.insert(queue.into())
     }
 
-    /// Whether limited jobs of this queue wait for those `behind` it in the round. A limit that two queues share has a
-    /// place now and then, and the one that had the last place leaves the next to the other.
-    pub fn leaves_to<'a>(&self, queue: &str, mut behind: impl Iterator<Item = &'a String>) -> bool {
-        self.limited.as_deref() == Some(queue) && behind.any(|other| self.hot.contains(other))
+    /// To which of those `behind` it in the round this queue leaves the next place of a limit that they may share. Places
+    /// become free now and then, and go round as slots do, but behind the queue that had the last one.
+    ///
+    /// Once, until somebody had one or may have one: the other may have no limited jobs, and be heard of all the time.
+    pub fn leaves_to<'a>(
+        &mut self,
+        queue: &str,
+        behind: impl Iterator<Item = &'a String>,
+    ) -> Option<&'a String> {
+        let last = self.limited.as_deref()?;
+        let turn = |queue: &str| (queue <= last, queue.to_owned());
+        let next = behind.filter(|other| self.hot.contains(*other)).min_by_key(|other| turn(other))?;
+        (turn(next) < turn(queue) && self.left.insert(queue.into())).then_some(next)
     }
 
     pub fn answered(&mut self, queue: &str, claim: &LimitedClaim, now: Duration) {
         if !claim.jobs.is_empty() {
             self.limited = Some(queue.into());
+            self.left.clear();
         }
         if !claim.more {
             self.hot.remove(queue);
@@ -92,6 +113,14 @@ impl Lanes {
         match claim.when_freed {
             true => drop(self.for_places.insert(queue.into())),
             false => drop(self.for_places.remove(queue)),
+        }
+        let silent = claim.jobs.is_empty() && claim.more;
+        if !silent {
+            self.silent.remove(queue);
+        } else if !self.silent.insert(queue.into()) {
+            self.hot.remove(queue);
+            let again = self.later.entry(queue.into()).or_insert(now + LOCKED);
+            *again = (*again).min(now + LOCKED);
         }
     }
 }
@@ -135,20 +164,63 @@ mod tests {
 
     /// Of two queues with a limit in common, each with a backlog, the later in the alphabet once got nothing at all.
     #[test]
-    fn who_got_limited_jobs_last_leaves_the_next_place_to_others() {
-        let [a, m, z] = ["a", "m", "z"].map(String::from);
+    fn places_of_limits_go_round_whatever_slots_do() {
+        let queues = ["a", "b", "c", "d"].map(String::from);
         let got = LimitedClaim { jobs: vec![claimed()], more: true, ..LimitedClaim::default() };
         let mut lanes = Lanes::default();
-        lanes.heard_of([&a, &z]);
-        assert!(!lanes.leaves_to("a", [&m, &z].into_iter()), "it has got none");
+        // The second has jobs of the other sort and gets a slot before each place: so each round is the same.
+        lanes.heard_of([&queues[0], &queues[2], &queues[3]]);
+        lanes.served("b");
+        let mut had = Vec::new();
+        for _ in 0..6 {
+            let round = lanes.round(&BTreeSet::from([queues[1].clone()]));
+            assert_eq!(round, ["c", "d", "a", "b"]);
+            let asks = |(place, queue): (usize, &String)| {
+                let asked = lanes.hot().contains(queue);
+                let leaves = lanes.leaves_to(queue, round[place + 1..].iter()).is_some();
+                (asked && !leaves).then(|| queue.clone())
+            };
+            let first = round.iter().enumerate().find_map(asks).unwrap();
+            lanes.answered(&first, &got, Duration::ZERO);
+            had.push(first);
+        }
+        assert_eq!(had, ["c", "d", "a", "c", "d", "a"]);
+    }
 
+    /// It has none, and each enqueue has it asked again.
+    #[test]
+    fn a_place_is_left_once_to_a_queue_that_is_only_heard_of() {
+        let [a, b] = ["a", "b"].map(String::from);
+        let got =
+            LimitedClaim { jobs: vec![claimed()], more: true, when_freed: true, ..LimitedClaim::default() };
+        let mut lanes = Lanes::default();
+        lanes.heard_of([&a]);
         lanes.answered("a", &got, Duration::ZERO);
+        for leaves in [true, false, false] {
+            lanes.heard_of([&b]);
+            assert_eq!(lanes.leaves_to("a", [&b].into_iter()).is_some(), leaves);
+            lanes.answered("b", &LimitedClaim::default(), Duration::ZERO);
+        }
+        lanes.freed();
+        lanes.heard_of([&b]);
+        assert_eq!(lanes.leaves_to("a", [&b].into_iter()), Some(&b), "there may be another place");
+    }
 
-        assert!(lanes.leaves_to("a", [&m, &z].into_iter()));
-        assert!(!lanes.leaves_to("a", [&m].into_iter()), "that one has nothing to ask for");
-        assert!(!lanes.leaves_to("z", [&a].into_iter()));
-        lanes.answered("z", &LimitedClaim::default(), Duration::ZERO);
-        assert!(!lanes.leaves_to("a", [&m, &z].into_iter()), "it was asked and had none");
+    #[test]
+    fn a_queue_that_has_something_and_gives_nothing_is_asked_again_later() {
+        let queue = "mail".to_owned();
+        let silent = LimitedClaim { more: true, ..LimitedClaim::default() };
+        let mut lanes = Lanes::default();
+        lanes.heard_of([&queue]);
+
+        lanes.answered("mail", &silent, Duration::ZERO);
+        assert!(lanes.hot().contains("mail"), "it may have looked behind its last place");
+        lanes.answered("mail", &silent, Duration::ZERO);
+        assert!(lanes.hot().is_empty());
+        assert_eq!(lanes.next(), Some(LOCKED));
+
+        lanes.pass(LOCKED);
+        assert!(lanes.hot().contains("mail"));
     }
 
     #[test]

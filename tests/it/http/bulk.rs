@@ -39,6 +39,13 @@ async fn a_bulk_operation_changes_what_it_said_it_would_and_nothing_else(t: Test
             meant.push(job);
         }
     }
+    // The worker that carries it out would begin to run them.
+    for queue in ["old", "new"] {
+        server
+            .post(&format!("/v1/queues/{queue}/pause"), &json!({ "reason": "they wait" }))
+            .await
+            .expect(200);
+    }
     // The time of the store stands still, and jobs of this very moment are not older than the operation.
     server.t.clock.advance(std::time::Duration::from_secs(1));
     let filter = json!({ "queues": ["old"] });

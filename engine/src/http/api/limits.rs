@@ -116,7 +116,7 @@ impl From<BreakerRow> for Breaker {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Limits {
-    /// By name.
+    /// Those on jobs by name, then those on calls.
     pub limits: Vec<LimitInUse>,
     /// Those that have seen a failure since the last answer, by name.
     pub breakers: Vec<Breaker>,
