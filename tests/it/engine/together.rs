@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::seal::{Keyring, Part, is_sealed};
-use jobkit::{NewJob, Registry};
+use jobkit::{JobId, NewJob, Registry};
 use serde_json::json;
 use store::chain;
 use store::state::JobState;
@@ -60,6 +60,23 @@ async fn a_chain_runs_in_order(t: TestStore) {
     engine.end(worker).await;
 }
 
+/// Quick jobs earn that others are claimed ahead. Returns the slow ones, which wait at the gate.
+async fn quick_ones_and_then_slow(engine: &Engine) -> Vec<JobId> {
+    for _ in 0..200 {
+        engine.enqueue(act(Act::Succeed)).await;
+    }
+    let mut slow = Vec::new();
+    for _ in 0..40 {
+        slow.push(engine.enqueue(act(Act::WaitAtGate)).await);
+    }
+    slow
+}
+
+async fn how_many_run(engine: &Engine, jobs: &[JobId]) -> usize {
+    let states = engine.t.states(jobs).await;
+    states.into_iter().filter(|state| *state == JobState::Running).count()
+}
+
 /// A backlog in one queue once had every slot that became free, and the queues behind it in the alphabet none.
 async fn slots_that_become_free_go_to_each_queue_in_turn(t: TestStore) {
     let engine = Engine::over(t);
@@ -68,10 +85,7 @@ async fn slots_that_become_free_go_to_each_queue_in_turn(t: TestStore) {
         backlog.push(engine.enqueue(act(Act::WaitAtGate).queue("a")).await);
     }
     let worker = engine.start();
-    let running = async || {
-        let states = engine.t.states(&backlog).await;
-        states.into_iter().filter(|state| *state == JobState::Running).count()
-    };
+    let running = async || how_many_run(&engine, &backlog).await;
     engine.until("all slots are taken", async || running().await == 4).await;
     let others = [
         engine.enqueue(act(Act::Succeed).queue("m")).await,
@@ -92,21 +106,12 @@ async fn slots_that_become_free_go_to_each_queue_in_turn(t: TestStore) {
     engine.end(worker).await;
 }
 
-/// Quick jobs earn that others are claimed ahead. Those once waited for their slot as `running`, however long that took, and
+/// What was claimed ahead once waited for their slot as `running`, however long that took, and
 /// nothing else was claimed meanwhile.
 async fn slow_jobs_that_were_claimed_ahead_keep_nothing_from_what_is_urgent(t: TestStore) {
     let engine = Engine::over(t);
-    for _ in 0..200 {
-        engine.enqueue(act(Act::Succeed)).await;
-    }
-    let mut slow = Vec::new();
-    for _ in 0..40 {
-        slow.push(engine.enqueue(act(Act::WaitAtGate)).await);
-    }
-    let running = async || {
-        let states = engine.t.states(&slow).await;
-        states.iter().filter(|state| **state == JobState::Running).count()
-    };
+    let slow = quick_ones_and_then_slow(&engine).await;
+    let running = async || how_many_run(&engine, &slow).await;
     let worker = engine.start();
     engine.at_this_moment("more are claimed than can run", async || running().await > 4).await;
 
@@ -128,17 +133,8 @@ async fn slow_jobs_that_were_claimed_ahead_keep_nothing_from_what_is_urgent(t: T
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_job_that_was_claimed_ahead_keeps_the_others_from_nothing() {
     let engine = Engine::over(TestStore::postgres().await);
-    for _ in 0..200 {
-        engine.enqueue(act(Act::Succeed)).await;
-    }
-    let mut slow = Vec::new();
-    for _ in 0..40 {
-        slow.push(engine.enqueue(act(Act::WaitAtGate)).await);
-    }
-    let running = async || {
-        let states = engine.t.states(&slow).await;
-        states.into_iter().filter(|state| *state == JobState::Running).count()
-    };
+    let slow = quick_ones_and_then_slow(&engine).await;
+    let running = async || how_many_run(&engine, &slow).await;
     let worker = engine.start();
     engine.at_this_moment("all are claimed", async || running().await == 40).await;
     let (locked, others) = slow.split_last().unwrap();
