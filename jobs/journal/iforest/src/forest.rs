@@ -1,31 +1,51 @@
 //! The fitted forest: fitting, scoring and explaining whole tables, in parallel and always with the same bits.
 //!
 //! The public functions are generic over the table's storage and float type; they copy blocks of rows into plain
-//! `f32` buffers and call code that is not generic.
+//! buffers and call code that is not generic.
 
-use std::collections::BTreeSet;
-
-use linfa::traits::{Fit, PredictInplace};
-use linfa::{DatasetBase, Float};
-use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2, s};
+use linfa::Float;
+use linfa::traits::PredictInplace;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
 
-use crate::path_length::{UNITS_PER_EDGE, average_path_length, height_limit};
-use crate::rng::TreeRng;
-use crate::tree::{Sample, Tree};
-use crate::{Error, IsolationForestParams, IsolationForestValidParams};
+use crate::axis::AxisTrees;
+use crate::kernel::{self, Instructions};
+use crate::lanes::{LANES, Lanes};
+use crate::path_length::{UNITS_PER_EDGE, average_path_length};
+use crate::planes::PlaneTrees;
+use crate::sample::narrow;
+use crate::{Error, IsolationForestParams, Threshold};
 
-/// Rows scored together: at a dozen columns they fit the first-level cache while every tree passes over them.
-const BLOCK: usize = 512;
-/// Rows that walk down a tree side by side.
-const LANES: usize = 16;
+mod fit;
 
 /// A fitted isolation forest.
+#[derive(Clone, PartialEq)]
 pub struct IsolationForest {
-    trees: Vec<Tree>,
-    columns: usize,
+    pub(crate) trees: Trees,
     /// Rows each tree was really grown from.
-    sample_size: usize,
+    pub(crate) sample_size: usize,
+    pub(crate) threshold: f64,
+}
+
+#[derive(Clone, PartialEq)]
+pub(crate) enum Trees {
+    Axis(AxisTrees),
+    Planes(PlaneTrees),
+}
+
+/// How a table is scored. Neither setting changes a bit of a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scoring {
+    /// Rows over which every tree passes before the next rows are looked at, at least 1.
+    pub block_rows: usize,
+    pub instructions: Instructions,
+}
+
+impl Default for Scoring {
+    /// What is quickest on this processor: blocks that fit its first-level cache, and its widest instructions.
+    fn default() -> Self {
+        Self { block_rows: 128, instructions: Instructions::detect() }
+    }
 }
 
 /// Why rows are as deep as they are.
@@ -46,11 +66,25 @@ impl IsolationForest {
     }
 
     pub fn trees(&self) -> usize {
-        self.trees.len()
+        match &self.trees {
+            Trees::Axis(trees) => trees.count(),
+            Trees::Planes(trees) => trees.count(),
+        }
     }
 
     pub fn columns(&self) -> usize {
-        self.columns
+        match &self.trees {
+            Trees::Axis(trees) => trees.columns(),
+            Trees::Planes(trees) => trees.columns(),
+        }
+    }
+
+    /// Columns that a split looks at beyond the first.
+    pub fn extension(&self) -> usize {
+        match &self.trees {
+            Trees::Axis(_) => 0,
+            Trees::Planes(trees) => trees.width() - 1,
+        }
     }
 
     /// Rows each tree was grown from: the parameter, or all rows of a smaller table.
@@ -58,12 +92,34 @@ impl IsolationForest {
         self.sample_size
     }
 
+    /// The score above which a row is called an outlier.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
     /// How unusual each row is, in (0, 1]: `2^(-depth / c(sample))`. scikit-learn's `score_samples` is its negative.
     pub fn score_samples<F: Float, D: Data<Elem = F>>(
         &self,
         table: &ArrayBase<D, Ix2>,
     ) -> Result<Array1<f64>, Error> {
-        Ok(self.mean_depths(table)?.mapv(|depth| self.score_of_depth(depth)))
+        self.score_samples_with(table, Scoring::default())
+    }
+
+    /// As [`score_samples`](Self::score_samples), in blocks and with instructions of the caller's choice.
+    pub fn score_samples_with<F: Float, D: Data<Elem = F>>(
+        &self,
+        table: &ArrayBase<D, Ix2>,
+        scoring: Scoring,
+    ) -> Result<Array1<f64>, Error> {
+        self.each_depth(&table.view(), scoring, |depth| self.score_of_depth(depth))
+    }
+
+    /// Which rows score above the [threshold](Self::threshold).
+    pub fn outliers<F: Float, D: Data<Elem = F>>(
+        &self,
+        table: &ArrayBase<D, Ix2>,
+    ) -> Result<Array1<bool>, Error> {
+        Ok(self.score_samples(table)?.mapv(|score| score > self.threshold))
     }
 
     /// Mean depth of each row over the trees, in edges, unbuilt subtrees included.
@@ -71,50 +127,47 @@ impl IsolationForest {
         &self,
         table: &ArrayBase<D, Ix2>,
     ) -> Result<Array1<f64>, Error> {
-        self.check_columns(table.ncols())?;
-        let table = table.view();
-        let mut depths = vec![0.0; table.nrows()];
-        depths
-            .par_chunks_mut(BLOCK)
-            .enumerate()
-            .try_for_each(|(block, depths)| {
-                let rows = block_rows(&table, block * BLOCK, depths.len())?;
-                self.add_block(&rows, depths);
-                Ok(())
-            })
-            // Several blocks may be wrong at once: always name the first value.
-            .map_err(|error: Error| first_infinite(&table).map_or(error, Error::from))?;
-        Ok(depths.into())
+        self.each_depth(&table.view(), Scoring::default(), |depth| depth)
     }
 
     /// Attributes each row's depth to the columns: for every node on its paths, the change of the expected depth is
-    /// credited to the node's column. Costs about as much as scoring; meant for the rows someone will look at.
+    /// credited to the node's column. Meant for the rows someone will look at.
     pub fn explain<F: Float, D: Data<Elem = F>>(
         &self,
         table: &ArrayBase<D, Ix2>,
     ) -> Result<Explanation, Error> {
+        let table = table.view();
         self.check_columns(table.ncols())?;
-        let rows = block_rows(&table.view(), 0, table.nrows())?;
-        let mut contributions = vec![0_i64; table.nrows() * self.columns];
+        if let Some(place) = first_infinite(&table) {
+            return Err(place);
+        }
+        let columns = self.columns();
+        let mut contributions = vec![0_i64; table.nrows() * columns];
         let mut depths = vec![0.0; table.nrows()];
-        contributions.par_chunks_mut(self.columns).zip(&mut depths).enumerate().for_each(
-            |(index, (contributions, depth))| {
-                let row = &rows[index * self.columns..][..self.columns];
-                let mut sum = 0;
-                for tree in &self.trees {
-                    tree.add_contributions(row, contributions);
-                    sum += u64::from(tree.depth(row));
-                }
+        contributions.par_chunks_mut(columns).zip(&mut depths).enumerate().try_for_each(
+            |(row, (contributions, depth))| {
+                let sum = match &self.trees {
+                    Trees::Axis(trees) => {
+                        let mut lanes = Lanes::default();
+                        lanes.fill(&table, row, 1)?;
+                        trees.add_contributions(&lanes, 0, contributions)
+                    }
+                    Trees::Planes(trees) => trees.add_contributions(&values(&table, row)?, contributions),
+                };
                 *depth = self.mean_of_units(sum);
+                Ok::<_, Error>(())
             },
-        );
-        let per_tree = f64::from(UNITS_PER_EDGE) * self.trees.len() as f64;
+        )?;
+        let per_tree = f64::from(UNITS_PER_EDGE) * self.trees() as f64;
         let contributions = contributions.into_iter().map(|units| units as f64 / per_tree).collect();
+        let expected = match &self.trees {
+            Trees::Axis(trees) => trees.expected_depth(),
+            Trees::Planes(trees) => trees.expected_depth(),
+        };
         Ok(Explanation {
             depths: depths.into(),
-            expected_depth: self
-                .mean_of_units(self.trees.iter().map(|tree| u64::from(tree.expected_depth())).sum()),
-            contributions: Array2::from_shape_vec((table.nrows(), self.columns), contributions)
+            expected_depth: self.mean_of_units(expected),
+            contributions: Array2::from_shape_vec((table.nrows(), columns), contributions)
                 .map_err(linfa::Error::from)?,
         })
     }
@@ -126,63 +179,82 @@ impl IsolationForest {
         if usual > 0.0 { libm::exp2(-depth / usual) } else { 0.5 }
     }
 
-    fn add_block(&self, rows: &[f32], depths: &mut [f64]) {
-        for (group, depths) in depths.chunks_mut(LANES).enumerate() {
-            let rows = &rows[group * LANES * self.columns..];
-            let mut sums = [0; LANES];
-            for tree in &self.trees {
-                tree.add_depths(rows, self.columns, &mut sums);
+    fn each_depth<F: Float>(
+        &self,
+        table: &ArrayView2<'_, F>,
+        scoring: Scoring,
+        value: impl Fn(f64) -> f64 + Sync,
+    ) -> Result<Array1<f64>, Error> {
+        self.check_columns(table.ncols())?;
+        let mut found = vec![0.0; table.nrows()];
+        let block_rows = scoring.block_rows.max(1);
+        found
+            .par_chunks_mut(block_rows)
+            .enumerate()
+            .try_for_each_init(Block::default, |block, (index, found)| {
+                let first = index * block_rows;
+                self.sum_block(table, first, found.len(), scoring.instructions, block)?;
+                for (found, sum) in found.iter_mut().zip(&block.sums) {
+                    *found = value(self.mean_of_units(*sum));
+                }
+                Ok(())
+            })
+            // Several blocks may be wrong at once: always name the first value.
+            .map_err(|error: Error| first_infinite(table).unwrap_or(error))?;
+        Ok(found.into())
+    }
+
+    /// Depths of some rows over all trees, in units.
+    fn sum_block<F: Float>(
+        &self,
+        table: &ArrayView2<'_, F>,
+        first: usize,
+        rows: usize,
+        instructions: Instructions,
+        block: &mut Block,
+    ) -> Result<(), Error> {
+        block.sums.clear();
+        match &self.trees {
+            Trees::Axis(trees) => {
+                block.lanes.fill(table, first, rows)?;
+                block.sums.resize(rows.next_multiple_of(LANES), 0);
+                kernel::add_depths(instructions, trees, &block.lanes, &mut block.sums);
             }
-            for (depth, sum) in depths.iter_mut().zip(sums) {
-                *depth = self.mean_of_units(sum);
+            Trees::Planes(trees) => {
+                for row in first..first + rows {
+                    block.sums.push(trees.depth(&values(table, row)?));
+                }
             }
         }
+        Ok(())
     }
 
     fn mean_of_units(&self, sum: u64) -> f64 {
-        sum as f64 / (f64::from(UNITS_PER_EDGE) * self.trees.len() as f64)
+        sum as f64 / (f64::from(UNITS_PER_EDGE) * self.trees() as f64)
     }
 
     fn check_columns(&self, given: usize) -> Result<(), Error> {
-        if given == self.columns { Ok(()) } else { Err(Error::Columns { given, fitted: self.columns }) }
+        let fitted = self.columns();
+        if given == fitted { Ok(()) } else { Err(Error::Columns { given, fitted }) }
     }
+}
+
+/// What one thread needs to score a block, kept from block to block.
+#[derive(Default)]
+struct Block {
+    lanes: Lanes,
+    sums: Vec<u64>,
 }
 
 impl std::fmt::Debug for IsolationForest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("IsolationForest")
-            .field("trees", &self.trees.len())
-            .field("columns", &self.columns)
+            .field("trees", &self.trees())
+            .field("columns", &self.columns())
             .field("sample_size", &self.sample_size)
+            .field("extension", &self.extension())
+            .field("threshold", &self.threshold)
             .finish()
-    }
-}
-
-impl<F: Float, D: Data<Elem = F>, T> Fit<ArrayBase<D, Ix2>, T, Error> for IsolationForestValidParams {
-    type Object = IsolationForest;
-
-    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<IsolationForest, Error> {
-        let table = dataset.records.view();
-        if table.nrows() == 0 {
-            return Err(Error::NoRows);
-        }
-        if table.ncols() == 0 {
-            return Err(Error::NoColumns);
-        }
-        if let Some(place) = first_infinite(&table) {
-            return Err(place.into());
-        }
-        let sample_size = self.sample_size().min(table.nrows());
-        let height = height_limit(sample_size);
-        let trees = (0..self.trees())
-            .into_par_iter()
-            .map(|tree| {
-                let mut rng = TreeRng::new(self.seed(), tree);
-                let sample = draw_sample(&table, sample_size, &mut rng);
-                Tree::grow(&sample, height, rng)
-            })
-            .collect();
-        Ok(IsolationForest { trees, columns: table.ncols(), sample_size })
     }
 }
 
@@ -206,58 +278,37 @@ impl<F: Float, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Array1<f64>>
     }
 }
 
-/// Draws distinct rows, every set equally likely (Floyd), and copies them out column by column.
-fn draw_sample<F: Float>(table: &ArrayView2<'_, F>, size: usize, rng: &mut TreeRng) -> Sample {
-    let mut drawn = BTreeSet::new();
-    for upper in table.nrows() - size..table.nrows() {
-        let row = rng.below(upper + 1);
-        if !drawn.insert(row) {
-            drawn.insert(upper);
-        }
-    }
-    let values = table
-        .columns()
-        .into_iter()
-        .flat_map(|column| drawn.iter().map(move |&row| narrow(column[row])))
-        .collect();
-    Sample { values, rows: size }
+/// The score that a share of the rows exceeds, between two scores as far as the share is between their places (as NumPy's
+/// percentile does).
+pub(crate) fn threshold_of(
+    threshold: Threshold,
+    scores: impl FnOnce() -> Result<Array1<f64>, Error>,
+) -> Result<f64, Error> {
+    let share = match threshold {
+        Threshold::Fixed(score) => return Ok(score),
+        Threshold::Contamination(share) => share,
+    };
+    let mut scores = scores()?.to_vec();
+    scores.sort_unstable_by(f64::total_cmp);
+    let place = (scores.len() - 1) as f64 * (1.0 - share);
+    let below = libm::floor(place) as usize;
+    let above = (below + 1).min(scores.len() - 1);
+    Ok(scores[below] + (scores[above] - scores[below]) * (place - below as f64))
 }
 
-/// Copies rows into a dense buffer, padded with zero rows to a whole number of lanes.
-fn block_rows<F: Float>(table: &ArrayView2<'_, F>, first: usize, count: usize) -> Result<Vec<f32>, Error> {
-    let padded = count.next_multiple_of(LANES) * table.ncols();
-    let mut rows = Vec::with_capacity(padded);
-    for (index, row) in table.slice(s![first..first + count, ..]).rows().into_iter().enumerate() {
-        rows.extend(row.iter().map(|&value| narrow(value)));
-        let start = index * table.ncols();
-        if let Some(column) = rows[start..].iter().position(|value| value.is_infinite()) {
-            return Err(Error::Infinite { row: first + index, column });
-        }
-    }
-    rows.resize(padded, 0.0);
-    Ok(rows)
-}
-
-/// Splits are compared in `f32`, as in scikit-learn: a value beyond its range becomes infinite, which is refused.
-fn narrow<F: Float>(value: F) -> f32 {
-    value.to_f32().unwrap_or(f32::INFINITY)
-}
-
-struct Place {
-    row: usize,
-    column: usize,
-}
-
-impl From<Place> for Error {
-    fn from(Place { row, column }: Place) -> Self {
-        Self::Infinite { row, column }
+fn values<F: Float>(table: &ArrayView2<'_, F>, row: usize) -> Result<Vec<f32>, Error> {
+    let values: Vec<f32> = table.row(row).iter().map(|&value| narrow(value)).collect();
+    match values.iter().position(|value| value.is_infinite()) {
+        Some(column) => Err(Error::Infinite { row, column }),
+        None => Ok(values),
     }
 }
 
-fn first_infinite<F: Float>(table: &ArrayView2<'_, F>) -> Option<Place> {
-    (0..table.nrows()).into_par_iter().with_min_len(BLOCK).find_map_first(|row| {
+/// The first value of the table that cannot be compared.
+fn first_infinite<F: Float>(table: &ArrayView2<'_, F>) -> Option<Error> {
+    (0..table.nrows()).into_par_iter().with_min_len(512).find_map_first(|row| {
         let column = table.row(row).iter().position(|&value| narrow(value).is_infinite())?;
-        Some(Place { row, column })
+        Some(Error::Infinite { row, column })
     })
 }
 

@@ -9,12 +9,16 @@
 //!
 //! - **The same bits everywhere.** Each tree draws from its own generator keyed by (seed, tree number), depths are
 //!   added as integers, logarithm and power come from a pure-Rust `libm`: neither the number of threads nor the
-//!   machine changes a score.
+//!   machine, nor its instructions (plain, AVX2, AVX-512), changes a score.
 //! - **Reasons that add up.** [`IsolationForest::explain`] says how many splits each column spared or cost a row; the
 //!   figures sum to the row's depth minus the forest's expected depth.
 //! - **Missing values are values.** NaN is accepted in fit and score. Where a node has seen missing values, the side
 //!   they go to is drawn with the node's split, and a column that is otherwise constant splits missing from present;
 //!   where a node has seen none, they follow the larger child. This is scikit-learn's rule.
+//!
+//! Beyond the published forest: planes across several columns ([`IsolationForestParams::extension`]), weights of rows (those
+//! of the dataset), more trees for a forest that exists (linfa's `FitWith`), a [threshold](IsolationForestParams::threshold),
+//! trees of [other libraries](IsolationForest::from_trees), and [bytes](IsolationForest::to_bytes) to store a forest in.
 //!
 //! Infinite values, empty tables and impossible parameters are errors that name the place.
 //!
@@ -36,14 +40,23 @@
 //! # Ok::<(), iforest::Error>(())
 //! ```
 
+mod axis;
+mod bytes;
 mod error;
 mod forest;
+mod import;
+mod kernel;
+mod key;
+mod lanes;
 mod params;
 mod path_length;
+mod planes;
 mod rng;
-mod tree;
+mod sample;
 
 pub use error::Error;
-pub use forest::{Explanation, IsolationForest};
-pub use params::{IsolationForestParams, IsolationForestValidParams, MAX_SAMPLE_SIZE};
+pub use forest::{Explanation, IsolationForest, Scoring};
+pub use import::ForeignNode;
+pub use kernel::Instructions;
+pub use params::{IsolationForestParams, IsolationForestValidParams, MAX_SAMPLE_SIZE, Threshold};
 pub use path_length::average_path_length;

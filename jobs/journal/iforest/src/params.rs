@@ -4,28 +4,46 @@ use linfa::ParamGuard;
 
 use crate::Error;
 
-/// Trees are stored as padded perfect heaps: this bound keeps one tree below 2 MiB. Larger samples do not help an
+/// Trees are stored as padded perfect heaps: this bound keeps one tree near 1 MiB. Larger samples do not help an
 /// isolation forest either; the published results are at 256.
 pub const MAX_SAMPLE_SIZE: usize = 65_536;
 
 /// Parameters as the caller gave them. Fitting checks them first; `check` does so explicitly.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IsolationForestParams(IsolationForestValidParams);
 
 /// Parameters known to make a forest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IsolationForestValidParams {
     trees: usize,
     sample_size: usize,
     seed: u64,
+    extension: usize,
+    threshold: Threshold,
+}
+
+/// From which score on a row is called an outlier.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Threshold {
+    /// A score above this one. 0.5 is the published choice: a row as deep as an average one scores it.
+    Fixed(f64),
+    /// The score that this share of the training rows exceeds, in (0, 0.5].
+    Contamination(f64),
 }
 
 impl IsolationForestParams {
-    /// The published setting: 100 trees of 256 rows each.
+    /// The published setting: 100 trees of 256 rows each, split along single columns.
     pub fn new() -> Self {
-        Self(IsolationForestValidParams { trees: 100, sample_size: 256, seed: 0 })
+        Self(IsolationForestValidParams {
+            trees: 100,
+            sample_size: 256,
+            seed: 0,
+            extension: 0,
+            threshold: Threshold::Fixed(0.5),
+        })
     }
 
+    /// How many trees are grown; by [`FitWith`](linfa::traits::FitWith), how many more.
     #[must_use]
     pub fn trees(mut self, trees: usize) -> Self {
         self.0.trees = trees;
@@ -42,6 +60,20 @@ impl IsolationForestParams {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.0.seed = seed;
+        self
+    }
+
+    /// How many columns a split looks at beyond the first (Hariri, Carrasco Kind, Brunner 2019). 0 splits along single
+    /// columns; above 0, along planes across columns, which should be of like scale then.
+    #[must_use]
+    pub fn extension(mut self, columns: usize) -> Self {
+        self.0.extension = columns;
+        self
+    }
+
+    #[must_use]
+    pub fn threshold(mut self, threshold: Threshold) -> Self {
+        self.0.threshold = threshold;
         self
     }
 }
@@ -64,6 +96,14 @@ impl IsolationForestValidParams {
     pub fn seed(&self) -> u64 {
         self.seed
     }
+
+    pub fn extension(&self) -> usize {
+        self.extension
+    }
+
+    pub fn threshold(&self) -> Threshold {
+        self.threshold
+    }
 }
 
 impl ParamGuard for IsolationForestParams {
@@ -71,13 +111,18 @@ impl ParamGuard for IsolationForestParams {
     type Error = Error;
 
     fn check_ref(&self) -> Result<&Self::Checked, Error> {
-        match self.0 {
-            IsolationForestValidParams { trees: 0, .. } => Err(Error::NoTrees),
-            IsolationForestValidParams { sample_size, .. }
-                if !(2..=MAX_SAMPLE_SIZE).contains(&sample_size) =>
-            {
-                Err(Error::SampleSize(sample_size))
+        let IsolationForestValidParams { trees, sample_size, threshold, .. } = self.0;
+        if trees == 0 {
+            return Err(Error::NoTrees);
+        }
+        if !(2..=MAX_SAMPLE_SIZE).contains(&sample_size) {
+            return Err(Error::SampleSize(sample_size));
+        }
+        match threshold {
+            Threshold::Contamination(share) if !(share > 0.0 && share <= 0.5) => {
+                Err(Error::Contamination(share))
             }
+            Threshold::Fixed(score) if !(0.0..=1.0).contains(&score) => Err(Error::Threshold(score)),
             _ => Ok(&self.0),
         }
     }
@@ -96,20 +141,28 @@ mod tests {
     fn defaults_are_the_published_ones() {
         let params = IsolationForestParams::new().check().unwrap();
 
-        assert_eq!((params.trees(), params.sample_size()), (100, 256));
+        assert_eq!((params.trees(), params.sample_size(), params.extension()), (100, 256, 0));
+        assert_eq!(params.threshold(), Threshold::Fixed(0.5));
     }
 
     #[test]
     fn impossible_parameters_are_refused_with_their_value() {
+        let params = IsolationForestParams::new;
         for (params, message) in [
-            (IsolationForestParams::new().trees(0), "a forest needs at least 1 tree"),
+            (params().trees(0), "a forest needs at least 1 tree"),
+            (params().sample_size(1), "sample size 1 is out of range: a tree needs 2 to 65536 rows"),
+            (params().sample_size(65_537), "sample size 65537 is out of range: a tree needs 2 to 65536 rows"),
             (
-                IsolationForestParams::new().sample_size(1),
-                "sample size 1 is out of range: a tree needs 2 to 65536 rows",
+                params().threshold(Threshold::Contamination(0.0)),
+                "contamination 0 is out of range: it is a share of the rows above 0 and at most 0.5",
             ),
             (
-                IsolationForestParams::new().sample_size(65_537),
-                "sample size 65537 is out of range: a tree needs 2 to 65536 rows",
+                params().threshold(Threshold::Contamination(f64::NAN)),
+                "contamination NaN is out of range: it is a share of the rows above 0 and at most 0.5",
+            ),
+            (
+                params().threshold(Threshold::Fixed(1.5)),
+                "threshold 1.5 is out of range: scores lie between 0 and 1",
             ),
         ] {
             assert_eq!(params.check().unwrap_err().to_string(), message);

@@ -39,6 +39,12 @@ impl TreeRng {
         (self.next_u64() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
     }
 
+    /// A number of the normal distribution (Box and Muller); of each pair, one is enough.
+    pub(crate) fn normal(&mut self) -> f32 {
+        let radius = libm::sqrt(-2.0 * libm::log(1.0 - self.unit()));
+        (radius * libm::cos(std::f64::consts::TAU * self.unit())) as f32
+    }
+
     pub(crate) fn coin(&mut self) -> bool {
         self.next_u64() >> 63 == 1
     }
@@ -73,6 +79,17 @@ mod tests {
         first.dedup();
 
         assert_eq!(first.len(), 2_500);
+    }
+
+    #[test]
+    fn normal_numbers_have_mean_nought_and_deviation_one() {
+        let mut rng = TreeRng::new(7, 0);
+        let drawn: Vec<f64> = (0..50_000).map(|_| f64::from(rng.normal())).collect();
+
+        let mean = drawn.iter().sum::<f64>() / 50_000.0;
+        let variance = drawn.iter().map(|value| value * value).sum::<f64>() / 50_000.0;
+
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
     }
 
     #[test]

@@ -1,7 +1,10 @@
-use linfa::traits::Predict;
-use ndarray::{array, concatenate};
+use linfa::DatasetBase;
+use linfa::ParamGuard;
+use linfa::traits::{Fit, FitWith, Predict};
+use ndarray::{array, concatenate, s};
 
 use super::*;
+use crate::rng::TreeRng;
 
 /// Numbers without pattern, the same everywhere.
 fn noise(rows: usize, columns: usize) -> Array2<f64> {
@@ -38,6 +41,31 @@ fn scores_are_bit_identical_for_any_number_of_threads() {
             one_reasons.iter().zip(&reasons).all(|(a, b)| a.to_bits() == b.to_bits()),
             "{threads} threads"
         );
+    }
+}
+
+/// Every set of instructions that this processor has.
+#[test]
+fn scores_are_bit_identical_for_any_block_and_any_instructions() {
+    let mut table = noise(1_237, 7);
+    for row in (0..1_237).step_by(5) {
+        table[[row, row % 7]] = f64::NAN;
+    }
+    for (sample, extension) in [(3, 0), (8, 0), (20, 0), (40, 0), (256, 0), (256, 3)] {
+        let forest =
+            fit(&table, &IsolationForestParams::new().sample_size(sample).extension(extension).seed(7));
+        let scalar = Scoring { block_rows: 128, instructions: Instructions::Scalar };
+        let expected = bits(&forest.score_samples_with(&table, scalar).unwrap());
+
+        for instructions in Instructions::ALL {
+            for block_rows in [0, 1, 64, 512, 5_000] {
+                let scores = forest.score_samples_with(&table, Scoring { block_rows, instructions }).unwrap();
+                assert!(
+                    expected == bits(&scores),
+                    "{instructions:?}, blocks of {block_rows}, samples of {sample}"
+                );
+            }
+        }
     }
 }
 
@@ -83,14 +111,99 @@ fn the_outlier_is_explained_by_its_column() {
 fn contributions_add_up_to_the_depth() {
     let mut table = noise(700, 6);
     table.slice_mut(s![..;5, 2]).fill(f64::NAN);
-    let forest = fit(&table, &IsolationForestParams::new());
+    for extension in [0, 1, 5] {
+        let forest = fit(&table, &IsolationForestParams::new().extension(extension));
 
-    let explained = forest.explain(&table).unwrap();
+        let explained = forest.explain(&table).unwrap();
 
-    assert_eq!(explained.depths, forest.mean_depths(&table).unwrap());
-    for (row, depth) in explained.contributions.rows().into_iter().zip(&explained.depths) {
-        assert!((row.sum() - (depth - explained.expected_depth)).abs() <= 1e-9);
+        assert_eq!(explained.depths, forest.mean_depths(&table).unwrap());
+        for (row, depth) in explained.contributions.rows().into_iter().zip(&explained.depths) {
+            assert!((row.sum() - (depth - explained.expected_depth)).abs() <= 1e-9, "extension {extension}");
+        }
     }
+}
+
+/// Two clouds on a diagonal, and a row beside both that no single column tells from them.
+#[test]
+fn planes_find_what_single_columns_hide() {
+    let mut table = noise(1_000, 2);
+    for (index, mut row) in table.rows_mut().into_iter().enumerate() {
+        row += if index % 2 == 0 { 10.0 } else { 0.0 };
+    }
+    table.push_row(array![1.5, 11.5].view()).unwrap();
+    let rank = |extension| {
+        let params = IsolationForestParams::new().seed(7).extension(extension);
+        let scores = fit(&table, &params).score_samples(&table).unwrap();
+        scores.iter().filter(|&&score| score > scores[1_000]).count()
+    };
+
+    assert_eq!(rank(1), 0);
+    assert!(rank(0) > 0, "{}", rank(0));
+}
+
+#[test]
+fn trees_that_are_added_are_those_of_a_larger_forest() {
+    let table = noise(600, 4);
+    let dataset = DatasetBase::from(table.view());
+    for extension in [0, 1] {
+        let params =
+            |trees| IsolationForestParams::new().trees(trees).seed(7).extension(extension).check().unwrap();
+
+        let grown = params(20).fit_with(Some(params(30).fit(&dataset).unwrap()), &dataset).unwrap();
+
+        assert!(grown == params(50).fit(&dataset).unwrap(), "extension {extension}");
+    }
+}
+
+#[test]
+fn trees_that_do_not_compare_are_not_added() {
+    let table = noise(600, 4);
+    let dataset = DatasetBase::from(table.view());
+    let params = |sample, extension| {
+        IsolationForestParams::new().sample_size(sample).extension(extension).check().unwrap()
+    };
+    let forest = params(256, 0).fit(&dataset).unwrap();
+
+    let error = |params: crate::IsolationForestValidParams| {
+        params.fit_with(Some(forest.clone()), &dataset).unwrap_err()
+    };
+
+    assert!(matches!(error(params(200, 0)), Error::OtherSample { grown: 256, asked: 200 }));
+    assert!(matches!(error(params(256, 1)), Error::OtherExtension { grown: 0, asked: 1 }));
+}
+
+#[test]
+fn weighted_rows_alone_make_the_forest() {
+    let table = concatenate![ndarray::Axis(0), noise(300, 2), noise(300, 2) + 100.0];
+    let weights = Array1::from_shape_fn(600, |row| if row < 300 { 1.0_f32 } else { 0.0 });
+
+    let weighted =
+        IsolationForestParams::new().fit(&DatasetBase::from(table.view()).with_weights(weights)).unwrap();
+
+    // Rows that were never drawn are all outside of what the forest knows.
+    let scores = weighted.score_samples(&table).unwrap();
+    let least = scores.iter().skip(300).copied().fold(1.0, f64::min);
+    let usual = scores.iter().take(300).sum::<f64>() / 300.0;
+    assert!(least > usual + 0.1, "{least} {usual}");
+}
+
+#[test]
+fn contamination_is_the_share_of_the_training_rows_above_the_threshold() {
+    let table = noise(1_000, 3);
+    for (share, above) in [(0.1, 100), (0.035, 35), (0.5, 500)] {
+        let params = IsolationForestParams::new().threshold(Threshold::Contamination(share));
+        let outliers = fit(&table, &params).outliers(&table).unwrap();
+
+        assert_eq!(outliers.iter().filter(|&&outlier| outlier).count(), above, "{share}");
+    }
+}
+
+/// NumPy's percentile of 1, 2, 4, 8 at 75 % is 5.
+#[test]
+fn the_threshold_lies_between_two_scores_as_numpy_has_it() {
+    let threshold = threshold_of(Threshold::Contamination(0.25), || Ok(array![8.0, 1.0, 4.0, 2.0])).unwrap();
+
+    assert_eq!(threshold, 5.0);
 }
 
 #[test]
@@ -132,17 +245,6 @@ fn a_table_smaller_than_the_sample_is_used_whole() {
 }
 
 #[test]
-fn a_sample_draws_each_row_at_most_once() {
-    let table = Array2::from_shape_fn((20, 1), |(row, _)| row as f64);
-    for seed in 0..50 {
-        let mut values = draw_sample(&table.view(), 15, &mut TreeRng::new(seed, 0)).values;
-        values.dedup();
-
-        assert_eq!(values.len(), 15);
-    }
-}
-
-#[test]
 fn a_single_row_and_constant_tables_score_one_half() {
     for table in [array![[1.0, 2.0]], Array2::zeros((300, 2))] {
         let scores = fit(&table, &IsolationForestParams::new()).score_samples(&table).unwrap();
@@ -177,6 +279,13 @@ fn impossible_parameters_are_refused_by_fit() {
     let error = IsolationForestParams::new().trees(0).fit(&table).unwrap_err();
 
     assert!(matches!(error, Error::NoTrees));
+
+    let error = IsolationForestParams::new().extension(2).fit(&table).unwrap_err();
+
+    assert_eq!(
+        error.to_string(),
+        "extension 2 is out of range: a table of 2 columns can be split along 2 at once, which is extension 1"
+    );
 }
 
 #[test]
