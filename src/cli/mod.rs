@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod enqueue;
 pub mod exit;
+mod forest;
 mod jobs;
 mod limits;
 mod migrate;
@@ -79,6 +80,9 @@ enum Command {
     /// Look at alerts, acknowledge them, and try a route.
     #[command(subcommand)]
     Alerts(alerts::Alerts),
+    /// Score a table of numbers with the isolation forest alone; needs no store.
+    #[command(subcommand)]
+    Forest(forest::Forest),
     /// Check the configuration, or show what holds and where it came from.
     #[command(subcommand)]
     Config(configuration::Config),
@@ -115,6 +119,7 @@ fn run(cli: Cli) -> Result {
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
         Command::Config(command) => configuration::run(&call, &command),
+        Command::Forest(command) => forest::run(&call, command),
         Command::Doctor => on_runtime(doctor::run(&call)),
         Command::Demo(args) => on_runtime(demo::run(&call, args)),
         Command::Serve => on_runtime(serve::serve(&call)),

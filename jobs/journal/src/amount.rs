@@ -25,6 +25,15 @@ impl Amount {
         Self(i128::from(cents) * (UNIT / 100))
     }
 
+    /// In ten-thousandths, for storing.
+    pub(crate) fn units(self) -> i128 {
+        self.0
+    }
+
+    pub(crate) fn from_units(units: i128) -> Self {
+        Self(units)
+    }
+
     pub fn abs(self) -> Self {
         Self(self.0.abs())
     }

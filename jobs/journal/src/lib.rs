@@ -18,11 +18,16 @@ pub mod ads;
 pub mod amount;
 pub mod features;
 pub mod ledger;
+pub mod line;
+pub mod names;
 pub mod output;
+pub mod part;
 pub mod sample;
 pub mod score;
 pub mod score_ledger;
+pub mod spool;
 pub mod stages;
+pub mod table;
 
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
 

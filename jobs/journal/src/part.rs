@@ -1,0 +1,305 @@
+//! A part of a ledger in memory: whole entries, in the order of their ids, whatever order the file had.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use jiff::civil::Date;
+
+use crate::amount::Amount;
+use crate::line::{Line, Side};
+use crate::names::{Interner, Names, Ranks, Sort, Symbol};
+
+/// Where a text stands in the part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Text {
+    start: u32,
+    length: u32,
+}
+
+impl Text {
+    fn of(self, text: &str) -> &str {
+        &text[self.start as usize..][..self.length as usize]
+    }
+}
+
+/// A line of an entry, its names as symbols.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posting {
+    /// 0 where the file gives none.
+    pub number: u64,
+    pub account: Symbol,
+    /// The side on which it works.
+    pub side: Side,
+    /// Debits count up, credits down.
+    pub signed: Amount,
+    pub currency: Symbol,
+    pub entity: Symbol,
+    pub ledger: Symbol,
+    pub business_unit: Symbol,
+    pub source: Symbol,
+    pub document_type: Symbol,
+    pub user: Symbol,
+    pub approver: Symbol,
+    pub partner: Symbol,
+    pub manual: Option<bool>,
+    pub effective: Option<Date>,
+    pub document: Option<Date>,
+    pub entered: Option<Date>,
+    /// Seconds since midnight.
+    pub entered_time: Option<u32>,
+    pub fiscal_year: Option<i16>,
+    pub period: Option<u8>,
+    pub reference: Text,
+    pub reversal_of: Text,
+    pub header_text: Text,
+    pub line_text: Text,
+}
+
+impl Posting {
+    pub fn symbol(&self, sort: Sort) -> Symbol {
+        match sort {
+            Sort::Account => self.account,
+            Sort::Currency => self.currency,
+            Sort::Entity => self.entity,
+            Sort::Ledger => self.ledger,
+            Sort::BusinessUnit => self.business_unit,
+            Sort::Source => self.source,
+            Sort::DocumentType => self.document_type,
+            Sort::User => self.user,
+            Sort::Approver => self.approver,
+            Sort::Partner => self.partner,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    id: Text,
+    postings: Range<usize>,
+}
+
+/// Whole entries, sorted by id; the postings of each by number and, where numbers are doubled or missing, by what they say.
+#[derive(Debug, Default)]
+pub struct Part {
+    entries: Vec<Entry>,
+    postings: Vec<Posting>,
+    text: String,
+}
+
+impl Part {
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub fn postings(&self) -> &[Posting] {
+        &self.postings
+    }
+
+    pub fn postings_of(&self, entry: &Entry) -> &[Posting] {
+        &self.postings[entry.postings.clone()]
+    }
+
+    pub fn id(&self, entry: &Entry) -> &str {
+        self.text(entry.id)
+    }
+
+    pub fn text(&self, text: Text) -> &str {
+        text.of(&self.text)
+    }
+}
+
+/// Takes postings in any order and makes a [`Part`] of them.
+#[derive(Default)]
+pub struct PartBuilder {
+    /// Each with the number of its entry, in the order in which entries were met.
+    postings: Vec<(u32, Posting)>,
+    ids: Vec<Text>,
+    numbers: HashMap<Box<str>, u32>,
+    text: String,
+}
+
+impl PartBuilder {
+    /// Keeps a text and says where. The part has to stay below 4 GiB of texts, which its maker sees to.
+    pub fn keep(&mut self, text: &str) -> Text {
+        let start = self.text.len() as u32;
+        self.text.push_str(text);
+        Text { start, length: text.len() as u32 }
+    }
+
+    pub fn push(&mut self, entry: &str, posting: Posting) {
+        let number = match self.numbers.get(entry) {
+            Some(&number) => number,
+            None => {
+                let number = self.ids.len() as u32;
+                let id = self.keep(entry);
+                self.ids.push(id);
+                self.numbers.insert(entry.into(), number);
+                number
+            }
+        };
+        self.postings.push((number, posting));
+    }
+
+    pub fn finish(self) -> Part {
+        let Self { mut postings, ids, text, .. } = self;
+        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+        order.sort_unstable_by_key(|&number| ids[number as usize].of(&text));
+        let mut ranks = vec![0_u32; ids.len()];
+        for (rank, &number) in order.iter().enumerate() {
+            ranks[number as usize] = rank as u32;
+        }
+        postings.sort_unstable_by(|(a, one), (b, other)| {
+            let place = |entry: &u32, posting: &Posting| (ranks[*entry as usize], posting.number);
+            place(a, one).cmp(&place(b, other)).then_with(|| content(one, &text).cmp(&content(other, &text)))
+        });
+        let mut end = 0;
+        let entries = postings
+            .chunk_by(|(a, _), (b, _)| a == b)
+            .map(|lines| {
+                let start = end;
+                end += lines.len();
+                Entry { id: ids[lines[0].0 as usize], postings: start..end }
+            })
+            .collect();
+        let postings = postings.into_iter().map(|(_, posting)| posting).collect();
+        Part { entries, postings, text }
+    }
+}
+
+/// All that a posting says, so that two that differ have one order, however they came.
+fn content<'a>(posting: &Posting, text: &'a str) -> impl Ord + use<'a> {
+    let names = Sort::ALL.map(|sort| posting.symbol(sort));
+    let texts = [posting.reference, posting.reversal_of, posting.header_text, posting.line_text];
+    let texts = texts.map(|at| at.of(text));
+    let dates = (posting.effective, posting.document, posting.entered, posting.entered_time);
+    (posting.side, posting.signed, names, dates, posting.fiscal_year, posting.period, posting.manual, texts)
+}
+
+/// A ledger that fits into one part, from its lines: for tests, and for what is small anyway.
+pub fn from_lines<'a>(lines: impl IntoIterator<Item = Line<'a>>) -> (Part, Names) {
+    let lines: Vec<Line<'_>> = lines.into_iter().collect();
+    let mut interner = Interner::default();
+    let numbers: Vec<_> = lines.iter().map(|line| numbers(line, &mut interner)).collect();
+    let (names, ranks) = Names::of(vec![interner]);
+    let mut builder = PartBuilder::default();
+    for (line, numbers) in lines.iter().zip(numbers) {
+        let posting = posting(line, &numbers, &ranks[0], &mut builder);
+        builder.push(line.entry, posting);
+    }
+    (builder.finish(), names)
+}
+
+/// The numbers of a line's names, in the order of [`Sort::ALL`].
+pub fn numbers(line: &Line<'_>, interner: &mut Interner) -> [u32; Sort::ALL.len()] {
+    Sort::ALL.map(|sort| {
+        let name = match sort {
+            Sort::Account => line.account,
+            Sort::Currency => line.currency,
+            Sort::Entity => line.entity,
+            Sort::Ledger => line.ledger,
+            Sort::BusinessUnit => line.business_unit,
+            Sort::Source => line.source,
+            Sort::DocumentType => line.document_type,
+            Sort::User => line.user,
+            Sort::Approver => line.approver,
+            Sort::Partner => line.partner,
+        };
+        interner.number(sort, name)
+    })
+}
+
+fn posting(
+    line: &Line<'_>,
+    numbers: &[u32; Sort::ALL.len()],
+    ranks: &Ranks,
+    builder: &mut PartBuilder,
+) -> Posting {
+    // The numbers are of the interner whose ranks these are.
+    let symbol = |sort: Sort| ranks.symbol(sort, numbers[sort as usize]).unwrap_or(Symbol(0));
+    Posting {
+        number: line.number.unwrap_or(0),
+        account: symbol(Sort::Account),
+        side: line.working_side(),
+        signed: line.signed(),
+        currency: symbol(Sort::Currency),
+        entity: symbol(Sort::Entity),
+        ledger: symbol(Sort::Ledger),
+        business_unit: symbol(Sort::BusinessUnit),
+        source: symbol(Sort::Source),
+        document_type: symbol(Sort::DocumentType),
+        user: symbol(Sort::User),
+        approver: symbol(Sort::Approver),
+        partner: symbol(Sort::Partner),
+        manual: line.manual,
+        effective: line.effective,
+        document: line.document,
+        entered: line.entered,
+        entered_time: line.entered_time,
+        fiscal_year: line.fiscal_year,
+        period: line.period,
+        reference: builder.keep(line.reference),
+        reversal_of: builder.keep(line.reversal_of),
+        header_text: builder.keep(line.header_text),
+        line_text: builder.keep(line.line_text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line<'a>(entry: &'a str, number: u64, account: &'a str, cents: i64) -> Line<'a> {
+        Line { entry, number: Some(number), account, amount: Amount::from_cents(cents), ..Line::default() }
+    }
+
+    #[test]
+    fn lines_of_an_entry_come_together_in_the_order_of_their_numbers() {
+        let (part, _) =
+            from_lines([line("b", 10, "4711", 1), line("a", 1, "4711", 2), line("b", 9, "4711", 3)]);
+
+        let entries: Vec<_> = part
+            .entries()
+            .iter()
+            .map(|entry| {
+                let numbers: Vec<_> = part.postings_of(entry).iter().map(|posting| posting.number).collect();
+                (part.id(entry), numbers)
+            })
+            .collect();
+
+        assert_eq!(entries, [("a", vec![1]), ("b", vec![9, 10])]);
+    }
+
+    #[test]
+    fn the_order_of_the_file_does_not_matter_even_for_doubled_line_numbers() {
+        let lines = [
+            Line { user: "meier", ..line("a", 1, "4711", 100) },
+            Line { user: "huber", ..line("a", 1, "4711", 100) },
+            Line { line_text: "x", ..line("a", 1, "4711", 100) },
+            Line { line_text: "y", ..line("a", 1, "4711", 100) },
+            Line { number: None, ..line("b", 0, "0815", 5) },
+            Line { number: None, ..line("b", 0, "0815", -5) },
+        ];
+        let told = |(part, names): (Part, Names)| -> Vec<_> {
+            let of = |posting: &Posting| {
+                let user = names.name(Sort::User, posting.user).to_string();
+                (user, posting.signed, posting.side, part.text(posting.line_text).to_string())
+            };
+            part.postings().iter().map(of).collect()
+        };
+
+        let forward = told(from_lines(lines.clone()));
+        let backward = told(from_lines(lines.into_iter().rev()));
+
+        assert_eq!(forward, backward);
+    }
+
+    #[test]
+    fn a_negative_debit_works_as_a_credit() {
+        let (part, _) = from_lines([line("a", 1, "4711", -700)]);
+
+        assert_eq!(
+            (part.postings()[0].side, part.postings()[0].signed),
+            (Side::Credit, Amount::from_cents(-700))
+        );
+    }
+}

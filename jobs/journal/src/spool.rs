@@ -1,0 +1,117 @@
+//! A ledger on its way through the passes: lines put aside in files, one per part, so that no pass has to hold more than a part at once.
+//!
+//! A line goes to a part by a hash of its entry's id: the lines of an entry are together wherever they stood in the input. Each thread writes files of its
+//! own; numbers of names in them are those of the thread's [`Interner`], and become symbols when a part is loaded.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::line::Line;
+use crate::names::{Interner, Names, Ranks};
+use crate::part::{Part, PartBuilder};
+
+mod record;
+
+/// Input of so many bytes makes a part: some 200,000 lines, of which a processor works on one part at a time.
+const BYTES_PER_PART: u64 = 48 << 20;
+/// More files than this are not open at once.
+const MOST_PARTS: u64 = 512;
+/// What a writer keeps of each part before it writes it out.
+const BUFFER: usize = 64 << 10;
+
+/// How many parts a ledger is put into; scores do not depend on it.
+pub fn parts_for(bytes: u64) -> usize {
+    bytes.div_ceil(BYTES_PER_PART).clamp(1, MOST_PARTS) as usize
+}
+
+/// The part to which an entry's lines belong.
+fn part_of(entry: &str, parts: usize) -> usize {
+    // The high bits of the product: as even as the hash, and without a division.
+    ((u128::from(xxh3_64(entry.as_bytes())) * parts as u128) >> 64) as usize
+}
+
+/// One thread's files.
+pub struct SpoolWriter {
+    parts: Vec<BufWriter<File>>,
+    interner: Interner,
+    record: Vec<u8>,
+}
+
+impl SpoolWriter {
+    /// `writer` is this thread's number; its files are new.
+    pub fn create(folder: &Path, writer: usize, parts: usize) -> io::Result<Self> {
+        let create =
+            |part| Ok(BufWriter::with_capacity(BUFFER, File::create_new(path(folder, writer, part))?));
+        Ok(Self {
+            parts: (0..parts).map(create).collect::<io::Result<_>>()?,
+            interner: Interner::default(),
+            record: Vec::new(),
+        })
+    }
+
+    pub fn push(&mut self, line: &Line<'_>) -> io::Result<()> {
+        self.record.clear();
+        record::write(line, &mut self.interner, &mut self.record);
+        let part = part_of(line.entry, self.parts.len());
+        self.parts[part].write_all(&self.record)
+    }
+
+    pub fn finish(self) -> io::Result<Interner> {
+        for part in self.parts {
+            part.into_inner()?;
+        }
+        Ok(self.interner)
+    }
+}
+
+/// All parts, once every writer is done.
+pub struct Spool {
+    folder: PathBuf,
+    parts: usize,
+    names: Names,
+    ranks: Vec<Ranks>,
+}
+
+impl Spool {
+    /// The interners of all writers, in the order of their numbers.
+    pub fn new(folder: PathBuf, parts: usize, interners: Vec<Interner>) -> Self {
+        let (names, ranks) = Names::of(interners);
+        Self { folder, parts, names, ranks }
+    }
+
+    pub fn parts(&self) -> usize {
+        self.parts
+    }
+
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub fn load(&self, part: usize) -> io::Result<Part> {
+        let mut builder = PartBuilder::default();
+        let mut bytes = Vec::new();
+        for (writer, ranks) in self.ranks.iter().enumerate() {
+            bytes.clear();
+            File::open(path(&self.folder, writer, part))?.read_to_end(&mut bytes)?;
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                record::read(&mut rest, ranks, &mut builder).ok_or_else(broken)?;
+            }
+        }
+        Ok(builder.finish())
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a file of lines that were put aside is not what was written")
+}
+
+fn path(folder: &Path, writer: usize, part: usize) -> PathBuf {
+    folder.join(format!("lines-{part}-{writer}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use jiff::civil::date;
+
+use super::*;
+use crate::amount::Amount;
+use crate::line::Side;
+use crate::names::Sort;
+use crate::part::from_lines;
+
+fn lines() -> Vec<Line<'static>> {
+    let full = Line {
+        entry: "JE-1",
+        number: Some(7),
+        account: "4711",
+        amount: Amount::from_cents(-1_234_567),
+        side: Side::Credit,
+        currency: "EUR",
+        entity: "ACME",
+        ledger: "0L",
+        business_unit: "9900",
+        source: "P2P",
+        document_type: "KR",
+        manual: Some(false),
+        user: "meier",
+        approver: "huber",
+        effective: Some(date(2025, 1, 31)),
+        document: Some(date(2024, 12, 31)),
+        entered: Some(date(2025, 2, 1)),
+        entered_time: Some(86_399),
+        fiscal_year: Some(2025),
+        period: Some(16),
+        reference: "R-1",
+        partner: "V-9",
+        reversal_of: "JE-0",
+        header_text: "Miete Jänner",
+        line_text: "Büro",
+        account_name: "",
+    };
+    let same_text = Line { number: None, manual: Some(true), line_text: "Miete Jänner", ..full.clone() };
+    vec![
+        full,
+        same_text,
+        Line { entry: "JE-2", ..Line::default() },
+        Line { entry: "JE-3", user: "x", ..Line::default() },
+    ]
+}
+
+/// Everything a part says, in words.
+fn told(part: &Part, names: &Names) -> Vec<String> {
+    let entries = part.entries().iter().flat_map(|entry| {
+        part.postings_of(entry).iter().map(move |posting| {
+            let names = Sort::ALL.map(|sort| names.name(sort, posting.symbol(sort)));
+            let texts = [posting.reference, posting.reversal_of, posting.header_text, posting.line_text];
+            let dates = (posting.effective, posting.document, posting.entered, posting.entered_time);
+            let rest = (posting.fiscal_year, posting.period, posting.manual);
+            let money = (posting.number, posting.side, posting.signed);
+            format!(
+                "{} {names:?} {:?} {dates:?} {rest:?} {money:?}",
+                part.id(entry),
+                texts.map(|text| part.text(text))
+            )
+        })
+    });
+    entries.collect()
+}
+
+#[test]
+fn what_was_put_aside_comes_back_whoever_wrote_it_and_in_however_many_parts() {
+    let (whole, names) = from_lines(lines());
+    let mut expected = told(&whole, &names);
+    expected.sort();
+
+    for (writers, parts) in [(1, 1), (2, 1), (1, 5), (3, 4)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut threads: Vec<_> =
+            (0..writers).map(|writer| SpoolWriter::create(folder.path(), writer, parts).unwrap()).collect();
+        for (index, line) in lines().iter().enumerate() {
+            threads[index % writers].push(line).unwrap();
+        }
+        let interners = threads.into_iter().map(|writer| writer.finish().unwrap()).collect();
+        let spool = Spool::new(folder.path().into(), parts, interners);
+
+        let mut found: Vec<String> =
+            (0..parts).flat_map(|part| told(&spool.load(part).unwrap(), spool.names())).collect();
+
+        found.sort();
+        assert_eq!(found, expected, "{writers} writers, {parts} parts");
+        assert_eq!(*spool.names(), names);
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = SpoolWriter::create(folder.path(), 0, 1).unwrap();
+    for line in lines() {
+        writer.push(&line).unwrap();
+    }
+    let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
+    let file = path(folder.path(), 0, 0);
+    let length = std::fs::metadata(&file).unwrap().len();
+    File::options().write(true).open(&file).unwrap().set_len(length - 3).unwrap();
+
+    assert_eq!(spool.load(0).unwrap_err().kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn long_text_is_cut_between_characters() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "ä".repeat(1_000);
+    let mut writer = SpoolWriter::create(folder.path(), 0, 1).unwrap();
+    writer.push(&Line { entry: "a", line_text: &long, ..Line::default() }).unwrap();
+    let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
+
+    let part = spool.load(0).unwrap();
+
+    assert_eq!(part.text(part.postings()[0].line_text), "ä".repeat(256));
+}
+
+#[test]
+fn large_input_makes_many_parts_and_no_input_one() {
+    assert_eq!([0, 1, 48 << 20, (48 << 20) + 1, u64::MAX].map(parts_for), [1, 1, 1, 2, 512]);
+}
