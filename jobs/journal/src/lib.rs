@@ -28,6 +28,8 @@ pub mod score_ledger;
 pub mod spool;
 pub mod stages;
 pub mod table;
+pub mod usual;
+pub mod workplace;
 
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
 
