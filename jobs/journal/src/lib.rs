@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub mod ads;
 pub mod amount;
 pub mod features;
+pub mod heads;
 pub mod ledger;
 pub mod line;
 pub mod names;
