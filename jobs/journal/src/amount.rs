@@ -25,6 +25,10 @@ impl Amount {
         Self(i128::from(cents) * (UNIT / 100))
     }
 
+    pub(crate) fn from_units(units: i128) -> Self {
+        Self(units)
+    }
+
     pub fn abs(self) -> Self {
         Self(self.0.abs())
     }
