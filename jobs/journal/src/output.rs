@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ads::Rejection;
 use crate::amount::group;
+use crate::ingest::Rejection;
 use crate::ledger::Ledger;
 use crate::score::{Params, Scores, TopEntry, largest_amount};
 
