@@ -27,6 +27,7 @@ pub mod passes;
 pub mod sample;
 pub mod score;
 pub mod score_ledger;
+pub mod scoring;
 pub mod spool;
 pub mod stages;
 pub mod table;

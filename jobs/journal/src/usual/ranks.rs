@@ -1,4 +1,4 @@
-//! The rank of a score among all scores, from counts in fine steps: nobody has to sort all scores of a ledger, or hold them.
+//! How high a score is among all scores, from counts in fine steps: nobody has to sort all scores of a ledger, or hold them.
 
 use std::collections::HashMap;
 
@@ -28,15 +28,11 @@ impl RankCounts {
     pub fn finish(self) -> Ranks {
         let mut steps: Vec<(u32, u64)> = self.counts.into_iter().collect();
         steps.sort_unstable();
-        let mut below = 0;
-        let steps = steps
-            .into_iter()
-            .map(|(step, count)| {
-                let middle = below as f64 + count as f64 / 2.0;
-                below += count;
-                (step, middle)
-            })
-            .collect();
+        let mut left = self.total;
+        for (_, count) in &mut steps {
+            let at_least = left;
+            left -= std::mem::replace(count, at_least);
+        }
         Ranks { steps, total: self.total }
     }
 }
@@ -44,25 +40,30 @@ impl RankCounts {
 /// The ranks, ready to be asked.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ranks {
-    /// Each step in order, and how many scores lie below the middle of those of the step.
-    steps: Vec<(u32, f64)>,
+    /// Each step in order, and how many scores lie there or above.
+    steps: Vec<(u32, u64)>,
     total: u64,
 }
 
 impl Ranks {
-    /// The share of scores that lie below, ties by halves; between 0 and 1, and never either. A score that was not counted has the rank of the next
-    /// lower one.
-    pub fn rank(&self, score: f64) -> f64 {
+    /// How many scores are as high or higher, and at least one: a score that nobody had counts as the first of all.
+    pub fn at_least(&self, score: f64) -> u64 {
         let step = step(score);
-        let place = self.steps.partition_point(|(known, _)| *known <= step);
-        let below = place.checked_sub(1).map_or(0.5, |place| self.steps[place].1);
-        let least = 0.5 / (self.total.max(1)) as f64;
-        (below / self.total.max(1) as f64).clamp(least, 1.0 - least)
+        let place = self.steps.partition_point(|(known, _)| *known < step);
+        self.steps.get(place).map_or(1, |(_, count)| *count)
     }
 
-    /// How much a rank says: 0 for the lowest score, 0.69 for the middle one, 6.9 for the first of a thousand.
+    /// How much a score says: -ln of the share of scores as high or higher. 0 for the lowest, 6.9 for the first of a thousand; scores that are alike share
+    /// what the whole of them says.
     pub fn leverage(&self, score: f64) -> f64 {
-        -libm::log1p(-self.rank(score))
+        -libm::log(self.at_least(score) as f64 / self.total.max(1) as f64)
+    }
+
+    /// The score below which this share of them lies.
+    pub fn quantile(&self, share: f64) -> f64 {
+        let above = (self.total as f64 * (1.0 - share)).max(1.0);
+        let place = self.steps.partition_point(|(_, at_least)| *at_least as f64 >= above);
+        place.checked_sub(1).map_or(0.0, |place| score(self.steps[place].0))
     }
 }
 
@@ -71,6 +72,12 @@ fn step(score: f64) -> u32 {
     let bits = (score as f32 + 0.0).to_bits();
     let ordered = bits ^ (((bits.cast_signed() >> 31).cast_unsigned()) | 1 << 31);
     ordered >> DROPPED
+}
+
+/// The least score of a step.
+fn score(step: u32) -> f64 {
+    let ordered = step << DROPPED;
+    f32::from_bits(if ordered >> 31 == 0 { !ordered } else { ordered ^ 1 << 31 }).into()
 }
 
 #[cfg(test)]
@@ -94,14 +101,28 @@ mod tests {
     }
 
     #[test]
-    fn a_rank_is_the_share_of_scores_below_and_half_of_those_alike() {
+    fn a_score_says_how_few_are_as_high() {
         let mut counts = RankCounts::default();
         [-1.0, 0.0, 0.0, 0.5].iter().for_each(|score| counts.add(*score));
         let ranks = counts.finish();
 
-        assert_eq!([-1.0, 0.0, 0.5].map(|score| ranks.rank(score)), [0.125, 0.5, 0.875]);
-        assert_eq!([-7.0, 0.25, 9.0].map(|score| ranks.rank(score)), [0.125, 0.5, 0.875]);
-        assert!((ranks.leverage(0.5) - libm::log(8.0)).abs() < 1e-12);
+        assert_eq!(
+            [-7.0, -1.0, -0.5, 0.0, 0.25, 0.5, 9.0].map(|score| ranks.at_least(score)),
+            [4, 4, 3, 3, 1, 1, 1]
+        );
+        assert!((ranks.leverage(0.5) - libm::log(4.0)).abs() < 1e-12 && ranks.leverage(-1.0) == 0.0);
+    }
+
+    #[test]
+    fn a_quantile_has_its_share_below_it() {
+        let mut counts = RankCounts::default();
+        (0..1_000).for_each(|score| counts.add(f64::from(score) - 500.0));
+        let ranks = counts.finish();
+
+        for (share, expected) in [(0.0, -500.0), (0.5, 0.0), (0.95, 450.0), (0.99, 490.0), (1.0, 499.0)] {
+            let found = ranks.quantile(share);
+            assert!((found - expected).abs() <= 1.0, "{share}: {found}");
+        }
     }
 
     #[test]
@@ -110,9 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn no_score_at_all_has_ranks_too() {
-        let rank = RankCounts::default().finish().rank(0.3);
+    fn no_score_at_all_says_nothing_odd() {
+        let ranks = RankCounts::default().finish();
 
-        assert!(rank > 0.0 && rank < 1.0);
+        assert_eq!((ranks.leverage(0.3), ranks.quantile(0.99)), (0.0, 0.0));
     }
 }
