@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::buffer::{Buffer, Ready};
 use super::held::{HeldJobs, StopReason};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Sort};
 use super::pace::Pace;
 use crate::limits::book::Book;
 use crate::service::Patience;
@@ -46,14 +46,6 @@ pub struct FetchOptions {
     /// Empty means every queue.
     pub queues: BTreeSet<String>,
     pub queue_concurrency: BTreeMap<String, usize>,
-}
-
-/// When a queue is asked for its limited jobs in a round: before the others, after them, or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LimitedJobs {
-    First,
-    Last,
-    Not,
 }
 
 /// Ended attempts whose record is under way; beyond this the store is behind, and claiming more would only
@@ -120,11 +112,12 @@ impl Fetcher {
             }
             let let_go = self.buffer.oldest().map(|since| since + LONGEST_WAIT);
             let wake_at = [let_go, lanes.next()].into_iter().flatten().fold(next_look, Duration::min);
-            if hot.is_empty() && lanes.hot().is_empty() {
+            let round = lanes.round(&hot);
+            if round.is_empty() {
                 self.sleep(&stop, wake_at).await;
                 continue;
             }
-            match self.claim_from(worker, &mut hot, &mut lanes).await {
+            match self.claim_from(worker, &round, &mut hot, &mut lanes).await {
                 Ok(true) => {
                     patience.succeeded();
                 }
@@ -167,16 +160,15 @@ impl Fetcher {
         self.options.queues.is_empty() || self.options.queues.contains(queue)
     }
 
-    /// One round over the hot queues. False when no queue had room.
+    /// One round over the queues. False when none had room.
     async fn claim_from(
         &self,
         worker: WorkerId,
+        round: &[String],
         hot: &mut BTreeSet<String>,
         lanes: &mut Lanes,
     ) -> store::Result<bool> {
         let mut any_room = false;
-        let round = lanes.round(hot);
-        let mut heirs = BTreeSet::new();
         for (done, queue) in round.iter().enumerate() {
             // Whoever comes first in the round must not take it all.
             let share = self.room().div_ceil(round.len() - done);
@@ -185,15 +177,7 @@ impl Fetcher {
                 continue;
             }
             any_room = true;
-            let behind = round[done + 1..].iter().filter(|other| self.room_of(other) > 0);
-            let heir = lanes.leaves_to(queue, behind);
-            heirs.extend(heir);
-            let limited = match (heir, lanes.go_first(queue) || heirs.contains(queue)) {
-                (Some(_), _) => LimitedJobs::Not,
-                (None, true) => LimitedJobs::First,
-                (None, false) => LimitedJobs::Last,
-            };
-            let claimed = self.claim_of(worker, queue, limit, limited, hot, lanes).await;
+            let claimed = self.claim_in_turn(worker, queue, limit, hot, lanes).await;
             // One that fails each time must not keep the others from being asked either.
             if claimed.as_ref().map_or(true, |claimed| *claimed > 0) {
                 lanes.served(queue);
@@ -203,31 +187,42 @@ impl Fetcher {
         Ok(any_room)
     }
 
-    /// Claims of one queue, and says how many.
-    async fn claim_of(
+    /// Claims in the turn of one queue, and says how many.
+    async fn claim_in_turn(
         &self,
         worker: WorkerId,
         queue: &str,
         limit: usize,
-        limited: LimitedJobs,
         hot: &mut BTreeSet<String>,
         lanes: &mut Lanes,
     ) -> store::Result<usize> {
+        let mut turn = lanes.turn(queue, hot.contains(queue));
         let mut claimed = 0;
-        if limited == LimitedJobs::First {
-            claimed += self.claim_limited(worker, queue, limit, lanes).await?;
+        while claimed < limit
+            && let Some(ask) = lanes.next_ask(&mut turn, |other| self.room_of(other) > 0)
+        {
+            let most = (limit - claimed).min(self.room_of(&ask.queue));
+            claimed += match ask.sort {
+                Sort::Limited => self.claim_limited(worker, &ask.queue, most, lanes).await?,
+                Sort::Others => self.claim_others(worker, &ask.queue, most, hot).await?,
+            };
         }
-        if claimed < limit && hot.contains(queue) {
-            let batch = self.store.claim(worker, queue, limit - claimed).await?;
-            if batch.len() < limit - claimed {
-                hot.remove(queue);
-            }
-            claimed += batch.len();
-            self.take_in_hand(worker, queue, batch);
+        Ok(claimed)
+    }
+
+    async fn claim_others(
+        &self,
+        worker: WorkerId,
+        queue: &str,
+        limit: usize,
+        hot: &mut BTreeSet<String>,
+    ) -> store::Result<usize> {
+        let batch = self.store.claim(worker, queue, limit).await?;
+        if batch.len() < limit {
+            hot.remove(queue);
         }
-        if limited == LimitedJobs::Last {
-            claimed += self.claim_limited(worker, queue, limit.saturating_sub(claimed), lanes).await?;
-        }
+        let claimed = batch.len();
+        self.take_in_hand(worker, queue, batch);
         Ok(claimed)
     }
 
@@ -238,9 +233,6 @@ impl Fetcher {
         limit: usize,
         lanes: &mut Lanes,
     ) -> store::Result<usize> {
-        if limit == 0 || !lanes.hot().contains(queue) {
-            return Ok(0);
-        }
         let rules = self.limits.rules();
         let mut claim = self.store.claim_limited(worker, queue, limit, &rules, &self.clock).await?;
         lanes.answered(queue, &claim, self.clock.steady());
