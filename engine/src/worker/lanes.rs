@@ -1,9 +1,11 @@
-//! Where limited jobs can be had, as the fetcher knows: queues to ask now, at a time, or when a job has ended; and whose
-//! turn it is. Pure.
+//! Where limited jobs can be had, as the fetcher knows: queues to ask now, at a time, or when a job has ended; whose turn
+//! it is; and what is put off because asking for it fails. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
+use crate::service::delay;
 use store::LimitedClaim;
 
 #[derive(Debug, Default)]
@@ -19,6 +21,15 @@ pub struct Lanes {
     limited: Option<String>,
     /// Queues that had something and gave nothing.
     silent: BTreeSet<String>,
+    /// What failed when it was last asked for.
+    failing: BTreeMap<Ask, Failing>,
+}
+
+#[derive(Debug, Default)]
+struct Failing {
+    times: u32,
+    /// Until then nobody asks.
+    until: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +43,16 @@ pub enum Sort {
 pub struct Ask {
     pub sort: Sort,
     pub queue: String,
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sort = match self.sort {
+            Sort::Limited => "limited jobs",
+            Sort::Others => "jobs that nothing limits",
+        };
+        write!(f, "{sort} of queue `{}`", self.queue)
+    }
 }
 
 /// The turn of a queue, for as long as there is room.
@@ -65,16 +86,23 @@ impl Lanes {
             }
             waits
         });
+        for failing in self.failing.values_mut() {
+            failing.until = failing.until.filter(|until| *until > now);
+        }
     }
 
     /// When there is something to ask for that has to be waited for.
     pub fn next(&self) -> Option<Duration> {
-        self.later.values().min().copied()
+        let put_off = self.failing.values().filter_map(|failing| failing.until);
+        self.later.values().copied().chain(put_off).min()
     }
 
     /// The queues to ask, in turn: where slots become free one by one, the first that is asked gets each.
     pub fn round(&self, hot: &BTreeSet<String>) -> Vec<String> {
-        let mut round: Vec<_> = hot.union(&self.hot).cloned().collect();
+        let limited = self.hot.iter().filter(|queue| !self.is_put_off(Sort::Limited, queue));
+        let others = hot.iter().filter(|queue| !self.is_put_off(Sort::Others, queue));
+        let round: BTreeSet<_> = limited.chain(others).collect();
+        let mut round: Vec<_> = round.into_iter().cloned().collect();
         if let Some(last) = &self.served {
             let behind = round.partition_point(|queue| queue <= last);
             round.rotate_left(behind);
@@ -105,19 +133,22 @@ impl Lanes {
     /// now and then, and go round as slots do, but in a ring of their own. They are asked within this turn, because nobody
     /// knows whether they have any: a place that were left to one that has none would be lost.
     ///
-    /// Ends: who is asked gets jobs, and with them the last place in the ring, or is not hot any more.
+    /// Ends: who is asked gets jobs, and with them the last place in the ring, or is not hot any more, or put off.
     pub fn next_ask(&self, turn: &mut Turn, has_room: impl Fn(&str) -> bool) -> Option<Ask> {
         let last = self.limited.as_deref().unwrap_or_default();
         let queue = turn.queue.as_str();
         loop {
             let sort = *turn.sorts.last()?;
             let asked = match sort {
+                _ if self.is_put_off(sort, queue) => None,
                 Sort::Others => Some(queue),
                 Sort::Limited if !self.hot.contains(queue) => None,
                 Sort::Limited => {
-                    let hot = self.hot.iter().map(String::as_str);
-                    let may_be_asked = hot.filter(|other| *other == queue || has_room(other));
-                    may_be_asked.min_by_key(|other| (*other <= last, *other))
+                    let may_be_asked = |other: &&str| {
+                        *other == queue || has_room(other) && !self.is_put_off(Sort::Limited, other)
+                    };
+                    let hot = self.hot.iter().map(String::as_str).filter(may_be_asked);
+                    hot.min_by_key(|other| (*other <= last, *other))
                 }
             };
             if asked.is_none_or(|asked| asked == queue) {
@@ -152,6 +183,33 @@ impl Lanes {
             let again = self.later.entry(queue.into()).or_insert(now + LOCKED);
             *again = (*again).min(now + LOCKED);
         }
+    }
+
+    /// The store was away, or took too long. That counts as a turn, or a queue whose answer never comes would be asked
+    /// before the others each time.
+    pub fn unanswered(&mut self, ask: &Ask) {
+        if ask.sort == Sort::Limited {
+            self.limited = Some(ask.queue.clone());
+        }
+    }
+
+    /// It failed after so long, and not because the store is away: the others go on, for as long at least as they had to
+    /// wait. How often it has failed in a row.
+    pub fn failed(&mut self, ask: &Ask, now: Duration, took: Duration) -> u32 {
+        let failing = self.failing.entry(ask.clone()).or_default();
+        failing.until = Some(now + delay(failing.times).max(took));
+        failing.times = failing.times.saturating_add(1);
+        failing.times
+    }
+
+    /// Whether it failed before.
+    pub fn worked(&mut self, ask: &Ask) -> bool {
+        self.failing.remove(ask).is_some()
+    }
+
+    fn is_put_off(&self, sort: Sort, queue: &str) -> bool {
+        let mut failing = self.failing.iter();
+        failing.any(|(ask, failing)| ask.sort == sort && ask.queue == queue && failing.until.is_some())
     }
 }
 

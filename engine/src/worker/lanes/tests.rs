@@ -227,3 +227,61 @@ fn a_queue_is_asked_again_when_there_may_be_something() {
     assert!(lanes.hot.contains("mail"));
     assert_eq!(lanes.next(), None);
 }
+
+/// Each failure once had all queues wait, up to two seconds each time.
+#[test]
+fn what_fails_is_put_off_alone_and_longer_each_time() {
+    let mut play = Play::new("a m", &[("a", backlog())]);
+    let ask = Ask { sort: Sort::Limited, queue: "a".into() };
+    for (times, millis) in [100, 200, 400].into_iter().enumerate() {
+        let (until, took) = (play.now + Duration::from_millis(millis), Duration::from_millis(1));
+        assert_eq!(play.lanes.failed(&ask, play.now, took), u32::try_from(times).unwrap() + 1);
+        assert_eq!(play.lanes.next(), Some(until));
+        assert_eq!([play.round(2), play.round(2)].concat(), "amam", "its other jobs go on");
+        play.now = until;
+        play.lanes.pass(until);
+        assert_eq!(play.lanes.next(), None);
+    }
+    assert_eq!([play.round(2), play.round(2)].concat().replace('m', ""), "Aa");
+
+    assert!(play.lanes.worked(&ask));
+    assert_eq!(play.lanes.failed(&ask, play.now, Duration::ZERO), 1, "it begins anew");
+}
+
+/// As where each claim waits five seconds for a bucket that a frozen process has locked.
+#[test]
+fn what_took_long_to_fail_is_put_off_as_long() {
+    let mut lanes = Lanes::default();
+    let [took, now] = [5, 60].map(Duration::from_secs);
+    let ask = Ask { sort: Sort::Others, queue: "a".into() };
+
+    lanes.failed(&ask, now, took);
+
+    let hot = ["a", "m"].map(String::from).into();
+    assert_eq!((lanes.round(&hot), lanes.next()), (vec!["m".to_owned()], Some(now + took)));
+    lanes.pass(now + took);
+    assert_eq!(lanes.round(&hot), ["a", "m"]);
+}
+
+#[test]
+fn a_queue_whose_answer_never_comes_keeps_no_place_from_the_others() {
+    let mut play = Play::new("", &[("a", backlog()), ("n", backlog())]);
+    play.lanes.limited = Some("a".into());
+    let mut turn = play.lanes.turn("a", false);
+    let ask = play.lanes.next_ask(&mut turn, |_| true).unwrap();
+    assert_eq!(ask, Ask { sort: Sort::Limited, queue: "n".into() });
+
+    play.lanes.unanswered(&ask);
+
+    assert_eq!(play.turn("a", 1), "A");
+}
+
+/// A queue whose claims fail is not asked in the turns of others either.
+#[test]
+fn a_queue_that_is_put_off_keeps_no_place_from_the_others() {
+    let mut play = Play::new("", &[("a", backlog()), ("n", backlog())]);
+    play.lanes.limited = Some("a".into());
+    play.lanes.failed(&Ask { sort: Sort::Limited, queue: "n".into() }, play.now, Duration::ZERO);
+
+    assert_eq!([play.round(1), play.round(1)], ["A", "A"]);
+}
