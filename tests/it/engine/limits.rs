@@ -21,6 +21,7 @@ promises![
     jobs_that_wait_go_on_when_their_limit_is_gone,
     a_provider_that_asks_for_time_is_left_alone_by_the_whole_bucket,
     limited_jobs_that_cannot_be_claimed_keep_other_queues_from_nothing,
+    a_limit_that_is_resumed_before_its_pause_is_over_has_its_jobs_go_on_at_once,
     a_job_may_stop_its_queue_for_a_while,
     a_job_behind_an_open_breaker_comes_again_and_uses_no_attempt,
     a_worker_that_stops_gives_back_what_waits_for_its_time,
@@ -179,6 +180,26 @@ async fn a_provider_that_asks_for_time_is_left_alone_by_the_whole_bucket(t: Test
     engine.until_state(other, JobState::Completed).await;
     let asked = engine.until_state(asks, JobState::Completed).await;
     assert_eq!(asked.job.attempt, 1, "no attempt was used");
+    engine.end(worker).await;
+}
+
+/// They once waited for the next look at all queues: nobody who waits for a place was meant.
+async fn a_limit_that_is_resumed_before_its_pause_is_over_has_its_jobs_go_on_at_once(t: TestStore) {
+    let engine = Engine::ready(t, limit(None, Some(1))).await;
+    let mut options = Engine::options();
+    options.fetch.poll = seconds(3_600);
+    let worker = engine.start_with(options);
+    let before = engine.enqueue(act(Act::Succeed)).await;
+    engine.until_state(before, JobState::Completed).await;
+    let until = engine.t.clock.now() + seconds(7_200);
+    engine.app.limits.pause("x", None, until, &ada(), "").await.unwrap();
+    let paused = engine.enqueue(act(Act::Succeed)).await;
+    engine.rest(seconds(60)).await;
+    assert_eq!(engine.t.state(paused).await, JobState::Available);
+
+    engine.app.limits.resume("x", None, &ada()).await.unwrap();
+
+    engine.at_this_moment("it has ended", async || engine.t.state(paused).await == JobState::Completed).await;
     engine.end(worker).await;
 }
 
