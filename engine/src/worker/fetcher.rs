@@ -119,6 +119,7 @@ impl Fetcher {
                         looking.succeeded();
                         known.lanes.heard_of(&ready);
                         known.hot.extend(ready);
+                        known.lanes.forget_all_but(&known.hot);
                     }
                     // What was heard of can be claimed all the same.
                     Err(problem) => looking.failed(&problem).await,

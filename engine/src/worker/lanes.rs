@@ -207,6 +207,15 @@ impl Lanes {
         self.failing.remove(ask).is_some()
     }
 
+    /// Forgets queues that have nothing, neither here nor among these: names come and go.
+    pub fn forget_all_but(&mut self, hot: &BTreeSet<String>) {
+        let waits = |queue: &String| self.later.contains_key(queue) || self.for_places.contains(queue);
+        let has_some = |queue: &String| hot.contains(queue) || self.hot.contains(queue) || waits(queue);
+        self.limited_first.retain(has_some);
+        self.silent.retain(has_some);
+        self.failing.retain(|ask, failing| failing.until.is_some() || has_some(&ask.queue));
+    }
+
     fn is_put_off(&self, sort: Sort, queue: &str) -> bool {
         let mut failing = self.failing.iter();
         failing.any(|(ask, failing)| ask.sort == sort && ask.queue == queue && failing.until.is_some())

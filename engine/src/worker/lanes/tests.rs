@@ -285,3 +285,21 @@ fn a_queue_that_is_put_off_keeps_no_place_from_the_others() {
 
     assert_eq!([play.round(1), play.round(1)], ["A", "A"]);
 }
+
+#[test]
+fn a_queue_that_has_nothing_is_forgotten_and_one_that_waits_is_not() {
+    let blocked = LimitedClaim { when_freed: true, ..LimitedClaim::default() };
+    let mut play = Play::new("o", &[("h", backlog()), ("w", blocked)]);
+    play.lanes.heard_of([&"gone".to_owned()]);
+    for queue in ["gone", "h", "o", "w"] {
+        play.turn(queue, 1);
+        play.lanes.failed(&Ask { sort: Sort::Others, queue: queue.into() }, play.now, Duration::ZERO);
+    }
+    play.lanes.pass(LOCKED);
+
+    play.lanes.forget_all_but(&play.others);
+
+    let known = ["h", "o", "w"].map(String::from);
+    assert_eq!(play.lanes.limited_first, known.clone().into());
+    assert_eq!(play.lanes.failing.into_keys().map(|ask| ask.queue).collect::<Vec<_>>(), known);
+}
