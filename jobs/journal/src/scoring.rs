@@ -9,6 +9,7 @@
 pub mod combine;
 pub mod dims;
 pub mod facets;
+mod limits;
 pub mod measures;
 pub mod reference;
 pub mod whole;

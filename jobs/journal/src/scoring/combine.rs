@@ -9,8 +9,8 @@ const HALF: f64 = std::f64::consts::LN_2;
 const TOP: f64 = 4.605_170_185_988_092;
 /// What a test of this kind says at most: "the first of a thousand".
 const HIGH: f64 = 6.907_755_278_982_137;
-/// The most that a detector is lifted for an entry beyond the tail of its scores: a factor of 20.
-const MOST_BEYOND: f64 = 3.0;
+/// Beyond the highest hundredth a sum speaks for itself: so many nats of it are worth one of the rank's.
+const NATS: f64 = 2.0;
 
 /// Who has the strongest word on an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,31 +35,23 @@ pub struct Detected {
     pub pair_forest: f64,
 }
 
-/// What is known of a detector's scores over all entries.
+/// What is known of a sum's scores over all entries.
 #[derive(Debug, Clone, PartialEq)]
 struct Tail {
     ranks: Ranks,
     high: f64,
-    /// The scale of an exponential tail between the highest twentieth and the highest hundredth.
-    scale: f64,
 }
 
 impl Tail {
     fn of(counts: RankCounts) -> Self {
         let ranks = counts.finish();
         let high = ranks.quantile(0.99);
-        let scale = (high - ranks.quantile(0.95)) / libm::log(5.0);
-        Self { ranks, high, scale }
+        Self { ranks, high }
     }
 
-    /// How few are as high; more where the score lies beyond the continuation of its own tail, which ranks alone cannot tell.
-    fn far(&self, score: f64) -> f64 {
-        let leverage = self.ranks.leverage(score);
-        if score <= self.high || self.scale <= 0.0 {
-            return leverage;
-        }
-        let continued = TOP + (score - self.high) / self.scale;
-        leverage + (continued - leverage).clamp(0.0, MOST_BEYOND)
+    /// How few are as high, up to the highest hundredth; beyond it how much higher it is. A rank alone cannot tell a tail's end from what lies far behind it.
+    fn word(&self, sum: f64) -> f64 {
+        if sum > self.high { TOP + (sum - self.high) / NATS } else { self.ranks.leverage(sum).min(TOP) }
     }
 }
 
@@ -148,11 +140,10 @@ impl Combiner {
 
     pub fn score(&self, detected: &Detected, measures: &Measures) -> Scored {
         let Detected { values, pairs, value_forest, pair_forest } = *detected;
-        let [far_values, far_pairs, far_value_forest, far_pair_forest] =
-            [values, pairs, value_forest, pair_forest].map({
-                let mut tails = self.tails.iter();
-                move |score| tails.next().map_or(0.0, |tail| tail.far(score))
-            });
+        let [of_values, of_pairs, of_value_forest, of_pair_forest] = &self.tails;
+        let (values, pairs) = (of_values.word(values), of_pairs.word(pairs));
+        let value_forest = of_value_forest.ranks.leverage(value_forest) - HALF;
+        let pair_forest = of_pair_forest.ranks.leverage(pair_forest) - HALF;
         let top = |word: f64| if word >= TOP { word } else { 0.0 };
         let amount = if self.has_amounts {
             self.signals.deviations.leverage(measures.deviation).min(TOP)
@@ -160,10 +151,10 @@ impl Combiner {
             0.0
         };
         let words = [
-            (far_values, Winner::Values),
-            (top(far_pairs), Winner::Pairs),
-            (top(far_value_forest - HALF), Winner::ValueForest),
-            (top(far_pair_forest - HALF), Winner::PairForest),
+            (values, Winner::Values),
+            (top(pairs), Winner::Pairs),
+            (top(value_forest), Winner::ValueForest),
+            (top(pair_forest), Winner::PairForest),
             (amount, Winner::Amount),
         ];
         let tests = Signal::ALL.into_iter().zip(measures.signals).zip(&self.signals.signals);
@@ -174,7 +165,8 @@ impl Combiner {
                 | Signal::OutOfPeriod
                 | Signal::Lag
                 | Signal::RareText
-                | Signal::BelowLimit => HIGH,
+                | Signal::BelowLimit
+                | Signal::SeldomAccount => HIGH,
             };
             (ranks.leverage(value).min(most), Winner::Test(signal))
         });
@@ -183,6 +175,6 @@ impl Combiner {
             .into_iter()
             .chain(tests)
             .fold(first, |best, word| if word.0 > best.0 { word } else { best });
-        Scored { score, winner, together: far_values + far_pairs + far_value_forest + far_pair_forest }
+        Scored { score, winner, together: values + pairs + value_forest + pair_forest }
     }
 }

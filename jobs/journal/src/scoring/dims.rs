@@ -114,6 +114,11 @@ impl Dims {
         self.kinds[dim]
     }
 
+    /// Where a category stands, if the ledger has it.
+    pub fn place(&self, dim: Dim) -> Option<usize> {
+        self.header.iter().chain(&self.line).position(|known| *known == dim)
+    }
+
     pub fn get(&self, dim: usize) -> Dim {
         self.header.get(dim).copied().unwrap_or_else(|| self.line[dim - self.header.len()])
     }

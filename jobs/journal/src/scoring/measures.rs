@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use super::dims::Dims;
+use super::dims::{Dim, Dims};
 use super::facets::Facets;
+use super::limits::Limits;
 use super::reference::{Reference, Usual};
 use crate::amount::Amount;
 use crate::line::Side;
@@ -123,17 +124,19 @@ pub enum Signal {
     Lag,
     RareText,
     BelowLimit,
+    SeldomAccount,
     Weekend,
     AfterHours,
 }
 
 impl Signal {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unbalanced,
         Self::OutOfPeriod,
         Self::Lag,
         Self::RareText,
         Self::BelowLimit,
+        Self::SeldomAccount,
         Self::Weekend,
         Self::AfterHours,
     ];
@@ -146,6 +149,7 @@ impl Signal {
             Self::Lag => "T3",
             Self::RareText => "D3",
             Self::BelowLimit => "M5",
+            Self::SeldomAccount => "A1",
             Self::Weekend => "T1",
             Self::AfterHours => "T2",
         }
@@ -208,7 +212,7 @@ impl Yardstick {
             pairs_below: below,
             deviation,
             amount: log_amount(total(postings)),
-            signals: self.signals(postings, empty),
+            signals: self.signals(dims, postings, empty),
         }
     }
 
@@ -218,7 +222,7 @@ impl Yardstick {
         if own { spread.deviations(log) } else { self.by_account.of(posting.account.0).0.deviations(log) }
     }
 
-    fn signals(&self, postings: &[Posting], empty: Empty) -> Signals {
+    fn signals(&self, dims: &Dims, postings: &[Posting], empty: Empty) -> Signals {
         let Some(first) = postings.first() else { return Signals::default() };
         // One in two hundred is rare enough to be told.
         let rare = |surprisal: Option<f64>| {
@@ -234,7 +238,15 @@ impl Yardstick {
                 let (given, value) = text(first, empty);
                 rare(Some(self.texts.surprisal(given, value)))
             }
-            Signal::BelowLimit => self.limits.bunched(total(postings)),
+            Signal::BelowLimit => self.limits.bunched(total(postings), self.usual.reference.entries()),
+            Signal::SeldomAccount => {
+                let account = dims.place(Dim::Name(Sort::Account));
+                let seldom = |dim: usize| {
+                    let of = |posting: &Posting| self.usual.surprisal(dim, posting.account.0);
+                    postings.iter().map(of).fold(0.0, f64::max)
+                };
+                rarer(2_000.0, account.map(seldom))
+            }
             Signal::Weekend => match weekday(first) {
                 Some((given, value, true)) => self.weekdays.surprisal(given, value),
                 _ => 0.0,
@@ -245,6 +257,11 @@ impl Yardstick {
             }
         })
     }
+}
+
+/// The surprisal, if it is at least that of one in so many.
+fn rarer(than: f64, surprisal: Option<f64>) -> f64 {
+    surprisal.filter(|&surprisal| surprisal >= libm::log(than)).unwrap_or(0.0)
 }
 
 /// The residuals of an entry: the highest of each pair of categories.
@@ -322,50 +339,6 @@ impl<G: Copy + Eq + Hash, V: Copy + Eq + Hash> Conditional<G, V> {
         let total = self.given.get(&given).copied().unwrap_or(0) as f64;
         -libm::log((joint + 0.5) / (total + 0.5 * (self.values.len() as f64 + 1.0)))
     }
-}
-
-/// Amounts just below the limits at which somebody else has to approve.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Limits {
-    /// Entries within 2 % below each limit, and in the 4 % below these.
-    near: [u64; LIMITS.len()],
-    below: [u64; LIMITS.len()],
-}
-
-/// What limits mostly are, in whole units of the currency.
-const LIMITS: [i64; 12] =
-    [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000];
-
-impl Limits {
-    fn add(&mut self, amount: Amount) {
-        for (place, limit) in LIMITS.into_iter().enumerate() {
-            self.near[place] += u64::from(within(amount, limit, 98, 100));
-            self.below[place] += u64::from(within(amount, limit, 94, 98));
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        for place in 0..LIMITS.len() {
-            self.near[place] += other.near[place];
-            self.below[place] += other.below[place];
-        }
-    }
-
-    /// 1 where the amount is just below a limit below which there are far more than there should be.
-    fn bunched(&self, amount: Amount) -> f64 {
-        let bunched = LIMITS.into_iter().enumerate().any(|(place, limit)| {
-            let expected = self.below[place] as f64 / 2.0;
-            let excess = (self.near[place] as f64 - expected) / libm::sqrt(expected.max(1.0));
-            excess >= 4.0 && within(amount, limit, 98, 100)
-        });
-        f64::from(u8::from(bunched))
-    }
-}
-
-/// From so many hundredths of the limit up to, and without, so many.
-fn within(amount: Amount, limit: i64, from: i64, to: i64) -> bool {
-    // A hundredth of a whole unit is a cent.
-    (Amount::from_cents(limit * from)..Amount::from_cents(limit * to)).contains(&amount)
 }
 
 fn month(posting: &Posting) -> Option<(PeriodOf, i32)> {
