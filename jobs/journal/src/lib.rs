@@ -19,9 +19,11 @@ pub mod amount;
 pub mod features;
 pub mod ledger;
 pub mod output;
+pub mod result;
 pub mod sample;
 pub mod score;
 pub mod score_ledger;
+pub mod selection;
 pub mod stages;
 
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
