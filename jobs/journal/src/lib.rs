@@ -23,6 +23,7 @@ pub mod result;
 pub mod sample;
 pub mod score;
 pub mod score_ledger;
+pub mod scores_file;
 pub mod selection;
 pub mod stages;
 
