@@ -26,6 +26,7 @@ pub mod score_ledger;
 pub mod scores_file;
 pub mod selection;
 pub mod stages;
+pub mod workpaper;
 
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
 
