@@ -19,6 +19,7 @@ pub mod amount;
 pub mod features;
 pub mod ledger;
 pub mod output;
+pub mod report;
 pub mod result;
 pub mod sample;
 pub mod score;
