@@ -2,17 +2,17 @@
 
 use rust_xlsxwriter::{Chart, ChartFormat, ChartLine, ChartSolidFill, ChartType, XlsxError};
 
-use super::sheet::{Cell, Column, Sheet, column};
+use super::sheet::{Cell, Column, Sheet, column, number};
 use super::style::{ACCENT, CONTRAST};
 use super::{Book, Plan, WorkpaperError};
 use crate::result::{Benford, Results};
 
 const DIGITS: [Column; 5] = [
     column("Digits", 10),
-    column("Observed", 12),
-    column("Observed share", 16),
-    column("Expected share", 16),
-    column("Difference", 14),
+    number("Observed", 12),
+    number("Observed share", 16),
+    number("Expected share", 16),
+    number("Difference", 14),
 ];
 const OBSERVED: u16 = 2;
 const EXPECTED: u16 = 3;

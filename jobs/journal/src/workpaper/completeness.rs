@@ -1,7 +1,7 @@
 //! The sheet on completeness.
 
 use super::cover::roll_forward;
-use super::sheet::{Cell, Column, Sheet, column};
+use super::sheet::{Cell, Column, Sheet, column, number};
 use super::{Book, Plan, WorkpaperError};
 use crate::result::{Listed, Results, RollForward};
 
@@ -17,7 +17,7 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
     list(
         &mut sheet,
         "Entries that do not balance",
-        &[column("Entry", 0), column("Currency", 0), column("Difference", 0)],
+        &[column("Entry", 0), column("Currency", 0), number("Difference", 0)],
         &found.unbalanced,
         |one| vec![Cell::text(&*one.entry), Cell::text(&*one.currency), Cell::Money(one.difference)],
     )?;
@@ -39,14 +39,14 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
     list(
         &mut sheet,
         "Gaps in the numbers of entries",
-        &[column("After", 0), column("Before", 0), column("Missing", 0)],
+        &[column("After", 0), column("Before", 0), number("Missing", 0)],
         &found.gaps,
         |one| vec![Cell::text(&*one.after), Cell::text(&*one.before), Cell::Count(one.missing)],
     )?;
     list(
         &mut sheet,
         "Ids used more than once",
-        &[column("Id", 0), column("Times", 0)],
+        &[column("Id", 0), number("Times", 0)],
         &found.duplicates,
         |one| vec![Cell::text(&*one.id), Cell::Count(one.times)],
     )?;
@@ -54,7 +54,7 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
         list(
             &mut sheet,
             &format!("Lines rejected of {}", input.path.display()),
-            &[column("Line", 0), column("Field", 0), column("Problem", 0), column("Remedy", 0)],
+            &[number("Line", 0), column("Field", 0), column("Problem", 0), column("Remedy", 0)],
             &input.rejected,
             |one| {
                 vec![
@@ -69,10 +69,16 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
     sheet.heading("Roll-forward: opening balance, all lines, closing balance")?;
     sheet.note(&roll_forward(&found.roll_forward))?;
     let RollForward::Done { accounts, .. } = &found.roll_forward else { return Ok(()) };
-    sheet.header(
-        &["Entity", "Account", "Name", "Currency", "Opening", "Movement", "Closing", "Difference"]
-            .map(|title| column(title, 0)),
-    )?;
+    sheet.header(&[
+        column("Entity", 0),
+        column("Account", 0),
+        column("Name", 0),
+        column("Currency", 0),
+        number("Opening", 0),
+        number("Movement", 0),
+        number("Closing", 0),
+        number("Difference", 0),
+    ])?;
     for one in accounts.listed() {
         sheet.cells(&[
             Cell::text(&*one.entity),

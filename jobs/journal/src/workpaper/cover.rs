@@ -1,6 +1,6 @@
 //! The cover: what was tested, from what, with what, by whom.
 
-use super::sheet::{Cell, column};
+use super::sheet::{Cell, column, number};
 use super::{Book, Plan, WorkpaperError};
 use crate::result::{Results, RollForward, Verdict, Window};
 
@@ -34,9 +34,9 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
     sheet.header(&[
         column("Entity", 0),
         column("Currency", 0),
-        column("Lines", 0),
-        column("Debit", 0),
-        column("Credit", 0),
+        number("Lines", 0),
+        number("Debit", 0),
+        number("Credit", 0),
     ])?;
     for total in &population.totals {
         sheet.cells(&[
@@ -64,7 +64,7 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
     }
 
     sheet.heading("Risk bands")?;
-    sheet.header(&[column("Band", 0), column("Entries", 0), column("From", 0), column("To", 0)])?;
+    sheet.header(&[column("Band", 0), number("Entries", 0), number("From", 0), number("To", 0)])?;
     for band in &results.bands {
         sheet.cells(&[
             Cell::Band(band.band),

@@ -1,6 +1,6 @@
 //! The sheets of what was found: all tests, one sheet per test, the entries at the top and their lines.
 
-use super::sheet::{Cell, Column, column};
+use super::sheet::{Cell, Column, column, number};
 use super::{Book, Plan, WorkpaperError};
 use crate::result::{ControlTest, Results, TopEntry};
 
@@ -8,47 +8,46 @@ const TESTS: [Column; 9] = [
     column("Test", 8),
     column("Title", 40),
     column("Level", 12),
-    column("Weight", 9),
+    number("Weight", 9),
     column("Source", 30),
-    column("Entries hit", 12),
-    column("Lines hit", 12),
-    column("Amount", 20),
+    number("Entries hit", 12),
+    number("Lines hit", 12),
+    number("Amount", 20),
     column("Parameters", 50),
 ];
 const HITS: [Column; 8] = [
     column("Entry", 18),
     column("Date", 12),
     column("User", 16),
-    column("Amount", 20),
+    number("Amount", 20),
     column("Currency", 10),
-    column("Risk", 9),
+    number("Risk", 9),
     column("Band", 10),
     column("Why", 90),
 ];
-const TOP: [Column; 15] = [
-    column("Rank", 7),
-    column("Entry", 18),
-    column("Population", 18),
+const TOP: [Column; 14] = [
+    number("Rank", 7),
+    column("Entry", 16),
+    column("Population", 14),
     column("Date", 12),
-    column("User", 16),
-    column("Amount", 20),
-    column("Currency", 10),
-    column("Score", 9),
-    column("Risk", 9),
+    column("User", 14),
+    number("Amount", 17),
+    column("Currency", 9),
+    number("Score", 9),
+    number("Risk", 9),
     column("Band", 10),
-    column("Detector", 22),
-    column("Text", 36),
-    column("Control tests hit", 50),
-    column("Reasons of the score", 70),
-    column("Contributions", 16),
+    column("Detector", 18),
+    column("Text", 28),
+    column("Control tests hit", 42),
+    column("Reasons of the score", 60),
 ];
 const LINES: [Column; 7] = [
-    column("Rank", 7),
+    number("Rank", 7),
     column("Entry", 18),
     column("Account", 16),
     column("Account name", 30),
-    column("Debit", 20),
-    column("Credit", 20),
+    number("Debit", 20),
+    number("Credit", 20),
     column("Text", 60),
 ];
 
@@ -70,7 +69,7 @@ fn overview(book: &mut Book, results: &Results, plan: &Plan) -> Result<(), Workp
             Cell::text(&*test.id),
             Cell::text(&*test.title),
             Cell::text(&*test.level),
-            Cell::Decimal(test.weight),
+            Cell::Plain(test.weight),
             Cell::text(&*test.source),
             Cell::Count(test.hits.total()),
             Cell::Count(test.lines_hit),
@@ -114,8 +113,8 @@ fn top(book: &mut Book, results: &Results, plan: &Plan) -> Result<(), WorkpaperE
     let mut sheet = book.long_sheet(&plan.top)?;
     sheet.title("Top entries")?;
     sheet.note(
-        "Score: near 1 is unusual, below 0.5 ordinary. Risk: the score joined with the control tests. A contribution is \
-         how many splits earlier than expected a feature set the entry apart.",
+        "Score: near 1 is unusual, below 0.5 ordinary. Risk: the score joined with the control tests. The number \
+         before a reason says how many splits earlier than expected the feature set the entry apart.",
     )?;
     sheet.skip(1);
     sheet.table_header(&TOP, results.top.listed().len())?;
@@ -123,11 +122,10 @@ fn top(book: &mut Book, results: &Results, plan: &Plan) -> Result<(), WorkpaperE
     sheet.omitted(results.top.omitted(), "the file of all scores has them")
 }
 
-fn top_cells(entry: &TopEntry) -> [Cell<'_>; 15] {
+fn top_cells(entry: &TopEntry) -> [Cell<'_>; 14] {
     let hits: Vec<_> = entry.hits.iter().map(|hit| format!("{}: {}", hit.test, hit.words)).collect();
-    let reasons: Vec<_> = entry.reasons.iter().map(|reason| &*reason.words).collect();
-    let contributions: Vec<_> =
-        entry.reasons.iter().map(|reason| format!("{:.2}", reason.contribution)).collect();
+    let reasons: Vec<_> =
+        entry.reasons.iter().map(|reason| format!("{:.2}: {}", reason.contribution, reason.words)).collect();
     [
         Cell::Count(entry.rank),
         Cell::text(&*entry.entry),
@@ -143,7 +141,6 @@ fn top_cells(entry: &TopEntry) -> [Cell<'_>; 15] {
         Cell::text(&*entry.text),
         Cell::text(hits.join("\n")),
         Cell::text(reasons.join("\n")),
-        Cell::text(contributions.join("\n")),
     ]
 }
 

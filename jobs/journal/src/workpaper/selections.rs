@@ -1,17 +1,17 @@
 //! A sheet per selection, with columns for what the auditor finds.
 
-use super::sheet::{Cell, Column, column};
+use super::sheet::{Cell, Column, column, number};
 use super::{Book, Plan, WorkpaperError};
 use crate::result::{Method, Results, Selection};
 
 const CHOSEN: [Column; 12] = [
-    column("No.", 6),
+    number("No.", 6),
     column("Entry", 18),
     column("Date", 12),
     column("User", 16),
     column("Text", 36),
-    column("Amount", 20),
-    column("Risk", 9),
+    number("Amount", 20),
+    number("Risk", 9),
     column("Band", 10),
     column("Why chosen", 40),
     column("Support obtained", 30),

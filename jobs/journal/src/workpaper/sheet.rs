@@ -10,6 +10,9 @@ use super::{Book, WorkpaperError};
 use crate::amount::{Amount, group};
 use crate::result::Band;
 
+/// Of a row, in points; more a spreadsheet does not take.
+const MOST_HEIGHT: f64 = 409.0;
+const LINE_HEIGHT: f64 = 13.0;
 const PAPER_A4: u8 = 9;
 /// Of a cell, in UTF-16 units.
 const MOST_CHARS: usize = 32_767;
@@ -21,7 +24,10 @@ pub(super) enum Cell<'a> {
     Count(u64),
     Money(Amount),
     Share(f64),
+    /// With four decimals.
     Decimal(f64),
+    /// As it is.
+    Plain(f64),
     Date(Option<Date>),
     Band(Band),
     /// For a person.
@@ -43,16 +49,22 @@ pub(super) struct Column {
     pub(super) title: &'static str,
     /// In characters.
     pub(super) width: u8,
+    is_number: bool,
 }
 
 pub(super) const fn column(title: &'static str, width: u8) -> Column {
-    Column { title, width }
+    Column { title, width, is_number: false }
+}
+
+pub(super) const fn number(title: &'static str, width: u8) -> Column {
+    Column { title, width, is_number: true }
 }
 
 pub(super) struct Sheet<'a> {
     name: &'a str,
     sheet: &'a mut Worksheet,
     styles: &'a Styles,
+    widths: Vec<u8>,
     row: u32,
 }
 
@@ -72,7 +84,7 @@ impl Book {
 
 impl<'a> Sheet<'a> {
     fn new(name: &'a str, sheet: &'a mut Worksheet, styles: &'a Styles) -> Result<Self, WorkpaperError> {
-        let mut made = Self { name, sheet, styles, row: 0 };
+        let mut made = Self { name, sheet, styles, widths: Vec::new(), row: 0 };
         made.act(|sheet, _, _| {
             sheet.set_name(name)?.set_landscape().set_paper_size(PAPER_A4).set_print_fit_to_pages(1, 0);
             sheet.set_screen_gridlines(false).set_footer("&L&A&RPage &P of &N");
@@ -104,6 +116,7 @@ impl<'a> Sheet<'a> {
     }
 
     pub(super) fn widths(&mut self, widths: &[u8]) -> Result<(), WorkpaperError> {
+        self.widths = widths.into();
         self.act(|sheet, _, _| {
             for (column, width) in (0..).zip(widths) {
                 sheet.set_column_width(column, f64::from(*width))?;
@@ -136,9 +149,17 @@ impl<'a> Sheet<'a> {
 
     /// A name and what it is.
     pub(super) fn fact(&mut self, label: &str, value: &Cell<'_>) -> Result<(), WorkpaperError> {
+        let height = height(self.widths.get(1..).unwrap_or_default(), std::slice::from_ref(value));
         self.act(|sheet, styles, row| {
+            sheet.set_row_height(row, height)?;
             sheet.write_string_with_format(row, 0, cell_text(label), &styles.label)?;
-            write(sheet, styles, row, 1, value)
+            match value {
+                // Beside its label, where it is looked for.
+                Cell::Count(count) => {
+                    sheet.write_number_with_format(row, 1, *count as f64, &styles.count_of_fact).map(|_| ())
+                }
+                value => write(sheet, styles, row, 1, value),
+            }
         })?;
         self.row += 1;
         Ok(())
@@ -159,7 +180,8 @@ impl<'a> Sheet<'a> {
     pub(super) fn header(&mut self, columns: &[Column]) -> Result<(), WorkpaperError> {
         self.act(|sheet, styles, row| {
             for (place, column) in (0..).zip(columns) {
-                sheet.write_string_with_format(row, place, column.title, &styles.header)?;
+                let style = if column.is_number { &styles.number_header } else { &styles.header };
+                sheet.write_string_with_format(row, place, column.title, style)?;
             }
             Ok(())
         })?;
@@ -180,7 +202,9 @@ impl<'a> Sheet<'a> {
     }
 
     pub(super) fn cells(&mut self, cells: &[Cell<'_>]) -> Result<(), WorkpaperError> {
+        let height = height(&self.widths, cells);
         self.act(|sheet, styles, row| {
+            sheet.set_row_height(row, height)?;
             (0..).zip(cells).try_for_each(|(column, cell)| write(sheet, styles, row, column, cell))
         })?;
         self.row += 1;
@@ -215,6 +239,7 @@ fn write(
         },
         Cell::Share(share) => sheet.write_number_with_format(row, column, *share, &styles.share),
         Cell::Decimal(number) => sheet.write_number_with_format(row, column, *number, &styles.decimal),
+        Cell::Plain(number) => sheet.write_number_with_format(row, column, *number, &styles.plain),
         Cell::Date(None) | Cell::Empty => sheet.write_blank(row, column, &styles.text),
         Cell::Date(Some(date)) => match excel_date(*date) {
             Some(excel) => sheet.write_datetime_with_format(row, column, excel, &styles.date),
@@ -224,6 +249,21 @@ fn write(
         Cell::ToFill => sheet.write_blank(row, column, &styles.to_fill),
     }
     .map(|_| ())
+}
+
+/// Of a row, in points. Not every spreadsheet makes a row as high as its texts need.
+fn height(widths: &[u8], cells: &[Cell<'_>]) -> f64 {
+    let lines = |(cell, width): (&Cell<'_>, &u8)| match cell {
+        Cell::Text(text) => text
+            .split('\n')
+            .map(|line| line.chars().count().div_ceil(usize::from(*width).max(1)).max(1))
+            .sum(),
+        // Room to write by hand.
+        Cell::ToFill => 2,
+        _ => 1,
+    };
+    let lines = cells.iter().zip(widths).map(lines).max().unwrap_or(1);
+    (lines as f64 * LINE_HEIGHT + 2.0).min(MOST_HEIGHT)
 }
 
 /// The number that shows every digit of the amount, if there is one.
@@ -273,6 +313,19 @@ mod tests {
         assert_eq!(cell_text(&(most + "y")), "x".repeat(MOST_CHARS - 1) + "…");
         assert!(cell_text(&astral).encode_utf16().count() <= MOST_CHARS);
         assert_eq!(cell_text("a\tb\rc\u{1}d\u{ffff}e\nf"), "a b c d e\nf");
+    }
+
+    #[test]
+    fn a_row_is_as_high_as_its_longest_text_needs() {
+        for (text, height_of_it) in [
+            ("", 15.0),
+            ("1234567890", 15.0),
+            ("12345678901", 28.0),
+            ("a\nb\nc", 41.0),
+            (&"x".repeat(9_999), 409.0),
+        ] {
+            assert_eq!(height(&[5, 10], &[Cell::Count(1), Cell::text(text)]), height_of_it, "{text}");
+        }
     }
 
     #[test]

@@ -17,12 +17,15 @@ pub(super) struct Styles {
     pub(super) note: Format,
     pub(super) label: Format,
     pub(super) header: Format,
+    pub(super) number_header: Format,
     pub(super) text: Format,
     pub(super) count: Format,
+    pub(super) count_of_fact: Format,
     pub(super) money: Format,
     pub(super) money_as_text: Format,
     pub(super) share: Format,
     pub(super) decimal: Format,
+    pub(super) plain: Format,
     pub(super) date: Format,
     pub(super) to_fill: Format,
     pub(super) link: Format,
@@ -37,26 +40,30 @@ impl Styles {
             .set_align(FormatAlign::Top)
             .set_border_bottom(FormatBorder::Thin)
             .set_border_bottom_color(RULE);
-        let text = cell.clone().set_text_wrap().set_quote_prefix();
+        let text = cell.clone().set_text_wrap().set_indent(1).set_quote_prefix();
         let band = |back| text.clone().set_bold().set_background_color(Color::RGB(back));
+        let header = base
+            .clone()
+            .set_bold()
+            .set_font_color(Color::White)
+            .set_background_color(ACCENT)
+            .set_text_wrap()
+            .set_align(FormatAlign::Top);
         Self {
             title: base.clone().set_bold().set_font_size(18).set_font_color(ACCENT),
             heading: base.clone().set_bold().set_font_size(12).set_font_color(ACCENT),
             note: base.clone().set_font_color(MUTED).set_quote_prefix(),
             label: cell.clone().set_font_color(MUTED).set_text_wrap(),
-            header: base
-                .clone()
-                .set_bold()
-                .set_font_color(Color::White)
-                .set_background_color(ACCENT)
-                .set_text_wrap()
-                .set_align(FormatAlign::Top),
+            number_header: header.clone().set_align(FormatAlign::Right),
+            header: header.set_indent(1),
             count: cell.clone().set_num_format("#,##0"),
+            count_of_fact: cell.clone().set_num_format("#,##0").set_align(FormatAlign::Left).set_indent(1),
             money: cell.clone().set_num_format("#,##0.00##"),
             money_as_text: text.clone().set_align(FormatAlign::Right),
-            share: cell.clone().set_num_format("0.0%"),
+            share: cell.clone().set_num_format("0.00%"),
             decimal: cell.clone().set_num_format("0.0000"),
-            date: cell.clone().set_num_format("yyyy-mm-dd").set_align(FormatAlign::Left),
+            plain: cell.clone(),
+            date: cell.clone().set_num_format("yyyy-mm-dd").set_align(FormatAlign::Left).set_indent(1),
             to_fill: base
                 .set_text_wrap()
                 .set_align(FormatAlign::Top)
