@@ -1,4 +1,4 @@
-//! The files of all scores: CSV and JSON lines. Row by row in the order they are given, in bounded memory; a
+//! The files of all scores: CSV, JSON lines, Parquet. Row by row in the order they are given, in bounded memory; a
 //! file appears whole or not at all.
 
 use std::io::{self, Write};
@@ -13,6 +13,8 @@ use crate::result::{Band, Detector};
 
 mod csv_file;
 mod json_lines;
+#[cfg(feature = "parquet")]
+mod parquet_file;
 
 /// What is known of one entry. Its fields are the columns, in this order, in every format.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +42,8 @@ pub struct ScoreRow<'a> {
 pub enum Format {
     Csv,
     JsonLines,
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl Format {
@@ -47,6 +51,8 @@ impl Format {
         match self {
             Self::Csv => "all_scores.csv",
             Self::JsonLines => "all_scores.jsonl",
+            #[cfg(feature = "parquet")]
+            Self::Parquet => "all_scores.parquet",
         }
     }
 }
@@ -67,6 +73,8 @@ impl ScoresFile {
         let rows: Box<dyn Rows> = match format {
             Format::Csv => Box::new(csv_file::CsvRows::new(file)?),
             Format::JsonLines => Box::new(json_lines::JsonRows::new(file)),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => Box::new(parquet_file::ParquetRows::new(file)?),
         };
         Ok(Self { rows })
     }

@@ -113,4 +113,53 @@ fn a_file_that_is_given_up_never_appears() {
     }
 }
 
-const ALL: &[Format] = &[Format::Csv, Format::JsonLines];
+const ALL: &[Format] = &[
+    Format::Csv,
+    Format::JsonLines,
+    #[cfg(feature = "parquet")]
+    Format::Parquet,
+];
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_reads_back_with_the_same_bits_and_texts() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{Field, RowAccessor};
+
+    let folder = tempfile::tempdir().unwrap();
+
+    let path = written(Format::Parquet, folder.path());
+
+    let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
+    let read: Vec<_> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap()).collect();
+    assert_eq!(read.len(), TEXTS.len());
+    for (read, row) in read.iter().zip(rows()) {
+        assert_eq!(read.get_string(0).unwrap(), row.entry);
+        assert_eq!(read.get_long(2).unwrap(), row.rank as i64);
+        assert_eq!(read.get_double(3).unwrap().to_bits(), row.score.to_bits());
+        assert_eq!(read.get_double(10).unwrap().to_bits(), row.detector_ranks[3].to_bits());
+        assert_eq!(read.get_list(11).unwrap().len(), row.tests.len());
+        let amount = read.get_decimal(12).unwrap();
+        assert_eq!(i128::from_be_bytes(amount.data().try_into().unwrap()), -123_456_789_012_345_678);
+        assert_eq!((amount.precision(), amount.scale()), (38, 4));
+        let date = row.date.map_or(Field::Null, |_| Field::Date(20_453));
+        assert_eq!(read.get_column_iter().nth(13).unwrap().1, &date);
+        assert_eq!(read.get_string(14).unwrap(), row.user);
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_row_group_that_is_full_is_written_and_the_next_begins() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = ScoresFile::create(Format::Parquet, folder.path(), &tag()).unwrap();
+
+    (1..=65_537).for_each(|rank| file.write(&row(rank, "a", "b")).unwrap());
+    let path = file.commit().unwrap();
+
+    let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
+    let rows: Vec<_> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+    assert_eq!(rows, [65_536, 1]);
+}
