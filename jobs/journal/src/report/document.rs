@@ -1,15 +1,13 @@
 //! What is in the report, in the order in which it is read.
 
 use crate::amount::group;
-use crate::result::{
-    Band, Completeness, ControlTest, Results, RollForward, Selection, TopEntry, Verdict, Window,
-};
+use crate::result::{Band, Completeness, Listed, Results, RollForward, Verdict, Window};
 
 use super::chart;
 use super::draw::Drawing;
 
-/// More entries are in the workpaper; nobody reads more on paper.
-const MOST_ENTRIES: usize = 50;
+mod findings;
+
 /// Of the lines of an entry, of differing accounts, of what is wrong with the ledger.
 const MOST_ROWS: usize = 12;
 
@@ -112,12 +110,12 @@ pub(super) fn of(results: &Results) -> Document {
         sections: vec![
             section("Population", populations(results)),
             section("Completeness", completeness(&results.completeness)),
-            section("Control tests", vec![Block::Table(tests(&results.tests))]),
+            section("Control tests", vec![Block::Table(findings::tests(&results.tests))]),
             section("Distributions", distributions(results)),
-            section("Top entries", top(results)),
-            section("Rules that sum the scores up", rules(results)),
-            section("Selections for testing", vec![Block::Table(selections(&results.selections))]),
-            section("Model and parameters", model(results)),
+            section("Top entries", findings::top(results)),
+            section("Rules that sum the scores up", findings::rules(results)),
+            section("Selections for testing", vec![Block::Table(findings::selections(&results.selections))]),
+            section("Model and parameters", findings::model(results)),
         ],
     }
 }
@@ -183,7 +181,19 @@ fn populations(results: &Results) -> Vec<Block> {
             .collect(),
         note: String::new(),
     };
-    vec![Block::Table(inputs), Block::Table(totals)]
+    let mut blocks = vec![Block::Table(inputs), Block::Table(totals)];
+    blocks.extend(results.inputs.iter().filter_map(|input| {
+        listed(
+            &format!("Lines rejected of {}", input.path.display()),
+            vec![number("Line", 8), text("Field", 18), text("Problem", 37), text("Remedy", 37)],
+            &input.rejected,
+            |one| {
+                let (field, problem) = (one.field.clone(), one.problem.clone());
+                vec![one.first_line.to_string(), field, problem, one.remedy.clone()]
+            },
+        )
+    }));
+    blocks
 }
 
 fn completeness(found: &Completeness) -> Vec<Block> {
@@ -236,50 +246,45 @@ fn completeness(found: &Completeness) -> Vec<Block> {
             note: more(*differing, MOST_ROWS),
         }));
     }
-    if found.unbalanced.total() > 0 {
-        let listed = found.unbalanced.listed().iter().take(MOST_ROWS);
-        blocks.push(Block::Table(Table {
-            caption: "Entries that do not balance".into(),
-            columns: vec![text("Entry", 40), text("Currency", 20), number("Difference", 40)],
-            rows: listed
-                .map(|one| vec![one.entry.clone(), one.currency.clone(), one.difference.grouped()])
-                .collect(),
-            note: more(found.unbalanced.total(), MOST_ROWS),
-        }));
-    }
+    blocks.extend(listed(
+        "Entries that do not balance",
+        vec![text("Entry", 40), text("Currency", 20), number("Difference", 40)],
+        &found.unbalanced,
+        |one| vec![one.entry.clone(), one.currency.clone(), one.difference.grouped()],
+    ));
+    let totals: Vec<_> = found.control_totals.iter().filter(|total| !total.agrees).collect();
+    blocks.extend(listed(
+        "Control totals that differ",
+        vec![text("Total", 40), number("Expected", 30), number("Found", 30)],
+        &Listed::of(totals, 0),
+        |one| vec![one.name.clone(), one.expected.clone(), one.found.clone()],
+    ));
+    blocks.extend(listed(
+        "Gaps in the numbers of entries",
+        vec![text("After", 40), text("Before", 40), number("Missing", 20)],
+        &found.gaps,
+        |one| vec![one.after.clone(), one.before.clone(), count(one.missing)],
+    ));
+    blocks.extend(listed(
+        "Ids used more than once",
+        vec![text("Id", 70), number("Times", 30)],
+        &found.duplicates,
+        |one| vec![one.id.clone(), count(one.times)],
+    ));
     blocks
 }
 
-fn tests(tests: &[ControlTest]) -> Table {
-    Table {
-        caption: "Every test with what it hit; the workpaper has a sheet for each".into(),
-        columns: vec![
-            text("Test", 9),
-            text("What it looks for", 30),
-            text("Level", 9),
-            text("Source", 22),
-            number("Weight", 8),
-            number("Entries", 9),
-            number("Lines", 9),
-            number("Amount", 20),
-        ],
-        rows: tests
-            .iter()
-            .map(|test| {
-                vec![
-                    test.id.clone(),
-                    test.title.clone(),
-                    test.level.clone(),
-                    test.source.clone(),
-                    test.weight.to_string(),
-                    count(test.hits.total()),
-                    count(test.lines_hit),
-                    test.amount.grouped(),
-                ]
-            })
-            .collect(),
-        note: String::new(),
-    }
+/// The first of a list as a table; none of an empty one.
+fn listed<T>(
+    caption: &str,
+    columns: Vec<Column>,
+    list: &Listed<T>,
+    row: impl Fn(&T) -> Vec<String>,
+) -> Option<Block> {
+    let rows: Vec<_> = list.listed().iter().take(MOST_ROWS).map(row).collect();
+    let note = more(list.total(), rows.len());
+    let table = Table { caption: caption.into(), columns, rows, note };
+    (list.total() > 0).then_some(Block::Table(table))
 }
 
 fn distributions(results: &Results) -> Vec<Block> {
@@ -291,140 +296,6 @@ fn distributions(results: &Results) -> Vec<Block> {
     ];
     blocks.extend(found.benford.iter().map(|benford| Block::Figure(chart::benford(benford))));
     blocks
-}
-
-fn top(results: &Results) -> Vec<Block> {
-    let listed = results.top.listed();
-    let shown = listed.len().min(MOST_ENTRIES);
-    let mut blocks = vec![Block::Text(format!(
-        "The {shown} riskiest of {} entries. A score near 1 is unusual, below 0.5 ordinary; the risk joins it with the \
-         control tests. The number before a reason says how many splits earlier than expected the feature set the \
-         entry apart, on average over the trees.",
-        count(results.population.entries)
-    ))];
-    blocks.extend(listed.iter().take(MOST_ENTRIES).map(|entry| Block::Entry(entry_card(entry))));
-    blocks
-}
-
-fn entry_card(top: &TopEntry) -> Entry {
-    let mut facts = vec![format!("{} {}", top.amount.grouped(), top.currency).trim_end().to_string()];
-    facts.extend(top.date.map(|date| date.to_string()));
-    if !top.user.is_empty() {
-        facts.push(format!("user {}", top.user));
-    }
-    if !top.population.is_empty() {
-        facts.push(format!("population {}", top.population));
-    }
-    facts.push(format!("score {:.4}, {}", top.score, top.detector.in_words()));
-    if !top.text.is_empty() {
-        facts.push(format!("“{}”", top.text));
-    }
-    let money =
-        |amount: Option<crate::amount::Amount>| amount.map(|amount| amount.grouped()).unwrap_or_default();
-    Entry {
-        heading: format!("{}. {}", top.rank, top.entry),
-        band: top.band,
-        risk: percent(top.risk),
-        facts: facts.join(" · "),
-        reasons: top
-            .reasons
-            .iter()
-            .map(|reason| format!("{:.2}  {}", reason.contribution, reason.words))
-            .collect(),
-        hits: top.hits.iter().map(|hit| format!("{}  {}", hit.test, hit.words)).collect(),
-        lines: Table {
-            caption: String::new(),
-            columns: vec![text("Account", 34), number("Debit", 17), number("Credit", 17), text("Text", 32)],
-            rows: top
-                .lines
-                .listed()
-                .iter()
-                .take(MOST_ROWS)
-                .map(|line| {
-                    vec![
-                        format!("{} {}", line.account, line.account_name).trim_end().to_string(),
-                        money(line.debit),
-                        money(line.credit),
-                        line.text.clone(),
-                    ]
-                })
-                .collect(),
-            note: more(top.lines.total(), MOST_ROWS.min(top.lines.listed().len())),
-        },
-    }
-}
-
-fn rules(results: &Results) -> Vec<Block> {
-    let surrogate = &results.surrogate;
-    if surrogate.rules.is_empty() {
-        return vec![Block::Text("No rule was found that says what the scores say.".into())];
-    }
-    let fidelity = percent(surrogate.fidelity);
-    vec![
-        Block::Text(format!(
-            "These rules flag {fidelity} of what the scores flag. They are easier to discuss, and they are not the score."
-        )),
-        Block::Table(Table {
-            caption: String::new(),
-            columns: vec![text("Rule", 64), number("Entries", 16), number("Precision", 20)],
-            rows: surrogate
-                .rules
-                .iter()
-                .map(|rule| vec![rule.text.clone(), count(rule.support), percent(rule.precision)])
-                .collect(),
-            note: String::new(),
-        }),
-    ]
-}
-
-fn selections(selections: &[Selection]) -> Table {
-    Table {
-        caption: "The workpaper has a sheet for each, with columns for support and conclusion".into(),
-        columns: vec![text("Selection", 16), number("Chosen", 10), number("Of entries", 12), text("How", 62)],
-        rows: selections
-            .iter()
-            .map(|selection| {
-                let mut how = selection.method.in_words();
-                if !selection.left_out.is_empty() {
-                    how += &format!("; left out: {}", selection.left_out);
-                }
-                vec![
-                    selection.method.title().into(),
-                    count(selection.chosen.total()),
-                    count(selection.population_entries),
-                    how,
-                ]
-            })
-            .collect(),
-        note: String::new(),
-    }
-}
-
-fn model(results: &Results) -> Vec<Block> {
-    let model = &results.model;
-    let facts = vec![
-        ("Model".into(), model.id.clone()),
-        (
-            "Trained on".into(),
-            format!(
-                "{}, {} entries, {}",
-                model.trained_on,
-                count(model.trained_entries),
-                period(model.window)
-            ),
-        ),
-        (
-            "Forest".into(),
-            format!("{} trees of {} entries, {} features", model.trees, model.sample, model.features),
-        ),
-    ];
-    let parameters = Table {
-        caption: "Parameters, defaults included".into(),
-        columns: vec![text("Name", 40), text("Value", 60)],
-        rows: results.parameters.iter().map(|one| vec![one.name.clone(), one.value.clone()]).collect(),
-        note: String::new(),
-    };
-    vec![Block::Facts(facts), Block::Table(parameters)]
 }
 
 fn more(total: u64, shown: usize) -> String {

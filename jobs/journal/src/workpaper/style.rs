@@ -40,7 +40,7 @@ impl Styles {
             .set_align(FormatAlign::Top)
             .set_border_bottom(FormatBorder::Thin)
             .set_border_bottom_color(RULE);
-        let text = cell.clone().set_text_wrap().set_indent(1).set_quote_prefix();
+        let text = cell.clone().set_text_wrap().set_align(FormatAlign::Left).set_indent(1).set_quote_prefix();
         let band = |back| text.clone().set_bold().set_background_color(Color::RGB(back));
         let header = base
             .clone()
@@ -55,7 +55,7 @@ impl Styles {
             note: base.clone().set_font_color(MUTED).set_quote_prefix(),
             label: cell.clone().set_font_color(MUTED).set_text_wrap(),
             number_header: header.clone().set_align(FormatAlign::Right),
-            header: header.set_indent(1),
+            header: header.set_align(FormatAlign::Left).set_indent(1),
             count: cell.clone().set_num_format("#,##0"),
             count_of_fact: cell.clone().set_num_format("#,##0").set_align(FormatAlign::Left).set_indent(1),
             money: cell.clone().set_num_format("#,##0.00##"),
