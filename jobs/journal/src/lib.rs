@@ -7,6 +7,9 @@
 //! The way of a ledger through the files of this crate: [`ads`] reads lines, [`ledger`] groups them into entries,
 //! [`features`] turns entries into numbers and numbers back into words, [`score`] ranks, [`output`] writes. [`stages`]
 //! runs them in a row, [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
+//!
+//! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
+//! [`report`] that is filed. [`selection`] draws the entries to test, [`scores_file`] writes the scores of all.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -8,15 +8,18 @@
 //! Memory is bounded by what is selected. Monetary unit sampling needs sums over the order of the keys, and so goes
 //! over the stream twice: see [`monetary_unit`].
 
-use std::collections::BinaryHeap;
-
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::amount::Amount;
-use crate::result::{Band, Chosen, Listed, MOST_SELECTED, Method, Selection, Stratum};
+use crate::result::{
+    Band, Chosen, Listed, MOST_POINTS, MOST_SELECTED, Method, ScatterPoint, Selection, Stratum,
+};
 
+pub mod least;
 pub mod monetary_unit;
+
+use least::{Least, riskiest_first};
 
 /// An entry as it passes by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,76 +92,12 @@ impl Tally {
     }
 }
 
-#[derive(Debug, PartialEq)]
-struct Kept {
-    key: u128,
-    chosen: Chosen,
-}
-
-impl Kept {
-    fn order(&self) -> (u128, &str) {
-        (self.key, &self.chosen.entry)
-    }
-}
-
-impl Eq for Kept {}
-
-impl PartialOrd for Kept {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Kept {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.order().cmp(&other.order())
-    }
-}
-
-/// The entries of the least keys.
-#[derive(Debug)]
-struct Least {
-    most: usize,
-    kept: BinaryHeap<Kept>,
-}
-
-impl Least {
-    fn new(most: usize) -> Self {
-        Self { most, kept: BinaryHeap::new() }
-    }
-
-    fn offer(&mut self, key: u128, item: &Item<'_>, why: &str) {
-        let has_room = self.kept.len() < self.most;
-        // Nothing is copied of an entry that does not stay.
-        if has_room || self.kept.peek().is_some_and(|last| (key, item.entry) < last.order()) {
-            self.keep(Kept { key, chosen: item.chosen(why.into()) });
-        }
-    }
-
-    fn keep(&mut self, kept: Kept) {
-        self.kept.push(kept);
-        if self.kept.len() > self.most {
-            self.kept.pop();
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        for kept in other.kept {
-            self.keep(kept);
-        }
-    }
-
-    fn into_chosen(self) -> Vec<Chosen> {
-        self.kept.into_sorted_vec().into_iter().map(|kept| kept.chosen).collect()
-    }
-}
-
 /// Every entry in the high band, the riskiest first. Beyond what can be listed, they are counted.
 #[derive(Debug)]
 pub struct AllHigh {
     population: Tally,
     high: u64,
-    least: Least,
+    least: Least<Chosen>,
 }
 
 impl Default for AllHigh {
@@ -172,7 +111,9 @@ impl AllHigh {
         self.population.add(1, item.amount);
         if item.band == Band::High {
             self.high += 1;
-            self.least.offer(riskiest_first(item.risk), item, "its risk is in the high band");
+            self.least.offer(riskiest_first(item.risk), item.entry, || {
+                item.chosen("its risk is in the high band".into())
+            });
         }
     }
 
@@ -192,14 +133,9 @@ impl AllHigh {
             population_entries: self.population.entries,
             population_amount: self.population.amount,
             left_out,
-            chosen: Listed::of(self.least.into_chosen(), self.high),
+            chosen: Listed::of(self.least.into_values(), self.high),
         }
     }
-}
-
-/// A lesser key for a larger risk. The bits of floats that are not negative rise with their value.
-fn riskiest_first(risk: f64) -> u128 {
-    u128::from(u64::MAX - risk.max(0.0).to_bits())
 }
 
 /// A given number of entries, each equally likely.
@@ -208,7 +144,7 @@ pub struct Random {
     seed: u64,
     size: u64,
     population: Tally,
-    least: Least,
+    least: Least<Chosen>,
 }
 
 impl Random {
@@ -218,7 +154,8 @@ impl Random {
 
     pub fn offer(&mut self, item: &Item<'_>) {
         self.population.add(1, item.amount);
-        self.least.offer(key(self.seed, "random", item.entry), item, "drawn at random");
+        let key = key(self.seed, "random", item.entry);
+        self.least.offer(key, item.entry, || item.chosen("drawn at random".into()));
     }
 
     /// Of the same seed and size.
@@ -228,7 +165,7 @@ impl Random {
     }
 
     pub fn finish(self) -> Selection {
-        let chosen = self.least.into_chosen();
+        let chosen = self.least.into_values();
         Selection {
             method: Method::Random { seed: self.seed, size: self.size },
             population_entries: self.population.entries,
@@ -239,13 +176,39 @@ impl Random {
     }
 }
 
+/// A sample of points for a chart, each entry equally likely.
+#[derive(Debug)]
+pub struct Points {
+    seed: u64,
+    least: Least<ScatterPoint>,
+}
+
+impl Points {
+    pub fn new(seed: u64) -> Self {
+        Self { seed, least: Least::new(MOST_POINTS) }
+    }
+
+    pub fn offer(&mut self, entry: &str, point: ScatterPoint) {
+        self.least.offer(key(self.seed, "points", entry), entry, || point);
+    }
+
+    /// Of the same seed.
+    pub fn merge(&mut self, other: Self) {
+        self.least.merge(other.least);
+    }
+
+    pub fn finish(self) -> Vec<ScatterPoint> {
+        self.least.into_values()
+    }
+}
+
 /// From each stratum of amounts as many entries as it asks for, each of the stratum equally likely.
 #[derive(Debug)]
 pub struct Stratified {
     seed: u64,
     population: Tally,
     below: u64,
-    strata: Vec<(Stratum, Least)>,
+    strata: Vec<(Stratum, Least<Chosen>)>,
 }
 
 impl Stratified {
@@ -277,7 +240,8 @@ impl Stratified {
         };
         stratum.population_entries += 1;
         stratum.population_amount = stratum.population_amount + item.amount;
-        least.offer(key(self.seed, "stratified", item.entry), item, "");
+        let key = key(self.seed, "stratified", item.entry);
+        least.offer(key, item.entry, || item.chosen(String::new()));
     }
 
     /// Of the same seed and strata.
@@ -298,7 +262,7 @@ impl Stratified {
         let mut chosen = Vec::new();
         for (number, (stratum, least)) in self.strata.into_iter().enumerate() {
             let why = format!("drawn from stratum {}, amounts from {}", number + 1, stratum.from.grouped());
-            chosen.extend(least.into_chosen().into_iter().map(|one| Chosen { why: why.clone(), ..one }));
+            chosen.extend(least.into_values().into_iter().map(|one| Chosen { why: why.clone(), ..one }));
             strata.push(stratum);
         }
         let left_out = match self.below {

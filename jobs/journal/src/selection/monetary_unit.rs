@@ -10,7 +10,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Item, Kept, SelectionError, Tally, key, listable};
+use super::least::Kept;
+use super::{Item, SelectionError, Tally, key, listable};
 use crate::amount::Amount;
 use crate::result::{Chosen, Listed, MOST_SELECTED, Method, Selection};
 
@@ -175,7 +176,7 @@ struct Wanted {
     /// Units before the cell's first entry, and in the cell.
     before: i128,
     sum: i128,
-    kept: Vec<Kept>,
+    kept: Vec<Kept<Chosen>>,
 }
 
 /// The second pass, over the same entries in any order.
@@ -196,7 +197,8 @@ impl Draw {
         }
         let key = key(self.seed, "monetary unit", item.entry);
         if let Some(wanted) = self.wanted.get_mut(&cell(key)) {
-            wanted.kept.push(Kept { key, chosen: item.chosen(String::new()) });
+            let value = item.chosen(String::new());
+            wanted.kept.push(Kept { key, entry: item.entry.into(), value });
         }
     }
 
@@ -214,7 +216,7 @@ impl Draw {
         for mut wanted in self.wanted.into_values() {
             wanted.kept.sort_unstable();
             let mut before = wanted.before;
-            for Kept { chosen: one, .. } in wanted.kept {
+            for Kept { value: one, .. } in wanted.kept {
                 let end = before + one.amount.ten_thousandths();
                 let picks = self.lattice.picks(before, end);
                 if picks > 0 {

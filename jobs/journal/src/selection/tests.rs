@@ -118,6 +118,27 @@ fn random_takes_as_many_as_asked_for_all_if_there_are_fewer_and_others_by_anothe
 }
 
 #[test]
+fn points_are_a_sample_that_no_order_changes() {
+    let draw = |entries: &mut dyn Iterator<Item = u64>| {
+        let mut halves = [Points::new(3), Points::new(3)];
+        for number in entries {
+            let point = ScatterPoint { amount: number as f64, score: 0.5, band: Band::Low };
+            halves[(number % 2) as usize].offer(&number.to_string(), point);
+        }
+        let [mut all, other] = halves;
+        all.merge(other);
+        all.finish()
+    };
+
+    let points = draw(&mut (0..5_000));
+
+    assert_eq!(points.len(), MOST_POINTS);
+    assert_eq!(draw(&mut (0..5_000).rev()), points);
+    let mean = points.iter().map(|point| point.amount).sum::<f64>() / points.len() as f64;
+    assert!((2_300.0..2_700.0).contains(&mean), "{mean}");
+}
+
+#[test]
 fn random_gives_every_entry_the_same_chance() {
     let population = population(100);
     let mut times = [0_u32; 100];
