@@ -116,6 +116,12 @@ fn top(book: &mut Book, results: &Results, plan: &Plan) -> Result<(), WorkpaperE
         "Score: near 1 is unusual, below 0.5 ordinary. Risk: the score joined with the control tests. The number \
          before a reason says how many splits earlier than expected the feature set the entry apart.",
     )?;
+    let bands: Vec<_> = results
+        .bands
+        .iter()
+        .map(|band| format!("{} {} entries from {:.0} %", band.band.name(), band.entries, band.from * 100.0))
+        .collect();
+    sheet.note(&format!("Bands by risk: {}.", bands.join(", ")))?;
     sheet.skip(1);
     sheet.table_header(&TOP, results.top.listed().len())?;
     results.top.listed().iter().try_for_each(|entry| sheet.cells(&top_cells(entry)))?;

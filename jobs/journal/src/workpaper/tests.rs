@@ -133,6 +133,7 @@ fn the_top_entries_come_with_reasons_tests_and_lines() {
         assert!(row["Control tests hit"].to_string().contains(&entry.hits[0].words));
         assert_eq!(row["Detector"], Data::String(entry.detector.in_words().into()));
     }
+    assert!(text(sheet(book, "Top entries")).contains("high 47 entries from 50 %"));
     let lines = table(sheet(book, "Lines of top entries"), "Rank");
     assert_eq!(lines.iter().filter(|line| line["Rank"] == Data::Float(7.0)).count(), 2);
     assert!(text(sheet(book, "Lines of top entries")).contains("248 more are counted and not listed"));
