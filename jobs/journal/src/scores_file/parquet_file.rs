@@ -12,9 +12,10 @@ use parquet::data_type::{
     Int64Type,
 };
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::ColumnPath;
 
 use super::{Rows, ScoreRow};
 use crate::amount::Amount;
@@ -42,6 +43,10 @@ const SCHEMA: &str = "message scores {
     required binary user (STRING);
     required binary model_id (STRING);
 }";
+
+/// Columns of few values, which a dictionary makes small.
+const REPEATING: [&str; 7] =
+    ["population", "band", "detector", "tests.list.element", "date", "user", "model_id"];
 
 pub(super) struct ParquetRows {
     writer: SerializedFileWriter<Pending>,
@@ -150,7 +155,16 @@ fn days(date: Date) -> i32 {
 impl ParquetRows {
     pub(super) fn new(file: Pending) -> io::Result<Self> {
         let schema = Arc::new(parse_message_type(SCHEMA).map_err(io::Error::other)?);
-        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            // Nearly every value is another, and a dictionary of them only costs.
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::Chunk);
+        for column in REPEATING {
+            let path = column.split('.').map(String::from).collect::<Vec<_>>();
+            properties = properties.set_column_dictionary_enabled(ColumnPath::new(path), true);
+        }
+        let properties = properties.build();
         let writer =
             SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(io::Error::other)?;
         Ok(Self { writer, columns: Columns::default() })
