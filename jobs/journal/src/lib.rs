@@ -7,6 +7,9 @@
 //! The way of a ledger through the files of this crate: [`ingest`] makes [`line`]s of any format, [`ledger`] groups them into entries,
 //! [`features`] turns entries into numbers and numbers back into words, [`score`] ranks, [`output`] writes. [`stages`]
 //! runs them in a row, [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
+//!
+//! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
+//! [`report`] that is filed. [`selection`] draws the entries to test, [`scores_file`] writes the scores of all.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,14 +27,19 @@ pub mod names;
 pub mod output;
 pub mod part;
 pub mod passes;
+pub mod report;
+pub mod result;
 pub mod sample;
 pub mod score;
 pub mod score_ledger;
+pub mod scores_file;
 pub mod scoring;
+pub mod selection;
 pub mod spool;
 pub mod stages;
 pub mod table;
 pub mod usual;
+pub mod workpaper;
 pub mod workplace;
 
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
