@@ -71,6 +71,19 @@ pub enum Format {
     Parquet,
 }
 
+impl Format {
+    /// As the configuration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::JsonLines => "json_lines",
+            Self::Saft => "saft",
+            Self::Xlsx => "xlsx",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     /// UTF-8 or UTF-16 as the file's first bytes say; a line that is not UTF-8 is read as Windows-1252 and counted.
