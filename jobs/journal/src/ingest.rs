@@ -21,6 +21,7 @@ use slot::Problem;
 use table::{Broken, Item, Records, Table};
 
 mod bytes;
+pub mod control;
 mod guess;
 mod json;
 pub mod mapping;
@@ -66,6 +67,12 @@ pub struct Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}: {}; {}", self.first_line, self.field, self.problem, self.remedy)
+    }
+}
+
+impl From<Broken> for Rejection {
+    fn from(Broken { first_line, last_line, problem, remedy }: Broken) -> Self {
+        Self { first_line, last_line, field: "(all)".into(), problem, remedy }
     }
 }
 
@@ -147,7 +154,16 @@ pub fn open(input: &Input, mapping: &Mapping) -> Result<Box<dyn Source>, ReadErr
 }
 
 fn open_table(input: &Input, mapping: &Mapping, counts: &Arc<Counts>) -> Result<Box<dyn Table>, ReadError> {
-    let asked = plan::wanted_columns(mapping);
+    open_columns(input, mapping, plan::wanted_columns(mapping), counts)
+}
+
+/// `asked` are the columns to look for, where a format is not read as a whole.
+fn open_columns(
+    input: &Input,
+    mapping: &Mapping,
+    asked: Vec<String>,
+    counts: &Arc<Counts>,
+) -> Result<Box<dyn Table>, ReadError> {
     let mapping = presets::written_out(mapping).0;
     match input {
         Input::Query(query) => Ok(Box::new(QueryTable::open(&**query)?)),
@@ -161,7 +177,6 @@ fn open_table(input: &Input, mapping: &Mapping, counts: &Arc<Counts>) -> Result<
     }
 }
 
-/// `asked` are the columns to look for, where a format is not read as a whole.
 fn open_file(
     path: &Path,
     format: Format,
@@ -254,10 +269,7 @@ impl Block for LedgerBlock {
                     remedy,
                 })),
             },
-            Item::Broken(Broken { first_line, last_line, problem, remedy }) => {
-                let field = "(all)".into();
-                take(Row::Rejected(Rejection { first_line, last_line, field, problem, remedy }));
-            }
+            Item::Broken(broken) => take(Row::Rejected(broken.into())),
         })?;
         counts.rounded.fetch_add(rounded_lines, Relaxed);
         Ok(())

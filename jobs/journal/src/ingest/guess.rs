@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::mapping::{Columns, DateOrder, DecimalSign, Field, Format, Grouping, Mapping, Sign};
 use super::names::canonical;
-use super::plan::{Joined, Plan, side_by_usual_marks};
+use super::plan::{Joined, Plan};
 use super::presets::{Preset, written_out};
 use super::table::{self, Record, Span};
 use super::value::{self, NoAmount, NoDate, NumberStyle};
@@ -280,13 +280,8 @@ impl Guess {
 
     fn sides(&mut self, bound: &Bound<'_>) {
         let marks: BTreeSet<&str> = bound.texts(&[Field::Side]).into_iter().collect();
-        let known = self.mapping.debit_values.iter().chain(&self.mapping.credit_values);
-        let known: Vec<String> = known.map(|mark| mark.to_lowercase()).collect();
-        let unknown: Vec<&str> = marks
-            .into_iter()
-            .filter(|mark| side_by_usual_marks(mark).is_none() && !known.contains(&mark.to_lowercase()))
-            .take(10)
-            .collect();
+        let unknown: Vec<&str> =
+            marks.into_iter().filter(|mark| self.mapping.side_of(mark).is_none()).take(10).collect();
         if !unknown.is_empty() {
             self.questions.push(format!(
                 "`{}` say debit or credit; set debit_values and credit_values",

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::presets::Preset;
+use crate::line::Side;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -303,6 +304,23 @@ const MOST_DECIMALS: u8 = 4;
 impl Mapping {
     pub fn of(preset: Preset) -> Self {
         Self { preset: Some(preset), ..Self::default() }
+    }
+
+    /// What a mark of debit or credit says. S(oll) and H(aben) are what SAP writes.
+    pub(super) fn side_of(&self, mark: &str) -> Option<Side> {
+        let among = |values: &[String]| values.iter().any(|value| value.eq_ignore_ascii_case(mark));
+        let is = |marks: &[&str]| marks.iter().any(|usual| usual.eq_ignore_ascii_case(mark));
+        if among(&self.debit_values) {
+            Some(Side::Debit)
+        } else if among(&self.credit_values) {
+            Some(Side::Credit)
+        } else if is(&["S", "D", "DR", "DEBIT", "DÉBIT", "Débit", "SOLL", "+1", "+"]) {
+            Some(Side::Debit)
+        } else if is(&["H", "C", "CR", "CREDIT", "CRÉDIT", "Crédit", "HABEN", "-1", "-"]) {
+            Some(Side::Credit)
+        } else {
+            None
+        }
     }
 
     pub fn check(&self) -> Result<(), MappingError> {
