@@ -2,6 +2,7 @@
 //! as a whole.
 
 use std::fs::File;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ pub(super) struct ParquetTable {
     names: Vec<String>,
     /// Columns that are asked for, by their place among all.
     wanted: Vec<usize>,
-    kinds: Arc<Vec<Kind>>,
+    /// What each of them means, and the level at which it has a value.
+    kinds: Arc<Vec<(Kind, i16)>>,
     group: usize,
     open: Vec<ColumnReader>,
     left_in_group: usize,
@@ -41,7 +43,8 @@ impl ParquetTable {
     /// Without names, every column is read.
     pub(super) fn open(path: &Path, asked: &[String]) -> Result<Self, ReadError> {
         let file = Unchanged::open(path)?;
-        let reader = SerializedFileReader::new(File::open(path)?)?;
+        let opened = File::open(path)?;
+        let reader = guarded(|| Ok(SerializedFileReader::new(opened)?))?;
         let metadata = reader.metadata().file_metadata();
         let columns = metadata.schema_descr().columns();
         let names: Vec<String> = columns.iter().map(|column| column.path().string()).collect();
@@ -50,7 +53,8 @@ impl ParquetTable {
         // A list has many values in a row, and no field of a line has.
         let wanted: Vec<usize> =
             (0..names.len()).filter(is_wanted).filter(|&index| columns[index].max_rep_level() == 0).collect();
-        let kinds = wanted.iter().map(|&index| kind(&columns[index])).collect();
+        let kinds =
+            wanted.iter().map(|&index| (kind(&columns[index]), columns[index].max_def_level())).collect();
         let rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
         Ok(Self {
             file,
@@ -87,11 +91,11 @@ impl Table for ParquetTable {
     }
 
     fn next_records(&mut self) -> Result<Option<Box<dyn Records>>, ReadError> {
-        if self.wanted.is_empty() || !self.next_group()? {
+        if self.wanted.is_empty() || !guarded(|| self.next_group())? {
             return Ok(None);
         }
         let rows = ROWS.min(self.left_in_group);
-        let parts = self.open.iter_mut().map(|column| part(column, rows)).collect::<Result<_, _>>()?;
+        let parts = guarded(|| self.open.iter_mut().map(|column| part(column, rows)).collect())?;
         let first_row = self.row + 1;
         self.left_in_group -= rows;
         self.row += rows as u64;
@@ -112,6 +116,13 @@ impl Table for ParquetTable {
     fn finish(self: Box<Self>) -> Result<Origin, ReadError> {
         self.file.finish("parquet")
     }
+}
+
+/// The library panics at some damaged files, as a test of ours found. Whatever it holds by then is not used again: the
+/// error ends the run.
+fn guarded<T>(work: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    std::panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(ParquetError::General("the file is damaged".into()).into()))
 }
 
 fn part(column: &mut ColumnReader, rows: usize) -> Result<Part, ReadError> {

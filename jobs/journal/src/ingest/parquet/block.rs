@@ -33,14 +33,14 @@ pub(super) enum Values {
 
 /// One column of the block.
 pub(super) struct Part {
-    /// Zero where there is no value, and empty where there always is one.
+    /// Less than the column's own where there is no value, and empty where there always is one.
     pub(super) levels: Vec<i16>,
     pub(super) values: Values,
 }
 
 pub(super) struct ColumnBlock {
     pub(super) parts: Vec<Part>,
-    pub(super) kinds: Arc<Vec<Kind>>,
+    pub(super) kinds: Arc<Vec<(Kind, i16)>>,
     /// Of each part among all columns.
     pub(super) places: Vec<usize>,
     pub(super) names: Vec<String>,
@@ -53,18 +53,16 @@ impl Records for ColumnBlock {
         let mut text = String::new();
         let mut fields = vec![Span::default(); self.names.len()];
         let mut next = vec![0; self.parts.len()];
-        let deepest: Vec<i16> =
-            self.parts.iter().map(|part| part.levels.iter().copied().max().unwrap_or(0)).collect();
         for row in 0..self.rows {
             text.clear();
             let mut unreadable = None;
             for (index, part) in self.parts.iter().enumerate() {
                 let start = text.len() as u32;
                 let mut exact = false;
-                let is_there =
-                    part.levels.is_empty() || (part.levels[row] == deepest[index] && deepest[index] > 0);
+                let (kind, deepest) = self.kinds[index];
+                let is_there = part.levels.get(row).is_none_or(|level| *level == deepest);
                 if is_there {
-                    match write(&part.values, next[index], self.kinds[index], &mut text) {
+                    match write(&part.values, next[index], kind, &mut text) {
                         Some(is_exact) => exact = is_exact,
                         None => unreadable = Some(&self.names[self.places[index]]),
                     }
