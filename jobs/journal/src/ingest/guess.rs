@@ -171,10 +171,12 @@ impl Guess {
             self.find(format!("columns.{}", field.name()), column.clone(), reason);
             self.mapping.columns.insert(field, Columns::One(column));
         }
-        for field in [Field::Entry, Field::Account] {
-            if !self.mapping.columns.contains_key(&field) {
-                self.questions.push(format!("no column is called like {0}; set columns.{0}", field.name()));
-            }
+        if !self.mapping.columns.contains_key(&Field::Entry) && !self.mapping.lines_are_entries {
+            let otherwise = "or lines_are_entries = true if each line is one";
+            self.questions.push(format!("no column is called like entry; set columns.entry, {otherwise}"));
+        }
+        if !self.mapping.columns.contains_key(&Field::Account) {
+            self.questions.push("no column is called like account; set columns.account".into());
         }
         if !amounts.iter().any(|field| self.mapping.columns.contains_key(field)) {
             self.questions

@@ -43,6 +43,9 @@ pub struct Mapping {
     pub round_to: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign: Option<Sign>,
+    /// For lists without entries, such as payments: each line is an entry, called by its number in the file.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lines_are_entries: bool,
     /// From where each field comes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<Field, Columns>,
@@ -354,6 +357,10 @@ impl Mapping {
             if self.constants.contains_key(field) {
                 return wrong(&key, format!("constants.{} says it too; keep one of them", field.name()));
             }
+        }
+        let entry = [self.columns.contains_key(&Field::Entry), self.constants.contains_key(&Field::Entry)];
+        if self.lines_are_entries && entry.contains(&true) {
+            return wrong("lines_are_entries", "an entry's id is mapped too; keep one of them".into());
         }
         let both_ways = self.columns.contains_key(&Field::Amount)
             && [Field::Debit, Field::Credit].iter().any(|field| self.columns.contains_key(field));

@@ -63,6 +63,9 @@ impl Plan {
         for (field, text) in &mapping.constants {
             slots[*field as usize] = Slot::new(field.name(), Place::Constant(text.as_str().into()));
         }
+        if mapping.lines_are_entries {
+            slots[Field::Entry as usize] = Slot::new("line number", Place::LineNumber);
+        }
         let mapped = |field: Field| slots[field as usize].is_mapped();
         let amounts = if mapped(Field::Debit) || mapped(Field::Credit) {
             Amounts::TwoColumns

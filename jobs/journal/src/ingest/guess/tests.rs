@@ -68,7 +68,10 @@ fn what_the_sample_leaves_open_is_asked_and_not_chosen() {
             "id,account,amount,manual\n1,a,1,hand\n1,b,1,auto\n",
             "which of `auto`, `hand` is by hand; set manual_values",
         ),
-        ("x,account,amount\n1,a,1\n", "no column is called like entry; set columns.entry"),
+        (
+            "x,account,amount\n1,a,1\n",
+            "no column is called like entry; set columns.entry, or lines_are_entries = true if each line is one",
+        ),
         (
             "1,4711,5.00\n2,4711,5.00\n",
             "the first line looks like data (1, 4711, 5.00); if it is, set headless = true and map columns by number",
