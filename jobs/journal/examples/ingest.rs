@@ -1,6 +1,7 @@
 //! Reads a ledger as the family does and says how fast: `ingest FILE [MAPPING.json] [THREADS]`.
 //!
-//! The mapping is the configuration's, as JSON: `{"preset": "datasynth", "round_to": 2}`.
+//! The mapping is the configuration's, as JSON: `{"preset": "datasynth", "round_to": 2}`. Without one, the guess is shown
+//! and followed.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -21,11 +22,19 @@ struct Read {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = PathBuf::from(arguments.next().ok_or("usage: ingest FILE [MAPPING] [THREADS]")?);
-    let mapping: Mapping = serde_json::from_str(arguments.next().as_deref().unwrap_or("{}"))?;
+    let input = Input::File(path);
+    let mapping: Mapping = match arguments.next() {
+        Some(text) => serde_json::from_str(&text)?,
+        None => {
+            let guess = ingest::guess(&input, &Mapping::default())?;
+            println!("{guess}");
+            guess.mapping
+        }
+    };
     let threads: usize = arguments.next().as_deref().unwrap_or("2").parse()?;
 
     let begun = now();
-    let source = Mutex::new(ingest::open(&Input::File(path), &mapping)?);
+    let source = Mutex::new(ingest::open(&input, &mapping)?);
     let parts = thread::scope(|scope| -> Result<Vec<Read>, String> {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(&source))).collect();
         workers.into_iter().map(|worker| worker.join().map_err(|_| "panicked")?).collect()

@@ -1,6 +1,6 @@
 //! Everything between a file or a query and [`Line`] values: formats, encodings, and what the columns mean.
 //!
-//! A format ([`text`], [`json`], [`saft`]) makes records of text fields; a
+//! A format ([`text`], [`json`], [`saft`], [`xlsx`], [`parquet`], [`query`]) makes records of text fields; a
 //! [`Mapping`], bound to the source's columns by [`plan`], makes lines of them. A source is cut in order on one thread
 //! and read on many, in bounded memory whatever it holds. What cannot be read for certain is rejected with its place,
 //! the problem and the remedy, and never guessed, because a line silently dropped or changed would spoil every total
@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -21,25 +21,35 @@ use slot::Problem;
 use table::{Broken, Item, Records, Table};
 
 mod bytes;
+pub mod control;
+mod guess;
 mod json;
 pub mod mapping;
 mod names;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plan;
 pub mod presets;
+mod query;
 mod saft;
 mod slot;
 mod table;
 mod text;
 mod value;
+mod xlsx;
 mod xml;
 
+pub use guess::{Finding, Guess, guess};
 pub use mapping::{Format, Mapping, MappingError};
 pub use presets::Preset;
+use query::QueryTable;
+pub use query::{Cell, Query, Rows, RowsError};
 
 /// From where a ledger comes.
 #[derive(Debug, Clone)]
 pub enum Input {
     File(PathBuf),
+    Query(Arc<dyn Query>),
 }
 
 /// A line that was not taken over: where, why, and what its owner can do about it.
@@ -57,6 +67,12 @@ pub struct Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}: {}; {}", self.first_line, self.field, self.problem, self.remedy)
+    }
+}
+
+impl From<Broken> for Rejection {
+    fn from(Broken { first_line, last_line, problem, remedy }: Broken) -> Self {
+        Self { first_line, last_line, field: "(all)".into(), problem, remedy }
     }
 }
 
@@ -112,8 +128,18 @@ pub enum ReadError {
     DoubledColumn(String),
     #[error("the XML is broken near line {line}: {problem}")]
     Xml { line: u64, problem: String },
-    #[error("this program cannot read {0:?} files; export the ledger as CSV")]
-    Unreadable(Format),
+    #[cfg(feature = "parquet")]
+    #[error("reading the Parquet file")]
+    Parquet(#[from] ::parquet::errors::ParquetError),
+    #[cfg(not(feature = "parquet"))]
+    #[error("this program was built without Parquet; export the ledger as CSV")]
+    NoParquet,
+    #[error("the workbook {problem}")]
+    Workbook { problem: String },
+    #[error("asking the database")]
+    Query(#[source] RowsError),
+    #[error("the file was changed while it was read; copy it and try again")]
+    Changed,
     #[error("reading the ledger")]
     Io(#[from] io::Error),
 }
@@ -128,19 +154,46 @@ pub fn open(input: &Input, mapping: &Mapping) -> Result<Box<dyn Source>, ReadErr
 }
 
 fn open_table(input: &Input, mapping: &Mapping, counts: &Arc<Counts>) -> Result<Box<dyn Table>, ReadError> {
-    let Input::File(path) = input;
-    let asked = plan::wanted_columns(mapping);
+    open_columns(input, mapping, plan::wanted_columns(mapping), counts)
+}
+
+/// `asked` are the columns to look for, where a format is not read as a whole.
+fn open_columns(
+    input: &Input,
+    mapping: &Mapping,
+    asked: Vec<String>,
+    counts: &Arc<Counts>,
+) -> Result<Box<dyn Table>, ReadError> {
     let mapping = presets::written_out(mapping).0;
-    let format = match mapping.format {
-        Some(format) => format,
-        None => format_of(&Bytes::head(path, 64)?),
-    };
-    let bytes = Bytes::open(path)?;
+    match input {
+        Input::Query(query) => Ok(Box::new(QueryTable::open(&**query)?)),
+        Input::File(path) => {
+            let format = match mapping.format {
+                Some(format) => format,
+                None => format_of(&Bytes::head(path, 64)?),
+            };
+            open_file(path, format, &mapping, asked, counts)
+        }
+    }
+}
+
+fn open_file(
+    path: &Path,
+    format: Format,
+    mapping: &Mapping,
+    asked: Vec<String>,
+    counts: &Arc<Counts>,
+) -> Result<Box<dyn Table>, ReadError> {
+    let bytes = || Bytes::open(path);
     Ok(match format {
-        Format::Csv => Box::new(text::TextTable::open(bytes, &mapping, counts.clone())?),
-        Format::JsonLines => Box::new(json::JsonTable::open(bytes, &mapping, asked)?),
-        Format::Saft => Box::new(saft::SaftTable::open(bytes, &mapping, asked)?),
-        Format::Xlsx | Format::Parquet => return Err(ReadError::Unreadable(format)),
+        Format::Csv => Box::new(text::TextTable::open(bytes()?, mapping, counts.clone())?),
+        Format::JsonLines => Box::new(json::JsonTable::open(bytes()?, mapping, asked)?),
+        Format::Saft => Box::new(saft::SaftTable::open(bytes()?, mapping, asked)?),
+        Format::Xlsx => Box::new(xlsx::XlsxTable::open(path, mapping)?),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => Box::new(parquet::ParquetTable::open(path, &asked)?),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => return Err(ReadError::NoParquet),
     })
 }
 
@@ -216,10 +269,7 @@ impl Block for LedgerBlock {
                     remedy,
                 })),
             },
-            Item::Broken(Broken { first_line, last_line, problem, remedy }) => {
-                let field = "(all)".into();
-                take(Row::Rejected(Rejection { first_line, last_line, field, problem, remedy }));
-            }
+            Item::Broken(broken) => take(Row::Rejected(broken.into())),
         })?;
         counts.rounded.fetch_add(rounded_lines, Relaxed);
         Ok(())

@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use journal::amount::Amount;
-use journal::ingest::{self, Input, Mapping, Preset, Row};
+use journal::ingest::control::{ControlTotal, TotalMapping, control_totals};
+use journal::ingest::{self, Input, Mapping, Preset, Rejection, Row};
 use journal::line::Side;
 use journal::output::RunTag;
 use journal::score::Params;
@@ -41,15 +42,12 @@ fn totals_of_every_entry_and_side_agree_with_the_log_file() {
         block.parse(take).unwrap();
     }
 
-    let logged: BTreeMap<(String, Side), Amount> = csv::Reader::from_path(log)
-        .unwrap()
-        .records()
-        .map(|record| {
-            let record = record.unwrap();
-            let side = if &record[1] == "S" { Side::Debit } else { Side::Credit };
-            ((record[0].to_string(), side), record[2].parse().unwrap())
-        })
-        .collect();
+    let mut logged = BTreeMap::new();
+    let take = &mut |total: Result<ControlTotal<'_>, Rejection>| {
+        let ControlTotal { entry, side, total } = total.unwrap();
+        logged.insert((entry.to_string(), side.unwrap()), total);
+    };
+    control_totals(&Input::File(log), &TotalMapping::default(), take).unwrap();
 
     assert_eq!(lines, LINES);
     assert!(totals.keys().eq(logged.keys()));
@@ -61,6 +59,17 @@ fn totals_of_every_entry_and_side_agree_with_the_log_file() {
         .collect();
     let rounded = ("1500000002", "339732014.88".to_string(), "339732014.90".to_string());
     assert_eq!(differing, [rounded.clone(), rounded]);
+}
+
+#[test]
+fn the_guess_finds_the_standard_and_has_no_question() {
+    let Some(ledger) = data("GL_Detail.csv") else { return };
+
+    let guess = ingest::guess(&Input::File(ledger), &Mapping::default()).unwrap();
+
+    println!("{guess}");
+    assert_eq!((guess.mapping.preset, guess.questions), (Some(Preset::Ads), Vec::new()));
+    assert!(guess.unused.is_empty());
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use super::Origin;
+use super::{Origin, ReadError};
 use crate::score::hex;
 
 pub(super) struct Bytes {
@@ -48,11 +49,31 @@ impl Bytes {
     }
 }
 
-impl Read for Bytes {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.hash.update(&buffer[..read]);
-        self.passed += read as u64;
-        Ok(read)
+/// A file that is read out of order: hashed as a whole before, and looked at once more when all is read.
+pub(super) struct Unchanged {
+    path: PathBuf,
+    bytes: u64,
+    sha256: String,
+    modified: SystemTime,
+}
+
+impl Unchanged {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let mut bytes = Bytes::open(path)?;
+        let modified = std::fs::metadata(path)?.modified()?;
+        let mut buffer = Vec::new();
+        while bytes.append(&mut buffer, 1 << 16)? > 0 {
+            buffer.clear();
+        }
+        let Origin { bytes, sha256, .. } = bytes.finish("");
+        Ok(Self { path: path.into(), bytes, sha256, modified })
+    }
+
+    pub(super) fn finish(self, format: &str) -> Result<Origin, ReadError> {
+        let now = std::fs::metadata(&self.path)?;
+        if (now.len(), now.modified()?) != (self.bytes, self.modified) {
+            return Err(ReadError::Changed);
+        }
+        Ok(Origin { format: format.into(), bytes: self.bytes, sha256: self.sha256, not_utf8: 0, rounded: 0 })
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::presets::Preset;
+use crate::line::Side;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -42,6 +43,9 @@ pub struct Mapping {
     pub round_to: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign: Option<Sign>,
+    /// For lists without entries, such as payments: each line is an entry, called by its number in the file.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lines_are_entries: bool,
     /// From where each field comes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<Field, Columns>,
@@ -69,6 +73,19 @@ pub enum Format {
     Saft,
     Xlsx,
     Parquet,
+}
+
+impl Format {
+    /// As the configuration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::JsonLines => "json_lines",
+            Self::Saft => "saft",
+            Self::Xlsx => "xlsx",
+            Self::Parquet => "parquet",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,6 +309,23 @@ impl Mapping {
         Self { preset: Some(preset), ..Self::default() }
     }
 
+    /// What a mark of debit or credit says. S(oll) and H(aben) are what SAP writes.
+    pub(super) fn side_of(&self, mark: &str) -> Option<Side> {
+        let among = |values: &[String]| values.iter().any(|value| value.eq_ignore_ascii_case(mark));
+        let is = |marks: &[&str]| marks.iter().any(|usual| usual.eq_ignore_ascii_case(mark));
+        if among(&self.debit_values) {
+            Some(Side::Debit)
+        } else if among(&self.credit_values) {
+            Some(Side::Credit)
+        } else if is(&["S", "D", "DR", "DEBIT", "DÉBIT", "Débit", "SOLL", "+1", "+"]) {
+            Some(Side::Debit)
+        } else if is(&["H", "C", "CR", "CREDIT", "CRÉDIT", "Crédit", "HABEN", "-1", "-"]) {
+            Some(Side::Credit)
+        } else {
+            None
+        }
+    }
+
     pub fn check(&self) -> Result<(), MappingError> {
         let wrong = |key: &str, problem: String| Err(MappingError { key: key.into(), problem });
         if let Some(delimiter) = self.delimiter
@@ -323,6 +357,10 @@ impl Mapping {
             if self.constants.contains_key(field) {
                 return wrong(&key, format!("constants.{} says it too; keep one of them", field.name()));
             }
+        }
+        let entry = [self.columns.contains_key(&Field::Entry), self.constants.contains_key(&Field::Entry)];
+        if self.lines_are_entries && entry.contains(&true) {
+            return wrong("lines_are_entries", "an entry's id is mapped too; keep one of them".into());
         }
         let both_ways = self.columns.contains_key(&Field::Amount)
             && [Field::Debit, Field::Credit].iter().any(|field| self.columns.contains_key(field));

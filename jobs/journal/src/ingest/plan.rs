@@ -16,9 +16,8 @@ pub(crate) struct Plan {
     joined: Vec<Field>,
     amounts: Amounts,
     style: Style,
-    manual_values: Vec<String>,
-    debit_values: Vec<String>,
-    credit_values: Vec<String>,
+    /// With its preset written out.
+    mapping: Mapping,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +58,13 @@ impl Plan {
         let (mapping, wanted) = written_out(mapping);
         let mut slots = Field::ALL.map(|field| Slot::unmapped(field.name()));
         for (field, Wanted { columns: asked, by_owner }) in &wanted {
-            slots[*field as usize] = bind(*field, asked, *by_owner, columns)?;
+            slots[*field as usize] = bind(field.name(), asked, *by_owner, columns)?;
         }
         for (field, text) in &mapping.constants {
             slots[*field as usize] = Slot::new(field.name(), Place::Constant(text.as_str().into()));
+        }
+        if mapping.lines_are_entries {
+            slots[Field::Entry as usize] = Slot::new("line number", Place::LineNumber);
         }
         let mapped = |field: Field| slots[field as usize].is_mapped();
         let amounts = if mapped(Field::Debit) || mapped(Field::Credit) {
@@ -90,9 +92,7 @@ impl Plan {
             slots,
             amounts,
             style: Style::of(&mapping),
-            manual_values: mapping.manual_values,
-            debit_values: mapping.debit_values,
-            credit_values: mapping.credit_values,
+            mapping,
         })
     }
 
@@ -176,31 +176,12 @@ impl Plan {
         if text.is_empty() {
             return Err(slot.empty());
         }
-        let among = |values: &[String]| values.iter().any(|value| value.eq_ignore_ascii_case(text));
-        if among(&self.debit_values) {
-            return Ok(Side::Debit);
-        }
-        if among(&self.credit_values) {
-            return Ok(Side::Credit);
-        }
-        side_by_usual_marks(text).ok_or_else(|| {
+        self.mapping.side_of(text).ok_or_else(|| {
             slot.unreadable(
                 text,
                 "write D or S for debit, C or H for credit, or set debit_values and credit_values",
             )
         })
-    }
-}
-
-/// S(oll) and H(aben) are what SAP writes.
-pub(super) fn side_by_usual_marks(text: &str) -> Option<Side> {
-    let is = |marks: &[&str]| marks.iter().any(|mark| mark.eq_ignore_ascii_case(text));
-    if is(&["S", "D", "DR", "DEBIT", "SOLL", "+1", "+"]) || text == "Débit" {
-        Some(Side::Debit)
-    } else if is(&["H", "C", "CR", "CREDIT", "HABEN", "-1", "-"]) || text == "Crédit" {
-        Some(Side::Credit)
-    } else {
-        None
     }
 }
 
@@ -222,18 +203,15 @@ fn two_columns(
     }
 }
 
-fn bind(
-    field: Field,
+pub(super) fn bind(
+    field: &'static str,
     asked: &Columns,
     by_owner: bool,
     columns: &table::Columns<'_>,
 ) -> Result<Slot, ReadError> {
     let found = |name: &String| names::index(columns, name);
-    let absent = |name: &String| ReadError::MissingColumn {
-        field: field.name(),
-        asked: name.clone(),
-        found: names::shown(columns),
-    };
+    let absent =
+        |name: &String| ReadError::MissingColumn { field, asked: name.clone(), found: names::shown(columns) };
     match asked {
         Columns::Joined { join } => {
             let mut places = Vec::new();
@@ -241,7 +219,7 @@ fn bind(
                 match found(name)? {
                     Some(index) => places.push(index),
                     None if by_owner => return Err(absent(name)),
-                    None => return Ok(Slot::unmapped(field.name())),
+                    None => return Ok(Slot::unmapped(field)),
                 }
             }
             Ok(Slot::new(&join.join("+"), Place::Joined(places.into())))
@@ -253,7 +231,7 @@ fn bind(
             }
             match places.as_slice() {
                 [] if by_owner => Err(absent(&asked.names()[0])),
-                [] => Ok(Slot::unmapped(field.name())),
+                [] => Ok(Slot::unmapped(field)),
                 [index] => Ok(Slot::new(names::real(columns, *index), Place::Column(*index))),
                 [first, ..] => Ok(Slot::new(names::real(columns, *first), Place::FirstOf(places.into()))),
             }
@@ -311,8 +289,10 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let is = |values: &[&str]| values.iter().any(|value| value.eq_ignore_ascii_case(text));
-        if !self.plan.manual_values.is_empty() {
-            return Ok(Some(self.plan.manual_values.iter().any(|value| value.eq_ignore_ascii_case(text))));
+        if !self.plan.mapping.manual_values.is_empty() {
+            return Ok(Some(
+                self.plan.mapping.manual_values.iter().any(|value| value.eq_ignore_ascii_case(text)),
+            ));
         }
         if is(&["true", "yes", "y", "x", "1"]) {
             Ok(Some(true))

@@ -22,6 +22,7 @@ pub(super) enum Place {
     /// The first that says something.
     FirstOf(Box<[usize]>),
     Joined(Box<[usize]>),
+    LineNumber,
 }
 
 /// How the numbers and dates of a source are written.
@@ -58,14 +59,15 @@ impl Slot {
         self.place != Place::Unmapped
     }
 
+    /// Whether its text must be written: see [`Slot::join`].
     pub(super) fn is_joined(&self) -> bool {
-        matches!(self.place, Place::Joined(_))
+        matches!(self.place, Place::Joined(_) | Place::LineNumber)
     }
 
     /// Empty where the source says nothing. What is joined stands with who joined it: see [`Slot::join`].
     pub(super) fn text<'a>(&'a self, record: &Record<'a>) -> &'a str {
         match &self.place {
-            Place::Unmapped | Place::Joined(_) => "",
+            Place::Unmapped | Place::Joined(_) | Place::LineNumber => "",
             Place::Constant(text) => text,
             Place::Column(index) => record.get(*index),
             Place::FirstOf(_) => self.column(record).map_or("", |index| record.get(index)),
@@ -74,6 +76,9 @@ impl Slot {
 
     /// Writes the columns behind each other, so that no two lists of texts come out the same.
     pub(super) fn join(&self, record: &Record<'_>, joined: &mut String) {
+        if self.place == Place::LineNumber {
+            joined.push_str(&record.first_line.to_string());
+        }
         let Place::Joined(columns) = &self.place else { return };
         if columns.iter().any(|&index| record.get(index).is_empty()) {
             return;
@@ -95,7 +100,7 @@ impl Slot {
         match &self.place {
             Place::Column(index) => Some(*index),
             Place::FirstOf(columns) => columns.iter().copied().find(|&index| !record.get(index).is_empty()),
-            Place::Unmapped | Place::Constant(_) | Place::Joined(_) => None,
+            Place::Unmapped | Place::Constant(_) | Place::Joined(_) | Place::LineNumber => None,
         }
     }
 

@@ -89,6 +89,7 @@ struct Ended {
     line: u64,
     /// Of its last field in `fields`.
     fields: usize,
+    broken: Option<(String, &'static str)>,
 }
 
 impl Written {
@@ -108,20 +109,29 @@ impl Written {
 
     /// Ends the record that the last fields belong to.
     pub(crate) fn end(&mut self, line: u64) {
-        self.records.push(Ended { line, fields: self.fields.len() });
+        self.records.push(Ended { line, fields: self.fields.len(), broken: None });
+    }
+
+    pub(crate) fn broken(&mut self, line: u64, problem: String, remedy: &'static str) {
+        self.records.push(Ended { line, fields: self.fields.len(), broken: Some((problem, remedy)) });
     }
 }
 
 impl Records for Written {
     fn each(self: Box<Self>, take: &mut dyn FnMut(Item<'_>)) -> Result<(), ReadError> {
         let mut start = 0;
-        for Ended { line, fields } in self.records {
-            take(Item::Record(Record {
-                first_line: line,
-                last_line: line,
-                text: &self.text,
-                fields: &self.fields[start..fields],
-            }));
+        for Ended { line, fields, broken } in self.records {
+            take(match broken {
+                Some((problem, remedy)) => {
+                    Item::Broken(Broken { first_line: line, last_line: line, problem, remedy })
+                }
+                None => Item::Record(Record {
+                    first_line: line,
+                    last_line: line,
+                    text: &self.text,
+                    fields: &self.fields[start..fields],
+                }),
+            });
             start = fields;
         }
         Ok(())

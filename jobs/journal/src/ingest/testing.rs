@@ -1,6 +1,7 @@
 //! Reads texts as files, for the tests of this crate.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::bytes::Bytes;
@@ -14,9 +15,21 @@ pub(crate) fn rows(
     mapping: &Mapping,
     take: &mut dyn FnMut(Row<'_>),
 ) -> Result<Origin, ReadError> {
+    with_file(content, |path| rows_of(path, mapping, take))
+}
+
+pub(crate) fn with_file<T>(content: &[u8], look: impl FnOnce(&Path) -> T) -> T {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(content).unwrap();
-    let mut source = open(&Input::File(file.path().into()), mapping)?;
+    look(file.path())
+}
+
+pub(crate) fn rows_of(
+    path: &Path,
+    mapping: &Mapping,
+    take: &mut dyn FnMut(Row<'_>),
+) -> Result<Origin, ReadError> {
+    let mut source = open(&Input::File(path.into()), mapping)?;
     while let Some(block) = source.next_block()? {
         block.parse(take)?;
     }
@@ -50,7 +63,5 @@ pub(crate) fn ads_lines(file: &str, take: &mut dyn FnMut(&Line<'_>)) {
 }
 
 pub(super) fn text_table(content: &[u8], mapping: &Mapping) -> TextTable {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(content).unwrap();
-    TextTable::open(Bytes::open(file.path()).unwrap(), mapping, Arc::default()).unwrap()
+    with_file(content, |path| TextTable::open(Bytes::open(path).unwrap(), mapping, Arc::default()).unwrap())
 }

@@ -272,6 +272,16 @@ fn columns_are_joined_chosen_and_replaced_by_constants() {
 }
 
 #[test]
+fn a_list_without_entries_has_an_entry_for_each_line() {
+    let map = mapping(r#"{"lines_are_entries": true, "columns": {"account": "a", "amount": "v"}}"#);
+
+    assert_eq!(
+        read("a,v\nx,5\n\ny,6\n", &map, |line| format!("{} {}", line.entry, line.account)),
+        ok(["2 x", "4 y"])
+    );
+}
+
+#[test]
 fn a_french_fec_is_read_in_both_of_its_shapes() {
     let columns = "JournalCode|JournalLib|EcritureNum|EcritureDate|CompteNum|CompteLib|CompAuxNum|CompAuxLib|PieceRef|\
                    PieceDate|EcritureLib|Debit|Credit|EcritureLet|DateLet|ValidDate|Montantdevise|Idevise";

@@ -59,6 +59,11 @@ impl TextTable {
     }
 }
 
+/// The delimiter of a text whose first bytes these are.
+pub(super) fn delimiter_seen(head: &[u8]) -> u8 {
+    delimiter_of(head.split(|&byte| byte == b'\n').next().unwrap_or_default())
+}
+
 impl Table for TextTable {
     fn columns(&self) -> Columns<'_> {
         Columns::Named(&self.columns)

@@ -2,9 +2,9 @@
 
 use std::io::{self, BufRead, Read};
 
-use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
-use quick_xml::events::Event;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 use super::ReadError;
 
@@ -58,6 +58,20 @@ impl<R: BufRead> Xml<R> {
         name.rsplit_once(':').map_or(name, |(_, name)| name)
     }
 
+    /// Names without namespaces, and values, of the element that was opened last.
+    pub(super) fn attributes(&mut self, take: &mut dyn FnMut(&str, &str)) -> Result<(), ReadError> {
+        let line = self.line();
+        let broken = |error: quick_xml::Error| ReadError::Xml { line, problem: error.to_string() };
+        let tag = BytesStart::from_content(&*self.tag, self.name_length);
+        for attribute in tag.attributes().with_checks(false) {
+            let attribute = attribute.map_err(|error| broken(error.into()))?;
+            let name = String::from_utf8_lossy(attribute.key.local_name().into_inner());
+            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(broken)?;
+            take(&name, &value);
+        }
+        Ok(())
+    }
+
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -74,6 +88,10 @@ impl<R: BufRead> Xml<R> {
             }
             let event = match read {
                 Ok(event) => event,
+                // Such as a part of a workbook that is damaged: reading again will not mend it.
+                Err(quick_xml::Error::Io(cause)) if cause.kind() == io::ErrorKind::InvalidData => {
+                    return Err(broken(cause.to_string()));
+                }
                 Err(quick_xml::Error::Io(cause)) => return Err(io::Error::new(cause.kind(), cause).into()),
                 Err(error) => return Err(broken(error.to_string())),
             };

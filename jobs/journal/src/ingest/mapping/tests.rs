@@ -25,6 +25,10 @@ fn a_mapping_that_contradicts_itself_is_refused_with_the_key() {
             "columns.amount: debit and credit are mapped too; keep one way of writing amounts",
         ),
         (
+            r#"{"lines_are_entries": true, "columns": {"entry": "a"}}"#,
+            "lines_are_entries: an entry's id is mapped too; keep one of them",
+        ),
+        (
             r#"{"constants": {"amount": "1"}}"#,
             "constants.amount: an amount cannot be the same for every line; map a column",
         ),

@@ -105,3 +105,13 @@ fn what_cannot_be_trusted_is_refused_as_a_whole() {
         assert_eq!(found.to_string(), error);
     }
 }
+
+#[test]
+fn no_damaged_byte_makes_the_reader_panic() {
+    for index in 0..OECD.len() {
+        let mut damaged = OECD.as_bytes().to_vec();
+        damaged[index] ^= 0x5a;
+        let _ = rows(&damaged, &Mapping::of(Preset::Saft), &mut |_| ());
+        let _ = rows(&damaged[..index], &Mapping::of(Preset::Saft), &mut |_| ());
+    }
+}
