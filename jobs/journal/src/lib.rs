@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod ads;
 pub mod amount;
+pub mod calendar;
 pub mod features;
 pub mod ledger;
 pub mod line;
