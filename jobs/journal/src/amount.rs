@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::iter::Sum;
-use std::ops::{Add, Neg};
+use std::ops::{Add, Neg, Sub};
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Four decimals cover every currency and unit prices; `i128` holds the sum of any ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -13,6 +15,8 @@ const DECIMALS: usize = 4;
 const UNIT: i128 = 10_i128.pow(DECIMALS as u32);
 /// More digits than any amount of money has; what is longer is a mistake, such as an account number.
 const WHOLE_DIGITS: usize = 18;
+/// What fits.
+const MOST_DIGITS: usize = 33;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a plain decimal number with at most {WHOLE_DIGITS} digits and {DECIMALS} decimals")]
@@ -20,6 +24,7 @@ pub struct AmountError;
 
 impl Amount {
     pub const ZERO: Self = Self(0);
+    pub(crate) const TEN: Self = Self(10 * UNIT);
 
     pub fn from_cents(cents: i64) -> Self {
         Self(i128::from(cents) * (UNIT / 100))
@@ -86,6 +91,26 @@ impl FromStr for Amount {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
+        Self::read(text, WHOLE_DIGITS)
+    }
+}
+
+/// As text: a number in JSON would pass through a float.
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Sums are longer than what they are made of.
+        Self::read(&String::deserialize(deserializer)?, MOST_DIGITS).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Amount {
+    fn read(text: &str, whole_digits: usize) -> Result<Self, AmountError> {
         let (negative, digits) = match text.as_bytes() {
             [b'-', digits @ ..] => (true, digits),
             [b'+', digits @ ..] => (false, digits),
@@ -95,7 +120,7 @@ impl FromStr for Amount {
         let (whole, decimals) = (&digits[..point], digits.get(point + 1..).unwrap_or(&[]));
         let all_digits = whole.iter().chain(decimals).all(u8::is_ascii_digit);
         let too_precise = decimals.iter().skip(DECIMALS).any(|&digit| digit != b'0');
-        if !all_digits || whole.len() + decimals.len() == 0 || whole.len() > WHOLE_DIGITS || too_precise {
+        if !all_digits || whole.len() + decimals.len() == 0 || whole.len() > whole_digits || too_precise {
             return Err(AmountError);
         }
         let decimals = decimals.iter().copied().chain(std::iter::repeat(b'0')).take(DECIMALS);
@@ -121,6 +146,14 @@ impl Add for Amount {
 
     fn add(self, other: Self) -> Self {
         Self(self.0 + other.0)
+    }
+}
+
+impl Sub for Amount {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
     }
 }
 
@@ -183,6 +216,17 @@ mod tests {
         for (text, shown) in [("1234567.5", "1,234,567.50"), ("-999", "-999.00"), ("-1000", "-1,000.00")] {
             assert_eq!(text.parse::<Amount>().unwrap().grouped(), shown);
         }
+    }
+
+    #[test]
+    fn sums_longer_than_any_amount_are_stored_and_read_back() {
+        let sum: Amount = std::iter::repeat_n("999999999999999999.99".parse().unwrap(), 1_000).sum();
+
+        let stored = serde_json::to_string(&sum).unwrap();
+
+        assert_eq!(stored, r#""999999999999999999990.00""#);
+        assert_eq!(serde_json::from_str::<Amount>(&stored).unwrap(), sum);
+        assert!(serde_json::from_str::<Amount>("12.5").is_err());
     }
 
     proptest! {

@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 pub mod ads;
 pub mod amount;
+pub mod benford;
 pub mod calendar;
+pub mod controls;
 pub mod features;
 pub mod ledger;
 pub mod line;
