@@ -18,6 +18,7 @@ pub mod ads;
 pub mod amount;
 pub mod benford;
 pub mod calendar;
+pub mod completeness;
 pub mod controls;
 pub mod features;
 pub mod ledger;
