@@ -310,17 +310,23 @@ pub struct Imbalance {
 
 /// In the order of currency, ledger and entity. Amounts of one do not balance those of another.
 pub fn imbalances(postings: &[Posting]) -> Vec<Imbalance> {
-    let mut sums: Vec<Imbalance> = Vec::with_capacity(1);
-    for &Posting { currency, ledger, entity, signed, .. } in postings {
-        let same =
-            |sum: &&mut Imbalance| (sum.currency, sum.ledger, sum.entity) == (currency, ledger, entity);
-        match sums.iter_mut().find(same) {
-            Some(sum) => sum.sum = sum.sum + signed,
-            None => sums.push(Imbalance { currency, ledger, entity, sum: signed }),
+    let of = |&Posting { currency, ledger, entity, signed, .. }: &Posting| Imbalance {
+        currency,
+        ledger,
+        entity,
+        sum: signed,
+    };
+    let place = |imbalance: &Imbalance| (imbalance.currency, imbalance.ledger, imbalance.entity);
+    let mut sums: Vec<Imbalance> = postings.iter().map(of).collect();
+    sums.sort_unstable_by_key(place);
+    sums.dedup_by(|next, first| {
+        let same = place(next) == place(first);
+        if same {
+            first.sum = first.sum + next.sum;
         }
-    }
+        same
+    });
     sums.retain(|imbalance| imbalance.sum != Amount::ZERO);
-    sums.sort_unstable_by_key(|imbalance| (imbalance.currency, imbalance.ledger, imbalance.entity));
     sums
 }
 

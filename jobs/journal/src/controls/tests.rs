@@ -78,7 +78,11 @@ fn a_configuration_that_cannot_be_meant_is_refused_by_the_name_of_its_field() {
         ),
         (
             r#"{ "keyword": { "words": { "en": [" "] } } }"#,
-            "keyword.words: a word of `en` is empty and would be everywhere; leave it out",
+            "keyword.words: ` ` of `en` would not be found; write words in small letters, with a letter or digit first",
+        ),
+        (
+            r#"{ "dormant_account": { "quiet_periods": 601 } }"#,
+            "dormant_account.quiet_periods: 601 periods are not in any ledger; write 1 to 600",
         ),
         (r#"{ "split": { "most_lines": 1 } }"#, "split.most_lines: 1 lines are no split; write 2 or more"),
         (

@@ -48,6 +48,46 @@ fn shown(text: &str) -> Value {
     }
 }
 
+/// For each line, the first of its texts for which there is an answer. Neighbouring lines mostly say the same and are asked once.
+fn answers<'a, T: Copy>(
+    view: &View<'a>,
+    ask: impl Fn(&'a str, Option<i32>) -> Option<T>,
+) -> Vec<Option<(T, &'a str)>> {
+    let mut answers = Vec::with_capacity(view.postings.len());
+    let mut last = None;
+    for posting in view.postings {
+        let texts = [posting.line_text, posting.header_text].map(|text| view.part.text(text).trim());
+        let asked = (texts, accounting_date(posting).map(month_number));
+        let answer = match last {
+            Some((same, answer)) if same == asked => answer,
+            _ => {
+                let told = texts.into_iter().filter(|text| !text.is_empty());
+                told.into_iter().find_map(|text| Some((ask(text, asked.1)?, text)))
+            }
+        };
+        answers.push(answer);
+        last = Some((asked, answer));
+    }
+    answers
+}
+
+/// The lines that have an answer, and the greatest one; the first of equals.
+fn greatest<'a, T: Copy + PartialOrd>(
+    answers: &[Option<(T, &'a str)>],
+) -> Option<(Vec<u32>, usize, T, &'a str)> {
+    let mut lines = Vec::new();
+    let mut greatest: Option<(usize, T, &str)> = None;
+    for (line, answer) in answers.iter().enumerate() {
+        let Some((answer, text)) = *answer else { continue };
+        lines.push(line as u32);
+        if greatest.is_none_or(|(_, greatest, _)| answer > greatest) {
+            greatest = Some((line, answer, text));
+        }
+    }
+    let (line, answer, text) = greatest?;
+    Some((lines, line, answer, text))
+}
+
 /// D1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -73,8 +113,8 @@ impl Control for MissingText {
         })?;
         let said = match hit.key.0 {
             0 => {
-                let values =
-                    [count("count", hit.lines.len() as u64), count("of", view.postings.len() as u64)];
+                let empty = view.postings.iter().filter(|posting| length(posting) == 0).count();
+                let values = [count("count", empty as u64), count("of", view.postings.len() as u64)];
                 Said::new("{count} of {of} lines without text", values)
             }
             _ => Said::new("no more text than \"{text}\"", [("text", shown(text(view.part, hit.posting)))]),
@@ -171,27 +211,25 @@ impl Default for Keyword {
 
 impl Control for Keyword {
     fn look(&self, view: &View<'_>) -> Option<Hit> {
-        let found = |posting: &Posting| {
-            let texts = [posting.line_text, posting.header_text].map(|text| view.part.text(text));
-            texts
-                .into_iter()
-                .filter(|text| !text.is_empty())
-                .find_map(|text| Some((self.word_in(text)?, text)))
-        };
-        let hit = worst(view.postings, |posting| found(posting).map(|_| ()))?;
-        let (word, text) = found(hit.posting)?;
-        let values = [("word", Value::Text(word.into())), ("text", shown(text.trim()))];
-        Some(Hit::new(Id::Keyword, hit.lines, Said::new("\"{word}\" in \"{text}\"", values)))
+        let answers = answers(view, |text, _| self.word_in(text).map(Found));
+        let (lines, _, Found(word), text) = greatest(&answers)?;
+        let values = [("word", Value::Text(word.into())), ("text", shown(text))];
+        Some(Hit::new(Id::Keyword, lines, Said::new("\"{word}\" in \"{text}\"", values)))
     }
 
     fn check(&self) -> Result<(), Wrong> {
-        let empty = self.words.iter().find(|(_, words)| words.iter().any(|word| word.trim().is_empty()));
-        match empty {
+        let usable =
+            |word: &String| word.starts_with(char::is_alphanumeric) && !word.chars().any(char::is_uppercase);
+        let wrong = self
+            .words
+            .iter()
+            .find_map(|(language, words)| Some((language, words.iter().find(|word| !usable(word))?)));
+        match wrong {
             None => Ok(()),
-            Some((language, _)) => Err(Wrong {
+            Some((language, word)) => Err(Wrong {
                 field: "words",
-                problem: format!("a word of `{language}` is empty and would be everywhere"),
-                remedy: "leave it out",
+                problem: format!("`{word}` of `{language}` would not be found"),
+                remedy: "write words in small letters, with a letter or digit first",
             }),
         }
     }
@@ -208,16 +246,35 @@ impl Control for Keyword {
 impl Keyword {
     fn word_in(&self, text: &str) -> Option<&str> {
         let text = text.to_lowercase();
-        let is_whole = |start: usize, word: &str| {
-            let before = text[..start].chars().next_back();
-            let behind = text[start + word.len()..].chars().next();
-            [before, behind].into_iter().flatten().all(|character| !character.is_alphanumeric())
-        };
-        let has = |word: &&String| {
-            let word = word.to_lowercase();
-            text.match_indices(&word).any(|(start, _)| is_whole(start, &word))
-        };
-        self.words.values().flatten().find(has).map(String::as_str)
+        let mut in_word = false;
+        for (start, character) in text.char_indices() {
+            let begins = character.is_alphanumeric() && !in_word;
+            in_word = character.is_alphanumeric();
+            let ends = |word: &&String| {
+                let rest = text[start..].strip_prefix(word.as_str());
+                rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+            };
+            if begins && let Some(word) = self.words.values().flatten().find(ends) {
+                return Some(word);
+            }
+        }
+        None
+    }
+}
+
+/// A word found is as good as another.
+#[derive(Clone, Copy)]
+struct Found<'a>(&'a str);
+
+impl PartialEq for Found<'_> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl PartialOrd for Found<'_> {
+    fn partial_cmp(&self, _: &Self) -> Option<std::cmp::Ordering> {
+        Some(std::cmp::Ordering::Equal)
     }
 }
 
@@ -250,7 +307,8 @@ impl Control for RareText {
         }
         let rare = |posting: &Posting, times: u64| {
             let lines = norms.count(Sort::Account, posting.account);
-            let has_usual_texts = norms.patterns(posting.account) * 100 <= lines * self.most_texts_percent;
+            let has_usual_texts =
+                norms.patterns(posting.account) * 100 <= lines.saturating_mul(self.most_texts_percent);
             times <= self.most_lines && lines >= self.least_account_lines && has_usual_texts
         };
         let rare_lines: Vec<usize> = (0..view.postings.len())
@@ -297,28 +355,26 @@ impl Default for OtherPeriod {
 
 impl Control for OtherPeriod {
     fn look(&self, view: &View<'_>) -> Option<Hit> {
-        let named = |posting: &Posting| {
-            let month = month_number(accounting_date(posting)?);
-            let texts = [posting.line_text, posting.header_text].map(|text| view.part.text(text));
-            // The nearest month that a text names: "accrual March, paid in April" is not about another period in April.
-            let nearest = |text: &'_ str| {
-                let named = months::named(text, month);
-                named.into_iter().min_by_key(|named| ((named - month).abs(), *named))
-            };
-            let (named, text) = texts.into_iter().find_map(|text| Some((nearest(text)?, text)))?;
-            let away = (named - month).unsigned_abs();
-            (away > self.near_months).then_some((away, named, text))
+        // The nearest month that a text names: "accrual March, paid in April" is not about another period in April.
+        let nearest = |text: &str, month: Option<i32>| {
+            let month = month?;
+            let named =
+                months::named(text, month).into_iter().min_by_key(|named| ((named - month).abs(), *named))?;
+            Some(((named - month).unsigned_abs(), named))
         };
-        let hit = worst(view.postings, |posting| named(posting).map(|(away, ..)| away))?;
-        let (away, month, text) = named(hit.posting)?;
+        let mut answers = answers(view, nearest);
+        for answer in &mut answers {
+            *answer = answer.filter(|((away, _), _)| *away > self.near_months);
+        }
+        let (lines, line, (away, month), text) = greatest(&answers)?;
         let values = [
-            ("text", shown(text.trim())),
+            ("text", shown(text)),
             ("named", Value::Text(format!("{:04}-{:02}", month / 12, month % 12 + 1).into())),
-            ("date", Value::Date(accounting_date(hit.posting)?)),
+            ("date", Value::Date(accounting_date(view.postings.get(line)?)?)),
             count("away", away.into()),
         ];
         let said = Said::new("\"{text}\" names {named} and is dated {date}, {away} months away", values);
-        Some(Hit::new(Id::OtherPeriod, hit.lines, said))
+        Some(Hit::new(Id::OtherPeriod, lines, said))
     }
 
     fn check(&self) -> Result<(), Wrong> {

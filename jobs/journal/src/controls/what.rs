@@ -315,7 +315,14 @@ impl Control for DormantAccount {
     }
 
     fn check(&self) -> Result<(), Wrong> {
-        at_least_one("quiet_periods", self.quiet_periods.into())
+        match self.quiet_periods {
+            1..=600 => Ok(()),
+            periods => Err(Wrong {
+                field: "quiet_periods",
+                problem: format!("{periods} periods are not in any ledger"),
+                remedy: "write 1 to 600",
+            }),
+        }
     }
 
     fn idle(&self, norms: &Norms) -> Option<&'static str> {

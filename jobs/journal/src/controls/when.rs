@@ -312,7 +312,7 @@ impl Control for Flurry {
             let (entries, (days, others)) = view.norms().user_day(posting.user, day_number(day))?;
             let flurry = entries >= self.least_entries
                 && days >= self.least_days
-                && entries * days >= self.times * others;
+                && entries * days >= self.times.saturating_mul(others);
             flurry.then_some((entries, days, others, day))
         })?;
         let (entries, days, others, day) = busy.key;

@@ -1,55 +1,56 @@
 //! The months that a text names, in English, German or French, or in digits.
 
-/// By their first letters in lower case; the shortest that cannot be another word. "Mar" and "mai" alone would be one too easily.
+/// In order, to be searched. "Mar" would be another word too easily, as would most of the other short forms.
 const NAMES: [(&str, i32); 34] = [
-    ("january", 0),
-    ("januar", 0),
-    ("jänner", 0),
-    ("janvier", 0),
-    ("jan", 0),
-    ("february", 1),
-    ("februar", 1),
-    ("février", 1),
-    ("feb", 1),
-    ("march", 2),
-    ("märz", 2),
-    ("mars", 2),
-    ("april", 3),
-    ("avril", 3),
-    ("mai", 4),
-    ("june", 5),
-    ("juni", 5),
-    ("juin", 5),
-    ("july", 6),
-    ("juli", 6),
-    ("juillet", 6),
-    ("august", 7),
     ("août", 7),
-    ("september", 8),
-    ("septembre", 8),
-    ("sept", 8),
-    ("october", 9),
-    ("oktober", 9),
-    ("octobre", 9),
-    ("november", 10),
-    ("novembre", 10),
+    ("april", 3),
+    ("august", 7),
+    ("avril", 3),
     ("december", 11),
     ("dezember", 11),
     ("décembre", 11),
+    ("feb", 1),
+    ("februar", 1),
+    ("february", 1),
+    ("février", 1),
+    ("jan", 0),
+    ("januar", 0),
+    ("january", 0),
+    ("janvier", 0),
+    ("juillet", 6),
+    ("juin", 5),
+    ("juli", 6),
+    ("july", 6),
+    ("june", 5),
+    ("juni", 5),
+    ("jänner", 0),
+    ("mai", 4),
+    ("march", 2),
+    ("mars", 2),
+    ("märz", 2),
+    ("november", 10),
+    ("novembre", 10),
+    ("october", 9),
+    ("octobre", 9),
+    ("oktober", 9),
+    ("sept", 8),
+    ("september", 8),
+    ("septembre", 8),
 ];
 
 /// Months since year 0. A month without a year is the one nearest to the month given.
 pub fn named(text: &str, near: i32) -> Vec<i32> {
     let text = text.to_lowercase();
-    let words: Vec<&str> =
-        text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let mut found = Vec::new();
-    for (index, word) in words.iter().enumerate() {
-        let next = words.get(index + 1).copied();
-        if let Some((_, month)) = NAMES.iter().find(|(name, _)| name == word) {
+    let mut words =
+        text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).peekable();
+    while let Some(word) = words.next() {
+        let next = words.peek().copied();
+        if let Ok(place) = NAMES.binary_search_by_key(&word, |(name, _)| name) {
+            let (_, month) = NAMES[place];
             found.push(match next.and_then(year) {
                 Some(year) => year * 12 + month,
-                None => nearest(*month, near),
+                None => nearest(month, near),
             });
         }
         // 03/2025, 2025-03; a date such as 31.03.2025 is found by its two last numbers.
@@ -88,6 +89,11 @@ mod tests {
     use super::*;
 
     const MARCH_2025: i32 = 2025 * 12 + 2;
+
+    #[test]
+    fn names_are_in_order() {
+        assert!(NAMES.is_sorted());
+    }
 
     #[test]
     fn finds_months_by_name_and_by_number() {
