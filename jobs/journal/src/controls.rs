@@ -30,6 +30,7 @@ pub use hit::{Hit, Place, Said, Value};
 pub use norms::Norms;
 pub use registry::{About, Config, Id, Source};
 pub use summary::Summary;
+pub use text::Keywords;
 
 /// How much a hit proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,6 +73,8 @@ pub struct Scene<'a> {
     pub norms: &'a Norms,
     pub calendars: &'a Calendars,
     pub config: &'a Config,
+    /// Of the configuration, once for all entries.
+    pub keywords: &'a Keywords,
 }
 
 /// An entry as a test sees it.

@@ -6,7 +6,8 @@
 //!
 //! The way of a ledger through the files of this crate: [`ads`] reads lines, [`ledger`] groups them into entries,
 //! [`features`] turns entries into numbers and numbers back into words, [`score`] ranks, [`output`] writes. [`stages`]
-//! runs them in a row, [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
+//! runs them in a row, [`completeness`] says whether the ledger is all there, [`controls`] asks every entry what an auditor asks, with [`calendar`] and
+//! [`benford`] at hand; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use super::{Config, Fact, Hit, Id, Norms, Scene, Summary, View, facts};
+use super::{Config, Fact, Hit, Id, Keywords, Norms, Scene, Summary, View, facts};
 use crate::amount::Amount;
 use crate::calendar::{self, Calendars};
 use crate::line::{Line, Side};
@@ -114,7 +114,8 @@ pub fn told(config: &Config, calendars: &calendar::Config, parts: &[Part], names
     config.check().unwrap();
     let norms = norms(parts, names);
     let calendars = Calendars::new(calendars, names).unwrap();
-    let scene = Scene { names, norms: &norms, calendars: &calendars, config };
+    let keywords = Keywords::new(&config.keyword);
+    let scene = Scene { names, norms: &norms, calendars: &calendars, config, keywords: &keywords };
     let facts = facts(parts, names, config);
     let mut all = Vec::new();
     for (part_number, part) in parts.iter().enumerate() {

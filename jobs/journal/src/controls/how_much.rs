@@ -144,24 +144,25 @@ impl Default for Ending {
 
 impl Control for Ending {
     fn look(&self, view: &View<'_>) -> Option<Hit> {
-        let ending = |posting: &Posting| {
-            let written = posting.signed.abs().to_string();
-            let written = written.strip_suffix(".00").unwrap_or(&written);
-            self.endings.iter().find(|ending| written.ends_with(ending.as_str()))
+        let endings: Vec<(i128, i128, &String)> =
+            self.endings.iter().filter_map(|text| ending(text)).collect();
+        let found = |posting: &Posting| {
+            let units = posting.signed.abs().units();
+            endings.iter().find(|(modulus, rest, _)| units % modulus == *rest)
         };
-        let hit = worst(view.postings, |posting| ending(posting).map(|_| posting.signed.abs()))?;
-        let ending = Value::Text(ending(hit.posting)?.as_str().into());
+        let hit = worst(view.postings, |posting| found(posting).map(|_| posting.signed.abs()))?;
+        let (_, _, ending) = found(hit.posting)?;
+        let ending = Value::Text(ending.as_str().into());
         let values = [account(hit.posting), amount(hit.posting), currency(hit.posting), ("ending", ending)];
         let said = Said::new("{amount} {currency} on account {account} ends with {ending}", values);
         Some(Hit::new(Id::Ending, hit.lines, said))
     }
 
     fn check(&self) -> Result<(), Wrong> {
-        let readable = |ending: &String| {
-            let digits = ending.replacen('.', "", 1);
-            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && !ending.ends_with('.')
+        let readable = |text: &String| {
+            text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && ending(text).is_some()
         };
-        match self.endings.iter().find(|ending| !readable(ending)) {
+        match self.endings.iter().find(|text| !readable(text)) {
             None => Ok(()),
             Some(ending) => Err(Wrong {
                 field: "endings",
@@ -174,6 +175,15 @@ impl Control for Ending {
     fn idle(&self, _norms: &Norms) -> Option<&'static str> {
         self.endings.is_empty().then_some("no `endings` are listed")
     }
+}
+
+/// The units that are left of an amount with this ending, and after division by what.
+fn ending(text: &String) -> Option<(i128, i128, &String)> {
+    let whole = text.split_once('.').map_or(text.as_str(), |(whole, _)| whole);
+    let modulus = 10_i128
+        .checked_pow(u32::try_from(whole.len()).ok()?)?
+        .checked_mul(Amount::from_cents(100).units())?;
+    Some((modulus, text.parse::<Amount>().ok()?.units(), text))
 }
 
 /// M5.

@@ -5,6 +5,7 @@
 //! is known, and a test that asks for it must say nothing; [`Pairs::kept`] tells the reader of the results how many of them.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +13,31 @@ use serde::{Deserialize, Serialize};
 #[serde(from = "Stored", into = "Stored")]
 pub struct Pairs {
     /// Only looked up, or sorted first: the order of a hash map must not reach a result.
-    counts: HashMap<u64, u64>,
+    counts: Counts,
     cap: usize,
     halvings: u32,
+}
+
+/// A dozen of pairs per line are counted, and the hash that decides which are kept is good enough to find them.
+type Counts = HashMap<u64, u64, BuildHasherDefault<Mixing>>;
+
+#[derive(Default)]
+struct Mixing(u64);
+
+impl Hasher for Mixing {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(byte.into());
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = mix(self.0 ^ key);
+    }
 }
 
 /// As it travels between processes.
@@ -41,7 +64,7 @@ impl From<Stored> for Pairs {
 
 impl Pairs {
     pub fn new(cap: usize) -> Self {
-        Self { counts: HashMap::new(), cap, halvings: 0 }
+        Self { counts: Counts::default(), cap, halvings: 0 }
     }
 
     pub fn add(&mut self, one: u32, other: u32, count: u64) {
@@ -102,7 +125,7 @@ fn high(key: u64) -> u32 {
 }
 
 fn kept(key: u64, halvings: u32) -> bool {
-    mix(key).leading_zeros() >= halvings
+    halvings == 0 || mix(key).leading_zeros() >= halvings
 }
 
 /// The end of SplitMix64: every bit of the key moves every bit of the hash.

@@ -164,6 +164,19 @@ fn the_summary_of_other_processes_adds_up_to_the_same() {
     assert_eq!(merged, summary(&whole[0]));
 }
 
+#[test]
+fn a_summary_of_too_many_pairs_says_which_of_them_it_gave_up() {
+    let (_, names) = parted(vec![line("x", "4711", "1")], |_| 0);
+    let mut summary = Summary::new(&names);
+    assert_eq!(summary.given_up(), []);
+
+    for day in 0..300_000 {
+        summary.user_days.add(0, day, 1);
+    }
+
+    assert_eq!(summary.given_up(), [("days of users", 2)]);
+}
+
 /// A small world, in which all sorts of coincidences happen.
 fn ledgers() -> impl Strategy<Value = Vec<Drawn>> {
     let drawn = (0_u8..12, 0_u8..4, 0_u8..6, 0_u8..3, 0_u8..40, 0_u8..4, 0_u8..3, any::<bool>());

@@ -211,7 +211,7 @@ impl Default for Keyword {
 
 impl Control for Keyword {
     fn look(&self, view: &View<'_>) -> Option<Hit> {
-        let answers = answers(view, |text, _| self.word_in(text).map(Found));
+        let answers = answers(view, |text, _| view.scene.keywords.word_in(text).map(Found));
         let (lines, _, Found(word), text) = greatest(&answers)?;
         let values = [("word", Value::Text(word.into())), ("text", shown(text))];
         Some(Hit::new(Id::Keyword, lines, Said::new("\"{word}\" in \"{text}\"", values)))
@@ -243,23 +243,40 @@ impl Control for Keyword {
     }
 }
 
-impl Keyword {
+/// The words of the configuration by their first parts, because each word of a text is looked up.
+#[derive(Debug)]
+pub struct Keywords(BTreeMap<String, Vec<String>>);
+
+impl Keywords {
+    pub fn new(keyword: &Keyword) -> Self {
+        let mut words: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for word in keyword.words.values().flatten() {
+            words.entry(first_part(word).into()).or_default().push(word.clone());
+        }
+        Self(words)
+    }
+
     fn word_in(&self, text: &str) -> Option<&str> {
         let text = text.to_lowercase();
-        let mut in_word = false;
-        for (start, character) in text.char_indices() {
-            let begins = character.is_alphanumeric() && !in_word;
-            in_word = character.is_alphanumeric();
+        let mut rest = text.as_str();
+        while let Some(start) = rest.find(char::is_alphanumeric) {
+            rest = &rest[start..];
+            let first = first_part(rest);
             let ends = |word: &&String| {
-                let rest = text[start..].strip_prefix(word.as_str());
-                rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+                let behind = rest.strip_prefix(word.as_str());
+                behind.is_some_and(|behind| !behind.starts_with(char::is_alphanumeric))
             };
-            if begins && let Some(word) = self.words.values().flatten().find(ends) {
+            if let Some(word) = self.0.get(first).and_then(|words| words.iter().find(ends)) {
                 return Some(word);
             }
+            rest = &rest[first.len()..];
         }
         None
     }
+}
+
+fn first_part(text: &str) -> &str {
+    text.split(|character: char| !character.is_alphanumeric()).next().unwrap_or(text)
 }
 
 /// A word found is as good as another.
