@@ -35,6 +35,7 @@ pub(super) fn pattern(part: &Part, posting: &Posting, buffer: &mut String) -> Op
         match character {
             '0'..='9' if buffer.ends_with('#') => {}
             '0'..='9' => buffer.push('#'),
+            ascii if ascii.is_ascii() => buffer.push(ascii.to_ascii_lowercase()),
             other => buffer.extend(other.to_lowercase()),
         }
     }
