@@ -347,6 +347,16 @@ fn gaps_are_counted_per_range_of_numbers() {
     assert_eq!(gaps(&["A0009", "A0010", "B1", "B2"], 100), Verdict::Passed { checked: 4 });
     assert_eq!(words(&gaps(&["A0009", "A0012"], 100)), ["2 numbers are missing between A0009 and A0012"]);
     assert_eq!(words(&gaps(&["255", "258"], 100)), ["2 numbers are missing between 255 and 258"]);
+    assert_eq!(
+        gaps(&["63", "64", "65", "66"], 100),
+        Verdict::Passed { checked: 4 },
+        "over the edge of a word"
+    );
+    assert_eq!(
+        gaps(&["254", "255", "256", "257"], 100),
+        Verdict::Passed { checked: 4 },
+        "over the edge of a block"
+    );
     assert_eq!(words(&gaps(&["1", "102"], 100)).len(), 1);
     assert_eq!(gaps(&["1", "103"], 100), Verdict::Passed { checked: 2 }, "another range of numbers");
     assert_eq!(gaps(&["A", "B"], 100), Verdict::NotPossible("no id of an entry ends with a number".into()));

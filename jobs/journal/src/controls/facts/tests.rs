@@ -1,5 +1,5 @@
 use super::*;
-use crate::controls::fixture::{config, line, parted};
+use crate::controls::fixture::{self, config, line, parted};
 use crate::line::Line;
 
 #[test]
@@ -28,6 +28,34 @@ fn a_test_without_weight_asks_for_no_records() {
     records(&parts[0], &parts[0].entries()[0], (0, 0), &names, &off, &mut all);
 
     assert_eq!(all, []);
+}
+
+#[test]
+fn which_of_several_reversals_belongs_to_an_entry_does_not_depend_on_where_they_lie() {
+    let entry = |id, debit, credit| vec![line(id, "1", debit), line(id, "2", credit)];
+    let lines = || {
+        [entry("a", "7", "-7"), entry("b", "-7", "7"), entry("c", "-7", "7"), entry("d", "7", "-7")].concat()
+    };
+    let told = |place: &dyn Fn(usize) -> usize| {
+        let (parts, names) = parted(lines(), place);
+        let facts = fixture::facts(&parts, &names, &config("{}")).into_iter();
+        let mut told: Vec<_> = facts
+            .flat_map(|((part, number), facts)| {
+                let part = &parts[part as usize];
+                let id = part.id(&part.entries()[number as usize]).to_string();
+                facts.into_iter().map(move |fact| (id.clone(), fact.order()))
+            })
+            .collect();
+        told.sort_unstable();
+        told
+    };
+
+    let together = told(&|_| 0);
+
+    assert!(!together.is_empty());
+    for places in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [2, 3, 0, 1]] {
+        assert_eq!(told(&|index| places[index]), together, "{places:?}");
+    }
 }
 
 #[test]

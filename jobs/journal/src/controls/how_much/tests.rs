@@ -98,6 +98,16 @@ fn a_split_reaches_the_limit_with_lines_below_it() {
 }
 
 #[test]
+fn a_split_is_of_the_highest_limit_that_its_lines_are_all_below() {
+    let config = config(r#"{ "approval_limits": { "EUR": ["500", "1000"] } }"#);
+    let split = |one, other| hits(&config, Id::Split, vec![line("a", "4711", one), line("b", "4711", other)]);
+
+    assert!(split("500", "500")[0].1.ends_with("1,000.00 EUR in sum, each below the limit of 1,000.00"));
+    assert!(split("499.99", "400")[0].1.ends_with("899.99 EUR in sum, each below the limit of 500.00"));
+    assert_eq!(split("500", "400"), [], "500 is not below 500, and 900 does not reach 1,000");
+}
+
+#[test]
 fn lines_of_another_day_account_or_user_are_no_parts_of_a_split() {
     let config = config(r#"{ "approval_limits": { "EUR": ["1000"] } }"#);
     let first = line("a", "4711", "600");
