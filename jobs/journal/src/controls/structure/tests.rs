@@ -198,11 +198,11 @@ fn neighbouring_digits_exchanged_are_a_duplicate() {
 
 #[test]
 fn a_rent_that_changes_in_one_month_of_five_is_told() {
-    let dates = ["2025-01-03", "2025-02-03", "2025-03-03", "2025-04-03", "2025-05-03"];
-    let entries = ["e1", "e2", "e3", "e4", "e5"];
+    let dates: Vec<String> = (1..=7).map(|month| format!("2025-{month:02}-03")).collect();
+    let entries = ["e1", "e2", "e3", "e4", "e5", "e6", "e7"];
     let rent = |amounts: &[&'static str]| {
         let lines = amounts.iter().enumerate().map(|(index, amount)| {
-            on(dates[index], Line { line_text: "Rent", ..line(entries[index], "4711", amount) })
+            on(&dates[index], Line { line_text: "Rent", ..line(entries[index], "4711", amount) })
         });
         words(&config("{}"), Id::ChangedRecurring, lines.collect())
     };
@@ -214,6 +214,8 @@ fn a_rent_that_changes_in_one_month_of_five_is_told() {
     assert_eq!(rent(&["1200", "1200", "1900", "1200"]), [], "three months make no habit");
     assert_eq!(rent(&["1200", "1200", "1200", "1200", "1200"]), []);
     assert_eq!(rent(&["1", "1", "1", "2", "3"]), []);
+    assert_eq!(rent(&["1", "1", "1", "1", "2", "3"]).len(), 2, "two thirds are a habit");
+    assert_eq!(rent(&["1", "1", "1", "1", "2", "3", "4"]), [], "four of seven are not");
 }
 
 #[test]
