@@ -110,7 +110,7 @@ impl App {
         let (wake, senders) = Wake::start(store.clone(), redis.clone(), &alarm);
         let book = Arc::new(Book::new(store.clone(), clock.clone()));
         let calls = Calls { rates: Arc::new(calls), limiter: limiter(&store, &clock, redis.as_ref()) };
-        let limits = Usage { store: store.clone(), book: book.clone(), calls };
+        let limits = Usage { store: store.clone(), book: book.clone(), calls, wake: wake.clone() };
         let queue =
             Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone(), book);
         let queue = Arc::new(queue);

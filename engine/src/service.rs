@@ -170,7 +170,8 @@ impl Patience {
     }
 }
 
-fn delay(failures: u32) -> Duration {
+/// How long to wait after that many failures before this one.
+pub fn delay(failures: u32) -> Duration {
     SHORTEST.saturating_mul(1 << failures.min(10)).min(LONGEST)
 }
 

@@ -10,6 +10,8 @@ use engine::limits::book::Book;
 use engine::limits::limiter::{Calls, Limiter, StoreLimiter};
 use engine::limits::redis::RedisLimiter;
 use engine::limits::usage::Usage;
+use engine::service::Alarm;
+use engine::wake::Wake;
 use jobkit::{Clock, SecretString};
 use store::rule::Rate;
 use store::{Store, Taken};
@@ -184,7 +186,8 @@ async fn a_pause_holds_for_everybody_until_it_ends(kept: Kept) {
     let until = kept.store.now().await.unwrap() + Duration::from_secs(60);
     let calls = Calls { rates: Arc::new([("api".to_owned(), rate)].into()), limiter: one.clone() };
     let book = Arc::new(Book::new(kept.store.clone(), kept.clock.clone()));
-    let by_hand = Usage { store: kept.store.clone(), book, calls };
+    let (wake, _senders) = Wake::start(kept.store.clone(), None, &Alarm::default());
+    let by_hand = Usage { store: kept.store.clone(), book, calls, wake };
     assert_eq!(by_hand.pause("@api", Some("a"), until, &ada(), "429").await.unwrap(), "@api/a");
 
     for limiter in [&one, &two] {

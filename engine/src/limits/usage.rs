@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::book::Book;
 use super::limiter::{Calls, MARK};
+use crate::wake::Wake;
 use store::rule::{By, Rate, Rule, bucket, limit_of};
 use store::{Actor, BreakerRow, BucketRow, Store, StoreError};
 
@@ -17,6 +18,7 @@ pub struct Usage {
     pub store: Arc<dyn Store>,
     pub book: Arc<Book>,
     pub calls: Calls,
+    pub wake: Wake,
 }
 
 /// What is limited, and by how much.
@@ -159,6 +161,10 @@ impl Usage {
     pub async fn resume(&self, name: &str, key: Option<&str>, by: &Actor) -> Result<String, LimitError> {
         let bucket = self.bucket(name, key).await?;
         self.store.resume_bucket(&bucket, by).await?;
+        // Workers have put its queues off to the end of the pause. The poll finds what this does not.
+        for queue in self.store.ready_queues().await.unwrap_or_default() {
+            self.wake.wake(&queue);
+        }
         Ok(bucket)
     }
 

@@ -9,15 +9,16 @@ use std::time::Duration;
 use jobkit::Clock;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
 use super::buffer::{Buffer, Ready};
 use super::held::{HeldJobs, StopReason};
-use super::lanes::Lanes;
+use super::lanes::{Ask, Lanes, Sort};
 use super::pace::Pace;
 use crate::limits::book::Book;
 use crate::service::Patience;
 use crate::wake::Bell;
-use store::{Claimed, Report, Store, WorkerId};
+use store::{Claimed, Report, Store, StoreError, WorkerId, chain};
 
 pub struct Fetcher {
     pub store: Arc<dyn Store>,
@@ -48,12 +49,20 @@ pub struct FetchOptions {
     pub queue_concurrency: BTreeMap<String, usize>,
 }
 
-/// When a queue is asked for its limited jobs in a round: before the others, after them, or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LimitedJobs {
-    First,
-    Last,
-    Not,
+/// What the fetcher knows of its queues.
+#[derive(Default)]
+struct Known {
+    /// Those that may have jobs that nothing limits.
+    hot: BTreeSet<String>,
+    lanes: Lanes,
+    /// A claim may have happened although we never saw its answer.
+    lost_answer: bool,
+}
+
+impl Known {
+    fn round(&self) -> Vec<String> {
+        self.lanes.round(&self.hot)
+    }
 }
 
 /// Ended attempts whose record is under way; beyond this the store is behind, and claiming more would only
@@ -71,9 +80,7 @@ impl Fetcher {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut patience = Patience::new("claiming jobs", self.clock.clone());
         let mut looking = Patience::new("looking for work", self.clock.clone());
-        let mut hot = BTreeSet::new();
-        let mut lanes = Lanes::default();
-        let mut lost_answer = false;
+        let mut known = Known::default();
         let mut looked_over = self.clock.steady();
         let mut next_look = looked_over + self.options.poll;
         loop {
@@ -89,13 +96,12 @@ impl Fetcher {
                 continue;
             };
             self.give_back_what_waits();
-            if lost_answer || self.clock.steady().saturating_sub(looked_over) >= LOOK_OVER {
-                // A claim may have happened although we never saw its answer.
+            if known.lost_answer || self.clock.steady().saturating_sub(looked_over) >= LOOK_OVER {
                 match self.store.give_back_unheld(worker, &self.held.ids_of(worker)).await {
                     Ok(_) => {
-                        (lost_answer, looked_over) = (false, self.clock.steady());
+                        (known.lost_answer, looked_over) = (false, self.clock.steady());
                         // Else the next claim tells whether it works again.
-                        if hot.is_empty() {
+                        if known.round().is_empty() {
                             patience.succeeded();
                         }
                     }
@@ -105,32 +111,34 @@ impl Fetcher {
                     }
                 }
             }
-            self.hear(&mut hot, &mut lanes);
+            self.hear(&mut known);
             if self.bell.take_everywhere() || self.clock.steady() >= next_look {
                 next_look = self.clock.steady() + self.options.poll;
                 match self.look().await {
                     Ok(ready) => {
                         looking.succeeded();
-                        lanes.heard_of(&ready);
-                        hot.extend(ready);
+                        known.lanes.heard_of(&ready);
+                        known.hot.extend(ready);
+                        known.lanes.forget_all_but(&known.hot);
                     }
                     // What was heard of can be claimed all the same.
                     Err(problem) => looking.failed(&problem).await,
                 }
             }
             let let_go = self.buffer.oldest().map(|since| since + LONGEST_WAIT);
-            let wake_at = [let_go, lanes.next()].into_iter().flatten().fold(next_look, Duration::min);
-            if hot.is_empty() && lanes.hot().is_empty() {
+            let wake_at = [let_go, known.lanes.next()].into_iter().flatten().fold(next_look, Duration::min);
+            let round = known.round();
+            if round.is_empty() {
                 self.sleep(&stop, wake_at).await;
                 continue;
             }
-            match self.claim_from(worker, &mut hot, &mut lanes).await {
+            match self.claim_from(worker, &round, &mut known).await {
                 Ok(true) => {
                     patience.succeeded();
                 }
                 Ok(false) => self.wait_for_room(&stop, wake_at).await,
                 Err(problem) => {
-                    lost_answer = true;
+                    known.lost_answer = true;
                     patience.failed(&problem).await;
                 }
             }
@@ -150,33 +158,26 @@ impl Fetcher {
     }
 
     /// What was rung, and what has come with time.
-    fn hear(&self, hot: &mut BTreeSet<String>, lanes: &mut Lanes) {
+    fn hear(&self, known: &mut Known) {
         let rung: BTreeSet<_> = self.bell.take().into_iter().filter(|queue| self.serves(queue)).collect();
         // Where nothing is limited nobody asks.
         if !self.limits.rules().is_empty() {
-            lanes.heard_of(&rung);
+            known.lanes.heard_of(&rung);
         }
-        hot.extend(rung);
+        known.hot.extend(rung);
         if self.bell.take_places() {
-            lanes.freed();
+            known.lanes.freed();
         }
-        lanes.pass(self.clock.steady());
+        known.lanes.pass(self.clock.steady());
     }
 
     fn serves(&self, queue: &str) -> bool {
         self.options.queues.is_empty() || self.options.queues.contains(queue)
     }
 
-    /// One round over the hot queues. False when no queue had room.
-    async fn claim_from(
-        &self,
-        worker: WorkerId,
-        hot: &mut BTreeSet<String>,
-        lanes: &mut Lanes,
-    ) -> store::Result<bool> {
+    /// One round over the queues. False when none had room.
+    async fn claim_from(&self, worker: WorkerId, round: &[String], known: &mut Known) -> store::Result<bool> {
         let mut any_room = false;
-        let round = lanes.round(hot);
-        let mut heirs = BTreeSet::new();
         for (done, queue) in round.iter().enumerate() {
             // Whoever comes first in the round must not take it all.
             let share = self.room().div_ceil(round.len() - done);
@@ -185,49 +186,81 @@ impl Fetcher {
                 continue;
             }
             any_room = true;
-            let behind = round[done + 1..].iter().filter(|other| self.room_of(other) > 0);
-            let heir = lanes.leaves_to(queue, behind);
-            heirs.extend(heir);
-            let limited = match (heir, lanes.go_first(queue) || heirs.contains(queue)) {
-                (Some(_), _) => LimitedJobs::Not,
-                (None, true) => LimitedJobs::First,
-                (None, false) => LimitedJobs::Last,
-            };
-            let claimed = self.claim_of(worker, queue, limit, limited, hot, lanes).await;
+            let claimed = self.claim_in_turn(worker, queue, limit, known).await;
             // One that fails each time must not keep the others from being asked either.
             if claimed.as_ref().map_or(true, |claimed| *claimed > 0) {
-                lanes.served(queue);
+                known.lanes.served(queue);
             }
             claimed?;
         }
         Ok(any_room)
     }
 
-    /// Claims of one queue, and says how many.
-    async fn claim_of(
+    /// Claims in the turn of one queue, and says how many. Fails when the store is away.
+    async fn claim_in_turn(
         &self,
         worker: WorkerId,
         queue: &str,
         limit: usize,
-        limited: LimitedJobs,
-        hot: &mut BTreeSet<String>,
-        lanes: &mut Lanes,
+        known: &mut Known,
     ) -> store::Result<usize> {
+        let mut turn = known.lanes.turn(queue, known.hot.contains(queue));
         let mut claimed = 0;
-        if limited == LimitedJobs::First {
-            claimed += self.claim_limited(worker, queue, limit, lanes).await?;
-        }
-        if claimed < limit && hot.contains(queue) {
-            let batch = self.store.claim(worker, queue, limit - claimed).await?;
-            if batch.len() < limit - claimed {
-                hot.remove(queue);
+        while claimed < limit
+            && let Some(ask) = known.lanes.next_ask(&mut turn, |other| self.room_of(other) > 0)
+        {
+            let most = (limit - claimed).min(self.room_of(&ask.queue));
+            let began = self.clock.steady();
+            let answer = match ask.sort {
+                Sort::Limited => self.claim_limited(worker, &ask.queue, most, known).await,
+                Sort::Others => self.claim_others(worker, &ask.queue, most, known).await,
+            };
+            match answer {
+                Ok(jobs) => {
+                    claimed += jobs;
+                    if known.lanes.worked(&ask) {
+                        info!(queue = ask.queue, "claiming {ask} works again");
+                    }
+                }
+                Err(problem) if problem.blames_the_store() => {
+                    known.lanes.unanswered(&ask);
+                    return Err(problem);
+                }
+                Err(problem) => self.put_off(&ask, began, &problem, known),
             }
-            claimed += batch.len();
-            self.take_in_hand(worker, queue, batch);
         }
-        if limited == LimitedJobs::Last {
-            claimed += self.claim_limited(worker, queue, limit.saturating_sub(claimed), lanes).await?;
+        Ok(claimed)
+    }
+
+    /// Not for the sake of the others, which would all wait for what one of them cannot have.
+    fn put_off(&self, ask: &Ask, began: Duration, problem: &StoreError, known: &mut Known) {
+        let now = self.clock.steady();
+        let times = known.lanes.failed(ask, now, now.saturating_sub(began));
+        known.lost_answer = true;
+        // Said the first time, and then ever more rarely.
+        if times.is_power_of_two() {
+            warn!(
+                queue = ask.queue,
+                times,
+                "claiming {ask} fails and will be tried until it works, and all others go on: {}",
+                chain(problem)
+            );
         }
+    }
+
+    async fn claim_others(
+        &self,
+        worker: WorkerId,
+        queue: &str,
+        limit: usize,
+        known: &mut Known,
+    ) -> store::Result<usize> {
+        let batch = self.store.claim(worker, queue, limit).await?;
+        if batch.len() < limit {
+            known.hot.remove(queue);
+        }
+        let claimed = batch.len();
+        self.take_in_hand(worker, queue, batch);
         Ok(claimed)
     }
 
@@ -236,14 +269,11 @@ impl Fetcher {
         worker: WorkerId,
         queue: &str,
         limit: usize,
-        lanes: &mut Lanes,
+        known: &mut Known,
     ) -> store::Result<usize> {
-        if limit == 0 || !lanes.hot().contains(queue) {
-            return Ok(0);
-        }
         let rules = self.limits.rules();
         let mut claim = self.store.claim_limited(worker, queue, limit, &rules, &self.clock).await?;
-        lanes.answered(queue, &claim, self.clock.steady());
+        known.lanes.answered(queue, &claim, self.clock.steady());
         let jobs = std::mem::take(&mut claim.jobs);
         let claimed = jobs.len();
         self.take_in_hand(worker, queue, jobs);

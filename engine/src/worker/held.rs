@@ -84,7 +84,9 @@ impl HeldJobs {
                 held.push((job, switch));
             }
         }
-        *state.by_queue.entry(queue).or_default() += held.len();
+        if !held.is_empty() {
+            *state.by_queue.entry(queue).or_default() += held.len();
+        }
         self.count.store(state.by_id.len(), Ordering::Release);
         held
     }
@@ -95,10 +97,14 @@ impl HeldJobs {
         let mut state = self.lock();
         for held in jobs {
             if let Some(entry) = state.by_id.remove(&held)
-                && let Some(count) = state.by_queue.get_mut(&entry.queue)
+                && let MapEntry::Occupied(mut count) = state.by_queue.entry(entry.queue)
             {
-                *count -= 1;
                 freed |= entry.counted;
+                *count.get_mut() -= 1;
+                // Names of queues come and go, where there is one for each customer.
+                if *count.get() == 0 {
+                    count.remove();
+                }
             }
         }
         let left = state.by_id.len();
@@ -204,6 +210,19 @@ mod tests {
         assert_eq!(switch.reason(), Some(&StopReason::TimedOut));
         held.release([claim(2).held()]);
         assert!(held.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_queue_of_which_nothing_is_in_hand() {
+        let held = HeldJobs::default();
+        held.hold("q", vec![claim(1), claim(2)]);
+        held.hold("none", Vec::new());
+
+        held.release([claim(1).held()]);
+        assert_eq!(held.in_queue("q"), 1);
+        held.release([claim(2).held()]);
+
+        assert!(held.lock().by_queue.is_empty());
     }
 
     #[test]

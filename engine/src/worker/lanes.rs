@@ -1,9 +1,11 @@
-//! Where limited jobs can be had, as the fetcher knows: queues to ask now, at a time, or when a job has ended; and whose
-//! turn it is.
+//! Where limited jobs can be had, as the fetcher knows: queues to ask now, at a time, or when a job has ended; whose turn
+//! it is; and what is put off because asking for it fails. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
+use crate::service::delay;
 use store::LimitedClaim;
 
 #[derive(Debug, Default)]
@@ -13,14 +15,52 @@ pub struct Lanes {
     for_places: BTreeSet<String>,
     /// Queues that asked for limited jobs first when they were last asked.
     limited_first: BTreeSet<String>,
-    /// The queue that got jobs last.
+    /// The queue that got jobs in its turn last.
     served: Option<String>,
     /// The queue that got limited jobs last.
     limited: Option<String>,
-    /// Queues that left the next place to others, and do so once.
-    left: BTreeSet<String>,
     /// Queues that had something and gave nothing.
     silent: BTreeSet<String>,
+    /// What failed when it was last asked for.
+    failing: BTreeMap<Ask, Failing>,
+}
+
+#[derive(Debug, Default)]
+struct Failing {
+    times: u32,
+    /// Until then nobody asks.
+    until: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    Limited,
+    Others,
+}
+
+/// What a queue is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ask {
+    pub sort: Sort,
+    pub queue: String,
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sort = match self.sort {
+            Sort::Limited => "limited jobs",
+            Sort::Others => "jobs that nothing limits",
+        };
+        write!(f, "{sort} of queue `{}`", self.queue)
+    }
+}
+
+/// The turn of a queue, for as long as there is room.
+#[derive(Debug)]
+pub struct Turn {
+    queue: String,
+    /// What it still asks for, the next at the end.
+    sorts: Vec<Sort>,
 }
 
 /// When a queue is asked again whose jobs are all locked by somebody.
@@ -34,36 +74,35 @@ impl Lanes {
 
     /// A place in some bucket is free, nobody says which.
     pub fn freed(&mut self) {
-        if !self.for_places.is_empty() {
-            self.left.clear();
-        }
         self.hot.append(&mut self.for_places);
     }
 
     pub fn pass(&mut self, now: Duration) {
-        let (hot, left) = (&mut self.hot, &mut self.left);
+        let hot = &mut self.hot;
         self.later.retain(|queue, at| {
             let waits = *at > now;
             if !waits {
                 hot.insert(queue.clone());
-                left.clear();
             }
             waits
         });
+        for failing in self.failing.values_mut() {
+            failing.until = failing.until.filter(|until| *until > now);
+        }
     }
 
     /// When there is something to ask for that has to be waited for.
     pub fn next(&self) -> Option<Duration> {
-        self.later.values().min().copied()
-    }
-
-    pub fn hot(&self) -> &BTreeSet<String> {
-        &self.hot
+        let put_off = self.failing.values().filter_map(|failing| failing.until);
+        self.later.values().copied().chain(put_off).min()
     }
 
     /// The queues to ask, in turn: where slots become free one by one, the first that is asked gets each.
     pub fn round(&self, hot: &BTreeSet<String>) -> Vec<String> {
-        let mut round: Vec<_> = hot.union(&self.hot).cloned().collect();
+        let limited = self.hot.iter().filter(|queue| !self.is_put_off(Sort::Limited, queue));
+        let others = hot.iter().filter(|queue| !self.is_put_off(Sort::Others, queue));
+        let round: BTreeSet<_> = limited.chain(others).collect();
+        let mut round: Vec<_> = round.into_iter().cloned().collect();
         if let Some(last) = &self.served {
             let behind = round.partition_point(|queue| queue <= last);
             round.rotate_left(behind);
@@ -71,37 +110,59 @@ impl Lanes {
         round
     }
 
-    /// It got jobs, of whatever sort.
+    /// Its turn got jobs, of whatever sort.
     pub fn served(&mut self, queue: &str) {
         self.served = Some(queue.into());
     }
 
-    /// Whether limited jobs are asked for before the others this time: a queue that always has one sort must not keep
-    /// its other from being claimed.
-    pub fn go_first(&mut self, queue: &str) -> bool {
-        let before = self.limited_first.remove(queue);
-        !before && self.limited_first.insert(queue.into())
+    /// Begins the turn of a queue, which may have jobs of the other sort. Limited ones are asked for first every other time: a
+    /// queue that always has one sort must not keep its other from being claimed.
+    pub fn turn(&mut self, queue: &str, others: bool) -> Turn {
+        let limited_first = !self.limited_first.remove(queue) && self.limited_first.insert(queue.into());
+        let mut sorts = match limited_first {
+            true => vec![Sort::Others, Sort::Limited],
+            false => vec![Sort::Limited, Sort::Others],
+        };
+        sorts.retain(|sort| others || *sort == Sort::Limited);
+        Turn { queue: queue.into(), sorts }
     }
 
-    /// To which of those `behind` it in the round this queue leaves the next place of a limit that they may share. Places
-    /// become free now and then, and go round as slots do, but behind the queue that had the last one.
+    /// What is asked for next in this turn.
     ///
-    /// Once, until somebody had one or may have one: the other may have no limited jobs, and be heard of all the time.
-    pub fn leaves_to<'a>(
-        &mut self,
-        queue: &str,
-        behind: impl Iterator<Item = &'a String>,
-    ) -> Option<&'a String> {
-        let last = self.limited.as_deref()?;
-        let turn = |queue: &str| (queue <= last, queue.to_owned());
-        let next = behind.filter(|other| self.hot.contains(*other)).min_by_key(|other| turn(other))?;
-        (turn(next) < turn(queue) && self.left.insert(queue.into())).then_some(next)
+    /// Limited jobs of the queues between the one that got such last and this one come before its own: places become free
+    /// now and then, and go round as slots do, but in a ring of their own. They are asked within this turn, because nobody
+    /// knows whether they have any: a place that were left to one that has none would be lost.
+    ///
+    /// Ends: who is asked gets jobs, and with them the last place in the ring, or is not hot any more, or put off.
+    pub fn next_ask(&self, turn: &mut Turn, has_room: impl Fn(&str) -> bool) -> Option<Ask> {
+        let last = self.limited.as_deref().unwrap_or_default();
+        let queue = turn.queue.as_str();
+        loop {
+            let sort = *turn.sorts.last()?;
+            let asked = match sort {
+                _ if self.is_put_off(sort, queue) => None,
+                Sort::Others => Some(queue),
+                Sort::Limited if !self.hot.contains(queue) => None,
+                Sort::Limited => {
+                    let may_be_asked = |other: &&str| {
+                        *other == queue || has_room(other) && !self.is_put_off(Sort::Limited, other)
+                    };
+                    let hot = self.hot.iter().map(String::as_str).filter(may_be_asked);
+                    hot.min_by_key(|other| (*other <= last, *other))
+                }
+            };
+            if asked.is_none_or(|asked| asked == queue) {
+                turn.sorts.pop();
+            }
+            if let Some(asked) = asked {
+                return Some(Ask { sort, queue: asked.into() });
+            }
+        }
     }
 
     pub fn answered(&mut self, queue: &str, claim: &LimitedClaim, now: Duration) {
         if !claim.jobs.is_empty() {
             self.limited = Some(queue.into());
-            self.left.clear();
         }
         if !claim.more {
             self.hot.remove(queue);
@@ -123,137 +184,43 @@ impl Lanes {
             *again = (*again).min(now + LOCKED);
         }
     }
+
+    /// The store was away, or took too long. That counts as a turn, or a queue whose answer never comes would be asked
+    /// before the others each time.
+    pub fn unanswered(&mut self, ask: &Ask) {
+        if ask.sort == Sort::Limited {
+            self.limited = Some(ask.queue.clone());
+        }
+    }
+
+    /// It failed after so long, and not because the store is away: the others go on, for as long at least as they had to
+    /// wait. How often it has failed in a row.
+    pub fn failed(&mut self, ask: &Ask, now: Duration, took: Duration) -> u32 {
+        let failing = self.failing.entry(ask.clone()).or_default();
+        failing.until = Some(now + delay(failing.times).max(took));
+        failing.times = failing.times.saturating_add(1);
+        failing.times
+    }
+
+    /// Whether it failed before.
+    pub fn worked(&mut self, ask: &Ask) -> bool {
+        self.failing.remove(ask).is_some()
+    }
+
+    /// Forgets queues that have nothing, neither here nor among these: names come and go.
+    pub fn forget_all_but(&mut self, hot: &BTreeSet<String>) {
+        let waits = |queue: &String| self.later.contains_key(queue) || self.for_places.contains(queue);
+        let has_some = |queue: &String| hot.contains(queue) || self.hot.contains(queue) || waits(queue);
+        self.limited_first.retain(has_some);
+        self.silent.retain(has_some);
+        self.failing.retain(|ask, failing| failing.until.is_some() || has_some(&ask.queue));
+    }
+
+    fn is_put_off(&self, sort: Sort, queue: &str) -> bool {
+        let mut failing = self.failing.iter();
+        failing.any(|(ask, failing)| ask.sort == sort && ask.queue == queue && failing.until.is_some())
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use jobkit::JobId;
-
-    use super::*;
-    use store::{Claimed, Fence, WorkerId};
-
-    fn claimed() -> Claimed {
-        Claimed {
-            id: JobId(uuid::Uuid::nil()),
-            worker: WorkerId(1),
-            fence: Fence(1),
-            kind: "a.b".into(),
-            queue: "a".into(),
-            args: "{}".into(),
-            attempt: 1,
-            max_attempts: 1,
-            tenant: None,
-            tags: Vec::new(),
-            metadata: None,
-            limited: None,
-        }
-    }
-
-    #[test]
-    fn who_got_jobs_last_is_asked_last() {
-        let hot = ["a", "m"].map(String::from).into();
-        let mut lanes = Lanes::default();
-        lanes.heard_of([&"z".to_owned()]);
-        assert_eq!(lanes.round(&hot), ["a", "m", "z"]);
-        // The last had none left, and may be gone from the round.
-        for (queue, round) in [("a", ["m", "z", "a"]), ("z", ["a", "m", "z"]), ("k", ["m", "z", "a"])] {
-            lanes.served(queue);
-            assert_eq!(lanes.round(&hot), round, "after {queue}");
-        }
-    }
-
-    /// Of two queues with a limit in common, each with a backlog, the later in the alphabet once got nothing at all.
-    #[test]
-    fn places_of_limits_go_round_whatever_slots_do() {
-        let queues = ["a", "b", "c", "d"].map(String::from);
-        let got = LimitedClaim { jobs: vec![claimed()], more: true, ..LimitedClaim::default() };
-        let mut lanes = Lanes::default();
-        // The second has jobs of the other sort and gets a slot before each place: so each round is the same.
-        lanes.heard_of([&queues[0], &queues[2], &queues[3]]);
-        lanes.served("b");
-        let mut had = Vec::new();
-        for _ in 0..6 {
-            let round = lanes.round(&BTreeSet::from([queues[1].clone()]));
-            assert_eq!(round, ["c", "d", "a", "b"]);
-            let asks = |(place, queue): (usize, &String)| {
-                let asked = lanes.hot().contains(queue);
-                let leaves = lanes.leaves_to(queue, round[place + 1..].iter()).is_some();
-                (asked && !leaves).then(|| queue.clone())
-            };
-            let first = round.iter().enumerate().find_map(asks).unwrap();
-            lanes.answered(&first, &got, Duration::ZERO);
-            had.push(first);
-        }
-        assert_eq!(had, ["c", "d", "a", "c", "d", "a"]);
-    }
-
-    /// It has none, and each enqueue has it asked again.
-    #[test]
-    fn a_place_is_left_once_to_a_queue_that_is_only_heard_of() {
-        let [a, b] = ["a", "b"].map(String::from);
-        let got =
-            LimitedClaim { jobs: vec![claimed()], more: true, when_freed: true, ..LimitedClaim::default() };
-        let mut lanes = Lanes::default();
-        lanes.heard_of([&a]);
-        lanes.answered("a", &got, Duration::ZERO);
-        for leaves in [true, false, false] {
-            lanes.heard_of([&b]);
-            assert_eq!(lanes.leaves_to("a", [&b].into_iter()).is_some(), leaves);
-            lanes.answered("b", &LimitedClaim::default(), Duration::ZERO);
-        }
-        lanes.freed();
-        lanes.heard_of([&b]);
-        assert_eq!(lanes.leaves_to("a", [&b].into_iter()), Some(&b), "there may be another place");
-    }
-
-    #[test]
-    fn a_queue_that_has_something_and_gives_nothing_is_asked_again_later() {
-        let queue = "mail".to_owned();
-        let silent = LimitedClaim { more: true, ..LimitedClaim::default() };
-        let mut lanes = Lanes::default();
-        lanes.heard_of([&queue]);
-
-        lanes.answered("mail", &silent, Duration::ZERO);
-        assert!(lanes.hot().contains("mail"), "it may have looked behind its last place");
-        lanes.answered("mail", &silent, Duration::ZERO);
-        assert!(lanes.hot().is_empty());
-        assert_eq!(lanes.next(), Some(LOCKED));
-
-        lanes.pass(LOCKED);
-        assert!(lanes.hot().contains("mail"));
-    }
-
-    #[test]
-    fn each_queue_asks_for_one_sort_and_then_for_the_other_first() {
-        let mut lanes = Lanes::default();
-        for (queue, first) in [("a", true), ("m", true), ("a", false), ("m", false), ("a", true)] {
-            assert_eq!(lanes.go_first(queue), first, "{queue}");
-        }
-    }
-
-    #[test]
-    fn a_queue_is_asked_again_when_there_may_be_something() {
-        let second = Duration::from_secs(1);
-        let queue = "mail".to_owned();
-        let blocked = LimitedClaim { again: Some(second), when_freed: true, ..LimitedClaim::default() };
-        let mut lanes = Lanes::default();
-        lanes.heard_of([&queue]);
-        assert!(lanes.hot().contains("mail"));
-
-        lanes.answered("mail", &blocked, second);
-        assert!(lanes.hot().is_empty());
-        assert_eq!(lanes.next(), Some(2 * second));
-
-        lanes.freed();
-        assert!(lanes.hot().contains("mail"));
-        lanes.answered("mail", &LimitedClaim { when_freed: false, ..blocked.clone() }, second);
-        lanes.freed();
-        assert!(lanes.hot().is_empty());
-
-        lanes.pass(2 * second);
-        assert!(lanes.hot().contains("mail"));
-        lanes.answered("mail", &LimitedClaim { more: true, ..LimitedClaim::default() }, second);
-        assert!(lanes.hot().contains("mail"));
-        assert_eq!(lanes.next(), None);
-    }
-}
+mod tests;

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use jiff::civil::Date;
 
-use crate::ads::{AdsLine, Side};
 use crate::amount::Amount;
+use crate::line::{self, Side};
 
 /// A name that occurs many times, kept once; its number is its rank among the names of its [`Names`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,7 +107,7 @@ pub struct LedgerBuilder {
 }
 
 impl LedgerBuilder {
-    pub fn push(&mut self, line: &AdsLine<'_>) {
+    pub fn push(&mut self, line: &line::Line<'_>) {
         self.lines.push(Line {
             entry: self.entries.symbol(line.entry),
             number: line.number.unwrap_or(0),
@@ -158,7 +158,7 @@ impl LedgerBuilder {
 }
 
 /// A negative debit works as a credit; counting it as one keeps "the usual side of an account" true.
-fn side(line: &AdsLine<'_>) -> Side {
+fn side(line: &line::Line<'_>) -> Side {
     match (line.side, line.amount.is_negative()) {
         (Side::Debit, false) | (Side::Credit, true) => Side::Debit,
         (Side::Credit, false) | (Side::Debit, true) => Side::Credit,
@@ -193,16 +193,13 @@ impl Interner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ads::{AdsReader, Row};
+    use crate::ingest::testing;
 
     fn ledger(lines: &[&str]) -> Ledger {
         let header = "Journal_ID,Journal_ID_Line_Number,GL_Account_Number,Amount,Entered_By";
         let file = [&[header], lines].concat().join("\n");
-        let mut reader = AdsReader::new(file.as_bytes()).unwrap();
         let mut builder = LedgerBuilder::default();
-        while let Some(Row::Line(line)) = reader.next_row().unwrap() {
-            builder.push(&line);
-        }
+        testing::ads_lines(&file, &mut |line| builder.push(line));
         builder.finish()
     }
 

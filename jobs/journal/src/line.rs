@@ -50,6 +50,8 @@ pub struct Line<'a> {
     pub reversal_of: &'a str,
     pub header_text: &'a str,
     pub line_text: &'a str,
+    /// What the mapping names beside: categories that have no field of their own.
+    pub extra: &'a [&'a str],
 }
 
 impl Default for Line<'_> {
@@ -81,6 +83,7 @@ impl Default for Line<'_> {
             reversal_of: "",
             header_text: "",
             line_text: "",
+            extra: &[],
         }
     }
 }

@@ -28,10 +28,20 @@ pub enum Sort {
     User,
     Approver,
     Partner,
+    /// The first words of a text, see [`crate::heads`].
+    HeaderHead,
+    LineHead,
+    /// A reference with its digits left out.
+    ReferencePattern,
+    /// A column of the source that is no field of a line, by its place among those.
+    Extra(u8),
 }
 
+/// How many sorts there are beside the extra ones.
+pub const FIXED: usize = Sort::ALL.len();
+
 impl Sort {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Account,
         Self::Currency,
         Self::Entity,
@@ -42,7 +52,34 @@ impl Sort {
         Self::User,
         Self::Approver,
         Self::Partner,
+        Self::HeaderHead,
+        Self::LineHead,
+        Self::ReferencePattern,
     ];
+
+    pub fn index(self) -> usize {
+        match self {
+            Self::Account => 0,
+            Self::Currency => 1,
+            Self::Entity => 2,
+            Self::Ledger => 3,
+            Self::BusinessUnit => 4,
+            Self::Source => 5,
+            Self::DocumentType => 6,
+            Self::User => 7,
+            Self::Approver => 8,
+            Self::Partner => 9,
+            Self::HeaderHead => 10,
+            Self::LineHead => 11,
+            Self::ReferencePattern => 12,
+            Self::Extra(place) => FIXED + usize::from(place),
+        }
+    }
+
+    /// The fixed ones, and so many extra ones.
+    pub fn all(extra: usize) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().chain((0..extra).map(|place| Self::Extra(place as u8)))
+    }
 
     /// How it is called in messages and results.
     pub fn id(self) -> &'static str {
@@ -57,6 +94,10 @@ impl Sort {
             Self::User => "user",
             Self::Approver => "approver",
             Self::Partner => "partner",
+            Self::HeaderHead => "header_text",
+            Self::LineHead => "line_text",
+            Self::ReferencePattern => "reference",
+            Self::Extra(_) => "extra",
         }
     }
 }
@@ -65,69 +106,97 @@ impl Sort {
 /// is as rare as a rare user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    names: [Vec<Box<str>>; Sort::ALL.len()],
+    /// By [`Sort::index`].
+    names: Vec<Vec<Box<str>>>,
 }
 
 impl Names {
     pub fn name(&self, sort: Sort, symbol: Symbol) -> &str {
-        &self.names[sort as usize][symbol.index()]
+        &self.names[sort.index()][symbol.index()]
     }
 
     pub fn count(&self, sort: Sort) -> usize {
-        self.names[sort as usize].len()
+        self.names.get(sort.index()).map_or(0, Vec::len)
+    }
+
+    /// How many extra sorts there are.
+    pub fn extra(&self) -> usize {
+        self.names.len().saturating_sub(FIXED)
     }
 
     pub fn find(&self, sort: Sort, name: &str) -> Option<Symbol> {
-        let found = self.names[sort as usize].binary_search_by(|known| (**known).cmp(name));
+        let found = self.names.get(sort.index())?.binary_search_by(|known| (**known).cmp(name));
         found.ok().map(|rank| Symbol(rank as u32))
     }
 
     /// The names of all interners, and for each interner the ranks of its numbers.
     pub fn of(interners: Vec<Interner>) -> (Self, Vec<Ranks>) {
-        let mut names = Self::default();
-        for sort in Sort::ALL {
-            let all: BTreeSet<&str> = interners
-                .iter()
-                .flat_map(|interner| interner.order[sort as usize].iter().map(|name| &**name))
-                .collect();
-            names.names[sort as usize] = all.into_iter().map(Box::from).collect();
-        }
-        let ranks = interners
-            .into_iter()
-            .map(|interner| Ranks(Sort::ALL.map(|sort| names.ranks(sort, &interner.order[sort as usize]))))
-            .collect();
+        let sorts = interners.iter().map(|interner| interner.order.len()).max().unwrap_or(FIXED);
+        let all = |sort: usize| -> Vec<Box<str>> {
+            let known = interners.iter().filter_map(|interner| interner.order.get(sort));
+            known
+                .flatten()
+                .map(|name| &**name)
+                .collect::<BTreeSet<&str>>()
+                .into_iter()
+                .map(Box::from)
+                .collect()
+        };
+        let names = Self { names: (0..sorts).map(all).collect() };
+        let ranks = interners.into_iter().map(|interner| names.ranks(&interner)).collect();
         (names, ranks)
     }
 
-    fn ranks(&self, sort: Sort, order: &[Box<str>]) -> Vec<Symbol> {
+    fn ranks(&self, interner: &Interner) -> Ranks {
         // Every name of an interner is among the names that were made of it.
-        order.iter().map(|name| self.find(sort, name).unwrap_or(Symbol(0))).collect()
+        let rank = |sort: usize, name: &str| {
+            self.names[sort].binary_search_by(|known| (**known).cmp(name)).unwrap_or(0)
+        };
+        let of_sort = |(sort, order): (usize, &Vec<Box<str>>)| {
+            order.iter().map(|name| Symbol(rank(sort, name) as u32)).collect()
+        };
+        Ranks(interner.order.iter().enumerate().map(of_sort).collect())
     }
 }
 
 /// From an interner's numbers to symbols.
 #[derive(Debug, Default)]
-pub struct Ranks([Vec<Symbol>; Sort::ALL.len()]);
+pub struct Ranks(Vec<Vec<Symbol>>);
 
 impl Ranks {
     /// `None` where the interner gave out no such number.
     pub fn symbol(&self, sort: Sort, number: u32) -> Option<Symbol> {
-        self.0[sort as usize].get(number as usize).copied()
+        self.0.get(sort.index())?.get(number as usize).copied()
+    }
+
+    /// How many extra sorts there are.
+    pub fn extra(&self) -> usize {
+        self.0.len().saturating_sub(FIXED)
     }
 }
 
 /// Numbers names as they come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Interner {
-    numbers: [HashMap<Box<str>, u32>; Sort::ALL.len()],
-    order: [Vec<Box<str>>; Sort::ALL.len()],
+    numbers: Vec<HashMap<Box<str>, u32>>,
+    order: Vec<Vec<Box<str>>>,
     /// The last name of each sort: neighbouring lines mostly say the same.
-    last: [u32; Sort::ALL.len()],
+    last: Vec<u32>,
 }
 
 impl Interner {
+    /// For the fixed sorts and so many extra ones.
+    pub fn new(extra: usize) -> Self {
+        let sorts = FIXED + extra;
+        Self { numbers: vec![HashMap::new(); sorts], order: vec![Vec::new(); sorts], last: vec![0; sorts] }
+    }
+
+    pub fn extra(&self) -> usize {
+        self.order.len() - FIXED
+    }
+
     pub fn number(&mut self, sort: Sort, name: &str) -> u32 {
-        let sort = sort as usize;
+        let sort = sort.index();
         let last = self.last[sort];
         if self.order[sort].get(last as usize).is_some_and(|known| &**known == name) {
             return last;
@@ -152,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_name_has_one_symbol_whoever_met_it_first() {
-        let (mut one, mut other) = (Interner::default(), Interner::default());
+        let (mut one, mut other) = (Interner::new(0), Interner::new(0));
         let first = ["b", "a", "b", ""].map(|name| one.number(Sort::User, name));
         let second = ["c", "a"].map(|name| other.number(Sort::User, name));
 

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ads::Rejection;
 use crate::amount::group;
+use crate::ingest::Rejection;
 use crate::ledger::Ledger;
 use crate::score::{Params, Scores, TopEntry, largest_amount};
 
@@ -56,12 +56,12 @@ pub struct RunTag {
 }
 
 impl RunTag {
-    fn partial(&self, folder: &Path, name: &str) -> PathBuf {
+    pub(crate) fn partial(&self, folder: &Path, name: &str) -> PathBuf {
         folder.join(format!(".{name}.{}-{:016x}.partial", self.run, self.claim))
     }
 
     /// Whether a file of this name was begun under an earlier claim of the run.
-    fn is_earlier(&self, name: &str, file: &str) -> bool {
+    pub(crate) fn is_earlier(&self, name: &str, file: &str) -> bool {
         let claim = file
             .strip_prefix(&format!(".{name}.{}-", self.run))
             .and_then(|rest| rest.strip_suffix(".partial"))

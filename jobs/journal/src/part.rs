@@ -6,8 +6,9 @@ use std::ops::Range;
 use jiff::civil::Date;
 
 use crate::amount::Amount;
+use crate::heads;
 use crate::line::{Line, Side};
-use crate::names::{Interner, Names, Ranks, Sort, Symbol};
+use crate::names::{Interner, Names, Sort, Symbol};
 
 /// Where a text stands in the part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +42,9 @@ pub struct Posting {
     pub user: Symbol,
     pub approver: Symbol,
     pub partner: Symbol,
+    pub header_head: Symbol,
+    pub line_head: Symbol,
+    pub reference_pattern: Symbol,
     pub manual: Option<bool>,
     pub effective: Option<Date>,
     pub document: Option<Date>,
@@ -53,6 +57,8 @@ pub struct Posting {
     pub reversal_of: Text,
     pub header_text: Text,
     pub line_text: Text,
+    /// Symbols of the extra sorts.
+    pub extra: Box<[Symbol]>,
 }
 
 impl Posting {
@@ -68,6 +74,10 @@ impl Posting {
             Sort::User => self.user,
             Sort::Approver => self.approver,
             Sort::Partner => self.partner,
+            Sort::HeaderHead => self.header_head,
+            Sort::LineHead => self.line_head,
+            Sort::ReferencePattern => self.reference_pattern,
+            Sort::Extra(place) => self.extra[usize::from(place)],
         }
     }
 }
@@ -172,26 +182,33 @@ fn content<'a>(posting: &Posting, text: &'a str) -> impl Ord + use<'a> {
     let texts = [posting.reference, posting.reversal_of, posting.header_text, posting.line_text];
     let texts = texts.map(|at| at.of(text));
     let dates = (posting.effective, posting.document, posting.entered, posting.entered_time);
-    (posting.side, posting.signed, names, dates, posting.fiscal_year, posting.period, posting.manual, texts)
+    let rest = (posting.fiscal_year, posting.period, posting.manual, posting.extra.clone());
+    (posting.side, posting.signed, names, dates, rest, texts)
 }
 
-/// A ledger that fits into one part, from its lines: for tests, and for what is small anyway.
-pub fn from_lines<'a>(lines: impl IntoIterator<Item = Line<'a>>) -> (Part, Names) {
-    let lines: Vec<Line<'_>> = lines.into_iter().collect();
-    let mut interner = Interner::default();
-    let numbers: Vec<_> = lines.iter().map(|line| numbers(line, &mut interner)).collect();
-    let (names, ranks) = Names::of(vec![interner]);
-    let mut builder = PartBuilder::default();
-    for (line, numbers) in lines.iter().zip(numbers) {
-        let posting = posting(line, &numbers, &ranks[0], &mut builder);
-        builder.push(line.entry, posting);
+/// Numbers the names of lines, those that are made of their texts included.
+pub struct Namer {
+    interner: Interner,
+    /// The last text of each sort that is made of one, and the number it got.
+    last: [Option<(String, u32)>; 3],
+    made: String,
+}
+
+impl Namer {
+    /// For lines with so many extra columns.
+    pub fn new(extra: usize) -> Self {
+        Self { interner: Interner::new(extra), last: Default::default(), made: String::new() }
     }
-    (builder.finish(), names)
-}
 
-/// The numbers of a line's names, in the order of [`Sort::ALL`].
-pub fn numbers(line: &Line<'_>, interner: &mut Interner) -> [u32; Sort::ALL.len()] {
-    Sort::ALL.map(|sort| {
+    pub fn extra(&self) -> usize {
+        self.interner.extra()
+    }
+
+    pub fn finish(self) -> Interner {
+        self.interner
+    }
+
+    pub fn number(&mut self, line: &Line<'_>, sort: Sort) -> u32 {
         let name = match sort {
             Sort::Account => line.account,
             Sort::Currency => line.currency,
@@ -203,45 +220,75 @@ pub fn numbers(line: &Line<'_>, interner: &mut Interner) -> [u32; Sort::ALL.len(
             Sort::User => line.user,
             Sort::Approver => line.approver,
             Sort::Partner => line.partner,
+            Sort::HeaderHead => return self.made(0, sort, line.header_text, heads::head),
+            Sort::LineHead => return self.made(1, sort, line.line_text, heads::head),
+            Sort::ReferencePattern => return self.made(2, sort, line.reference, heads::pattern),
+            Sort::Extra(place) => line.extra.get(usize::from(place)).copied().unwrap_or(""),
         };
-        interner.number(sort, name)
-    })
+        self.interner.number(sort, name)
+    }
+
+    fn made(&mut self, place: usize, sort: Sort, text: &str, make: fn(&str, &mut String)) -> u32 {
+        match &mut self.last[place] {
+            Some((last, number)) if last == text => *number,
+            last => {
+                self.made.clear();
+                make(text, &mut self.made);
+                let number = self.interner.number(sort, &self.made);
+                *last = Some((text.into(), number));
+                number
+            }
+        }
+    }
 }
 
-fn posting(
-    line: &Line<'_>,
-    numbers: &[u32; Sort::ALL.len()],
-    ranks: &Ranks,
-    builder: &mut PartBuilder,
-) -> Posting {
-    // The numbers are of the interner whose ranks these are.
-    let symbol = |sort: Sort| ranks.symbol(sort, numbers[sort as usize]).unwrap_or(Symbol(0));
-    Posting {
-        number: line.number.unwrap_or(0),
-        account: symbol(Sort::Account),
-        side: line.working_side(),
-        signed: line.signed(),
-        currency: symbol(Sort::Currency),
-        entity: symbol(Sort::Entity),
-        ledger: symbol(Sort::Ledger),
-        business_unit: symbol(Sort::BusinessUnit),
-        source: symbol(Sort::Source),
-        document_type: symbol(Sort::DocumentType),
-        user: symbol(Sort::User),
-        approver: symbol(Sort::Approver),
-        partner: symbol(Sort::Partner),
-        manual: line.manual,
-        effective: line.effective,
-        document: line.document,
-        entered: line.entered,
-        entered_time: line.entered_time,
-        fiscal_year: line.fiscal_year,
-        period: line.period,
-        reference: builder.keep(line.reference),
-        reversal_of: builder.keep(line.reversal_of),
-        header_text: builder.keep(line.header_text),
-        line_text: builder.keep(line.line_text),
+/// A ledger that fits into one part, from its lines: for tests, and for what is small anyway.
+pub fn from_lines<'a>(lines: impl IntoIterator<Item = Line<'a>>) -> (Part, Names) {
+    let lines: Vec<Line<'_>> = lines.into_iter().collect();
+    let extra = lines.first().map_or(0, |line| line.extra.len());
+    let mut namer = Namer::new(extra);
+    let number = |line: &Line<'_>, namer: &mut Namer| -> Vec<u32> {
+        Sort::all(extra).map(|sort| namer.number(line, sort)).collect()
+    };
+    let numbers: Vec<Vec<u32>> = lines.iter().map(|line| number(line, &mut namer)).collect();
+    let (names, ranks) = Names::of(vec![namer.finish()]);
+    let mut builder = PartBuilder::default();
+    for (line, numbers) in lines.iter().zip(numbers) {
+        // The numbers are of the interner whose ranks these are.
+        let symbol = |sort: Sort| ranks[0].symbol(sort, numbers[sort.index()]).unwrap_or(Symbol(0));
+        let posting = Posting {
+            number: line.number.unwrap_or(0),
+            account: symbol(Sort::Account),
+            side: line.working_side(),
+            signed: line.signed(),
+            currency: symbol(Sort::Currency),
+            entity: symbol(Sort::Entity),
+            ledger: symbol(Sort::Ledger),
+            business_unit: symbol(Sort::BusinessUnit),
+            source: symbol(Sort::Source),
+            document_type: symbol(Sort::DocumentType),
+            user: symbol(Sort::User),
+            approver: symbol(Sort::Approver),
+            partner: symbol(Sort::Partner),
+            header_head: symbol(Sort::HeaderHead),
+            line_head: symbol(Sort::LineHead),
+            reference_pattern: symbol(Sort::ReferencePattern),
+            manual: line.manual,
+            effective: line.effective,
+            document: line.document,
+            entered: line.entered,
+            entered_time: line.entered_time,
+            fiscal_year: line.fiscal_year,
+            period: line.period,
+            reference: builder.keep(line.reference),
+            reversal_of: builder.keep(line.reversal_of),
+            header_text: builder.keep(line.header_text),
+            line_text: builder.keep(line.line_text),
+            extra: (0..extra).map(|place| symbol(Sort::Extra(place as u8))).collect(),
+        };
+        builder.push(line.entry, posting);
     }
+    (builder.finish(), names)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
-use crate::ads::ReadError;
+use crate::ingest::ReadError;
 use crate::output::{self, Pending, RunTag, Summary};
 use crate::score::Params;
 use crate::stages::{Request, ScoreError, Stages, Watch};

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::line::Line;
 use crate::names::{Interner, Names, Ranks};
-use crate::part::{Part, PartBuilder};
+use crate::part::{Namer, Part, PartBuilder};
 
 mod record;
 
@@ -36,25 +36,25 @@ fn part_of(entry: &str, parts: usize) -> usize {
 /// One thread's files.
 pub struct SpoolWriter {
     parts: Vec<BufWriter<File>>,
-    interner: Interner,
+    namer: Namer,
     record: Vec<u8>,
 }
 
 impl SpoolWriter {
-    /// `writer` is this thread's number; its files are new.
-    pub fn create(folder: &Path, writer: usize, parts: usize) -> io::Result<Self> {
+    /// `writer` is this thread's number; its files are new. Lines have so many extra columns.
+    pub fn create(folder: &Path, writer: usize, parts: usize, extra: usize) -> io::Result<Self> {
         let create =
             |part| Ok(BufWriter::with_capacity(BUFFER, File::create_new(path(folder, writer, part))?));
         Ok(Self {
             parts: (0..parts).map(create).collect::<io::Result<_>>()?,
-            interner: Interner::default(),
+            namer: Namer::new(extra),
             record: Vec::new(),
         })
     }
 
     pub fn push(&mut self, line: &Line<'_>) -> io::Result<()> {
         self.record.clear();
-        record::write(line, &mut self.interner, &mut self.record);
+        record::write(line, &mut self.namer, &mut self.record);
         let part = part_of(line.entry, self.parts.len());
         self.parts[part].write_all(&self.record)
     }
@@ -63,7 +63,7 @@ impl SpoolWriter {
         for part in self.parts {
             part.into_inner()?;
         }
-        Ok(self.interner)
+        Ok(self.namer.finish())
     }
 }
 

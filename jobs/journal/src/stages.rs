@@ -5,8 +5,7 @@
 //! longer its work does the work again, and refuses to go on if the digest differs: then the file is not the one the
 //! job began with, and results of two files must never be mixed.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -16,14 +15,11 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::ads::{AdsReader, ReadError, Row};
 use crate::features::{self, Feature, Reference};
+use crate::ingest::{self, Mapping, Origin, Preset, ReadError, Row};
 use crate::ledger::{Ledger, LedgerBuilder};
 use crate::output::{self, Input, Rejections, RunTag, Summary};
 use crate::score::{self, Params, Scores, hex};
-
-/// How often the reader looks up: often enough to stop soon, seldom enough to cost nothing.
-const LINES_BETWEEN_LOOKS: u64 = 4_096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScoreError {
@@ -255,64 +251,52 @@ fn read(request: &Request, watch: Watch<'_>) -> Result<(Ledger, Rejections, Inpu
     if !kind.is_file() {
         return Err(ScoreError::NotAFile(path.clone()));
     }
-    let file = Hashing { inner: File::open(file).map_err(cannot_open)?, hash: Sha256::new(), bytes: 0 };
-    let mut reader = AdsReader::new(BufReader::with_capacity(1 << 16, file)).map_err(cannot_read)?;
+    let opened = ingest::open(&ingest::Input::File(file.clone()), &Mapping::of(Preset::Ads));
+    let mut source = opened.map_err(|cause| match cause {
+        ReadError::Io(cause) => cannot_open(cause),
+        cause => cannot_read(cause),
+    })?;
     let mut rejections = Rejections::create(out_dir, tag).map_err(cannot_write)?;
     let mut ledger = LedgerBuilder::default();
     let (mut lines, mut rejected, mut first_rejection) = (0_u64, 0_u64, String::new());
-    loop {
-        if (lines + rejected).is_multiple_of(LINES_BETWEEN_LOOKS)
-            && watch(reader.input().get_ref().bytes, kind.len()).is_break()
-        {
+    while let Some(block) = source.next_block().map_err(cannot_read)? {
+        if watch(source.position().0, kind.len()).is_break() {
             return Err(ScoreError::Stopped);
         }
-        match reader.next_row().map_err(|cause| cannot_read(cause.into()))? {
-            None => break,
-            Some(Row::Line(line)) => {
+        let mut written = Ok(());
+        let parsed = block.parse(&mut |row| match row {
+            Row::Line(line) => {
                 ledger.push(&line);
                 lines += 1;
             }
-            Some(Row::Rejected(rejection)) => {
+            Row::Rejected(rejection) => {
                 if rejected == 0 {
                     first_rejection = format!(", the first: {rejection}");
                 }
-                rejections.push(&rejection).map_err(cannot_write)?;
+                if written.is_ok() {
+                    written = rejections.push(&rejection);
+                }
                 rejected += 1;
             }
-        }
+        });
+        parsed.map_err(cannot_read)?;
+        written.map_err(cannot_write)?;
     }
     if lines == 0 {
         return Err(ScoreError::NoLines { path: path.clone(), rejected, first: first_rejection });
     }
     let ledger = ledger.finish();
-    let latin1_lines = reader.latin1_lines();
-    let Hashing { hash, bytes, .. } = reader.into_input().into_inner();
+    let Origin { bytes, sha256, not_utf8, .. } = source.finish().map_err(cannot_read)?;
     let input = Input {
         path: path.clone(),
         bytes,
-        sha256: hex(hash),
+        sha256,
         lines,
         entries: ledger.entries().len() as u64,
         rejected,
-        latin1_lines,
+        latin1_lines: not_utf8,
     };
     Ok((ledger, rejections, input))
-}
-
-/// Hashes what passes through, so that the hash is of the bytes that were scored and not of a later look at the file.
-struct Hashing<R> {
-    inner: R,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        self.bytes += count as u64;
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

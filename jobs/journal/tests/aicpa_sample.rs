@@ -3,13 +3,12 @@
 //! It lies outside the repository, in `shared/data/journal` beside the project; without it the tests say so.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use journal::ads::{AdsReader, Row, Side};
 use journal::amount::Amount;
+use journal::ingest::{self, Input, Mapping, Preset, Row};
+use journal::line::Side;
 use journal::output::RunTag;
 use journal::score::Params;
 use journal::stages::{Request, score_file};
@@ -29,14 +28,17 @@ fn data(name: &str) -> Option<PathBuf> {
 #[test]
 fn totals_of_every_entry_and_side_agree_with_the_log_file() {
     let (Some(ledger), Some(log)) = (data("GL_Detail.csv"), data("Log_File.csv")) else { return };
-    let mut reader = AdsReader::new(BufReader::new(File::open(ledger).unwrap())).unwrap();
+    let mut source = ingest::open(&Input::File(ledger), &Mapping::of(Preset::Ads)).unwrap();
     let mut totals: BTreeMap<(String, Side), Amount> = BTreeMap::new();
     let mut lines = 0;
-    while let Some(row) = reader.next_row().unwrap() {
-        let Row::Line(line) = row else { panic!("rejected: {row:?}") };
-        let total = totals.entry((line.entry.to_string(), line.side)).or_default();
-        *total = *total + line.amount;
-        lines += 1;
+    while let Some(block) = source.next_block().unwrap() {
+        let take = &mut |row: Row<'_>| {
+            let Row::Line(line) = row else { panic!("rejected: {row:?}") };
+            let total = totals.entry((line.entry.to_string(), line.side)).or_default();
+            *total = *total + line.amount;
+            lines += 1;
+        };
+        block.parse(take).unwrap();
     }
 
     let logged: BTreeMap<(String, Side), Amount> = csv::Reader::from_path(log)

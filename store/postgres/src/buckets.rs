@@ -9,7 +9,7 @@ use sqlx::{Connection, Row};
 
 use super::lanes::{ADD_BUCKETS, lock, store_moved};
 use super::rows::{self, Micros};
-use super::{PostgresStore, contention, failed, insert, wake};
+use super::{PostgresStore, contention, failed, insert};
 use store::limits::{by_bucket, in_nanos, reserve_of, take_of};
 use store::rule::{Lane, Rate};
 use store::{Actor, BucketRow, Held, HoldOff, Reserved, Result, StoreError, Taken};
@@ -82,7 +82,6 @@ pub async fn resume_bucket(store: &PostgresStore, bucket: &str, by: &Actor) -> R
     insert::audit(&mut tx, store.time(), by, "limit.resume", bucket, "ok", &[], None).await?;
     tx.commit().await.map_err(failed(doing))?;
     session.keep();
-    store.tell_if_possible(&[wake::PLACES.to_owned()]).await;
     Ok(())
 }
 

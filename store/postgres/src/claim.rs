@@ -73,14 +73,16 @@ pub async fn claim(
             ..WORTH_A_CURSOR => Cursor::default(),
             _ => before,
         };
-        let (mut claimed, next) = claim_from(store, worker, queue, limit, cursor).await?;
+        let Batch { mut claimed, next, full } = claim_from(store, worker, queue, limit, cursor).await?;
         store.with_cursor(queue, |cursor| *cursor = next);
-        // From behind a cursor one statement may leave some that are ready; an answer that is not full must
-        // mean that there are no more.
-        if cursor.uses_left > 0 && claimed.len() < limit {
+        // An answer that is not full must mean that there are no more. One statement may leave some that are ready: from
+        // behind a cursor, and where some of what it gave cannot be read.
+        let mut more = full || cursor.uses_left > 0;
+        while more && claimed.len() < limit {
             let left = limit - claimed.len();
-            let (more, _) = claim_from(store, worker, queue, left, Cursor::default()).await?;
-            claimed.extend(more);
+            let batch = claim_from(store, worker, queue, left, Cursor::default()).await?;
+            claimed.extend(batch.claimed);
+            more = batch.full;
         }
         if !claimed.is_empty() || !tenants_wait(store, queue).await? {
             return Ok(claimed);
@@ -142,13 +144,22 @@ async fn tenants_wait(store: &PostgresStore, queue: &str) -> Result<bool> {
         .map_err(failed("looking for jobs of tenants"))
 }
 
+/// What one statement gave.
+struct Batch {
+    claimed: Vec<Claimed>,
+    /// Where the next may begin.
+    next: Cursor,
+    /// As many as were asked for, those included that cannot be read.
+    full: bool,
+}
+
 async fn claim_from(
     store: &PostgresStore,
     worker: WorkerId,
     queue: &str,
     limit: usize,
     cursor: Cursor,
-) -> Result<(Vec<Claimed>, Cursor)> {
+) -> Result<Batch> {
     let (rank, id) = cursor.start();
     let rows = sqlx::query(include_str!("claim.sql"))
         .bind(store.time())
@@ -162,8 +173,9 @@ async fn claim_from(
         .map_err(failed("claiming jobs"))?;
     let claimed = read(store, worker, queue, &rows).await?;
     let last = claimed.last().map(|(rank, job)| (*rank, job.id.0));
-    let next = cursor.after(last, rows.len() >= limit);
-    Ok((claimed.into_iter().map(|(_, job)| job).collect(), next))
+    let full = rows.len() >= limit;
+    let next = cursor.after(last, full);
+    Ok(Batch { claimed: claimed.into_iter().map(|(_, job)| job).collect(), next, full })
 }
 
 /// In the order of their ranks. What SQL could write and nobody can read ends here: it must not keep the jobs

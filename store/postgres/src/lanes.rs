@@ -46,6 +46,8 @@ struct Page {
     lanes: Vec<Lane>,
     /// The jobs of a claim that is worth marks, by their lanes.
     claimed: Vec<(String, Mark)>,
+    /// The last lane that had a share.
+    asked: Option<Lane>,
 }
 
 /// A bucket is pruned while somebody is about to lock it once in a blue moon, and not three times.
@@ -84,6 +86,15 @@ impl Claiming<'_> {
         let mut first = true;
         loop {
             let page = self.page(most, &Look::For(&stretch)).await?;
+            if page.claim.jobs.is_empty()
+                && page.claim.more
+                && let Some(asked) = page.asked
+            {
+                // Somebody has all that these shares were for; next time they go to the lanes behind.
+                self.store.lane_turns.given(self.queue, turn, std::iter::once(Some(asked.as_str())));
+                claim.add(page.claim);
+                break;
+            }
             let last = page.lanes.last().filter(|_| page.lanes.len() >= PAGE);
             if first && last.is_none() && most >= WORTH_A_CURSOR && page.claimed.len() >= most {
                 self.mark(Marks::fresh(&page.lanes), &page.claimed);
@@ -137,7 +148,7 @@ impl Claiming<'_> {
         if lanes.is_empty() {
             tx.commit().await.map_err(failed(CLAIMING))?;
             session.keep();
-            return Ok(Ok(Page { claim: LimitedClaim::default(), lanes, claimed: Vec::new() }));
+            return Ok(Ok(Page { claim: LimitedClaim::default(), lanes, claimed: Vec::new(), asked: None }));
         }
         let names = buckets_of(&lanes);
         let mut states = lock(&mut tx, &names).await?;
@@ -162,7 +173,8 @@ impl Claiming<'_> {
         moved(&mut tx, &ledger).await?;
         tx.commit().await.map_err(failed(CLAIMING))?;
         session.keep();
-        Ok(Ok(Page { claim: self.read(settled, &rows).await?, lanes, claimed }))
+        let asked = lanes.iter().zip(&shares).rfind(|(_, share)| **share > 0).map(|(lane, _)| lane.clone());
+        Ok(Ok(Page { claim: self.read(settled, &rows).await?, lanes, claimed, asked }))
     }
 
     async fn look(&self, tx: &mut PgConnection, stretch: &Stretch) -> Result<Ring> {

@@ -120,8 +120,7 @@ impl Limits for SqliteStore {
         self.write("resuming a limit", move |tx, now| {
             async move { buckets::resume(tx, now, &bucket, &by).await }.boxed()
         })
-        .await?;
-        self.wake_for_places().await
+        .await
     }
 
     async fn hold_off(

@@ -10,7 +10,7 @@ use store::triggers::Intake;
 
 use super::Engine;
 use super::family::{Act, act};
-use crate::support::store::{TestStore, ada, promises, seconds};
+use crate::support::store::{Connection, TestStore, ada, promises, seconds};
 
 promises![
     jobs_of_a_rate_begin_no_sooner_than_it_allows,
@@ -20,6 +20,8 @@ promises![
     jobs_that_wait_are_limited_by_a_rule_that_came_later,
     jobs_that_wait_go_on_when_their_limit_is_gone,
     a_provider_that_asks_for_time_is_left_alone_by_the_whole_bucket,
+    limited_jobs_that_cannot_be_claimed_keep_other_queues_from_nothing,
+    a_limit_that_is_resumed_before_its_pause_is_over_has_its_jobs_go_on_at_once,
     a_job_may_stop_its_queue_for_a_while,
     a_job_behind_an_open_breaker_comes_again_and_uses_no_attempt,
     a_worker_that_stops_gives_back_what_waits_for_its_time,
@@ -181,6 +183,26 @@ async fn a_provider_that_asks_for_time_is_left_alone_by_the_whole_bucket(t: Test
     engine.end(worker).await;
 }
 
+/// They once waited for the next look at all queues: nobody who waits for a place was meant.
+async fn a_limit_that_is_resumed_before_its_pause_is_over_has_its_jobs_go_on_at_once(t: TestStore) {
+    let engine = Engine::ready(t, limit(None, Some(1))).await;
+    let mut options = Engine::options();
+    options.fetch.poll = seconds(3_600);
+    let worker = engine.start_with(options);
+    let before = engine.enqueue(act(Act::Succeed)).await;
+    engine.until_state(before, JobState::Completed).await;
+    let until = engine.t.clock.now() + seconds(7_200);
+    engine.app.limits.pause("x", None, until, &ada(), "").await.unwrap();
+    let paused = engine.enqueue(act(Act::Succeed)).await;
+    engine.rest(seconds(60)).await;
+    assert_eq!(engine.t.state(paused).await, JobState::Available);
+
+    engine.app.limits.resume("x", None, &ada()).await.unwrap();
+
+    engine.at_this_moment("it has ended", async || engine.t.state(paused).await == JobState::Completed).await;
+    engine.end(worker).await;
+}
+
 async fn a_job_may_stop_its_queue_for_a_while(t: TestStore) {
     let engine = Engine::over(t);
     let asks = engine.enqueue(act(Act::HoldOff(None))).await;
@@ -228,6 +250,79 @@ async fn a_worker_that_stops_gives_back_what_waits_for_its_time(t: TestStore) {
         states.iter().all(|state| matches!(state, JobState::Completed | JobState::Available)),
         "{states:?}"
     );
+}
+
+/// From here on no claim from this queue works, and the store is there.
+async fn refuse_claims(t: &TestStore, queue: &str) {
+    let mut connection = t.connection().await;
+    let when = format!("NEW.state = 'running' AND NEW.queue = '{queue}'");
+    match connection {
+        Connection::Sqlite(_) => {
+            let trigger = "CREATE TRIGGER refuse BEFORE UPDATE ON job";
+            connection.run(&format!("{trigger} WHEN {when} BEGIN SELECT RAISE(ABORT, 'no'); END")).await;
+        }
+        Connection::Postgres(_) => {
+            let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                          $$ BEGIN RAISE EXCEPTION 'no'; END $$";
+            connection.run(refuse).await;
+            let trigger = "CREATE TRIGGER refuse BEFORE UPDATE ON compline.job FOR EACH ROW";
+            connection.run(&format!("{trigger} WHEN ({when}) EXECUTE FUNCTION refuse()")).await;
+        }
+    }
+}
+
+/// Each failure once ended the round and had all queues wait, up to two seconds.
+async fn limited_jobs_that_cannot_be_claimed_keep_other_queues_from_nothing(t: TestStore) {
+    refuse_claims(&t, "a").await;
+    let of_one_queue = Rule { queues: vec!["a".into()], ..limit(None, Some(1)).get("x").unwrap().clone() };
+    let engine = Engine::ready(t, Rules::new([of_one_queue])).await;
+    let worker = engine.start();
+    let before = engine.enqueue(act(Act::Succeed)).await;
+    engine.until_state(before, JobState::Completed).await;
+
+    for _ in 0..5 {
+        let refused = engine.enqueue(act(Act::Succeed).queue("a")).await;
+        let other = engine.enqueue(act(Act::Succeed).queue("m")).await;
+        engine.at_this_moment("it ends", async || engine.t.state(other).await == JobState::Completed).await;
+        assert_eq!(engine.t.state(refused).await, JobState::Available);
+    }
+
+    engine.end(worker).await;
+}
+
+/// The back-off began anew after each failure, because giving back what may have been claimed works all the while; and the
+/// log had a line of trouble and one of its end ten times in a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_of_limited_jobs_that_fail_are_tried_more_and_more_rarely() {
+    let engine = Engine::ready(TestStore::postgres().await, limit(None, Some(1))).await;
+    let mut sql = engine.t.connection().await;
+    // A sequence counts what is rolled back too.
+    for statement in [
+        "CREATE SEQUENCE compline.tried",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             PERFORM nextval('compline.tried'); RAISE EXCEPTION 'no' USING ERRCODE = 'query_canceled'; END $$",
+        "CREATE TRIGGER refuse BEFORE UPDATE ON compline.job FOR EACH ROW
+         WHEN (NEW.state = 'running' AND NEW.lane IS NOT NULL) EXECUTE FUNCTION refuse()",
+    ] {
+        sql.run(statement).await;
+    }
+    let mut options = Engine::options();
+    options.fetch.poll = seconds(3_600);
+    engine.enqueue(act(Act::Succeed)).await;
+    let worker = engine.start_with(options);
+
+    for _ in 0..40 {
+        engine.t.clock.advance(Duration::from_millis(75));
+        // Long enough to claim, to fail and to give back.
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+
+    let Connection::Postgres(sql) = &mut sql else { panic!("not PostgreSQL") };
+    let tried: i64 =
+        sqlx::query_scalar("SELECT last_value FROM compline.tried").fetch_one(sql).await.unwrap();
+    assert!((2..=8).contains(&tried), "{tried} times in three seconds");
+    engine.hard.cancel();
+    engine.end(worker).await;
 }
 
 /// A job, what comes with it, what a trigger brings, and what a schedule enqueues; HTTP and the others use the same rows.

@@ -11,7 +11,8 @@ use store::rule::{By, Lane, Rule, Rules};
 use store::state::JobState::{Available, Discarded, Running};
 use store::{Change, JobFilter, Release, Rescued, StoreError};
 
-use crate::support::store::{QUEUE, TestStore, ada, completed, discarded, retry, seconds, unique};
+use super::limits::{at_once, rules};
+use crate::support::store::{QUEUE, TestStore, ada, completed, discarded, ids, retry, seconds, unique};
 
 /// A transaction that has these rows until it is dropped.
 struct Held(PgConnection);
@@ -137,6 +138,26 @@ async fn jobs_that_wait_for_their_new_lane_keep_nobody_from_claiming() {
     });
 
     put.unwrap();
+}
+
+/// Claims for one job once asked for the same one each time, which somebody had, and never for those of another lane.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lane_whose_job_is_locked_keeps_other_lanes_from_nothing_though_claims_are_for_one_job() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    let rules = rules([at_once("x", 5)]);
+    let locked = t.add_in("x/1", 1).await;
+    let others = t.add_in("x/2", 2).await;
+    let held = Held::of(&t, locked[0]).await;
+
+    let mut claimed = Vec::new();
+    for _ in 0..4 {
+        claimed.extend(ids(&t.limited(worker, 1, &rules).await.jobs));
+    }
+
+    assert_eq!(claimed, others);
+    held.release().await;
+    assert_eq!(ids(&t.limited(worker, 1, &rules).await.jobs), locked);
 }
 
 /// The pause that a provider asked for is not lost to a lock, and says so when it cannot be had.

@@ -441,6 +441,24 @@ async fn a_job_that_nobody_can_read_ends_alone_and_can_be_looked_at() {
     assert_eq!(t.store.jobs(&JobFilter::default()).await.unwrap().len(), 3);
 }
 
+/// An answer that is not full says that there are no more, so the others once waited for the next look at all queues.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_that_nobody_can_read_do_not_hide_those_behind_them() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    let ids = t.add_many(5).await;
+    let mut sql = PgConnection::connect(t.url()).await.unwrap();
+    for unreadable in [ids[0], ids[1], ids[3]] {
+        let deep =
+            "UPDATE compline.job SET metadata = (repeat('[', 200) || repeat(']', 200))::json WHERE id = $1";
+        sqlx::query(deep).bind(unreadable.0).execute(&mut sql).await.unwrap();
+    }
+
+    let claimed = t.claim(worker, 2).await;
+
+    assert_eq!(claimed.iter().map(|job| job.id).collect::<Vec<_>>(), [ids[2], ids[4]]);
+}
+
 /// Jobs that somebody else is just claiming are no reason to say that there are none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_by_turns_looks_past_what_others_are_claiming() {

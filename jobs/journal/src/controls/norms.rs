@@ -87,7 +87,7 @@ impl Norms {
 
     /// Lines with this name.
     pub fn count(&self, sort: Sort, symbol: Symbol) -> u64 {
-        self.summary.counts[sort as usize][symbol.index()]
+        self.summary.counts[sort.index()][symbol.index()]
     }
 
     /// Whether the ledger says anything of the sort but the empty name.

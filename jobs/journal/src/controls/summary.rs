@@ -106,7 +106,7 @@ impl Summary {
     fn add_posting(&mut self, posting: &Posting, place: u64) {
         self.lines += 1;
         for sort in Sort::ALL {
-            self.counts[sort as usize][posting.symbol(sort).index()] += 1;
+            self.counts[sort.index()][posting.symbol(sort).index()] += 1;
         }
         self.timed += u64::from(posting.entered_time.is_some());
         self.user_accounts.add(posting.user.0, posting.account.0, 1);

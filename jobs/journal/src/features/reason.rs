@@ -4,9 +4,9 @@ use super::{
     Feature, Reference, accounting_date, days_to_month_end, distinct_accounts, imbalances, is_night,
     is_weekend, log_amount, longest_lag,
 };
-use crate::ads::Side;
 use crate::amount::group;
 use crate::ledger::{Ledger, Line, Names, Symbol};
+use crate::line::Side;
 
 /// Closer to the median than this, an amount is nothing to talk about.
 const NOTABLE_DEVIATIONS: f64 = 2.0;

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use super::log_amount;
-use crate::ads::Side;
 use crate::ledger::{Ledger, Line, Names, Symbol};
+use crate::line::Side;
 
 /// Fewer amounts than this say nothing about the spread in an account.
 const FEWEST_AMOUNTS: usize = 20;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ads::{AdsReader, Row};
+use crate::ingest::testing;
 use crate::ledger::LedgerBuilder;
 
 const HEADER: &str = "Journal_ID,GL_Account_Number,Amount,Amount_Credit_Debit_Indicator,Amount_Currency,Entered_By,\
@@ -17,14 +17,8 @@ fn ledger(lines: &[&str]) -> Ledger {
         .chain(lines.iter().map(ToString::to_string))
         .map(|line| line + "\n")
         .collect();
-    let mut reader = AdsReader::new(file.as_bytes()).unwrap();
     let mut builder = LedgerBuilder::default();
-    while let Some(row) = reader.next_row().unwrap() {
-        match row {
-            Row::Line(line) => builder.push(&line),
-            Row::Rejected(rejection) => panic!("{rejection}"),
-        }
-    }
+    testing::ads_lines(&file, &mut |line| builder.push(line));
     builder.finish()
 }
 

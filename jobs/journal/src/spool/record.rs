@@ -4,8 +4,8 @@ use jiff::civil::Date;
 
 use crate::amount::Amount;
 use crate::line::{Line, Side};
-use crate::names::{Interner, Ranks, Sort};
-use crate::part::{PartBuilder, Posting, Text, numbers};
+use crate::names::{FIXED, Ranks, Sort};
+use crate::part::{Namer, PartBuilder, Posting, Text};
 
 /// Longer text is cut: nobody reads more in a report, and a ledger may hold anything.
 const LONGEST_TEXT: usize = 512;
@@ -23,7 +23,7 @@ const MANUAL: u64 = 1 << 8;
 /// The line's text is its header's.
 const SAME_TEXT: u64 = 1 << 9;
 
-pub(super) fn write(line: &Line<'_>, interner: &mut Interner, out: &mut Vec<u8>) {
+pub(super) fn write(line: &Line<'_>, namer: &mut Namer, out: &mut Vec<u8>) {
     let set = |is: bool, flag: u64| if is { flag } else { 0 };
     let flags = set(line.working_side() == Side::Credit, CREDIT)
         | set(line.effective.is_some(), EFFECTIVE)
@@ -39,8 +39,8 @@ pub(super) fn write(line: &Line<'_>, interner: &mut Interner, out: &mut Vec<u8>)
     put(flags.into(), out);
     put(line.number.unwrap_or(0).into(), out);
     put(zigzag(line.signed().units()), out);
-    for number in numbers(line, interner) {
-        put(number.into(), out);
+    for sort in Sort::all(namer.extra()) {
+        put(namer.number(line, sort).into(), out);
     }
     for date in [line.effective, line.document, line.entered].into_iter().flatten() {
         out.extend(date.year().to_le_bytes());
@@ -69,11 +69,14 @@ pub(super) fn read(bytes: &mut &[u8], ranks: &Ranks, builder: &mut PartBuilder) 
     let flags = take(bytes)? as u64;
     let number = take(bytes)? as u64;
     let signed = Amount::from_units(unzigzag(take(bytes)?));
-    let mut symbols = [None; Sort::ALL.len()];
+    let mut symbols = [None; FIXED];
     for (symbol, sort) in symbols.iter_mut().zip(Sort::ALL) {
         *symbol = ranks.symbol(sort, u32::try_from(take(bytes)?).ok()?);
     }
-    let symbol = |sort: Sort| symbols[sort as usize];
+    let symbol = |sort: Sort| symbols[sort.index()];
+    let extra = Sort::all(ranks.extra()).skip(FIXED);
+    let extra =
+        extra.map(|sort| ranks.symbol(sort, u32::try_from(take(bytes)?).ok()?)).collect::<Option<_>>()?;
     let mut date = |flag| if flags & flag == 0 { Some(None) } else { take_date(bytes).map(Some) };
     let (effective, document, entered) = (date(EFFECTIVE)?, date(DOCUMENT)?, date(ENTERED)?);
     let entered_time = if flags & TIME == 0 { None } else { Some(take(bytes)? as u32) };
@@ -101,6 +104,9 @@ pub(super) fn read(bytes: &mut &[u8], ranks: &Ranks, builder: &mut PartBuilder) 
         user: symbol(Sort::User)?,
         approver: symbol(Sort::Approver)?,
         partner: symbol(Sort::Partner)?,
+        header_head: symbol(Sort::HeaderHead)?,
+        line_head: symbol(Sort::LineHead)?,
+        reference_pattern: symbol(Sort::ReferencePattern)?,
         manual: (flags & MANUAL_KNOWN != 0).then_some(flags & MANUAL != 0),
         effective,
         document,
@@ -112,6 +118,7 @@ pub(super) fn read(bytes: &mut &[u8], ranks: &Ranks, builder: &mut PartBuilder) 
         reversal_of,
         header_text,
         line_text,
+        extra,
     };
     builder.push(entry, posting);
     Some(())
@@ -194,9 +201,9 @@ mod tests {
 
         #[test]
         fn bytes_that_are_no_record_are_refused_without_a_panic(bytes: Vec<u8>) {
-            let mut interner = Interner::default();
-            numbers(&Line::default(), &mut interner);
-            let (_, ranks) = crate::names::Names::of(vec![interner]);
+            let mut namer = Namer::new(0);
+            write(&Line::default(), &mut namer, &mut Vec::new());
+            let (_, ranks) = crate::names::Names::of(vec![namer.finish()]);
             let mut rest = bytes.as_slice();
 
             while !rest.is_empty() && read(&mut rest, &ranks[0], &mut PartBuilder::default()).is_some() {}
@@ -204,10 +211,10 @@ mod tests {
 
         #[test]
         fn a_changed_byte_is_refused_or_read_without_a_panic(at in 0..60_usize, change in 1..=255_u8) {
-            let (mut interner, mut bytes) = (Interner::default(), Vec::new());
+            let (mut namer, mut bytes) = (Namer::new(0), Vec::new());
             let line = Line { entry: "JE-1", line_text: "Miete", effective: Some(jiff::civil::date(2025, 1, 31)), ..Line::default() };
-            write(&line, &mut interner, &mut bytes);
-            let (_, ranks) = crate::names::Names::of(vec![interner]);
+            write(&line, &mut namer, &mut bytes);
+            let (_, ranks) = crate::names::Names::of(vec![namer.finish()]);
             let at = at % bytes.len();
             bytes[at] ^= change;
 

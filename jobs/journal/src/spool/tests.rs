@@ -34,6 +34,7 @@ fn lines() -> Vec<Line<'static>> {
         header_text: "Miete Jänner",
         line_text: "Büro",
         account_name: "",
+        extra: &["x", "y"],
     };
     let same_text = Line { number: None, manual: Some(true), line_text: "Miete Jänner", ..full.clone() };
     vec![
@@ -48,7 +49,7 @@ fn lines() -> Vec<Line<'static>> {
 fn told(part: &Part, names: &Names) -> Vec<String> {
     let entries = part.entries().iter().flat_map(|entry| {
         part.postings_of(entry).iter().map(move |posting| {
-            let names = Sort::ALL.map(|sort| names.name(sort, posting.symbol(sort)));
+            let names: Vec<&str> = Sort::all(2).map(|sort| names.name(sort, posting.symbol(sort))).collect();
             let texts = [posting.reference, posting.reversal_of, posting.header_text, posting.line_text];
             let dates = (posting.effective, posting.document, posting.entered, posting.entered_time);
             let rest = (posting.fiscal_year, posting.period, posting.manual);
@@ -71,8 +72,9 @@ fn what_was_put_aside_comes_back_whoever_wrote_it_and_in_however_many_parts() {
 
     for (writers, parts) in [(1, 1), (2, 1), (1, 5), (3, 4)] {
         let folder = tempfile::tempdir().unwrap();
-        let mut threads: Vec<_> =
-            (0..writers).map(|writer| SpoolWriter::create(folder.path(), writer, parts).unwrap()).collect();
+        let mut threads: Vec<_> = (0..writers)
+            .map(|writer| SpoolWriter::create(folder.path(), writer, parts, 2).unwrap())
+            .collect();
         for (index, line) in lines().iter().enumerate() {
             threads[index % writers].push(line).unwrap();
         }
@@ -91,7 +93,7 @@ fn what_was_put_aside_comes_back_whoever_wrote_it_and_in_however_many_parts() {
 #[test]
 fn a_file_that_was_cut_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
-    let mut writer = SpoolWriter::create(folder.path(), 0, 1).unwrap();
+    let mut writer = SpoolWriter::create(folder.path(), 0, 1, 2).unwrap();
     for line in lines() {
         writer.push(&line).unwrap();
     }
@@ -107,7 +109,7 @@ fn a_file_that_was_cut_is_noticed() {
 fn long_text_is_cut_between_characters() {
     let folder = tempfile::tempdir().unwrap();
     let long = "ä".repeat(1_000);
-    let mut writer = SpoolWriter::create(folder.path(), 0, 1).unwrap();
+    let mut writer = SpoolWriter::create(folder.path(), 0, 1, 2).unwrap();
     writer.push(&Line { entry: "a", line_text: &long, ..Line::default() }).unwrap();
     let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
 

@@ -5,6 +5,7 @@
 
 use std::arch::x86_64::*;
 
+use super::scalar;
 use crate::axis::{AxisTrees, TreeView};
 use crate::lanes::{LANES, Lanes};
 
@@ -14,22 +15,24 @@ const UPPER: u32 = 3;
 
 pub(super) fn add_depths(trees: &AxisTrees, rows: &Lanes, sums: &mut [u64]) {
     if trees.height() < UPPER {
-        return super::scalar::add_depths(trees, rows, sums);
+        return scalar::add_depths(trees, rows, sums);
     }
-    // SAFETY: `Instructions::available` has looked.
-    unsafe { add_depths_avx2(trees, rows, sums) }
+    let mut nodes = vec![0; sums.len()];
+    for tree in trees.iter() {
+        // SAFETY: `Instructions::available` has looked.
+        unsafe { upper(tree, rows, &mut nodes) };
+        // In a function without AVX2, or the compiler would make gathers of it.
+        scalar::add_from(tree, UPPER, &nodes, rows, sums);
+    }
 }
 
 #[target_feature(enable = "avx2")]
-fn add_depths_avx2(trees: &AxisTrees, rows: &Lanes, sums: &mut [u64]) {
-    for tree in trees.iter() {
-        for (group, sums) in rows.groups().zip(sums.chunks_exact_mut(LANES)) {
-            for first in (0..LANES).step_by(ROWS) {
-                let nodes = lower(tree, group, first, upper(tree, group, first));
-                for (sum, node) in sums[first..].iter_mut().zip(nodes) {
-                    *sum += u64::from(tree.leaves[node as usize - tree.leaves.len()]);
-                }
-            }
+fn upper(tree: TreeView<'_>, rows: &Lanes, nodes: &mut [u32]) {
+    for (group, nodes) in rows.groups().zip(nodes.chunks_exact_mut(LANES)) {
+        for (first, nodes) in (0..LANES).step_by(ROWS).zip(nodes.chunks_exact_mut(ROWS)) {
+            let found = upper_of(tree, group, first);
+            // SAFETY: there is room for eight numbers; the store asks for no alignment.
+            unsafe { _mm256_storeu_si256(nodes.as_mut_ptr().cast(), found) };
         }
     }
 }
@@ -37,7 +40,7 @@ fn add_depths_avx2(trees: &AxisTrees, rows: &Lanes, sums: &mut [u64]) {
 /// The node of the fourth level at which each row arrives.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn upper(tree: TreeView<'_>, group: &[u32], first: usize) -> [u32; ROWS] {
+fn upper_of(tree: TreeView<'_>, group: &[u32], first: usize) -> __m256i {
     // All ones where the row goes left at the node.
     let left = |node: usize| {
         let at = tree.places[node] as usize + first;
@@ -55,26 +58,5 @@ fn upper(tree: TreeView<'_>, group: &[u32], first: usize) -> [u32; ROWS] {
     let (l1, l2, l3) = (left(1), left(2), left(3));
     let second = choose(l1, l2, l3);
     let third = choose(l1, choose(l2, left(4), left(5)), choose(l3, left(6), left(7)));
-    let nodes = down(down(down(one, l1), second), third);
-    let mut found = [0_u32; ROWS];
-    // SAFETY: room for eight numbers; the store asks for no alignment.
-    unsafe { _mm256_storeu_si256(found.as_mut_ptr().cast(), nodes) };
-    found
-}
-
-#[target_feature(enable = "avx2")]
-#[inline]
-fn lower(tree: TreeView<'_>, group: &[u32], first: usize, mut nodes: [u32; ROWS]) -> [u32; ROWS] {
-    for _ in UPPER..tree.height {
-        for (lane, node) in nodes.iter_mut().enumerate() {
-            let at = *node as usize;
-            // SAFETY: as in the scalar walk.
-            let (key, value) = unsafe {
-                let place = *tree.places.get_unchecked(at) as usize;
-                (*tree.keys.get_unchecked(at), *group.get_unchecked(place + first + lane))
-            };
-            *node = *node + *node + u32::from(value > key);
-        }
-    }
-    nodes
+    down(down(down(one, l1), second), third)
 }

@@ -1,0 +1,226 @@
+//! The first pass: a source's lines, put aside by their entries.
+//!
+//! One thread cuts the source into blocks and hashes what passes; the others parse blocks, each into files of its own.
+
+use std::collections::BinaryHeap;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use crate::ingest::{Block, Origin, ReadError, Rejection, Row, Source};
+use crate::names::Interner;
+use crate::spool::{Spool, SpoolWriter};
+
+/// More than anybody reads. A file that is no ledger has a problem and a remedy for each of its lines, many times as
+/// long as the line.
+pub const MOST_LISTED: usize = 10_000;
+/// Blocks that are cut and not yet parsed, for each thread that parses.
+const AHEAD: usize = 2;
+
+/// Looks at how far a pass has come, and may end it.
+pub type Watch<'a> = &'a (dyn Fn(u64, Option<u64>) -> ControlFlow<()> + Sync);
+
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("putting lines aside in {folder}")]
+    PutAside {
+        folder: std::path::PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("stopped before the end")]
+    Stopped,
+}
+
+/// A ledger that was read.
+pub struct Reading {
+    pub spool: Spool,
+    pub origin: Origin,
+    pub lines: u64,
+    pub rejected: Rejected,
+}
+
+/// Lines that were not taken over: all of them counted, the first of them listed in the order of the source.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    pub count: u64,
+    pub first: Vec<Rejection>,
+}
+
+/// Reads the source to its end on `threads` threads beside this one.
+pub fn read(
+    mut source: Box<dyn Source>,
+    folder: &Path,
+    parts: usize,
+    threads: usize,
+    watch: Watch<'_>,
+) -> Result<Reading, PassError> {
+    let failed = |cause| PassError::PutAside { folder: folder.into(), cause };
+    let writers: Vec<SpoolWriter> = (0..threads.max(1))
+        .map(|writer| SpoolWriter::create(folder, writer, parts, 0))
+        .collect::<io::Result<_>>()
+        .map_err(failed)?;
+    let (send, receive) = sync_channel::<Box<dyn Block>>(AHEAD * writers.len());
+    let receive = Mutex::new(receive);
+    let (cut, parsed) = std::thread::scope(|scope| {
+        let handles: Vec<_> = writers
+            .into_iter()
+            .map(|writer| scope.spawn(|| parse(&receive, writer).map_err(|error| error.at(folder))))
+            .collect();
+        let cut = loop {
+            let (done, of) = source.position();
+            if watch(done, of).is_break() {
+                break Err(PassError::Stopped);
+            }
+            match source.next_block() {
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.into()),
+                // When every thread that parses has ended, it has an error to tell.
+                Ok(Some(block)) => {
+                    if send.send(block).is_err() {
+                        break Ok(());
+                    }
+                }
+            }
+        };
+        drop(send);
+        let parsed: Vec<_> = handles.into_iter().map(|handle| handle.join()).collect();
+        (cut, parsed)
+    });
+    let mut reading = (Vec::new(), 0, Listed::default());
+    for parsed in parsed {
+        // A panic of a thread is one of ours.
+        let Parsed { interner, lines, listed } =
+            parsed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        reading.0.push(interner);
+        reading.1 += lines;
+        reading.2.merge(listed);
+    }
+    cut?;
+    let (interners, lines, listed) = reading;
+    let origin = source.finish()?;
+    Ok(Reading {
+        spool: Spool::new(folder.into(), parts, interners),
+        origin,
+        lines,
+        rejected: listed.finish(),
+    })
+}
+
+struct Parsed {
+    interner: Interner,
+    lines: u64,
+    listed: Listed,
+}
+
+enum Trouble {
+    Read(ReadError),
+    Write(io::Error),
+}
+
+impl Trouble {
+    fn at(self, folder: &Path) -> PassError {
+        match self {
+            Self::Read(error) => error.into(),
+            Self::Write(cause) => PassError::PutAside { folder: folder.into(), cause },
+        }
+    }
+}
+
+/// Parses blocks until there are no more.
+fn parse(blocks: &Mutex<Receiver<Box<dyn Block>>>, mut writer: SpoolWriter) -> Result<Parsed, Trouble> {
+    let (mut lines, mut listed) = (0, Listed::default());
+    let mut written = Ok(());
+    loop {
+        // The lock is held while waiting: whoever has it takes the next block, the others wait for the lock.
+        let block = match blocks.lock() {
+            Ok(receiver) => receiver.recv(),
+            Err(poisoned) => poisoned.into_inner().recv(),
+        };
+        let Ok(block) = block else { break };
+        block
+            .parse(&mut |row| match row {
+                Row::Line(line) => {
+                    lines += 1;
+                    if written.is_ok() {
+                        written = writer.push(&line);
+                    }
+                }
+                Row::Rejected(rejection) => listed.push(rejection),
+            })
+            .map_err(Trouble::Read)?;
+        std::mem::replace(&mut written, Ok(())).map_err(Trouble::Write)?;
+    }
+    Ok(Parsed { interner: writer.finish().map_err(Trouble::Write)?, lines, listed })
+}
+
+/// The first rejections of those seen, whatever their order was.
+#[derive(Default)]
+struct Listed {
+    count: u64,
+    /// The last of them on top, which goes first when there are too many.
+    first: BinaryHeap<ByPlace>,
+}
+
+impl Listed {
+    fn push(&mut self, rejection: Rejection) {
+        self.count += 1;
+        self.keep(ByPlace(rejection));
+    }
+
+    fn keep(&mut self, rejection: ByPlace) {
+        if self.first.len() < MOST_LISTED {
+            self.first.push(rejection);
+        } else if let Some(mut last) = self.first.peek_mut()
+            && rejection < *last
+        {
+            *last = rejection;
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        other.first.into_iter().for_each(|rejection| self.keep(rejection));
+    }
+
+    fn finish(self) -> Rejected {
+        let first = self.first.into_sorted_vec().into_iter().map(|ByPlace(rejection)| rejection).collect();
+        Rejected { count: self.count, first }
+    }
+}
+
+/// In the order of the source.
+struct ByPlace(Rejection);
+
+impl ByPlace {
+    fn key(&self) -> (u64, u64, &str, &str) {
+        (self.0.first_line, self.0.last_line, &self.0.field, &self.0.problem)
+    }
+}
+
+impl Ord for ByPlace {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl PartialOrd for ByPlace {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByPlace {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for ByPlace {}
+
+#[cfg(test)]
+mod tests;

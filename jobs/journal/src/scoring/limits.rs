@@ -1,0 +1,111 @@
+//! Amounts just below the limits at which somebody else has to approve, where there are far more of them than there should be.
+
+use crate::amount::Amount;
+
+/// What limits mostly are, in whole units of the currency.
+const LIMITS: [i64; 12] =
+    [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000];
+/// How far below a limit is just below, in thousandths of it: nobody knows how near the limit people dare to go.
+const BANDS: [i64; 4] = [5, 10, 20, 50];
+/// An excess of so many standard deviations is none by chance.
+const BUNCHED: f64 = 4.0;
+
+/// Entries just below each limit, for each band: within it, and in the two bands below it. Adds up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Limits {
+    near: [[u64; BANDS.len()]; LIMITS.len()],
+    below: [[u64; BANDS.len()]; LIMITS.len()],
+}
+
+impl Limits {
+    pub(super) fn add(&mut self, amount: Amount) {
+        for (place, limit) in LIMITS.into_iter().enumerate() {
+            for (band, width) in BANDS.into_iter().enumerate() {
+                self.near[place][band] += u64::from(within(amount, limit, 1_000 - width, 1_000));
+                self.below[place][band] += u64::from(within(amount, limit, 1_000 - 3 * width, 1_000 - width));
+            }
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        let add = |counts: &mut [[u64; BANDS.len()]], more: &[[u64; BANDS.len()]]| {
+            counts
+                .as_flattened_mut()
+                .iter_mut()
+                .zip(more.as_flattened())
+                .for_each(|(count, more)| *count += more);
+        };
+        add(&mut self.near, &other.near);
+        add(&mut self.below, &other.below);
+    }
+
+    /// -ln of the share of entries that are as just below a limit below which they bunch as this amount is; 0 where it is not.
+    pub(super) fn bunched(&self, amount: Amount, entries: u64) -> f64 {
+        let word = |place: usize| {
+            let (band, excess) = self.most_bunched(place);
+            let near = within(amount, LIMITS[place], 1_000 - BANDS[band], 1_000);
+            if excess >= BUNCHED && near {
+                -libm::log(self.near[place][band] as f64 / entries as f64)
+            } else {
+                0.0
+            }
+        };
+        (0..LIMITS.len()).map(word).fold(0.0, f64::max)
+    }
+
+    /// The band with the largest excess, and how large it is.
+    fn most_bunched(&self, place: usize) -> (usize, f64) {
+        let excess = |band: usize| {
+            // The zone below is twice as wide.
+            let expected = self.below[place][band] as f64 / 2.0;
+            (band, (self.near[place][band] as f64 - expected) / libm::sqrt(expected.max(1.0)))
+        };
+        (0..BANDS.len()).map(excess).fold((0, 0.0), |most, band| if band.1 > most.1 { band } else { most })
+    }
+}
+
+/// From so many thousandths of the limit up to, and without, so many.
+fn within(amount: Amount, limit: i64, from: i64, to: i64) -> bool {
+    // Limits are whole hundreds: a thousandth of one is whole cents.
+    (Amount::from_cents(limit * from / 10)..Amount::from_cents(limit * to / 10)).contains(&amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(amounts: impl IntoIterator<Item = i64>) -> Limits {
+        let mut limits = Limits::default();
+        amounts.into_iter().for_each(|cents| limits.add(Amount::from_cents(cents)));
+        limits
+    }
+
+    #[test]
+    fn a_crowd_just_below_a_limit_is_seen_and_an_even_spread_is_not() {
+        let even = || (8_000..10_100).map(|units| units * 100);
+        let crowd = || std::iter::repeat_n(990_000, 60);
+
+        let (calm, bunched) = (counted(even()), counted(even().chain(crowd())));
+
+        let word = |limits: &Limits, cents: i64| limits.bunched(Amount::from_cents(cents), 10_000);
+        assert_eq!(word(&calm, 990_000), 0.0);
+        assert!(word(&bunched, 990_000) > 4.0, "{}", word(&bunched, 990_000));
+        assert_eq!([word(&bunched, 1_000_000), word(&bunched, 940_000), word(&bunched, 99_000)], [0.0; 3]);
+    }
+
+    #[test]
+    fn a_limit_itself_is_not_below_it() {
+        for (cents, is) in [(98_000, true), (99_999, true), (100_000, false), (97_999, false)] {
+            assert_eq!(within(Amount::from_cents(cents), 1_000, 980, 1_000), is, "{cents}");
+        }
+    }
+
+    #[test]
+    fn counts_of_parts_are_those_of_the_whole() {
+        let amounts = [99_900, 97_000, 990_000, 5, 499_000_000];
+        let mut merged = counted(amounts[..2].iter().copied());
+        merged.merge(&counted(amounts[2..].iter().copied()));
+
+        assert_eq!(merged, counted(amounts));
+    }
+}

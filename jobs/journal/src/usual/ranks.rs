@@ -1,0 +1,139 @@
+//! How high a score is among all scores, from counts in fine steps: nobody has to sort all scores of a ledger, or hold them.
+
+use std::collections::HashMap;
+
+/// Bits of a 32-bit float that make a step: sign, exponent and fourteen of the fraction, so that scores of one step differ by less than a ten-thousandth.
+const DROPPED: u32 = 9;
+
+/// How often scores of each step occur.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RankCounts {
+    counts: HashMap<u32, u64>,
+    total: u64,
+}
+
+impl RankCounts {
+    pub fn add(&mut self, score: f64) {
+        *self.counts.entry(step(score)).or_insert(0) += 1;
+        self.total += 1;
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        for (step, more) in &other.counts {
+            *self.counts.entry(*step).or_insert(0) += more;
+        }
+        self.total += other.total;
+    }
+
+    pub fn finish(self) -> Ranks {
+        let mut steps: Vec<(u32, u64)> = self.counts.into_iter().collect();
+        steps.sort_unstable();
+        let mut left = self.total;
+        for (_, count) in &mut steps {
+            let at_least = left;
+            left -= std::mem::replace(count, at_least);
+        }
+        Ranks { steps, total: self.total }
+    }
+}
+
+/// The ranks, ready to be asked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ranks {
+    /// Each step in order, and how many scores lie there or above.
+    steps: Vec<(u32, u64)>,
+    total: u64,
+}
+
+impl Ranks {
+    /// How many scores are as high or higher, and at least one: a score that nobody had counts as the first of all.
+    pub fn at_least(&self, score: f64) -> u64 {
+        let step = step(score);
+        let place = self.steps.partition_point(|(known, _)| *known < step);
+        self.steps.get(place).map_or(1, |(_, count)| *count)
+    }
+
+    /// How much a score says: -ln of the share of scores as high or higher. 0 for the lowest, 6.9 for the first of a thousand; scores that are alike share
+    /// what the whole of them says.
+    pub fn leverage(&self, score: f64) -> f64 {
+        -libm::log(self.at_least(score) as f64 / self.total.max(1) as f64)
+    }
+
+    /// The score below which this share of them lies.
+    pub fn quantile(&self, share: f64) -> f64 {
+        let above = (self.total as f64 * (1.0 - share)).max(1.0);
+        let place = self.steps.partition_point(|(_, at_least)| *at_least as f64 >= above);
+        place.checked_sub(1).map_or(0.0, |place| score(self.steps[place].0))
+    }
+}
+
+/// Greater scores have greater steps.
+fn step(score: f64) -> u32 {
+    let bits = (score as f32 + 0.0).to_bits();
+    let ordered = bits ^ (((bits.cast_signed() >> 31).cast_unsigned()) | 1 << 31);
+    ordered >> DROPPED
+}
+
+/// The least score of a step.
+fn score(step: u32) -> f64 {
+    let ordered = step << DROPPED;
+    f32::from_bits(if ordered >> 31 == 0 { !ordered } else { ordered ^ 1 << 31 }).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_of_parts_are_those_of_the_whole() {
+        let scores: Vec<f64> = (0..500).map(|index| f64::from(index * 37 % 101) / 17.0 - 2.0).collect();
+        let of = |scores: &[f64]| {
+            let mut counts = RankCounts::default();
+            scores.iter().for_each(|score| counts.add(*score));
+            counts
+        };
+
+        let mut merged = of(&scores[..123]);
+        merged.merge(&of(&scores[123..]));
+
+        assert_eq!(merged, of(&scores));
+        assert_eq!(merged.finish(), of(&scores).finish());
+    }
+
+    #[test]
+    fn a_score_says_how_few_are_as_high() {
+        let mut counts = RankCounts::default();
+        [-1.0, 0.0, 0.0, 0.5].iter().for_each(|score| counts.add(*score));
+        let ranks = counts.finish();
+
+        assert_eq!(
+            [-7.0, -1.0, -0.5, 0.0, 0.25, 0.5, 9.0].map(|score| ranks.at_least(score)),
+            [4, 4, 3, 3, 1, 1, 1]
+        );
+        assert!((ranks.leverage(0.5) - libm::log(4.0)).abs() < 1e-12 && ranks.leverage(-1.0) == 0.0);
+    }
+
+    #[test]
+    fn a_quantile_has_its_share_below_it() {
+        let mut counts = RankCounts::default();
+        (0..1_000).for_each(|score| counts.add(f64::from(score) - 500.0));
+        let ranks = counts.finish();
+
+        for (share, expected) in [(0.0, -500.0), (0.5, 0.0), (0.95, 450.0), (0.99, 490.0), (1.0, 499.0)] {
+            let found = ranks.quantile(share);
+            assert!((found - expected).abs() <= 1.0, "{share}: {found}");
+        }
+    }
+
+    #[test]
+    fn close_scores_are_told_apart() {
+        assert!(step(0.700_1) > step(0.700_0) && step(-0.7) < step(-0.699_9) && step(-0.0) == step(0.0));
+    }
+
+    #[test]
+    fn no_score_at_all_says_nothing_odd() {
+        let ranks = RankCounts::default().finish();
+
+        assert_eq!((ranks.leverage(0.3), ranks.quantile(0.99)), (0.0, 0.0));
+    }
+}
