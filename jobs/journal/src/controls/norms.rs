@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::pairs::Pairs;
-use super::summary::{AMOUNTS_PER_E, Summary};
+use super::summary::{AMOUNTS_PER_E, COUNTED, Summary};
 use crate::benford::Slice;
 use crate::line::Side;
 use crate::names::{Names, Sort, Symbol};
@@ -85,17 +85,10 @@ impl Norms {
         self.summary.entries
     }
 
-    /// Lines with this name.
+    /// Lines with this name; 0 of a sort whose names are not counted.
     pub fn count(&self, sort: Sort, symbol: Symbol) -> u64 {
-        self.summary.counts[sort.index()][symbol.index()]
-    }
-
-    /// Whether the ledger says anything of the sort but the empty name.
-    pub fn has(&self, sort: Sort, names: &Names) -> bool {
-        match names.find(sort, "") {
-            Some(empty) => self.count(sort, empty) < self.lines(),
-            None => self.lines() > 0,
-        }
+        let place = COUNTED.iter().position(|counted| *counted == sort);
+        place.map_or(0, |place| self.summary.counts[place][symbol.index()])
     }
 
     pub fn has_times(&self) -> bool {
