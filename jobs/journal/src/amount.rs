@@ -24,6 +24,7 @@ pub struct AmountError;
 
 impl Amount {
     pub const ZERO: Self = Self(0);
+    pub(crate) const TEN: Self = Self(10 * UNIT);
 
     pub fn from_cents(cents: i64) -> Self {
         Self(i128::from(cents) * (UNIT / 100))

@@ -6,7 +6,8 @@
 //!
 //! The way of a ledger through the files of this crate: [`ingest`] makes [`line`]s of any format, [`ledger`] groups them into entries,
 //! [`features`] turns entries into numbers and numbers back into words, [`score`] ranks, [`output`] writes. [`stages`]
-//! runs them in a row, [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
+//! runs them in a row, [`completeness`] says whether the ledger is all there, [`controls`] asks every entry what an auditor asks, with [`calendar`] and
+//! [`benford`] at hand; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
 //! [`report`] that is filed. [`selection`] draws the entries to test, [`scores_file`] writes the scores of all.
@@ -18,6 +19,10 @@ use jobkit::{Objects, Registry};
 use serde::{Deserialize, Serialize};
 
 pub mod amount;
+pub mod benford;
+pub mod calendar;
+pub mod completeness;
+pub mod controls;
 pub mod features;
 pub mod heads;
 pub mod ingest;
