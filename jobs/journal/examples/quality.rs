@@ -15,7 +15,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use journal::amount::Amount;
 use journal::ingest::{self, Input, Mapping};
-use journal::line::{Line, Side};
+use journal::line::Line;
 use journal::part::{self, Part};
 use journal::passes::read;
 use journal::scoring::whole::{ScoredEntry, score};
@@ -75,8 +75,7 @@ fn scored(rows: &[Row], seed: u64) -> Vec<f64> {
             account,
             business_unit,
             amount: Amount::from_cents(row.cents.abs()),
-            side: if side == "H" { Side::Credit } else { Side::Debit },
-            // A side that nobody has seen is a category as well.
+            // Sides that nobody has seen are among what was injected, and a line knows two: a category has to do.
             document_type: side,
             extra,
             ..Line::default()

@@ -15,8 +15,8 @@ const DECIMALS: usize = 4;
 const UNIT: i128 = 10_i128.pow(DECIMALS as u32);
 /// More digits than any amount of money has; what is longer is a mistake, such as an account number.
 const WHOLE_DIGITS: usize = 18;
-/// What fits.
-const MOST_DIGITS: usize = 33;
+/// A sum may have more, up to what `i128` holds.
+const WHOLE_DIGITS_OF_SUMS: usize = 33;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a plain decimal number with at most {WHOLE_DIGITS} digits and {DECIMALS} decimals")]
@@ -47,6 +47,14 @@ impl Amount {
         self.0 < 0
     }
 
+    pub(crate) fn from_ten_thousandths(units: i128) -> Self {
+        Self(units)
+    }
+
+    pub(crate) fn ten_thousandths(self) -> i128 {
+        self.0
+    }
+
     /// For features only.
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / UNIT as f64
@@ -73,6 +81,25 @@ impl Amount {
         let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
         format!("{sign}{}.{decimals}", group(whole))
     }
+
+    fn parse(text: &str, whole_digits: usize) -> Result<Self, AmountError> {
+        let (negative, digits) = match text.as_bytes() {
+            [b'-', digits @ ..] => (true, digits),
+            [b'+', digits @ ..] => (false, digits),
+            digits => (false, digits),
+        };
+        let point = digits.iter().position(|&byte| byte == b'.').unwrap_or(digits.len());
+        let (whole, decimals) = (&digits[..point], digits.get(point + 1..).unwrap_or(&[]));
+        let all_digits = whole.iter().chain(decimals).all(u8::is_ascii_digit);
+        let too_precise = decimals.iter().skip(DECIMALS).any(|&digit| digit != b'0');
+        if !all_digits || whole.len() + decimals.len() == 0 || whole.len() > whole_digits || too_precise {
+            return Err(AmountError);
+        }
+        let decimals = decimals.iter().copied().chain(std::iter::repeat(b'0')).take(DECIMALS);
+        let value =
+            whole.iter().copied().chain(decimals).fold(0, |sum, digit| sum * 10 + i128::from(digit - b'0'));
+        Ok(Self(if negative { -value } else { value }))
+    }
 }
 
 /// Thousands separators for a number without sign and decimals.
@@ -91,11 +118,11 @@ impl FromStr for Amount {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        Self::read(text, WHOLE_DIGITS)
+        Self::parse(text, WHOLE_DIGITS)
     }
 }
 
-/// As text: a number in JSON would pass through a float.
+/// As text, so that no reader of the JSON rounds it.
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -104,29 +131,8 @@ impl Serialize for Amount {
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Sums are longer than what they are made of.
-        Self::read(&String::deserialize(deserializer)?, MOST_DIGITS).map_err(serde::de::Error::custom)
-    }
-}
-
-impl Amount {
-    fn read(text: &str, whole_digits: usize) -> Result<Self, AmountError> {
-        let (negative, digits) = match text.as_bytes() {
-            [b'-', digits @ ..] => (true, digits),
-            [b'+', digits @ ..] => (false, digits),
-            digits => (false, digits),
-        };
-        let point = digits.iter().position(|&byte| byte == b'.').unwrap_or(digits.len());
-        let (whole, decimals) = (&digits[..point], digits.get(point + 1..).unwrap_or(&[]));
-        let all_digits = whole.iter().chain(decimals).all(u8::is_ascii_digit);
-        let too_precise = decimals.iter().skip(DECIMALS).any(|&digit| digit != b'0');
-        if !all_digits || whole.len() + decimals.len() == 0 || whole.len() > whole_digits || too_precise {
-            return Err(AmountError);
-        }
-        let decimals = decimals.iter().copied().chain(std::iter::repeat(b'0')).take(DECIMALS);
-        let value =
-            whole.iter().copied().chain(decimals).fold(0, |sum, digit| sum * 10 + i128::from(digit - b'0'));
-        Ok(Self(if negative { -value } else { value }))
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text, WHOLE_DIGITS_OF_SUMS).map_err(serde::de::Error::custom)
     }
 }
 
@@ -219,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn sums_longer_than_any_amount_are_stored_and_read_back() {
-        let sum: Amount = std::iter::repeat_n("999999999999999999.99".parse().unwrap(), 1_000).sum();
+    fn a_sum_of_any_ledger_passes_through_json_exactly() {
+        let most = "999999999999999999.9999".parse::<Amount>().unwrap();
+        let sum: Amount = std::iter::repeat_n(most, 1_000).sum();
 
-        let stored = serde_json::to_string(&sum).unwrap();
+        let json = serde_json::to_string(&[sum, -sum]).unwrap();
 
-        assert_eq!(stored, r#""999999999999999999990.00""#);
-        assert_eq!(serde_json::from_str::<Amount>(&stored).unwrap(), sum);
-        assert!(serde_json::from_str::<Amount>("12.5").is_err());
+        assert_eq!(json, r#"["999999999999999999999.90","-999999999999999999999.90"]"#);
+        assert_eq!(serde_json::from_str::<[Amount; 2]>(&json).unwrap(), [sum, -sum]);
     }
 
     proptest! {

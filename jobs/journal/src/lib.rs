@@ -8,6 +8,9 @@
 //! [`features`] turns entries into numbers and numbers back into words, [`score`] ranks, [`output`] writes. [`stages`]
 //! runs them in a row, [`completeness`] says whether the ledger is all there, [`controls`] asks every entry what an auditor asks, with [`calendar`] and
 //! [`benford`] at hand; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
+//!
+//! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
+//! [`report`] that is filed. [`selection`] draws the entries to test, [`scores_file`] writes the scores of all.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,14 +32,19 @@ pub mod names;
 pub mod output;
 pub mod part;
 pub mod passes;
+pub mod report;
+pub mod result;
 pub mod sample;
 pub mod score;
 pub mod score_ledger;
+pub mod scores_file;
 pub mod scoring;
+pub mod selection;
 pub mod spool;
 pub mod stages;
 pub mod table;
 pub mod usual;
+pub mod workpaper;
 pub mod workplace;
 
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};

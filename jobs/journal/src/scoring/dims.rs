@@ -68,7 +68,7 @@ pub struct Has {
 impl Has {
     pub fn add(&mut self, posting: &Posting) {
         self.amounts |= posting.signed != crate::amount::Amount::ZERO;
-        self.dates |= posting.effective.is_some();
+        self.dates |= posting.effective.or(posting.entered).is_some();
         self.times |= posting.entered_time.is_some();
         self.periods |= posting.period.is_some();
         self.manual |= posting.manual.is_some();
@@ -145,7 +145,9 @@ impl Dim {
                 Side::Credit => 1,
             },
             Self::Manual => posting.manual.map_or(2, u32::from),
-            Self::Weekday => posting.effective.map_or(7, |date| monday_first(date.weekday())),
+            Self::Weekday => {
+                posting.effective.or(posting.entered).map_or(7, |date| monday_first(date.weekday()))
+            }
             Self::Hour => posting.entered_time.map_or(24, |seconds| seconds / 3_600),
             Self::Period => posting.period.map_or(256, u32::from),
         }

@@ -349,7 +349,7 @@ fn month(posting: &Posting) -> Option<(PeriodOf, i32)> {
 
 /// In steps that double: a day more matters where there are few.
 fn lag(posting: &Posting) -> Option<(u32, i32)> {
-    let since = posting.document?.duration_until(posting.effective.or(posting.entered)?).as_hours() / 24;
+    let since = posting.document?.duration_until(posting.entered.or(posting.effective)?).as_hours() / 24;
     let step = (1 + since.unsigned_abs()).ilog2().cast_signed();
     Some((posting.document_type.0, if since < 0 { -step } else { step }))
 }
@@ -362,7 +362,7 @@ fn text(posting: &Posting, empty: Empty) -> (u32, (bool, u32)) {
 
 /// With what is given, and whether it is a day of the weekend.
 fn weekday(posting: &Posting) -> Option<(MakerOf, u32, bool)> {
-    let date = posting.effective.or(posting.entered)?;
+    let date = posting.entered.or(posting.effective)?;
     let day = date.weekday().to_monday_zero_offset().cast_unsigned().into();
     let given = (posting.symbol(Sort::Source).0, posting.manual, posting.document_type.0);
     Some((given, day, day >= 5))
