@@ -161,6 +161,10 @@ impl Usage {
     pub async fn resume(&self, name: &str, key: Option<&str>, by: &Actor) -> Result<String, LimitError> {
         let bucket = self.bucket(name, key).await?;
         self.store.resume_bucket(&bucket, by).await?;
+        if bucket.starts_with(MARK) {
+            // Calls: no queue was put off.
+            return Ok(bucket);
+        }
         // Workers have put its queues off to the end of the pause. The poll finds what this does not.
         for queue in self.store.ready_queues().await.unwrap_or_default() {
             self.wake.wake(&queue);

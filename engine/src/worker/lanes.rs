@@ -194,10 +194,14 @@ impl Lanes {
     }
 
     /// It failed after so long, and not because the store is away: the others go on, for as long at least as they had to
-    /// wait. How often it has failed in a row.
+    /// wait for it and all others that fail just now. How often it has failed in a row.
     pub fn failed(&mut self, ask: &Ask, now: Duration, took: Duration) -> u32 {
+        let others =
+            self.failing.iter().filter(|(other, failing)| *other != ask && failing.until.is_some()).count();
+        // Each of them has the others wait as long when its turn comes.
+        let waited = took.saturating_mul(u32::try_from(2 * others + 1).unwrap_or(u32::MAX));
         let failing = self.failing.entry(ask.clone()).or_default();
-        failing.until = Some(now + delay(failing.times).max(took));
+        failing.until = Some(now + delay(failing.times).max(waited));
         failing.times = failing.times.saturating_add(1);
         failing.times
     }

@@ -4,7 +4,7 @@
 //! the entries that differ from the rest in many small ways; each comes with its reasons in plain values, and with
 //! hashes from which anybody can check that the same file gives the same scores again.
 //!
-//! The way of a ledger through the files of this crate: [`ingest`] makes [`line`]s of any format, [`ledger`] groups them into entries,
+//! The way of a ledger through the files of this crate: [`ingest`] makes [`mod@line`]s of any format, [`ledger`] groups them into entries,
 //! [`features`] turns entries into numbers and numbers back into words, [`score`] ranks, [`output`] writes. [`stages`]
 //! runs them in a row, [`completeness`] says whether the ledger is all there, [`controls`] asks every entry what an auditor asks, with [`calendar`] and
 //! [`benford`] at hand; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.

@@ -3,7 +3,7 @@
 //! Four detectors and a few control tests look at an entry. Each of them says how small the share of entries is that it finds at least as unusual; the
 //! strongest word counts, since the mean of a detector that sees something and of three that do not is nothing, and the one that said it names the reason.
 //!
-//! [`dims`] are the categories of an entry, [`facets`] its values in them; [`reference`] counts values and pairs of values over all entries; [`measures`] says
+//! [`dims`] are the categories of an entry, [`facets`] its values in them; [`mod@reference`] counts values and pairs of values over all entries; [`measures`] says
 //! in numbers how an entry stands to them; [`combine`] makes one score of the numbers. All summaries add up, see [`crate::usual`].
 
 pub mod combine;

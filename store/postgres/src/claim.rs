@@ -61,6 +61,9 @@ impl Cursor {
     }
 }
 
+/// So many for one claim: where thousands of jobs cannot be read, the next look goes on, and other queues are asked in between.
+const MOST_STATEMENTS: usize = 16;
+
 pub async fn claim(
     store: &PostgresStore,
     worker: WorkerId,
@@ -78,7 +81,10 @@ pub async fn claim(
         // An answer that is not full must mean that there are no more. One statement may leave some that are ready: from
         // behind a cursor, and where some of what it gave cannot be read.
         let mut more = full || cursor.uses_left > 0;
-        while more && claimed.len() < limit {
+        for _ in 0..MOST_STATEMENTS {
+            if !more || claimed.len() >= limit {
+                break;
+            }
             let left = limit - claimed.len();
             let batch = claim_from(store, worker, queue, left, Cursor::default()).await?;
             claimed.extend(batch.claimed);

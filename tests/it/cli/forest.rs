@@ -76,7 +76,7 @@ fn trees_of_scikit_learn_are_taken_as_it_has_them() {
     let written = fs::read_to_string(place.path().join("out.csv")).unwrap();
     let scores: Vec<f64> =
         written.lines().skip(1).map(|line| line.split_once(',').unwrap().1.parse().unwrap()).collect();
-    let usual = 1.207_392_357_589_623;
-    assert!((scores[0] - (-2.0 / usual as f64).exp2()).abs() < 1e-6, "{written}");
-    assert!((scores[1] - (-1.0 / usual as f64).exp2()).abs() < 1e-6, "{written}");
+    let usual = 1.207_392_357_589_623_f64;
+    assert!((scores[0] - (-2.0 / usual).exp2()).abs() < 1e-6, "{written}");
+    assert!((scores[1] - (-1.0 / usual).exp2()).abs() < 1e-6, "{written}");
 }

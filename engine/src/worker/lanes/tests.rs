@@ -263,6 +263,30 @@ fn what_took_long_to_fail_is_put_off_as_long() {
     assert_eq!(lanes.round(&hot), ["a", "m"]);
 }
 
+/// Else three queues at one locked bucket would come up again as soon as the last of them has failed.
+#[test]
+fn the_more_are_stuck_the_longer_each_is_put_off() {
+    let mut lanes = Lanes::default();
+    let took = Duration::from_secs(5);
+    let ask = |queue: &str| Ask { sort: Sort::Limited, queue: queue.into() };
+    let hot = ["a", "b", "c", "m"].map(String::from).into();
+
+    for (now, queue) in [(5, "a"), (10, "b"), (15, "c")] {
+        lanes.failed(&ask(queue), Duration::from_secs(now), took);
+    }
+    lanes.heard_of(&["a", "b", "c"].map(String::from));
+
+    let free = |lanes: &mut Lanes, second: u64| {
+        lanes.pass(Duration::from_secs(second));
+        ["a", "b", "c"]
+            .into_iter()
+            .filter(|queue| !lanes.is_put_off(Sort::Limited, queue))
+            .collect::<String>()
+    };
+    assert_eq!([10, 24, 25, 39, 40].map(|second| free(&mut lanes, second)), ["a", "a", "ab", "ab", "abc"]);
+    assert_eq!(lanes.round(&hot), ["a", "b", "c", "m"]);
+}
+
 #[test]
 fn a_queue_whose_answer_never_comes_keeps_no_place_from_the_others() {
     let mut play = Play::new("", &[("a", backlog()), ("n", backlog())]);

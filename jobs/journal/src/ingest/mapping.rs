@@ -1,6 +1,6 @@
 //! How a ledger's columns become the fields of a [`Line`](crate::line::Line): configuration, checked by name.
 //!
-//! Nothing here is guessed. What a file means is said by a preset or by its owner; [`guess`](super::guess) proposes
+//! Nothing here is guessed. What a file means is said by a preset or by its owner; [`guess`](super::guess()) proposes
 //! a mapping and shows why, and a person takes it over or not.
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Delimited text: cut into blocks at the ends of records, split into fields on any thread.
 //!
 //! The `csv` crate would collect a record of any size before we could refuse it, and copies every field. Here a record
-//! beyond [`LONGEST_RECORD`] is given up without being held, and fields stay where they are unless they must be
+//! beyond `LONGEST_RECORD` is given up without being held, and fields stay where they are unless they must be
 //! rewritten.
 
 use std::sync::Arc;
