@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::row::{RowExt, hex_list};
-use super::writer::{Done, Script, Tx};
+use super::writer::{Done, Script, Tx, script};
 use store::{Claimed, Fence, Staged, WorkerId};
 
 pub(super) const LOOK: &str = include_str!("claim_look.sql");
@@ -20,9 +20,7 @@ pub(super) const CLAIM: Script = Script {
         include_str!("claim.sql"),
         ";\nPRAGMA synchronous = FULL"
     ),
-    first: concat!("BEGIN IMMEDIATE;\n", include_str!("claim.sql")),
-    between: include_str!("claim.sql"),
-    last: concat!(include_str!("claim.sql"), ";\nCOMMIT"),
+    ..script!("claim.sql")
 };
 pub(super) const CLAIM_THESE: &str = include_str!("claim_these.sql");
 pub(super) const CLAIM_TENANTS: &str = include_str!("claim_tenants.sql");

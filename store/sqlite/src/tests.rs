@@ -62,7 +62,7 @@ async fn plan(store: &SqliteStore, sql: &str) -> Vec<String> {
 async fn no_hot_statement_walks_over_the_jobs() {
     let (store, _folder) = store().await;
     for (name, sql) in [
-        ("claim", claim::CLAIM.between),
+        ("claim", include_str!("claim.sql")),
         ("claim_look", claim::LOOK),
         ("claim_tenants", claim::CLAIM_TENANTS),
         ("claim_fair", claim::CLAIM_FAIR),
@@ -194,7 +194,7 @@ async fn statements_that_look_often_are_bounded_by_their_index() {
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_come_out_of_the_index_in_order() {
     let (store, _folder) = store().await;
-    for sql in [claim::CLAIM.between, claim::STAGE] {
+    for sql in [include_str!("claim.sql"), claim::STAGE] {
         let plan = plan(&store, sql).await;
         assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE FOR ORDER BY")), "{plan:#?}");
     }
@@ -430,4 +430,69 @@ async fn a_writer_that_panicked_writes_on_and_keeps_nothing_of_what_it_was_at() 
     let queues: Vec<_> = store.queues().await.unwrap().into_iter().map(|queue| queue.name).collect();
     assert!(!queues.contains(&"half".to_string()), "{queues:?}");
     assert_eq!(store.jobs(&JobFilter::default()).await.unwrap().len(), 1);
+}
+
+/// Does something to the file behind the store's back.
+async fn by_another_hand(store: &SqliteStore, sql: &'static str) {
+    let done = store.write("by another hand", move |tx, _| {
+        async move {
+            sqlx::raw_sql(sql).execute(tx).await?;
+            Ok(())
+        }
+        .boxed()
+    });
+    done.await.unwrap();
+}
+
+/// Both broke what shared a transaction with them: the one because it had no savepoint to go back to, the other because
+/// it was undone when it stood already.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_fails_in_any_place_of_a_shared_transaction_fails_alone() {
+    const REFUSES: &str = "CREATE TRIGGER refuses BEFORE UPDATE OF worker ON job WHEN NEW.queue = 'default'
+        BEGIN SELECT RAISE(ABORT, 'not this one'); END";
+    const CANNOT_BE_READ: &str = "PRAGMA ignore_check_constraints = ON;
+        UPDATE job SET attempt = -7 WHERE queue = 'default'";
+    let by = Actor::system();
+    for trouble in [REFUSES, CANNOT_BE_READ] {
+        for (claim, base) in [(0, 10), (1, 20), (2, 30), (3, 40)] {
+            let (store, _folder) = store().await;
+            let info = WorkerInfo {
+                name: "one".into(),
+                version: "1".into(),
+                lease: Duration::from_secs(30),
+                queues: vec!["default".into()],
+            };
+            let worker = store.register(&info).await.unwrap();
+            store.insert(&[row(1)], &by).await.unwrap();
+            by_another_hand(&store, trouble).await;
+            let (first, held, hold) = hold_the_writer(&store);
+            let all = async {
+                held.wait().await;
+                let rows: Vec<_> =
+                    (0..4).map(|at| NewRow { queue: "other".into(), ..row(base + at) }).collect();
+                let writes = rows.iter().zip(0..).map(|(row, at)| {
+                    let (store, by) = (&store, &by);
+                    async move {
+                        if at == claim {
+                            store.claim(worker, "default", 1).await.map(|_| ())
+                        } else {
+                            store.insert(std::slice::from_ref(row), by).await.map(|_| ())
+                        }
+                    }
+                });
+                let mut writes = Box::pin(futures::future::join_all(writes));
+                assert!(futures::poll!(&mut writes).is_pending());
+                hold.wait().await;
+                writes.await
+            };
+            let (first, answers) = tokio::join!(first, all);
+
+            first.unwrap();
+            for (at, answer) in (0..).zip(&answers) {
+                assert_eq!(answer.is_err(), at == claim, "{at}, claim {claim}, {trouble}: {answer:?}");
+                let there = store.job(JobId(uuid::Uuid::from_u128(base + at))).await.unwrap().is_some();
+                assert_eq!(there, at != claim, "{at}, claim {claim}, {trouble}");
+            }
+        }
+    }
 }

@@ -191,8 +191,16 @@ struct Scripted<T> {
 }
 
 impl<T> Scripted<T> {
-    async fn run(&mut self, tx: &mut Tx, sql: &'static str) -> Result<T, Abort> {
-        (self.read)(&(self.bind)(sql).fetch_all(tx).await?)
+    /// An error says that the statements did not come to their end. An answer that cannot be read does not: what they
+    /// did stands, alone as with others, and only whoever asked is told.
+    async fn run(&mut self, tx: &mut Tx, sql: &'static str) -> sqlx::Result<()> {
+        let rows = (self.bind)(sql).fetch_all(tx).await?;
+        self.outcome = Some((self.read)(&rows).map_err(|abort| abort.while_doing(self.doing)));
+        Ok(())
+    }
+
+    fn refuse(&mut self, error: sqlx::Error) {
+        self.outcome = Some(Err(Abort::Sql(error).while_doing(self.doing)));
     }
 }
 
@@ -203,15 +211,14 @@ impl<T: Send + 'static> Op for Scripted<T> {
     }
 
     async fn alone(&mut self, tx: &mut Tx) -> sqlx::Result<()> {
-        let outcome = loop {
+        let done = loop {
             match self.run(tx, self.script.alone).await {
-                Err(Abort::Sql(error)) if is_busy(&error) => say_busy(),
-                outcome => break outcome,
+                Err(error) if is_busy(&error) => say_busy(),
+                done => break done,
             }
         };
-        let failed = outcome.is_err();
-        self.outcome = Some(outcome.map_err(|abort| abort.while_doing(self.doing)));
-        if failed {
+        if let Err(error) = done {
+            self.refuse(error);
             // Fails when not even the beginning succeeded.
             let _ = sqlx::query("ROLLBACK").execute(&mut *tx).await;
             // A script that lowered it for itself did not come to where it raises it again. Within a transaction
@@ -227,17 +234,14 @@ impl<T: Send + 'static> Op for Scripted<T> {
             Place::Between => self.script.between,
             Place::Last => self.script.last,
         };
-        let outcome = loop {
+        let done = loop {
             match self.run(tx, sql).await {
-                Err(Abort::Sql(error)) if place == Place::First && is_busy(&error) => say_busy(),
-                outcome => break outcome,
+                Err(error) if place == Place::First && is_busy(&error) => say_busy(),
+                done => break done,
             }
         };
-        let failed = outcome.is_err();
-        self.outcome = Some(outcome.map_err(|abort| abort.while_doing(self.doing)));
-        if !failed {
-            return Ok(());
-        }
+        let Err(error) = done else { return Ok(()) };
+        self.refuse(error);
         // Nothing to go back to when it is the beginning or the commit that failed: then all fail.
         undo(tx).await?;
         if place == Place::Last { commit(tx).await } else { Ok(()) }
