@@ -9,6 +9,7 @@ mod enqueue;
 pub mod exit;
 mod forest;
 mod jobs;
+mod journal;
 mod limits;
 mod migrate;
 pub mod print;
@@ -83,6 +84,9 @@ enum Command {
     /// Score a table of numbers with the isolation forest alone; needs no store.
     #[command(subcommand)]
     Forest(forest::Forest),
+    /// Score, test and explain a ledger on the spot; needs no store.
+    #[command(subcommand)]
+    Journal(Box<journal::Journal>),
     /// Check the configuration, or show what holds and where it came from.
     #[command(subcommand)]
     Config(configuration::Config),
@@ -120,6 +124,7 @@ fn run(cli: Cli) -> Result {
         Command::Man(args) => shell::man(&args),
         Command::Config(command) => configuration::run(&call, &command),
         Command::Forest(command) => forest::run(&call, command),
+        Command::Journal(command) => on_runtime(journal::run(&call, *command)),
         Command::Doctor => on_runtime(doctor::run(&call)),
         Command::Demo(args) => on_runtime(demo::run(&call, args)),
         Command::Serve => on_runtime(serve::serve(&call)),

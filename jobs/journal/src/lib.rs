@@ -23,10 +23,8 @@ pub mod benford;
 pub mod calendar;
 pub mod completeness;
 pub mod controls;
-pub mod features;
 pub mod heads;
 pub mod ingest;
-pub mod ledger;
 pub mod line;
 pub mod names;
 pub mod output;
@@ -34,14 +32,15 @@ pub mod part;
 pub mod passes;
 pub mod report;
 pub mod result;
+pub mod risk;
+pub mod run;
 pub mod sample;
-pub mod score;
 pub mod score_ledger;
 pub mod scores_file;
 pub mod scoring;
 pub mod selection;
+pub mod settings;
 pub mod spool;
-pub mod stages;
 pub mod table;
 pub mod usual;
 pub mod workpaper;
@@ -49,7 +48,7 @@ pub mod workplace;
 
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where results go, in a folder per job, unless the job's arguments name another place for that folder.
@@ -57,11 +56,13 @@ pub struct Config {
     /// Folders in which ledgers may lie, and below which buckets (`s3://BUCKET/FOLDER`). Whoever may enqueue a job names the file that the worker opens, so
     /// there are none until an operator has thought of it.
     pub roots: Vec<PathBuf>,
+    /// What every run is told unless its job's arguments say otherwise.
+    pub settings: settings::Settings,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { out_dir: "results/journal".into(), roots: Vec::new() }
+        Self { out_dir: "results/journal".into(), roots: Vec::new(), settings: settings::Settings::default() }
     }
 }
 

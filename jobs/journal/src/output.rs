@@ -1,50 +1,21 @@
-//! The files a scored ledger leaves behind: all scores, all rejected lines, and a summary for machines and people.
+//! How files come to be: whole or not at all, and harmless to whoever opens them.
 //!
 //! A file appears whole or not at all: it is written under another name, synced, and renamed. Text that came from the
 //! ledger cannot become a formula in the reader's spreadsheet.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::amount::group;
 use crate::ingest::Rejection;
-use crate::ledger::Ledger;
-use crate::score::{Params, Scores, TopEntry, largest_amount};
 
 /// A ledger that was fetched, for as long as an attempt reads it.
 pub const LEDGER: &str = "ledger";
-pub const SCORES: &str = "scores.csv";
 pub const REJECTED: &str = "rejected.csv";
-pub const SUMMARY: &str = "summary.json";
 pub const SUMMARY_TEXT: &str = "summary.txt";
-
-/// What was read, as evidence: anybody can compare their file's hash.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
-    pub path: PathBuf,
-    pub bytes: u64,
-    pub sha256: String,
-    pub lines: u64,
-    pub entries: u64,
-    pub rejected: u64,
-    /// Lines that were not UTF-8 and were read as Latin-1.
-    pub latin1_lines: u64,
-}
-
-/// The result of the whole run. Everything in it follows from the input's bytes and the parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    pub input: Input,
-    pub params: Params,
-    pub scores_sha256: String,
-    pub outputs: Vec<PathBuf>,
-    pub top: Vec<TopEntry>,
-}
 
 /// Names a run in the names of its unfinished files, so that no two ever write into one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,72 +108,38 @@ impl Drop for Pending {
     }
 }
 
-/// More than anybody reads. A file that is no ledger has a problem and a remedy for each of its lines, many times as
-/// long as the line, and must not fill the disk with them.
-pub const MOST_LISTED: u64 = 10_000;
-
-/// The list of rejected lines, written while the ledger is read, because nobody knows how many there will be.
+/// The list of rejected lines.
 pub struct Rejections {
     csv: csv::Writer<Pending>,
-    seen: u64,
 }
 
 impl Rejections {
     pub fn create(folder: &Path, tag: &RunTag) -> io::Result<Self> {
         let mut csv = csv::Writer::from_writer(Pending::create(folder, REJECTED, tag)?);
         csv.write_record(["first_line", "last_line", "field", "problem", "remedy"])?;
-        Ok(Self { csv, seen: 0 })
+        Ok(Self { csv })
     }
 
     pub fn push(&mut self, rejection: &Rejection) -> io::Result<()> {
-        self.seen += 1;
         let lines = [rejection.first_line.to_string(), rejection.last_line.to_string()];
-        if self.seen > MOST_LISTED {
-            if self.seen == MOST_LISTED + 1 {
-                let more = "this line and others behind it were rejected too, and are not listed";
-                let remedy = "mend what is listed and score the ledger again; the summary counts all";
-                self.csv.write_record([&*lines[0], "", "", more, remedy])?;
-            }
-            return Ok(());
-        }
         let record =
             [&*lines[0], &*lines[1], &*rejection.field, &*harmless(&rejection.problem), rejection.remedy];
         Ok(self.csv.write_record(record)?)
     }
 
+    /// Says that so many more were rejected and are not listed.
+    pub fn more(&mut self, count: u64) -> io::Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        let more = format!("{count} more lines were rejected, and are not listed");
+        let remedy = "mend what is listed and score the ledger again; the results count all";
+        Ok(self.csv.write_record(["", "", "", &*more, remedy])?)
+    }
+
     pub fn commit(self) -> io::Result<PathBuf> {
         self.csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?.commit()
     }
-}
-
-/// All entries, the most unusual first.
-pub fn write_scores(folder: &Path, tag: &RunTag, ledger: &Ledger, scores: &Scores) -> io::Result<PathBuf> {
-    let mut csv = csv::Writer::from_writer(Pending::create(folder, SCORES, tag)?);
-    csv.write_record(["rank", "journal_id", "score", "lines", "largest_amount", "currency"])?;
-    for (place, &index) in scores.order.iter().enumerate() {
-        let entry = &ledger.entries()[index];
-        let (amount, currency) = largest_amount(ledger, entry);
-        csv.write_record([
-            &*(place + 1).to_string(),
-            &*harmless(&entry.id),
-            // The shortest text that reads back as the same bits.
-            &*scores.scores[index].to_string(),
-            &*ledger.lines_of(entry).len().to_string(),
-            &*amount.to_string(),
-            &*harmless(currency),
-        ])?;
-    }
-    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?.commit()
-}
-
-pub fn write_summary(folder: &Path, tag: &RunTag, summary: &Summary) -> io::Result<()> {
-    let mut text = Pending::create(folder, SUMMARY_TEXT, tag)?;
-    text.write_all(in_words(summary).as_bytes())?;
-    text.commit()?;
-    let mut json = Pending::create(folder, SUMMARY, tag)?;
-    serde_json::to_writer_pretty(&mut json, summary)?;
-    json.write_all(b"\n")?;
-    json.commit().map(|_| ())
 }
 
 /// A leading apostrophe tells spreadsheets that the cell is text, where its first character would start a formula.
@@ -214,35 +151,8 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The summary for a person at a terminal. Control characters of the ledger do not reach it.
-pub fn in_words(summary: &Summary) -> String {
-    let Summary { input, params, .. } = summary;
-    let number = |n: u64| group(&n.to_string());
-    let mut text = format!(
-        "{}\n  {} entries with {} lines read, {} rejected\n  SHA-256 {}\n\
-         {} trees of {} entries, seed {}\n  SHA-256 of all scores {}\n\nThe most unusual entries\n",
-        input.path.display(),
-        number(input.entries),
-        number(input.lines),
-        number(input.rejected),
-        input.sha256,
-        params.trees,
-        params.sample,
-        params.seed,
-        summary.scores_sha256,
-    );
-    for entry in &summary.top {
-        let TopEntry { rank, journal_id, score, lines, largest_amount, currency, .. } = entry;
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{rank:>4}. {journal_id}  {score:.4}  {lines} lines, up to {largest_amount} {currency}"
-        );
-        for reason in &entry.reasons {
-            let _ = writeln!(text, "      - {}", reason.text);
-        }
-    }
-    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+pub(crate) fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

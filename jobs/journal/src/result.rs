@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::output::{Pending, RunTag};
 
+pub mod compare;
 mod completeness;
 mod distribution;
 mod finding;
@@ -67,6 +68,9 @@ pub struct Results {
     pub distributions: Distributions,
     /// The riskiest first.
     pub top: Listed<TopEntry>,
+    /// Entries that were asked for by their ids, whatever their risk is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<TopEntry>,
     pub surrogate: Surrogate,
     pub selections: Vec<Selection>,
 }
@@ -112,7 +116,7 @@ impl Results {
             hash.update(input.sha256.as_bytes());
             hash.update(b"\n");
         }
-        crate::score::hex(hash)
+        crate::output::hex(hash)
     }
 
     /// The four things from which every number here follows, as the covers show them.

@@ -1,6 +1,6 @@
-//! The job `journal.score_ledger`: a ledger file in, scores and reasons out.
+//! The job `journal.score_ledger`: a ledger file in, scores, workpaper and report out.
 //!
-//! Its steps are the [`Stages`]: each remembers a digest, so that an attempt after a crash either goes on with exactly
+//! Its steps are the stages of a [`Run`]: each remembers a digest, so that an attempt after a crash either goes on with exactly
 //! the same work or says that the file changed. The result and the files name users of the ledger; who may see the
 //! job may see them.
 
@@ -9,37 +9,49 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use jobkit::{Ctx, Failure, Job, ObjectError, Objects, Outcome, Policy, roots};
-use linfa::ParamGuard;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::Config;
+use crate::completeness::ControlTotals;
 use crate::ingest::ReadError;
-use crate::output::{self, Pending, RunTag, Summary};
-use crate::score::Params;
-use crate::stages::{Request, ScoreError, Stages, Watch};
+use crate::output::{self, Pending, RunTag};
+use crate::passes::PassError;
+use crate::run::{Accept, Given, Request, Run, RunError, Summary, Watch};
+use crate::settings::{Settings, SettingsError};
+use crate::workpaper::WorkpaperError;
 
-/// More do not make a better forest, only a slower one.
-const MOST_TREES: usize = 10_000;
-/// The reported entries are part of the job's row; all others are in the files.
-const MOST_REPORTED: usize = 1_000;
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreLedgerArgs {
-    /// An AICPA ADS `GL_Detail` file below one of the configured roots: a path as the worker sees it, or
-    /// `s3://BUCKET/KEY`.
+    /// The ledger, below one of the configured roots: a path as the worker sees it, or `s3://BUCKET/KEY`.
     pub path: PathBuf,
     /// Where the results go, in a folder of the job's own: below a root or the configured folder; without it,
     /// the latter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_dir: Option<PathBuf>,
+    /// Laid over the configured settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Value>,
+    /// The trial balance before and after the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial_balance: Option<PathBuf>,
+    /// The totals that the source kept of each entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_log: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_totals: Option<ControlTotals>,
+    /// Who takes a ledger that does not roll forward as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<Accept>,
+    /// For what is asked for most, as settings have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trees: Option<usize>,
-    /// Entries each tree is grown from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<usize>,
     /// How many entries are reported with reasons.
@@ -48,14 +60,22 @@ pub struct ScoreLedgerArgs {
 }
 
 impl ScoreLedgerArgs {
-    fn params(&self) -> Params {
-        let default = Params::default();
-        Params {
-            seed: self.seed.unwrap_or(default.seed),
-            trees: self.trees.unwrap_or(default.trees),
-            sample: self.sample.unwrap_or(default.sample),
-            top: self.top.unwrap_or(default.top),
+    fn settings(&self, configured: &Settings) -> Result<Settings, SettingsError> {
+        let mut short = json!({});
+        if let Some(seed) = self.seed {
+            short["seed"] = seed.into();
         }
+        if let Some(trees) = self.trees {
+            short["forest"]["trees"] = trees.into();
+        }
+        if let Some(sample) = self.sample {
+            short["forest"]["sample"] = sample.into();
+        }
+        if let Some(top) = self.top {
+            short["outputs"]["top"] = top.into();
+        }
+        let asked = configured.with(self.settings.as_ref().unwrap_or(&json!({})))?;
+        asked.with(&short)
     }
 }
 
@@ -69,20 +89,14 @@ impl ScoreLedger {
         Self { config, objects }
     }
 
-    fn request(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<Request, ScoreError> {
+    /// Without the files, which may have to be fetched.
+    fn request(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<Request, Failure> {
         let job = ctx.job();
         let run = job.id.to_string();
-        let Config { out_dir, roots } = &self.config;
-        // What was checked is what is opened.
-        let path = match roots::address(&args.path) {
-            Some(address) if roots::address_within(address, roots) => args.path.clone(),
-            Some(address) => return Err(ScoreError::NoBucket { field: "path", address: address.into() }),
-            None => within("path", &args.path, roots)?,
-        };
+        let Config { out_dir, roots, settings } = &self.config;
         Ok(Request {
-            params: args.params(),
-            file: path.clone(),
-            path,
+            path: args.path.clone(),
+            file: args.path.clone(),
             // Never in the asked folder itself: another job's results may be there, or a ledger that is called
             // like one of ours.
             out_dir: match &args.out_dir {
@@ -90,25 +104,77 @@ impl ScoreLedger {
                 Some(asked) => within("out_dir", &asked.join(&run), roots.iter().chain([out_dir]))?,
             },
             tag: RunTag { run, claim: job.claim },
+            settings: args.settings(settings).map_err(|error| Failure::permanent(Wrong(error)))?,
+            given: Given { control_totals: args.control_totals, ..Given::default() },
+            accept: args.accept.clone(),
+            created: job.id.created_at().unwrap_or(Timestamp::UNIX_EPOCH),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
         })
     }
 
-    /// With the file that lives as long as the attempt: a ledger from a bucket. Later stages may have to read it again.
-    async fn open(
-        &self,
-        args: &ScoreLedgerArgs,
-        ctx: &Ctx,
-    ) -> Result<(Request, Option<Pending>), ScoreError> {
+    /// With the files that live as long as the attempt: those from a bucket. Later stages may have to read them again.
+    async fn open(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<(Request, Vec<Pending>), Failure> {
         let mut request = self.request(args, ctx)?;
-        let Some(address) = roots::address(&args.path) else { return Ok((request, None)) };
+        let mut fetched = Vec::new();
+        let ledger = self.find("path", &args.path, output::LEDGER, &request, ctx).await?;
+        (request.path, request.file) = ledger.keep(&args.path, &mut fetched);
+        if let Some(path) = &args.trial_balance {
+            let found = self.find("trial_balance", path, "trial-balance", &request, ctx).await?;
+            request.given.trial_balance = Some(found.keep(path, &mut fetched).1);
+        }
+        if let Some(path) = &args.entry_log {
+            let found = self.find("entry_log", path, "entry-log", &request, ctx).await?;
+            request.given.entry_log = Some(found.keep(path, &mut fetched).1);
+        }
+        Ok((request, fetched))
+    }
+
+    /// What was checked is what is opened.
+    async fn find(
+        &self,
+        field: &'static str,
+        path: &Path,
+        name: &str,
+        request: &Request,
+        ctx: &Ctx,
+    ) -> Result<Found, RunError> {
+        let roots = &self.config.roots;
+        let address = match roots::address(path) {
+            None => return within(field, path, roots).map(Found::There),
+            Some(address) if roots::address_within(address, roots) => address,
+            Some(address) => return Err(RunError::NoBucket { field, address: address.into() }),
+        };
         ctx.progress(0, 100, "fetching the ledger").await;
-        let failed = |cause| ScoreError::Write { folder: request.out_dir.clone(), cause };
-        let fetched = Pending::create(&request.out_dir, output::LEDGER, &request.tag).map_err(failed)?;
+        let failed = |cause| RunError::Write { folder: request.out_dir.clone(), cause };
+        let fetched = Pending::create(&request.out_dir, name, &request.tag).map_err(failed)?;
         self.objects.fetch(address, fetched.path()).await?;
-        request.file = fetched.path().into();
-        Ok((request, Some(fetched)))
+        Ok(Found::Fetched(fetched))
     }
 }
+
+enum Found {
+    There(PathBuf),
+    Fetched(Pending),
+}
+
+impl Found {
+    /// How the file is called, and where it is.
+    fn keep(self, asked: &Path, fetched: &mut Vec<Pending>) -> (PathBuf, PathBuf) {
+        match self {
+            Self::There(path) => (path.clone(), path),
+            Self::Fetched(file) => {
+                let path = file.path().to_path_buf();
+                fetched.push(file);
+                (asked.into(), path)
+            }
+        }
+    }
+}
+
+/// Settings that were good at the door: the configuration changed since.
+#[derive(Debug, thiserror::Error)]
+#[error("settings.{0}")]
+struct Wrong(SettingsError);
 
 impl Job for ScoreLedger {
     type Args = ScoreLedgerArgs;
@@ -120,79 +186,70 @@ impl Job for ScoreLedger {
     }
 
     fn check(&self, args: &ScoreLedgerArgs) -> Result<(), String> {
-        let params = args.params();
-        if args.path.as_os_str().is_empty() {
-            return Err("path: is empty; name the ledger file".into());
+        for (field, path) in [
+            ("path", Some(&args.path)),
+            ("trial_balance", args.trial_balance.as_ref()),
+            ("entry_log", args.entry_log.as_ref()),
+        ] {
+            if path.is_some_and(|path| path.as_os_str().is_empty()) {
+                return Err(format!("{field}: is empty; name the file"));
+            }
         }
-        if params.trees > MOST_TREES {
-            return Err(format!("trees: {} are too many; ask for at most {MOST_TREES}", params.trees));
+        if let Some(Accept { by, why }) = &args.accept
+            && (by.trim().is_empty() || why.trim().is_empty())
+        {
+            return Err("accept: say who takes the ledger as it is, and why".into());
         }
-        if params.top > MOST_REPORTED {
-            return Err(format!("top: {} are too many; ask for at most {MOST_REPORTED}", params.top));
-        }
-        match params.forest().check() {
-            Err(error @ iforest::Error::NoTrees) => Err(format!("trees: {error}")),
-            Err(error) => Err(format!("sample: {error}")),
-            Ok(_) => Ok(()),
-        }
+        args.settings(&self.config.settings).map(|_| ()).map_err(|error| format!("settings.{error}"))
     }
 
     async fn run(&self, args: ScoreLedgerArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
         let (request, _fetched) = self.open(&args, ctx).await?;
-        let run = Run { ctx, stages: Arc::new(Mutex::new(Stages::new(request))) };
+        let run = Running { ctx, run: Arc::new(Mutex::new(Run::new(request))) };
 
-        let input = run.stage("read", 0, Stages::read).await?;
-        run.stages().expect_input(input);
-        let features = run.stage("features", 60, Stages::features).await?;
-        run.stages().expect_features(features);
-        let forest = run.stage("fit", 75, Stages::fit).await?;
-        run.stages().expect_forest(forest);
-        let scores = run.stage("score", 80, Stages::score).await?;
-        run.stages().expect_scores(scores);
-        let summary: Summary = run.stage("write", 90, Stages::write).await?;
+        let read = run.stage("read", Run::read).await?;
+        run.lock().expect_read(read);
+        let survey = run.stage("survey", Run::survey).await?;
+        run.lock().expect_survey(survey);
+        let score = run.stage("score", Run::score).await?;
+        run.lock().expect_score(score);
+        let summary: Summary = run.stage("write", Run::write).await?;
 
-        let message = format!("scored {} entries of {} lines", summary.input.entries, summary.input.lines);
+        let message = format!("scored {} entries of {} lines", summary.entries, summary.lines);
         ctx.progress(100, 100, message).await;
         Outcome::completed(summary)
     }
 }
 
-/// What share of the whole, in per cent, reading the file takes.
-const READING: u64 = 60;
-
-struct Run<'a> {
+struct Running<'a> {
     ctx: &'a Ctx,
-    stages: Arc<Mutex<Stages>>,
+    run: Arc<Mutex<Run>>,
 }
 
-impl Run<'_> {
+impl Running<'_> {
     /// Does one stage as a step, off the runtime, and passes on how far it is.
     async fn stage<D>(
         &self,
         name: &'static str,
-        percent: u64,
-        work: fn(&mut Stages, Watch<'_>) -> Result<D, ScoreError>,
+        work: fn(&mut Run, Watch<'_>) -> Result<D, RunError>,
     ) -> Result<D, Failure>
     where
         D: Serialize + DeserializeOwned + Send + 'static,
     {
-        let message = match name {
-            "read" => "reading lines",
-            "features" => "computing features",
-            "fit" => "growing trees",
-            "score" => "scoring entries",
-            _ => "writing results",
-        };
         self.ctx
             .step(name, async |_| {
-                self.ctx.progress(percent, 100, message).await;
-                let (tell, mut told) = tokio::sync::watch::channel(0);
-                let stages = self.stages.clone();
+                let (tell, mut told) = tokio::sync::watch::channel((0, ""));
+                let run = self.run.clone();
                 let done = self.ctx.cpu(move |token| {
-                    work(&mut lock(&stages), &|bytes, total| {
-                        tell.send_if_modified(|share| {
-                            let now = bytes * READING / total.max(1);
-                            std::mem::replace(share, now) != now
+                    work(&mut lock(&run), &|step, done, of| {
+                        let now = (step.percent(done, of), step.in_words());
+                        tell.send_if_modified(|last| {
+                            // A later stage that has to do an earlier one again does not go back.
+                            let on = now.0 > last.0;
+                            if on {
+                                *last = now;
+                            }
+                            on
                         });
                         if token.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                     })
@@ -202,9 +259,8 @@ impl Run<'_> {
                     tokio::select! {
                         ended = &mut done => return Ok::<_, Failure>(ended??),
                         Ok(()) = told.changed() => {
-                            let share = *told.borrow_and_update();
-                            // A later stage that has to read again does not go back.
-                            self.ctx.progress(percent.max(share), 100, "reading lines").await;
+                            let (percent, message) = *told.borrow_and_update();
+                            self.ctx.progress(percent, 100, message).await;
                         }
                     }
                 }
@@ -212,8 +268,8 @@ impl Run<'_> {
             .await
     }
 
-    fn stages(&self) -> MutexGuard<'_, Stages> {
-        lock(&self.stages)
+    fn lock(&self) -> MutexGuard<'_, Run> {
+        lock(&self.run)
     }
 }
 
@@ -221,39 +277,47 @@ fn within<'a>(
     field: &'static str,
     path: &Path,
     folders: impl IntoIterator<Item = &'a PathBuf>,
-) -> Result<PathBuf, ScoreError> {
+) -> Result<PathBuf, RunError> {
     let found = roots::within(path, folders);
     found
-        .map_err(|cause| ScoreError::Open { path: path.into(), cause })?
-        .ok_or_else(|| ScoreError::Outside { field, path: path.into() })
+        .map_err(|cause| RunError::Open { path: path.into(), cause })?
+        .ok_or_else(|| RunError::Outside { field, path: path.into() })
 }
 
 /// A stage that panicked ended its attempt; nobody meets what it left.
-fn lock(stages: &Mutex<Stages>) -> MutexGuard<'_, Stages> {
-    stages.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(run: &Mutex<Run>) -> MutexGuard<'_, Run> {
+    run.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The retry policy: what the file is will not change by waiting; what the disk does may.
-impl From<ScoreError> for Failure {
-    fn from(error: ScoreError) -> Self {
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
         match &error {
-            ScoreError::Open { cause, .. } => match cause.kind() {
+            RunError::Open { cause, .. } => match cause.kind() {
                 ErrorKind::NotFound | ErrorKind::PermissionDenied => Failure::permanent(error),
                 _ => Failure::transient(error),
             },
-            ScoreError::Read { cause: ReadError::Io(_), .. } | ScoreError::Write { .. } => {
+            RunError::Read { cause: ReadError::Io(_), .. }
+            | RunError::Write { .. }
+            | RunError::Workpaper(WorkpaperError::Write { .. })
+            | RunError::Pass(PassError::Read(ReadError::Io(_)) | PassError::PutAside { .. }) => {
                 Failure::transient(error)
             }
-            ScoreError::Fetch(ObjectError::Away(_)) => Failure::transient(error),
-            ScoreError::Read { .. }
-            | ScoreError::Fetch(_)
-            | ScoreError::NoBucket { .. }
-            | ScoreError::Outside { .. }
-            | ScoreError::NotAFile(_)
-            | ScoreError::NoLines { .. }
-            | ScoreError::Forest(_)
-            | ScoreError::Changed(_) => Failure::permanent(error),
-            ScoreError::Stopped => Failure::Interrupted(error.to_string()),
+            RunError::Fetch(ObjectError::Away(_)) => Failure::transient(error),
+            RunError::Read { .. }
+            | RunError::Fetch(_)
+            | RunError::NoBucket { .. }
+            | RunError::Outside { .. }
+            | RunError::NotAFile(_)
+            | RunError::Given { .. }
+            | RunError::NoLines { .. }
+            | RunError::NotRolledForward { .. }
+            | RunError::Calendars(_)
+            | RunError::Selection(_)
+            | RunError::Pass(_)
+            | RunError::Workpaper(_)
+            | RunError::Changed(_) => Failure::permanent(error),
+            RunError::Stopped => Failure::Interrupted(error.to_string()),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::line::Line;
-use crate::names::{Interner, Names, Ranks};
+use crate::names::{Interner, Names, Ranks, Sort, Symbol};
 use crate::part::{Namer, Part, PartBuilder};
 
 mod record;
@@ -28,7 +28,7 @@ pub fn parts_for(bytes: u64) -> usize {
 }
 
 /// The part to which an entry's lines belong.
-fn part_of(entry: &str, parts: usize) -> usize {
+pub(crate) fn part_of(entry: &str, parts: usize) -> usize {
     // The high bits of the product: as even as the hash, and without a division.
     ((u128::from(xxh3_64(entry.as_bytes())) * parts as u128) >> 64) as usize
 }
@@ -37,7 +37,16 @@ fn part_of(entry: &str, parts: usize) -> usize {
 pub struct SpoolWriter {
     parts: Vec<BufWriter<File>>,
     namer: Namer,
+    /// By the numbers of accounts.
+    titles: Vec<Box<str>>,
     record: Vec<u8>,
+}
+
+/// What a writer knows when it is done.
+pub struct Written {
+    interner: Interner,
+    /// What its accounts are called, by their numbers.
+    titles: Vec<Box<str>>,
 }
 
 impl SpoolWriter {
@@ -48,6 +57,7 @@ impl SpoolWriter {
         Ok(Self {
             parts: (0..parts).map(create).collect::<io::Result<_>>()?,
             namer: Namer::new(extra),
+            titles: Vec::new(),
             record: Vec::new(),
         })
     }
@@ -55,15 +65,31 @@ impl SpoolWriter {
     pub fn push(&mut self, line: &Line<'_>) -> io::Result<()> {
         self.record.clear();
         record::write(line, &mut self.namer, &mut self.record);
+        self.keep_title(line);
         let part = part_of(line.entry, self.parts.len());
         self.parts[part].write_all(&self.record)
     }
 
-    pub fn finish(self) -> io::Result<Interner> {
+    /// Of an account that is called by several names, the first in their order: whatever line comes first.
+    fn keep_title(&mut self, line: &Line<'_>) {
+        if line.account_name.is_empty() {
+            return;
+        }
+        let account = self.namer.number(line, Sort::Account) as usize;
+        if self.titles.len() <= account {
+            self.titles.resize(account + 1, "".into());
+        }
+        let known = &mut self.titles[account];
+        if known.is_empty() || line.account_name < &**known {
+            *known = line.account_name.into();
+        }
+    }
+
+    pub fn finish(self) -> io::Result<Written> {
         for part in self.parts {
             part.into_inner()?;
         }
-        Ok(self.namer.finish())
+        Ok(Written { interner: self.namer.finish(), titles: self.titles })
     }
 }
 
@@ -73,13 +99,32 @@ pub struct Spool {
     parts: usize,
     names: Names,
     ranks: Vec<Ranks>,
+    /// What accounts are called, by their symbols.
+    titles: Vec<Box<str>>,
 }
 
 impl Spool {
-    /// The interners of all writers, in the order of their numbers.
-    pub fn new(folder: PathBuf, parts: usize, interners: Vec<Interner>) -> Self {
+    /// Of all writers, in the order of their numbers.
+    pub fn new(folder: PathBuf, parts: usize, written: Vec<Written>) -> Self {
+        let (interners, of_writers): (Vec<_>, Vec<_>) =
+            written.into_iter().map(|written| (written.interner, written.titles)).unzip();
         let (names, ranks) = Names::of(interners);
-        Self { folder, parts, names, ranks }
+        let mut titles: Vec<Box<str>> = vec!["".into(); names.count(Sort::Account)];
+        for (ranks, of_writer) in ranks.iter().zip(of_writers) {
+            for (number, title) in of_writer.into_iter().enumerate().filter(|(_, title)| !title.is_empty()) {
+                let Some(symbol) = ranks.symbol(Sort::Account, number as u32) else { continue };
+                let known = &mut titles[symbol.index()];
+                if known.is_empty() || title < *known {
+                    *known = title;
+                }
+            }
+        }
+        Self { folder, parts, names, ranks, titles }
+    }
+
+    /// What an account is called; empty where the ledger does not say.
+    pub fn account_name(&self, account: Symbol) -> &str {
+        self.titles.get(account.index()).map_or("", |title| title)
     }
 
     pub fn parts(&self) -> usize {

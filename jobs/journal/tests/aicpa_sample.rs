@@ -11,8 +11,8 @@ use journal::ingest::control::{ControlTotal, TotalMapping, control_totals};
 use journal::ingest::{self, Input, Mapping, Preset, Rejection, Row};
 use journal::line::Side;
 use journal::output::RunTag;
-use journal::score::Params;
-use journal::stages::{Request, score_file};
+use journal::run::{Given, Request, run};
+use journal::settings::Settings;
 
 const LINES: u64 = 28_160;
 const ENTRIES: u64 = 13_295;
@@ -76,22 +76,25 @@ fn the_guess_finds_the_standard_and_has_no_question() {
 fn scores_every_entry_the_same_way_twice() {
     let Some(path) = data("GL_Detail.csv") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let run = || {
+    let scored = || {
         let request = Request {
             path: path.clone(),
             file: path.clone(),
             out_dir: folder.path().join("out"),
-            params: Params::default(),
             tag: RunTag { run: "test".into(), claim: 1 },
+            settings: Settings::default(),
+            given: Given::default(),
+            accept: None,
+            created: jiff::Timestamp::UNIX_EPOCH,
+            threads: 2,
         };
-        score_file(request, &|_, _| ControlFlow::Continue(())).unwrap()
+        run(request, &|_, _, _| ControlFlow::Continue(())).unwrap()
     };
 
-    let (first, second) = (run(), run());
+    let (first, second) = (scored(), scored());
 
-    println!("{}", journal::output::in_words(&first));
-    assert_eq!((first.input.lines, first.input.entries, first.input.rejected), (LINES, ENTRIES, 0));
+    assert_eq!((first.lines, first.entries, first.rejected), (LINES, ENTRIES, 0));
     assert_eq!(first.top.len(), 20);
-    assert!(first.top.iter().all(|entry| !entry.reasons.is_empty()));
+    assert!(first.top.iter().all(|entry| !entry.hits.is_empty()));
     assert_eq!(first, second);
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::{Origin, ReadError};
-use crate::score::hex;
+use crate::output::hex;
 
 pub(super) struct Bytes {
     file: Box<dyn Read + Send>,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::table::{Columns, Records, Table, Written};
 use super::{Origin, ReadError};
-use crate::score::hex;
+use crate::output::hex;
 
 pub type RowsError = Box<dyn Error + Send + Sync>;
 

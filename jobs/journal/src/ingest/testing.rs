@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::bytes::Bytes;
 use super::text::TextTable;
-use super::{Input, Mapping, Origin, Preset, ReadError, Row, open};
+use super::{Input, Mapping, Origin, ReadError, Row, open};
 use crate::line::Line;
 
 /// Hands over every row of a file with this content, and returns where they came from.
@@ -51,15 +51,6 @@ pub(crate) fn read<T>(
     };
     rows(content.as_ref(), mapping, take).unwrap();
     read
-}
-
-/// Of a `GL_Detail` file without mistakes.
-pub(crate) fn ads_lines(file: &str, take: &mut dyn FnMut(&Line<'_>)) {
-    let each = &mut |row: Row<'_>| match row {
-        Row::Line(line) => take(&line),
-        Row::Rejected(rejection) => panic!("{rejection}"),
-    };
-    rows(file.as_bytes(), &Mapping::of(Preset::Ads), each).unwrap();
 }
 
 pub(super) fn text_table(content: &[u8], mapping: &Mapping) -> TextTable {

@@ -334,7 +334,7 @@ fn the_hash_is_of_all_bytes_of_the_file() {
     let origin = rows(file, &Mapping::of(Preset::Ads), &mut |_| ()).unwrap();
 
     use sha2::{Digest, Sha256};
-    let sha256 = crate::score::hex(Sha256::new_with_prefix(file));
+    let sha256 = crate::output::hex(Sha256::new_with_prefix(file));
     assert_eq!((origin.bytes, origin.sha256, &*origin.format), (file.len() as u64, sha256, "csv"));
 }
 

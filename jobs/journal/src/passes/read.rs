@@ -4,37 +4,19 @@
 
 use std::collections::BinaryHeap;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
 
+use super::{PassError, Watch};
 use crate::ingest::{Block, Origin, ReadError, Rejection, Row, Source};
-use crate::names::Interner;
-use crate::spool::{Spool, SpoolWriter};
+use crate::spool::{Spool, SpoolWriter, Written};
 
 /// More than anybody reads. A file that is no ledger has a problem and a remedy for each of its lines, many times as
 /// long as the line.
 pub const MOST_LISTED: usize = 10_000;
 /// Blocks that are cut and not yet parsed, for each thread that parses.
 const AHEAD: usize = 2;
-
-/// Looks at how far a pass has come, and may end it.
-pub type Watch<'a> = &'a (dyn Fn(u64, Option<u64>) -> ControlFlow<()> + Sync);
-
-#[derive(Debug, thiserror::Error)]
-pub enum PassError {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error("putting lines aside in {folder}")]
-    PutAside {
-        folder: std::path::PathBuf,
-        #[source]
-        cause: io::Error,
-    },
-    #[error("stopped before the end")]
-    Stopped,
-}
 
 /// A ledger that was read.
 pub struct Reading {
@@ -94,25 +76,20 @@ pub fn read(
     let mut reading = (Vec::new(), 0, Listed::default());
     for parsed in parsed {
         // A panic of a thread is one of ours.
-        let Parsed { interner, lines, listed } =
+        let Parsed { written, lines, listed } =
             parsed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        reading.0.push(interner);
+        reading.0.push(written);
         reading.1 += lines;
         reading.2.merge(listed);
     }
     cut?;
-    let (interners, lines, listed) = reading;
+    let (written, lines, listed) = reading;
     let origin = source.finish()?;
-    Ok(Reading {
-        spool: Spool::new(folder.into(), parts, interners),
-        origin,
-        lines,
-        rejected: listed.finish(),
-    })
+    Ok(Reading { spool: Spool::new(folder.into(), parts, written), origin, lines, rejected: listed.finish() })
 }
 
 struct Parsed {
-    interner: Interner,
+    written: Written,
     lines: u64,
     listed: Listed,
 }
@@ -155,7 +132,7 @@ fn parse(blocks: &Mutex<Receiver<Box<dyn Block>>>, mut writer: SpoolWriter) -> R
             .map_err(Trouble::Read)?;
         std::mem::replace(&mut written, Ok(())).map_err(Trouble::Write)?;
     }
-    Ok(Parsed { interner: writer.finish().map_err(Trouble::Write)?, lines, listed })
+    Ok(Parsed { written: writer.finish().map_err(Trouble::Write)?, lines, listed })
 }
 
 /// The first rejections of those seen, whatever their order was.

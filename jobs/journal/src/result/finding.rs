@@ -34,9 +34,14 @@ pub enum Detector {
     CombinationForest,
     ValueSum,
     CombinationSum,
+    /// Not a detector of its own: an amount far from what its account sees.
+    Amount,
+    /// A control test with a say in the score.
+    ControlTest,
 }
 
 impl Detector {
+    /// Those that rank every entry.
     pub const ALL: [Self; 4] =
         [Self::ValueForest, Self::CombinationForest, Self::ValueSum, Self::CombinationSum];
 
@@ -46,6 +51,8 @@ impl Detector {
             Self::CombinationForest => "combination_forest",
             Self::ValueSum => "value_sum",
             Self::CombinationSum => "combination_sum",
+            Self::Amount => "amount",
+            Self::ControlTest => "control_test",
         }
     }
 
@@ -55,6 +62,8 @@ impl Detector {
             Self::CombinationForest => "isolated by its combinations",
             Self::ValueSum => "rare values in sum",
             Self::CombinationSum => "rare combinations in sum",
+            Self::Amount => "an amount far from the usual",
+            Self::ControlTest => "a control test",
         }
     }
 }

@@ -29,6 +29,14 @@ impl<T> Listed<T> {
         }
     }
 
+    /// The same for an item that takes effort to make.
+    pub fn push_with(&mut self, make: impl FnOnce() -> T, most: usize) {
+        self.total += 1;
+        if self.listed.len() < most {
+            self.listed.push(make());
+        }
+    }
+
     pub fn listed(&self) -> &[T] {
         &self.listed
     }

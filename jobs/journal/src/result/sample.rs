@@ -145,6 +145,7 @@ pub(crate) fn results(seed: u64) -> Results {
         ],
         distributions: distributions(&mut random),
         top,
+        asked: Vec::new(),
         surrogate: Surrogate {
             fidelity: 0.83,
             rules: vec![

@@ -15,7 +15,7 @@ fn world() -> (ScoreLedger, TempDir) {
 }
 
 fn job(results: &Path, ledgers: &Path) -> ScoreLedger {
-    let config = Config { out_dir: results.join("out"), roots: vec![ledgers.into()] };
+    let config = Config { out_dir: results.join("out"), roots: vec![ledgers.into()], ..Config::default() };
     ScoreLedger::new(config, Arc::new(FakeObjects::default()))
 }
 
@@ -26,7 +26,7 @@ fn ledger(folder: &Path) -> ScoreLedgerArgs {
     args(json!({ "path": path, "top": 5 }))
 }
 
-fn args(json: serde_json::Value) -> ScoreLedgerArgs {
+fn args(json: Value) -> ScoreLedgerArgs {
     serde_json::from_value(json).unwrap()
 }
 
@@ -46,7 +46,17 @@ fn written(folder: &Path) -> Vec<String> {
     names
 }
 
-const ALL_FILES: [&str; 4] = ["rejected.csv", "scores.csv", "summary.json", "summary.txt"];
+const ALL_FILES: [&str; 9] = [
+    "all_scores.csv",
+    "all_scores.parquet",
+    "completeness.json",
+    "rejected.csv",
+    "report.html",
+    "report.pdf",
+    "results.json",
+    "summary.txt",
+    "workpaper.xlsx",
+];
 
 #[tokio::test]
 async fn a_second_run_writes_nothing_again_and_has_the_same_result() {
@@ -94,7 +104,7 @@ async fn a_crash_at_any_step_leaves_whole_files_and_the_same_scores() {
     .await
     .unwrap();
 
-    assert_eq!(tried, 2 * 5);
+    assert_eq!(tried, 2 * 4);
 }
 
 #[tokio::test]
@@ -184,7 +194,8 @@ const IN_A_BUCKET: &str = "s3://books/2026/GL.csv";
 fn with_bucket(ledger: &Path) -> (ScoreLedger, Arc<FakeObjects>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let objects = Arc::new(FakeObjects::default().with(IN_A_BUCKET, fs::read(ledger).unwrap()));
-    let config = Config { out_dir: folder.path().join("out"), roots: vec!["s3://books/2026".into()] };
+    let roots = vec!["s3://books/2026".into()];
+    let config = Config { out_dir: folder.path().join("out"), roots, ..Config::default() };
     (ScoreLedger::new(config, objects.clone()), objects, folder)
 }
 
@@ -202,14 +213,14 @@ async fn a_ledger_in_a_bucket_is_scored_as_one_in_a_folder_is_also_after_a_crash
     let tried = testing::crash_at_every_step(&args, world, |outcome, folder| {
         let found = summary(outcome);
         assert_eq!((&found.scores_sha256, &found.top), (&expected.scores_sha256, &expected.top));
-        assert_eq!(found.input.path, Path::new(IN_A_BUCKET));
+        assert_eq!(found.path, Path::new(IN_A_BUCKET));
         // Nothing is left of what was fetched.
         assert_eq!(written(folder.path()), ALL_FILES);
     })
     .await
     .unwrap();
 
-    assert_eq!(tried, 2 * 5);
+    assert_eq!(tried, 2 * 4);
 }
 
 #[tokio::test]
@@ -261,15 +272,17 @@ async fn two_claims_with_the_number_of_one_attempt_write_into_files_of_their_own
     let requests = [1, 1].map(|attempt| job.request(&args, &bench.ctx(ScoreLedger::KIND, attempt)).unwrap());
     let expected = summary(&testing::run(&job, &args).await.unwrap());
     fs::remove_dir_all(folder.path().join("out")).unwrap();
-    let [mut given_back, mut next] = requests.map(Stages::new);
-    let go_on: Watch<'_> = &|_, _| ControlFlow::Continue(());
+    let [mut given_back, mut next] = requests.map(Run::new);
+    let go_on: Watch<'_> = &|_, _, _| ControlFlow::Continue(());
 
     given_back.score(go_on).unwrap();
     next.score(go_on).unwrap();
     let late = given_back.write(go_on);
     let written_by_next = next.write(go_on).unwrap();
+    // What is put aside goes with its run.
+    drop((given_back, next));
 
-    assert!(matches!(late, Err(ScoreError::Write { .. })), "its list of rejected lines is gone: {late:?}");
+    assert!(matches!(late, Err(RunError::Write { .. })), "what it had put aside is gone: {late:?}");
     assert_eq!(written_by_next.scores_sha256, expected.scores_sha256);
     assert_eq!(written(folder.path()), ALL_FILES);
 }
@@ -281,7 +294,7 @@ async fn results_replace_neither_those_of_another_job_nor_a_ledger() {
     let out = folder.path().join("out");
     let mut args = ledger(folder.path());
     fs::create_dir(&out).unwrap();
-    let path = out.join("scores.csv");
+    let path = out.join("all_scores.csv");
     fs::rename(&args.path, &path).unwrap();
     args.path = path;
     args.out_dir = Some(out.clone());
@@ -294,7 +307,7 @@ async fn results_replace_neither_those_of_another_job_nor_a_ledger() {
 
     assert_eq!(fs::read(&args.path).unwrap(), before);
     for bench in benches {
-        assert!(out.join(bench.id.to_string()).join("summary.json").exists());
+        assert!(out.join(bench.id.to_string()).join("results.json").exists());
     }
 }
 
@@ -313,14 +326,21 @@ async fn a_folder_that_cannot_be_written_is_tried_again() {
 fn impossible_arguments_are_refused_at_the_door_by_name() {
     let (job, _folder) = world();
     for (given, refused) in [
-        (json!({ "path": "" }), "path: is empty; name the ledger file"),
-        (json!({ "path": "x", "trees": 0 }), "trees: a forest needs at least 1 tree"),
-        (json!({ "path": "x", "trees": 10_001 }), "trees: 10001 are too many; ask for at most 10000"),
+        (json!({ "path": "" }), "path: is empty; name the file"),
+        (json!({ "path": "x", "trial_balance": "" }), "trial_balance: is empty; name the file"),
+        (json!({ "path": "x", "trees": 0 }), "settings.forest.trees: 0; write 1 to 10000"),
+        (json!({ "path": "x", "trees": 10_001 }), "settings.forest.trees: 10001; write 1 to 10000"),
+        (json!({ "path": "x", "sample": 1 }), "settings.forest.sample: 1; write 2 to 65536"),
+        (json!({ "path": "x", "top": 1_001 }), "settings.outputs.top: 1001 are too many; write at most 1000"),
         (
-            json!({ "path": "x", "sample": 1 }),
-            "sample: sample size 1 is out of range: a tree needs 2 to 65536 rows",
+            json!({ "path": "x", "settings": { "risk": { "high": 0.1 } } }),
+            "settings.risk.medium, high: 0.3 and 0.1 are no bounds of bands; write two numbers between 0 and 1, the \
+             lower one for medium",
         ),
-        (json!({ "path": "x", "top": 1_001 }), "top: 1001 are too many; ask for at most 1000"),
+        (
+            json!({ "path": "x", "accept": { "by": "", "why": "late" } }),
+            "accept: say who takes the ledger as it is, and why",
+        ),
     ] {
         assert_eq!(job.check(&args(given)), Err(refused.into()));
     }

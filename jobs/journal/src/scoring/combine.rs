@@ -138,6 +138,18 @@ impl Combiner {
         Self { tails: detected.0.map(Tail::of), signals, has_amounts }
     }
 
+    /// The share of entries that each detector finds less unusual: of values and of combinations by their forests, then by their sums.
+    pub fn ranks(&self, detected: &Detected) -> [f64; 4] {
+        let [values, pairs, value_forest, pair_forest] = &self.tails;
+        [
+            (value_forest, detected.value_forest),
+            (pair_forest, detected.pair_forest),
+            (values, detected.values),
+            (pairs, detected.pairs),
+        ]
+        .map(|(tail, score)| tail.ranks.below(score))
+    }
+
     pub fn score(&self, detected: &Detected, measures: &Measures) -> Scored {
         let Detected { values, pairs, value_forest, pair_forest } = *detected;
         let [of_values, of_pairs, of_value_forest, of_pair_forest] = &self.tails;

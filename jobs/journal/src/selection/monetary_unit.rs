@@ -111,6 +111,11 @@ impl Cells {
         }
     }
 
+    /// Whether there is anything to draw from.
+    pub fn has_units(&self) -> bool {
+        self.population.amount > Amount::ZERO
+    }
+
     pub fn plan(&self, basis: Basis) -> Result<Draw, SelectionError> {
         if self.population.amount <= Amount::ZERO {
             return Err(SelectionError::NoUnits);

@@ -59,6 +59,11 @@ impl Ranks {
         -libm::log(self.at_least(score) as f64 / self.total.max(1) as f64)
     }
 
+    /// The share of scores that are lower.
+    pub fn below(&self, score: f64) -> f64 {
+        1.0 - self.at_least(score) as f64 / self.total.max(1) as f64
+    }
+
     /// The score below which this share of them lies.
     pub fn quantile(&self, share: f64) -> f64 {
         let above = (self.total as f64 * (1.0 - share)).max(1.0);

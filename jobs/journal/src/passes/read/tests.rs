@@ -1,5 +1,7 @@
 use std::fs;
 
+use std::ops::ControlFlow;
+
 use super::*;
 use crate::ingest::{self, Input, Mapping, Preset};
 use crate::names::Sort;

@@ -1,0 +1,407 @@
+//! One run over a ledger, cut into stages that can be repeated: read, survey, score, write.
+//!
+//! What a stage makes is too large to store between attempts, and need not be: it follows from the file and the settings. So each stage returns a
+//! small *digest* to remember. An attempt that finds the digest of a stage but no longer its work does the work again, and refuses to go on if the digest
+//! differs: then the file is not the one the job began with, and results of two files must never be mixed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::calendar::Calendars;
+use crate::completeness::{Completeness, ControlTotals};
+use crate::controls::{Keywords, Norms, Scene};
+use crate::ingest::{self, Input, Origin};
+use crate::names::Sort;
+use crate::output::{RunTag, hex};
+use crate::passes::count::{Terms, count};
+use crate::passes::detect::{Detectors, Growth, Scorers, detect};
+use crate::passes::judge::{Bench, Found, Row, judge};
+use crate::passes::measure::{HitCounts, Measuring, measure};
+use crate::passes::parts::Crew;
+use crate::passes::populations::Populations;
+use crate::passes::read::{Reading, read};
+use crate::passes::shuffle::{Facts, buckets_for};
+use crate::passes::survey::{Asked, Survey, survey};
+use crate::passes::{PassError, rank};
+use crate::result::Results;
+use crate::scoring::dims::{Dims, Has};
+use crate::scoring::measures::Empty;
+use crate::selection::monetary_unit::Draw;
+use crate::settings::Settings;
+use crate::spool::parts_for;
+use crate::workplace::Workplace;
+
+mod error;
+mod given;
+mod outcome;
+mod step;
+mod told;
+mod write;
+
+pub use error::RunError;
+pub use step::Step;
+pub use write::{Summary, in_words};
+
+/// What is to be done, and with what.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// As the ledger is called in results and errors.
+    pub path: PathBuf,
+    /// Where it is opened: the same, unless it was fetched.
+    pub file: PathBuf,
+    pub out_dir: PathBuf,
+    pub tag: RunTag,
+    pub settings: Settings,
+    pub given: Given,
+    pub accept: Option<Accept>,
+    /// What the workpaper says of its making: a retry says the same.
+    pub created: Timestamp,
+    pub threads: usize,
+}
+
+/// What came with the ledger, to compare it with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    pub trial_balance: Option<PathBuf>,
+    /// The totals that the source kept of each entry.
+    pub entry_log: Option<PathBuf>,
+    pub control_totals: Option<ControlTotals>,
+}
+
+/// Who takes a ledger that does not roll forward as it is, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accept {
+    pub by: String,
+    pub why: String,
+}
+
+/// Told how far a step is, of how much if that is known; answers whether to go on.
+pub type Watch<'a> = &'a (dyn Fn(Step, u64, Option<u64>) -> ControlFlow<()> + Sync);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadDigest {
+    pub origin: Origin,
+    pub lines: u64,
+    pub rejected: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SurveyDigest {
+    pub entries: u64,
+    pub completeness_sha256: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScoreDigest {
+    pub model_sha256: String,
+    pub scores_sha256: String,
+}
+
+/// The stages of one run, the work done so far, and the digests known from an earlier attempt.
+pub struct Run {
+    request: Request,
+    read: Stage<Read, ReadDigest>,
+    survey: Stage<Surveyed, SurveyDigest>,
+    score: Stage<Scored, ScoreDigest>,
+}
+
+struct Stage<W, D> {
+    name: &'static str,
+    work: Option<W>,
+    digest: Option<D>,
+}
+
+impl<W, D: Clone + PartialEq> Stage<W, D> {
+    fn new(name: &'static str) -> Self {
+        Self { name, work: None, digest: None }
+    }
+
+    fn keep(&mut self, work: W, digest: D) -> Result<D, RunError> {
+        if self.digest.as_ref().is_some_and(|known| *known != digest) {
+            return Err(RunError::Changed(self.name));
+        }
+        self.work = Some(work);
+        self.digest = Some(digest.clone());
+        Ok(digest)
+    }
+
+    fn work(&self) -> Result<&W, RunError> {
+        self.work.as_ref().ok_or(RunError::Changed(self.name))
+    }
+}
+
+/// A ledger that lies in parts.
+struct Read {
+    place: Workplace,
+    reading: Reading,
+}
+
+/// What is known of the whole ledger.
+struct Surveyed {
+    survey: Whole,
+    completeness: Completeness,
+    norms: Norms,
+    calendars: Calendars,
+    keywords: Keywords,
+    facts: Facts,
+    dims: Dims,
+    populations: Populations,
+}
+
+/// The rest of a [`Survey`] whose sums went into norms and verdicts.
+struct Whole {
+    entries: u64,
+    lines: u64,
+    has: Has,
+    totals: crate::passes::survey::Totals,
+}
+
+struct Scored {
+    found: Found,
+    hits: HitCounts,
+    model: FittedModel,
+    scores_sha256: String,
+}
+
+/// What scored the ledger, in short.
+struct FittedModel {
+    sha256: String,
+    features: u64,
+}
+
+/// Runs all stages in one go.
+pub fn run(request: Request, watch: Watch<'_>) -> Result<Summary, RunError> {
+    Run::new(request).write(watch)
+}
+
+impl Run {
+    pub fn new(request: Request) -> Self {
+        Self { request, read: Stage::new("lines"), survey: Stage::new("totals"), score: Stage::new("scores") }
+    }
+
+    pub fn expect_read(&mut self, digest: ReadDigest) {
+        self.read.digest = Some(digest);
+    }
+
+    pub fn expect_survey(&mut self, digest: SurveyDigest) {
+        self.survey.digest = Some(digest);
+    }
+
+    pub fn expect_score(&mut self, digest: ScoreDigest) {
+        self.score.digest = Some(digest);
+    }
+
+    /// Puts the ledger's lines aside in parts.
+    pub fn read(&mut self, watch: Watch<'_>) -> Result<ReadDigest, RunError> {
+        let Request { path, file, out_dir, tag, settings, threads, .. } = &self.request;
+        let cannot_open = |cause| RunError::Open { path: path.clone(), cause };
+        let cannot_read = |cause| RunError::Read { path: path.clone(), cause };
+        // Looked at before it is opened: opening a pipe would wait for a writer.
+        let kind = std::fs::metadata(file).map_err(cannot_open)?;
+        if !kind.is_file() {
+            return Err(RunError::NotAFile(path.clone()));
+        }
+        let opened = ingest::open(&Input::File(file.clone()), &settings.mapping);
+        let source = opened.map_err(|cause| match cause {
+            ingest::ReadError::Io(cause) => cannot_open(cause),
+            cause => cannot_read(cause),
+        })?;
+        let cannot_write = |cause| RunError::Write { folder: out_dir.clone(), cause };
+        let place = Workplace::create(out_dir, tag).map_err(cannot_write)?;
+        let told = |done, of| watch(Step::Read, done, of);
+        let reading = read(source, place.path(), parts_for(kind.len()), *threads, &told);
+        let reading = reading.map_err(|error| match error {
+            PassError::Read(cause) => cannot_read(cause),
+            error => error.into(),
+        })?;
+        if reading.lines == 0 {
+            let first = reading.rejected.first.first().map(|first| format!(", the first: {first}"));
+            let (rejected, first) = (reading.rejected.count, first.unwrap_or_default());
+            return Err(RunError::NoLines { path: path.clone(), rejected, first });
+        }
+        let digest = ReadDigest {
+            origin: reading.origin.clone(),
+            lines: reading.lines,
+            rejected: reading.rejected.count,
+        };
+        self.read.keep(Read { place, reading }, digest)
+    }
+
+    /// Whether the ledger is all there, and what is usual in it.
+    pub fn survey(&mut self, watch: Watch<'_>) -> Result<SurveyDigest, RunError> {
+        if self.read.work.is_none() {
+            self.read(watch)?;
+        }
+        let Read { place, reading } = self.read.work()?;
+        let Request { settings, given, threads, .. } = &self.request;
+        let (spool, folder) = (&reading.spool, place.path());
+        let names = spool.names();
+        // A calendar that cannot be meant costs no survey.
+        let calendars = Calendars::new(&settings.calendars, names)?;
+        let (compared, log) = given::read(given, settings, folder, spool.parts())?;
+
+        let told = |done, of| watch(Step::Survey, done, of);
+        let crew = Crew { threads: *threads, watch: &told };
+        let asked =
+            Asked { completeness: &settings.completeness, controls: &settings.controls, log: log.as_ref() };
+        let buckets = buckets_for(spool.parts());
+        let (surveyed, writers) = survey(crew, spool, folder, buckets, asked)?;
+        let Survey { completeness, summary, has, populations, totals, entries, lines } = surveyed;
+        let completeness = completeness.finish(names, &compared);
+        let completeness_sha256 = told::sha256(&completeness);
+        self.request.accepted(&completeness)?;
+
+        let told = |done, of| watch(Step::Tie, done, of);
+        let crew = Crew { threads: *threads, watch: &told };
+        let facts = Facts::of(crew, folder, (writers, buckets, spool.parts()), &settings.controls, names)?;
+        let work = Surveyed {
+            completeness,
+            norms: Norms::new(summary, names),
+            calendars,
+            keywords: Keywords::new(&settings.controls.keyword),
+            facts,
+            dims: Dims::of(names, has),
+            populations: Populations::of(&populations, &settings.populations, names),
+            survey: Whole { entries, lines, has, totals },
+        };
+        self.survey.keep(work, SurveyDigest { entries, completeness_sha256 })
+    }
+
+    /// The score and the risk of every entry.
+    pub fn score(&mut self, watch: Watch<'_>) -> Result<ScoreDigest, RunError> {
+        if self.survey.work.is_none() {
+            self.survey(watch)?;
+        }
+        let (read, surveyed) = (self.read.work()?, self.survey.work()?);
+        let work = score(&self.request, read, surveyed, watch)?;
+        let digest = ScoreDigest {
+            model_sha256: work.model.sha256.clone(),
+            scores_sha256: work.scores_sha256.clone(),
+        };
+        self.score.keep(work, digest)
+    }
+
+    /// What was found, without a file of it.
+    pub fn results(&mut self, watch: Watch<'_>) -> Result<Results, RunError> {
+        if self.score.work.is_none() {
+            self.score(watch)?;
+        }
+        Ok(outcome::results(&self.request, self.read.work()?, self.survey.work()?, self.score.work()?))
+    }
+
+    /// All files, and what of it everybody should know.
+    pub fn write(&mut self, watch: Watch<'_>) -> Result<Summary, RunError> {
+        if self.score.work.is_none() {
+            self.score(watch)?;
+        }
+        if watch(Step::Write, 0, None).is_break() {
+            return Err(RunError::Stopped);
+        }
+        write::write(&self.request, self.read.work()?, self.survey.work()?, self.score.work()?)
+    }
+}
+
+fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) -> Result<Scored, RunError> {
+    let Request { settings, threads, .. } = request;
+    let (spool, folder) = (&read.reading.spool, read.place.path());
+    let names = spool.names();
+    let has_amounts = surveyed.survey.has.amounts;
+    let terms = Terms {
+        spool,
+        dims: &surveyed.dims,
+        populations: &surveyed.populations,
+        empty: Empty(names.find(Sort::HeaderHead, "").map(|symbol| symbol.0)),
+        has_amounts,
+    };
+    let (counts, measures) =
+        (|done, of| watch(Step::Count, done, of), |done, of| watch(Step::Measure, done, of));
+    let (detects, judges) =
+        (|done, of| watch(Step::Detect, done, of), |done, of| watch(Step::Judge, done, of));
+    let threads = *threads;
+
+    let yardsticks = count(Crew { threads, watch: &counts }, terms, folder)?;
+    let scene = Scene {
+        names,
+        norms: &surveyed.norms,
+        calendars: &surveyed.calendars,
+        config: &settings.controls,
+        keywords: &surveyed.keywords,
+    };
+    let by = Measuring { yardsticks: &yardsticks, scene, facts: &surveyed.facts };
+    let (measured, hits) = measure(Crew { threads, watch: &measures }, terms, folder, by, settings.seed)?;
+    let growth = Growth { trees: settings.forest.trees, sample: settings.forest.sample, seed: settings.seed };
+    let detectors = measured
+        .into_iter()
+        .map(|measured| Detectors::grow(measured, growth, has_amounts))
+        .collect::<Result<Vec<_>, _>>()?;
+    let scorers = detect(Crew { threads, watch: &detects }, folder, spool.parts(), detectors)?;
+    let wanted = settings.wanted();
+    let shares = settings.risk.shares(&settings.controls, |test| hits.share(test));
+    let bench = Bench {
+        terms,
+        yardsticks: &yardsticks,
+        scorers: &scorers,
+        scene,
+        facts: &surveyed.facts,
+        risk: &settings.risk,
+        shares: &shares,
+        currency: surveyed.survey.totals.main_currency(),
+        wanted: &wanted,
+    };
+    let mut found = judge(Crew { threads, watch: &judges }, bench, folder)?;
+    let write_failed = |cause| RunError::Write { folder: folder.into(), cause };
+    told::name_others(&mut found, folder).map_err(write_failed)?;
+    let scores_sha256 = in_order(request, read, &mut found)?;
+    let model = FittedModel { sha256: model_sha256(&scorers), features: surveyed.dims.len() as u64 + 7 };
+    Ok(Scored { found, hits, model, scores_sha256 })
+}
+
+/// Goes over all entries in the order of their ranks: the hash of all scores, the ranks of those at the top, and the monetary units.
+fn in_order(request: &Request, read: &Read, found: &mut Found) -> Result<String, RunError> {
+    let (spool, folder) = (&read.reading.spool, read.place.path());
+    let mut draw: Option<Draw> = match request.settings.selections.monetary_unit.basis() {
+        // A ledger without amounts has nothing to draw from, and is no error.
+        Some(basis) if found.cells.has_units() => Some(found.cells.plan(basis)?),
+        _ => None,
+    };
+    let tops: BTreeSet<&str> = found.listed().map(|top| &*top.entry.entry).collect();
+    let mut ranks = BTreeMap::new();
+    let mut hash = Sha256::new();
+    let each = |rank: u64, row: &Row| {
+        hash.update((row.entry.len() as u64).to_le_bytes());
+        hash.update(&row.entry);
+        hash.update(row.score.to_bits().to_le_bytes());
+        if tops.contains(&*row.entry) {
+            ranks.insert(row.entry.clone(), rank);
+        }
+        if let Some(draw) = &mut draw {
+            draw.offer(&row.item(spool.names().name(Sort::User, row.user)));
+        }
+        Ok(())
+    };
+    rank::each(folder, spool.parts(), each)
+        .map_err(|cause| RunError::Write { folder: folder.into(), cause })?;
+    for top in found.listed_mut() {
+        top.entry.rank = ranks.get(&top.entry.entry).copied().unwrap_or(0);
+    }
+    if let Some(draw) = draw {
+        found.selections.insert(1, draw.finish()?);
+    }
+    Ok(hex(hash))
+}
+
+/// Over the forests of all populations, which is what was grown with the seed.
+fn model_sha256(scorers: &Scorers) -> String {
+    let mut hash = Sha256::new();
+    for (detectors, _) in scorers.iter().flatten() {
+        hash.update(detectors.values.to_bytes());
+        hash.update(detectors.pairs.to_bytes());
+    }
+    hex(hash)
+}

@@ -1,0 +1,75 @@
+//! Why a run ends without a result.
+
+use std::io;
+use std::path::PathBuf;
+
+use jobkit::ObjectError;
+
+use crate::calendar::CalendarError;
+use crate::ingest::ReadError;
+use crate::passes::PassError;
+use crate::selection::SelectionError;
+use crate::workpaper::WorkpaperError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("opening {path}")]
+    Open {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("{field}: {path} is in no folder of journal.roots; move it into one, or add its folder there")]
+    Outside { field: &'static str, path: PathBuf },
+    #[error("{field}: {address} is below no bucket of journal.roots; write \"s3://BUCKET/FOLDER\" there")]
+    NoBucket { field: &'static str, address: String },
+    #[error("fetching the ledger")]
+    Fetch(#[from] ObjectError),
+    #[error("{0} is not a file")]
+    NotAFile(PathBuf),
+    #[error("reading {path}")]
+    Read {
+        path: PathBuf,
+        #[source]
+        cause: ReadError,
+    },
+    #[error("{path}, {rejection}; what the ledger is checked against has to be whole")]
+    Given { path: PathBuf, rejection: String },
+    #[error("the ledger {path} has no line that can be used; {rejected} were rejected{first}")]
+    NoLines { path: PathBuf, rejected: u64, first: String },
+    #[error(
+        "the ledger does not roll forward to the trial balance: {differing} accounts differ, {first}. All of them are in {list}; \
+         get the whole ledger, or say who accepts it as it is, and why, in `accept`"
+    )]
+    NotRolledForward { differing: u64, first: String, list: PathBuf },
+    #[error("the calendars")]
+    Calendars(#[from] CalendarError),
+    #[error("drawing the selections")]
+    Selection(#[from] SelectionError),
+    #[error(transparent)]
+    Pass(PassError),
+    #[error(transparent)]
+    Workpaper(#[from] WorkpaperError),
+    #[error("writing the results into {folder}")]
+    Write {
+        folder: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error(
+        "the {0} differ from those of an earlier attempt: the file or the program changed; enqueue a new job"
+    )]
+    Changed(&'static str),
+    #[error("asked to stop")]
+    Stopped,
+}
+
+impl From<PassError> for RunError {
+    fn from(error: PassError) -> Self {
+        match error {
+            PassError::Stopped => Self::Stopped,
+            PassError::PutAside { folder, cause } => Self::Write { folder, cause },
+            error => Self::Pass(error),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `compline journal`: a ledger scored, tested and explained on the spot, without a store or a server.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, Subcommand};
+use engine::adapters::clock::SystemClock;
+use jiff::Timestamp;
+use jobkit::IdGenerator;
+use journal::output::RunTag;
+use journal::result::{Results, ResultsError, compare::Comparison};
+use journal::run::{Accept, Given, Request, Run, RunError, Step};
+use journal::settings::Settings;
+use serde_json::{Value, json};
+
+use super::Call;
+use super::exit::{CliError, Exit, Result};
+
+mod bar;
+mod show;
+
+#[derive(Debug, Subcommand)]
+pub enum Journal {
+    /// Score every entry of a ledger, test it, and write scores, workpaper and report.
+    Score(ScoreArgs),
+    /// Say what the control tests hit.
+    Tests(LedgerArgs),
+    /// Say why an entry has its score and its risk.
+    Explain(ExplainArgs),
+    /// Compare the digits of all amounts with Benford's law.
+    Benford(LedgerArgs),
+    /// Say in what two results differ.
+    Compare(CompareArgs),
+    /// Say what the columns of a ledger seem to mean, as a mapping to correct and take over.
+    Guess(GuessArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct LedgerArgs {
+    /// CSV, JSON lines, Parquet, XLSX, SAF-T or FEC.
+    #[arg(value_name = "LEDGER")]
+    ledger: PathBuf,
+    /// Settings as TOML, laid over those of the configuration: mapping, tests, calendars, selections.
+    #[arg(long, value_name = "FILE.toml")]
+    settings: Option<PathBuf>,
+    /// One setting by its place, such as `mapping.preset=fec` or `risk.high=0.6`; may be given again.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// The trial balance that the ledger has to roll forward to.
+    #[arg(long, value_name = "FILE")]
+    trial_balance: Option<PathBuf>,
+    /// The totals that the source kept of each entry.
+    #[arg(long, value_name = "FILE")]
+    entry_log: Option<PathBuf>,
+    /// Who takes a ledger that does not roll forward as it is.
+    #[arg(long, value_name = "NAME", requires = "because")]
+    accepted_by: Option<String>,
+    /// And why.
+    #[arg(long, value_name = "REASON", requires = "accepted_by")]
+    because: Option<String>,
+    /// As many as the processor runs at once, if it is not said; no score depends on it.
+    #[arg(long, value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    #[command(flatten)]
+    ledger: LedgerArgs,
+    /// The folder for all files; what is there under their names is replaced.
+    #[arg(long, value_name = "FOLDER", default_value = "results")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    ledger: LedgerArgs,
+    /// The entry's id; may be given again.
+    #[arg(long = "entry", value_name = "ID", required = true)]
+    entries: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// A folder with results, or its `results.json`.
+    #[arg(value_name = "BEFORE")]
+    before: PathBuf,
+    #[arg(value_name = "AFTER")]
+    after: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct GuessArgs {
+    #[arg(value_name = "LEDGER")]
+    ledger: PathBuf,
+}
+
+pub async fn run(call: &Call, command: Journal) -> Result {
+    match command {
+        Journal::Score(args) => {
+            let ScoreArgs { ledger, out } = args;
+            let request = request(call, &ledger, &out, &json!({}))?;
+            let summary = on_a_thread(call, request, |run, watch| run.write(watch)).await?;
+            call.print.answer(&summary, || show::summary(&summary))?;
+        }
+        Journal::Tests(ledger) => {
+            let results = looked_at(call, &ledger, &json!({})).await?;
+            call.print.answer(&results.tests, || show::tests(&results))?;
+        }
+        Journal::Explain(ExplainArgs { ledger, entries }) => {
+            let asked = json!({ "outputs": { "entries": entries, "top": 0 } });
+            let results = looked_at(call, &ledger, &asked).await?;
+            let missing = entries.iter().find(|id| !results.asked.iter().any(|top| top.entry == **id));
+            if let Some(id) = missing {
+                let message = format!("the ledger {} has no entry `{id}`", ledger.ledger.display());
+                return Err(CliError::new(Exit::NotFound, message, "write the id as the ledger has it"));
+            }
+            call.print.answer(&results.asked, || show::entries(&results))?;
+        }
+        Journal::Benford(ledger) => {
+            let results = looked_at(call, &ledger, &json!({})).await?;
+            call.print.answer(&results.distributions.benford, || show::benford(&results))?;
+        }
+        Journal::Compare(CompareArgs { before, after }) => {
+            let found = Comparison::of(&read_results(&before)?, &read_results(&after)?);
+            call.print.answer(&found, || show::comparison(&found))?;
+        }
+        Journal::Guess(GuessArgs { ledger }) => guess(call, ledger)?,
+    }
+    Ok(Exit::Ok)
+}
+
+fn guess(call: &Call, ledger: PathBuf) -> Result<()> {
+    let mapping = journal::ingest::Mapping::default();
+    let guess = journal::ingest::guess(&journal::ingest::Input::File(ledger.clone()), &mapping);
+    let guess = guess.map_err(|cause| failed(RunError::Read { path: ledger, cause }))?;
+    call.print.answer(&guess.mapping, || guess.to_string())
+}
+
+/// Goes through a ledger and writes nothing but what it puts aside meanwhile.
+async fn looked_at(call: &Call, ledger: &LedgerArgs, more: &Value) -> Result<Results> {
+    let request = request(call, ledger, &std::env::temp_dir(), more)?;
+    on_a_thread(call, request, |run, watch| run.results(watch)).await
+}
+
+fn request(call: &Call, args: &LedgerArgs, out: &Path, more: &Value) -> Result<Request> {
+    let accept = args.accepted_by.clone().zip(args.because.clone()).map(|(by, why)| Accept { by, why });
+    Ok(Request {
+        path: args.ledger.clone(),
+        file: args.ledger.clone(),
+        out_dir: out.into(),
+        tag: RunTag { run: IdGenerator::new(Arc::new(SystemClock::new())).next().to_string(), claim: 1 },
+        settings: settings(call, args, more)?,
+        given: Given {
+            trial_balance: args.trial_balance.clone(),
+            entry_log: args.entry_log.clone(),
+            control_totals: None,
+        },
+        accept,
+        // Nobody enqueued it: two runs over one ledger write the same bytes.
+        created: Timestamp::UNIX_EPOCH,
+        threads: args
+            .threads
+            .or_else(|| std::thread::available_parallelism().ok())
+            .map_or(1, std::num::NonZeroUsize::get),
+    })
+}
+
+/// The configuration's, where there is one, the file's, each `--set`, and what the command itself wants.
+fn settings(call: &Call, args: &LedgerArgs, more: &Value) -> Result<Settings> {
+    let refused = |error: &dyn std::fmt::Display| {
+        CliError::usage(format!("settings.{error}"), "docs/reference/journal-settings.md has all settings")
+    };
+    let mut settings = crate::config::load(call.file.as_deref())?.settings.journal.settings;
+    if let Some(path) = &args.settings {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| CliError::usage(format!("{}: {error}", path.display()), "name a TOML file"))?;
+        let said: toml::Value = toml::from_str(&text)
+            .map_err(|error| CliError::usage(format!("{}: {error}", path.display()), "mend the file"))?;
+        let said = serde_json::to_value(said).map_err(CliError::from_chain)?;
+        settings = settings.with(&said).map_err(|error| refused(&error))?;
+    }
+    for set in &args.set {
+        settings = settings.with(&one_setting(set)?).map_err(|error| refused(&error))?;
+    }
+    if let Some(seed) = args.seed {
+        settings.seed = seed;
+    }
+    settings.with(more).map_err(|error| refused(&error))
+}
+
+/// `risk.high=0.6` as JSON: what is no number, list or `true` is text.
+fn one_setting(set: &str) -> Result<Value> {
+    let Some((name, value)) = set.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+        return Err(CliError::usage(format!("--set {set}: has no `=`"), "write NAME=VALUE"));
+    };
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
+    Ok(name.rsplit('.').fold(value, |value, key| json!({ key: value })))
+}
+
+/// Does the work beside the runtime, shows how far it is, and ends it when the terminal asks.
+async fn on_a_thread<T: Send + 'static>(
+    call: &Call,
+    request: Request,
+    work: fn(&mut Run, journal::run::Watch<'_>) -> Result<T, RunError>,
+) -> Result<T> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let bar = bar::Bar::new(call);
+    let stopped = stop.clone();
+    let mut done = tokio::task::spawn_blocking(move || {
+        let watch = |step: Step, done, of| {
+            bar.show(step, done, of);
+            if stopped.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let done = work(&mut Run::new(request), &watch);
+        bar.clear();
+        done
+    });
+    let done = tokio::select! {
+        done = &mut done => done,
+        _ = tokio::signal::ctrl_c() => {
+            stop.store(true, Ordering::Relaxed);
+            done.await
+        }
+    };
+    done.map_err(CliError::from_chain)?.map_err(failed)
+}
+
+fn read_results(path: &Path) -> Result<Results> {
+    let file = if path.is_dir() { path.join(journal::result::RESULTS) } else { path.into() };
+    let json = std::fs::read(&file).map_err(|error| {
+        CliError::new(Exit::NotFound, format!("{}: {error}", file.display()), "name a folder with results")
+    })?;
+    Results::parse(&json).map_err(|error: ResultsError| CliError::from_chain(error))
+}
+
+/// What the ledger or the settings are is for the caller to mend; what the machine does is not.
+fn failed(error: RunError) -> CliError {
+    let exit = match &error {
+        RunError::Open { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound => Exit::NotFound,
+        RunError::Calendars(_) | RunError::NotAFile(_) => Exit::Usage,
+        _ => Exit::Failed,
+    };
+    let mut failed = CliError::from_chain(error);
+    failed.exit = exit;
+    failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_read_by_its_place() {
+        for (set, expected) in [
+            ("seed=7", json!({ "seed": 7 })),
+            ("risk.high=0.6", json!({ "risk": { "high": 0.6 } })),
+            ("mapping.preset=fec", json!({ "mapping": { "preset": "fec" } })),
+            ("a.b=[\"x\",1]", json!({ "a": { "b": ["x", 1] } })),
+            ("a=b=c", json!({ "a": "b=c" })),
+        ] {
+            assert_eq!(one_setting(set).unwrap(), expected);
+        }
+        assert!(one_setting("seed").is_err() && one_setting("=7").is_err());
+    }
+}
