@@ -32,6 +32,7 @@ pub mod names;
 pub mod output;
 pub mod part;
 pub mod passes;
+pub mod reasons;
 pub mod report;
 pub mod result;
 pub mod sample;
