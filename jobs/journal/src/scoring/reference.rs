@@ -94,11 +94,16 @@ impl Reference {
         }
     }
 
+    /// Entries that would hold both, were one value nothing to the other.
+    pub fn expected(&self, pair: Pair, a: u32, b: u32) -> f64 {
+        self.count(pair.0, a) as f64 * self.count(pair.1, b) as f64 / self.entries as f64
+    }
+
     /// ln of how many entries should hold both, were one value nothing to the other, over how many do. 0 for rare values that meet by chance; large for
     /// frequent ones that hardly ever meet.
     pub fn residual(&self, pair: Pair, a: u32, b: u32) -> f64 {
         let Some(observed) = self.count_pair(pair, a, b) else { return 0.0 };
-        let expected = self.count(pair.0, a) as f64 * self.count(pair.1, b) as f64 / self.entries as f64;
+        let expected = self.expected(pair, a, b);
         // The entry itself is half left out.
         libm::log((expected + 0.5) / (observed.max(1) as f64 - 0.5))
     }
@@ -121,6 +126,14 @@ impl Usual {
 
     pub fn surprisal(&self, dim: usize, value: u32) -> f64 {
         self.surprisals[dim][value as usize]
+    }
+
+    /// How rare the values of a category are on the average, each as often as entries hold it.
+    pub fn mean_surprisal(&self, dim: usize) -> f64 {
+        let held = self.reference.values[dim].iter().map(|&count| f64::from(count));
+        let sum: f64 =
+            held.clone().zip(&self.surprisals[dim]).map(|(count, surprisal)| count * surprisal).sum();
+        sum / held.sum::<f64>().max(1.0)
     }
 }
 
