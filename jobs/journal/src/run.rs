@@ -63,6 +63,8 @@ pub struct Request {
     /// What the workpaper says of its making: a retry says the same.
     pub created: Timestamp,
     pub threads: usize,
+    /// Into how many parts the ledger goes; none for as many as its size asks for. No result depends on it.
+    pub parts: Option<usize>,
 }
 
 /// What came with the ledger, to compare it with.
@@ -220,7 +222,8 @@ impl Run {
         let cannot_write = |cause| RunError::Write { folder: out_dir.clone(), cause };
         let place = Workplace::create(out_dir, tag).map_err(cannot_write)?;
         let told = |done, of| watch(Step::Read, done, of);
-        let reading = read(source, place.path(), parts_for(kind.len()), *threads, &told);
+        let parts = self.request.parts.unwrap_or_else(|| parts_for(kind.len()));
+        let reading = read(source, place.path(), parts, *threads, &told);
         let reading = reading.map_err(|error| match error {
             PassError::Read(cause) => cannot_read(cause),
             error => error.into(),
