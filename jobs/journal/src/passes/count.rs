@@ -25,7 +25,8 @@ pub fn count(
 ) -> Result<Vec<Yardstick>, PassError> {
     let Terms { spool, dims, populations, empty, .. } = terms;
     let begin = |_| {
-        let counted = (0..populations.count()).map(|_| Counted::new(dims)).collect::<Vec<_>>();
+        let counted =
+            (0..populations.count()).map(|_| Counted::new(dims, populations.count())).collect::<Vec<_>>();
         Ok((counted, Facets::default()))
     };
     let work = |(counted, facets): &mut (Vec<Counted>, Facets), number| {

@@ -42,9 +42,10 @@ pub struct Counted {
 }
 
 impl Counted {
-    pub fn new(dims: &Dims) -> Self {
+    /// One of so many side by side, which share the memory.
+    pub fn new(dims: &Dims, of: usize) -> Self {
         Self {
-            reference: Reference::new(dims),
+            reference: Reference::new(dims, of),
             by_side: Spreads::default(),
             by_account: Spreads::default(),
             months: Conditional::default(),

@@ -15,6 +15,8 @@ use pair_map::PairMap;
 
 /// Counts that a table of one pair of categories may have.
 const LARGEST_TABLE: u64 = 1 << 17;
+/// And may have however many references share the memory.
+const SMALLEST_BOUND: u64 = 1 << 10;
 
 /// Of one ledger or of a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,19 +40,21 @@ enum Table {
 }
 
 impl Reference {
-    pub fn new(dims: &Dims) -> Self {
+    /// One of so many side by side, which share the memory.
+    pub fn new(dims: &Dims, of: usize) -> Self {
+        let largest = (LARGEST_TABLE / of.max(1) as u64).max(SMALLEST_BOUND);
         let values = (0..dims.len()).map(|dim| vec![0; dims.kinds(dim) as usize]).collect();
         let table = |(first, second): Pair| {
             let (rows, width) = (u64::from(dims.kinds(first)), dims.kinds(second));
             match rows * u64::from(width) {
-                size @ 0..=LARGEST_TABLE => Table::Dense { width, counts: vec![0; size as usize] },
+                size if size <= largest => Table::Dense { width, counts: vec![0; size as usize] },
                 _ => Table::Sparse,
             }
         };
         let tables =
             (1..dims.len()).flat_map(|second| (0..second).map(move |first| (first, second))).map(table);
         let hashes = dims.hashes().to_vec();
-        Self { entries: 0, values, tables: tables.collect(), map: PairMap::default(), hashes }
+        Self { entries: 0, values, tables: tables.collect(), map: PairMap::one_of(of), hashes }
     }
 
     pub fn add(&mut self, dims: &Dims, facets: &mut Facets, postings: &[Posting]) {

@@ -52,7 +52,7 @@ pub fn whole(parts: &[Part], names: &Names, seed: u64) -> Result<Whole, iforest:
     let mut facets = Facets::default();
     let entries = || parts.iter().flat_map(|part| part.entries().iter().map(move |entry| (part, entry)));
 
-    let mut counted = Counted::new(&dims);
+    let mut counted = Counted::new(&dims, 1);
     entries().for_each(|(part, entry)| counted.add(&dims, &mut facets, part.postings_of(entry), empty));
     let yardstick = counted.finish();
     let measured: Vec<Measures> = entries()

@@ -5,6 +5,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 /// Pairs of values that a map may hold.
 const MOST_PAIRS: usize = 1 << 21;
+/// And may hold however many maps share the memory.
+const FEWEST_PAIRS: usize = 1 << 16;
 
 /// Counts by key, which is a hash itself; those with the smallest where there are too many.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +24,13 @@ impl Default for PairMap {
 }
 
 impl PairMap {
-    #[cfg(test)]
     pub(super) fn with_most(most: usize) -> Self {
         Self { most, ..Self::default() }
+    }
+
+    /// One of so many side by side, which share the memory.
+    pub(super) fn one_of(maps: usize) -> Self {
+        Self::with_most((MOST_PAIRS / maps.max(1)).max(FEWEST_PAIRS))
     }
 
     pub(super) fn add(&mut self, key: u64, count: u32) {

@@ -24,7 +24,7 @@ fn pairs() -> Vec<(u32, u32)> {
 /// Of the first so many entries, with room in the map for `most`.
 fn counted(part: &Part, names: &Names, entries: usize, most: usize) -> (Dims, Reference) {
     let dims = Dims::of(names, Has::default());
-    let mut reference = Reference { map: PairMap::with_most(most), ..Reference::new(&dims) };
+    let mut reference = Reference { map: PairMap::with_most(most), ..Reference::new(&dims, 1) };
     let mut facets = Facets::default();
     for entry in &part.entries()[..entries] {
         reference.add(&dims, &mut facets, part.postings_of(entry));
