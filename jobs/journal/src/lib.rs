@@ -10,7 +10,7 @@
 //! [`benford`] at hand; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
-//! [`report`] that is filed. [`selection`] draws the entries to test, [`scores_file`] writes the scores of all.
+//! [`report`] that is filed. [`selection`] draws the entries to test, [`surrogate`] sums the scores up in rules, [`scores_file`] writes the scores of all.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +42,7 @@ pub mod scoring;
 pub mod selection;
 pub mod settings;
 pub mod spool;
+pub mod surrogate;
 pub mod table;
 pub mod usual;
 pub mod workpaper;

@@ -11,6 +11,7 @@
 //! 6. [`judge`]: one score, the control tests, the risk.
 //! 7. [`tell`]: why those at the top are there.
 //! 8. [`rank`]: all entries in one order.
+//! 9. [`rules`]: what flags nearly the same entries as the scores.
 //!
 //! What one pass leaves for the next is on disk ([`spill`]).
 
@@ -29,6 +30,7 @@ pub mod parts;
 pub mod populations;
 pub mod rank;
 pub mod read;
+pub mod rules;
 pub mod shuffle;
 pub mod spill;
 pub mod survey;
@@ -49,6 +51,8 @@ pub enum PassError {
     },
     #[error("growing the forests")]
     Forest(#[from] iforest::Error),
+    #[error("growing the rules")]
+    Rules(#[from] linfa::Error),
     #[error("stopped before the end")]
     Stopped,
 }

@@ -25,11 +25,12 @@ use crate::passes::measure::{HitCounts, Measuring, measure};
 use crate::passes::parts::Crew;
 use crate::passes::populations::Populations;
 use crate::passes::read::{Reading, read};
+use crate::passes::rules::{Flagging, surrogate};
 use crate::passes::shuffle::{Facts, buckets_for};
 use crate::passes::survey::{Asked, Survey, survey};
 use crate::passes::tell::{Top, tell};
 use crate::passes::{PassError, rank};
-use crate::result::Results;
+use crate::result::{Results, Surrogate};
 use crate::scoring::dims::{Dims, Has};
 use crate::scoring::measures::Empty;
 use crate::selection::monetary_unit::Draw;
@@ -171,6 +172,7 @@ struct Scored {
     top: Vec<Top>,
     /// In the order of their ids.
     asked: Vec<Top>,
+    surrogate: Surrogate,
     hits: HitCounts,
     model: FittedModel,
     scores_sha256: String,
@@ -369,14 +371,31 @@ fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) 
     picked.append(&mut found.asked);
     let mut tops = tell(Crew { threads, watch: &judges }, bench, folder, &picked)?;
     told::name_others(&mut found, &mut tops, folder).map_err(write_failed)?;
-    let scores_sha256 = in_order(request, read, &mut found, &mut tops)?;
+    let Ordered { scores_sha256, flagged_from } = in_order(request, read, &mut found, &mut tops)?;
+    let flagging = Flagging { scorers: &scorers, from: flagged_from, seed: settings.seed };
+    let surrogate = surrogate(Crew { threads, watch: &judges }, terms, folder, flagging)?;
     let model = FittedModel { sha256: model_sha256(&scorers), features: surveyed.dims.len() as u64 + 7 };
     let asked = tops.split_off(asked_from);
-    Ok(Scored { found, top: tops, asked, hits, model, scores_sha256 })
+    Ok(Scored { found, top: tops, asked, surrogate, hits, model, scores_sha256 })
+}
+
+/// The first of so many entries are those that rules are to flag.
+const FLAGGED: u64 = 100;
+
+/// What only the order of all entries shows.
+struct Ordered {
+    scores_sha256: String,
+    /// The score of the last of the first hundredth.
+    flagged_from: f64,
 }
 
 /// Goes over all entries in the order of their ranks: the hash of all scores, the ranks of those at the top, and the monetary units.
-fn in_order(request: &Request, read: &Read, found: &mut Found, tops: &mut [Top]) -> Result<String, RunError> {
+fn in_order(
+    request: &Request,
+    read: &Read,
+    found: &mut Found,
+    tops: &mut [Top],
+) -> Result<Ordered, RunError> {
     let (spool, folder) = (&read.reading.spool, read.place.path());
     let mut draw: Option<Draw> = match request.settings.selections.monetary_unit.basis() {
         // A ledger without amounts has nothing to draw from, and is no error.
@@ -385,11 +404,16 @@ fn in_order(request: &Request, read: &Read, found: &mut Found, tops: &mut [Top])
     };
     let told: BTreeSet<&str> = tops.iter().map(|top| &*top.entry.entry).collect();
     let mut ranks = BTreeMap::new();
+    let last_flagged = found.bands.iter().sum::<u64>().div_ceil(FLAGGED);
+    let mut flagged_from = f64::INFINITY;
     let mut hash = Sha256::new();
     let each = |rank: u64, row: &Row| {
         hash.update((row.entry.len() as u64).to_le_bytes());
         hash.update(&row.entry);
         hash.update(row.score.to_bits().to_le_bytes());
+        if rank == last_flagged {
+            flagged_from = row.score;
+        }
         if told.contains(&*row.entry) {
             ranks.insert(row.entry.clone(), rank);
         }
@@ -406,7 +430,7 @@ fn in_order(request: &Request, read: &Read, found: &mut Found, tops: &mut [Top])
     if let Some(draw) = draw {
         found.selections.insert(1, draw.finish()?);
     }
-    Ok(hex(hash))
+    Ok(Ordered { scores_sha256: hex(hash), flagged_from })
 }
 
 /// Over the forests of all populations, which is what was grown with the seed.

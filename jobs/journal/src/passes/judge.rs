@@ -10,7 +10,7 @@ use super::detect::{DetectedOfPart, Scorers};
 use super::measure::{MeasuresOfPart, of_entries};
 use super::parts::Crew;
 use super::shuffle::Facts;
-use super::spill::{SpillReader, SpillWriter};
+use super::spill::{SpillReader, SpillWriter, broken};
 use crate::amount::Amount;
 use crate::calendar::accounting_date;
 use crate::controls::{self, Fact, Scene};
@@ -191,15 +191,34 @@ fn put_ids(folder: &Path, number: usize, part: &Part) -> std::io::Result<()> {
     file.finish()
 }
 
+/// The ids of a part's entries, in their order.
+pub(crate) struct IdsOfPart(SpillReader);
+
+impl IdsOfPart {
+    pub(crate) fn open(folder: &Path, part: usize) -> std::io::Result<Self> {
+        SpillReader::open(&ids_file(folder, part)).map(Self)
+    }
+
+    pub(crate) fn read(&mut self) -> std::io::Result<Option<&str>> {
+        let id = self.0.record()?;
+        id.map(|id| std::str::from_utf8(id).map_err(|_| broken())).transpose()
+    }
+
+    /// That of the next entry, which there must be.
+    pub(crate) fn expect(&mut self) -> std::io::Result<&str> {
+        self.read()?.ok_or_else(broken)
+    }
+}
+
 /// The ids of the entries of these numbers, which are in order.
 pub(crate) fn ids(folder: &Path, part: usize, numbers: &[u32]) -> std::io::Result<Vec<String>> {
-    let mut file = SpillReader::open(&ids_file(folder, part))?;
+    let mut file = IdsOfPart::open(folder, part)?;
     let mut wanted = numbers.iter().peekable();
     let mut found = Vec::with_capacity(numbers.len());
     let mut number = 0;
-    while let (Some(&&next), Some(id)) = (wanted.peek(), file.record()?) {
+    while let (Some(&&next), Some(id)) = (wanted.peek(), file.read()?) {
         if next == number {
-            found.push(String::from_utf8_lossy(id).into_owned());
+            found.push(id.to_string());
             wanted.next();
         }
         number += 1;

@@ -38,7 +38,7 @@ fn needed(results: &Results) -> Vec<String> {
         "41,220".into(),
         "1 of 40 accounts differ. Overridden by m.meier".into(),
         "Prepared by".into(),
-        "surprisal of account".into(),
+        "an account in fewer than".into(),
         "Monetary unit".into(),
         "Amounts and scores".into(),
         "Weekdays and hours of entry".into(),

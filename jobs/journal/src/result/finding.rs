@@ -159,13 +159,14 @@ pub struct Reason {
 pub struct Surrogate {
     /// The share of flagged entries that the rules flag too.
     pub fidelity: f64,
+    /// Those that cover the most flagged entries first.
     pub rules: Vec<Rule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     pub text: String,
-    /// Entries the rule applies to.
+    /// Entries the rule applies to; others may apply to them too.
     pub support: u64,
     /// The share of them that is flagged.
     pub precision: f64,

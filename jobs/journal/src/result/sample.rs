@@ -149,8 +149,16 @@ pub(crate) fn results(seed: u64) -> Results {
         surrogate: Surrogate {
             fidelity: 0.83,
             rules: vec![
-                Rule { text: "surprisal of account > 9.1 and manual".into(), support: 61, precision: 0.77 },
-                Rule { text: "amount within account > 4.2 deviations".into(), support: 40, precision: 0.65 },
+                Rule {
+                    text: "an account in fewer than 1 of 9,000 entries and way of entry (by hand or not) in fewer than 10 % of entries".into(),
+                    support: 61,
+                    precision: 0.77,
+                },
+                Rule {
+                    text: "amount further than 4.2 robust deviations from its account's median".into(),
+                    support: 40,
+                    precision: 0.65,
+                },
             ],
         },
         selections: selections(&mut random),

@@ -7,7 +7,7 @@ use crate::names::Sort;
 use crate::passes::judge::tally::FoundTest;
 use crate::result::{
     Band, BandCount, Benford, BenfordKind, ControlTest, DigitCount, Distributions, Input, Listed,
-    MOST_REJECTED, Model, Population, RejectedLine, Results, SCHEMA, Surrogate, Total, Window,
+    MOST_REJECTED, Model, Population, RejectedLine, Results, SCHEMA, Total, Window,
 };
 
 mod completeness;
@@ -49,7 +49,7 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
         },
         top: Listed::of(scored.top.iter().map(|top| top.entry.clone()).collect(), surveyed.survey.entries),
         asked: scored.asked.iter().map(|top| top.entry.clone()).collect(),
-        surrogate: Surrogate::default(),
+        surrogate: scored.surrogate.clone(),
         selections: found.selections.clone(),
     }
 }
