@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, Subcommand};
 use engine::adapters::clock::SystemClock;
 use jiff::Timestamp;
-use jobkit::IdGenerator;
+use jobkit::{Clock, IdGenerator};
 use journal::output::RunTag;
 use journal::result::{Results, ResultsError, compare::Comparison};
 use journal::run::{Accept, Given, Request, Run, RunError, Step};
@@ -104,7 +104,7 @@ pub async fn run(call: &Call, command: Journal) -> Result {
     match command {
         Journal::Score(args) => {
             let ScoreArgs { ledger, out } = args;
-            let request = request(call, &ledger, &out, &json!({}))?;
+            let request = request(call, &ledger, (&out, tag_in_its_folder()), &json!({}))?;
             let summary = on_a_thread(call, request, |run, watch| run.write(watch)).await?;
             call.print.answer(&summary, || show::summary(&summary))?;
         }
@@ -144,17 +144,26 @@ fn guess(call: &Call, ledger: PathBuf) -> Result<()> {
 
 /// Goes through a ledger and writes nothing but what it puts aside meanwhile.
 async fn looked_at(call: &Call, ledger: &LedgerArgs, more: &Value) -> Result<Results> {
-    let request = request(call, ledger, &std::env::temp_dir(), more)?;
+    // Others may be at work in that folder.
+    let run = IdGenerator::new(Arc::new(SystemClock::new())).next().to_string();
+    let place = (&*std::env::temp_dir(), RunTag { run, claim: 1 });
+    let request = request(call, ledger, place, more)?;
     on_a_thread(call, request, |run, watch| run.results(watch)).await
 }
 
-fn request(call: &Call, args: &LedgerArgs, out: &Path, more: &Value) -> Result<Request> {
+/// What a run that was killed left in its folder goes with the next one there.
+fn tag_in_its_folder() -> RunTag {
+    let now = SystemClock::new().now().as_millisecond();
+    RunTag { run: "cli".into(), claim: now.unsigned_abs() }
+}
+
+fn request(call: &Call, args: &LedgerArgs, (out, tag): (&Path, RunTag), more: &Value) -> Result<Request> {
     let accept = args.accepted_by.clone().zip(args.because.clone()).map(|(by, why)| Accept { by, why });
     Ok(Request {
         path: args.ledger.clone(),
         file: args.ledger.clone(),
         out_dir: out.into(),
-        tag: RunTag { run: IdGenerator::new(Arc::new(SystemClock::new())).next().to_string(), claim: 1 },
+        tag,
         settings: settings(call, args, more)?,
         given: Given {
             trial_balance: args.trial_balance.clone(),

@@ -99,6 +99,8 @@ pub struct ReadDigest {
 pub struct SurveyDigest {
     pub entries: u64,
     pub completeness_sha256: String,
+    /// How many accounts do not roll forward, which somebody took as they are.
+    pub differing: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,7 +267,7 @@ impl Run {
         let Survey { completeness, summary, has, populations, totals, entries, lines } = surveyed;
         let completeness = completeness.finish(names, &compared);
         let completeness_sha256 = told::sha256(&completeness);
-        self.request.accepted(&completeness)?;
+        let differing = self.request.accepted(&completeness)?;
 
         let told = |done, of| watch(Step::Tie, done, of);
         let crew = Crew { threads: *threads, watch: &told };
@@ -280,7 +282,7 @@ impl Run {
             populations: Populations::of(&populations, &settings.populations, names),
             survey: Whole { entries, lines, has, totals },
         };
-        self.survey.keep(work, SurveyDigest { entries, completeness_sha256 })
+        self.survey.keep(work, SurveyDigest { entries, completeness_sha256, differing })
     }
 
     /// The score and the risk of every entry.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use jobkit::{Ctx, Failure, Job, ObjectError, Objects, Outcome, Policy, roots};
+use jobkit::{AuditEntry, Ctx, Failure, Job, ObjectError, Objects, Outcome, Policy, roots};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -211,7 +211,11 @@ impl Job for ScoreLedger {
         let read = run.stage("read", Run::read).await?;
         run.lock().expect_read(read);
         let survey = run.stage("survey", Run::survey).await?;
+        let differing = survey.differing;
         run.lock().expect_survey(survey);
+        if let Some(accept) = args.accept.as_ref().filter(|_| differing > 0) {
+            audit(ctx, &args.path, accept, differing).await?;
+        }
         let score = run.stage("score", Run::score).await?;
         run.lock().expect_score(score);
         let summary: Summary = run.stage("write", Run::write).await?;
@@ -220,6 +224,20 @@ impl Job for ScoreLedger {
         ctx.progress(100, 100, message).await;
         Outcome::completed(summary)
     }
+}
+
+/// That somebody took a ledger that does not roll forward is nothing that a report alone should know.
+async fn audit(ctx: &Ctx, ledger: &Path, accept: &Accept, differing: u64) -> Result<(), Failure> {
+    let entry = AuditEntry {
+        at: None,
+        actor: accept.by.clone(),
+        action: "journal.accepted".into(),
+        object: ledger.display().to_string(),
+        outcome: "accepted".into(),
+        tenant: None,
+        details: json!({ "accounts_differing": differing, "why": accept.why }),
+    };
+    ctx.step("accepted", async |_| ctx.audit(entry).await).await
 }
 
 struct Running<'a> {

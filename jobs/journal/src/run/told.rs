@@ -23,11 +23,11 @@ pub(super) fn sha256(completeness: &Completeness) -> String {
 }
 
 impl Request {
-    /// Lets a ledger pass that rolls forward, or that somebody takes as it is.
-    pub(super) fn accepted(&self, completeness: &Completeness) -> Result<(), RunError> {
-        let Verdict::Failed(differences) = &completeness.roll_forward else { return Ok(()) };
+    /// Lets a ledger pass that rolls forward, or that somebody takes as it is: with so many accounts that differ.
+    pub(super) fn accepted(&self, completeness: &Completeness) -> Result<u64, RunError> {
+        let Verdict::Failed(differences) = &completeness.roll_forward else { return Ok(0) };
         if self.accept.is_some() {
-            return Ok(());
+            return Ok(differences.count);
         }
         let list = self
             .write_completeness(completeness)

@@ -346,3 +346,28 @@ fn impossible_arguments_are_refused_at_the_door_by_name() {
     }
     assert!(serde_json::from_value::<ScoreLedgerArgs>(json!({ "path": "x", "sed": 7 })).is_err());
 }
+
+#[tokio::test]
+async fn a_ledger_that_is_taken_as_it_is_leaves_who_took_it_and_why_in_the_audit_log_once() {
+    let (job, folder) = world();
+    let balance = folder.path().join("balance.csv");
+    fs::write(&balance, "account,opening,closing\nnowhere,0.00,1.00\n").unwrap();
+    let accept = Accept { by: "KELLER".into(), why: "the closing is late".into() };
+    let refused = ScoreLedgerArgs { trial_balance: Some(balance), ..ledger(folder.path()) };
+    let accepted = ScoreLedgerArgs { accept: Some(accept), ..refused.clone() };
+    let bench = Bench::default();
+
+    let failure = testing::run(&job, &refused).await.unwrap_err();
+    let first = bench.run(&job, &accepted, 1).await.unwrap();
+    bench.run(&job, &accepted, 2).await.unwrap();
+
+    assert!(matches!(failure, Failure::Permanent(_)), "{failure}");
+    assert!(failure.to_string().contains("does not roll forward"), "{failure}");
+    assert!(summary(&first).roll_forward.ends_with("accepted by KELLER: the closing is late"));
+    let audit = bench.host.audit();
+    let [entry] = &*audit else { panic!("{audit:?}") };
+    assert_eq!((&*entry.actor, &*entry.action), ("KELLER", "journal.accepted"));
+    assert_eq!(entry.details["why"], "the closing is late");
+    // The sample's accounts are in the ledger and not in the balance, and `nowhere` the other way round.
+    assert!(entry.details["accounts_differing"].as_u64() > Some(1), "{entry:?}");
+}
