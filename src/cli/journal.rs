@@ -168,6 +168,7 @@ fn request(call: &Call, args: &LedgerArgs, out: &Path, more: &Value) -> Result<R
             .threads
             .or_else(|| std::thread::available_parallelism().ok())
             .map_or(1, std::num::NonZeroUsize::get),
+        parts: None,
     })
 }
 

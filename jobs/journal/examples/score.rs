@@ -33,6 +33,7 @@ fn main() {
         accept: None,
         created: Timestamp::UNIX_EPOCH,
         threads,
+        parts: None,
     };
     let begun = Instant::now();
     let last: Mutex<Option<(Step, Instant)>> = Mutex::new(None);

@@ -30,6 +30,7 @@ pub mod names;
 pub mod output;
 pub mod part;
 pub mod passes;
+pub mod reasons;
 pub mod report;
 pub mod result;
 pub mod risk;

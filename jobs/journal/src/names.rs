@@ -124,6 +124,11 @@ impl Names {
         self.names.len().saturating_sub(FIXED)
     }
 
+    /// All of a sort, in order.
+    pub fn all(&self, sort: Sort) -> &[Box<str>] {
+        self.names.get(sort.index()).map_or(&[], Vec::as_slice)
+    }
+
     pub fn find(&self, sort: Sort, name: &str) -> Option<Symbol> {
         let found = self.names.get(sort.index())?.binary_search_by(|known| (**known).cmp(name));
         found.ok().map(|rank| Symbol(rank as u32))

@@ -9,7 +9,8 @@
 //! 4. [`measure`]: every entry in numbers.
 //! 5. [`detect`]: what the detectors say of each.
 //! 6. [`judge`]: one score, the control tests, the risk.
-//! 7. [`rank`]: all entries in one order.
+//! 7. [`tell`]: why those at the top are there.
+//! 8. [`rank`]: all entries in one order.
 //!
 //! What one pass leaves for the next is on disk ([`spill`]).
 
@@ -31,6 +32,7 @@ pub mod read;
 pub mod shuffle;
 pub mod spill;
 pub mod survey;
+pub mod tell;
 
 /// Looks at how far a pass has come, and may end it.
 pub type Watch<'a> = &'a (dyn Fn(u64, Option<u64>) -> ControlFlow<()> + Sync);

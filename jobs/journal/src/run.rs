@@ -27,6 +27,7 @@ use crate::passes::populations::Populations;
 use crate::passes::read::{Reading, read};
 use crate::passes::shuffle::{Facts, buckets_for};
 use crate::passes::survey::{Asked, Survey, survey};
+use crate::passes::tell::{Top, tell};
 use crate::passes::{PassError, rank};
 use crate::result::Results;
 use crate::scoring::dims::{Dims, Has};
@@ -62,6 +63,8 @@ pub struct Request {
     /// What the workpaper says of its making: a retry says the same.
     pub created: Timestamp,
     pub threads: usize,
+    /// Into how many parts the ledger goes; none for as many as its size asks for. No result depends on it.
+    pub parts: Option<usize>,
 }
 
 /// What came with the ledger, to compare it with.
@@ -164,6 +167,10 @@ struct Whole {
 
 struct Scored {
     found: Found,
+    /// The riskiest first.
+    top: Vec<Top>,
+    /// In the order of their ids.
+    asked: Vec<Top>,
     hits: HitCounts,
     model: FittedModel,
     scores_sha256: String,
@@ -215,7 +222,8 @@ impl Run {
         let cannot_write = |cause| RunError::Write { folder: out_dir.clone(), cause };
         let place = Workplace::create(out_dir, tag).map_err(cannot_write)?;
         let told = |done, of| watch(Step::Read, done, of);
-        let reading = read(source, place.path(), parts_for(kind.len()), *threads, &told);
+        let parts = self.request.parts.unwrap_or_else(|| parts_for(kind.len()));
+        let reading = read(source, place.path(), parts, *threads, &told);
         let reading = reading.map_err(|error| match error {
             PassError::Read(cause) => cannot_read(cause),
             error => error.into(),
@@ -356,28 +364,33 @@ fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) 
     };
     let mut found = judge(Crew { threads, watch: &judges }, bench, folder)?;
     let write_failed = |cause| RunError::Write { folder: folder.into(), cause };
-    told::name_others(&mut found, folder).map_err(write_failed)?;
-    let scores_sha256 = in_order(request, read, &mut found)?;
+    let mut picked = std::mem::take(&mut found.top);
+    let asked_from = picked.len();
+    picked.append(&mut found.asked);
+    let mut tops = tell(Crew { threads, watch: &judges }, bench, folder, &picked)?;
+    told::name_others(&mut found, &mut tops, folder).map_err(write_failed)?;
+    let scores_sha256 = in_order(request, read, &mut found, &mut tops)?;
     let model = FittedModel { sha256: model_sha256(&scorers), features: surveyed.dims.len() as u64 + 7 };
-    Ok(Scored { found, hits, model, scores_sha256 })
+    let asked = tops.split_off(asked_from);
+    Ok(Scored { found, top: tops, asked, hits, model, scores_sha256 })
 }
 
 /// Goes over all entries in the order of their ranks: the hash of all scores, the ranks of those at the top, and the monetary units.
-fn in_order(request: &Request, read: &Read, found: &mut Found) -> Result<String, RunError> {
+fn in_order(request: &Request, read: &Read, found: &mut Found, tops: &mut [Top]) -> Result<String, RunError> {
     let (spool, folder) = (&read.reading.spool, read.place.path());
     let mut draw: Option<Draw> = match request.settings.selections.monetary_unit.basis() {
         // A ledger without amounts has nothing to draw from, and is no error.
         Some(basis) if found.cells.has_units() => Some(found.cells.plan(basis)?),
         _ => None,
     };
-    let tops: BTreeSet<&str> = found.listed().map(|top| &*top.entry.entry).collect();
+    let told: BTreeSet<&str> = tops.iter().map(|top| &*top.entry.entry).collect();
     let mut ranks = BTreeMap::new();
     let mut hash = Sha256::new();
     let each = |rank: u64, row: &Row| {
         hash.update((row.entry.len() as u64).to_le_bytes());
         hash.update(&row.entry);
         hash.update(row.score.to_bits().to_le_bytes());
-        if tops.contains(&*row.entry) {
+        if told.contains(&*row.entry) {
             ranks.insert(row.entry.clone(), rank);
         }
         if let Some(draw) = &mut draw {
@@ -387,7 +400,7 @@ fn in_order(request: &Request, read: &Read, found: &mut Found) -> Result<String,
     };
     rank::each(folder, spool.parts(), each)
         .map_err(|cause| RunError::Write { folder: folder.into(), cause })?;
-    for top in found.listed_mut() {
+    for top in tops {
         top.entry.rank = ranks.get(&top.entry.entry).copied().unwrap_or(0);
     }
     if let Some(draw) = draw {

@@ -109,6 +109,7 @@ impl ScoreLedger {
             accept: args.accept.clone(),
             created: job.id.created_at().unwrap_or(Timestamp::UNIX_EPOCH),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            parts: None,
         })
     }
 

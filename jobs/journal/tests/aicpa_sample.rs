@@ -87,6 +87,7 @@ fn scores_every_entry_the_same_way_twice() {
             accept: None,
             created: jiff::Timestamp::UNIX_EPOCH,
             threads: 2,
+            parts: None,
         };
         run(request, &|_, _, _| ControlFlow::Continue(())).unwrap()
     };

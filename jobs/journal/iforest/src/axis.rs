@@ -7,10 +7,11 @@ use rayon::prelude::*;
 
 use crate::Error;
 use crate::key::NEVER;
-use crate::lanes::{Lanes, Missing, place, unplace};
+use crate::lanes::{Missing, place, unplace};
 use crate::path_length::leaf_depth;
 
 pub(crate) mod grow;
+pub(crate) mod shapley;
 
 /// Trees of one height over one set of columns. Tree `t` has the entries `t << height ..` of each array; the first of them is no node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +22,6 @@ pub(crate) struct AxisTrees {
     keys: Vec<u32>,
     /// Where in a group of [`Lanes`] the value stands that is compared: the column, and which side missing values go.
     places: Vec<u32>,
-    /// Expected depth of a training row at each inner node, in units.
-    expected: Vec<u32>,
     /// Depth of each leaf at the bottom, in units.
     leaves: Vec<u32>,
 }
@@ -41,7 +40,6 @@ pub(crate) struct TreeMut<'a> {
     pub(crate) height: u32,
     keys: &'a mut [u32],
     places: &'a mut [u32],
-    expected: &'a mut [u32],
     leaves: &'a mut [u32],
 }
 
@@ -62,7 +60,6 @@ impl AxisTrees {
             columns,
             keys: vec![NEVER; nodes],
             places: vec![place(0, Missing::Left); nodes],
-            expected: vec![0; nodes],
             leaves: vec![0; nodes],
         }
     }
@@ -80,11 +77,10 @@ impl AxisTrees {
             .keys
             .par_chunks_exact_mut(size)
             .zip(trees.places.par_chunks_exact_mut(size))
-            .zip(trees.expected.par_chunks_exact_mut(size))
             .zip(trees.leaves.par_chunks_exact_mut(size))
             .enumerate()
-            .try_for_each(|(tree, (((keys, places), expected), leaves))| {
-                make(tree, TreeMut { height, keys, places, expected, leaves })
+            .try_for_each(|(tree, ((keys, places), leaves))| {
+                make(tree, TreeMut { height, keys, places, leaves })
             })?;
         Ok(trees)
     }
@@ -94,7 +90,6 @@ impl AxisTrees {
         debug_assert_eq!((self.height, self.columns), (more.height, more.columns));
         self.keys.extend(more.keys);
         self.places.extend(more.places);
-        self.expected.extend(more.expected);
         self.leaves.extend(more.leaves);
     }
 
@@ -124,52 +119,25 @@ impl AxisTrees {
         (0..self.count()).map(|tree| self.tree(tree))
     }
 
-    /// Expected depth of a training row, in units, summed over the trees.
-    pub(crate) fn expected_depth(&self) -> u64 {
-        self.expected.iter().skip(1).step_by(1 << self.height).map(|&depth| u64::from(depth)).sum()
-    }
-
-    /// Adds to each column what its splits changed in the row's expected depth, in units, and returns the row's depth. The changes telescope: they add up to
-    /// the row's depth minus the roots' expected depth, exactly.
-    pub(crate) fn add_contributions(&self, rows: &Lanes, row: usize, contributions: &mut [i64]) -> u64 {
-        let mut sum = 0;
-        for (tree, expected) in self.iter().zip(self.expected.chunks_exact(1 << self.height)) {
-            let mut node = 1;
-            for level in 1..=self.height {
-                let child = tree.child(node, rows, row);
-                let here = i64::from(expected[node]);
-                let depth = if level < self.height {
-                    expected[child]
-                } else {
-                    tree.leaves[child - tree.leaves.len()]
-                };
-                contributions[unplace(tree.places[node]).0 as usize] += i64::from(depth) - here;
-                node = child;
-            }
-            sum += u64::from(tree.leaves[node - tree.leaves.len()]);
-        }
-        sum
-    }
-
     /// The arrays in the order in which they are written to bytes.
-    pub(crate) fn arrays(&self) -> [&[u32]; 4] {
-        [&self.keys, &self.places, &self.expected, &self.leaves]
+    pub(crate) fn arrays(&self) -> [&[u32]; 3] {
+        [&self.keys, &self.places, &self.leaves]
     }
 
     /// From arrays that come from outside: nothing that a walk relies on is taken on trust.
-    pub(crate) fn from_arrays(height: u32, columns: usize, arrays: [Vec<u32>; 4]) -> Result<Self, Error> {
-        let [keys, places, expected, leaves] = arrays;
+    pub(crate) fn from_arrays(height: u32, columns: usize, arrays: [Vec<u32>; 3]) -> Result<Self, Error> {
+        let [keys, places, leaves] = arrays;
         let even = |array: &Vec<u32>| array.len() == leaves.len();
         if leaves.is_empty()
             || !leaves.len().is_multiple_of(1 << height)
-            || ![&keys, &places, &expected].into_iter().all(even)
+            || ![&keys, &places].into_iter().all(even)
         {
             return Err(Error::Bytes("its arrays are not of one length"));
         }
         if places.iter().any(|&at| !is_place(at, columns)) {
             return Err(Error::Bytes("a split names a column that is not there"));
         }
-        Ok(Self { height, columns, keys, places, expected, leaves })
+        Ok(Self { height, columns, keys, places, leaves })
     }
 }
 
@@ -179,11 +147,6 @@ fn is_place(at: u32, columns: usize) -> bool {
 }
 
 impl TreeView<'_> {
-    /// The child of an inner node to which a row goes.
-    fn child(&self, node: usize, rows: &Lanes, row: usize) -> usize {
-        2 * node + usize::from(rows.at(row, self.places[node]) > self.keys[node])
-    }
-
     #[cfg(test)]
     pub(crate) fn split(&self, node: usize) -> Option<Split> {
         let (column, missing) = unplace(self.places[node]);
@@ -191,8 +154,9 @@ impl TreeView<'_> {
     }
 
     #[cfg(test)]
-    pub(crate) fn depth(&self, rows: &Lanes, row: usize) -> u32 {
-        let leaf = (0..self.height).fold(1, |node, _| self.child(node, rows, row));
+    pub(crate) fn depth(&self, rows: &crate::lanes::Lanes, row: usize) -> u32 {
+        let goes_right = |node: usize| usize::from(rows.at(row, self.places[node]) > self.keys[node]);
+        let leaf = (0..self.height).fold(1, |node, _| 2 * node + goes_right(node));
         self.leaves[leaf - self.leaves.len()]
     }
 }
@@ -203,20 +167,10 @@ impl TreeMut<'_> {
         self.places[node] = place(split.column, split.missing);
     }
 
-    pub(crate) fn set_expected(&mut self, node: usize, sum: u64, rows: u64) {
-        self.expected[node] = ((sum + rows / 2) / rows) as u32;
-    }
-
-    /// Writes a leaf's depth at `node` and along the left edge of the padding below it, where every row ends. Returns the sum of its rows' depths.
-    pub(crate) fn set_leaf(&mut self, node: usize, level: u32, rows: usize) -> u64 {
-        let depth = leaf_depth(level, rows);
-        let mut node = node;
-        while node < self.leaves.len() {
-            self.expected[node] = depth;
-            node *= 2;
-        }
-        self.leaves[node - self.leaves.len()] = depth;
-        u64::from(depth) * rows as u64
+    /// Writes a leaf's depth at the left end of the padding below `node`, where every row ends.
+    pub(crate) fn set_leaf(&mut self, node: usize, level: u32, rows: usize) {
+        let bottom = (node << (self.height - level)) - self.leaves.len();
+        self.leaves[bottom] = leaf_depth(level, rows);
     }
 }
 

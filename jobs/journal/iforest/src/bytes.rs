@@ -11,7 +11,7 @@ use crate::planes::{PlaneTrees, Term};
 use crate::{Error, IsolationForest};
 
 /// The last byte is the version of the layout.
-const MARK: [u8; 8] = *b"iforest\x01";
+const MARK: [u8; 8] = *b"iforest\x02";
 const HEADER: usize = MARK.len() + 6 * 4 + 8;
 
 impl IsolationForest {
@@ -62,8 +62,8 @@ impl IsolationForest {
             1 => (2..=columns).contains(&width),
             _ => return Err(Error::Bytes("it is of a kind that is not known")),
         };
-        // Each node has four numbers, or three for each term and two.
-        let per_node = if kind == 0 { 4 } else { 3 * width as u128 + 2 };
+        // Each node has three numbers, or three for each term and two.
+        let per_node = if kind == 0 { 3 } else { 3 * width as u128 + 2 };
         let nodes = (count as u128) << height;
         if !fits || arrays.len() as u128 != nodes * per_node * 4 {
             return Err(Error::Bytes("it is cut off, or its sizes are wrong"));

@@ -9,6 +9,7 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
 
 use crate::axis::AxisTrees;
+use crate::axis::shapley::Shapley;
 use crate::kernel::{self, Instructions};
 use crate::lanes::{LANES, Lanes};
 use crate::path_length::{UNITS_PER_EDGE, average_path_length};
@@ -130,8 +131,8 @@ impl IsolationForest {
         self.each_depth(&table.view(), Scoring::default(), |depth| depth)
     }
 
-    /// Attributes each row's depth to the columns: for every node on its paths, the change of the expected depth is
-    /// credited to the node's column. Meant for the rows someone will look at.
+    /// Attributes each row's depth to the columns. Where trees split along single columns these are Shapley values, the same as of `shap.TreeExplainer`; along
+    /// planes the change of the expected depth at each node is shared among the columns of its plane. Meant for the rows someone will look at.
     pub fn explain<F: Float, D: Data<Elem = F>>(
         &self,
         table: &ArrayBase<D, Ix2>,
@@ -141,35 +142,47 @@ impl IsolationForest {
         if let Some(place) = first_infinite(&table) {
             return Err(place);
         }
-        let columns = self.columns();
-        let mut contributions = vec![0_i64; table.nrows() * columns];
-        let mut depths = vec![0.0; table.nrows()];
-        contributions.par_chunks_mut(columns).zip(&mut depths).enumerate().try_for_each(
-            |(row, (contributions, depth))| {
-                let sum = match &self.trees {
-                    Trees::Axis(trees) => {
-                        let mut lanes = Lanes::default();
-                        lanes.fill(&table, row, 1)?;
-                        trees.add_contributions(&lanes, 0, contributions)
-                    }
-                    Trees::Planes(trees) => trees.add_contributions(&values(&table, row)?, contributions),
+        let depths = self.mean_depths(&table)?;
+        let trees = self.trees() as f64;
+        let (expected, contributions) = match &self.trees {
+            Trees::Axis(axis) => {
+                let shapley = Shapley::of(axis);
+                let add = |row: usize, contributions: &mut [f64]| {
+                    let mut lanes = Lanes::default();
+                    lanes.fill(&table, row, 1)?;
+                    shapley.add(&lanes, 0, contributions);
+                    contributions.iter_mut().for_each(|edges| *edges /= trees);
+                    Ok(())
                 };
-                *depth = self.mean_of_units(sum);
-                Ok::<_, Error>(())
-            },
-        )?;
-        let per_tree = f64::from(UNITS_PER_EDGE) * self.trees() as f64;
-        let contributions = contributions.into_iter().map(|units| units as f64 / per_tree).collect();
-        let expected = match &self.trees {
-            Trees::Axis(trees) => trees.expected_depth(),
-            Trees::Planes(trees) => trees.expected_depth(),
+                (shapley.expected_depth() / trees, self.each_row(table.nrows(), add)?)
+            }
+            Trees::Planes(planes) => {
+                let per_tree = f64::from(UNITS_PER_EDGE) * trees;
+                let add = |row: usize, contributions: &mut [f64]| {
+                    let mut units = vec![0; contributions.len()];
+                    planes.add_contributions(&values(&table, row)?, &mut units);
+                    contributions
+                        .iter_mut()
+                        .zip(units)
+                        .for_each(|(edges, units)| *edges = units as f64 / per_tree);
+                    Ok(())
+                };
+                (self.mean_of_units(planes.expected_depth()), self.each_row(table.nrows(), add)?)
+            }
         };
-        Ok(Explanation {
-            depths: depths.into(),
-            expected_depth: self.mean_of_units(expected),
-            contributions: Array2::from_shape_vec((table.nrows(), columns), contributions)
-                .map_err(linfa::Error::from)?,
-        })
+        Ok(Explanation { depths, expected_depth: expected, contributions })
+    }
+
+    /// A table of so many rows and the forest's columns, made row by row on all threads.
+    fn each_row(
+        &self,
+        rows: usize,
+        make: impl Fn(usize, &mut [f64]) -> Result<(), Error> + Sync,
+    ) -> Result<Array2<f64>, Error> {
+        let columns = self.columns();
+        let mut made = vec![0.0; rows * columns];
+        made.par_chunks_mut(columns).enumerate().try_for_each(|(row, cells)| make(row, cells))?;
+        Ok(Array2::from_shape_vec((rows, columns), made).map_err(linfa::Error::from)?)
     }
 
     /// The score of a mean depth.

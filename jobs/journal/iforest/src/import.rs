@@ -40,7 +40,7 @@ impl IsolationForest {
         }
         let built = AxisTrees::build(trees.len(), height_limit(sample_size), columns, |number, tree| {
             let mut importer = Importer { tree, nodes: &trees[number], columns };
-            importer.take(0, 1, 0).map(|_| ()).map_err(|problem| Error::Tree { tree: number, problem })
+            importer.take(0, 1, 0).map(|_rows| ()).map_err(|problem| Error::Tree { tree: number, problem })
         })?;
         Ok(Self { trees: Trees::Axis(built), sample_size, threshold: 0.5 })
     }
@@ -53,14 +53,17 @@ struct Importer<'a, 'b> {
 }
 
 impl Importer<'_, '_> {
-    /// Takes over the subtree of `from` as that of `node` and returns its rows and the sum of their depths. The bounded height ends a tree that is a circle.
-    fn take(&mut self, from: usize, node: usize, level: u32) -> Result<(usize, u64), &'static str> {
+    /// Takes over the subtree of `from` as that of `node` and returns its rows. The bounded height ends a tree that is a circle.
+    fn take(&mut self, from: usize, node: usize, level: u32) -> Result<usize, &'static str> {
         let (column, threshold, missing_left, left, right) =
             match *self.nodes.get(from).ok_or("a node names a child that is not there")? {
                 ForeignNode::Leaf { rows } if rows > MAX_SAMPLE_SIZE => {
                     return Err("a leaf holds more rows than a sample has");
                 }
-                ForeignNode::Leaf { rows } => return Ok((rows, self.tree.set_leaf(node, level, rows))),
+                ForeignNode::Leaf { rows } => {
+                    self.tree.set_leaf(node, level, rows);
+                    return Ok(rows);
+                }
                 ForeignNode::Split { column, threshold, missing_left, left, right } => {
                     (column, threshold, missing_left, left, right)
                 }
@@ -74,14 +77,8 @@ impl Importer<'_, '_> {
         let missing = if missing_left { Missing::Left } else { Missing::Right };
         self.tree
             .set_split(node, Split { column: column as u32, key: key(rounded_down(threshold)?), missing });
-        let (left_rows, left_sum) = self.take(left, 2 * node, level + 1)?;
-        let (right_rows, right_sum) = self.take(right, 2 * node + 1, level + 1)?;
-        let (rows, sum) = (left_rows + right_rows, left_sum + right_sum);
-        if rows == 0 {
-            return Err("a split holds no rows");
-        }
-        self.tree.set_expected(node, sum, rows as u64);
-        Ok((rows, sum))
+        let rows = self.take(left, 2 * node, level + 1)? + self.take(right, 2 * node + 1, level + 1)?;
+        if rows == 0 { Err("a split holds no rows") } else { Ok(rows) }
     }
 }
 

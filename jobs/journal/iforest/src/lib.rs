@@ -10,8 +10,8 @@
 //! - **The same bits everywhere.** Each tree draws from its own generator keyed by (seed, tree number), depths are
 //!   added as integers, logarithm and power come from a pure-Rust `libm`: neither the number of threads nor the
 //!   machine, nor its instructions (plain, AVX2, AVX-512), changes a score.
-//! - **Reasons that add up.** [`IsolationForest::explain`] says how many splits each column spared or cost a row; the
-//!   figures sum to the row's depth minus the forest's expected depth.
+//! - **Reasons that add up.** [`IsolationForest::explain`] says how many splits each column spared or cost a row: its exact
+//!   Shapley value, as `shap.TreeExplainer` has it; the figures sum to the row's depth minus the forest's expected depth.
 //! - **Missing values are values.** NaN is accepted in fit and score. Where a node has seen missing values, the side
 //!   they go to is drawn with the node's split, and a column that is otherwise constant splits missing from present;
 //!   where a node has seen none, they follow the larger child. This is scikit-learn's rule.

@@ -1,5 +1,7 @@
 //! Depths: the expected depth of an unbuilt subtree, and the integer unit in which depths are stored and added.
 
+use crate::params::MAX_SAMPLE_SIZE;
+
 /// Depths are whole multiples of 2^-20 edges. Integer addition gives the same sum in any order, which is what makes
 /// scores equal for any number of threads; the rounding moves a score by less than 1e-7.
 pub(crate) const UNITS_PER_EDGE: u32 = 1 << 20;
@@ -23,6 +25,16 @@ pub fn average_path_length(rows: usize) -> f64 {
 pub(crate) fn leaf_depth(edges: u32, rows: usize) -> u32 {
     let below = libm::round(average_path_length(rows) * f64::from(UNITS_PER_EDGE)) as u32;
     edges * UNITS_PER_EDGE + below
+}
+
+/// The training rows of a leaf of that depth: [`leaf_depth`] backwards, at least 1.
+pub(crate) fn leaf_rows(edges: u32, depth: u32) -> usize {
+    let (mut fewest, mut most) = (1, MAX_SAMPLE_SIZE);
+    while fewest < most {
+        let middle = (fewest + most) / 2;
+        if leaf_depth(edges, middle) < depth { fewest = middle + 1 } else { most = middle }
+    }
+    fewest
 }
 
 /// ⌈log2(sample)⌉, the average height of a tree of that many rows: deeper rows are not outliers, so growing stops.
@@ -65,6 +77,13 @@ mod tests {
         {
             assert_eq!(height_limit(sample), expected, "sample {sample}");
         }
+    }
+
+    #[test]
+    fn a_leaf_knows_its_rows_by_its_depth() {
+        assert!((1..=MAX_SAMPLE_SIZE).all(|rows| leaf_rows(16, leaf_depth(16, rows)) == rows));
+        // What no leaf has still has rows.
+        assert_eq!((leaf_rows(3, 0), leaf_rows(0, u32::MAX)), (1, MAX_SAMPLE_SIZE));
     }
 
     #[test]

@@ -24,10 +24,9 @@ use crate::scoring::measures::Yardstick;
 
 pub mod row;
 pub mod tally;
-mod tell;
 
 pub use row::Row;
-pub use tally::{Found, Wanted};
+pub use tally::{Found, Picked, Wanted};
 
 use tally::{Judged, Tally};
 
@@ -46,12 +45,6 @@ pub struct Bench<'a> {
     pub wanted: &'a Wanted,
 }
 
-impl Bench<'_> {
-    fn account_name(&self, account: Symbol) -> &str {
-        self.terms.spool.account_name(account)
-    }
-}
-
 pub fn judge(crew: Crew<'_>, bench: Bench<'_>, folder: &Path) -> Result<Found, PassError> {
     let failed = PassError::put_aside(folder);
     let begin = |_| Ok(Tally::new(bench.wanted));
@@ -65,7 +58,7 @@ pub fn judge(crew: Crew<'_>, bench: Bench<'_>, folder: &Path) -> Result<Found, P
             other.row.risk.total_cmp(&one.row.risk).then_with(|| one.row.entry.cmp(&other.row.entry))
         });
         for judged in &rows {
-            tally.add(bench, judged)?;
+            tally.add(bench, judged);
         }
         rows.sort_unstable_by(|one, other| one.row.order().cmp(&other.row.order()));
         let mut file = SpillWriter::create(&rows_file(folder, number)).map_err(failed)?;
@@ -173,7 +166,7 @@ fn moved(postings: &[Posting], main: Option<Symbol>) -> (Amount, Symbol) {
         .unwrap_or((Amount::ZERO, Symbol(0)))
 }
 
-pub(super) fn text<'p>(part: &'p Part, posting: &Posting) -> &'p str {
+pub(crate) fn text<'p>(part: &'p Part, posting: &Posting) -> &'p str {
     match part.text(posting.header_text) {
         "" => part.text(posting.line_text),
         header => header,

@@ -47,8 +47,8 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
             benford: Kind::ALL.map(|kind| benford(surveyed.norms.summary().digits().analysis(kind))).into(),
             points: found.points.clone(),
         },
-        top: Listed::of(found.top.iter().map(|top| top.entry.clone()).collect(), surveyed.survey.entries),
-        asked: found.asked.iter().map(|top| top.entry.clone()).collect(),
+        top: Listed::of(scored.top.iter().map(|top| top.entry.clone()).collect(), surveyed.survey.entries),
+        asked: scored.asked.iter().map(|top| top.entry.clone()).collect(),
         surrogate: Surrogate::default(),
         selections: found.selections.clone(),
     }

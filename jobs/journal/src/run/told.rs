@@ -11,6 +11,7 @@ use crate::completeness::{Completeness, Verdict};
 use crate::controls::Place;
 use crate::output::{Pending, hex};
 use crate::passes::judge::{Found, ids};
+use crate::passes::tell::Top;
 
 /// All that completeness found, also of a run that it stopped.
 pub const COMPLETENESS: &str = "completeness.json";
@@ -44,9 +45,9 @@ impl Request {
 }
 
 /// Puts the id of the other entry into the words of each listed hit that has one.
-pub(super) fn name_others(found: &mut Found, folder: &Path) -> io::Result<()> {
+pub(super) fn name_others(found: &mut Found, tops: &mut [Top], folder: &Path) -> io::Result<()> {
     let of_tests = found.tests.iter().flat_map(|test| test.listed.iter().filter_map(|(_, other)| *other));
-    let of_top = found.listed().flat_map(|top| top.others.iter().copied().flatten());
+    let of_top = tops.iter().flat_map(|top| top.others.iter().copied().flatten());
     let mut wanted: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     for Place { part, number, .. } in of_tests.chain(of_top) {
         wanted.entry(part).or_default().insert(number);
@@ -68,7 +69,7 @@ pub(super) fn name_others(found: &mut Found, folder: &Path) -> io::Result<()> {
             name(&mut tested.words, *other);
         }
     }
-    for top in found.listed_mut() {
+    for top in tops {
         for (hit, other) in top.entry.hits.iter_mut().zip(&top.others) {
             name(&mut hit.words, *other);
         }

@@ -91,9 +91,13 @@ pub struct SignalRanks {
 impl SignalRanks {
     /// What the two plain sums are for an entry.
     pub fn sums(&self, measures: &Measures, has_amounts: bool) -> (f64, f64) {
-        let amount = if has_amounts { self.deviations.leverage(measures.deviation) } else { 0.0 };
+        let amount = self.amount_in_sum(measures, has_amounts);
         let values = measures.surprisal_sum() + amount + measures.pairs_above / 4.0;
         (values, measures.pairs_above - measures.pairs_below / 2.0)
+    }
+
+    fn amount_in_sum(&self, measures: &Measures, has_amounts: bool) -> f64 {
+        if has_amounts { self.deviations.leverage(measures.deviation) } else { 0.0 }
     }
 }
 
@@ -148,6 +152,11 @@ impl Combiner {
             (pairs, detected.pairs),
         ]
         .map(|(tail, score)| tail.ranks.below(score))
+    }
+
+    /// How much the furthest amount adds to the sum of values.
+    pub fn amount_in_sum(&self, measures: &Measures) -> f64 {
+        self.signals.amount_in_sum(measures, self.has_amounts)
     }
 
     pub fn score(&self, detected: &Detected, measures: &Measures) -> Scored {

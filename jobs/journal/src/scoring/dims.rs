@@ -1,6 +1,9 @@
 //! The categories in which entries are compared: of the whole entry, and of its lines.
 
+use std::sync::Arc;
+
 use jiff::civil::Weekday;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::line::Side;
 use crate::names::{Names, Sort};
@@ -28,6 +31,8 @@ pub struct Dims {
     pub line: Vec<Dim>,
     /// How many values each can have, header and line.
     kinds: Vec<u32>,
+    /// Of the values of each, by what they stand for: the same whatever other names there are.
+    hashes: Vec<Arc<[u64]>>,
 }
 
 /// Of whole entries, the most telling first.
@@ -98,8 +103,18 @@ impl Dims {
         let line: Vec<Dim> = LINE.into_iter().filter(tells).collect();
         let most = if has.amounts { MOST_BESIDE_AMOUNTS } else { MOST } - line.len();
         let header: Vec<Dim> = HEADER.into_iter().chain(extra).filter(tells).take(most).collect();
-        let kinds = header.iter().chain(&line).map(|dim| dim.kinds(names)).collect();
-        Self { header, line, kinds }
+        Self::made(header, line, names)
+    }
+
+    fn made(header: Vec<Dim>, line: Vec<Dim>, names: &Names) -> Self {
+        let all = || header.iter().chain(&line);
+        let kinds = all().map(|dim| dim.kinds(names)).collect();
+        let hashes = all().map(|dim| dim.hashes(names)).collect();
+        Self { header, line, kinds, hashes }
+    }
+
+    pub fn hashes(&self) -> &[Arc<[u64]>] {
+        &self.hashes
     }
 
     pub fn len(&self) -> usize {
@@ -132,6 +147,33 @@ impl Dim {
             Self::Weekday => 8,
             Self::Hour => 25,
             Self::Period => 257,
+        }
+    }
+
+    /// Never to be another for a value that is the same: model files know pairs of values by them.
+    fn hashes(self, names: &Names) -> Arc<[u64]> {
+        let place = if let Self::Name(Sort::Extra(place)) = self { place.into() } else { 0 };
+        let seed = xxh3_64(self.id().as_bytes()).wrapping_add(place);
+        match self {
+            Self::Name(sort) => {
+                names.all(sort).iter().map(|name| xxh3_64_with_seed(name.as_bytes(), seed)).collect()
+            }
+            Self::Side | Self::Manual | Self::Weekday | Self::Hour | Self::Period => {
+                let values = 0..self.kinds(names);
+                values.map(|value| xxh3_64_with_seed(&value.to_le_bytes(), seed)).collect()
+            }
+        }
+    }
+
+    /// How it is called in messages and results; all extra columns alike.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Name(sort) => sort.id(),
+            Self::Side => "side",
+            Self::Manual => "manual",
+            Self::Weekday => "weekday",
+            Self::Hour => "hour",
+            Self::Period => "period",
         }
     }
 

@@ -17,6 +17,17 @@ pub(super) struct Limits {
     below: [[u64; BANDS.len()]; LIMITS.len()],
 }
 
+/// Amounts that are just below a limit, too many for it to be chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bunch {
+    pub limit: Amount,
+    /// How far below it they begin, in thousandths of the limit.
+    pub width: i64,
+    pub near: u64,
+    /// Entries in the two stretches of that width below.
+    pub below: u64,
+}
+
 impl Limits {
     pub(super) fn add(&mut self, amount: Amount) {
         for (place, limit) in LIMITS.into_iter().enumerate() {
@@ -41,16 +52,26 @@ impl Limits {
 
     /// -ln of the share of entries that are as just below a limit below which they bunch as this amount is; 0 where it is not.
     pub(super) fn bunched(&self, amount: Amount, entries: u64) -> f64 {
-        let word = |place: usize| {
+        let word = |bunch: Bunch| -libm::log(bunch.near as f64 / entries as f64);
+        self.bunches(amount).map(word).fold(0.0, f64::max)
+    }
+
+    /// The smallest bunch that the amount is in.
+    pub(super) fn smallest(&self, amount: Amount) -> Option<Bunch> {
+        self.bunches(amount).min_by_key(|bunch| bunch.near)
+    }
+
+    fn bunches(&self, amount: Amount) -> impl Iterator<Item = Bunch> {
+        (0..LIMITS.len()).filter_map(move |place| {
             let (band, excess) = self.most_bunched(place);
-            let near = within(amount, LIMITS[place], 1_000 - BANDS[band], 1_000);
-            if excess >= BUNCHED && near {
-                -libm::log(self.near[place][band] as f64 / entries as f64)
-            } else {
-                0.0
-            }
-        };
-        (0..LIMITS.len()).map(word).fold(0.0, f64::max)
+            let width = BANDS[band];
+            (excess >= BUNCHED && within(amount, LIMITS[place], 1_000 - width, 1_000)).then(|| Bunch {
+                limit: Amount::from_cents(LIMITS[place] * 100),
+                width,
+                near: self.near[place][band],
+                below: self.below[place][band],
+            })
+        })
     }
 
     /// The band with the largest excess, and how large it is.

@@ -13,6 +13,11 @@ use crate::names::Sort;
 use crate::part::Posting;
 use crate::usual::spread::{Known, Spreads};
 
+mod plain;
+
+pub use super::limits::Bunch;
+pub use plain::{Lag, Share, TextUse, Typical, Whose, imbalances, moved};
+
 /// Fiscal year and period.
 type PeriodOf = (Option<i16>, Option<u8>);
 /// Source, by hand or not, document type.
@@ -217,9 +222,7 @@ impl Yardstick {
     }
 
     fn deviation(&self, posting: &Posting) -> f64 {
-        let log = log_amount(posting.signed);
-        let (spread, own) = self.by_side.of((posting.account.0, posting.side as u8));
-        if own { spread.deviations(log) } else { self.by_account.of(posting.account.0).0.deviations(log) }
+        self.typical(posting).spread.deviations(log_amount(posting.signed))
     }
 
     fn signals(&self, dims: &Dims, postings: &[Posting], empty: Empty) -> Signals {
@@ -334,10 +337,16 @@ impl<G: Copy + Eq + Hash, V: Copy + Eq + Hash> Conditional<G, V> {
         self.values.extend(&other.values);
     }
 
+    fn share(&self, given: G, value: V) -> Share {
+        Share {
+            count: self.joint.get(&(given, value)).copied().unwrap_or(0),
+            of: self.given.get(&given).copied().unwrap_or(0),
+        }
+    }
+
     fn surprisal(&self, given: G, value: V) -> f64 {
-        let joint = self.joint.get(&(given, value)).copied().unwrap_or(0) as f64;
-        let total = self.given.get(&given).copied().unwrap_or(0) as f64;
-        -libm::log((joint + 0.5) / (total + 0.5 * (self.values.len() as f64 + 1.0)))
+        let Share { count, of } = self.share(given, value);
+        -libm::log((count as f64 + 0.5) / (of as f64 + 0.5 * (self.values.len() as f64 + 1.0)))
     }
 }
 
@@ -349,7 +358,7 @@ fn month(posting: &Posting) -> Option<(PeriodOf, i32)> {
 
 /// In steps that double: a day more matters where there are few.
 fn lag(posting: &Posting) -> Option<(u32, i32)> {
-    let since = posting.document?.duration_until(posting.entered.or(posting.effective)?).as_hours() / 24;
+    let since = plain::days_since_document(posting)?;
     let step = (1 + since.unsigned_abs()).ilog2().cast_signed();
     Some((posting.document_type.0, if since < 0 { -step } else { step }))
 }
@@ -386,13 +395,5 @@ fn total(postings: &[Posting]) -> Amount {
 
 /// Debits and credits of a currency and ledger of an entry that has more than one line differ.
 fn is_unbalanced(postings: &[Posting]) -> bool {
-    let mut sums: Vec<((u32, u32), Amount)> = Vec::with_capacity(1);
-    for posting in postings {
-        let group = (posting.currency.0, posting.ledger.0);
-        match sums.iter_mut().find(|(known, _)| *known == group) {
-            Some((_, sum)) => *sum = *sum + posting.signed,
-            None => sums.push((group, posting.signed)),
-        }
-    }
-    postings.len() > 1 && sums.iter().any(|(_, sum)| *sum != Amount::ZERO)
+    postings.len() > 1 && imbalances(postings).iter().any(|(_, sum)| *sum != Amount::ZERO)
 }

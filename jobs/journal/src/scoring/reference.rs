@@ -1,19 +1,20 @@
 //! How often values, and pairs of values, occur: in how many entries of the ledger.
 //!
-//! Pairs that could be few are counted in tables; of all others the counts are in one map with a bound. Beyond it, pairs are dropped by their hash: which ones
-//! are kept does not depend on the order in which they came, and the counts of those that are kept are whole.
+//! Pairs that could be few are counted in tables; of all others the counts are in one map with a bound. Beyond it, pairs are dropped by a hash of their names:
+//! which ones are kept does not depend on the order in which they came, nor on the names of others, and the counts of those that are kept are whole.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 use super::dims::Dims;
 use super::facets::{Facets, Pair};
 use crate::part::Posting;
 
+mod pair_map;
+
+use pair_map::PairMap;
+
 /// Counts that a table of one pair of categories may have.
 const LARGEST_TABLE: u64 = 1 << 17;
-/// Pairs of values that the map may hold.
-const MOST_PAIRS: usize = 1 << 21;
 
 /// Of one ledger or of a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Reference {
     values: Vec<Vec<u32>>,
     tables: Vec<Table>,
     map: PairMap,
+    /// [`Dims::hashes`].
+    hashes: Vec<Arc<[u64]>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +49,8 @@ impl Reference {
         };
         let tables =
             (1..dims.len()).flat_map(|second| (0..second).map(move |first| (first, second))).map(table);
-        Self { entries: 0, values, tables: tables.collect(), map: PairMap::default() }
+        let hashes = dims.hashes().to_vec();
+        Self { entries: 0, values, tables: tables.collect(), map: PairMap::default(), hashes }
     }
 
     pub fn add(&mut self, dims: &Dims, facets: &mut Facets, postings: &[Posting]) {
@@ -57,7 +61,7 @@ impl Reference {
             let place = place(pair);
             match &mut self.tables[place] {
                 Table::Dense { width, counts } => counts[(a * *width + b) as usize] += 1,
-                Table::Sparse => self.map.add(key(place, a, b), 1),
+                Table::Sparse => self.map.add(key(&self.hashes, pair, a, b), 1),
             }
         });
     }
@@ -90,15 +94,20 @@ impl Reference {
         let place = place(pair);
         match &self.tables[place] {
             Table::Dense { width, counts } => Some(counts[(a * width + b) as usize].into()),
-            Table::Sparse => self.map.get(key(place, a, b)),
+            Table::Sparse => self.map.get(key(&self.hashes, pair, a, b)),
         }
+    }
+
+    /// Entries that would hold both, were one value nothing to the other.
+    pub fn expected(&self, pair: Pair, a: u32, b: u32) -> f64 {
+        self.count(pair.0, a) as f64 * self.count(pair.1, b) as f64 / self.entries as f64
     }
 
     /// ln of how many entries should hold both, were one value nothing to the other, over how many do. 0 for rare values that meet by chance; large for
     /// frequent ones that hardly ever meet.
     pub fn residual(&self, pair: Pair, a: u32, b: u32) -> f64 {
         let Some(observed) = self.count_pair(pair, a, b) else { return 0.0 };
-        let expected = self.count(pair.0, a) as f64 * self.count(pair.1, b) as f64 / self.entries as f64;
+        let expected = self.expected(pair, a, b);
         // The entry itself is half left out.
         libm::log((expected + 0.5) / (observed.max(1) as f64 - 0.5))
     }
@@ -122,6 +131,14 @@ impl Usual {
     pub fn surprisal(&self, dim: usize, value: u32) -> f64 {
         self.surprisals[dim][value as usize]
     }
+
+    /// How rare the values of a category are on the average, each as often as entries hold it.
+    pub fn mean_surprisal(&self, dim: usize) -> f64 {
+        let held = self.reference.values[dim].iter().map(|&count| f64::from(count));
+        let sum: f64 =
+            held.clone().zip(&self.surprisals[dim]).map(|(count, surprisal)| count * surprisal).sum();
+        sum / held.sum::<f64>().max(1.0)
+    }
 }
 
 /// -ln of the share of entries that hold a value, half an entry more for each value there is and for one that nobody has seen.
@@ -136,119 +153,11 @@ fn place((first, second): Pair) -> usize {
     second * (second - 1) / 2 + first
 }
 
-/// Categories are fewer than 2^14 pairs, values fewer than 2^25; what is beyond shares a key with another.
-fn key(place: usize, a: u32, b: u32) -> u64 {
-    const VALUE: u64 = (1 << 25) - 1;
-    (place as u64) << 50 | (u64::from(a) & VALUE) << 25 | (u64::from(b) & VALUE)
-}
-
-/// Counts by key, those with the smallest hashes where there are too many.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct PairMap {
-    counts: HashMap<u64, u32, BuildHasherDefault<Mixed>>,
-    /// Keys whose hash has a one among so many leading bits are no longer kept.
-    dropped_bits: u32,
-    most: usize,
-}
-
-impl Default for PairMap {
-    fn default() -> Self {
-        Self { counts: HashMap::default(), dropped_bits: 0, most: MOST_PAIRS }
-    }
-}
-
-impl PairMap {
-    fn add(&mut self, key: u64, count: u32) {
-        if !self.keeps(key) {
-            return;
-        }
-        *self.counts.entry(key).or_insert(0) += count;
-        while self.counts.len() > self.most {
-            self.drop_half();
-        }
-    }
-
-    fn drop_half(&mut self) {
-        self.dropped_bits += 1;
-        let bits = self.dropped_bits;
-        self.counts.retain(|&key, _| mix(key).leading_zeros() >= bits);
-        self.counts.shrink_to_fit();
-    }
-
-    fn keeps(&self, key: u64) -> bool {
-        mix(key).leading_zeros() >= self.dropped_bits
-    }
-
-    fn merge(&mut self, other: &Self) {
-        while self.dropped_bits < other.dropped_bits {
-            self.drop_half();
-        }
-        for (&key, &count) in &other.counts {
-            self.add(key, count);
-        }
-    }
-
-    fn get(&self, key: u64) -> Option<u64> {
-        self.keeps(key).then(|| self.counts.get(&key).copied().unwrap_or(0).into())
-    }
-}
-
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// A hash for keys that are numbers already.
-#[derive(Default)]
-struct Mixed(u64);
-
-impl Hasher for Mixed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = mix(self.0 ^ u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = mix(number);
-    }
+/// The hashes of two values that differ in their category differ: the order of the two is no matter.
+fn key(hashes: &[Arc<[u64]>], pair: Pair, a: u32, b: u32) -> u64 {
+    let product = u128::from(hashes[pair.0][a as usize]) * u128::from(hashes[pair.1][b as usize]);
+    (product >> 64) as u64 ^ product as u64
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn map(most: usize, keys: &[u64]) -> PairMap {
-        let mut map = PairMap { most, ..PairMap::default() };
-        keys.iter().for_each(|&key| map.add(key, 1));
-        map
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn what_is_dropped_does_not_depend_on_the_order_or_the_parts(keys in prop::collection::vec(0..200_u64, 0..600), cut in 0..600_usize) {
-            let whole = map(20, &keys);
-            let reversed: Vec<u64> = keys.iter().rev().copied().collect();
-            let cut = cut.min(keys.len());
-            let mut merged = map(20, &keys[..cut]);
-            merged.merge(&map(20, &keys[cut..]));
-
-            prop_assert_eq!(&map(20, &reversed), &whole);
-            prop_assert_eq!(&merged, &whole);
-            prop_assert!(whole.counts.len() <= 20);
-            for key in 0..200 {
-                let count = keys.iter().filter(|&&found| found == key).count() as u64;
-                prop_assert!(whole.get(key).is_none_or(|found| found == count));
-            }
-        }
-    }
-}
+mod tests;

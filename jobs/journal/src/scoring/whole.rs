@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::combine::{Combiner, Detected, DetectedCounts, Scored, SignalCounts};
 use super::dims::{Dims, Has};
 use super::facets::Facets;
-use super::measures::{Counted, Empty, Measures};
+use super::measures::{Counted, Empty, Measures, Yardstick};
 use crate::names::{Names, Sort};
 use crate::part::Part;
 
@@ -24,8 +24,27 @@ pub struct ScoredEntry {
     pub measures: Measures,
 }
 
+/// A ledger with its scores, and all that its entries were measured by.
+#[derive(Debug)]
+pub struct Whole {
+    pub has: Has,
+    pub dims: Dims,
+    pub empty: Empty,
+    pub yardstick: Yardstick,
+    pub combiner: Combiner,
+    pub value_forest: IsolationForest,
+    pub pair_forest: IsolationForest,
+    /// In the order of the parts and of the entries in them.
+    pub entries: Vec<ScoredEntry>,
+}
+
 /// Scores each entry of the parts; in the order of the parts and of the entries in them.
 pub fn score(parts: &[Part], names: &Names, seed: u64) -> Result<Vec<ScoredEntry>, iforest::Error> {
+    Ok(whole(parts, names, seed)?.entries)
+}
+
+/// As [`score`], with all that it took.
+pub fn whole(parts: &[Part], names: &Names, seed: u64) -> Result<Whole, iforest::Error> {
     let mut has = Has::default();
     parts.iter().flat_map(Part::postings).for_each(|posting| has.add(posting));
     let dims = Dims::of(names, has);
@@ -45,8 +64,10 @@ pub fn score(parts: &[Part], names: &Names, seed: u64) -> Result<Vec<ScoredEntry
     let signals = signals.finish();
     let ids: Vec<&str> = entries().map(|(part, entry)| part.id(entry)).collect();
     let fitted = sample(&ids, seed);
-    let values = forest(&fitted, &measured, seed, |measures| measures.value_row(has.amounts).collect())?;
-    let pairs = forest(&fitted, &measured, seed.wrapping_add(1), |measures| measures.pair_row().to_vec())?;
+    let value_row = |measures: &Measures| measures.value_row(has.amounts).collect();
+    let (value_forest, values) = forest(&fitted, &measured, seed, value_row)?;
+    let pair_row = |measures: &Measures| measures.pair_row().to_vec();
+    let (pair_forest, pairs) = forest(&fitted, &measured, seed.wrapping_add(1), pair_row)?;
     let detected: Vec<Detected> = measured
         .iter()
         .zip(values.iter().zip(&pairs))
@@ -59,13 +80,14 @@ pub fn score(parts: &[Part], names: &Names, seed: u64) -> Result<Vec<ScoredEntry
     let mut counts = DetectedCounts::default();
     detected.iter().for_each(|detected| counts.add(detected));
     let combiner = Combiner::new(counts, signals, has.amounts);
-    let scored = ids.iter().zip(detected).zip(measured).map(|((id, detected), measures)| ScoredEntry {
+    let entries = ids.iter().zip(detected).zip(measured).map(|((id, detected), measures)| ScoredEntry {
         id: id.to_string(),
         scored: combiner.score(&detected, &measures),
         detected,
         measures,
     });
-    Ok(scored.collect())
+    let entries = entries.collect();
+    Ok(Whole { has, dims, empty, yardstick, combiner, value_forest, pair_forest, entries })
 }
 
 /// The places of the entries that forests are fitted on, in the order of their ids: whatever order they came in, they are the same.
@@ -82,7 +104,7 @@ fn forest(
     measured: &[Measures],
     seed: u64,
     row: impl Fn(&Measures) -> Vec<f64>,
-) -> Result<Vec<f64>, iforest::Error> {
+) -> Result<(IsolationForest, Vec<f64>), iforest::Error> {
     let table = |places: &mut dyn Iterator<Item = &Measures>| {
         let rows: Vec<Vec<f64>> = places.map(&row).collect();
         let width = rows.first().map_or(0, Vec::len);
@@ -90,5 +112,6 @@ fn forest(
     };
     let training = table(&mut fitted.iter().map(|&place| &measured[place]));
     let forest = IsolationForest::params().seed(seed).fit(&DatasetBase::from(training.view()))?;
-    Ok(forest.score_samples(&table(&mut measured.iter()))?.to_vec())
+    let scores = forest.score_samples(&table(&mut measured.iter()))?.to_vec();
+    Ok((forest, scores))
 }

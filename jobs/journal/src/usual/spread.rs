@@ -75,6 +75,11 @@ impl<K: Copy + Eq + std::hash::Hash> Known<K> {
     pub fn of(&self, group: K) -> (Spread, bool) {
         self.groups.get(&group).map_or((self.all, false), |&spread| (spread, true))
     }
+
+    /// That of the amounts of all groups.
+    pub fn all(&self) -> Spread {
+        self.all
+    }
 }
 
 impl Histogram {

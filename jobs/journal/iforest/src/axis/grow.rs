@@ -30,8 +30,8 @@ struct Drawn {
 }
 
 impl Grower<'_, '_> {
-    /// Grows the subtree of `node` and returns the sum of its rows' depths.
-    fn grow(&mut self, node: usize, level: u32, rows: &mut [u32], mut live: usize) -> u64 {
+    /// Grows the subtree of `node`.
+    fn grow(&mut self, node: usize, level: u32, rows: &mut [u32], mut live: usize) {
         let drawn =
             if level < self.tree.height && rows.len() > 1 { self.draw_split(rows, &mut live) } else { None };
         let Some(Drawn { column, threshold, missing }) = drawn else {
@@ -44,12 +44,9 @@ impl Grower<'_, '_> {
         });
         self.tree.set_split(node, Split { column, key: key(threshold), missing });
 
-        let count = rows.len() as u64;
         let (left, right) = rows.split_at_mut(left_count);
-        let sum =
-            self.grow(2 * node, level + 1, left, live) + self.grow(2 * node + 1, level + 1, right, live);
-        self.tree.set_expected(node, sum, count);
-        sum
+        self.grow(2 * node, level + 1, left, live);
+        self.grow(2 * node + 1, level + 1, right, live);
     }
 
     /// Draws columns until one varies, then a threshold between its least and greatest value.

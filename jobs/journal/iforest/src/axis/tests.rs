@@ -2,6 +2,7 @@ use ndarray::Array2;
 
 use super::grow::grow;
 use super::*;
+use crate::lanes::Lanes;
 use crate::path_length::UNITS_PER_EDGE;
 use crate::rng::TreeRng;
 use crate::sample::Sample;
@@ -99,14 +100,4 @@ fn a_column_of_missing_values_only_is_constant() {
     let trees = grown(&[&[f32::NAN; 4]], 2, 7);
 
     assert_eq!(depth(&trees, &[f32::NAN]), leaf_depth(0, 4));
-}
-
-#[test]
-fn the_expected_depth_is_the_mean_over_the_sample() {
-    let values: Vec<f32> = (0..256).map(|row| ((row * 37) % 101) as f32).collect();
-    let trees = grown(&[&values], 8, 7);
-
-    let sum: u64 = values.iter().map(|&value| u64::from(depth(&trees, &[value]))).sum();
-
-    assert_eq!(trees.expected_depth(), (sum + 128) / 256);
 }

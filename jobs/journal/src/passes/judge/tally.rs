@@ -3,17 +3,12 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bench, Row, text};
+use super::{Bench, Row};
 use crate::amount::Amount;
 use crate::controls::{Fact, Hit, Id, Place, View};
-use crate::line::Side;
 use crate::names::Sort;
 use crate::part::{Entry, Part, Posting};
-use crate::passes::PassError;
-use crate::result::{
-    Band, EntryLine, Histogram, HourCell, Listed, MOST_HITS, MOST_LINES, ScatterPoint, Selection, TestHit,
-    TestedEntry, TopEntry, WeekHours,
-};
+use crate::result::{Band, Histogram, HourCell, MOST_HITS, ScatterPoint, Selection, TestedEntry, WeekHours};
 use crate::scoring::combine::Scored;
 use crate::scoring::measures::Measures;
 use crate::selection::least::{Least, riskiest_first};
@@ -73,11 +68,12 @@ impl Judged<'_> {
     }
 }
 
-/// An entry at the top, with the other entries that its tests name.
+/// An entry that is told, see [`crate::passes::tell`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Top {
-    pub entry: TopEntry,
-    pub others: Vec<Option<Place>>,
+pub struct Picked {
+    pub row: Row,
+    pub scored: Scored,
+    pub measures: Measures,
 }
 
 pub struct Tally {
@@ -86,8 +82,8 @@ pub struct Tally {
     week: Week,
     points: Points,
     tests: Vec<OfTest>,
-    top: Least<Top>,
-    asked: BTreeMap<String, Top>,
+    top: Least<Picked>,
+    asked: BTreeMap<String, Picked>,
     all_high: AllHigh,
     random: Option<Random>,
     stratified: Option<Stratified>,
@@ -103,9 +99,9 @@ pub struct Found {
     /// By [`Id::ALL`].
     pub tests: Vec<FoundTest>,
     /// The riskiest first.
-    pub top: Vec<Top>,
+    pub top: Vec<Picked>,
     /// In the order of their ids.
-    pub asked: Vec<Top>,
+    pub asked: Vec<Picked>,
     /// All high, stratified and random, as far as they were wanted.
     pub selections: Vec<Selection>,
     /// For the monetary units, which need another pass.
@@ -143,7 +139,7 @@ impl Tally {
         }
     }
 
-    pub fn add(&mut self, bench: Bench<'_>, judged: &Judged<'_>) -> Result<(), PassError> {
+    pub fn add(&mut self, bench: Bench<'_>, judged: &Judged<'_>) {
         let row = &judged.row;
         self.bands[row.band as usize] += 1;
         let step = (row.score.max(0.0) * STEPS_PER_NAT as f64) as usize;
@@ -165,18 +161,11 @@ impl Tally {
                 test.add(bench, judged, *id);
             }
         }
-        let mut told = Ok(());
-        let mut tell = || {
-            tell(bench, judged).unwrap_or_else(|(error, top)| {
-                told = Err(error);
-                top
-            })
-        };
+        let pick = || Picked { row: row.clone(), scored: judged.scored, measures: judged.measures.clone() };
         if bench.wanted.asked.contains(&row.entry) {
-            self.asked.insert(row.entry.clone(), tell());
+            self.asked.insert(row.entry.clone(), pick());
         }
-        self.top.offer(riskiest_first(row.risk), &row.entry, tell);
-        told
+        self.top.offer(riskiest_first(row.risk), &row.entry, pick);
     }
 
     pub fn merge(&mut self, other: Self) {
@@ -231,17 +220,6 @@ impl Tally {
     }
 }
 
-impl Found {
-    /// Every entry that is told.
-    pub fn listed(&self) -> impl Iterator<Item = &Top> {
-        self.top.iter().chain(&self.asked)
-    }
-
-    pub fn listed_mut(&mut self) -> impl Iterator<Item = &mut Top> {
-        self.top.iter_mut().chain(&mut self.asked)
-    }
-}
-
 impl OfTest {
     fn add(&mut self, bench: Bench<'_>, judged: &Judged<'_>, id: Id) {
         let row = &judged.row;
@@ -268,55 +246,6 @@ impl OfTest {
     fn merge(&mut self, other: Self) {
         self.amount = self.amount + other.amount;
         self.listed.merge(other.listed);
-    }
-}
-
-/// With reasons; the error comes with what can be told without them.
-fn tell(bench: Bench<'_>, judged: &Judged<'_>) -> Result<Top, (PassError, Top)> {
-    let others = judged.hits(bench).iter().map(|hit| hit.other).collect();
-    let top = Top { entry: top_entry(bench, judged), others };
-    match super::tell::reasons(bench, judged) {
-        Ok(reasons) => Ok(Top { entry: TopEntry { reasons, ..top.entry }, ..top }),
-        Err(error) => Err((error, top)),
-    }
-}
-
-/// Without reasons, and without its rank, which is known when all entries are in order.
-fn top_entry(bench: Bench<'_>, judged: &Judged<'_>) -> TopEntry {
-    let row = &judged.row;
-    let names = bench.scene.names;
-    let mut lines = Listed::default();
-    for posting in judged.postings() {
-        let of = |side| (posting.side == side).then(|| posting.signed.abs());
-        let line = || EntryLine {
-            account: names.name(Sort::Account, posting.account).into(),
-            account_name: bench.account_name(posting.account).into(),
-            debit: of(Side::Debit),
-            credit: of(Side::Credit),
-            text: text(judged.part, posting).into(),
-        };
-        lines.push_with(line, MOST_LINES);
-    }
-    TopEntry {
-        rank: 0,
-        entry: row.entry.clone(),
-        population: bench.terms.populations.title(row.population.into()).into(),
-        score: row.score,
-        risk: row.risk,
-        band: row.band,
-        detector: row.detector,
-        date: row.date,
-        user: names.name(Sort::User, row.user).into(),
-        amount: row.amount,
-        currency: names.name(Sort::Currency, row.currency).into(),
-        text: row.text.clone(),
-        lines,
-        hits: judged
-            .hits(bench)
-            .iter()
-            .map(|hit| TestHit { test: hit.id.about().id.into(), words: hit.said.words(names) })
-            .collect(),
-        reasons: Vec::new(),
     }
 }
 

@@ -1,0 +1,208 @@
+//! One ledger, one result: whatever the threads, the parts, the order of the lines and the format, and what completeness says of a ledger that somebody touched.
+
+#![cfg(feature = "parquet")]
+#![expect(clippy::unwrap_used, reason = "the helpers of these tests are tests too")]
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use journal::amount::Amount;
+use journal::output::RunTag;
+use journal::result::Results;
+use journal::run::{Accept, Given, Request, Run, RunError, Summary};
+use journal::sample::{self, SampleParams};
+use journal::settings::Settings;
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use serde_json::json;
+
+/// The sample ledger: its header, and its records.
+fn records(entries: u32) -> (csv::StringRecord, Vec<csv::StringRecord>) {
+    let mut text = Vec::new();
+    sample::write(&mut text, &SampleParams { entries, seed: 5 }).unwrap();
+    let mut reader = csv::Reader::from_reader(&*text);
+    (reader.headers().unwrap().clone(), reader.records().map(Result::unwrap).collect())
+}
+
+fn write_csv(path: &Path, header: &csv::StringRecord, records: &[csv::StringRecord]) {
+    let mut csv = csv::Writer::from_path(path).unwrap();
+    csv.write_record(header).unwrap();
+    records.iter().for_each(|record| csv.write_record(record).unwrap());
+    csv.flush().unwrap();
+}
+
+fn write_json(path: &Path, header: &csv::StringRecord, records: &[csv::StringRecord]) {
+    let line = |record: &csv::StringRecord| {
+        let fields = header.iter().zip(record).map(|(name, value)| (name.to_string(), json!(value)));
+        serde_json::Value::Object(fields.collect()).to_string() + "\n"
+    };
+    fs::write(path, records.iter().map(line).collect::<String>()).unwrap();
+}
+
+fn write_parquet(path: &Path, header: &csv::StringRecord, records: &[csv::StringRecord]) {
+    let columns: String = header.iter().map(|name| format!("required binary {name} (STRING);\n")).collect();
+    let schema = Arc::new(parse_message_type(&format!("message ledger {{ {columns} }}")).unwrap());
+    let file = fs::File::create(path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(WriterProperties::default())).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = 0;
+    while let Some(mut open) = group.next_column().unwrap() {
+        let values: Vec<ByteArray> = records.iter().map(|record| record[column].into()).collect();
+        open.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
+        open.close().unwrap();
+        column += 1;
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+fn request(ledger: &Path, out: PathBuf) -> Request {
+    Request {
+        path: ledger.into(),
+        file: ledger.into(),
+        out_dir: out,
+        tag: RunTag { run: "test".into(), claim: 1 },
+        settings: Settings::default().with(&json!({ "populations": { "least_entries": 200 } })).unwrap(),
+        given: Given::default(),
+        accept: None,
+        created: jiff::Timestamp::UNIX_EPOCH,
+        threads: 2,
+        parts: Some(3),
+    }
+}
+
+fn run(request: Request) -> Result<(Summary, Results), RunError> {
+    let out = request.out_dir.clone();
+    let summary = Run::new(request).write(&|_, _, _| ControlFlow::Continue(()))?;
+    let results = Results::parse(&fs::read(out.join("results.json")).unwrap()).unwrap();
+    Ok((summary, results))
+}
+
+/// Without what says where the lines came from, and in which order they were.
+fn told(results: Results) -> Results {
+    Results { inputs: Vec::new(), command: String::new(), ..results }
+}
+
+#[test]
+fn threads_parts_order_and_format_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (header, mut lines) = records(900);
+    let path = |name: &str| folder.path().join(name);
+    write_csv(&path("ledger.csv"), &header, &lines);
+    write_json(&path("ledger.jsonl"), &header, &lines);
+    write_parquet(&path("ledger.parquet"), &header, &lines);
+    // Every 37th, then the ones behind it.
+    lines =
+        (0..37).flat_map(|from| lines.iter().skip(from).step_by(37).cloned().collect::<Vec<_>>()).collect();
+    write_csv(&path("shuffled.csv"), &header, &lines);
+    let (summary, expected) = run(request(&path("ledger.csv"), path("expected"))).unwrap();
+    let expected = told(expected);
+
+    let cases = [
+        ("ledger.csv", 1, 1),
+        ("ledger.csv", 7, 1),
+        ("ledger.csv", 1, 8),
+        ("ledger.csv", 7, 5),
+        ("shuffled.csv", 2, 3),
+        ("ledger.jsonl", 2, 2),
+        ("ledger.parquet", 7, 4),
+    ];
+    for (number, (name, threads, parts)) in cases.into_iter().enumerate() {
+        let out = path(&format!("out{number}"));
+        let (found, results) =
+            run(Request { threads, parts: Some(parts), ..request(&path(name), out.clone()) }).unwrap();
+
+        assert_eq!(found.scores_sha256, summary.scores_sha256, "{name}, {threads} threads, {parts} parts");
+        assert_eq!(told(results), expected, "{name}, {threads} threads, {parts} parts");
+        let scores = |folder: &Path| fs::read(folder.join("all_scores.csv")).unwrap();
+        assert!(scores(&out) == scores(&path("expected")), "{name}, {threads} threads, {parts} parts");
+    }
+}
+
+#[test]
+fn another_seed_is_another_forest_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (header, lines) = records(300);
+    let ledger = folder.path().join("ledger.csv");
+    write_csv(&ledger, &header, &lines);
+    let with_seed = |seed: u64| {
+        let mut request = request(&ledger, folder.path().join(seed.to_string()));
+        request.settings.seed = seed;
+        run(request).unwrap().0
+    };
+
+    let (one, other) = (with_seed(1), with_seed(2));
+
+    assert_ne!(one.model_id, other.model_id);
+    assert_ne!(one.settings_sha256, other.settings_sha256);
+}
+
+/// The trial balance of the lines: every account begins at zero.
+fn trial_balance(path: &Path, header: &csv::StringRecord, lines: &[csv::StringRecord]) {
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let (account, amount, side) =
+        (column("GL_Account_Number"), column("Amount"), column("Amount_Credit_Debit_Indicator"));
+    let mut sums: std::collections::BTreeMap<&str, Amount> = std::collections::BTreeMap::new();
+    for line in lines {
+        let sum = sums.entry(&line[account]).or_default();
+        let amount: Amount = line[amount].parse().unwrap();
+        *sum = if &line[side] == "D" || &line[side] == "S" { *sum + amount } else { *sum - amount };
+    }
+    let rows = sums.iter().map(|(account, sum)| format!("{account},0.00,{sum}\n"));
+    fs::write(path, format!("account,opening,closing\n{}", rows.collect::<String>())).unwrap();
+}
+
+#[test]
+fn a_ledger_that_somebody_touched_stops_the_run_with_the_account_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (header, lines) = records(300);
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let (account, amount) = (column("GL_Account_Number"), column("Amount"));
+    let balance = folder.path().join("balance.csv");
+    trial_balance(&balance, &header, &lines);
+    let given = || Given { trial_balance: Some(balance.clone()), ..Given::default() };
+    let set = |line: &csv::StringRecord, at: usize, value: &str| {
+        line.iter().enumerate().map(|(place, cell)| if place == at { value } else { cell }).collect()
+    };
+    let cent_more = {
+        let amount: Amount = lines[10][amount].parse().unwrap();
+        (amount + Amount::from_cents(1)).to_string()
+    };
+    let other_account =
+        lines.iter().find(|line| line[account] != lines[10][account]).unwrap()[account].to_string();
+    type Touch<'a> = Box<dyn Fn(&mut Vec<csv::StringRecord>) + 'a>;
+    let touches: [(&str, Touch<'_>); 4] = [
+        ("a cent more", Box::new(|lines| lines[10] = set(&lines[10], amount, &cent_more))),
+        ("a line less", Box::new(|lines| drop(lines.remove(10)))),
+        ("a line twice", Box::new(|lines| lines.push(lines[10].clone()))),
+        ("another account", Box::new(|lines| lines[10] = set(&lines[10], account, &other_account))),
+    ];
+
+    let whole = folder.path().join("whole.csv");
+    write_csv(&whole, &header, &lines);
+    let agreed = run(Request { given: given(), ..request(&whole, folder.path().join("whole")) }).unwrap().0;
+    assert!(agreed.roll_forward.contains("roll forward to the cent"), "{}", agreed.roll_forward);
+
+    for (name, touch) in touches {
+        let mut touched = lines.clone();
+        touch(&mut touched);
+        let ledger = folder.path().join("touched.csv");
+        write_csv(&ledger, &header, &touched);
+        let out = folder.path().join(name);
+
+        let stopped = run(Request { given: given(), ..request(&ledger, out.clone()) });
+
+        let Err(error @ RunError::NotRolledForward { .. }) = stopped else { panic!("{name}: {stopped:?}") };
+        assert!(error.to_string().contains(&lines[10][account]), "{name}: {error}");
+        assert!(out.join("completeness.json").exists(), "{name}");
+        assert!(!out.join("all_scores.csv").exists() && !out.join("results.json").exists(), "{name}");
+
+        let accept = Some(Accept { by: "KELLER".into(), why: "the closing is late".into() });
+        let (summary, _) = run(Request { given: given(), accept, ..request(&ledger, out) }).unwrap();
+        assert!(summary.roll_forward.contains("accepted by KELLER: the closing is late"), "{name}");
+    }
+}
