@@ -20,6 +20,9 @@ use crate::selection::monetary_unit::Basis;
 use crate::{calendar, completeness, controls, risk};
 
 mod every;
+mod said;
+
+pub(crate) use said::quoted;
 
 /// More do not make a better forest, only a slower one.
 const MOST_TREES: usize = 10_000;
