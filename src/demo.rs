@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use engine::queue::QueueError;
 use engine::reference::UrlRef;
-use jobkit::{JobId, NewJob};
+use jobkit::{Job, JobId, NewJob};
+use journal::ScoreLedger;
+use journal::run::Summary;
 use journal::sample::{SampleParams, Strange};
 use serde_json::json;
 use store::state::JobState;
@@ -90,6 +92,13 @@ impl Demo {
 
     pub fn all_completed(&self) -> bool {
         self.told.iter().all(|told| told.detail.job.state == JobState::Completed)
+    }
+
+    /// What the job over the ledger found, if it came to that.
+    pub fn scored(&self) -> Option<Summary> {
+        let mut jobs = self.told.iter().map(|told| &told.detail.job);
+        let scored = jobs.find(|job| job.kind == ScoreLedger::KIND)?;
+        serde_json::from_str(scored.result.as_deref()?).ok()
     }
 
     /// Goes on as a server until interrupted.

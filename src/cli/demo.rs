@@ -88,10 +88,33 @@ fn as_text(call: &Call, demo: &Demo) -> String {
     format!(
         "{}\n\n\
          the ledger   {folder}/ledger.csv, with {} strange entries in it\n\
-         the results  {folder}/results\n\
+         the results  {}\n\
          the jobs     {folder}/compline.db; look at them with\n             \
          COMPLINE__STORE__URL=sqlite://{folder}/compline.db compline jobs list",
         table(&headings, &rows),
         demo.strange.len(),
+        results(demo),
+    )
+}
+
+/// Where they are, and what to open first.
+fn results(demo: &Demo) -> String {
+    let scored = demo.scored();
+    let place = scored.as_ref().and_then(|summary| summary.outputs.first()?.parent());
+    let (Some(summary), Some(place)) = (&scored, place) else {
+        return format!("{}/results", demo.folder.display());
+    };
+    let among_the_first =
+        demo.strange.iter().filter(|strange| summary.top.iter().any(|top| top.entry == strange.journal_id));
+    format!(
+        "{}\n             \
+         {} entries of high risk; {} of the strange ones among the first {}\n             \
+         workpaper.xlsx      what an auditor tests from\n             \
+         report.html, .pdf   what is filed\n             \
+         summary.txt         the riskiest entries, each with what the control tests say of it",
+        place.display(),
+        summary.high,
+        among_the_first.count(),
+        summary.top.len(),
     )
 }

@@ -2,6 +2,7 @@
 //! changes nothing in the store.
 
 mod buckets;
+mod journal;
 mod outgoing;
 
 use std::time::Duration;
@@ -75,7 +76,8 @@ pub async fn run(call: &Call) -> Result {
             checks.push(redis(&loaded.settings).await);
             checks.push(artifacts(&loaded.settings));
             checks.extend(buckets::buckets(&loaded.settings).await);
-            checks.push(ledgers(&loaded.settings));
+            checks.push(journal::ledgers(&loaded.settings));
+            checks.extend(journal::results(&loaded.settings));
             checks.extend(folders(&loaded.settings));
             checks.push(encryption(&loaded.settings));
             checks.extend(outgoing::outgoing(&loaded.settings).await);
@@ -237,23 +239,6 @@ fn artifacts(settings: &Settings) -> Check {
                 "let this user write there, or set artifacts.directory",
             ),
         ),
-    }
-}
-
-/// Where `journal` may read, seen from this machine: the workers may be others.
-fn ledgers(settings: &Settings) -> Check {
-    let name = "ledgers";
-    let roots = &settings.journal.roots;
-    let folders = roots.iter().filter(|root| jobkit::roots::address(root).is_none());
-    let unreadable = folders.clone().find_map(|root| Some((root, std::fs::read_dir(root).err()?)));
-    match unreadable {
-        Some((root, error)) => Check::warn(
-            name,
-            format!("{} cannot be read: {error}", root.display()),
-            "make the folder, let this user read it, or take it out of journal.roots",
-        ),
-        None if roots.is_empty() => Check::ok(name, "journal.roots is empty; no job may read a ledger"),
-        None => Check::ok(name, format!("{} can be read", print::count(folders.count(), "folder"))),
     }
 }
 

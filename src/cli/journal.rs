@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use engine::adapters::clock::SystemClock;
 use jiff::Timestamp;
 use jobkit::{Clock, IdGenerator};
+use journal::ingest::ReadError;
 use journal::output::RunTag;
 use journal::result::{Results, ResultsError, compare::Comparison};
 use journal::run::{Accept, Given, Request, Run, RunError, Step};
@@ -196,7 +197,10 @@ fn settings(call: &Call, args: &LedgerArgs, more: &Value) -> Result<Settings> {
         settings = settings.with(&said).map_err(|error| refused(&error))?;
     }
     for set in &args.set {
-        settings = settings.with(&one_setting(set)?).map_err(|error| refused(&error))?;
+        let (read, text) = one_setting(set)?;
+        // An amount, or an entity that is called 1000, is text all the same.
+        let laid = settings.with(&read).or_else(|error| settings.with(&text).map_err(|_| error));
+        settings = laid.map_err(|error| refused(&error))?;
     }
     if let Some(seed) = args.seed {
         settings.seed = seed;
@@ -204,13 +208,15 @@ fn settings(call: &Call, args: &LedgerArgs, more: &Value) -> Result<Settings> {
     settings.with(more).map_err(|error| refused(&error))
 }
 
-/// `risk.high=0.6` as JSON: what is no number, list or `true` is text.
-fn one_setting(set: &str) -> Result<Value> {
+/// `risk.high=0.6` as JSON: the value read as JSON if it is any, and as text.
+fn one_setting(set: &str) -> Result<(Value, Value)> {
     let Some((name, value)) = set.split_once('=').filter(|(name, _)| !name.is_empty()) else {
         return Err(CliError::usage(format!("--set {set}: has no `=`"), "write NAME=VALUE"));
     };
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
-    Ok(name.rsplit('.').fold(value, |value, key| json!({ key: value })))
+    let text = Value::String(value.into());
+    let read = serde_json::from_str(value).unwrap_or_else(|_| text.clone());
+    let at_its_place = |value| name.rsplit('.').fold(value, |value, key| json!({ key: value }));
+    Ok((at_its_place(read), at_its_place(text)))
 }
 
 /// Does the work beside the runtime, shows how far it is, and ends it when the terminal asks.
@@ -252,7 +258,11 @@ fn read_results(path: &Path) -> Result<Results> {
 /// What the ledger or the settings are is for the caller to mend; what the machine does is not.
 fn failed(error: RunError) -> CliError {
     let exit = match &error {
-        RunError::Open { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound => Exit::NotFound,
+        RunError::Open { cause, .. } | RunError::Read { cause: ReadError::Io(cause), .. }
+            if cause.kind() == std::io::ErrorKind::NotFound =>
+        {
+            Exit::NotFound
+        }
         RunError::Calendars(_) | RunError::NotAFile(_) => Exit::Usage,
         _ => Exit::Failed,
     };
@@ -274,8 +284,9 @@ mod tests {
             ("a.b=[\"x\",1]", json!({ "a": { "b": ["x", 1] } })),
             ("a=b=c", json!({ "a": "b=c" })),
         ] {
-            assert_eq!(one_setting(set).unwrap(), expected);
+            assert_eq!(one_setting(set).unwrap().0, expected);
         }
+        assert_eq!(one_setting("a.b=1000").unwrap().1, json!({ "a": { "b": "1000" } }));
         assert!(one_setting("seed").is_err() && one_setting("=7").is_err());
     }
 }

@@ -2,6 +2,7 @@
 //! is opened or resolved here.
 
 mod buckets;
+mod journal;
 mod outgoing;
 mod triggers;
 
@@ -61,6 +62,7 @@ pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
     }
     outgoing::outgoing(settings, kinds, &mut found);
     schedules(settings, registry, &mut found);
+    journal::journal(settings, &mut found);
     if settings.retention.every.is_zero() {
         found.add("retention.every", "must be longer than nothing; the default is \"1m\"");
     }

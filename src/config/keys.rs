@@ -19,12 +19,18 @@ pub enum Known {
     No,
 }
 
+/// Maps whose names are chosen from a list of ours. What is in the list, the type of the name says when it is read.
+const OF_A_LIST: [&[&str]; 3] = [
+    &["journal", "settings", "mapping", "columns"],
+    &["journal", "settings", "mapping", "constants"],
+    &["journal", "settings", "controls", "weights"],
+];
+
 impl Keys {
     pub fn all() -> Self {
         let every = Value::try_from(Settings::with_every_key()).unwrap_or(Value::Boolean(false));
-        Self {
-            known: every.as_table().map(leaves).unwrap_or_default().into_iter().map(|(at, _)| at).collect(),
-        }
+        let leaves = every.as_table().map(leaves).unwrap_or_default();
+        Self { known: leaves.into_iter().map(|(at, _)| of_a_list(at)).collect() }
     }
 
     #[cfg(test)]
@@ -65,6 +71,16 @@ impl Keys {
             .filter(|(distance, _)| near(*distance, &written))
             .map(|(_, path)| path)
     }
+}
+
+/// One name of a list stands for all of them.
+fn of_a_list(mut path: Path) -> Path {
+    if let Some((name, map)) = path.split_last_mut()
+        && OF_A_LIST.iter().any(|list| map == *list)
+    {
+        *name = "*".into();
+    }
+    path
 }
 
 /// As [`Keys::nearest`], for names that are known from elsewhere.

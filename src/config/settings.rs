@@ -342,7 +342,7 @@ pub enum LogFormat {
 }
 
 impl Settings {
-    /// Every key has a value and every map one entry, named `*`: what there is to set. The list of known
+    /// Every key has a value and every map one entry, named `*` where its names are free: what there is to set. The list of known
     /// keys is read off it, so a section added above (a family's own, say) is known without further ado;
     /// a section whose optional keys default to absent gives them values here.
     pub(super) fn with_every_key() -> Self {
@@ -402,6 +402,7 @@ impl Settings {
                 .into(),
                 ..Alerts::default()
             },
+            journal: journal::Config::with_every_key(),
             ..Self::default()
         }
     }

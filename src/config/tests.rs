@@ -77,6 +77,18 @@ fn the_reference_file_names_every_key_and_no_other() {
     }
 }
 
+/// What is commented out is told by nobody else to be wrong.
+#[test]
+fn the_examples_for_ledgers_in_the_reference_file_can_be_meant() {
+    let (_, journal) = REFERENCE.split_once("[journal]\n").unwrap();
+    let examples = uncommented(&format!("[journal]\n{journal}"));
+
+    let settings = load_text(&examples).unwrap().settings.journal.settings;
+
+    assert_eq!(settings.mapping.round_to, Some(2));
+    assert!(!settings.controls.approval_limits.is_empty());
+}
+
 #[test]
 fn every_key_of_the_reference_file_has_a_comment_above_it() {
     let mut explained = false;
@@ -115,6 +127,28 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_default() {
     assert_eq!(origin("worker.lease"), Origin::Variable("COMPLINE__WORKER__LEASE".into()));
     assert_eq!(origin("worker.poll"), Origin::File { path, line: 3 });
     assert_eq!(origin("worker.concurrency"), Origin::Default);
+}
+
+#[test]
+fn what_is_said_of_ledgers_is_laid_over_the_defaults() {
+    let loaded = load_text(
+        "[journal.settings.mapping]\ndecimal = \"comma\"\ncolumns.entry = { join = [\"A\", \"B\"] }\n",
+    );
+
+    let mapping = loaded.unwrap().settings.journal.settings.mapping;
+
+    assert_eq!(mapping.preset, journal::settings::Settings::default().mapping.preset);
+    assert_eq!(mapping.columns.values().next().unwrap().names(), ["A", "B"]);
+    assert_eq!(
+        load_variables(&[("COMPLINE__JOURNAL__SETTINGS__MAPPING__PRESET", "fec")])
+            .unwrap()
+            .settings
+            .journal
+            .settings
+            .mapping
+            .preset,
+        Some(journal::ingest::Preset::Fec)
+    );
 }
 
 #[test]
@@ -234,6 +268,36 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
             "[triggers.folders.in]\npath = \"in\"\nkind = \"a.b\"\n",
             2,
             "must be an absolute path, since a process is started anywhere, or s3://BUCKET/FOLDER",
+        ),
+        (
+            "[journal.settings.risk]\n\nhigh = 0.2\n",
+            3,
+            "`journal.settings.risk.medium, high`: 0.3 and 0.2 are no bounds of bands; write two numbers",
+        ),
+        (
+            "[journal.settings.controls.weights]\nruond = 1\n",
+            2,
+            "`journal.settings.controls.weights.ruond`: unknown variant `ruond`, expected one of `rare_user`",
+        ),
+        (
+            "[journal.settings.mapping.columns]\nacount = \"Konto\"\n",
+            2,
+            "`journal.settings.mapping.columns.acount`: unknown variant `acount`, expected one of `entry`",
+        ),
+        (
+            "[journal.settings.calendars.entities]\n2000 = \"riyadh\"\n",
+            2,
+            "`journal.settings.calendars.entities.2000`: there is no calendar `riyadh`",
+        ),
+        (
+            "[journal.settings.controls.round]\nzeroes = 2\n",
+            2,
+            "unknown key; did you mean `journal.settings.controls.round.zeros`?",
+        ),
+        (
+            "[journal.settings.selections.monetary_unit]\nmateriality = \"100\"\nrisk_percent = 7\n",
+            3,
+            "`journal.settings.selections.monetary_unit.risk_percent`: 7 is not in the table",
         ),
         ("[log]\nformat = \"xml\"\n", 2, "expected `text` or `json`"),
         ("[log]\nfilter = \"a=b=c\"\n", 2, "write a level such as \"info\""),

@@ -1,6 +1,7 @@
 //! The command line as a script meets it: the real binary, its exit codes, its JSON, its errors.
 
 mod forest;
+mod journal;
 mod limits;
 
 use serde_json::json;
@@ -412,9 +413,15 @@ fn the_demo_does_what_it_shows_and_says_where_the_results_are() {
 
     let ran = place.run(&["demo", "--exit"]).expect(0);
 
-    ran.says(&["scores a ledger", "system.steps", "8 strange entries", "/compline-demo/results"]);
+    ran.says(&["scores a ledger", "system.steps", "8 strange entries", "/compline-demo/results"]).says(&[
+        "8 of the strange ones among the first 20",
+        "workpaper.xlsx",
+        "report.html",
+    ]);
     let results = std::fs::read_dir(place.path().join("compline-demo/results")).unwrap();
-    assert_eq!(results.count(), 1, "one folder per job");
+    let results: Vec<_> = results.map(|folder| folder.unwrap().path()).collect();
+    assert_eq!(results.len(), 1, "one folder per job");
+    assert!(results[0].join("workpaper.xlsx").exists() && results[0].join("report.pdf").exists());
     let again = place.run(&["demo", "--exit", "--json"]).expect(0).json();
     let states: Vec<_> = again["jobs"].as_array().unwrap().iter().map(|told| &told["job"]["state"]).collect();
     assert_eq!(states, ["completed"; 5]);

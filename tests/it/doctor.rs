@@ -25,6 +25,19 @@ fn the_doctor_finds_a_healthy_place_healthy_and_names_what_is_not() {
         "warn  ledgers",
         "nowhere",
         "journal.roots",
+        "results/journal has room for ",
+    ]);
+}
+
+#[test]
+fn the_doctor_names_the_line_of_a_setting_that_no_run_can_mean() {
+    let place = Place::new().file("compline.toml", "[journal.settings.risk]\nhigh = 2.0\n");
+
+    place.run(&["doctor"]).expect(2).says(&[
+        "FAIL  configuration",
+        "compline.toml:2",
+        "journal.settings.risk.medium, high",
+        "write two numbers between 0 and 1",
     ]);
 }
 

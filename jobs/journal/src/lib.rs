@@ -4,10 +4,10 @@
 //! the entries that differ from the rest in many small ways; each comes with its reasons in plain values, and with
 //! hashes from which anybody can check that the same file gives the same scores again.
 //!
-//! The way of a ledger through the files of this crate: [`ingest`] makes [`mod@line`]s of any format, [`ledger`] groups them into entries,
-//! [`features`] turns entries into numbers and numbers back into words, [`score`] ranks, [`output`] writes. [`stages`]
-//! runs them in a row, [`completeness`] says whether the ledger is all there, [`controls`] asks every entry what an auditor asks, with [`calendar`] and
-//! [`benford`] at hand; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
+//! The way of a ledger through the files of this crate: [`ingest`] makes [`mod@line`]s of any format, [`spool`] puts them aside in parts by their entries, and
+//! [`passes`] goes over the parts: [`completeness`] says whether the ledger is all there, [`usual`] what is usual in it, [`scoring`] how unusual each entry is,
+//! [`controls`] asks every entry what an auditor asks, with [`calendar`] and [`benford`] at hand, and [`risk`] joins the two. [`run`] has these in stages that
+//! can be repeated, told by [`settings`]; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
 //! [`report`] that is filed. [`selection`] draws the entries to test, [`surrogate`] sums the scores up in rules, [`scores_file`] writes the scores of all.
@@ -60,6 +60,13 @@ pub struct Config {
     pub roots: Vec<PathBuf>,
     /// What every run is told unless its job's arguments say otherwise.
     pub settings: settings::Settings,
+}
+
+impl Config {
+    /// Every key has a value, for whoever must know the keys.
+    pub fn with_every_key() -> Self {
+        Self { settings: settings::Settings::with_every_key(), ..Self::default() }
+    }
 }
 
 impl Default for Config {

@@ -60,7 +60,7 @@ pub struct Results {
     pub parameters: Vec<Parameter>,
     pub parameters_sha256: String,
     pub model: Model,
-    /// Over the id and the score's bits of every entry in the order of the ids.
+    /// Over the length of the id, the id, and the bits of the score of every entry, in the order of their ranks.
     pub scores_sha256: String,
     pub tests: Vec<ControlTest>,
     /// Low, medium, high.

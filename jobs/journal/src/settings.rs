@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -14,18 +14,24 @@ use crate::ingest::{Mapping, Preset};
 use crate::output::hex;
 use crate::passes::judge::Wanted;
 use crate::passes::populations;
-use crate::result::{MOST_TOP, Parameter};
+use crate::result::{MOST_SELECTED, MOST_TOP, Parameter};
 use crate::scores_file::Format;
 use crate::selection::monetary_unit::Basis;
 use crate::{calendar, completeness, controls, risk};
+
+mod every;
+mod said;
+
+pub(crate) use said::quoted;
 
 /// More do not make a better forest, only a slower one.
 const MOST_TREES: usize = 10_000;
 /// As many entries as forests are fitted on.
 const MOST_SAMPLE: usize = 65_536;
 
+/// What is read is laid over the defaults, as it is over what is configured: a decimal sign does not undo the preset beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Settings {
     /// The same seed, settings and ledger give the same results bit for bit.
     pub seed: u64,
@@ -43,6 +49,22 @@ pub struct Settings {
     pub risk: risk::Config,
     pub selections: Selections,
     pub outputs: Outputs,
+}
+
+impl Serialize for Settings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The derived one.
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Settings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let said = Value::deserialize(deserializer)?;
+        let mut all = serde_json::to_value(Self::default()).map_err(D::Error::custom)?;
+        lay_over(&mut all, &said);
+        Self::deserialize(all).map_err(D::Error::custom)
+    }
 }
 
 impl Default for Settings {
@@ -121,6 +143,17 @@ impl Default for MonetaryUnit {
     }
 }
 
+impl Selections {
+    fn check(&self) -> Result<(), SettingsError> {
+        if self.random > MOST_SELECTED as u64 {
+            let problem = format!("{} are too many; write at most {MOST_SELECTED}", self.random);
+            return Err(SettingsError::at("selections.random", problem));
+        }
+        let basis = self.monetary_unit.basis();
+        basis.map_or(Ok(()), Basis::check).map_err(SettingsError::below("selections.monetary_unit"))
+    }
+}
+
 impl MonetaryUnit {
     pub fn basis(&self) -> Option<Basis> {
         match self.materiality {
@@ -156,45 +189,73 @@ impl Default for Outputs {
     }
 }
 
-/// A setting that cannot be meant, by its place.
+/// A setting that cannot be meant, by its place; what cannot be read at all has none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SettingsError(String);
+#[error("{place}{}{problem}", if place.is_empty() { "" } else { ": " })]
+pub struct SettingsError {
+    pub place: String,
+    /// What is wrong, and what to write.
+    pub problem: String,
+}
+
+impl SettingsError {
+    fn unreadable(error: &serde_json::Error) -> Self {
+        Self { place: String::new(), problem: error.to_string() }
+    }
+
+    fn at(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { place: place.into(), problem: problem.into() }
+    }
+
+    /// What a part of the settings says of itself begins with its own name for the place.
+    fn below<E: ToString>(place: &str) -> impl Fn(E) -> Self + '_ {
+        move |error| {
+            let error = error.to_string();
+            match error.split_once(": ") {
+                Some((own, problem)) => Self::at(format!("{place}.{own}"), problem),
+                None => Self::at(place, error),
+            }
+        }
+    }
+}
 
 impl Settings {
     /// These settings with what `more` says of them; what it does not say stays.
     pub fn with(&self, more: &Value) -> Result<Self, SettingsError> {
-        let mut all = serde_json::to_value(self).map_err(|error| SettingsError(error.to_string()))?;
+        let mut all = serde_json::to_value(self).map_err(|error| SettingsError::unreadable(&error))?;
         lay_over(&mut all, more);
-        let settings: Self = serde_json::from_value(all).map_err(|error| SettingsError(error.to_string()))?;
+        let settings: Self =
+            serde_json::from_value(all).map_err(|error| SettingsError::unreadable(&error))?;
         settings.check()?;
         Ok(settings)
     }
 
     pub fn check(&self) -> Result<(), SettingsError> {
-        let at = |place: &'static str| move |error: String| SettingsError(format!("{place}.{error}"));
-        self.mapping.check().map_err(|error| at("mapping")(error.to_string()))?;
-        self.completeness.check().map_err(|error| at("completeness")(error.to_string()))?;
-        self.controls.check().map_err(|error| at("controls")(error.to_string()))?;
-        self.risk.check().map_err(|error| at("risk")(error.to_string()))?;
+        self.mapping.check().map_err(SettingsError::below("mapping"))?;
+        self.trial_balance.written.check().map_err(SettingsError::below("trial_balance.written"))?;
+        self.entry_log.written.check().map_err(SettingsError::below("entry_log.written"))?;
+        self.completeness.check().map_err(SettingsError::below("completeness"))?;
+        self.controls.check().map_err(SettingsError::below("controls"))?;
+        self.risk.check().map_err(SettingsError::below("risk"))?;
         // Of no ledger yet: whether zones and calendars can be meant does not depend on one.
         calendar::Calendars::new(&self.calendars, &crate::names::Names::default())
-            .map_err(|error| at("calendars")(error.to_string()))?;
+            .map_err(SettingsError::below("calendars"))?;
         let Forest { trees, sample } = self.forest;
         if !(1..=MOST_TREES).contains(&trees) {
-            return Err(SettingsError(format!("forest.trees: {trees}; write 1 to {MOST_TREES}")));
+            return Err(SettingsError::at("forest.trees", format!("{trees}; write 1 to {MOST_TREES}")));
         }
         if !(2..=MOST_SAMPLE).contains(&sample) {
-            return Err(SettingsError(format!("forest.sample: {sample}; write 2 to {MOST_SAMPLE}")));
+            return Err(SettingsError::at("forest.sample", format!("{sample}; write 2 to {MOST_SAMPLE}")));
         }
         if self.populations.least_entries == 0 {
-            return Err(SettingsError("populations.least_entries: 0; write 1 or more".into()));
+            return Err(SettingsError::at("populations.least_entries", "0; write 1 or more"));
         }
         if self.outputs.top > MOST_TOP {
-            let top = self.outputs.top;
-            return Err(SettingsError(format!("outputs.top: {top} are too many; write at most {MOST_TOP}")));
+            let problem = format!("{} are too many; write at most {MOST_TOP}", self.outputs.top);
+            return Err(SettingsError::at("outputs.top", problem));
         }
-        self.wanted().check().map_err(|error| at("selections")(error.to_string()))
+        self.selections.check()?;
+        self.wanted().check().map_err(SettingsError::below("selections"))
     }
 
     pub fn wanted(&self) -> Wanted {
@@ -292,7 +353,7 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_refused_with_its_place() {
         for (more, place) in [
-            (json!({"risk": {"high": 2.0}}), "risk."),
+            (json!({"risk": {"score_weight": 21}}), "risk.score_weight"),
             (json!({"forest": {"trees": 0}}), "forest.trees"),
             (json!({"forest": {"sample": 0}}), "forest.sample"),
             (json!({"outputs": {"top": 1_001}}), "outputs.top"),
@@ -302,12 +363,51 @@ mod tests {
                 "selections.strata",
             ),
             (json!({"populations": {"least_entries": 0}}), "populations.least_entries"),
+            (json!({"mapping": {"round_to": 9}}), "mapping.round_to"),
+            (json!({"trial_balance": {"written": {"delimiter": "a"}}}), "trial_balance.written.delimiter"),
+            (json!({"entry_log": {"written": {"grouping": "point"}}}), "entry_log.written.grouping"),
+            (json!({"completeness": {"first_month": 13}}), "completeness.first_month"),
+            (json!({"controls": {"round": {"zeros": 0}}}), "controls.round.zeros"),
+            (json!({"calendars": {"entities": {"1000": "x"}}}), "calendars.entities.1000"),
+            (json!({"selections": {"random": 10_001}}), "selections.random"),
+            (json!({"selections": {"monetary_unit": {"size": 10_001}}}), "selections.monetary_unit.size"),
+            (
+                json!({"selections": {"monetary_unit": {"materiality": "1000", "risk_percent": 7}}}),
+                "selections.monetary_unit.risk_percent",
+            ),
+            (
+                json!({"selections": {"monetary_unit": {"materiality": "1000", "expected": "900"}}}),
+                "selections.monetary_unit.materiality",
+            ),
             (json!({"sede": 1}), "unknown field `sede`"),
             (json!({"risk": 5}), "invalid type"),
         ] {
-            let error = Settings::default().with(&more).unwrap_err().to_string();
-            assert!(error.contains(place), "{more}: {error}");
+            let error = Settings::default().with(&more).unwrap_err();
+            match place.contains(' ') {
+                true => assert!(error.place.is_empty() && error.problem.contains(place), "{more}: {error}"),
+                false => assert_eq!(error.place, place, "{more}: {error}"),
+            }
         }
+    }
+
+    /// It was once read over nothing: the preset was gone, and no column was found.
+    #[test]
+    fn what_is_configured_is_laid_over_the_defaults() {
+        let said = json!({
+            "mapping": {"decimal": "comma"},
+            "controls": {"keyword": {"words": {"es": ["ajuste"], "fr": []}}},
+            "calendars": {"standard": {"zone": "Europe/Berlin"}},
+        });
+
+        let settings: Settings = serde_json::from_value(said).unwrap();
+
+        let mut expected = Settings::default();
+        expected.mapping.decimal = Some(crate::ingest::mapping::DecimalSign::Comma);
+        let words = &mut expected.controls.keyword.words;
+        words.insert("es".into(), vec!["ajuste".into()]);
+        words.insert("fr".into(), Vec::new());
+        expected.calendars.standard.zone = Some("Europe/Berlin".into());
+        assert_eq!(settings, expected);
     }
 
     #[test]

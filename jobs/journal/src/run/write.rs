@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Read, Request, RunError, Scored, Surveyed, outcome};
+use super::{Accept, Read, Request, RunError, Scored, Surveyed, outcome};
 use crate::amount::group;
 use crate::names::Sort;
 use crate::output::{Pending, Rejections, SUMMARY_TEXT};
@@ -14,6 +14,7 @@ use crate::passes::judge::{Row, test_ids};
 use crate::passes::rank;
 use crate::result::{Band, Results, RollForward, TopEntry, Verdict};
 use crate::scores_file::{ScoreRow, ScoresFile};
+use crate::settings::quoted;
 use crate::{report, workpaper};
 
 /// As many of the entries at the top stand in the job's row; the others are in the files.
@@ -203,8 +204,22 @@ pub fn in_words(summary: &Summary) -> String {
 }
 
 impl Request {
-    /// What a doubter runs.
+    /// What a doubter runs, where nothing else is configured.
     pub(super) fn command(&self) -> String {
-        format!("compline journal score {} --seed {}", self.path.display(), self.settings.seed)
+        let Self { path, settings, given, accept, .. } = self;
+        let mut words = vec!["compline journal score".to_string(), quoted(&path.to_string_lossy())];
+        let mut say = |option: &str, value: &str| words.push(format!("{option} {}", quoted(value)));
+        say("--seed", &settings.seed.to_string());
+        for (option, file) in [("--trial-balance", &given.trial_balance), ("--entry-log", &given.entry_log)] {
+            if let Some(file) = file {
+                say(option, &file.to_string_lossy());
+            }
+        }
+        if let Some(Accept { by, why }) = accept {
+            say("--accepted-by", by);
+            say("--because", why);
+        }
+        settings.said().iter().for_each(|said| say("--set", said));
+        words.join(" ")
     }
 }

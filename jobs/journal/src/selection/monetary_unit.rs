@@ -42,6 +42,11 @@ pub enum Basis {
 }
 
 impl Basis {
+    /// Refuses what no population could be drawn by.
+    pub fn check(self) -> Result<(), SelectionError> {
+        self.interval(Amount::from_cents(100)).map(|_| ())
+    }
+
     fn interval(self, population: Amount) -> Result<Amount, SelectionError> {
         let units = match self {
             Self::Size(size) => {

@@ -113,8 +113,8 @@ fn top(book: &mut Book, results: &Results, plan: &Plan) -> Result<(), WorkpaperE
     let mut sheet = book.long_sheet(&plan.top)?;
     sheet.title("Top entries")?;
     sheet.note(
-        "Score: near 1 is unusual, below 0.5 ordinary. Risk: the score joined with the control tests. The number \
-         before a reason says how many splits earlier than expected the feature set the entry apart.",
+        "Score: 4.6 is as rare as the first of a hundred by its strongest reason, 6.9 as the first of a thousand. \
+         Risk: the score joined with the control tests. The number before a reason says how many splits earlier than expected the feature set the entry apart.",
     )?;
     let bands: Vec<_> = results
         .bands

@@ -42,8 +42,8 @@ pub(super) fn top(results: &Results) -> Vec<Block> {
     let listed = results.top.listed();
     let shown = listed.len().min(MOST_ENTRIES);
     let mut blocks = vec![Block::Text(format!(
-        "The {shown} riskiest of {} entries. A score near 1 is unusual, below 0.5 ordinary; the risk joins it with the \
-         control tests. The number before a reason says how many splits earlier than expected the feature set the \
+        "The {shown} riskiest of {} entries. A score of 4.6 is as rare as the first of a hundred by its strongest reason, 6.9 \
+         as the first of a thousand; the risk joins it with the control tests. The number before a reason says how many splits earlier than expected the feature set the \
          entry apart, on average over the trees.",
         count(results.population.entries)
     ))];
