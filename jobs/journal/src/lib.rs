@@ -42,6 +42,7 @@ pub mod scoring;
 pub mod selection;
 pub mod spool;
 pub mod stages;
+pub mod stored;
 pub mod table;
 pub mod usual;
 pub mod workpaper;

@@ -1,16 +1,16 @@
 //! All steps in a row, over the parts of a ledger that somebody hands out: what one process does with its threads.
 
-use iforest::IsolationForest;
-use linfa::DatasetBase;
-use linfa::traits::Fit;
-use ndarray::Array2;
+use std::sync::Arc;
+
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::combine::{Combiner, Detected, DetectedCounts, Scored, SignalCounts};
+use super::detectors::{Detectors, Growth};
 use super::dims::{Dims, Has};
 use super::facets::Facets;
+use super::fitted::Fitted;
 use super::measures::{Counted, Empty, Measures};
-use crate::names::{Names, Sort};
+use crate::names::Names;
 use crate::part::Part;
 
 /// Forests are fitted on at most so many entries, those with the smallest hashes of their ids.
@@ -26,10 +26,31 @@ pub struct ScoredEntry {
 
 /// Scores each entry of the parts; in the order of the parts and of the entries in them.
 pub fn score(parts: &[Part], names: &Names, seed: u64) -> Result<Vec<ScoredEntry>, iforest::Error> {
+    let (fitted, measured, detected) = run(parts, names, seed)?;
+    let ids = parts.iter().flat_map(|part| part.entries().iter().map(|entry| part.id(entry)));
+    let scored = ids.zip(detected).zip(measured).map(|((id, detected), measures)| ScoredEntry {
+        id: id.to_string(),
+        scored: fitted.combiner.score(&detected, &measures),
+        detected,
+        measures,
+    });
+    Ok(scored.collect())
+}
+
+/// What the entries of the parts are scored by.
+pub fn fit(parts: &[Part], names: &Names, seed: u64) -> Result<Fitted, iforest::Error> {
+    run(parts, names, seed).map(|(fitted, ..)| fitted)
+}
+
+fn run(
+    parts: &[Part],
+    names: &Names,
+    seed: u64,
+) -> Result<(Fitted, Vec<Measures>, Vec<Detected>), iforest::Error> {
     let mut has = Has::default();
     parts.iter().flat_map(Part::postings).for_each(|posting| has.add(posting));
     let dims = Dims::of(names, has);
-    let empty = Empty(names.find(Sort::HeaderHead, "").map(|symbol| symbol.0));
+    let empty = Empty::of(names);
     let mut facets = Facets::default();
     let entries = || parts.iter().flat_map(|part| part.entries().iter().map(move |entry| (part, entry)));
 
@@ -42,30 +63,16 @@ pub fn score(parts: &[Part], names: &Names, seed: u64) -> Result<Vec<ScoredEntry
 
     let mut signals = SignalCounts::default();
     measured.iter().for_each(|measures| signals.add(measures));
-    let signals = signals.finish();
     let ids: Vec<&str> = entries().map(|(part, entry)| part.id(entry)).collect();
-    let fitted = sample(&ids, seed);
-    let values = forest(&fitted, &measured, seed, |measures| measures.value_row(has.amounts).collect())?;
-    let pairs = forest(&fitted, &measured, seed.wrapping_add(1), |measures| measures.pair_row().to_vec())?;
-    let detected: Vec<Detected> = measured
-        .iter()
-        .zip(values.iter().zip(&pairs))
-        .map(|(measures, (&value_forest, &pair_forest))| {
-            let (values, pairs) = signals.sums(measures, has.amounts);
-            Detected { values, pairs, value_forest, pair_forest }
-        })
-        .collect();
+    let rows: Vec<&Measures> = sample(&ids, seed).into_iter().map(|place| &measured[place]).collect();
+    let growth = Growth { trees: 100, sample: 256, seed };
+    let detectors = Detectors::grow(&rows, signals.finish(), growth, has.amounts)?;
+    let detected = detectors.detect(&measured.iter().collect::<Vec<_>>())?;
 
     let mut counts = DetectedCounts::default();
     detected.iter().for_each(|detected| counts.add(detected));
-    let combiner = Combiner::new(counts, signals, has.amounts);
-    let scored = ids.iter().zip(detected).zip(measured).map(|((id, detected), measures)| ScoredEntry {
-        id: id.to_string(),
-        scored: combiner.score(&detected, &measures),
-        detected,
-        measures,
-    });
-    Ok(scored.collect())
+    let combiner = Combiner::new(counts, detectors.signals.clone(), has.amounts);
+    Ok((Fitted { dims: Arc::new(dims), empty, yardstick, detectors, combiner }, measured, detected))
 }
 
 /// The places of the entries that forests are fitted on, in the order of their ids: whatever order they came in, they are the same.
@@ -75,20 +82,4 @@ fn sample(ids: &[&str], seed: u64) -> Vec<usize> {
     places.truncate(MOST_FITTED);
     places.sort_unstable_by_key(|&place| ids[place]);
     places
-}
-
-fn forest(
-    fitted: &[usize],
-    measured: &[Measures],
-    seed: u64,
-    row: impl Fn(&Measures) -> Vec<f64>,
-) -> Result<Vec<f64>, iforest::Error> {
-    let table = |places: &mut dyn Iterator<Item = &Measures>| {
-        let rows: Vec<Vec<f64>> = places.map(&row).collect();
-        let width = rows.first().map_or(0, Vec::len);
-        Array2::from_shape_fn((rows.len(), width), |(at, column)| rows[at][column])
-    };
-    let training = table(&mut fitted.iter().map(|&place| &measured[place]));
-    let forest = IsolationForest::params().seed(seed).fit(&DatasetBase::from(training.view()))?;
-    Ok(forest.score_samples(&table(&mut measured.iter()))?.to_vec())
 }
