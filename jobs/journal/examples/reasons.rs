@@ -101,14 +101,14 @@ fn told(rows: &[Row], seed: u64, shown: bool) -> Vec<(&Row, Vec<Reason>)> {
     let whole = whole(std::slice::from_ref(&part), &names, seed).unwrap();
     let places: Vec<usize> = (0..rows.len()).filter(|&place| rows[place].label != "regular").collect();
     let measured = places.iter().map(|&place| &whole.entries[place].measures);
-    let splits = splits((&whole.value_forest, &whole.pair_forest), measured, whole.has.amounts).unwrap();
+    let splits = splits((&whole.fitted.detectors.values, &whole.fitted.detectors.pairs), measured, whole.has.amounts).unwrap();
     let titles = EXTRA.map(String::from);
     let words = Words::new(Scene {
         names: &names,
-        dims: &whole.dims,
-        yardstick: &whole.yardstick,
-        combiner: &whole.combiner,
-        empty: whole.empty,
+        dims: &whole.fitted.dims,
+        yardstick: &whole.fitted.yardstick,
+        combiner: &whole.fitted.combiner,
+        empty: whole.fitted.empty,
         titles: &titles,
     });
     let tell = |(&place, splits): (&usize, _)| {

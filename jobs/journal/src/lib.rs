@@ -42,6 +42,7 @@ pub mod scoring;
 pub mod selection;
 pub mod settings;
 pub mod spool;
+pub mod stored;
 pub mod surrogate;
 pub mod table;
 pub mod usual;

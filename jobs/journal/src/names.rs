@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::stored::{Broken, Reader, Stored};
+
 /// The rank of a name among the names of its sort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(pub(crate) u32);
@@ -39,6 +41,8 @@ pub enum Sort {
 
 /// How many sorts there are beside the extra ones.
 pub const FIXED: usize = Sort::ALL.len();
+/// An extra sort is known by its place, which is a byte.
+const MOST_EXTRA: usize = 256;
 
 impl Sort {
     pub const ALL: [Self; 13] = [
@@ -153,18 +157,67 @@ impl Names {
     }
 
     fn ranks(&self, interner: &Interner) -> Ranks {
-        // Every name of an interner is among the names that were made of it.
+        self.ranks_of(&interner.order)
+    }
+
+    /// The ranks of names that are all among these.
+    fn ranks_of(&self, names: &[Vec<Box<str>>]) -> Ranks {
         let rank = |sort: usize, name: &str| {
             self.names[sort].binary_search_by(|known| (**known).cmp(name)).unwrap_or(0)
         };
-        let of_sort = |(sort, order): (usize, &Vec<Box<str>>)| {
-            order.iter().map(|name| Symbol(rank(sort, name) as u32)).collect()
+        let of_sort = |(sort, names): (usize, &Vec<Box<str>>)| {
+            names.iter().map(|name| Symbol(rank(sort, name) as u32)).collect()
         };
-        Ranks(interner.order.iter().enumerate().map(of_sort).collect())
+        Ranks(names.iter().enumerate().map(of_sort).collect())
+    }
+
+    /// The names of both, and the new symbols of each one's own.
+    pub fn join(&self, other: &Self) -> Joined {
+        let sorts = self.names.len().max(other.names.len());
+        let all = |sort: usize| -> Vec<Box<str>> {
+            let mut all = self.names.get(sort).cloned().unwrap_or_default();
+            all.extend_from_slice(other.names.get(sort).map_or(&[], Vec::as_slice));
+            // Two runs that are in order already.
+            all.sort();
+            all.dedup();
+            all
+        };
+        let names = Self { names: (0..sorts).map(all).collect() };
+        let (ours, theirs) = (names.ranks_of(&self.names), names.ranks_of(&other.names));
+        Joined { names, ours, theirs }
     }
 }
 
-/// From an interner's numbers to symbols.
+/// Of two ledgers, or of a ledger and a model.
+#[derive(Debug)]
+pub struct Joined {
+    pub names: Names,
+    /// From the symbols of the first to those of both.
+    pub ours: Ranks,
+    /// From the symbols of the second to those of both.
+    pub theirs: Ranks,
+}
+
+impl Stored for Names {
+    const LEAST: usize = 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.names.put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        let names: Vec<Vec<Box<str>>> = Vec::take(from)?;
+        if !(FIXED..=FIXED + MOST_EXTRA).contains(&names.len()) {
+            return Err(Broken("it has names of more or fewer sorts than there are"));
+        }
+        if !names.iter().all(|names| names.is_sorted_by(|one, other| one < other)) {
+            return Err(Broken("its names are out of order"));
+        }
+        Ok(Self { names })
+    }
+}
+
+/// From an interner's numbers to symbols, or from the symbols of some names to those of more.
 #[derive(Debug, Default)]
 pub struct Ranks(Vec<Vec<Symbol>>);
 
@@ -177,6 +230,20 @@ impl Ranks {
     /// How many extra sorts there are.
     pub fn extra(&self) -> usize {
         self.0.len().saturating_sub(FIXED)
+    }
+
+    /// The symbols of a sort, by number.
+    pub fn all(&self, sort: Sort) -> &[Symbol] {
+        self.0.get(sort.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Straight to the symbols to which `later` leads from these.
+    pub fn then(&self, later: &Self) -> Self {
+        // `later` knows every symbol that these lead to.
+        let of_sort = |(symbols, later): (&Vec<Symbol>, &Vec<Symbol>)| {
+            symbols.iter().map(|symbol| later.get(symbol.index()).copied().unwrap_or(*symbol)).collect()
+        };
+        Self(self.0.iter().zip(&later.0).map(of_sort).collect())
     }
 }
 
@@ -241,5 +308,58 @@ mod tests {
         assert_eq!(names.count(Sort::User), 4);
         assert_eq!(names.find(Sort::User, "c"), Some(Symbol(3)));
         assert_eq!(names.find(Sort::Account, "c"), None);
+    }
+
+    fn named(users: &[&str], extra: &[&str]) -> Names {
+        let mut interner = Interner::new(1);
+        users.iter().for_each(|name| _ = interner.number(Sort::User, name));
+        extra.iter().for_each(|name| _ = interner.number(Sort::Extra(0), name));
+        Names::of(vec![interner]).0
+    }
+
+    #[test]
+    fn names_that_are_joined_are_found_from_the_symbols_of_either() {
+        let (one, other) = (named(&["b", "d"], &[]), named(&["a", "d", "e"], &["x"]));
+
+        let joined = one.join(&other);
+
+        assert_eq!(joined.names, named(&["a", "b", "d", "e"], &["x"]));
+        for (names, ranks) in [(&one, &joined.ours), (&other, &joined.theirs)] {
+            for sort in Sort::all(1) {
+                let found: Vec<&str> =
+                    ranks.all(sort).iter().map(|&symbol| joined.names.name(sort, symbol)).collect();
+                assert_eq!(found, names.all(sort).iter().map(|name| &**name).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn ranks_lead_on_to_the_symbols_of_more_names() {
+        let mut interner = Interner::new(0);
+        let numbers = ["b", "a"].map(|name| interner.number(Sort::User, name));
+        let (names, ranks) = Names::of(vec![interner]);
+        let joined = names.join(&named(&["0", "aa"], &[]));
+
+        let ranks = ranks[0].then(&joined.ours);
+
+        let found = numbers.map(|number| ranks.symbol(Sort::User, number).unwrap());
+        assert_eq!(found.map(|symbol| joined.names.name(Sort::User, symbol)), ["b", "a"]);
+    }
+
+    #[test]
+    fn names_come_back_from_bytes_and_only_in_order() {
+        let mut names = named(&["a", "b"], &["x"]);
+        let bytes = |names: &Names| {
+            let mut bytes = Vec::new();
+            names.put(&mut bytes);
+            bytes
+        };
+
+        assert_eq!(Names::take(&mut Reader::new(&bytes(&names))), Ok(names.clone()));
+
+        names.names[Sort::User.index()].swap(0, 1);
+        assert_eq!(Names::take(&mut Reader::new(&bytes(&names))), Err(Broken("its names are out of order")));
+        names.names.truncate(3);
+        assert!(Names::take(&mut Reader::new(&bytes(&names))).is_err());
     }
 }

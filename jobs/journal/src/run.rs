@@ -19,7 +19,7 @@ use crate::ingest::{self, Input, Origin};
 use crate::names::Sort;
 use crate::output::{RunTag, hex};
 use crate::passes::count::{Terms, count};
-use crate::passes::detect::{Detectors, Growth, Scorers, detect};
+use crate::passes::detect::{Scorers, detect, grow};
 use crate::passes::judge::{Bench, Found, Row, judge};
 use crate::passes::measure::{HitCounts, Measuring, measure};
 use crate::passes::parts::Crew;
@@ -31,6 +31,7 @@ use crate::passes::survey::{Asked, Survey, survey};
 use crate::passes::tell::{Top, tell};
 use crate::passes::{PassError, rank};
 use crate::result::{Results, Surrogate};
+use crate::scoring::detectors::Growth;
 use crate::scoring::dims::{Dims, Has};
 use crate::scoring::measures::Empty;
 use crate::selection::monetary_unit::Draw;
@@ -350,7 +351,7 @@ fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) 
     let growth = Growth { trees: settings.forest.trees, sample: settings.forest.sample, seed: settings.seed };
     let detectors = measured
         .into_iter()
-        .map(|measured| Detectors::grow(measured, growth, has_amounts))
+        .map(|measured| grow(measured, growth, has_amounts))
         .collect::<Result<Vec<_>, _>>()?;
     let scorers = detect(Crew { threads, watch: &detects }, folder, spool.parts(), detectors)?;
     let wanted = settings.wanted();

@@ -135,6 +135,12 @@ impl Spool {
         &self.names
     }
 
+    /// From now on the symbols of postings are those of more names, to which `ranks` leads from the present ones.
+    pub fn rename(&mut self, names: Names, ranks: &Ranks) {
+        self.ranks = self.ranks.iter().map(|own| own.then(ranks)).collect();
+        self.names = names;
+    }
+
     pub fn load(&self, part: usize) -> io::Result<Part> {
         let mut builder = PartBuilder::default();
         let mut bytes = Vec::new();

@@ -2,74 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use iforest::IsolationForest;
-use linfa::DatasetBase;
-use linfa::traits::Fit;
-use ndarray::Array2;
-
 use super::PassError;
 use super::measure::{Measured, MeasuresOfPart};
 use super::parts::Crew;
 use super::spill::{SpillReader, SpillWriter, broken, put_f64, take_f64};
-use crate::scoring::combine::{Combiner, Detected, DetectedCounts, SignalRanks};
+use crate::scoring::combine::{Combiner, Detected, DetectedCounts};
+use crate::scoring::detectors::{Detectors, Growth};
 use crate::scoring::measures::Measures;
 
-/// How forests are grown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Growth {
-    pub trees: usize,
-    pub sample: usize,
-    pub seed: u64,
-}
-
-/// What says how unusual an entry of a population is.
-pub struct Detectors {
-    pub values: IsolationForest,
-    pub pairs: IsolationForest,
-    pub signals: SignalRanks,
-    pub has_amounts: bool,
-}
-
-impl Detectors {
-    /// None for a population without entries.
-    pub fn grow(measured: Measured, growth: Growth, has_amounts: bool) -> Result<Option<Self>, PassError> {
-        let Measured { signals, fitted } = measured;
-        if fitted.is_empty() {
-            return Ok(None);
-        }
-        let grow = |table: Array2<f64>, seed| {
-            let params = IsolationForest::params().trees(growth.trees).sample_size(growth.sample).seed(seed);
-            params.fit(&DatasetBase::from(table))
-        };
-        let rows: Vec<&Measures> = fitted.iter().collect();
-        let values = grow(value_table(&rows, has_amounts), growth.seed)?;
-        let pairs = grow(pair_table(&rows), growth.seed.wrapping_add(1))?;
-        Ok(Some(Self { values, pairs, signals, has_amounts }))
+/// None for a population without entries.
+pub fn grow(measured: Measured, growth: Growth, has_amounts: bool) -> Result<Option<Detectors>, PassError> {
+    let Measured { signals, fitted } = measured;
+    if fitted.is_empty() {
+        return Ok(None);
     }
-
-    /// In the order of the rows.
-    pub fn detect(&self, rows: &[&Measures]) -> Result<Vec<Detected>, iforest::Error> {
-        let values = self.values.score_samples(&value_table(rows, self.has_amounts))?;
-        let pairs = self.pairs.score_samples(&pair_table(rows))?;
-        let detected =
-            rows.iter().zip(values.iter().zip(&pairs)).map(|(measures, (&value_forest, &pair_forest))| {
-                let (values, pairs) = self.signals.sums(measures, self.has_amounts);
-                Detected { values, pairs, value_forest, pair_forest }
-            });
-        Ok(detected.collect())
-    }
-}
-
-pub fn value_table(rows: &[&Measures], has_amounts: bool) -> Array2<f64> {
-    let columns = rows.first().map_or(0, |measures| measures.value_row(has_amounts).count());
-    let cells: Vec<f64> = rows.iter().flat_map(|measures| measures.value_row(has_amounts)).collect();
-    // As many cells as rows of one width make.
-    Array2::from_shape_vec((rows.len(), columns), cells).unwrap_or_default()
-}
-
-pub fn pair_table(rows: &[&Measures]) -> Array2<f64> {
-    let cells: Vec<f64> = rows.iter().flat_map(|measures| measures.pair_row()).collect();
-    Array2::from_shape_vec((rows.len(), 5), cells).unwrap_or_default()
+    let rows: Vec<&Measures> = fitted.iter().collect();
+    Ok(Some(Detectors::grow(&rows, signals, growth, has_amounts)?))
 }
 
 /// The detectors of each population with entries, with what joins their words.

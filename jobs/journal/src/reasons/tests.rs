@@ -11,6 +11,7 @@ use crate::names::Sort;
 use crate::part::{Part, from_lines};
 use crate::scoring::dims::Dim;
 use crate::scoring::measures::Signal;
+use crate::scoring::fitted::Fitted;
 use crate::scoring::whole::{Whole, whole};
 
 /// What makes an entry of the test's ledger special; the rest of it is as everywhere.
@@ -144,7 +145,7 @@ impl Ledger {
     }
 
     fn scene(&self) -> Scene<'_> {
-        let Whole { dims, yardstick, combiner, empty, .. } = &self.whole;
+        let Fitted { dims, yardstick, combiner, empty, .. } = &self.whole.fitted;
         Scene { names: &self.names, dims, yardstick, combiner, empty: *empty, titles: &self.titles }
     }
 
@@ -360,7 +361,8 @@ fn reasons_are_few_and_weighty_and_said_once() {
 #[test]
 fn splits_of_every_entry_add_up_to_the_depths_it_was_spared() {
     let ledger = &*LEDGER;
-    let Whole { value_forest, pair_forest, has, entries, .. } = &ledger.whole;
+    let Whole { fitted, has, entries } = &ledger.whole;
+    let (value_forest, pair_forest) = (&fitted.detectors.values, &fitted.detectors.pairs);
     let spared = |forest: &IsolationForest, row: &dyn Fn(&Measures) -> Vec<f64>| {
         let cells: Vec<f64> = entries.iter().flat_map(|entry| row(&entry.measures)).collect();
         let table = Array2::from_shape_vec((entries.len(), forest.columns()), cells).unwrap();

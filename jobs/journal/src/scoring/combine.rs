@@ -3,6 +3,8 @@
 use super::measures::{Measures, Signal};
 use crate::usual::ranks::{RankCounts, Ranks};
 
+mod stored;
+
 /// A forest's word counts half: its depths are random, and there are two of them.
 const HALF: f64 = std::f64::consts::LN_2;
 /// Who says less than "the first of a hundred" leaves the order to the sums.
@@ -43,8 +45,7 @@ struct Tail {
 }
 
 impl Tail {
-    fn of(counts: RankCounts) -> Self {
-        let ranks = counts.finish();
+    fn new(ranks: Ranks) -> Self {
         let high = ranks.quantile(0.99);
         Self { ranks, high }
     }
@@ -139,7 +140,7 @@ pub struct Scored {
 
 impl Combiner {
     pub fn new(detected: DetectedCounts, signals: SignalRanks, has_amounts: bool) -> Self {
-        Self { tails: detected.0.map(Tail::of), signals, has_amounts }
+        Self { tails: detected.0.map(|counts| Tail::new(counts.finish())), signals, has_amounts }
     }
 
     /// The share of entries that each detector finds less unusual: of values and of combinations by their forests, then by their sums.

@@ -88,6 +88,8 @@ impl Has {
     }
 }
 
+mod stored;
+
 impl Dims {
     pub fn of(names: &Names, has: Has) -> Self {
         let tells = |dim: &Dim| match dim {
@@ -111,6 +113,11 @@ impl Dims {
         let kinds = all().map(|dim| dim.kinds(names)).collect();
         let hashes = all().map(|dim| dim.hashes(names)).collect();
         Self { header, line, kinds, hashes }
+    }
+
+    /// The same of more names.
+    pub fn carried(&self, names: &Names) -> Self {
+        Self::made(self.header.clone(), self.line.clone(), names)
     }
 
     pub fn hashes(&self) -> &[Arc<[u64]>] {

@@ -1,6 +1,7 @@
 //! Amounts just below the limits at which somebody else has to approve, where there are far more of them than there should be.
 
 use crate::amount::Amount;
+use crate::stored::{Broken, Reader, Stored};
 
 /// What limits mostly are, in whole units of the currency.
 const LIMITS: [i64; 12] =
@@ -82,6 +83,19 @@ impl Limits {
             (band, (self.near[place][band] as f64 - expected) / libm::sqrt(expected.max(1.0)))
         };
         (0..BANDS.len()).map(excess).fold((0, 0.0), |most, band| if band.1 > most.1 { band } else { most })
+    }
+}
+
+impl Stored for Limits {
+    const LEAST: usize = 2 * 8 * LIMITS.len() * BANDS.len();
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.near.put(out);
+        self.below.put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        Ok(Self { near: Stored::take(from)?, below: Stored::take(from)? })
     }
 }
 

@@ -9,11 +9,13 @@ use super::limits::Limits;
 use super::reference::{Reference, Usual};
 use crate::amount::Amount;
 use crate::line::Side;
-use crate::names::Sort;
+use crate::names::{Names, Sort};
 use crate::part::Posting;
 use crate::usual::spread::{Known, Spreads};
 
+mod carried;
 mod plain;
+mod stored;
 
 pub use super::limits::Bunch;
 pub use plain::{Lag, Share, TextUse, Typical, Whose, imbalances, moved};
@@ -106,6 +108,12 @@ impl Counted {
 /// The symbol of the empty header text, where it occurs: what an entry is for is then said by its lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Empty(pub Option<u32>);
+
+impl Empty {
+    pub fn of(names: &Names) -> Self {
+        Self(names.find(Sort::HeaderHead, "").map(|symbol| symbol.0))
+    }
+}
 
 /// What entries are measured by.
 #[derive(Debug, Clone, PartialEq)]

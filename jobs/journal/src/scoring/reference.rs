@@ -9,8 +9,12 @@ use super::dims::Dims;
 use super::facets::{Facets, Pair};
 use crate::part::Posting;
 
+mod carried;
+mod cells;
 mod pair_map;
+mod stored;
 
+use cells::Cells;
 use pair_map::PairMap;
 
 /// Counts that a table of one pair of categories may have.
@@ -37,6 +41,8 @@ enum Table {
     },
     /// In the map.
     Sparse,
+    /// As dense, of a model, where the room would be for pairs that hardly any entry has.
+    Few(Cells),
 }
 
 impl Reference {
@@ -51,8 +57,7 @@ impl Reference {
                 _ => Table::Sparse,
             }
         };
-        let tables =
-            (1..dims.len()).flat_map(|second| (0..second).map(move |first| (first, second))).map(table);
+        let tables = pairs(dims.len()).map(table);
         let hashes = dims.hashes().to_vec();
         Self { entries: 0, values, tables: tables.collect(), map: PairMap::one_of(of), hashes }
     }
@@ -66,6 +71,7 @@ impl Reference {
             match &mut self.tables[place] {
                 Table::Dense { width, counts } => counts[(a * *width + b) as usize] += 1,
                 Table::Sparse => self.map.add(key(&self.hashes, pair, a, b), 1),
+                Table::Few(cells) => cells.add(a, b, 1),
             }
         });
     }
@@ -77,8 +83,13 @@ impl Reference {
             counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
         }
         for (table, more) in self.tables.iter_mut().zip(&other.tables) {
-            if let (Table::Dense { counts, .. }, Table::Dense { counts: more, .. }) = (table, more) {
-                counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+            match (table, more) {
+                (Table::Dense { counts, .. }, Table::Dense { counts: more, .. }) => {
+                    counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+                }
+                (Table::Few(cells), Table::Few(more)) => cells.merge(more),
+                // Both in the map; the tables of two parts of one ledger are of one sort.
+                _ => {}
             }
         }
         self.map.merge(&other.map);
@@ -99,6 +110,7 @@ impl Reference {
         match &self.tables[place] {
             Table::Dense { width, counts } => Some(counts[(a * width + b) as usize].into()),
             Table::Sparse => self.map.get(key(&self.hashes, pair, a, b)),
+            Table::Few(cells) => Some(cells.get(a, b).into()),
         }
     }
 
@@ -150,6 +162,11 @@ fn surprisals(counts: &[u32], entries: u64) -> Vec<f64> {
     let kinds = counts.iter().filter(|&&count| count > 0).count();
     let total = entries as f64 + 0.5 * (kinds as f64 + 1.0);
     counts.iter().map(|&count| -libm::log((f64::from(count) + 0.5) / total)).collect()
+}
+
+/// Of so many categories, each with each.
+fn pairs(dims: usize) -> impl Iterator<Item = Pair> {
+    (1..dims).flat_map(|second| (0..second).map(move |first| (first, second)))
 }
 
 /// Where a pair of categories stands among all.

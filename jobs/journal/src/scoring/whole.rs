@@ -1,16 +1,16 @@
 //! All steps in a row, over the parts of a ledger that somebody hands out: what one process does with its threads.
 
-use iforest::IsolationForest;
-use linfa::DatasetBase;
-use linfa::traits::Fit;
-use ndarray::Array2;
+use std::sync::Arc;
+
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::combine::{Combiner, Detected, DetectedCounts, Scored, SignalCounts};
+use super::detectors::{Detectors, Growth};
 use super::dims::{Dims, Has};
 use super::facets::Facets;
-use super::measures::{Counted, Empty, Measures, Yardstick};
-use crate::names::{Names, Sort};
+use super::fitted::Fitted;
+use super::measures::{Counted, Empty, Measures};
+use crate::names::Names;
 use crate::part::Part;
 
 /// Forests are fitted on at most so many entries, those with the smallest hashes of their ids.
@@ -28,12 +28,7 @@ pub struct ScoredEntry {
 #[derive(Debug)]
 pub struct Whole {
     pub has: Has,
-    pub dims: Dims,
-    pub empty: Empty,
-    pub yardstick: Yardstick,
-    pub combiner: Combiner,
-    pub value_forest: IsolationForest,
-    pub pair_forest: IsolationForest,
+    pub fitted: Fitted,
     /// In the order of the parts and of the entries in them.
     pub entries: Vec<ScoredEntry>,
 }
@@ -48,7 +43,7 @@ pub fn whole(parts: &[Part], names: &Names, seed: u64) -> Result<Whole, iforest:
     let mut has = Has::default();
     parts.iter().flat_map(Part::postings).for_each(|posting| has.add(posting));
     let dims = Dims::of(names, has);
-    let empty = Empty(names.find(Sort::HeaderHead, "").map(|symbol| symbol.0));
+    let empty = Empty::of(names);
     let mut facets = Facets::default();
     let entries = || parts.iter().flat_map(|part| part.entries().iter().map(move |entry| (part, entry)));
 
@@ -61,25 +56,15 @@ pub fn whole(parts: &[Part], names: &Names, seed: u64) -> Result<Whole, iforest:
 
     let mut signals = SignalCounts::default();
     measured.iter().for_each(|measures| signals.add(measures));
-    let signals = signals.finish();
     let ids: Vec<&str> = entries().map(|(part, entry)| part.id(entry)).collect();
-    let fitted = sample(&ids, seed);
-    let value_row = |measures: &Measures| measures.value_row(has.amounts).collect();
-    let (value_forest, values) = forest(&fitted, &measured, seed, value_row)?;
-    let pair_row = |measures: &Measures| measures.pair_row().to_vec();
-    let (pair_forest, pairs) = forest(&fitted, &measured, seed.wrapping_add(1), pair_row)?;
-    let detected: Vec<Detected> = measured
-        .iter()
-        .zip(values.iter().zip(&pairs))
-        .map(|(measures, (&value_forest, &pair_forest))| {
-            let (values, pairs) = signals.sums(measures, has.amounts);
-            Detected { values, pairs, value_forest, pair_forest }
-        })
-        .collect();
+    let rows: Vec<&Measures> = sample(&ids, seed).into_iter().map(|place| &measured[place]).collect();
+    let growth = Growth { trees: 100, sample: 256, seed };
+    let detectors = Detectors::grow(&rows, signals.finish(), growth, has.amounts)?;
+    let detected = detectors.detect(&measured.iter().collect::<Vec<_>>())?;
 
     let mut counts = DetectedCounts::default();
     detected.iter().for_each(|detected| counts.add(detected));
-    let combiner = Combiner::new(counts, signals, has.amounts);
+    let combiner = Combiner::new(counts, detectors.signals.clone(), has.amounts);
     let entries = ids.iter().zip(detected).zip(measured).map(|((id, detected), measures)| ScoredEntry {
         id: id.to_string(),
         scored: combiner.score(&detected, &measures),
@@ -87,7 +72,8 @@ pub fn whole(parts: &[Part], names: &Names, seed: u64) -> Result<Whole, iforest:
         measures,
     });
     let entries = entries.collect();
-    Ok(Whole { has, dims, empty, yardstick, combiner, value_forest, pair_forest, entries })
+    let fitted = Fitted { dims: Arc::new(dims), empty, yardstick, detectors, combiner };
+    Ok(Whole { has, fitted, entries })
 }
 
 /// The places of the entries that forests are fitted on, in the order of their ids: whatever order they came in, they are the same.
@@ -97,21 +83,4 @@ fn sample(ids: &[&str], seed: u64) -> Vec<usize> {
     places.truncate(MOST_FITTED);
     places.sort_unstable_by_key(|&place| ids[place]);
     places
-}
-
-fn forest(
-    fitted: &[usize],
-    measured: &[Measures],
-    seed: u64,
-    row: impl Fn(&Measures) -> Vec<f64>,
-) -> Result<(IsolationForest, Vec<f64>), iforest::Error> {
-    let table = |places: &mut dyn Iterator<Item = &Measures>| {
-        let rows: Vec<Vec<f64>> = places.map(&row).collect();
-        let width = rows.first().map_or(0, Vec::len);
-        Array2::from_shape_fn((rows.len(), width), |(at, column)| rows[at][column])
-    };
-    let training = table(&mut fitted.iter().map(|&place| &measured[place]));
-    let forest = IsolationForest::params().seed(seed).fit(&DatasetBase::from(training.view()))?;
-    let scores = forest.score_samples(&table(&mut measured.iter()))?.to_vec();
-    Ok((forest, scores))
 }

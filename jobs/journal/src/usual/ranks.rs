@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::stored::{Broken, Reader, Stored};
+
 /// Bits of a 32-bit float that make a step: sign, exponent and fourteen of the fraction, so that scores of one step differ by less than a ten-thousandth.
 const DROPPED: u32 = 9;
 
@@ -69,6 +71,25 @@ impl Ranks {
         let above = (self.total as f64 * (1.0 - share)).max(1.0);
         let place = self.steps.partition_point(|(_, at_least)| *at_least as f64 >= above);
         place.checked_sub(1).map_or(0.0, |place| score(self.steps[place].0))
+    }
+}
+
+impl Stored for Ranks {
+    const LEAST: usize = 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.steps.put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        let steps: Vec<(u32, u64)> = Vec::take(from)?;
+        let falls = steps.is_sorted_by(|one, next| one.0 < next.0 && one.1 > next.1);
+        let ends = steps.last().is_none_or(|&(step, count)| step < 1 << (32 - DROPPED) && count > 0);
+        if !(falls && ends) {
+            return Err(Broken("its ranks are out of order"));
+        }
+        let total = steps.first().map_or(0, |(_, all)| *all);
+        Ok(Self { steps, total })
     }
 }
 

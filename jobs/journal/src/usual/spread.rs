@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::stored::{Broken, Reader, Stored, put_sorted, take_sorted};
+
 /// Steps to the e-fold: amounts of one step differ by 3 %.
 const STEPS: f64 = 32.0;
 /// Fewer amounts than this say nothing about the spread in an account.
@@ -79,6 +81,46 @@ impl<K: Copy + Eq + std::hash::Hash> Known<K> {
     /// That of the amounts of all groups.
     pub fn all(&self) -> Spread {
         self.all
+    }
+}
+
+impl<K: Copy + Eq + std::hash::Hash> Known<K> {
+    /// The same, the groups known by other keys.
+    pub(crate) fn by(&self, key: impl Fn(K) -> Option<K>) -> Self {
+        let groups = self.groups.iter().filter_map(|(&group, &spread)| Some((key(group)?, spread)));
+        Self { groups: groups.collect(), all: self.all }
+    }
+}
+
+impl<K: Stored + Copy + Ord + std::hash::Hash> Stored for Known<K> {
+    const LEAST: usize = Spread::LEAST + 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.all.put(out);
+        put_sorted(self.groups.iter().map(|(&group, &spread)| (group, spread)), out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        Ok(Self { all: Stored::take(from)?, groups: take_sorted(from)?.into_iter().collect() })
+    }
+}
+
+impl Stored for Spread {
+    const LEAST: usize = 24;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.median, self.deviation, self.amounts).put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        let (median, deviation, amounts) = Stored::take(from)?;
+        // Amounts are of 128 bits: their logarithms are below 100.
+        let fits = (-1.0..=100.0).contains(&median) && (LEAST_DEVIATION..=100.0).contains(&deviation);
+        if fits {
+            Ok(Self { median, deviation, amounts })
+        } else {
+            Err(Broken("it has amounts that nobody has"))
+        }
     }
 }
 

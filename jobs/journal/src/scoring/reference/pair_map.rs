@@ -63,6 +63,18 @@ impl PairMap {
         }
     }
 
+    /// Each key that is kept, and how many leading bits are dropped.
+    pub(super) fn parts(&self) -> (impl Iterator<Item = (u64, u32)>, u32) {
+        (self.counts.iter().map(|(&key, &count)| (key, count)), self.dropped_bits)
+    }
+
+    /// From what [`parts`](Self::parts) gave; `None` if a map cannot hold that.
+    pub(super) fn of(counts: Vec<(u64, u32)>, dropped_bits: u32) -> Option<Self> {
+        let map = Self { dropped_bits, ..Self::default() };
+        let fits = counts.len() <= map.most && counts.iter().all(|&(key, count)| map.keeps(key) && count > 0);
+        fits.then(|| Self { counts: counts.into_iter().collect(), ..map })
+    }
+
     /// `None` where that is no longer known.
     pub(super) fn get(&self, key: u64) -> Option<u64> {
         self.keeps(key).then(|| self.counts.get(&key).copied().unwrap_or(0).into())
@@ -91,6 +103,28 @@ impl Hasher for AsItIs {
 
     fn write_u64(&mut self, number: u64) {
         self.0 = number;
+    }
+}
+
+/// A hasher for keys that are numbers already.
+#[derive(Default)]
+pub(super) struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0.rotate_left(8) ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, mut z: u64) {
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        self.0 = z ^ (z >> 31);
     }
 }
 

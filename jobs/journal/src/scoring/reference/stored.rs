@@ -1,0 +1,54 @@
+//! Counts as bytes of a model file.
+
+use super::{PairMap, Reference, Table, pairs};
+use crate::scoring::dims::Dims;
+use crate::stored::{Broken, Reader, Stored, put_sorted, take_sorted};
+
+impl Reference {
+    pub(in crate::scoring) fn put(&self, out: &mut Vec<u8>) {
+        self.entries.put(out);
+        self.values.put(out);
+        for table in &self.tables {
+            let mut cells = table.cells();
+            cells.iter_mut().for_each(|cells| cells.sort_unstable());
+            cells.put(out);
+        }
+        let (counts, dropped_bits) = self.map.parts();
+        dropped_bits.put(out);
+        put_sorted(counts, out);
+    }
+
+    /// Everything that is looked up without a question later is looked at here.
+    pub(in crate::scoring) fn take(from: &mut Reader<'_>, dims: &Dims) -> Result<Self, Broken> {
+        let entries = u64::take(from)?;
+        if entries == 0 {
+            return Err(Broken("a population has no entries"));
+        }
+        let values: Vec<Vec<u32>> = Vec::take(from)?;
+        let kinds = (0..dims.len()).map(|dim| dims.kinds(dim) as usize);
+        let at_most_all = |count: &u32| u64::from(*count) <= entries;
+        if !values.iter().map(Vec::len).eq(kinds) || !values.iter().flatten().all(at_most_all) {
+            return Err(Broken("it counts more or fewer values than it has names"));
+        }
+        let tables = pairs(dims.len()).map(|(first, second)| {
+            let cells: Option<Vec<(u32, u32, u32)>> = Stored::take(from)?;
+            let size = (dims.kinds(first), dims.kinds(second));
+            cells.map_or(Ok(Table::Sparse), |cells| table(size, cells))
+        });
+        let tables = tables.collect::<Result<_, _>>()?;
+        let dropped_bits = u32::take(from)?;
+        let map = PairMap::of(take_sorted(from)?, dropped_bits);
+        let map = map.ok_or(Broken("it counts pairs that it would have dropped"))?;
+        Ok(Self { entries, values, tables, map, hashes: dims.hashes().to_vec() })
+    }
+}
+
+fn table(size: (u32, u32), cells: Vec<(u32, u32, u32)>) -> Result<Table, Broken> {
+    let within = |&(a, b, count): &(u32, u32, u32)| a < size.0 && b < size.1 && count > 0;
+    let in_order = cells.is_sorted_by(|one, other| (one.0, one.1) < (other.0, other.1));
+    if in_order && cells.iter().all(within) {
+        Ok(Table::of_cells(size, cells))
+    } else {
+        Err(Broken("it counts a pair of values that are not there"))
+    }
+}

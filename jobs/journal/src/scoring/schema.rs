@@ -1,0 +1,161 @@
+//! Which columns a ledger has. A model measures what it was made from: a ledger that has less, or more, it would score by something else than it seems to.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+use super::dims::Has;
+use crate::names::{Names, Sort};
+use crate::stored::{Broken, Reader, Stored};
+
+/// Another number for every change of what is measured of an entry, or how: scores by models from before would be others.
+pub const FEATURES: u32 = 1;
+
+/// The columns with anything in them, by the names that mappings have for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    columns: BTreeSet<String>,
+}
+
+/// A model and a ledger that do not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("schema mismatch: {}", in_words(.missing, .unknown))]
+pub struct SchemaMismatch {
+    /// Columns that the model knows and the ledger does not have.
+    pub missing: Vec<String>,
+    /// Columns of the ledger that the model does not know.
+    pub unknown: Vec<String>,
+}
+
+impl Schema {
+    /// Of a ledger by its own names, before those of a model have come to them.
+    pub fn of(names: &Names, has: Has) -> Self {
+        let is_used = |sort: &Sort| names.all(*sort).iter().any(|name| !name.is_empty());
+        let named = Sort::all(names.extra()).filter(is_used).map(|sort| match sort {
+            Sort::Extra(place) => format!("{} {}", sort.id(), usize::from(place) + 1),
+            _ => sort.id().into(),
+        });
+        let others = [
+            (has.amounts, "amount"),
+            (has.dates, "effective"),
+            (has.times, "entered_time"),
+            (has.periods, "period"),
+            (has.manual, "manual"),
+        ];
+        let others = others.into_iter().filter(|(has, _)| *has).map(|(_, name)| name.into());
+        Self { columns: named.chain(others).collect() }
+    }
+
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(String::as_str)
+    }
+
+    /// Whether a model of this schema can score a ledger of that one.
+    pub fn check(&self, ledger: &Self) -> Result<(), SchemaMismatch> {
+        let missing: Vec<String> = self.columns.difference(&ledger.columns).cloned().collect();
+        let unknown: Vec<String> = ledger.columns.difference(&self.columns).cloned().collect();
+        if missing.is_empty() && unknown.is_empty() {
+            Ok(())
+        } else {
+            Err(SchemaMismatch { missing, unknown })
+        }
+    }
+
+    /// SHA-256 of the columns and of what is measured of them: alike for ledgers and models that fit.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("features {FEATURES}\n"));
+        for column in &self.columns {
+            hash.update(column);
+            hash.update("\n");
+        }
+        crate::score::hex(hash)
+    }
+}
+
+fn in_words(missing: &[String], unknown: &[String]) -> String {
+    let list = |columns: &[String]| {
+        columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ")
+    };
+    let mut problems = Vec::new();
+    let mut remedies = Vec::new();
+    if !missing.is_empty() {
+        problems.push(format!("the model knows {}, and the ledger has none", list(missing)));
+        remedies.push("map columns of the ledger to what is missing");
+    }
+    if !unknown.is_empty() {
+        problems.push(format!("the ledger has {}, which the model does not know", list(unknown)));
+        remedies.push("leave out of the mapping what is too much");
+    }
+    format!("{}; {}, or train a model on this ledger", problems.join("; "), remedies.join(" and "))
+}
+
+impl Stored for Schema {
+    const LEAST: usize = 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.columns.iter().cloned().collect::<Vec<_>>().put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        Ok(Self { columns: Vec::take(from)?.into_iter().collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::Line;
+    use crate::part::from_lines;
+
+    fn schema(line: Line<'_>, has: Has) -> Schema {
+        let empty = Line { entry: "0", extra: &[""][..line.extra.len().min(1)], ..Line::default() };
+        Schema::of(&from_lines([empty, line]).1, has)
+    }
+
+    #[test]
+    fn a_ledger_has_the_columns_with_anything_in_them() {
+        let has = Has { amounts: true, times: true, ..Has::default() };
+        let schema =
+            schema(Line { entry: "1", user: "x", source: "", extra: &["y"], ..Line::default() }, has);
+
+        assert_eq!(schema.columns().collect::<Vec<_>>(), ["amount", "entered_time", "extra 1", "user"]);
+    }
+
+    #[test]
+    fn what_one_has_and_the_other_has_not_is_refused_by_name() {
+        let of = |user, business_unit, amounts| {
+            let line = Line { entry: "1", user, business_unit, ..Line::default() };
+            schema(line, Has { amounts, ..Has::default() })
+        };
+        let model = of("meier", "9900", true);
+
+        assert_eq!(model.check(&of("huber", "0100", true)), Ok(()));
+        for (ledger, message) in [
+            (
+                of("meier", "", true),
+                "schema mismatch: the model knows `business_unit`, and the ledger has none; map columns of the ledger to what is missing, or train a model on this ledger",
+            ),
+            (
+                of("", "", true),
+                "schema mismatch: the model knows `business_unit`, `user`, and the ledger has none; map columns of the ledger to what is missing, or train a model on this ledger",
+            ),
+        ] {
+            assert_eq!(model.check(&ledger).unwrap_err().to_string(), message);
+        }
+        assert_eq!(
+            of("meier", "", true).check(&model).unwrap_err().to_string(),
+            "schema mismatch: the ledger has `business_unit`, which the model does not know; leave out of the mapping what is too much, or train a model on this ledger"
+        );
+        let both = of("meier", "", true).check(&of("", "", false)).unwrap_err();
+        assert_eq!((both.missing, both.unknown), (vec!["amount".to_string(), "user".into()], vec![]));
+    }
+
+    #[test]
+    fn schemas_that_fit_have_one_hash() {
+        let of = |user| schema(Line { entry: "1", user, ..Line::default() }, Has::default());
+
+        assert_eq!(of("a").sha256(), of("b").sha256());
+        assert_ne!(of("a").sha256(), of("").sha256());
+    }
+}
