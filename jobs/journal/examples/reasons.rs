@@ -101,7 +101,9 @@ fn told(rows: &[Row], seed: u64, shown: bool) -> Vec<(&Row, Vec<Reason>)> {
     let whole = whole(std::slice::from_ref(&part), &names, seed).unwrap();
     let places: Vec<usize> = (0..rows.len()).filter(|&place| rows[place].label != "regular").collect();
     let measured = places.iter().map(|&place| &whole.entries[place].measures);
-    let splits = splits((&whole.fitted.detectors.values, &whole.fitted.detectors.pairs), measured, whole.has.amounts).unwrap();
+    let splits =
+        splits((&whole.fitted.detectors.values, &whole.fitted.detectors.pairs), measured, whole.has.amounts)
+            .unwrap();
     let titles = EXTRA.map(String::from);
     let words = Words::new(Scene {
         names: &names,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use jiff::civil::Date;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::amount::Amount;
 use crate::heads;
@@ -118,61 +119,117 @@ impl Part {
     }
 }
 
+/// Texts that are looked for among those that are there already.
+const RECENT: usize = 1 << 12;
+
 /// Takes postings in any order and makes a [`Part`] of them.
 #[derive(Default)]
 pub struct PartBuilder {
-    /// Each with the number of its entry, in the order in which entries were met.
-    postings: Vec<(u32, Posting)>,
+    postings: Vec<Posting>,
+    /// For each posting the number of its entry, in the order in which entries were met.
+    entries: Vec<u32>,
     ids: Vec<Text>,
     numbers: HashMap<Box<str>, u32>,
     text: String,
+    /// By their hashes: the lines of an account say the same again and again.
+    recent: Vec<Text>,
 }
 
 impl PartBuilder {
+    /// With memory for so many lines.
+    pub fn for_lines(lines: usize) -> Self {
+        let (postings, entries) = (Vec::with_capacity(lines), Vec::with_capacity(lines));
+        Self { postings, entries, ..Self::default() }
+    }
+
     /// Keeps a text and says where. The part has to stay below 4 GiB of texts, which its maker sees to.
     pub fn keep(&mut self, text: &str) -> Text {
+        if text.is_empty() {
+            return Text::default();
+        }
+        if self.recent.is_empty() {
+            self.recent.resize(RECENT, Text::default());
+        }
+        let place = xxh3_64(text.as_bytes()) as usize % RECENT;
+        let recent = self.recent[place];
+        if recent.of(&self.text) == text {
+            return recent;
+        }
+        self.recent[place] = self.append(text);
+        self.recent[place]
+    }
+
+    fn append(&mut self, text: &str) -> Text {
         let start = self.text.len() as u32;
         self.text.push_str(text);
         Text { start, length: text.len() as u32 }
     }
 
     pub fn push(&mut self, entry: &str, posting: Posting) {
-        let number = match self.numbers.get(entry) {
-            Some(&number) => number,
-            None => {
-                let number = self.ids.len() as u32;
-                let id = self.keep(entry);
-                self.ids.push(id);
-                self.numbers.insert(entry.into(), number);
-                number
-            }
-        };
-        self.postings.push((number, posting));
+        let number = self.number(entry);
+        self.entries.push(number);
+        self.postings.push(posting);
+    }
+
+    fn number(&mut self, entry: &str) -> u32 {
+        // The line before is mostly of the same entry.
+        if let Some(&last) = self.entries.last()
+            && self.ids[last as usize].of(&self.text) == entry
+        {
+            return last;
+        }
+        if let Some(&number) = self.numbers.get(entry) {
+            return number;
+        }
+        let number = self.ids.len() as u32;
+        let id = self.append(entry);
+        self.ids.push(id);
+        self.numbers.insert(entry.into(), number);
+        number
     }
 
     pub fn finish(self) -> Part {
-        let Self { mut postings, ids, text, .. } = self;
+        let Self { mut postings, entries: of_posting, ids, text, .. } = self;
         let mut order: Vec<u32> = (0..ids.len() as u32).collect();
         order.sort_unstable_by_key(|&number| ids[number as usize].of(&text));
-        let mut ranks = vec![0_u32; ids.len()];
-        for (rank, &number) in order.iter().enumerate() {
-            ranks[number as usize] = rank as u32;
-        }
-        postings.sort_unstable_by(|(a, one), (b, other)| {
-            let place = |entry: &u32, posting: &Posting| (ranks[*entry as usize], posting.number);
-            place(a, one).cmp(&place(b, other)).then_with(|| content(one, &text).cmp(&content(other, &text)))
-        });
+        let mut ends = vec![0_u32; ids.len()];
+        of_posting.iter().for_each(|&number| ends[number as usize] += 1);
         let mut end = 0;
-        let entries = postings
-            .chunk_by(|(a, _), (b, _)| a == b)
-            .map(|lines| {
-                let start = end;
-                end += lines.len();
-                Entry { id: ids[lines[0].0 as usize], postings: start..end }
-            })
-            .collect();
-        let postings = postings.into_iter().map(|(_, posting)| posting).collect();
+        let mut entries = Vec::with_capacity(ids.len());
+        for &number in &order {
+            let start = end;
+            end += ends[number as usize];
+            // Where its next posting goes; behind the last one, it is the end.
+            ends[number as usize] = start;
+            entries.push(Entry { id: ids[number as usize], postings: start as usize..end as usize });
+        }
+        let place = |number: u32| {
+            let next = &mut ends[number as usize];
+            *next += 1;
+            *next - 1
+        };
+        reorder(&mut postings, of_posting.into_iter().map(place).collect());
+        for entry in &entries {
+            let lines = &mut postings[entry.postings.clone()];
+            if !lines.is_sorted_by(|one, other| one.number < other.number) {
+                lines.sort_unstable_by(|one, other| {
+                    let by_number = one.number.cmp(&other.number);
+                    by_number.then_with(|| content(one, &text).cmp(&content(other, &text)))
+                });
+            }
+        }
         Part { entries, postings, text }
+    }
+}
+
+/// Puts each posting into its place, where sorting would move each of them many times.
+fn reorder(postings: &mut [Posting], mut places: Vec<u32>) {
+    for at in 0..postings.len() {
+        while places[at] as usize != at {
+            let to = places[at] as usize;
+            postings.swap(at, to);
+            places.swap(at, to);
+        }
     }
 }
 

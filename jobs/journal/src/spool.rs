@@ -4,7 +4,7 @@
 //! own; numbers of names in them are those of the thread's [`Interner`], and become symbols when a part is loaded.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -33,9 +33,12 @@ pub(crate) fn part_of(entry: &str, parts: usize) -> usize {
     ((u128::from(xxh3_64(entry.as_bytes())) * parts as u128) >> 64) as usize
 }
 
+/// At the end of each file: how many lines are in it. A file that was cut between two lines is noticed, and a part can be given its memory at once.
+const COUNT: usize = size_of::<u64>();
+
 /// One thread's files.
 pub struct SpoolWriter {
-    parts: Vec<BufWriter<File>>,
+    parts: Vec<Lines>,
     namer: Namer,
     /// By the numbers of accounts.
     titles: Vec<Box<str>>,
@@ -49,11 +52,18 @@ pub struct Written {
     titles: Vec<Box<str>>,
 }
 
+struct Lines {
+    file: BufWriter<File>,
+    count: u64,
+}
+
 impl SpoolWriter {
     /// `writer` is this thread's number; its files are new. Lines have so many extra columns.
     pub fn create(folder: &Path, writer: usize, parts: usize, extra: usize) -> io::Result<Self> {
-        let create =
-            |part| Ok(BufWriter::with_capacity(BUFFER, File::create_new(path(folder, writer, part))?));
+        let create = |part| {
+            let file = File::create_new(path(folder, writer, part))?;
+            Ok(Lines { file: BufWriter::with_capacity(BUFFER, file), count: 0 })
+        };
         Ok(Self {
             parts: (0..parts).map(create).collect::<io::Result<_>>()?,
             namer: Namer::new(extra),
@@ -67,7 +77,8 @@ impl SpoolWriter {
         record::write(line, &mut self.namer, &mut self.record);
         self.keep_title(line);
         let part = part_of(line.entry, self.parts.len());
-        self.parts[part].write_all(&self.record)
+        self.parts[part].count += 1;
+        self.parts[part].file.write_all(&self.record)
     }
 
     /// Of an account that is called by several names, the first in their order: whatever line comes first.
@@ -86,8 +97,9 @@ impl SpoolWriter {
     }
 
     pub fn finish(self) -> io::Result<Written> {
-        for part in self.parts {
-            part.into_inner()?;
+        for Lines { mut file, count } in self.parts {
+            file.write_all(&count.to_le_bytes())?;
+            file.into_inner()?;
         }
         Ok(Written { interner: self.namer.finish(), titles: self.titles })
     }
@@ -138,18 +150,34 @@ impl Spool {
     /// From now on the symbols of postings are those of more names, to which `ranks` leads from the present ones.
     pub fn rename(&mut self, names: Names, ranks: &Ranks) {
         self.ranks = self.ranks.iter().map(|own| own.then(ranks)).collect();
-        self.names = names;
+        let mut titles: Vec<Box<str>> = vec!["".into(); names.count(Sort::Account)];
+        for (account, title) in self.titles.drain(..).enumerate() {
+            if let Some(symbol) = ranks.symbol(Sort::Account, account as u32) {
+                titles[symbol.index()] = title;
+            }
+        }
+        (self.names, self.titles) = (names, titles);
     }
 
     pub fn load(&self, part: usize) -> io::Result<Part> {
-        let mut builder = PartBuilder::default();
-        let mut bytes = Vec::new();
-        for (writer, ranks) in self.ranks.iter().enumerate() {
-            bytes.clear();
-            File::open(path(&self.folder, writer, part))?.read_to_end(&mut bytes)?;
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
+        let mut files = Vec::with_capacity(self.ranks.len());
+        let mut all = 0;
+        for writer in 0..self.ranks.len() {
+            let bytes = std::fs::read(path(&self.folder, writer, part))?;
+            let (lines, count) = bytes.split_last_chunk::<COUNT>().ok_or_else(broken)?;
+            let count = u64::from_le_bytes(*count);
+            // Each line is a byte at least, and a number of lines that is none must not ask for all memory.
+            all += usize::try_from(count).ok().filter(|&count| count <= lines.len()).ok_or_else(broken)?;
+            files.push((bytes, count));
+        }
+        let mut builder = PartBuilder::for_lines(all);
+        for ((bytes, count), ranks) in files.into_iter().zip(&self.ranks) {
+            let mut rest = &bytes[..bytes.len() - COUNT];
+            for _ in 0..count {
                 record::read(&mut rest, ranks, &mut builder).ok_or_else(broken)?;
+            }
+            if !rest.is_empty() {
+                return Err(broken());
             }
         }
         Ok(builder.finish())

@@ -10,8 +10,8 @@ use crate::line::{Line, Side};
 use crate::names::Sort;
 use crate::part::{Part, from_lines};
 use crate::scoring::dims::Dim;
-use crate::scoring::measures::Signal;
 use crate::scoring::fitted::Fitted;
+use crate::scoring::measures::Signal;
 use crate::scoring::whole::{Whole, whole};
 
 /// What makes an entry of the test's ledger special; the rest of it is as everywhere.
@@ -140,7 +140,12 @@ impl Ledger {
         let (part, names) = from_lines(lines);
         let whole = whole(std::slice::from_ref(&part), &names, 7).unwrap();
         let measured = whole.entries.iter().map(|entry| &entry.measures);
-        let splits = splits((&whole.value_forest, &whole.pair_forest), measured, whole.has.amounts).unwrap();
+        let splits = splits(
+            (&whole.fitted.detectors.values, &whole.fitted.detectors.pairs),
+            measured,
+            whole.has.amounts,
+        )
+        .unwrap();
         Self { part, names, whole, splits, titles: vec!["region".into(), "land".into()] }
     }
 
@@ -281,7 +286,7 @@ fn two_pairs_say_the_same_where_their_values_mark_the_same_entries() {
     let ledger = &*LEDGER;
     let words = Words::new(ledger.scene());
     let value = |sort, name| {
-        let dim = ledger.whole.dims.place(Dim::Name(sort)).unwrap();
+        let dim = ledger.whole.fitted.dims.place(Dim::Name(sort)).unwrap();
         (dim, ledger.names.find(sort, name).unwrap().index() as u32)
     };
     let pair = |one: (usize, u32), other: (usize, u32)| {
@@ -371,7 +376,7 @@ fn splits_of_every_entry_add_up_to_the_depths_it_was_spared() {
     };
     let values = spared(value_forest, &|measures| measures.value_row(has.amounts).collect());
     let pairs = spared(pair_forest, &|measures| measures.pair_row().to_vec());
-    let usual = vec![0.0; ledger.whole.dims.len()];
+    let usual = vec![0.0; ledger.whole.fitted.dims.len()];
     for (place, (entry, splits)) in entries.iter().zip(&ledger.splits).enumerate() {
         let (values, pairs) = (values[place], pairs[place]);
         let sum = splits.values.iter().sum::<f64>();

@@ -69,7 +69,7 @@ impl Schema {
             hash.update(column);
             hash.update("\n");
         }
-        crate::score::hex(hash)
+        crate::output::hex(hash)
     }
 }
 

@@ -134,16 +134,30 @@ fn put(mut number: u128, out: &mut Vec<u8>) {
 }
 
 fn take(bytes: &mut &[u8]) -> Option<u128> {
-    let mut number = 0;
-    for shift in (0..128).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
+    // Nine bytes fit into a word, and hardly any number has more.
+    let mut low = 0_u64;
+    for shift in (0..63).step_by(7) {
+        let byte = take_byte(bytes)?;
+        low |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(low.into());
+        }
+    }
+    let mut number = u128::from(low);
+    for shift in (63..128).step_by(7) {
+        let byte = take_byte(bytes)?;
         number |= u128::from(byte & 0x7f) << shift;
         if byte < 0x80 {
             return Some(number);
         }
     }
     None
+}
+
+fn take_byte(bytes: &mut &[u8]) -> Option<u8> {
+    let (&byte, rest) = bytes.split_first()?;
+    *bytes = rest;
+    Some(byte)
 }
 
 fn zigzag(number: i128) -> u128 {

@@ -99,10 +99,32 @@ fn a_file_that_was_cut_is_noticed() {
     }
     let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
     let file = path(folder.path(), 0, 0);
-    let length = std::fs::metadata(&file).unwrap().len();
-    File::options().write(true).open(&file).unwrap().set_len(length - 3).unwrap();
+    let whole = std::fs::read(&file).unwrap();
 
-    assert_eq!(spool.load(0).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    for length in 0..whole.len() {
+        std::fs::write(&file, &whole[..length]).unwrap();
+        assert_eq!(spool.load(0).unwrap_err().kind(), io::ErrorKind::InvalidData, "{length}");
+    }
+    std::fs::write(&file, &whole).unwrap();
+    assert_eq!(spool.load(0).unwrap().postings().len(), lines().len());
+}
+
+#[test]
+fn a_line_that_is_gone_or_there_twice_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = SpoolWriter::create(folder.path(), 0, 1, 0).unwrap();
+    let line = Line { entry: "JE-1", account: "4711", ..Line::default() };
+    writer.push(&line).unwrap();
+    writer.push(&line).unwrap();
+    let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
+    let file = path(folder.path(), 0, 0);
+    let whole = std::fs::read(&file).unwrap();
+    let one = (whole.len() - COUNT) / 2;
+
+    for changed in [&whole[one..], &[&whole[..one], &whole[..]].concat()] {
+        std::fs::write(&file, changed).unwrap();
+        assert_eq!(spool.load(0).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
 }
 
 #[test]
