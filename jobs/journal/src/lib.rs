@@ -10,7 +10,8 @@
 //! [`benford`] at hand; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
-//! [`report`] that is filed. [`selection`] draws the entries to test, [`scores_file`] writes the scores of all.
+//! [`report`] that is filed. [`selection`] draws the entries to test, [`scores_file`] writes the scores of all. [`reasons`] says
+//! of an entry with a score of [`scoring`] why it has it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
