@@ -10,7 +10,8 @@
 //! can be repeated, told by [`settings`]; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
-//! [`report`] that is filed. [`selection`] draws the entries to test, [`surrogate`] sums the scores up in rules, [`scores_file`] writes the scores of all.
+//! [`report`] that is filed. [`selection`] draws the entries to test, [`reasons`] says of an entry why it has its score, [`surrogate`] sums the scores up in
+//! rules, [`scores_file`] writes the scores of all.
 
 use std::path::PathBuf;
 use std::sync::Arc;

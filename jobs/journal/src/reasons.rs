@@ -1,7 +1,7 @@
 //! Why an entry is unusual, in plain words with plain values that a reader can count again in the ledger.
 //!
 //! First comes the reason of whoever had the strongest word on the entry, see [`crate::scoring::combine`]; then what set it apart in the forests, the weightiest
-//! first. What a forest's split credits to a column is told of that column's value: [`splits`] has the credits, [`facts`] the values behind
+//! first. What a forest's split credits to a column is told of that column's value: [`mod@splits`] has the credits, [`facts`] the values behind
 //! them, and the other files make words of these. What is ordinary is not told, and nothing twice: an entry about which nothing is unusual has no reasons.
 
 use crate::names::Names;

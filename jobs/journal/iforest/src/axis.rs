@@ -20,7 +20,7 @@ pub(crate) struct AxisTrees {
     columns: usize,
     /// The threshold of each inner node as a [key](crate::key): greater keys go right.
     keys: Vec<u32>,
-    /// Where in a group of [`Lanes`] the value stands that is compared: the column, and which side missing values go.
+    /// Where in a group of [`Lanes`](crate::lanes::Lanes) the value stands that is compared: the column, and which side missing values go.
     places: Vec<u32>,
     /// Depth of each leaf at the bottom, in units.
     leaves: Vec<u32>,

@@ -123,12 +123,12 @@ impl PlaneTrees {
             .sum()
     }
 
-    /// As [`crate::axis::AxisTrees::add_contributions`]; what a split changed is shared among its columns in proportion to what each added to its sum.
-    pub(crate) fn add_contributions(&self, row: &[f32], contributions: &mut [i64]) -> u64 {
+    /// Adds to each column what its splits changed in the row's expected depth, in units. The changes telescope: they add up to the
+    /// row's depth minus the roots' expected depth, exactly. What a split changed is shared among its columns in proportion to what each added to its sum.
+    pub(crate) fn add_contributions(&self, row: &[f32], contributions: &mut [i64]) {
         let size = 1 << self.height;
         let trees = self.terms.chunks_exact(size * self.width);
         let depths = self.expected.chunks_exact(size).zip(self.leaves.chunks_exact(size));
-        let mut sum = 0;
         for (terms, (expected, leaves)) in trees.zip(depths) {
             let mut node = 1;
             for level in 1..=self.height {
@@ -138,9 +138,7 @@ impl PlaneTrees {
                 share_out(i64::from(depth) - i64::from(expected[node]), terms, row, contributions);
                 node = child;
             }
-            sum += u64::from(leaves[node - size]);
         }
-        sum
     }
 
     pub(crate) fn parts(&self) -> (&[Term], &[u32], &[u32]) {

@@ -3,6 +3,8 @@
 use super::{About, Scene, UNCOMMON, amounts};
 use crate::scoring::facets::{Facets, Pair};
 
+/// A value that is four times as rare as the values of its category are is rare; where there are four hundred accounts, one in four hundred is none.
+const RARER: f64 = 2.0 * std::f64::consts::LN_2;
 /// Values that meet a tenth as often as they should are worth a word.
 const SELDOM: f64 = std::f64::consts::LN_10;
 
@@ -91,7 +93,7 @@ fn values(scene: &Scene<'_>, usual: &[f64], about: &About<'_>, facets: &mut Face
             splits: about.splits.values[dim],
             in_sum: surprisal - usual[dim],
             in_pairs: 0.0,
-            notable: surprisal >= UNCOMMON,
+            notable: surprisal >= UNCOMMON && surprisal - usual[dim] >= RARER,
         })
     };
     rarest.iter().enumerate().filter_map(fact).collect()

@@ -27,8 +27,9 @@ pub(super) fn of_entries(share: Share) -> String {
 pub(super) fn about(number: f64) -> String {
     let number = number.max(0.0);
     match number {
-        0.0..0.005 => "0".into(),
-        0.005..0.095 => format!("{number:.2}"),
+        // The lowest step of a histogram of amounts ends here.
+        0.0..0.035 => "0".into(),
+        0.035..0.095 => format!("{number:.2}"),
         0.095..9.95 => format!("{number:.1}"),
         _ => {
             let mut unit = 1.0;
@@ -69,6 +70,7 @@ mod tests {
     fn numbers_that_are_not_exact_have_two_digits() {
         for (number, expected) in [
             (0.0, "0"),
+            (0.016, "0"),
             (0.04, "0.04"),
             (0.32, "0.3"),
             (3.27, "3.3"),

@@ -106,7 +106,7 @@ fn phrase(scene: &Scene<'_>, dim: usize, value: u32) -> String {
             }
         }
         Dim::Side => ["a debit", "a credit", "a line of zero"][value.min(2) as usize].into(),
-        Dim::Manual => ["making by machine", "making by hand", "no word on how it was made"]
+        Dim::Manual => ["automatic posting", "posting by hand", "no word on how it was made"]
             [value.min(2) as usize]
             .into(),
         Dim::Weekday if value < 7 => format!("a {}", weekday(value)),
