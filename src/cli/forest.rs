@@ -21,7 +21,7 @@ pub enum Forest {
 
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
-    /// A CSV file whose first line names the columns; all others are numbers, or empty where nothing is known.
+    /// A CSV file whose first line names the columns, or a Parquet file; every value is a number, or empty where nothing is known.
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// Where `row,score` goes, in the order of the input.

@@ -27,7 +27,7 @@ mod json;
 pub mod mapping;
 mod names;
 #[cfg(feature = "parquet")]
-mod parquet;
+pub(crate) mod parquet;
 mod plan;
 pub mod presets;
 mod query;

@@ -3,7 +3,7 @@
 //! The rules are leaves of decision trees on the measures of a sample of entries, flagged ones and others: one tree after the other, each on the flagged entries
 //! that no rule covers yet. What the rules cover is then counted over all entries, so that support and precision are those of the ledger and not of the sample.
 //!
-//! [`row`] and [`columns`] say what rules look at, [`Rules::grow`] finds them, a [`Tally`] counts.
+//! [`row`] and [`columns()`] say what rules look at, [`Rules::grow`] finds them, a [`Tally`] counts.
 
 mod columns;
 mod relax;

@@ -13,6 +13,8 @@ use ndarray::{Array1, Array2, Axis};
 
 use crate::output::{Pending, RunTag};
 
+#[cfg(feature = "parquet")]
+mod parquet;
 mod read;
 
 pub use iforest::{ForeignNode, IsolationForest, Threshold};
@@ -65,15 +67,15 @@ pub enum TableError {
     Read {
         path: PathBuf,
         #[source]
-        cause: csv::Error,
+        cause: ReadError,
     },
     #[error("{path}: there is no column `{name}` to drop; it has {columns}")]
     NoSuchColumn { path: PathBuf, name: String, columns: String },
     #[error(
-        "{path}, line {line}, column `{column}`: `{value}` is not a finite number; drop the column with --drop, or leave the cell empty where nothing is known"
+        "{path}, {place}, column `{column}`: `{value}` is not a finite number; drop the column with --drop, or leave the cell empty where nothing is known"
     )]
-    NotANumber { path: PathBuf, line: u64, column: String, value: String },
-    #[error("{path} has no rows behind its first line, which names the columns")]
+    NotANumber { path: PathBuf, place: String, column: String, value: String },
+    #[error("{path} has no rows; the first line of a CSV file names the columns, and rows are behind it")]
     NoRows { path: PathBuf },
     #[error("{path}: all columns are dropped")]
     NoColumns { path: PathBuf },
@@ -89,6 +91,23 @@ pub enum TableError {
     },
 }
 
+/// Why a table cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Csv(#[from] csv::Error),
+    #[error("column `{column}` holds {what}, which are no numbers; drop it with --drop")]
+    NotNumbers { column: String, what: &'static str },
+    #[cfg(feature = "parquet")]
+    #[error(transparent)]
+    Parquet(#[from] crate::ingest::ReadError),
+    #[cfg(not(feature = "parquet"))]
+    #[error("this program was built without Parquet; write the table as CSV")]
+    NoParquet,
+}
+
 /// The columns that are looked at, and their values.
 pub(crate) struct Table {
     pub(crate) columns: Vec<String>,
@@ -98,7 +117,7 @@ pub(crate) struct Table {
 /// Reads the table, fits a forest to it, scores it and writes `row,score` in the order of the input.
 pub fn score(request: &Request) -> Result<Summary, TableError> {
     request.forest.check_ref()?;
-    let table = read::csv(&request.input, &request.drop)?;
+    let table = read::table(&request.input, &request.drop)?;
     let forest = match &request.trees {
         None => request.forest.fit(&DatasetBase::from(table.values.view()))?,
         Some(foreign) => {

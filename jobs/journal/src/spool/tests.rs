@@ -144,3 +144,22 @@ fn long_text_is_cut_between_characters() {
 fn large_input_makes_many_parts_and_no_input_one() {
     assert_eq!([0, 1, 48 << 20, (48 << 20) + 1, u64::MAX].map(parts_for), [1, 1, 1, 2, 512]);
 }
+
+/// Parts, samples and the order of the fitted rows hang on these bits: another library, or another version of this one, must have them too.
+#[test]
+fn the_hash_that_chooses_parts_and_samples_is_the_published_one() {
+    use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+    let published = [
+        ("", 0x2d06_8005_38d3_94c2),
+        ("a", 0xe6c6_32b6_1e96_4e1f),
+        ("abc", 0x78af_5f94_892f_3950),
+        ("The quick brown fox jumps over the lazy dog", 0xce7d_19a5_418f_b365),
+    ];
+    for (text, hash) in published {
+        assert_eq!(xxh3_64(text.as_bytes()), hash, "{text}");
+        assert_eq!(xxh3_64_with_seed(text.as_bytes(), 0), hash, "{text}");
+    }
+    assert_eq!(xxh3_64_with_seed(b"", 2_654_435_761), 0xf702_ca38_14de_2125);
+    assert_eq!(xxh3_64_with_seed(b"abc", 2_654_435_761), 0x0582_3d71_d740_ed4f);
+}

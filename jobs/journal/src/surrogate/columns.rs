@@ -37,7 +37,7 @@ enum Meaning {
     Signal(Signal),
 }
 
-/// The numbers of an entry that rules look at, as [`columns`] names them.
+/// The numbers of an entry that rules look at, as [`columns()`] names them.
 pub fn row(measures: &Measures, has_amounts: bool) -> Vec<f64> {
     let amounts = [measures.amount, measures.deviation];
     let mut row = Vec::with_capacity(measures.surprisals.len() + 2 + 3 + SIGNALS.len());

@@ -1,18 +1,43 @@
-//! A table from a CSV file: the first line names the columns, every other cell is a number or empty.
+//! A table from a file: of CSV the first line names the columns, every other cell is a number or empty; of Parquet see [`super::parquet`].
 
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use csv::ByteRecord;
 use ndarray::Array2;
 
-use super::{Table, TableError, open};
+use super::{ReadError, Table, TableError, open};
 
 /// What people write where nothing is known, besides nothing.
 const UNKNOWN: [&str; 5] = ["nan", "na", "n/a", "null", "none"];
 
-pub(super) fn csv(path: &Path, drop: &[String]) -> Result<Table, TableError> {
-    let failed = |cause| TableError::Read { path: path.into(), cause };
-    let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(open(path)?);
+pub(super) fn table(path: &Path, drop: &[String]) -> Result<Table, TableError> {
+    let mut file = open(path)?;
+    let mut head = Vec::new();
+    let read = file.by_ref().take(5).read_to_end(&mut head);
+    read.map_err(|cause| failed(path, cause))?;
+    if is_parquet(&head) {
+        #[cfg(feature = "parquet")]
+        return super::parquet::table(path, file, drop);
+        #[cfg(not(feature = "parquet"))]
+        return Err(failed(path, ReadError::NoParquet));
+    }
+    // A pipe is not read from its beginning again.
+    csv(path, Cursor::new(head).chain(file), drop)
+}
+
+pub(super) fn failed(path: &Path, cause: impl Into<ReadError>) -> TableError {
+    TableError::Read { path: path.into(), cause: cause.into() }
+}
+
+/// Behind its first four bytes a Parquet file has a byte that no text has; a column of a CSV file may be called PAR1.
+fn is_parquet(head: &[u8]) -> bool {
+    matches!(head, [b'P', b'A', b'R', b'1', next] if next.is_ascii_control() && !next.is_ascii_whitespace())
+}
+
+fn csv(path: &Path, file: impl Read, drop: &[String]) -> Result<Table, TableError> {
+    let failed = |cause: csv::Error| failed(path, cause);
+    let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(file);
     let header: Vec<String> =
         reader.headers().map_err(failed)?.iter().map(|name| name.trim().into()).collect();
     if header.is_empty() {
@@ -27,20 +52,25 @@ pub(super) fn csv(path: &Path, drop: &[String]) -> Result<Table, TableError> {
             let cell = record.get(column).unwrap_or_default();
             values.push(number(cell).ok_or_else(|| TableError::NotANumber {
                 path: path.into(),
-                line: record.position().map_or(0, csv::Position::line),
+                place: format!("line {}", record.position().map_or(0, csv::Position::line)),
                 column: header[column].clone(),
                 value: String::from_utf8_lossy(cell).chars().take(40).collect(),
             })?);
         }
     }
+    let columns = kept.into_iter().map(|column| header[column].clone()).collect();
+    filled(path, columns, values)
+}
+
+/// The values are whole rows of as many columns.
+pub(super) fn filled(path: &Path, columns: Vec<String>, values: Vec<f32>) -> Result<Table, TableError> {
     if values.is_empty() {
         return Err(TableError::NoRows { path: path.into() });
     }
-    let rows = values.len() / kept.len();
-    let values = Array2::from_shape_vec((rows, kept.len()), values);
-    // The values are whole rows of as many columns.
+    let rows = values.len() / columns.len();
+    let values = Array2::from_shape_vec((rows, columns.len()), values);
     let values = values.map_err(|shape| iforest::Error::from(linfa::Error::from(shape)))?;
-    Ok(Table { columns: kept.into_iter().map(|column| header[column].clone()).collect(), values })
+    Ok(Table { columns, values })
 }
 
 /// Which columns are looked at.

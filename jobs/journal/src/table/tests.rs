@@ -121,3 +121,16 @@ fn outliers_are_explained_column_by_column_to_their_depth() {
     assert_eq!((header, row), ("row,depth,expected_depth,x,y", 50.0));
     assert!(((x + y) - (depth - expected)).abs() <= 1e-9 && x < 0.0 && y < 0.0, "{written}");
 }
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_program_built_without_parquet_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let request = request(folder.path(), "");
+    fs::write(&request.input, b"PAR1\x15\x04").unwrap();
+
+    let error = score(&request).unwrap_err();
+
+    assert!(matches!(error, TableError::Read { cause: ReadError::NoParquet, .. }), "{error}");
+    assert!(!request.out.exists());
+}

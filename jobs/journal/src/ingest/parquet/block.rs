@@ -3,40 +3,9 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use ::parquet::data_type::{ByteArray, FixedLenByteArray, Int96};
-
+use super::parts::{Kind, Part, Values, unscaled};
 use crate::ingest::ReadError;
 use crate::ingest::table::{Broken, Item, Record, Records, Span};
-
-/// What the values of a column mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Plain,
-    Unsigned,
-    Decimal { scale: i32 },
-    Date,
-    Timestamp { in_second: i64 },
-    Time { in_second: i64 },
-}
-
-pub(super) enum Values {
-    Bool(Vec<bool>),
-    I32(Vec<i32>),
-    I64(Vec<i64>),
-    /// Only ever a timestamp, of old writers.
-    I96(Vec<Int96>),
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-    Bytes(Vec<ByteArray>),
-    Fixed(Vec<FixedLenByteArray>),
-}
-
-/// One column of the block.
-pub(super) struct Part {
-    /// Less than the column's own where there is no value, and empty where there always is one.
-    pub(super) levels: Vec<i16>,
-    pub(super) values: Values,
-}
 
 pub(super) struct ColumnBlock {
     pub(super) parts: Vec<Part>,
@@ -142,12 +111,7 @@ fn bytes(bytes: &[u8], kind: Kind, text: &mut String) -> Option<bool> {
         text.push_str(std::str::from_utf8(bytes).ok()?);
         return Some(false);
     };
-    if bytes.is_empty() || bytes.len() > 16 {
-        return None;
-    }
-    let sign = if bytes[0] & 0x80 == 0 { 0 } else { -1_i128 };
-    let value = bytes.iter().fold(sign, |value, &byte| (value << 8) | i128::from(byte));
-    decimal(value, scale, text)?;
+    decimal(unscaled(bytes)?, scale, text)?;
     Some(true)
 }
 
