@@ -11,6 +11,7 @@
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
 //! [`report`] that is filed. [`selection`] draws the entries to test, [`scores_file`] writes the scores of all.
+//! Whether a ledger still looks like the one that taught how to score it is said by [`drift`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub mod benford;
 pub mod calendar;
 pub mod completeness;
 pub mod controls;
+pub mod drift;
 pub mod features;
 pub mod heads;
 pub mod ingest;
