@@ -11,7 +11,7 @@
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
 //! [`report`] that is filed. [`selection`] draws the entries to test, [`scores_file`] writes the scores of all.
-//! Whether a ledger still looks like the one that taught how to score it is said by [`drift`].
+//! What a ledger taught can be kept as a [`model`] and asked about another, as long as [`drift`] does not say that they differ.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ pub mod heads;
 pub mod ingest;
 pub mod ledger;
 pub mod line;
+pub mod model;
 pub mod names;
 pub mod output;
 pub mod part;

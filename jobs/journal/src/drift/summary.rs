@@ -163,6 +163,13 @@ impl Stored for Reference {
     }
 }
 
+impl Reference {
+    /// Whether it is of such a population.
+    pub(crate) fn is_of(&self, fitted: &Fitted) -> bool {
+        self.features.iter().map(|(name, _)| name).eq(&names_of(fitted))
+    }
+}
+
 impl Stored for Bins {
     const LEAST: usize = 16;
 
