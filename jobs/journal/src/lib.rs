@@ -11,7 +11,8 @@
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
 //! [`report`] that is filed. [`selection`] draws the entries to test, [`reasons`] says of an entry why it has its score, [`surrogate`] sums the scores up in
-//! rules, [`scores_file`] writes the scores of all.
+//! rules, [`scores_file`] writes the scores of all. What a ledger taught can be kept as a [`model`] and asked about another, as long as [`drift`] does not say
+//! that they differ.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,9 +25,11 @@ pub mod benford;
 pub mod calendar;
 pub mod completeness;
 pub mod controls;
+pub mod drift;
 pub mod heads;
 pub mod ingest;
 pub mod line;
+pub mod model;
 pub mod names;
 pub mod output;
 pub mod part;

@@ -104,6 +104,14 @@ impl Sort {
             Self::Extra(_) => "extra",
         }
     }
+
+    /// The same, extra ones told apart.
+    pub fn title(self) -> String {
+        match self {
+            Self::Extra(place) => format!("{} {}", self.id(), usize::from(place) + 1),
+            _ => self.id().into(),
+        }
+    }
 }
 
 /// All names of all sorts, each sort in order. The empty name, where it occurs, is a name like the others: an entry without a user among thousands with one

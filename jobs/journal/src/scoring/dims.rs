@@ -184,6 +184,14 @@ impl Dim {
         }
     }
 
+    /// The same, extra columns told apart.
+    pub fn title(self) -> String {
+        match self {
+            Self::Name(sort) => sort.title(),
+            _ => self.id().into(),
+        }
+    }
+
     /// The value of a line, below [`Dims::kinds`].
     pub fn value(self, posting: &Posting) -> u32 {
         match self {

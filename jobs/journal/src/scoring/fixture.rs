@@ -5,6 +5,7 @@ use jiff::civil::{Date, date};
 
 use crate::amount::Amount;
 use crate::line::{Line, Side};
+use crate::spool::{Spool, SpoolWriter};
 
 /// Lines that own their texts.
 pub(crate) struct Lines(Vec<Made>);
@@ -79,6 +80,15 @@ impl Lines {
     pub(crate) fn and(mut self, more: Self) -> Self {
         self.0.extend(more.0);
         self
+    }
+
+    /// Read as any ledger is, by its own symbols, in one part.
+    pub(crate) fn spooled(&self) -> (tempfile::TempDir, Spool) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = SpoolWriter::create(folder.path(), 0, 1, 0).unwrap();
+        self.iter().for_each(|line| writer.push(&line).unwrap());
+        let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
+        (folder, spool)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Line<'_>> {

@@ -31,10 +31,7 @@ impl Schema {
     /// Of a ledger by its own names, before those of a model have come to them.
     pub fn of(names: &Names, has: Has) -> Self {
         let is_used = |sort: &Sort| names.all(*sort).iter().any(|name| !name.is_empty());
-        let named = Sort::all(names.extra()).filter(is_used).map(|sort| match sort {
-            Sort::Extra(place) => format!("{} {}", sort.id(), usize::from(place) + 1),
-            _ => sort.id().into(),
-        });
+        let named = Sort::all(names.extra()).filter(is_used).map(Sort::title);
         let others = [
             (has.amounts, "amount"),
             (has.dates, "effective"),

@@ -66,6 +66,39 @@ impl Ranks {
         1.0 - self.at_least(score) as f64 / self.total.max(1) as f64
     }
 
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// How many scores are higher, by a step at least.
+    pub fn above(&self, score: f64) -> u64 {
+        self.from(step(score) + 1)
+    }
+
+    /// How many scores are of this step or a higher one.
+    fn from(&self, step: u32) -> u64 {
+        let place = self.steps.partition_point(|(known, _)| *known < step);
+        self.steps.get(place).map_or(0, |(_, count)| *count)
+    }
+
+    /// The least score such that it and those below it are `part` of so many parts of all.
+    pub fn up_to(&self, part: u64, of: u64) -> f64 {
+        let wanted = u128::from(self.total) * u128::from(part);
+        let below = |at_least: u64| u128::from(self.total - at_least) * u128::from(of);
+        let place = self.steps.partition_point(|(_, at_least)| below(*at_least) < wanted);
+        place.checked_sub(1).map_or(0.0, |place| score(self.steps[place].0))
+    }
+
+    /// How far apart the two are: the largest difference of the shares that lie below any score, the statistic of Kolmogorov and Smirnov.
+    pub fn distance(&self, other: &Self) -> f64 {
+        if self.total == 0 || other.total == 0 {
+            return 0.0;
+        }
+        let share = |ranks: &Self, step: u32| ranks.from(step) as f64 / ranks.total as f64;
+        let steps = self.steps.iter().chain(&other.steps);
+        steps.map(|(step, _)| (share(self, *step) - share(other, *step)).abs()).fold(0.0, f64::max)
+    }
+
     /// The score below which this share of them lies.
     pub fn quantile(&self, share: f64) -> f64 {
         let above = (self.total as f64 * (1.0 - share)).max(1.0);
@@ -148,6 +181,69 @@ mod tests {
         for (share, expected) in [(0.0, -500.0), (0.5, 0.0), (0.95, 450.0), (0.99, 490.0), (1.0, 499.0)] {
             let found = ranks.quantile(share);
             assert!((found - expected).abs() <= 1.0, "{share}: {found}");
+        }
+    }
+
+    #[test]
+    fn up_to_a_score_lies_its_part() {
+        let of = |scores: &[f64]| {
+            let mut counts = RankCounts::default();
+            scores.iter().for_each(|score| counts.add(*score));
+            counts.finish()
+        };
+        let ten = of(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]);
+        let mostly_zero = of(&[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0]);
+
+        assert_eq!([1, 3, 5, 9, 10].map(|part| ten.up_to(part, 10)), [1.0, 3.0, 5.0, 9.0, 10.0]);
+        assert_eq!([1, 5, 9, 10].map(|part| mostly_zero.up_to(part, 10)), [0.0, 0.0, 0.0, 3.0]);
+        assert_eq!([0.0, 1.0, 5.5, 10.0].map(|score| ten.above(score)), [10, 9, 5, 0]);
+        assert_eq!([mostly_zero.above(0.0), of(&[]).above(0.0)], [1, 0]);
+        assert_eq!(of(&[]).up_to(1, 2), 0.0);
+    }
+
+    /// scipy.stats.ks_2samp says the same, to the digit.
+    #[test]
+    fn the_distance_is_that_of_kolmogorov_and_smirnov() {
+        let of = |scores: &[f64]| {
+            let mut counts = RankCounts::default();
+            scores.iter().for_each(|score| counts.add(*score));
+            counts.finish()
+        };
+        for (one, other, expected) in [
+            (&[0.0, 1.0, 2.0, 3.0][..], &[2.0, 3.0, 4.0, 5.0][..], 0.5),
+            (&[1.0, 1.0, 1.0, 2.0], &[1.0, 2.0, 2.0, 2.0], 0.5),
+            (&[0.0, 1.0], &[5.0, 6.0], 1.0),
+            (&[3.0, 1.0, 2.0], &[1.0, 2.0, 3.0, 1.0, 2.0, 3.0], 0.0),
+            (&[1.0], &[], 0.0),
+        ] {
+            assert_eq!(of(one).distance(&of(other)), expected, "{one:?} {other:?}");
+            assert_eq!(of(other).distance(&of(one)), expected);
+        }
+
+        let one: Vec<f64> = (0..200).map(|at| f64::from(at * 37 % 101) / 8.0).collect();
+        let shifted = |at: i32| f64::from(at * 29 % 97) / 8.0 + if at % 4 == 0 { 3.0 } else { 0.0 };
+        let other: Vec<f64> = (0..150).map(shifted).collect();
+        assert!((of(&one).distance(&of(&other)) - 0.066_666_666_666_666_67).abs() < 1e-15);
+
+        let squares: Vec<f64> = (0..211).map(|at| f64::from(at * at % 211) / 16.0).collect();
+        let cubes: Vec<f64> = (0..199).map(|at| f64::from(at * at * at % 199) / 16.0).collect();
+        assert!((of(&squares).distance(&of(&cubes)) - 0.103_455_666_960_394_39).abs() < 1e-15);
+    }
+
+    #[test]
+    fn ranks_come_back_from_bytes_and_only_in_order() {
+        let mut counts = RankCounts::default();
+        [-1.0, 0.0, 0.0, 0.5].iter().for_each(|score| counts.add(*score));
+        let ranks = counts.finish();
+        let taken = |ranks: &Ranks| {
+            let mut bytes = Vec::new();
+            ranks.put(&mut bytes);
+            Ranks::take(&mut Reader::new(&bytes))
+        };
+
+        assert_eq!(taken(&ranks), Ok(ranks.clone()));
+        for steps in [vec![(2, 3), (1, 1)], vec![(1, 3), (2, 3)], vec![(1, 3), (2, 0)], vec![(1 << 23, 1)]] {
+            assert!(taken(&Ranks { steps, total: 3 }).is_err());
         }
     }
 

@@ -6,22 +6,12 @@ use crate::part::{Part, from_lines};
 use crate::scoring::dims::Dim;
 use crate::scoring::fixture::{Lines, ledger};
 use crate::scoring::whole;
-use crate::spool::{Spool, SpoolWriter};
 
 const ENTRIES: u32 = 700;
 
 fn fitted(lines: &Lines) -> (Fitted, Part, Names) {
     let (part, names) = from_lines(lines.iter());
     (whole::whole(std::slice::from_ref(&part), &names, 7).unwrap().fitted, part, names)
-}
-
-/// The ledger as it is read, by its own symbols.
-fn spooled(lines: &Lines) -> (tempfile::TempDir, Spool) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = SpoolWriter::create(folder.path(), 0, 1, 0).unwrap();
-    lines.iter().for_each(|line| writer.push(&line).unwrap());
-    let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
-    (folder, spool)
 }
 
 fn scored(fitted: &Fitted, part: &Part) -> BTreeMap<String, Judged> {
@@ -32,7 +22,7 @@ fn scored(fitted: &Fitted, part: &Part) -> BTreeMap<String, Judged> {
 
 /// The ledger scored by a model that was made with these names.
 fn scored_by(fitted: &Fitted, names: &Names, lines: &Lines) -> BTreeMap<String, Judged> {
-    let (_folder, mut spool) = spooled(lines);
+    let (_folder, mut spool) = lines.spooled();
     let Joined { names, ours, theirs } = spool.names().join(names);
     let carried = fitted.carried(&Carry { names: &names, ranks: &theirs }, None);
     spool.rename(names, &ours);
