@@ -266,14 +266,34 @@ fn failed(error: RunError) -> CliError {
         RunError::Calendars(_) | RunError::NotAFile(_) => Exit::Usage,
         _ => Exit::Failed,
     };
+    let stopped_by_completeness = matches!(error, RunError::NotRolledForward { .. });
     let mut failed = CliError::from_chain(error);
     failed.exit = exit;
-    failed
+    match stopped_by_completeness {
+        true => failed
+            .remedy("get the whole ledger, or take it as it is with --accepted-by NAME --because REASON"),
+        false => failed,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_settings_that_the_reference_pages_show_can_be_meant() {
+        let pages = [
+            include_str!("../../docs/reference/journal.md"),
+            include_str!("../../docs/reference/journal-settings.md"),
+        ];
+        let blocks = pages.iter().flat_map(|page| page.split("```toml\n").skip(1));
+        let shown: Vec<&str> = blocks.filter_map(|block| block.split("```").next()).collect();
+        assert!(shown.len() >= 5);
+        for text in shown {
+            let said = serde_json::to_value(toml::from_str::<toml::Value>(text).unwrap()).unwrap();
+            Settings::default().with(&said).unwrap_or_else(|error| panic!("{text}{error}"));
+        }
+    }
 
     #[test]
     fn a_setting_is_read_by_its_place() {

@@ -425,6 +425,14 @@ fn the_demo_does_what_it_shows_and_says_where_the_results_are() {
     let again = place.run(&["demo", "--exit", "--json"]).expect(0).json();
     let states: Vec<_> = again["jobs"].as_array().unwrap().iter().map(|told| &told["job"]["state"]).collect();
     assert_eq!(states, ["completed"; 5]);
+    // As docs/reference/demo-sample.md says: those made to be strange have the highest scores, and the highest risks.
+    let ids = |entries: &serde_json::Value, key: &str| -> std::collections::BTreeSet<String> {
+        entries.as_array().unwrap().iter().map(|entry| entry[key].as_str().unwrap().into()).collect()
+    };
+    let mut results = again["jobs"].as_array().unwrap().iter().map(|told| &told["job"]["result"]);
+    let top = results.find(|result| result["top"].is_array()).unwrap()["top"].as_array().unwrap();
+    assert_eq!(ids(&json!(top[..8]), "entry"), ids(&again["strange"], "journal_id"));
+    assert!(top[..8].iter().all(|entry| entry["rank"].as_u64().unwrap() <= 8), "{top:?}");
 }
 
 #[test]

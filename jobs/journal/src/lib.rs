@@ -5,8 +5,8 @@
 //! hashes from which anybody can check that the same file gives the same scores again.
 //!
 //! The way of a ledger through the files of this crate: [`ingest`] makes [`mod@line`]s of any format, [`spool`] puts them aside in parts by their entries, and
-//! [`passes`] goes over the parts: [`completeness`] says whether the ledger is all there, [`usual`] what is usual in it, [`scoring`] how unusual each entry is,
-//! [`controls`] asks every entry what an auditor asks, with [`calendar`] and [`benford`] at hand, and [`risk`] joins the two. [`run`] has these in stages that
+//! [`passes`] goes over the parts: [`completeness`] says whether the ledger is all there, [`usual`] what is usual in it, [`scoring`] how unusual each entry is
+//! and [`reasons`] why, [`controls`] asks every entry what an auditor asks, with [`calendar`] and [`benford`] at hand, and [`risk`] joins the two. [`run`] has these in stages that
 //! can be repeated, told by [`settings`]; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the

@@ -55,7 +55,7 @@ fn room(out_dir: &Path, free: u64) -> Check {
         true => Check::warn(
             "results",
             text,
-            "make room, or set journal.out_dir to a larger disk: a run needs about four times the ledger's size there",
+            "make room, or set journal.out_dir to a larger disk: a run needs up to four times the ledger's size there",
         ),
         false => Check::ok("results", text),
     }

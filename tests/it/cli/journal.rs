@@ -79,6 +79,34 @@ fn a_ledger_is_scored_without_a_store_and_every_file_is_written() {
     assert_eq!(names(place.path()), [LEDGER, "out"], "nothing is left of what was put aside");
 }
 
+/// As docs/reference/journal.md shows it, without any of our code.
+#[test]
+fn anybody_can_compute_the_hashes_of_scores_and_settings() {
+    let place = place();
+    place.run(&["journal", "score", LEDGER, "--out", "out", "--set", "risk.high=0.6"]).expect(0);
+    let results = results(&place, "out");
+    let hex = |hash: ring::digest::Context| -> String {
+        hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let sha256 = || ring::digest::Context::new(&ring::digest::SHA256);
+
+    let csv = fs::read_to_string(place.path().join("out/all_scores.csv")).unwrap();
+    let mut scores = sha256();
+    for row in csv.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>()) {
+        scores.update(&(row[0].len() as u64).to_le_bytes());
+        scores.update(row[0].as_bytes());
+        scores.update(&row[3].parse::<f64>().unwrap().to_bits().to_le_bytes());
+    }
+    let mut settings = sha256();
+    for parameter in results["parameters"].as_array().unwrap() {
+        let [name, value] = ["name", "value"].map(|key| parameter[key].as_str().unwrap());
+        settings.update(format!("{name} = {value}\n").as_bytes());
+    }
+
+    assert_eq!(hex(scores), results["scores_sha256"]);
+    assert_eq!(hex(settings), results["parameters_sha256"]);
+}
+
 /// The evidence says which command gives it again.
 #[test]
 fn the_command_that_results_name_gives_the_same_bytes_again() {
@@ -208,7 +236,7 @@ fn a_ledger_that_does_not_roll_forward_is_exit_code_1_unless_somebody_accepts_it
     score("wrong.csv", "out", &[]).expect(1).says(&[
         "does not roll forward to the trial balance: 1 accounts differ",
         "out/completeness.json",
-        "accept",
+        "remedy: get the whole ledger, or take it as it is with --accepted-by NAME --because REASON",
     ]);
 
     assert_eq!(names(&place.path().join("out")), ["completeness.json"]);

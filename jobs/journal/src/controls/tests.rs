@@ -6,6 +6,7 @@ use super::fixture::{Told, config, ids, line, parted, told, usual};
 use super::*;
 use crate::calendar;
 use crate::line::{Line, Side};
+use crate::settings::Settings;
 
 #[test]
 fn every_test_of_the_catalogue_has_its_own_code_id_and_citation() {
@@ -242,4 +243,47 @@ proptest! {
         prop_assert_eq!(&told_in_parts(&shuffled, |_| 0), &whole);
         prop_assert_eq!(&told_in_parts(&shuffled, |index| (index * 3 + 1) % 5), &whole);
     }
+}
+
+/// The row of a test in the table of docs/reference/journal.md.
+fn row_of_the_reference(id: Id) -> String {
+    let About { code, id: name, title, level, weight, sources } = id.about();
+    let level = serde_json::to_value(level).unwrap();
+    let all = |settings: Settings| serde_json::to_value(settings.controls).unwrap()[name].clone();
+    let (every, usual) = (all(Settings::with_every_key()), all(Settings::default()));
+    let mut parameters = Vec::new();
+    for (key, value) in every.as_object().unwrap() {
+        match value.is_object() {
+            true => parameters.push(format!("`{key}.*`")),
+            false => parameters.push(format!("`{key} = {}`", usual[key])),
+        }
+    }
+    parameters.sort();
+    let source = |source: &Source| match source {
+        Source::AuC240 => "AU-C".into(),
+        Source::Isa240 => "ISA".into(),
+        Source::As2401 => "AS".into(),
+        Source::Caq => "CAQ".into(),
+        Source::Aicpa(number) => format!("AICPA {number}"),
+        Source::Nigrini => "Nigrini".into(),
+        Source::Practice => "practice".into(),
+    };
+    let sources: Vec<String> = sources.iter().map(source).collect();
+    format!(
+        "| {code} | `{name}` | {title} | {} | {weight} | {} | {} |",
+        level.as_str().unwrap(),
+        parameters.join(", "),
+        sources.join(", ")
+    )
+}
+
+#[test]
+fn the_reference_page_has_the_catalogue() {
+    let page = include_str!("../../../../docs/reference/journal.md");
+    let (_, table) = page.split_once("| code | id |").unwrap();
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+
+    let expected: Vec<String> = Id::ALL.iter().map(|id| row_of_the_reference(*id)).collect();
+
+    assert!(rows == expected, "the table should be:\n{}\n", expected.join("\n"));
 }

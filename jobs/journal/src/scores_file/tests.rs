@@ -163,3 +163,17 @@ fn a_row_group_that_is_full_is_written_and_the_next_begins() {
     let rows: Vec<_> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
     assert_eq!(rows, [65_536, 1]);
 }
+
+#[test]
+fn the_reference_page_has_every_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = include_str!("../../../../docs/reference/journal.md");
+    let (_, table) = page.split_once("**Columns of all scores**").unwrap();
+    let (table, _) = table.split_once("\n\n**").unwrap();
+
+    let file = fs::read_to_string(written(Format::Csv, folder.path())).unwrap();
+
+    for column in file.lines().next().unwrap().split(',') {
+        assert!(table.contains(&format!("`{column}`")), "{column}");
+    }
+}
