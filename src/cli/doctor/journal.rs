@@ -31,7 +31,7 @@ pub(super) fn results(settings: &Settings) -> Option<Check> {
     if settings.journal.roots.is_empty() {
         return None;
     }
-    let free = rustix::fs::statvfs(&there(out_dir)).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    let free = rustix::fs::statvfs(there(out_dir)).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
     Some(match free {
         Ok(free) => room(out_dir, free),
         Err(error) => Check::warn(

@@ -44,7 +44,7 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
         distributions: Distributions {
             scores: found.scores.clone(),
             week: found.week.clone(),
-            benford: Kind::ALL.map(|kind| benford(surveyed.norms.summary().digits().analysis(kind))).into(),
+            benford: Kind::ALL.map(|kind| benford(&surveyed.norms.summary().digits().analysis(kind))).into(),
             points: found.points.clone(),
         },
         top: Listed::of(scored.top.iter().map(|top| top.entry.clone()).collect(), surveyed.survey.entries),
@@ -139,7 +139,7 @@ fn parameters(request: &Request, id: Id) -> Vec<String> {
         .collect()
 }
 
-fn benford(analysis: Analysis) -> Benford {
+fn benford(analysis: &Analysis) -> Benford {
     let kind = match analysis.kind {
         Kind::First => BenfordKind::First,
         Kind::FirstTwo => BenfordKind::FirstTwo,
