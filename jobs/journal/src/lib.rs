@@ -35,6 +35,7 @@ pub mod names;
 pub mod output;
 pub mod part;
 pub mod passes;
+pub mod registry;
 pub mod report;
 pub mod result;
 pub mod sample;
