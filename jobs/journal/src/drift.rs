@@ -4,6 +4,9 @@
 //! Three figures, each with the same two bounds: the population stability index of every feature, Σ (a - e) ln(a / e) over the shares of ten bins that hold a
 //! tenth of the model's entries each; the statistic of Kolmogorov and Smirnov for the score, the largest distance of the two cumulative shares; and per column
 //! the share of entries with a name that the model never saw.
+//!
+//! A model knows the entries that it was made from better than any others. Of a ledger of a million lines that shows nowhere; the scores of entries just like
+//! two thousand that made a model are already at the first bound.
 
 use serde::{Deserialize, Serialize};
 

@@ -35,6 +35,7 @@ pub mod output;
 pub mod part;
 pub mod passes;
 pub mod reasons;
+pub mod registry;
 pub mod report;
 pub mod result;
 pub mod risk;

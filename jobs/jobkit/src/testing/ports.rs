@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::SecretString;
-use crate::ports::{Mail, Mailer, ObjectError, Objects, PortError, SecretStore};
+use crate::models::{ModelRecord, Models, NewModel, Standing, StandingChange, promotion};
+use crate::ports::{HostError, Mail, Mailer, ObjectError, Objects, PortError, SecretStore};
+use crate::{Ctx, SecretString};
 
 /// Sends a mail once per key, as a mail server that honours idempotency keys does.
 #[derive(Default)]
@@ -77,5 +78,75 @@ impl Objects for FakeObjects {
             Ok(bytes.len() as u64)
         }
         .boxed()
+    }
+}
+
+/// The list of models in memory, in the order in which they came.
+#[derive(Default)]
+pub struct FakeModels(Mutex<Vec<ModelRecord>>);
+
+impl FakeModels {
+    fn lock(&self) -> MutexGuard<'_, Vec<ModelRecord>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn newest_first(&self, is: impl Fn(&ModelRecord) -> bool) -> Vec<ModelRecord> {
+        self.lock().iter().rev().filter(|record| is(record)).cloned().collect()
+    }
+}
+
+impl Models for FakeModels {
+    fn add<'a>(&'a self, ctx: &'a Ctx, model: &'a NewModel) -> BoxFuture<'a, Result<ModelRecord, HostError>> {
+        async move {
+            let mut records = self.lock();
+            match records.iter().find(|record| record.model.id == model.id) {
+                Some(known) if known.model == *model => return Ok(known.clone()),
+                Some(_) => return Err(HostError::Refused(format!("the model {} is another", model.id))),
+                None => {}
+            }
+            let versions = records.iter().filter(|record| record.model.name == model.name);
+            let record = ModelRecord {
+                model: model.clone(),
+                version: versions.count() as u32 + 1,
+                standing: Standing::Challenger,
+                made_by: ctx.job().id,
+                made_at: ctx.clock().now(),
+            };
+            records.push(record.clone());
+            Ok(record)
+        }
+        .boxed()
+    }
+
+    fn promote<'a>(
+        &'a self,
+        _: &'a Ctx,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<StandingChange>, HostError>> {
+        async move {
+            let mut records = self.lock();
+            let unknown = || HostError::Refused(format!("there is no model {id}"));
+            let name =
+                records.iter().find(|record| record.model.id == id).map(|record| record.model.name.clone());
+            let name = name.ok_or_else(unknown)?;
+            let of_name: Vec<ModelRecord> =
+                records.iter().filter(|record| record.model.name == name).cloned().collect();
+            let changes = promotion(&of_name, id).ok_or_else(unknown)?;
+            for change in &changes {
+                for record in records.iter_mut().filter(|record| record.model.id == change.id) {
+                    record.standing = change.to;
+                }
+            }
+            Ok(changes)
+        }
+        .boxed()
+    }
+
+    fn get<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<ModelRecord>, PortError>> {
+        async move { Ok(self.newest_first(|record| record.model.id == id).pop()) }.boxed()
+    }
+
+    fn named<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<ModelRecord>, PortError>> {
+        async move { Ok(self.newest_first(|record| record.model.name == name)) }.boxed()
     }
 }

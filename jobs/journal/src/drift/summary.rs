@@ -86,19 +86,19 @@ pub(super) fn unseen_columns(summary: &Summary) -> impl Iterator<Item = (String,
     unseen.map(move |(sort, count)| (sort.title(), *count as f64 / entries))
 }
 
-/// What the features of a population are called.
+/// What the features of a population are called. Pairs of values are none of them: those of the entries that a model was made from are among its own counts, so
+/// that a ledger just like it would seem to have moved, the more so the smaller it is.
 fn names_of(fitted: &Fitted) -> Vec<String> {
     let dims = (0..fitted.dims.len()).map(|dim| fitted.dims.get(dim).title());
-    let others = ["amount", "deviation", "highest pair", "pairs above", "pairs below"].map(String::from);
+    let others = ["amount", "deviation"].map(String::from);
     let tests = Signal::ALL.map(|signal| format!("test {}", signal.id()));
     dims.chain(others).chain(tests).collect()
 }
 
 /// None of them below 0.
 fn values(measures: &Measures) -> impl Iterator<Item = f64> {
-    let Measures { surprisals, top_pairs, pairs_above, pairs_below, deviation, amount, signals } = measures;
-    let others = [*amount, *deviation, top_pairs[0], *pairs_above, *pairs_below];
-    surprisals.iter().copied().chain(others).chain(*signals)
+    let others = [measures.amount, measures.deviation];
+    measures.surprisals.iter().copied().chain(others).chain(measures.signals)
 }
 
 /// To a hundredth of it, so that there are few different ones, and as bins have it.
