@@ -53,7 +53,11 @@ fn push(c: char, in_digits: &mut bool, out: &mut String) {
         }
     } else {
         *in_digits = false;
-        out.extend(c.to_lowercase());
+        if c.is_ascii() {
+            out.push(c.to_ascii_lowercase());
+        } else {
+            out.extend(c.to_lowercase());
+        }
     }
 }
 

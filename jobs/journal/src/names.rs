@@ -3,9 +3,13 @@
 //! Several threads read a ledger at once, each with an [`Interner`] of its own that numbers names as they come. [`Names`] are all of them in order: the final
 //! number of a name is its rank, whatever thread met it first and wherever it stood in the file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::stored::{Broken, Reader, Stored};
+
+mod interner;
+
+pub use interner::Interner;
 
 /// The rank of a name among the names of its sort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,9 +152,9 @@ impl Names {
 
     /// The names of all interners, and for each interner the ranks of its numbers.
     pub fn of(interners: Vec<Interner>) -> (Self, Vec<Ranks>) {
-        let sorts = interners.iter().map(|interner| interner.order.len()).max().unwrap_or(FIXED);
+        let sorts = interners.iter().map(|interner| interner.sorts().len()).max().unwrap_or(FIXED);
         let all = |sort: usize| -> Vec<Box<str>> {
-            let known = interners.iter().filter_map(|interner| interner.order.get(sort));
+            let known = interners.iter().filter_map(|interner| interner.sorts().nth(sort));
             known
                 .flatten()
                 .map(|name| &**name)
@@ -165,18 +169,18 @@ impl Names {
     }
 
     fn ranks(&self, interner: &Interner) -> Ranks {
-        self.ranks_of(&interner.order)
+        self.ranks_of(interner.sorts())
     }
 
     /// The ranks of names that are all among these.
-    fn ranks_of(&self, names: &[Vec<Box<str>>]) -> Ranks {
+    fn ranks_of<'a>(&self, names: impl Iterator<Item = &'a [Box<str>]>) -> Ranks {
         let rank = |sort: usize, name: &str| {
             self.names[sort].binary_search_by(|known| (**known).cmp(name)).unwrap_or(0)
         };
-        let of_sort = |(sort, names): (usize, &Vec<Box<str>>)| {
+        let of_sort = |(sort, names): (usize, &[Box<str>])| {
             names.iter().map(|name| Symbol(rank(sort, name) as u32)).collect()
         };
-        Ranks(names.iter().enumerate().map(of_sort).collect())
+        Ranks(names.enumerate().map(of_sort).collect())
     }
 
     /// The names of both, and the new symbols of each one's own.
@@ -191,7 +195,8 @@ impl Names {
             all
         };
         let names = Self { names: (0..sorts).map(all).collect() };
-        let (ours, theirs) = (names.ranks_of(&self.names), names.ranks_of(&other.names));
+        let sorts = |of: &Self| names.ranks_of(of.names.iter().map(Vec::as_slice));
+        let (ours, theirs) = (sorts(self), sorts(other));
         Joined { names, ours, theirs }
     }
 }
@@ -252,46 +257,6 @@ impl Ranks {
             symbols.iter().map(|symbol| later.get(symbol.index()).copied().unwrap_or(*symbol)).collect()
         };
         Self(self.0.iter().zip(&later.0).map(of_sort).collect())
-    }
-}
-
-/// Numbers names as they come.
-#[derive(Debug)]
-pub struct Interner {
-    numbers: Vec<HashMap<Box<str>, u32>>,
-    order: Vec<Vec<Box<str>>>,
-    /// The last name of each sort: neighbouring lines mostly say the same.
-    last: Vec<u32>,
-}
-
-impl Interner {
-    /// For the fixed sorts and so many extra ones.
-    pub fn new(extra: usize) -> Self {
-        let sorts = FIXED + extra;
-        Self { numbers: vec![HashMap::new(); sorts], order: vec![Vec::new(); sorts], last: vec![0; sorts] }
-    }
-
-    pub fn extra(&self) -> usize {
-        self.order.len() - FIXED
-    }
-
-    pub fn number(&mut self, sort: Sort, name: &str) -> u32 {
-        let sort = sort.index();
-        let last = self.last[sort];
-        if self.order[sort].get(last as usize).is_some_and(|known| &**known == name) {
-            return last;
-        }
-        let number = match self.numbers[sort].get(name) {
-            Some(&number) => number,
-            None => {
-                let number = self.order[sort].len() as u32;
-                self.numbers[sort].insert(name.into(), number);
-                self.order[sort].push(name.into());
-                number
-            }
-        };
-        self.last[sort] = number;
-        number
     }
 }
 

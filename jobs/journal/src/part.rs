@@ -121,6 +121,9 @@ impl Part {
 
 /// Texts that are looked for among those that are there already.
 const RECENT: usize = 1 << 12;
+/// Texts of which the names that are made of them are known, and how long they may be: a field may have a megabyte.
+const MOST_MADE: usize = 1 << 9;
+const LONGEST_MADE: usize = 1 << 9;
 
 /// Takes postings in any order and makes a [`Part`] of them.
 #[derive(Default)]
@@ -243,18 +246,22 @@ fn content<'a>(posting: &Posting, text: &'a str) -> impl Ord + use<'a> {
     (posting.side, posting.signed, names, dates, rest, texts)
 }
 
+/// A text, and the number of the name that is made of it.
+type Made = (Box<str>, u32);
+
 /// Numbers the names of lines, those that are made of their texts included.
 pub struct Namer {
     interner: Interner,
-    /// The last text of each sort that is made of one, and the number it got.
-    last: [Option<(String, u32)>; 3],
+    /// For each sort that is made of a text, texts that were met a moment ago, by their hashes, with the number each got.
+    recent: [Vec<Option<Made>>; 3],
     made: String,
 }
 
 impl Namer {
     /// For lines with so many extra columns.
     pub fn new(extra: usize) -> Self {
-        Self { interner: Interner::new(extra), last: Default::default(), made: String::new() }
+        let recent = std::array::from_fn(|_| vec![None; MOST_MADE]);
+        Self { interner: Interner::new(extra), recent, made: String::new() }
     }
 
     pub fn extra(&self) -> usize {
@@ -286,16 +293,19 @@ impl Namer {
     }
 
     fn made(&mut self, place: usize, sort: Sort, text: &str, make: fn(&str, &mut String)) -> u32 {
-        match &mut self.last[place] {
-            Some((last, number)) if last == text => *number,
-            last => {
-                self.made.clear();
-                make(text, &mut self.made);
-                let number = self.interner.number(sort, &self.made);
-                *last = Some((text.into(), number));
-                number
-            }
+        let recent = &mut self.recent[place][xxh3_64(text.as_bytes()) as usize % MOST_MADE];
+        if let Some((known, number)) = recent
+            && **known == *text
+        {
+            return *number;
         }
+        self.made.clear();
+        make(text, &mut self.made);
+        let number = self.interner.number(sort, &self.made);
+        if text.len() <= LONGEST_MADE {
+            *recent = Some((text.into(), number));
+        }
+        number
     }
 }
 

@@ -90,9 +90,11 @@ impl NumberStyle {
         if rounded && self.round_to.is_none() {
             return Err(NoAmount::TooPrecise);
         }
-        let up =
-            i128::from(beyond.first().is_some_and(|&digit| digit >= b'5')) * 10_i128.pow(DECIMALS - keep);
-        let units = i128::from(whole) * 10_i128.pow(DECIMALS) + i128::from(fraction) + up;
+        let up = match beyond.first() {
+            Some(b'5'..=b'9') => 10_i128.pow(DECIMALS - keep),
+            _ => 0,
+        };
+        let units = i128::from(whole) * const { 10_i128.pow(DECIMALS) } + i128::from(fraction) + up;
         Ok(ReadAmount { amount: Amount::from_units(if negative { -units } else { units }), rounded })
     }
 

@@ -137,3 +137,24 @@ proptest! {
         prop_assert_eq!(found.iter().map(fields).collect::<Vec<_>>(), expected);
     }
 }
+
+#[test]
+fn a_delimiter_is_found_wherever_it_stands_and_nothing_else_is() {
+    for length in 0..20 {
+        for at in 0..=length {
+            // Bytes that differ from the delimiter by a bit, and those whose highest bit is set, are none.
+            let mut record: Vec<u8> = (0..length).map(|at| [b'-', b'.', b'$', 0xac, 0x2d][at % 5]).collect();
+            let mut expected = vec![(0, length)];
+            if at < length {
+                record[at] = b',';
+                expected = vec![(0, at), (at + 1, length)];
+            }
+            let mut fields = Vec::new();
+
+            split::plain(&record, b',', &mut fields);
+
+            let found: Vec<_> = fields.iter().map(|span| (span.start as usize, span.end as usize)).collect();
+            assert_eq!(found, expected, "{length}, {at}");
+        }
+    }
+}
