@@ -12,15 +12,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::line::Line;
 use crate::names::{Interner, Names, Ranks, Sort, Symbol};
 use crate::part::{Namer, Part, PartBuilder};
+use crate::passes::spill::buffer_for;
 
 mod record;
 
-/// Input of so many bytes makes a part: some 200,000 lines, of which a processor works on one part at a time.
-const BYTES_PER_PART: u64 = 48 << 20;
+/// Input of so many bytes makes a part: some 70,000 lines, of which a processor works on one part at a time.
+const BYTES_PER_PART: u64 = 16 << 20;
 /// More files than this are not open at once.
 const MOST_PARTS: u64 = 512;
-/// What a writer keeps of each part before it writes it out.
-const BUFFER: usize = 64 << 10;
 
 /// How many parts a ledger is put into; scores do not depend on it.
 pub fn parts_for(bytes: u64) -> usize {
@@ -62,7 +61,7 @@ impl SpoolWriter {
     pub fn create(folder: &Path, writer: usize, parts: usize, extra: usize) -> io::Result<Self> {
         let create = |part| {
             let file = File::create_new(path(folder, writer, part))?;
-            Ok(Lines { file: BufWriter::with_capacity(BUFFER, file), count: 0 })
+            Ok(Lines { file: BufWriter::with_capacity(buffer_for(parts), file), count: 0 })
         };
         Ok(Self {
             parts: (0..parts).map(create).collect::<io::Result<_>>()?,

@@ -18,7 +18,7 @@ pub struct LogWriter {
 
 impl LogWriter {
     pub fn create(folder: &Path, parts: usize) -> io::Result<Self> {
-        let files = (0..parts).map(|part| SpillWriter::create(&file(folder, part)));
+        let files = (0..parts).map(|part| SpillWriter::one_of(parts, &file(folder, part)));
         Ok(Self { folder: folder.into(), parts: files.collect::<io::Result<_>>()? })
     }
 

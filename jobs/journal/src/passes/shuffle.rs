@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::PassError;
 use super::parts::Crew;
-use super::spill::{SpillReader, SpillWriter, broken, take_array};
+use super::spill::{SpillReader, SpillWriter, broken, buffer_for, take_array};
 use crate::amount::Amount;
 use crate::controls::facts::{Group, What};
 use crate::controls::{Config, Fact, Place, Record};
@@ -18,8 +18,6 @@ use crate::names::Names;
 const BUCKETS_PER_PART: usize = 4;
 /// More files than this are not open at once.
 const MOST_BUCKETS: usize = 512;
-/// What a writer keeps of each bucket before it writes it out.
-const BUFFER: usize = 32 << 10;
 
 pub fn buckets_for(parts: usize) -> usize {
     (parts * BUCKETS_PER_PART).min(MOST_BUCKETS)
@@ -34,7 +32,7 @@ impl RecordsWriter {
     pub fn create(folder: &Path, writer: usize, buckets: usize) -> io::Result<Self> {
         let create = |bucket| {
             let file = File::create_new(records_file(folder, writer, bucket))?;
-            Ok(BufWriter::with_capacity(BUFFER, file))
+            Ok(BufWriter::with_capacity(buffer_for(buckets), file))
         };
         Ok(Self { buckets: (0..buckets).map(create).collect::<io::Result<_>>()? })
     }
@@ -69,7 +67,7 @@ impl Facts {
         let failed = |cause| PassError::PutAside { folder: folder.into(), cause };
         let begin = |thread| -> Result<Vec<SpillWriter>, PassError> {
             (0..parts)
-                .map(|part| SpillWriter::create(&facts_file(folder, thread, part)))
+                .map(|part| SpillWriter::one_of(parts, &facts_file(folder, thread, part)))
                 .collect::<io::Result<_>>()
                 .map_err(failed)
         };

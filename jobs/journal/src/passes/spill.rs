@@ -8,6 +8,13 @@ use std::path::Path;
 
 /// What a file that is written or read keeps in memory.
 const BUFFER: usize = 64 << 10;
+/// What all files of a kind that a thread writes at once keep together, however many parts a ledger has.
+const ALL_BUFFERS: usize = 4 << 20;
+
+/// What each of so many files keeps in memory.
+pub fn buffer_for(files: usize) -> usize {
+    (ALL_BUFFERS / files.max(1)).clamp(4 << 10, BUFFER)
+}
 
 pub struct SpillWriter {
     file: BufWriter<File>,
@@ -17,7 +24,12 @@ pub struct SpillWriter {
 impl SpillWriter {
     /// A new file.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = BufWriter::with_capacity(BUFFER, File::create_new(path)?);
+        Self::one_of(1, path)
+    }
+
+    /// A new file, one of so many that are written at once.
+    pub fn one_of(files: usize, path: &Path) -> io::Result<Self> {
+        let file = BufWriter::with_capacity(buffer_for(files), File::create_new(path)?);
         Ok(Self { file, record: Vec::new() })
     }
 
