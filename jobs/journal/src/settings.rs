@@ -224,8 +224,8 @@ impl Settings {
     pub fn with(&self, more: &Value) -> Result<Self, SettingsError> {
         let mut all = serde_json::to_value(self).map_err(|error| SettingsError::unreadable(&error))?;
         lay_over(&mut all, more);
-        let settings: Self =
-            serde_json::from_value(all).map_err(|error| SettingsError::unreadable(&error))?;
+        // The derived one: these are not laid over the defaults, they are all there is.
+        let settings = Self::deserialize(all).map_err(|error| SettingsError::unreadable(&error))?;
         settings.check()?;
         Ok(settings)
     }
@@ -408,6 +408,16 @@ mod tests {
         words.insert("fr".into(), Vec::new());
         expected.calendars.standard.zone = Some("Europe/Berlin".into());
         assert_eq!(settings, expected);
+    }
+
+    #[test]
+    fn what_was_taken_back_stays_away() {
+        let bare = Settings::default().with(&json!({"mapping": {"preset": null}})).unwrap();
+
+        assert_eq!(bare.mapping.preset, None);
+        assert_eq!(bare.with(&json!({"seed": 7})).unwrap(), Settings { seed: 7, ..bare.clone() });
+        let json = serde_json::to_string(&bare).unwrap();
+        assert_eq!(serde_json::from_str::<Settings>(&json).unwrap(), bare);
     }
 
     #[test]

@@ -13,8 +13,7 @@ use crate::line::Side;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mapping {
-    /// A known layout; what is said beside it goes first.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// A known layout; what is said beside it goes first. Written also where there is none: settings have one by default.
     pub preset: Option<Preset>,
     /// Seen from the content when it is not said.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -48,7 +48,7 @@ fn an_unknown_key_is_refused_and_an_empty_mapping_is_one() {
     assert!(serde_json::from_str::<Mapping>(r#"{"decimals": "comma"}"#).is_err());
     assert!(serde_json::from_str::<Mapping>(r#"{"columns": {"entrie": "a"}}"#).is_err());
     assert_eq!(serde_json::from_str::<Mapping>("{}").unwrap(), Mapping::default());
-    assert_eq!(serde_json::to_string(&Mapping::default()).unwrap(), "{}");
+    assert_eq!(serde_json::to_string(&Mapping::default()).unwrap(), r#"{"preset":null}"#);
 }
 
 #[test]
