@@ -137,8 +137,8 @@ impl Ledger {
         answer
     }
 
-    /// How many jobs of each lane may be claimed, `most` in all, the lanes by turns.
-    pub fn shares(&self, most: usize) -> Vec<usize> {
+    /// How many jobs of each lane may be claimed, `most` in all, the lanes by turns; and how things stand if so many are.
+    pub fn shares(&self, most: usize) -> (Vec<usize>, Self) {
         let mut trial = self.clone();
         let mut shares = vec![0; self.lanes.len()];
         let mut open: Vec<usize> = (0..self.lanes.len()).collect();
@@ -156,7 +156,7 @@ impl Ledger {
                 starts
             });
         }
-        shares
+        (shares, trial)
     }
 
     pub fn is_counted(&self, lane: usize) -> bool {

@@ -241,16 +241,40 @@ impl Stretch {
 }
 
 /// A claimed job, as far as its place among the others goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Picked {
     pub id: JobId,
-    pub lane: String,
+    /// By its place among the lanes that were asked.
+    pub lane: usize,
     pub rank: i64,
+}
+
+/// Finds lanes among those that were asked.
+pub struct Places<'a> {
+    of: HashMap<&'a str, usize>,
+    /// Jobs of one lane mostly come together.
+    last: Option<(&'a str, usize)>,
+}
+
+impl<'a> Places<'a> {
+    pub fn new(lanes: &'a [Lane]) -> Self {
+        let of = lanes.iter().enumerate().map(|(place, lane)| (lane.as_str(), place)).collect();
+        Self { of, last: None }
+    }
+
+    pub fn find(&mut self, lane: &str) -> Option<usize> {
+        if self.last.is_none_or(|(last, _)| last != lane) {
+            self.last = Some(self.of.get_key_value(lane).map(|(lane, place)| (*lane, *place))?);
+        }
+        self.last.map(|(_, place)| place)
+    }
 }
 
 /// The claimed jobs of a page in the order of turns, each with its start; and what is left to have.
 pub struct Settled {
-    pub limited: HashMap<JobId, (usize, Limited)>,
-    pub rest: LimitedClaim,
+    /// In the order of their ids, each with its place in the order of turns.
+    limited: Vec<(JobId, usize, Limited)>,
+    rest: LimitedClaim,
 }
 
 /// Writes down what was claimed of the shares. `now` is the ledger's, and was `steady` on the claimer's clock.
@@ -262,18 +286,15 @@ pub fn settle(
     now: i64,
     steady: Duration,
 ) -> Settled {
-    let places: HashMap<&str, usize> =
-        lanes.iter().enumerate().map(|(place, lane)| (lane.as_str(), place)).collect();
     picked.sort_by_key(|job| (job.rank, job.id));
     let mut turns = vec![0; lanes.len()];
     let mut order: Vec<(usize, usize, JobId)> = Vec::with_capacity(picked.len());
     for job in &picked {
-        let Some(&lane) = places.get(job.lane.as_str()) else { continue };
-        turns[lane] += 1;
-        order.push((turns[lane], lane, job.id));
+        turns[job.lane] += 1;
+        order.push((turns[job.lane], job.lane, job.id));
     }
     order.sort_unstable();
-    let mut limited = HashMap::with_capacity(order.len());
+    let mut limited = Vec::with_capacity(order.len());
     for (place, (_, lane, id)) in order.into_iter().enumerate() {
         let start = match ledger.take(lane) {
             Answer::Start { at, late: Some(late) } => {
@@ -283,8 +304,9 @@ pub fn settle(
             _ => None,
         };
         let counted = ledger.is_counted(lane);
-        limited.insert(id, (place, Limited { lane: lanes[lane].clone(), start, counted }));
+        limited.push((id, place, Limited { lane: lanes[lane].clone(), start, counted }));
     }
+    limited.sort_unstable_by_key(|(id, ..)| *id);
     let mut rest = LimitedClaim::default();
     for lane in (0..lanes.len()).filter(|lane| turns[*lane] == shares[*lane]) {
         match ledger.ask(lane) {
@@ -300,16 +322,17 @@ pub fn settle(
 
 impl Settled {
     /// The jobs with their starts, in the order of turns.
-    pub fn apply(mut self, jobs: Vec<Claimed>) -> LimitedClaim {
+    pub fn apply(self, jobs: Vec<Claimed>) -> LimitedClaim {
+        let of = |job: JobId| {
+            let found = self.limited.binary_search_by_key(&job, |(id, ..)| *id).ok()?;
+            self.limited.get(found)
+        };
         let mut placed: Vec<(usize, Claimed)> = jobs
             .into_iter()
             .map(|mut job| {
-                let (place, limited) = match self.limited.remove(&job.id) {
-                    Some((place, limited)) => (place, Some(limited)),
-                    None => (usize::MAX, None),
-                };
-                job.limited = limited;
-                (place, job)
+                let found = of(job.id);
+                job.limited = found.map(|(.., limited)| limited.clone());
+                (found.map_or(usize::MAX, |(_, place, _)| *place), job)
             })
             .collect();
         placed.sort_by_key(|(place, _)| *place);

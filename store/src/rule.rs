@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -190,13 +191,25 @@ as_text!(Pace, By);
 /// What a job is limited by: its buckets, as `limit/key` or, where one is for all, `limit`, and its tenant, so that
 /// tenants take turns where lanes do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Lane(String);
+#[serde(from = "String", into = "String")]
+pub struct Lane(Arc<str>);
+
+impl From<String> for Lane {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<Lane> for String {
+    fn from(lane: Lane) -> Self {
+        lane.as_str().into()
+    }
+}
 
 impl Lane {
     /// As the store wrote it.
     pub fn stored(text: String) -> Self {
-        Self(text)
+        text.into()
     }
 
     pub fn as_str(&self) -> &str {
@@ -294,7 +307,7 @@ impl Rules {
             lane.push_str(FOR);
             lane.push_str(tenant);
         }
-        Some(Lane(lane))
+        Some(lane.into())
     }
 }
 

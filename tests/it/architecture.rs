@@ -107,7 +107,7 @@ const NO_TWIN: &[(&str, Option<&str>, &str)] = &[
         "SQLite keeps a key when the answer is known, because nobody else writes meanwhile",
     ),
     (
-        "store/postgres/src/lanes_open.sql",
+        "store/postgres/src/buckets_lock_open.sql",
         Some("lanes"),
         "SQLite leaves no dead index entries behind, so each of its claims looks for the lanes",
     ),

@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Connection, Row};
 
-use super::lanes::{ADD_BUCKETS, lock, store_moved};
+use super::lanes::{ADD_BUCKETS, Buckets, TRIES, lock, store_moved};
 use super::rows::{self, Micros};
 use super::{PostgresStore, contention, failed, insert};
-use store::limits::{by_bucket, in_nanos, reserve_of, take_of};
+use store::limits::{by_bucket, reserve_of, take_of};
 use store::rule::{Lane, Rate};
 use store::{Actor, BucketRow, Held, HoldOff, Reserved, Result, StoreError, Taken};
+
+const TAKING: &str = "taking from a limit";
 
 pub async fn buckets(store: &PostgresStore) -> Result<Vec<BucketRow>> {
     let doing = "listing buckets";
@@ -166,27 +168,41 @@ async fn on_the_line<T>(
     paused: fn(Duration) -> T,
     decide: impl Fn(Option<i64>, i64) -> (T, Option<i64>),
 ) -> Result<T> {
-    let doing = "taking from a limit";
-    let names = [bucket.to_owned()];
-    sqlx::query(ADD_BUCKETS).bind(&names[..]).execute(&store.claims).await.map_err(failed(doing))?;
-    let mut session = store.claims.acquire().await.map_err(failed(doing))?;
-    let mut tx = session.begin().await.map_err(failed(doing))?;
-    let mut state = lock(&mut tx, &names).await?.remove(bucket).unwrap_or_default();
-    let now: Micros = sqlx::query_scalar("SELECT coalesce($1::timestamptz, clock_timestamp())")
-        .bind(store.time())
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(failed(doing))?;
-    let now = in_nanos(Timestamp::from(now).as_microsecond());
-    let (answer, next) = match state.paused_until.filter(|until| *until > now) {
-        Some(until) => (paused(Duration::from_nanos((until - now).unsigned_abs())), None),
-        None => decide(state.next_start, now),
-    };
-    if next.is_some() {
-        state.next_start = next;
-        store_moved(&mut tx, &[(bucket, &state)]).await.map_err(failed(doing))?;
+    for _ in 0..TRIES {
+        let names = [bucket.to_owned()];
+        sqlx::query(ADD_BUCKETS).bind(&names[..]).execute(&store.claims).await.map_err(failed(TAKING))?;
+        if let Some(answer) = decide_once(store, bucket, paused, &decide).await? {
+            return Ok(answer);
+        }
     }
-    tx.commit().await.map_err(failed(doing))?;
+    Err(StoreError::Refused("the bucket of a limit comes and goes too quickly; try again".into()))
+}
+
+/// Nothing where the bucket was pruned since it was made.
+async fn decide_once<T>(
+    store: &PostgresStore,
+    bucket: &str,
+    paused: fn(Duration) -> T,
+    decide: impl Fn(Option<i64>, i64) -> (T, Option<i64>),
+) -> Result<Option<T>> {
+    let mut session = store.claims.acquire().await.map_err(failed(TAKING))?;
+    let mut tx = session.begin().await.map_err(failed(TAKING))?;
+    let Buckets { mut states, now } = lock(&mut tx, store.time(), &[bucket.to_owned()]).await?;
+    let answer = match states.remove(bucket).zip(now) {
+        None => None,
+        Some((mut state, now)) => Some(match state.paused_until.filter(|until| *until > now) {
+            Some(until) => paused(Duration::from_nanos((until - now).unsigned_abs())),
+            None => {
+                let (answer, next) = decide(state.next_start, now);
+                if next.is_some() {
+                    state.next_start = next;
+                    store_moved(&mut tx, &[(bucket, &state)]).await.map_err(failed(TAKING))?;
+                }
+                answer
+            }
+        }),
+    };
+    tx.commit().await.map_err(failed(TAKING))?;
     session.keep();
     Ok(answer)
 }

@@ -1,5 +1,10 @@
 -- available -> running for the first in rank of each lane, as many as its share. Index: job_ready_in_lane.
--- $4 lanes, $5 their shares, and $6, $7 the job behind which each begins; whoever claims holds their buckets.
+-- $4 lanes, $5 their shares, and $6, $7 the job behind which each begins; whoever claims holds their buckets, $8, and moves them to
+-- where they stand when all of the shares are to be had: $9, $10. Index: bucket_pkey.
+WITH moved AS (
+    UPDATE compline.bucket b SET next_start = m.next_start, most_running = m.most_running
+    FROM unnest($8::text[], $9::bigint[], $10::integer[]) AS m (name, next_start, most_running) WHERE b.name = m.name
+)
 UPDATE compline.job j
 SET state = 'running', fence = j.fence + 1, attempt = j.attempt + 1, worker = $2,
     claimed_at = coalesce($1::timestamptz, now())

@@ -21,27 +21,27 @@ pub const START: Mark = (Micros::NEVER, Uuid::nil());
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks {
-    by_lane: BTreeMap<String, Mark>,
+    by_lane: BTreeMap<Lane, Mark>,
     uses_left: u32,
 }
 
 impl Marks {
     /// For the first claim after one that looked at all of these lanes.
     pub fn fresh(lanes: &[Lane]) -> Self {
-        let by_lane = lanes.iter().map(|lane| (lane.as_str().to_owned(), START)).collect();
+        let by_lane = lanes.iter().map(|lane| (lane.clone(), START)).collect();
         Self { by_lane, uses_left: CURSOR_USES + 1 }
     }
 
     /// The lanes in a ring, those behind the one that had the last turn first.
     pub fn ring(&self, turn: &str) -> (Vec<Lane>, Vec<Mark>) {
-        let behind = |lane: &&String| lane.as_str() > turn;
+        let behind = |lane: &&Lane| lane.as_str() > turn;
         let (ahead, around): (Vec<_>, Vec<_>) = self.by_lane.iter().partition(|(lane, _)| behind(lane));
         let ring = ahead.into_iter().chain(around);
-        ring.map(|(lane, mark)| (Lane::stored(lane.clone()), *mark)).unzip()
+        ring.map(|(lane, mark)| (lane.clone(), *mark)).unzip()
     }
 
     /// After a claim of these jobs; nothing when it is time to look again.
-    pub fn after<'a>(mut self, claimed: impl Iterator<Item = (&'a str, Mark)>) -> Option<Self> {
+    pub fn after<'a>(mut self, claimed: impl Iterator<Item = (&'a Lane, Mark)>) -> Option<Self> {
         self.uses_left = self.uses_left.checked_sub(1).filter(|left| *left > 0)?;
         for (lane, job) in claimed {
             if let Some(mark) = self.by_lane.get_mut(lane) {
@@ -99,10 +99,14 @@ mod tests {
 
     #[test]
     fn a_lane_goes_on_behind_the_last_job_that_was_claimed_from_it() {
-        let claimed = [("a", job(7)), ("a", job(3)), ("c", job(9)), ("unknown", job(1))];
-        let marks = Marks::fresh(&lanes("a b")).after(claimed.into_iter()).unwrap();
+        let of = |name: &str, rank| (Lane::stored(name.into()), job(rank));
+        let after = |marks: Marks, claimed: &[(Lane, Mark)]| {
+            marks.after(claimed.iter().map(|(lane, job)| (lane, *job))).unwrap()
+        };
+        let claimed = [of("a", 7), of("a", 3), of("c", 9), of("unknown", 1)];
+        let marks = after(Marks::fresh(&lanes("a b")), &claimed);
         assert_eq!(marks.ring("").1, [job(7), START]);
-        assert_eq!(marks.after([("a", job(8))].into_iter()).unwrap().ring("").1, [job(8), START]);
+        assert_eq!(after(marks, &[of("a", 8)]).ring("").1, [job(8), START]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::lane_marks::{Mark, Marks, START};
 use super::rows::{self, Micros};
 use super::{PostgresStore, claim, failed};
 use store::ledger::{BucketState, Ledger, buckets_of, uncounted};
-use store::limits::{PAGE, Picked, Settled, Stretch, in_nanos, settle};
+use store::limits::{PAGE, Picked, Places, Settled, Stretch, in_nanos, settle};
 use store::rule::{Lane, Rules};
 use store::{LimitedClaim, Result, StoreError, WorkerId};
 
@@ -40,18 +40,26 @@ enum Look<'a> {
 /// Lanes, and behind which job of each the claim begins.
 type Ring = (Vec<Lane>, Vec<Mark>);
 
+/// Lanes with their marks, and how many jobs of each are to be claimed.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    lanes: &'a [Lane],
+    marks: &'a [Mark],
+    shares: &'a [usize],
+}
+
 /// What a page of lanes came to.
 struct Page {
     claim: LimitedClaim,
     lanes: Vec<Lane>,
     /// The jobs of a claim that is worth marks, by their lanes.
-    claimed: Vec<(String, Mark)>,
+    claimed: Vec<(Lane, Mark)>,
     /// The last lane that had a share.
     asked: Option<Lane>,
 }
 
 /// A bucket is pruned while somebody is about to lock it once in a blue moon, and not three times.
-const TRIES: usize = 3;
+pub const TRIES: usize = 3;
 
 impl Claiming<'_> {
     pub async fn claim(&self, most: usize) -> Result<LimitedClaim> {
@@ -112,8 +120,8 @@ impl Claiming<'_> {
         Ok(claim)
     }
 
-    fn mark(&self, marks: Marks, claimed: &[(String, Mark)]) {
-        let marks = marks.after(claimed.iter().map(|(lane, job)| (lane.as_str(), *job)));
+    fn mark(&self, marks: Marks, claimed: &[(Lane, Mark)]) {
+        let marks = marks.after(claimed.iter().map(|(lane, job)| (lane, *job)));
         self.store.lane_marks.put(self.queue, marks);
     }
 
@@ -140,37 +148,47 @@ impl Claiming<'_> {
         let mut tx = session.begin().await.map_err(failed(CLAIMING))?;
         let (lanes, marks) = match look {
             Look::For(stretch) => self.look(&mut tx, stretch).await?,
-            Look::Behind(marks, turn) => match self.may_claim(&mut tx).await? {
-                true => marks.ring(turn),
-                false => Ring::default(),
-            },
+            Look::Behind(marks, turn) => marks.ring(turn),
         };
-        if lanes.is_empty() {
-            tx.commit().await.map_err(failed(CLAIMING))?;
-            session.keep();
-            return Ok(Ok(Page { claim: LimitedClaim::default(), lanes, claimed: Vec::new(), asked: None }));
-        }
         let names = buckets_of(&lanes);
-        let mut states = lock(&mut tx, &names).await?;
-        if states.len() < names.len() {
-            let unknown = names.into_iter().filter(|name| !states.contains_key(name)).collect();
+        let mut held = match look {
+            _ if lanes.is_empty() => Buckets::default(),
+            Look::For(_) => lock(&mut tx, self.store.time(), &names).await?,
+            Look::Behind(..) => self.lock_open(&mut tx, &names).await?,
+        };
+        // Behind marks the queue may be closed by now; its buckets are known.
+        let unknown = match look {
+            Look::For(_) => names.into_iter().filter(|name| !held.states.contains_key(name)).collect(),
+            Look::Behind(..) => Vec::new(),
+        };
+        if !unknown.is_empty() {
             tx.rollback().await.map_err(failed(CLAIMING))?;
             session.keep();
             return Ok(Err(unknown));
         }
-        let now = self.count(&mut tx, most, &mut states).await?;
+        let Some(now) = self.count(&mut tx, most, &mut held).await? else {
+            tx.commit().await.map_err(failed(CLAIMING))?;
+            session.keep();
+            return Ok(Ok(Page { claim: LimitedClaim::default(), lanes, claimed: Vec::new(), asked: None }));
+        };
         let steady = self.clock.steady();
-        let mut ledger = Ledger::new(now, self.rules, &lanes, &states);
-        let shares = ledger.shares(most);
-        let rows = self.claim_shares(&mut tx, &lanes, &marks, &shares).await?;
-        let picked: Vec<_> =
-            rows.iter().map(picked).collect::<sqlx::Result<_>>().map_err(failed(CLAIMING))?;
+        let mut ledger = Ledger::new(now, self.rules, &lanes, &held.states);
+        let (shares, expected) = ledger.shares(most);
+        let ring = Shared { lanes: &lanes, marks: &marks, shares: &shares };
+        let rows = self.claim_shares(&mut tx, ring, &expected).await?;
+        let picked = picked(&rows, &lanes).map_err(failed(CLAIMING))?;
         let claimed = match most >= WORTH_A_CURSOR {
-            true => picked.iter().map(|job| (job.lane.clone(), (Micros(job.rank), job.id.0))).collect(),
+            true => {
+                let mark = |job: &Picked| (lanes[job.lane].clone(), (Micros(job.rank), job.id.0));
+                picked.iter().map(mark).collect()
+            }
             false => Vec::new(),
         };
         let settled = settle(&mut ledger, &lanes, &shares, picked, now, steady);
-        moved(&mut tx, &ledger).await?;
+        // Less was to be had than the shares, and the rest of the starts are given back.
+        if ledger.moved().ne(expected.moved()) {
+            store_moved(&mut tx, &ledger.moved().collect::<Vec<_>>()).await.map_err(failed(CLAIMING))?;
+        }
         tx.commit().await.map_err(failed(CLAIMING))?;
         session.keep();
         let asked = lanes.iter().zip(&shares).rfind(|(_, share)| **share > 0).map(|(lane, _)| lane.clone());
@@ -192,25 +210,23 @@ impl Claiming<'_> {
         Ok(lanes.into_iter().map(|lane| (Lane::stored(lane), START)).unzip())
     }
 
-    async fn may_claim(&self, tx: &mut PgConnection) -> Result<bool> {
-        sqlx::query_scalar(include_str!("lanes_open.sql"))
+    /// None are held when the queue is paused, or the worker dead.
+    async fn lock_open(&self, tx: &mut PgConnection, names: &[String]) -> Result<Buckets> {
+        let locking = sqlx::query(include_str!("buckets_lock_open.sql"))
             .bind(self.store.time())
+            .bind(names)
             .bind(self.worker.0)
-            .bind(self.queue)
-            .fetch_one(tx)
-            .await
-            .map_err(failed(CLAIMING))
+            .bind(self.queue);
+        locking.fetch_all(tx).await.map(|rows| held(&rows)).map_err(failed(CLAIMING))
     }
 
-    /// The time, and how many run where that matters.
-    async fn count(
-        &self,
-        tx: &mut PgConnection,
-        most: usize,
-        states: &mut BTreeMap<String, BucketState>,
-    ) -> Result<i64> {
+    /// The time, and how many run where that matters. No time where nothing is held.
+    async fn count(&self, tx: &mut PgConnection, most: usize, held: &mut Buckets) -> Result<Option<i64>> {
         let counted: Vec<String> =
-            uncounted(self.rules, states, most).into_iter().map(str::to_owned).collect();
+            uncounted(self.rules, &held.states, most).into_iter().map(str::to_owned).collect();
+        if counted.is_empty() {
+            return Ok(held.now);
+        }
         let rows = sqlx::query(include_str!("buckets_look.sql"))
             .bind(self.store.time())
             .bind(&counted)
@@ -220,23 +236,24 @@ impl Claiming<'_> {
         let running: BTreeMap<&str, u32> = rows.iter().filter_map(running).collect();
         for bucket in counted {
             let count = running.get(bucket.as_str()).copied().unwrap_or(0);
-            states.entry(bucket).and_modify(|state| state.most_running = Some(count));
+            held.states.entry(bucket).and_modify(|state| state.most_running = Some(count));
         }
-        let now = rows.first().map_or(Micros::NEVER, |row| row.get(0));
-        Ok(in_nanos(Timestamp::from(now).as_microsecond()))
+        Ok(rows.first().map(|row| in_nanos(Timestamp::from(row.get::<Micros, _>(0)).as_microsecond())))
     }
 
+    /// Claims, and moves the buckets to where they stand if all of the shares are to be had.
     async fn claim_shares(
         &self,
         tx: &mut PgConnection,
-        lanes: &[Lane],
-        marks: &[Mark],
-        shares: &[usize],
+        ring: Shared<'_>,
+        expected: &Ledger,
     ) -> Result<Vec<PgRow>> {
+        let Shared { lanes, marks, shares } = ring;
         let claimed = || (0..lanes.len()).filter(|lane| shares[*lane] > 0);
         if claimed().next().is_none() {
             return Ok(Vec::new());
         }
+        let moved = Moved::of(expected.moved());
         sqlx::query(include_str!("claim_lanes.sql"))
             .bind(self.store.time())
             .bind(self.worker.0)
@@ -245,6 +262,9 @@ impl Claiming<'_> {
             .bind(claimed().map(|lane| rows::count(shares[lane])).collect::<Vec<_>>())
             .bind(claimed().map(|lane| marks[lane].0).collect::<Vec<_>>())
             .bind(claimed().map(|lane| marks[lane].1).collect::<Vec<_>>())
+            .bind(moved.names)
+            .bind(moved.next_starts)
+            .bind(moved.most_running)
             .fetch_all(tx)
             .await
             .map_err(failed(CLAIMING))
@@ -262,30 +282,60 @@ fn running(row: &PgRow) -> Option<(&str, u32)> {
     Some((bucket, u32::try_from(running).unwrap_or(u32::MAX)))
 }
 
-fn picked(row: &PgRow) -> sqlx::Result<Picked> {
-    let rank: Micros = row.try_get(4)?;
-    Ok(Picked { id: JobId(row.try_get(0)?), lane: row.try_get(10)?, rank: rank.0 })
+fn picked(rows: &[PgRow], lanes: &[Lane]) -> sqlx::Result<Vec<Picked>> {
+    let mut places = Places::new(lanes);
+    let mut picked = Vec::with_capacity(rows.len());
+    for row in rows {
+        // Nothing else was asked for.
+        let Some(lane) = places.find(row.try_get(10)?) else { continue };
+        let rank: Micros = row.try_get(4)?;
+        picked.push(Picked { id: JobId(row.try_get(0)?), lane, rank: rank.0 });
+    }
+    Ok(picked)
 }
 
-pub async fn lock(tx: &mut PgConnection, names: &[String]) -> Result<BTreeMap<String, BucketState>> {
-    let rows = sqlx::query(include_str!("buckets_lock.sql"))
-        .bind(names)
-        .fetch_all(tx)
-        .await
-        .map_err(failed(CLAIMING))?;
+/// Buckets that are held still, and the time when they all were.
+#[derive(Default)]
+pub struct Buckets {
+    pub states: BTreeMap<String, BucketState>,
+    pub now: Option<i64>,
+}
+
+pub async fn lock(tx: &mut PgConnection, time: Option<Micros>, names: &[String]) -> Result<Buckets> {
+    let locking = sqlx::query(include_str!("buckets_lock.sql")).bind(time).bind(names);
+    locking.fetch_all(tx).await.map(|rows| held(&rows)).map_err(failed(CLAIMING))
+}
+
+fn held(rows: &[PgRow]) -> Buckets {
+    let nanos = |time: Micros| in_nanos(Timestamp::from(time).as_microsecond());
     let state = |row: &PgRow| BucketState {
         next_start: row.get(1),
-        paused_until: row
-            .get::<Option<Micros>, _>(2)
-            .map(|until| in_nanos(Timestamp::from(until).as_microsecond())),
+        paused_until: row.get::<Option<Micros>, _>(2).map(nanos),
         most_running: row.get::<Option<i32>, _>(3).map(i32::unsigned_abs),
     };
-    Ok(rows.iter().map(|row| (row.get(0), state(row))).collect())
+    Buckets {
+        states: rows.iter().map(|row| (row.get(0), state(row))).collect(),
+        now: rows.last().map(|row| nanos(row.get(4))),
+    }
 }
 
-async fn moved(tx: &mut PgConnection, ledger: &Ledger) -> Result<()> {
-    let moved: Vec<_> = ledger.moved().collect();
-    store_moved(tx, &moved).await.map_err(failed(CLAIMING))
+/// Buckets as they stand after starts were taken, column by column.
+struct Moved<'a> {
+    names: Vec<&'a str>,
+    next_starts: Vec<Option<i64>>,
+    most_running: Vec<Option<i32>>,
+}
+
+impl<'a> Moved<'a> {
+    fn of(buckets: impl Iterator<Item = (&'a str, &'a BucketState)>) -> Self {
+        let mut moved = Self { names: Vec::new(), next_starts: Vec::new(), most_running: Vec::new() };
+        for (name, state) in buckets {
+            moved.names.push(name);
+            moved.next_starts.push(state.next_start);
+            moved.most_running.push(state.most_running.map(|most| i32::try_from(most).unwrap_or(i32::MAX)));
+        }
+        moved
+    }
 }
 
 /// Whoever calls has locked them.
@@ -293,11 +343,11 @@ pub async fn store_moved(tx: &mut PgConnection, moved: &[(&str, &BucketState)]) 
     if moved.is_empty() {
         return Ok(());
     }
-    let small = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    let moved = Moved::of(moved.iter().copied());
     sqlx::query(include_str!("buckets_move.sql"))
-        .bind(moved.iter().map(|(name, _)| *name).collect::<Vec<_>>())
-        .bind(moved.iter().map(|(_, state)| state.next_start).collect::<Vec<_>>())
-        .bind(moved.iter().map(|(_, state)| state.most_running.map(small)).collect::<Vec<_>>())
+        .bind(moved.names)
+        .bind(moved.next_starts)
+        .bind(moved.most_running)
         .execute(tx)
         .await
         .map(drop)

@@ -11,7 +11,7 @@ use super::claim::in_order;
 use super::row::RowExt;
 use super::writer::{Done, Tx};
 use store::ledger::{BucketState, Ledger, buckets_of, uncounted};
-use store::limits::{PAGE, Picked, Stretch, by_bucket, in_nanos, settle};
+use store::limits::{PAGE, Picked, Places, Stretch, by_bucket, in_nanos, settle};
 use store::rule::{Lane, Rules};
 use store::{LimitedClaim, WorkerId};
 
@@ -58,9 +58,9 @@ impl Claiming {
         let lanes: Vec<Lane> = lanes.into_iter().map(Lane::stored).collect();
         let states = self.states(tx, &lanes).await?;
         let mut ledger = Ledger::new(in_nanos(now), &self.rules, &lanes, &states);
-        let shares = ledger.shares(self.most);
+        let (shares, _) = ledger.shares(self.most);
         let rows = self.claim_shares(tx, now, &lanes, &shares).await?;
-        let picked = rows.iter().map(picked).collect::<Done<_>>()?;
+        let picked = picked(&rows, &lanes)?;
         let settled = settle(&mut ledger, &lanes, &shares, picked, in_nanos(now), steady);
         store_moved(tx, &ledger.moved().collect::<Vec<_>>()).await?;
         Ok((settled.apply(in_order(&rows, |_, rank| rank)?), last))
@@ -138,6 +138,13 @@ pub(super) async fn store_moved(tx: &mut Tx, moved: &[(&str, &BucketState)]) -> 
     Ok(())
 }
 
-fn picked(row: &SqliteRow) -> Done<Picked> {
-    Ok(Picked { id: JobId(row.id("id")?.0), lane: row.text("lane")?, rank: row.try_get("rank")? })
+fn picked(rows: &[SqliteRow], lanes: &[Lane]) -> Done<Vec<Picked>> {
+    let mut places = Places::new(lanes);
+    let mut picked = Vec::with_capacity(rows.len());
+    for row in rows {
+        // Nothing else was asked for.
+        let Some(lane) = places.find(row.try_get("lane")?) else { continue };
+        picked.push(Picked { id: JobId(row.id("id")?.0), lane, rank: row.try_get("rank")? });
+    }
+    Ok(picked)
 }

@@ -1,6 +1,10 @@
+use std::time::Duration;
+
+use jobkit::JobId;
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::{Picked, settle};
 use crate::rule::{By, Rate, Rule};
 
 const MS: i64 = 1_000_000;
@@ -92,9 +96,9 @@ fn lanes_take_turns_and_what_a_blocked_one_cannot_have_the_others_get() {
     let lanes = lanes(&["a/1", "a/2", "a/3"]);
     let ledger = ledger(&rules, &lanes, &[("a/2", running(2))]);
 
-    assert_eq!(ledger.shares(3), [2, 0, 1]);
-    assert_eq!(ledger.shares(10), [2, 0, 2]);
-    assert_eq!(ledger.shares(0), [0, 0, 0]);
+    assert_eq!(ledger.shares(3).0, [2, 0, 1]);
+    assert_eq!(ledger.shares(10).0, [2, 0, 2]);
+    assert_eq!(ledger.shares(0).0, [0, 0, 0]);
 }
 
 #[test]
@@ -128,7 +132,7 @@ fn what_starts_is_added_to_what_is_known_also_without_a_rule() {
     let rules = Rules::new([counted("a", 10)]);
     let mut ledger = ledger(&rules, &lanes(&["a\ngone"]), &[("a", running(7)), ("gone", running(1))]);
 
-    assert_eq!(ledger.shares(9), [3]);
+    assert_eq!(ledger.shares(9).0, [3]);
     assert_eq!(starts(&mut ledger, 0), [0, 0, 0]);
     assert_eq!(ledger.moved().collect::<Vec<_>>(), [("a", &running(10)), ("gone", &running(4))]);
 }
@@ -178,6 +182,29 @@ proptest! {
         }
     }
 
+    /// A claim of all shares moves the buckets to where the shares were told to leave them.
+    #[test]
+    fn full_shares_leave_the_buckets_as_was_told(
+        per_second in 1_i64..2_000,
+        most_at_once in 1_u32..40,
+        wanted in 1_usize..60,
+        names in proptest::collection::btree_set("[ab](\\n(rate|gone))?|b\\nrate|rate", 1..6),
+    ) {
+        let rules = Rules::new([rated("rate", &format!("{per_second}/s"), 2), counted("a", most_at_once), counted("b", 3)]);
+        let lanes = lanes(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut ledger = ledger(&rules, &lanes, &[("gone", running(1))]);
+        let (shares, expected) = ledger.shares(wanted);
+        let of_lane = |lane: usize| std::iter::repeat_n(lane, shares[lane]);
+        let picked = (0..lanes.len()).flat_map(of_lane).enumerate().map(|(rank, lane)| {
+            let id = JobId(uuid::Uuid::from_u128(u128::MAX - rank as u128));
+            Picked { id, lane, rank: rank as i64 }
+        });
+
+        settle(&mut ledger, &lanes, &shares, picked.collect(), 100 * SECOND, Duration::ZERO);
+
+        prop_assert_eq!(ledger.moved().collect::<Vec<_>>(), expected.moved().collect::<Vec<_>>());
+    }
+
     /// However claims come, no second sees more starts than the rate, its burst, and none on top.
     #[test]
     fn reserved_starts_keep_the_rate_in_every_second(
@@ -193,7 +220,7 @@ proptest! {
             let state = BucketState { next_start: next, ..BucketState::default() };
             let states = BTreeMap::from([("x".to_owned(), state)]);
             let mut ledger = Ledger::new(now, &rules, &lanes(&["x"]), &states);
-            let share = ledger.shares(wanted)[0];
+            let share = ledger.shares(wanted).0[0];
             for _ in 0..share {
                 let Answer::Start { at, .. } = ledger.take(0) else { panic!("a share is a start") };
                 prop_assert!(at >= now && at <= now + AHEAD);

@@ -60,11 +60,11 @@ async fn every_hot_statement_uses_an_index() {
         ("keys_take", include_str!("../../../store/postgres/src/keys_take.sql"), 5),
         ("replace", include_str!("../../../store/postgres/src/replace.sql"), 11),
         ("lanes", include_str!("../../../store/postgres/src/lanes.sql"), 7),
-        ("buckets_lock", include_str!("../../../store/postgres/src/buckets_lock.sql"), 1),
+        ("buckets_lock", include_str!("../../../store/postgres/src/buckets_lock.sql"), 2),
         ("buckets_look", include_str!("../../../store/postgres/src/buckets_look.sql"), 2),
         ("buckets_move", include_str!("../../../store/postgres/src/buckets_move.sql"), 3),
-        ("lanes_open", include_str!("../../../store/postgres/src/lanes_open.sql"), 3),
-        ("claim_lanes", include_str!("../../../store/postgres/src/claim_lanes.sql"), 7),
+        ("buckets_lock_open", include_str!("../../../store/postgres/src/buckets_lock_open.sql"), 4),
+        ("claim_lanes", include_str!("../../../store/postgres/src/claim_lanes.sql"), 10),
         ("put_lanes", include_str!("../../../store/postgres/src/put_lanes.sql"), 2),
         ("put_lanes_ended", include_str!("../../../store/postgres/src/put_lanes_ended.sql"), 2),
         ("laned_jobs", include_str!("../../../store/postgres/src/laned_jobs.sql"), 3),
@@ -191,7 +191,7 @@ async fn a_long_blocked_lane_costs_the_claims_of_others_nothing() {
             "claim_lanes",
             include_str!("../../../store/postgres/src/claim_lanes.sql"),
             format!(
-                "NULL, {}, 'default', ARRAY['x/2'], ARRAY[5], ARRAY[timestamptz '-infinity'], ARRAY[gen_random_uuid()]",
+                "NULL, {}, 'default', ARRAY['x/2'], ARRAY[5], ARRAY[timestamptz '-infinity'], ARRAY[gen_random_uuid()], '{{}}', '{{}}', '{{}}'",
                 worker.0
             ),
         ),
@@ -199,7 +199,7 @@ async fn a_long_blocked_lane_costs_the_claims_of_others_nothing() {
             "claim_behind",
             include_str!("../../../store/postgres/src/claim_lanes.sql"),
             format!(
-                "NULL, {}, 'default', ARRAY['x/1'], ARRAY[5], ARRAY['{rank}'::timestamptz], ARRAY['{id}'::uuid]",
+                "NULL, {}, 'default', ARRAY['x/1'], ARRAY[5], ARRAY['{rank}'::timestamptz], ARRAY['{id}'::uuid], '{{}}', '{{}}', '{{}}'",
                 worker.0
             ),
         ),
