@@ -13,6 +13,7 @@ use engine::adapters::artifacts::DirArtifacts;
 use engine::adapters::audit::StoreAudit;
 use engine::adapters::buckets::{BucketError, Buckets};
 use engine::adapters::clock::SystemClock;
+use engine::adapters::databases::DatabasesByName;
 use engine::adapters::host::host_name;
 use engine::adapters::redis::{NoRedis, Redis};
 use engine::alerts::courier::Courier;
@@ -332,6 +333,7 @@ impl App {
             system: settings.system.clone(),
             webhooks: Some(webhooks),
             objects: Some(Arc::new(Buckets::open(&settings.buckets)?)),
+            databases: DatabasesByName(settings.databases.clone()),
         });
         let store = store(settings, clock.clone()).await?;
         engine::bulk::register(&mut registry, store.clone());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::adapters::buckets::Buckets;
+use engine::adapters::databases::DatabasesByName;
 use engine::webhooks::Webhooks;
 use jobkit::{Objects, Registry};
 
@@ -15,6 +16,7 @@ pub struct Families {
     pub webhooks: Option<Arc<Webhooks>>,
     /// The buckets; without them there is none.
     pub objects: Option<Arc<dyn Objects>>,
+    pub databases: DatabasesByName,
 }
 
 pub fn registry(families: Families) -> Registry {
@@ -22,6 +24,7 @@ pub fn registry(families: Families) -> Registry {
     engine::system::register(&mut registry, families.system);
     engine::callback::register(&mut registry, families.webhooks);
     let objects = families.objects.unwrap_or_else(|| Arc::new(Buckets::default()));
-    journal::register(&mut registry, families.journal, objects);
+    let sources = journal::Sources { objects, databases: Arc::new(families.databases) };
+    journal::register(&mut registry, families.journal, sources);
     registry
 }

@@ -78,6 +78,7 @@ pub async fn run(call: &Call) -> Result {
             checks.extend(buckets::buckets(&loaded.settings).await);
             checks.push(journal::ledgers(&loaded.settings));
             checks.extend(journal::results(&loaded.settings));
+            checks.extend(journal::queries(&loaded.settings).await);
             checks.extend(folders(&loaded.settings));
             checks.push(encryption(&loaded.settings));
             checks.extend(outgoing::outgoing(&loaded.settings).await);

@@ -7,14 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Subcommand};
 use engine::adapters::clock::SystemClock;
+use engine::adapters::databases::DatabasesByName;
 use jiff::Timestamp;
-use jobkit::{Clock, IdGenerator};
+use jobkit::{Clock, Databases, IdGenerator};
+use journal::adapters::database::DatabaseQuery;
 use journal::ingest::ReadError;
 use journal::output::RunTag;
 use journal::result::{Results, ResultsError, compare::Comparison};
 use journal::run::{Accept, Given, Request, Run, RunError, Step};
 use journal::settings::Settings;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use super::Call;
 use super::exit::{CliError, Exit, Result};
@@ -40,9 +43,12 @@ pub enum Journal {
 
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
-    /// CSV, JSON lines, Parquet, XLSX, SAF-T or FEC.
+    /// CSV, JSON lines, Parquet, XLSX, SAF-T or FEC; or `query:NAME`, a query of the configuration.
     #[arg(value_name = "LEDGER")]
     ledger: PathBuf,
+    /// A text for the query: the first is its $1; may be given again.
+    #[arg(long = "parameter", value_name = "TEXT")]
+    parameters: Vec<String>,
     /// Settings as TOML, laid over those of the configuration: mapping, tests, calendars, selections.
     #[arg(long, value_name = "FILE.toml")]
     settings: Option<PathBuf>,
@@ -163,6 +169,7 @@ fn request(call: &Call, args: &LedgerArgs, (out, tag): (&Path, RunTag), more: &V
     Ok(Request {
         path: args.ledger.clone(),
         file: args.ledger.clone(),
+        query: query(call, args)?,
         out_dir: out.into(),
         tag,
         settings: settings(call, args, more)?,
@@ -180,6 +187,23 @@ fn request(call: &Call, args: &LedgerArgs, (out, tag): (&Path, RunTag), more: &V
             .map_or(1, std::num::NonZeroUsize::get),
         parts: None,
     })
+}
+
+/// A ledger that is a query of the configuration.
+fn query(call: &Call, args: &LedgerArgs) -> Result<Option<Arc<dyn journal::ingest::Query>>> {
+    let refused =
+        |problem: String| CliError::usage(problem, "docs/reference/journal.md says how queries are written");
+    let Some(name) = journal::queries::name_of(&args.ledger) else {
+        return match args.parameters.is_empty() {
+            true => Ok(None),
+            false => Err(refused("--parameter: is for a query; name one as LEDGER, `query:NAME`".into())),
+        };
+    };
+    let settings = crate::config::load(call.file.as_deref())?.settings;
+    let query = journal::queries::find(&settings.journal.queries, name).map_err(refused)?;
+    let url = DatabasesByName(settings.databases).url(&query.database).map_err(CliError::from_chain)?;
+    let parameters = args.parameters.clone();
+    Ok(Some(Arc::new(DatabaseQuery::new(name, url, &query.sql, parameters, Handle::current()))))
 }
 
 /// The configuration's, where there is one, the file's, each `--set`, and what the command itself wants.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use engine::adapters::buckets::Bucket;
+use engine::adapters::databases::Database;
 use engine::reference::{SecretRef, UrlRef};
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::definition::Definition;
@@ -39,6 +40,7 @@ pub struct Settings {
     pub encryption: Encryption,
     pub artifacts: Artifacts,
     pub buckets: BTreeMap<String, Bucket>,
+    pub databases: BTreeMap<String, Database>,
     pub http: Http,
     pub log: Log,
     pub triggers: Triggers,
@@ -388,6 +390,7 @@ impl Settings {
                 },
             )]
             .into(),
+            databases: [(any(), Database { url: UrlRef::from("env:URL") })].into(),
             triggers: Triggers::with_every_key(),
             mail: Mail { password: Some(SecretRef::Env("KEY".into())), ..Mail::default() },
             alerts: Alerts {

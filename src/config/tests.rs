@@ -81,7 +81,8 @@ fn the_reference_file_names_every_key_and_no_other() {
 #[test]
 fn the_examples_for_ledgers_in_the_reference_file_can_be_meant() {
     let (_, journal) = REFERENCE.split_once("[journal]\n").unwrap();
-    let examples = uncommented(&format!("[journal]\n{journal}"));
+    let database = "[databases.erp]\nurl = \"env:ERP_URL\"\n";
+    let examples = uncommented(&format!("{database}[journal]\n{journal}"));
 
     let settings = load_text(&examples).unwrap().settings.journal.settings;
 
@@ -252,6 +253,16 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
             "[journal]\nroots = [\"s3://books/2026\"]\n",
             2,
             "the bucket `books` is not configured; add [buckets.books]",
+        ),
+        (
+            "[journal.queries.gl]\ndatabase = \"erp\"\nsql = \"SELECT 1 ORDER BY 1\"\n",
+            2,
+            "`journal.queries.gl.database`: the database `erp` is not configured; add [databases.erp]",
+        ),
+        (
+            "[databases.erp]\nurl = \"sqlite://erp.db\"\n[journal.queries.gl]\ndatabase = \"erp\"\nsql = \"SELECT 1\"\n",
+            5,
+            "`journal.queries.gl.sql`: has no ORDER BY",
         ),
         ("[journal]\nroots = [\"s3://\"]\n", 2, "`journal.roots`: `s3://` names no bucket"),
         (

@@ -5,6 +5,7 @@ pub mod artifacts;
 pub mod audit;
 pub mod buckets;
 pub mod clock;
+pub mod databases;
 pub mod host;
 pub mod http_client;
 pub mod mailer;

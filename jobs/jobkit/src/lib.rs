@@ -31,8 +31,8 @@ pub use new_job::{Callback, CallbackEvent, NewJob, OnParentFailure, When};
 pub use outcome::{Failure, FailureExt, Outcome};
 pub use policy::{Backoff, OnConflict, Period, Policy, Unique};
 pub use ports::{
-    Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Mail,
-    Mailer, ObjectError, Objects, Owner, PortError, Reading, SecretStore,
+    Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, DatabaseError, Databases,
+    HoldOff, Host, HostError, Mail, Mailer, ObjectError, Objects, Owner, PortError, Reading, SecretStore,
 };
 pub use raw_json::RawJson;
 pub use redact::{Personal, SecretString};

@@ -191,6 +191,24 @@ pub enum ObjectError {
     Away(#[from] PortError),
 }
 
+/// Databases of others, which jobs read or change, by the names that the configuration has for them.
+pub trait Databases: Send + Sync + 'static {
+    /// Where one is, with what opens it. Asked before each use: passwords change.
+    fn url(&self, name: &str) -> Result<SecretString, DatabaseError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("there is no database `{0}`; add [databases.{0}] to the configuration")]
+    Unknown(String),
+    #[error("databases.{name}.url cannot be had")]
+    Url {
+        name: String,
+        #[source]
+        cause: crate::outcome::Cause,
+    },
+}
+
 /// Who did what to which thing. No entry, no action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditEntry {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::clock::ManualClock;
 pub use self::host::{Crash, FakeHost};
-pub use self::ports::{FakeMailer, FakeModels, FakeObjects, FakeSecrets};
+pub use self::ports::{FakeDatabases, FakeMailer, FakeModels, FakeObjects, FakeSecrets};
 use crate::ctx::JobInfo;
 use crate::{Ctx, Failure, IdGenerator, Job, JobId, Outcome};
 

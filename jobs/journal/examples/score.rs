@@ -25,6 +25,7 @@ fn main() {
     );
     let request = Request {
         file: path.clone(),
+        query: None,
         path,
         out_dir,
         tag: RunTag { run: "example".into(), claim: 1 },

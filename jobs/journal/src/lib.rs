@@ -14,12 +14,16 @@
 //! rules, [`scores_file`] writes the scores of all. What a ledger taught can be kept as a [`model`] and asked about another, as long as [`drift`] does not say
 //! that they differ.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jobkit::{Objects, Registry};
+use jobkit::{Databases, Objects, Registry};
 use serde::{Deserialize, Serialize};
 
+use queries::NamedQuery;
+
+pub mod adapters;
 pub mod amount;
 pub mod benford;
 pub mod calendar;
@@ -34,6 +38,7 @@ pub mod names;
 pub mod output;
 pub mod part;
 pub mod passes;
+pub mod queries;
 pub mod reasons;
 pub mod registry;
 pub mod report;
@@ -64,6 +69,8 @@ pub struct Config {
     /// Folders in which ledgers may lie, and below which buckets (`s3://BUCKET/FOLDER`). Whoever may enqueue a job names the file that the worker opens, so
     /// there are none until an operator has thought of it.
     pub roots: Vec<PathBuf>,
+    /// Ledgers that are queries, by the names that jobs call them by.
+    pub queries: BTreeMap<String, NamedQuery>,
     /// What every run is told unless its job's arguments say otherwise.
     pub settings: settings::Settings,
 }
@@ -71,17 +78,30 @@ pub struct Config {
 impl Config {
     /// Every key has a value, for whoever must know the keys.
     pub fn with_every_key() -> Self {
-        Self { settings: settings::Settings::with_every_key(), ..Self::default() }
+        let queries = [("*".to_owned(), NamedQuery::default())].into();
+        Self { queries, settings: settings::Settings::with_every_key(), ..Self::default() }
     }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { out_dir: "results/journal".into(), roots: Vec::new(), settings: settings::Settings::default() }
+        Self {
+            out_dir: "results/journal".into(),
+            roots: Vec::new(),
+            queries: BTreeMap::new(),
+            settings: settings::Settings::default(),
+        }
     }
 }
 
+/// From where ledgers come that are no files of this machine.
+#[derive(Clone)]
+pub struct Sources {
+    pub objects: Arc<dyn Objects>,
+    pub databases: Arc<dyn Databases>,
+}
+
 /// Adds the family's kinds.
-pub fn register(registry: &mut Registry, config: Config, objects: Arc<dyn Objects>) {
-    registry.add(ScoreLedger::new(config, objects));
+pub fn register(registry: &mut Registry, config: Config, sources: Sources) {
+    registry.add(ScoreLedger::new(config, sources));
 }

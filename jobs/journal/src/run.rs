@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::calendar::Calendars;
 use crate::completeness::{Completeness, ControlTotals};
 use crate::controls::{Keywords, Norms, Scene};
-use crate::ingest::{self, Input, Origin};
+use crate::ingest::{self, Input, Origin, Query};
 use crate::names::Sort;
 use crate::output::{RunTag, hex};
 use crate::passes::count::{Terms, count};
@@ -50,6 +51,9 @@ pub use error::RunError;
 pub use step::Step;
 pub use write::{Summary, in_words};
 
+/// Nobody knows how much a query will give: parts as for a gigabyte.
+const UNKNOWN_BYTES: u64 = 1 << 30;
+
 /// What is to be done, and with what.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -57,6 +61,8 @@ pub struct Request {
     pub path: PathBuf,
     /// Where it is opened: the same, unless it was fetched.
     pub file: PathBuf,
+    /// Asked for the ledger instead of a file.
+    pub query: Option<Arc<dyn Query>>,
     pub out_dir: PathBuf,
     pub tag: RunTag,
     pub settings: Settings,
@@ -211,15 +217,21 @@ impl Run {
 
     /// Puts the ledger's lines aside in parts.
     pub fn read(&mut self, watch: Watch<'_>) -> Result<ReadDigest, RunError> {
-        let Request { path, file, out_dir, tag, settings, threads, .. } = &self.request;
+        let Request { path, file, query, out_dir, tag, settings, threads, .. } = &self.request;
         let cannot_open = |cause| RunError::Open { path: path.clone(), cause };
         let cannot_read = |cause| RunError::Read { path: path.clone(), cause };
-        // Looked at before it is opened: opening a pipe would wait for a writer.
-        let kind = std::fs::metadata(file).map_err(cannot_open)?;
-        if !kind.is_file() {
-            return Err(RunError::NotAFile(path.clone()));
-        }
-        let opened = ingest::open(&Input::File(file.clone()), &settings.mapping);
+        let (input, bytes) = match query {
+            Some(query) => (Input::Query(Arc::clone(query)), UNKNOWN_BYTES),
+            None => {
+                // Looked at before it is opened: opening a pipe would wait for a writer.
+                let kind = std::fs::metadata(file).map_err(cannot_open)?;
+                if !kind.is_file() {
+                    return Err(RunError::NotAFile(path.clone()));
+                }
+                (Input::File(file.clone()), kind.len())
+            }
+        };
+        let opened = ingest::open(&input, &settings.mapping);
         let source = opened.map_err(|cause| match cause {
             ingest::ReadError::Io(cause) => cannot_open(cause),
             cause => cannot_read(cause),
@@ -227,7 +239,7 @@ impl Run {
         let cannot_write = |cause| RunError::Write { folder: out_dir.clone(), cause };
         let place = Workplace::create(out_dir, tag).map_err(cannot_write)?;
         let told = |done, of| watch(Step::Read, done, of);
-        let parts = self.request.parts.unwrap_or_else(|| parts_for(kind.len()));
+        let parts = self.request.parts.unwrap_or_else(|| parts_for(bytes));
         let reading = read(source, place.path(), parts, *threads, &told);
         let reading = reading.map_err(|error| match error {
             PassError::Read(cause) => cannot_read(cause),

@@ -10,25 +10,31 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use jobkit::{AuditEntry, Ctx, Failure, Job, ObjectError, Objects, Outcome, Policy, roots};
+use jobkit::{AuditEntry, Ctx, Failure, Job, ObjectError, Outcome, Policy, roots};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
-use crate::Config;
+use crate::adapters::database::DatabaseQuery;
 use crate::completeness::ControlTotals;
-use crate::ingest::ReadError;
+use crate::ingest::{Query, ReadError, RowsError};
 use crate::output::{self, Pending, RunTag};
 use crate::passes::PassError;
 use crate::run::{Accept, Given, Request, Run, RunError, Summary, Watch};
 use crate::settings::{Settings, SettingsError};
 use crate::workpaper::WorkpaperError;
+use crate::{Config, Sources, queries};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreLedgerArgs {
-    /// The ledger, below one of the configured roots: a path as the worker sees it, or `s3://BUCKET/KEY`.
+    /// The ledger, below one of the configured roots: a path as the worker sees it, or `s3://BUCKET/KEY`; or `query:NAME`, one of the
+    /// configured queries.
     pub path: PathBuf,
+    /// For the query, as texts: the first is its `$1`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<String>,
     /// Where the results go, in a folder of the job's own: below a root or the configured folder; without it,
     /// the latter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,22 +87,23 @@ impl ScoreLedgerArgs {
 
 pub struct ScoreLedger {
     config: Config,
-    objects: Arc<dyn Objects>,
+    sources: Sources,
 }
 
 impl ScoreLedger {
-    pub fn new(config: Config, objects: Arc<dyn Objects>) -> Self {
-        Self { config, objects }
+    pub fn new(config: Config, sources: Sources) -> Self {
+        Self { config, sources }
     }
 
     /// Without the files, which may have to be fetched.
     fn request(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<Request, Failure> {
         let job = ctx.job();
         let run = job.id.to_string();
-        let Config { out_dir, roots, settings } = &self.config;
+        let Config { out_dir, roots, settings, .. } = &self.config;
         Ok(Request {
             path: args.path.clone(),
             file: args.path.clone(),
+            query: None,
             // Never in the asked folder itself: another job's results may be there, or a ledger that is called
             // like one of ours.
             out_dir: match &args.out_dir {
@@ -117,8 +124,13 @@ impl ScoreLedger {
     async fn open(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<(Request, Vec<Pending>), Failure> {
         let mut request = self.request(args, ctx)?;
         let mut fetched = Vec::new();
-        let ledger = self.find("path", &args.path, output::LEDGER, &request, ctx).await?;
-        (request.path, request.file) = ledger.keep(&args.path, &mut fetched);
+        match queries::name_of(&args.path) {
+            Some(name) => request.query = Some(self.query(name, &args.parameters)?),
+            None => {
+                let ledger = self.find("path", &args.path, output::LEDGER, &request, ctx).await?;
+                (request.path, request.file) = ledger.keep(&args.path, &mut fetched);
+            }
+        }
         if let Some(path) = &args.trial_balance {
             let found = self.find("trial_balance", path, "trial-balance", &request, ctx).await?;
             request.given.trial_balance = Some(found.keep(path, &mut fetched).1);
@@ -128,6 +140,12 @@ impl ScoreLedger {
             request.given.entry_log = Some(found.keep(path, &mut fetched).1);
         }
         Ok((request, fetched))
+    }
+
+    fn query(&self, name: &str, parameters: &[String]) -> Result<Arc<dyn Query>, RunError> {
+        let query = queries::find(&self.config.queries, name).map_err(RunError::NoQuery)?;
+        let url = self.sources.databases.url(&query.database)?;
+        Ok(Arc::new(DatabaseQuery::new(name, url, &query.sql, parameters.to_vec(), Handle::current())))
     }
 
     /// What was checked is what is opened.
@@ -148,7 +166,7 @@ impl ScoreLedger {
         ctx.progress(0, 100, "fetching the ledger").await;
         let failed = |cause| RunError::Write { folder: request.out_dir.clone(), cause };
         let fetched = Pending::create(&request.out_dir, name, &request.tag).map_err(failed)?;
-        self.objects.fetch(address, fetched.path()).await?;
+        self.sources.objects.fetch(address, fetched.path()).await?;
         Ok(Found::Fetched(fetched))
     }
 }
@@ -195,6 +213,11 @@ impl Job for ScoreLedger {
             if path.is_some_and(|path| path.as_os_str().is_empty()) {
                 return Err(format!("{field}: is empty; name the file"));
             }
+        }
+        match queries::name_of(&args.path) {
+            Some(name) => drop(queries::find(&self.config.queries, name)?),
+            None if args.parameters.is_empty() => {}
+            None => return Err("parameters: are for a query; name one as path, `query:NAME`".into()),
         }
         if let Some(Accept { by, why }) = &args.accept
             && (by.trim().is_empty() || why.trim().is_empty())
@@ -322,10 +345,16 @@ impl From<RunError> for Failure {
             | RunError::Pass(PassError::Read(ReadError::Io(_)) | PassError::PutAside { .. }) => {
                 Failure::transient(error)
             }
-            RunError::Fetch(ObjectError::Away(_)) => Failure::transient(error),
+            RunError::Fetch(ObjectError::Away(_))
+            | RunError::Read { cause: ReadError::Query(RowsError::Away(_)), .. }
+            | RunError::Pass(PassError::Read(ReadError::Query(RowsError::Away(_)))) => {
+                Failure::transient(error)
+            }
             RunError::Read { .. }
             | RunError::Fetch(_)
             | RunError::NoBucket { .. }
+            | RunError::Database(_)
+            | RunError::NoQuery(_)
             | RunError::Outside { .. }
             | RunError::NotAFile(_)
             | RunError::Given { .. }

@@ -80,6 +80,7 @@ fn scores_every_entry_the_same_way_twice() {
         let request = Request {
             path: path.clone(),
             file: path.clone(),
+            query: None,
             out_dir: folder.path().join("out"),
             tag: RunTag { run: "test".into(), claim: 1 },
             settings: Settings::default(),

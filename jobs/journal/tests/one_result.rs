@@ -64,6 +64,7 @@ fn request(ledger: &Path, out: PathBuf) -> Request {
     Request {
         path: ledger.into(),
         file: ledger.into(),
+        query: None,
         out_dir: out,
         tag: RunTag { run: "test".into(), claim: 1 },
         settings: Settings::default().with(&json!({ "populations": { "least_entries": 200 } })).unwrap(),

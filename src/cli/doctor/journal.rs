@@ -1,6 +1,12 @@
 //! Where ledgers are read and where runs over them write, seen from this machine: the workers may be others.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::adapters::databases::DatabasesByName;
+use jobkit::Databases;
+use journal::adapters::database::describe;
+use journal::ingest::RowsError;
 
 use super::Check;
 use crate::cli::print;
@@ -59,6 +65,35 @@ fn room(out_dir: &Path, free: u64) -> Check {
         ),
         false => Check::ok("results", text),
     }
+}
+
+/// Long enough for a database that has something to do.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether the queries that are ledgers can be asked: each is prepared, and nothing of it is read.
+pub(super) async fn queries(settings: &Settings) -> Vec<Check> {
+    let databases = DatabasesByName(settings.databases.clone());
+    let mut checks = Vec::new();
+    for (name, query) in &settings.journal.queries {
+        let described = match databases.url(&query.database) {
+            Ok(url) => tokio::time::timeout(PATIENCE, describe(&url, &query.sql)).await,
+            Err(error) => Ok(Err(RowsError::Refused(error.into()))),
+        };
+        let described = described.unwrap_or_else(|_| Err(RowsError::Away("it does not answer".into())));
+        checks.push(match described {
+            Ok((columns, parameters)) => {
+                let (columns, parameters) =
+                    (print::count(columns.len(), "column"), print::count(parameters, "parameter"));
+                Check::ok("queries", format!("query:{name} has {columns} and {parameters}"))
+            }
+            Err(error) => Check::warn(
+                "queries",
+                format!("query:{name}: {}", store::chain(&error)),
+                format!("mend journal.queries.{name}, or databases.{}", query.database),
+            ),
+        });
+    }
+    checks
 }
 
 #[cfg(test)]

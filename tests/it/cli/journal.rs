@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::binary::Place;
+use crate::support::postgres;
 
 const LEDGER: &str = "ledger.csv";
 
@@ -279,4 +281,59 @@ fn two_results_are_compared() {
     ]);
     let told = place.run(&["journal", "compare", "one", "other", "--json"]).expect(0).json();
     assert_eq!((&told["same_input"], &told["same_scores"]), (&json!(true), &json!(false)));
+}
+
+/// The sample ledger as a table: text, but for the amount.
+async fn in_postgres(place: &Place) -> String {
+    let url = postgres::empty_database().await;
+    let mut session = PgConnection::connect(&url).await.unwrap();
+    let ledger = fs::read_to_string(place.path().join(LEDGER)).unwrap();
+    let (header, lines) = ledger.split_once('\n').unwrap();
+    let columns: Vec<String> = header
+        .split(',')
+        .map(|name| format!("\"{name}\" {}", if name == "Amount" { "numeric" } else { "text" }))
+        .collect();
+    let table = format!("CREATE TABLE gl (place serial, {})", columns.join(", "));
+    sqlx::raw_sql(AssertSqlSafe(table)).execute(&mut session).await.unwrap();
+    let names: Vec<String> = header.split(',').map(|name| format!("\"{name}\"")).collect();
+    let copy = format!("COPY gl ({}) FROM STDIN WITH (FORMAT csv)", names.join(", "));
+    let mut sink = session.copy_in_raw(&copy).await.unwrap();
+    sink.send(lines.as_bytes()).await.unwrap();
+    sink.finish().await.unwrap();
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_in_a_database_has_the_scores_of_its_file() {
+    let place = place();
+    let url = in_postgres(&place).await;
+    let sql = "SELECT * FROM gl WHERE place > $1::int ORDER BY place";
+    let config = format!(
+        "[databases.erp]\nurl = \"env:ERP_URL\"\n[journal.queries.gl]\ndatabase = \"erp\"\nsql = \"{sql}\"\n"
+    );
+    let place = place.file("compline.toml", &config).with("ERP_URL", &url);
+    place.run(&["doctor"]).says(&["queries", "query:gl has ", "and 1 parameter"]);
+
+    place.run(&["journal", "score", LEDGER, "--out", "file"]).expect(0);
+    place.run(&["journal", "score", "query:gl", "--parameter", "0", "--out", "query"]).expect(0);
+
+    let bytes = |folder: &str, name: &str| fs::read(place.path().join(folder).join(name)).unwrap();
+    assert!(bytes("file", "all_scores.csv") == bytes("query", "all_scores.csv"));
+    assert_eq!(results(&place, "file")["scores_sha256"], results(&place, "query")["scores_sha256"]);
+    assert_ne!(results(&place, "file")["scores_sha256"], Value::Null);
+
+    place.run(&["migrate"]).expect(0);
+    let id =
+        place.enqueue(&["journal.score_ledger", "--args", r#"{"path": "query:gl", "parameters": ["0"]}"#]);
+    place.work(0);
+    let job = place.job(&id);
+    assert_eq!(job["state"], "completed", "{job}");
+    assert_eq!(job["result"]["scores_sha256"], results(&place, "file")["scores_sha256"]);
+
+    place.run(&["journal", "score", "query:gl"]).expect(1).says(&["the query `gl` has 1, and 0 came"]);
+    place.run(&["journal", "score", "query:x"]).expect(2).says(&["there is no query `x`; there are gl"]);
+    place
+        .run(&["journal", "score", LEDGER, "--parameter", "x"])
+        .expect(2)
+        .says(&["--parameter", "query:NAME"]);
 }

@@ -8,7 +8,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::models::{ModelRecord, Models, NewModel, Standing, StandingChange, promotion};
-use crate::ports::{HostError, Mail, Mailer, ObjectError, Objects, PortError, SecretStore};
+use crate::ports::{
+    DatabaseError, Databases, HostError, Mail, Mailer, ObjectError, Objects, PortError, SecretStore,
+};
 use crate::{Ctx, SecretString};
 
 /// Sends a mail once per key, as a mail server that honours idempotency keys does.
@@ -78,6 +80,25 @@ impl Objects for FakeObjects {
             Ok(bytes.len() as u64)
         }
         .boxed()
+    }
+}
+
+/// Databases by their names.
+#[derive(Default)]
+pub struct FakeDatabases(BTreeMap<String, String>);
+
+impl FakeDatabases {
+    #[must_use]
+    pub fn with(mut self, name: &str, url: &str) -> Self {
+        self.0.insert(name.into(), url.into());
+        self
+    }
+}
+
+impl Databases for FakeDatabases {
+    fn url(&self, name: &str) -> Result<SecretString, DatabaseError> {
+        let url = self.0.get(name).ok_or_else(|| DatabaseError::Unknown(name.into()))?;
+        Ok(SecretString::from(url.as_str()))
     }
 }
 

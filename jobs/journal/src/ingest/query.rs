@@ -1,15 +1,22 @@
 //! The rows of a query, through a port: who speaks to which customer's database is decided elsewhere.
 
-use std::error::Error;
 use std::fmt;
 
+use jobkit::outcome::Cause;
 use sha2::{Digest, Sha256};
 
 use super::table::{Columns, Records, Table, Written};
 use super::{Origin, ReadError};
 use crate::output::hex;
 
-pub type RowsError = Box<dyn Error + Send + Sync>;
+#[derive(Debug, thiserror::Error)]
+pub enum RowsError {
+    /// It may work later.
+    #[error("the database is away")]
+    Away(#[source] Cause),
+    #[error("the database refuses the query")]
+    Refused(#[source] Cause),
+}
 
 /// A query that can be asked, and asked again after a crash.
 pub trait Query: fmt::Debug + Send + Sync {

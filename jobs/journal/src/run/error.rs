@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use jobkit::ObjectError;
+use jobkit::{DatabaseError, ObjectError};
 
 use crate::calendar::CalendarError;
 use crate::ingest::ReadError;
@@ -25,6 +25,10 @@ pub enum RunError {
     NoBucket { field: &'static str, address: String },
     #[error("fetching the ledger")]
     Fetch(#[from] ObjectError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error("{0}")]
+    NoQuery(String),
     #[error("{0} is not a file")]
     NotAFile(PathBuf),
     #[error("reading {path}")]
@@ -57,7 +61,7 @@ pub enum RunError {
         cause: io::Error,
     },
     #[error(
-        "the {0} differ from those of an earlier attempt: the file or the program changed; enqueue a new job"
+        "the {0} differ from those of an earlier attempt: the ledger or the program changed; enqueue a new job"
     )]
     Changed(&'static str),
     #[error("asked to stop")]

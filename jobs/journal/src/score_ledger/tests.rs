@@ -1,11 +1,12 @@
 use std::fs;
 use std::path::Path;
 
-use jobkit::testing::{self, Bench, FakeObjects};
+use jobkit::testing::{self, Bench, FakeDatabases, FakeObjects};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::queries::NamedQuery;
 use crate::sample::{self, SampleParams};
 
 /// A folder for a small ledger, and the job that reads it and writes its results below it.
@@ -16,7 +17,11 @@ fn world() -> (ScoreLedger, TempDir) {
 
 fn job(results: &Path, ledgers: &Path) -> ScoreLedger {
     let config = Config { out_dir: results.join("out"), roots: vec![ledgers.into()], ..Config::default() };
-    ScoreLedger::new(config, Arc::new(FakeObjects::default()))
+    ScoreLedger::new(config, sources(FakeObjects::default()))
+}
+
+fn sources(objects: FakeObjects) -> Sources {
+    Sources { objects: Arc::new(objects), databases: Arc::new(FakeDatabases::default()) }
 }
 
 fn ledger(folder: &Path) -> ScoreLedgerArgs {
@@ -126,7 +131,7 @@ async fn a_file_changed_between_attempts_is_refused() {
     assert!(matches!(failure, Failure::Permanent(_)));
     assert_eq!(
         failure.to_string(),
-        "the lines differ from those of an earlier attempt: the file or the program changed; enqueue a new job"
+        "the lines differ from those of an earlier attempt: the ledger or the program changed; enqueue a new job"
     );
 }
 
@@ -196,7 +201,8 @@ fn with_bucket(ledger: &Path) -> (ScoreLedger, Arc<FakeObjects>, TempDir) {
     let objects = Arc::new(FakeObjects::default().with(IN_A_BUCKET, fs::read(ledger).unwrap()));
     let roots = vec!["s3://books/2026".into()];
     let config = Config { out_dir: folder.path().join("out"), roots, ..Config::default() };
-    (ScoreLedger::new(config, objects.clone()), objects, folder)
+    let sources = Sources { objects: objects.clone(), databases: Arc::new(FakeDatabases::default()) };
+    (ScoreLedger::new(config, sources), objects, folder)
 }
 
 #[tokio::test]
@@ -370,4 +376,50 @@ async fn a_ledger_that_is_taken_as_it_is_leaves_who_took_it_and_why_in_the_audit
     assert_eq!(entry.details["why"], "the closing is late");
     // The sample's accounts are in the ledger and not in the balance, and `nowhere` the other way round.
     assert!(entry.details["accounts_differing"].as_u64() > Some(1), "{entry:?}");
+}
+
+#[tokio::test]
+async fn a_query_is_scored_like_a_file_and_its_parameters_are_its_own() {
+    use sqlx::{Connection, Executor, SqliteConnection};
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}?mode=rwc", folder.path().join("erp.db").display());
+    let sql = "CREATE TABLE gl (entry, account, amount, day); INSERT INTO gl VALUES
+               ('a', '1000', 5, '2025-01-02'), ('a', '2000', -5, '2025-01-02'), ('b', '1000', 7.5, '2025-02-03'), ('b', '2000', -7.5, '2025-02-03')";
+    SqliteConnection::connect(&url).await.unwrap().execute(sql).await.unwrap();
+    let query = |sql: &str| NamedQuery { database: "erp".into(), sql: sql.into() };
+    let queries = [
+        ("gl".to_owned(), query("SELECT * FROM gl WHERE day < $1 ORDER BY entry, account")),
+        ("gone".to_owned(), query("SELECT * FROM gone ORDER BY 1")),
+        ("elsewhere".to_owned(), NamedQuery { database: "crm".into(), ..query("SELECT 1 ORDER BY 1") }),
+    ];
+    let config = Config { out_dir: folder.path().join("out"), queries: queries.into(), ..Config::default() };
+    let databases = Arc::new(FakeDatabases::default().with("erp", &url));
+    let job = ScoreLedger::new(config, Sources { objects: Arc::new(FakeObjects::default()), databases });
+    let args = |path: &str, parameters: &[&str]| {
+        let mapping = json!({ "columns": { "entry": "entry", "account": "account", "amount": "amount", "effective": "day" } });
+        args(json!({ "path": path, "parameters": parameters, "settings": { "mapping": mapping } }))
+    };
+
+    let told = testing::run(&job, &args("query:gl", &["2025-02-01"])).await.unwrap();
+    let summary = summary(&told);
+    assert_eq!((summary.entries, summary.lines, summary.rejected), (1, 2, 0));
+
+    for (path, parameters, problem) in [
+        ("query:gl", &[][..], "the query `gl` has 1, and 0 came"),
+        ("query:gone", &[], "no such table: gone"),
+        ("query:elsewhere", &[], "Unknown(\"crm\")"),
+    ] {
+        let failed = testing::run(&job, &args(path, parameters)).await.unwrap_err();
+        assert!(
+            matches!(failed, Failure::Permanent(_)) && format!("{failed:?}").contains(problem),
+            "{failed:?}"
+        );
+    }
+    for (path, parameters, problem) in [
+        ("query:x", &[][..], "path: there is no query `x`; there are elsewhere, gl, gone"),
+        ("gl.csv", &["1"], "parameters: are for a query"),
+    ] {
+        let refused = job.check(&args(path, parameters)).unwrap_err();
+        assert!(refused.starts_with(problem), "{refused}");
+    }
 }

@@ -15,7 +15,7 @@ struct FakeRows {
 impl Query for Fake {
     fn rows(&self) -> Result<Box<dyn Rows>, RowsError> {
         if self.0.is_empty() {
-            return Err("the database is away".into());
+            return Err(RowsError::Away("nobody answers".into()));
         }
         let columns = ["id", "account", "amount", "day"].map(String::from).to_vec();
         Ok(Box::new(FakeRows { columns, left: self.0.clone().into_iter() }))
@@ -95,5 +95,5 @@ fn a_database_that_is_away_is_told_as_that() {
     let error = read(Vec::new()).unwrap_err();
 
     assert_eq!(error.to_string(), "asking the database");
-    assert_eq!(Error::source(&error).unwrap().to_string(), "the database is away");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the database is away");
 }

@@ -1,0 +1,3 @@
+//! Ways to the databases of others.
+
+pub mod database;

@@ -1,0 +1,98 @@
+//! Ledgers that are queries: an operator writes them into the configuration, and jobs name them. A job never brings SQL of its own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// How the path of a ledger begins that is the answer to a query.
+const QUERY: &str = "query:";
+
+/// `[journal.queries.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NamedQuery {
+    /// The name of a database below `[databases]`.
+    pub database: String,
+    pub sql: String,
+}
+
+/// The name of the query that a path is.
+pub fn name_of(path: &Path) -> Option<&str> {
+    path.to_str()?.strip_prefix(QUERY)
+}
+
+/// The query that a job asks for, or why it cannot be had.
+pub fn find<'q>(queries: &'q BTreeMap<String, NamedQuery>, name: &str) -> Result<&'q NamedQuery, String> {
+    queries.get(name).ok_or_else(|| {
+        let known: Vec<&str> = queries.keys().map(String::as_str).collect();
+        match known.is_empty() {
+            true => format!("path: there is no query `{name}`; write one as [journal.queries.{name}]"),
+            false => format!("path: there is no query `{name}`; there are {}", known.join(", ")),
+        }
+    })
+}
+
+impl NamedQuery {
+    /// What is wrong, and in which key.
+    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+        let words = || self.sql.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let is = |word: &str, one: &str| word.eq_ignore_ascii_case(one);
+        let begins = words().next().is_some_and(|first| is(first, "select") || is(first, "with"));
+        let ordered = words().zip(words().skip(1)).any(|(one, next)| is(one, "order") && is(next, "by"));
+        if self.database.is_empty() {
+            Some(("database", "is empty; name one of [databases]"))
+        } else if !begins {
+            Some(("sql", "is no query; begin it with SELECT or WITH"))
+        } else if self.sql.trim_end().trim_end_matches(';').contains(';') {
+            Some(("sql", "is more than one statement; write one SELECT"))
+        } else if !ordered {
+            // An attempt after a crash asks again, and must see the same rows in the same order to know them again.
+            Some((
+                "sql",
+                "has no ORDER BY; without an order the same ledger cannot be told from another after a crash, so order by what is unique, such as the entry and the number of the line",
+            ))
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_may_be_the_name_of_a_query() {
+        assert_eq!(name_of(Path::new("query:general-ledger")), Some("general-ledger"));
+        assert_eq!(name_of(Path::new("/ledgers/query:x")), None);
+    }
+
+    #[test]
+    fn a_query_has_a_database_a_statement_and_an_order() {
+        let query = |database: &str, sql: &str| NamedQuery { database: database.into(), sql: sql.into() };
+        for (query, expected) in [
+            (query("erp", "SELECT * FROM gl ORDER BY id"), None),
+            (query("erp", "\n with x AS (SELECT 1) select * from x\norder\n by 1; "), None),
+            (query("", "SELECT 1 ORDER BY 1"), Some("database")),
+            (query("erp", ""), Some("sql")),
+            (query("erp", "DELETE FROM gl"), Some("sql")),
+            (query("erp", "SELECT * FROM gl"), Some("sql")),
+            (query("erp", "SELECT * FROM reorder by_"), Some("sql")),
+            (query("erp", "SELECT 1 ORDER BY 1; DROP TABLE gl"), Some("sql")),
+        ] {
+            assert_eq!(query.problem().map(|(key, _)| key), expected, "{query:?}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_is_not_there_is_told_with_those_that_are() {
+        let queries = BTreeMap::from([("gl".to_owned(), NamedQuery::default())]);
+        assert!(find(&queries, "gl").is_ok());
+        assert_eq!(find(&queries, "x").unwrap_err(), "path: there is no query `x`; there are gl");
+        assert_eq!(
+            find(&BTreeMap::new(), "x").unwrap_err(),
+            "path: there is no query `x`; write one as [journal.queries.x]"
+        );
+    }
+}
