@@ -19,6 +19,7 @@ pub mod briefs;
 mod fault;
 pub mod ledger;
 pub mod limits;
+pub mod models;
 pub mod place;
 pub mod requests;
 pub mod rule;
@@ -44,6 +45,7 @@ pub use limits::{
     BucketRow, HoldOff, LanedJob, LimitSet, Limited, LimitedClaim, Limits, Reserved, SetAside, StartWindow,
     Taken,
 };
+pub use models::{Attempting, ModelFilter, Models, Promoter};
 pub use place::{Beginning, NoPlace, Place, Position};
 pub use requests::{Once, Request, Requests};
 pub use schedules::Schedules;
@@ -54,7 +56,9 @@ pub use types::*;
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
-pub trait Store: Alerts + AuditLog + Breakers + Briefs + Limits + Requests + Schedules + Triggers {
+pub trait Store:
+    Alerts + AuditLog + Breakers + Briefs + Limits + Models + Requests + Schedules + Triggers
+{
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
 

@@ -24,6 +24,7 @@ mod lanes;
 mod lease;
 mod limits;
 mod migrate;
+mod models;
 mod prune;
 mod read;
 mod requests;

@@ -18,6 +18,7 @@ mod insert;
 mod lanes;
 mod limits;
 mod migrate;
+mod models;
 mod prune;
 mod read;
 mod requests;

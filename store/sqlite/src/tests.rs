@@ -126,6 +126,7 @@ async fn no_hot_statement_walks_over_the_jobs() {
         ("save_step", step::SAVE_STEP),
         ("save_progress", step::SAVE_PROGRESS),
         ("save_audit", step::SAVE_AUDIT),
+        ("holds", models::HOLDS),
         ("prune_due", prune::PRUNE_DUE),
         ("job", read::JOB),
     ] {

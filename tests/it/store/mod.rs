@@ -15,6 +15,7 @@ mod life;
 mod limits;
 mod locked;
 mod log_order;
+mod models;
 mod pausing;
 mod postgres;
 mod prune;

@@ -1,35 +1,46 @@
-//! The list of models as one running attempt sees it. No store keeps one yet, so whoever asks is told so.
+//! The list of models as one running attempt sees it: what it writes carries its fence, and the audit log says that it
+//! was this job.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jobkit::{Ctx, HostError, ModelRecord, Models, NewModel, PortError, StandingChange};
 
 use super::AttemptHost;
+use store::{Actor, Attempting, ModelFilter, Promoter};
 
-const NOT_KEPT: &str = "this version keeps no list of models";
-
-fn refused<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, HostError>> {
-    async { Err(HostError::Refused(NOT_KEPT.into())) }.boxed()
+impl AttemptHost {
+    fn attempting(&self, ctx: &Ctx) -> Attempting {
+        let by = Actor(format!("job:{} ({})", self.held.job, self.kind));
+        Attempting { held: self.held, by, tenant: ctx.job().tenant.clone() }
+    }
 }
 
 impl Models for AttemptHost {
-    fn add<'a>(&'a self, _: &'a Ctx, _: &'a NewModel) -> BoxFuture<'a, Result<ModelRecord, HostError>> {
-        refused()
+    fn add<'a>(&'a self, ctx: &'a Ctx, model: &'a NewModel) -> BoxFuture<'a, Result<ModelRecord, HostError>> {
+        async move { Ok(self.engine.store.model_add(&self.attempting(ctx), model).await?) }.boxed()
     }
 
     fn promote<'a>(
         &'a self,
-        _: &'a Ctx,
-        _: &'a str,
+        ctx: &'a Ctx,
+        id: &'a str,
     ) -> BoxFuture<'a, Result<Vec<StandingChange>, HostError>> {
-        refused()
+        async move { Ok(self.engine.store.model_promote(&Promoter::Attempt(self.attempting(ctx)), id).await?) }.boxed()
     }
 
-    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<ModelRecord>, PortError>> {
-        async { Ok(None) }.boxed()
+    fn get<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<ModelRecord>, PortError>> {
+        async move {
+            let found = self.engine.store.model(id).await;
+            found.map_err(|cause| PortError::new(format!("looking for the model {id}"), cause))
+        }
+        .boxed()
     }
 
-    fn named<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<ModelRecord>, PortError>> {
-        async { Ok(Vec::new()) }.boxed()
+    fn named<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<ModelRecord>, PortError>> {
+        async move {
+            let found = self.engine.store.models(&ModelFilter::named(name)).await;
+            found.map_err(|cause| PortError::new(format!("listing the models of the name `{name}`"), cause))
+        }
+        .boxed()
     }
 }
