@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use engine::http::TokenError;
 use engine::limits::usage::LimitError;
+use engine::models::ModelError;
 use engine::queue::QueueError;
 use engine::scheduler::ScheduleError;
 use jobkit::ArgsError;
@@ -206,6 +207,18 @@ impl From<LimitError> for CliError {
             LimitError::Store(error) => error.into(),
             LimitError::Unknown { .. } => Self { exit: Exit::NotFound, ..Self::from_chain(error) },
             LimitError::Invalid { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
+        }
+    }
+}
+
+impl From<ModelError> for CliError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Store(error) => error.into(),
+            ModelError::Unknown(_) | ModelError::NoPlace(_) => {
+                let remedy = "`compline models list` shows those that there are";
+                Self { exit: Exit::NotFound, ..Self::from_chain(error) }.remedy(remedy)
+            }
         }
     }
 }

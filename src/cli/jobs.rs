@@ -16,7 +16,7 @@ use store::state::JobState;
 use store::{Change, FIRST_MOMENT, JobDetail, JobFilter, JobRow};
 
 use super::exit::{CliError, Exit, Result};
-use super::{Call, job_id};
+use super::{Call, at_least_one, job_id};
 use crate::app::App;
 
 #[derive(Debug, Subcommand)]
@@ -209,13 +209,6 @@ fn not_found(ids: &[JobId]) -> CliError {
         format!("there is no job {}", ids.join(", ")),
         "`compline jobs list` shows the jobs; ended ones are deleted when their retention is over",
     )
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err(format!("`{text}` is not a number from 1 up")),
-        Ok(number) => Ok(number),
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod forest;
 mod journal;
 mod limits;
+mod models;
 
 use serde_json::json;
 

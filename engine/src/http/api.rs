@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod kinds;
 pub mod limits;
 mod lookout;
+pub mod models;
 pub mod queues;
 pub mod schedules;
 pub mod wait;

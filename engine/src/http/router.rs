@@ -65,6 +65,9 @@ fn described() -> Routes {
         .routes(routes!(api::alerts::get))
         .routes(routes!(api::alerts::acknowledge))
         .routes(routes!(api::alerts::test))
+        .routes(routes!(api::models::list))
+        .routes(routes!(api::models::get))
+        .routes(routes!(api::models::promote))
         .routes(routes!(api::workers::list))
         .routes(routes!(api::kinds::list))
         .routes(routes!(reference::openapi));

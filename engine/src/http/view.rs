@@ -1,6 +1,8 @@
 //! Rows as callers see them, over HTTP and in the command line's `--json`. The shapes are promises: a field may be added,
 //! never renamed or dropped.
 
+pub mod models;
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -10,6 +10,7 @@ mod hooks;
 mod jobs;
 mod limits;
 mod misuse;
+mod models;
 mod once;
 mod schedules;
 mod schema;

@@ -270,6 +270,17 @@ impl TestStore {
         job.id
     }
 
+    /// Takes in models of these digits and names, by one job that goes on.
+    pub async fn take_in(&self, models: &[(&str, &str)]) -> JobId {
+        let worker = self.worker().await;
+        self.add(|_| {}).await;
+        let job = self.claim_one(worker).await;
+        for (digits, name) in models {
+            self.store.model_add(&attempting(&job), &model(digits, name)).await.unwrap();
+        }
+        job.id
+    }
+
     pub async fn job(&self, id: JobId) -> JobDetail {
         self.store.job(id).await.unwrap().expect("a job that is there")
     }
