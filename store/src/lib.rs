@@ -22,6 +22,7 @@ pub mod limits;
 pub mod models;
 pub mod place;
 pub mod requests;
+pub mod reviews;
 pub mod rule;
 pub mod schedules;
 pub mod state;
@@ -48,6 +49,7 @@ pub use limits::{
 pub use models::{Attempting, ModelFilter, Models, Promoter};
 pub use place::{Beginning, NoPlace, Place, Position};
 pub use requests::{Once, Request, Requests};
+pub use reviews::{Comment, Decision, NewReview, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews};
 pub use schedules::Schedules;
 pub use transaction::Transaction;
 pub use triggers::Triggers;
@@ -57,7 +59,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
 pub trait Store:
-    Alerts + AuditLog + Breakers + Briefs + Limits + Models + Requests + Schedules + Triggers
+    Alerts + AuditLog + Breakers + Briefs + Limits + Models + Requests + Reviews + Schedules + Triggers
 {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;

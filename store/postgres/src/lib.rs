@@ -29,6 +29,7 @@ mod prune;
 mod read;
 mod requests;
 mod rescue;
+mod reviews;
 mod rows;
 mod rules;
 mod schedules;

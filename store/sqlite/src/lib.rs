@@ -22,6 +22,7 @@ mod models;
 mod prune;
 mod read;
 mod requests;
+mod reviews;
 mod row;
 mod rules;
 mod schedules;

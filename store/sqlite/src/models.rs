@@ -17,6 +17,7 @@ use store::{
 };
 
 pub(super) const HOLDS: &str = include_str!("holds.sql");
+pub(super) const MODELS: &str = include_str!("models.sql");
 
 #[async_trait]
 impl Models for SqliteStore {
@@ -131,7 +132,7 @@ async fn find(connection: &mut SqliteConnection, id: &str) -> Done<Option<ModelR
 }
 
 async fn list(connection: &mut SqliteConnection, filter: &ModelFilter) -> Done<Vec<ModelRecord>> {
-    let rows = sqlx::query(include_str!("models.sql"))
+    let rows = sqlx::query(MODELS)
         .bind(filter.id.clone())
         .bind((!filter.names.is_empty()).then(|| json!(filter.names).to_string()))
         .bind(filter.before.clone())

@@ -21,6 +21,7 @@ mod postgres;
 mod prune;
 mod reading;
 mod requests;
+mod reviews;
 mod schedules;
 mod schema;
 mod sql;
