@@ -8,6 +8,7 @@ use engine::http::TokenError;
 use engine::limits::usage::LimitError;
 use engine::models::ModelError;
 use engine::queue::QueueError;
+use engine::queue::reviews::ReviewError;
 use engine::scheduler::ScheduleError;
 use jobkit::ArgsError;
 use serde_json::json;
@@ -207,6 +208,30 @@ impl From<LimitError> for CliError {
             LimitError::Store(error) => error.into(),
             LimitError::Unknown { .. } => Self { exit: Exit::NotFound, ..Self::from_chain(error) },
             LimitError::Invalid { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
+        }
+    }
+}
+
+impl From<ReviewError> for CliError {
+    fn from(error: ReviewError) -> Self {
+        match error {
+            ReviewError::Store(error) => error.into(),
+            ReviewError::Unknown(_) => {
+                let remedy = "`compline jobs list` shows the jobs; reviews are kept when a job is deleted";
+                Self { exit: Exit::NotFound, ..Self::from_chain(error) }.remedy(remedy)
+            }
+            ReviewError::NotCompleted { .. } => {
+                let remedy = "wait until it has completed; `compline jobs wait` does";
+                Self::from_chain(error).remedy(remedy)
+            }
+            ReviewError::Invalid { .. } | ReviewError::Item { .. } => {
+                Self { exit: Exit::Usage, ..Self::from_chain(error) }
+                    .remedy("correct it; nothing was written down")
+            }
+            ReviewError::Seal(_) => {
+                let remedy = "`compline config check` tells whether every key can be had";
+                Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy(remedy)
+            }
         }
     }
 }

@@ -61,7 +61,7 @@ enum Command {
     Migrate,
     /// Enqueue a job and print its id.
     Enqueue(Box<enqueue::EnqueueArgs>),
-    /// Look at jobs, and retry, cancel, discard or wait for them.
+    /// Look at jobs, retry, cancel, discard or wait for them, and review what they found.
     #[command(subcommand)]
     Jobs(Box<jobs::Jobs>),
     /// Look at queues, pause and resume them.

@@ -4,6 +4,7 @@ mod forest;
 mod journal;
 mod limits;
 mod models;
+mod reviews;
 
 use serde_json::json;
 

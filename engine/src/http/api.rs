@@ -12,6 +12,7 @@ pub mod limits;
 mod lookout;
 pub mod models;
 pub mod queues;
+pub mod reviews;
 pub mod schedules;
 pub mod wait;
 pub mod workers;

@@ -42,6 +42,8 @@ fn described() -> Routes {
         .routes(routes!(api::jobs::retry))
         .routes(routes!(api::jobs::cancel))
         .routes(routes!(api::jobs::discard))
+        .routes(routes!(api::reviews::review, api::reviews::history))
+        .routes(routes!(api::reviews::latest))
         .routes(routes!(api::artifacts::list))
         .routes(routes!(api::bulk::start))
         .routes(routes!(api::bulk::get))

@@ -2,6 +2,7 @@
 //! never renamed or dropped.
 
 pub mod models;
+pub mod reviews;
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@ mod limits;
 mod misuse;
 mod models;
 mod once;
+mod reviews;
 mod schedules;
 mod schema;
 mod told;
