@@ -33,6 +33,7 @@ pub use self::reference::document;
 use crate::alerts::courier::Courier;
 use crate::alerts::desk::Desk;
 use crate::limits::usage::Usage;
+use crate::models::ModelList;
 use crate::queue::Queue;
 use crate::scheduler::Scheduler;
 use crate::service::{Alarm, Service};
@@ -87,6 +88,7 @@ pub struct Api {
     scheduler: Arc<Scheduler>,
     usage: Usage,
     desk: Desk,
+    models: ModelList,
     courier: Option<Arc<Courier>>,
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
@@ -138,12 +140,14 @@ impl Http {
         let (waiting, watcher) = Waiting::start(store.clone(), clock.clone(), parts.hints.clone(), alarm);
         let (events, reader) = Events::start(store.clone(), clock.clone(), parts.hints, alarm);
         let desk = Desk { store: store.clone(), clock: clock.clone() };
+        let models = ModelList { store: store.clone() };
         let api = Api {
             store,
             queue,
             scheduler,
             usage,
             desk,
+            models,
             courier,
             registry,
             clock,

@@ -9,6 +9,7 @@ pub mod http;
 pub mod json;
 pub mod limits;
 pub mod maintenance;
+pub mod models;
 pub mod panics;
 pub mod queue;
 pub mod reference;

@@ -27,6 +27,7 @@ use store::{
 };
 
 mod page;
+pub mod reviews;
 
 pub use self::page::JobPage;
 

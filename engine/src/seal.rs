@@ -39,6 +39,8 @@ pub enum Part<'a> {
     Progress,
     Error,
     Log,
+    /// What somebody said of this item of its result.
+    Review(&'a str),
 }
 
 impl Part<'_> {
@@ -51,6 +53,7 @@ impl Part<'_> {
             Part::Progress => "progress".into(),
             Part::Error => "error".into(),
             Part::Log => "log".into(),
+            Part::Review(item) => format!("review:{item}"),
         }
     }
 }

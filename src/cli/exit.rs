@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use engine::http::TokenError;
 use engine::limits::usage::LimitError;
+use engine::models::ModelError;
 use engine::queue::QueueError;
+use engine::queue::reviews::ReviewError;
 use engine::scheduler::ScheduleError;
 use jobkit::ArgsError;
 use serde_json::json;
@@ -206,6 +208,42 @@ impl From<LimitError> for CliError {
             LimitError::Store(error) => error.into(),
             LimitError::Unknown { .. } => Self { exit: Exit::NotFound, ..Self::from_chain(error) },
             LimitError::Invalid { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
+        }
+    }
+}
+
+impl From<ReviewError> for CliError {
+    fn from(error: ReviewError) -> Self {
+        match error {
+            ReviewError::Store(error) => error.into(),
+            ReviewError::Unknown(_) => {
+                let remedy = "`compline jobs list` shows the jobs; reviews are kept when a job is deleted";
+                Self { exit: Exit::NotFound, ..Self::from_chain(error) }.remedy(remedy)
+            }
+            ReviewError::NotCompleted { .. } => {
+                let remedy = "wait until it has completed; `compline jobs wait` does";
+                Self::from_chain(error).remedy(remedy)
+            }
+            ReviewError::Invalid { .. } | ReviewError::Item { .. } => {
+                Self { exit: Exit::Usage, ..Self::from_chain(error) }
+                    .remedy("correct it; nothing was written down")
+            }
+            ReviewError::Seal(_) => {
+                let remedy = "`compline config check` tells whether every key can be had";
+                Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy(remedy)
+            }
+        }
+    }
+}
+
+impl From<ModelError> for CliError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Store(error) => error.into(),
+            ModelError::Unknown(_) | ModelError::NoPlace(_) => {
+                let remedy = "`compline models list` shows those that there are";
+                Self { exit: Exit::NotFound, ..Self::from_chain(error) }.remedy(remedy)
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod change;
 mod listing;
+mod review;
 mod wait;
 
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use store::state::JobState;
 use store::{Change, FIRST_MOMENT, JobDetail, JobFilter, JobRow};
 
 use super::exit::{CliError, Exit, Result};
-use super::{Call, job_id};
+use super::{Call, at_least_one, job_id};
 use crate::app::App;
 
 #[derive(Debug, Subcommand)]
@@ -42,6 +43,10 @@ pub enum Jobs {
     Discard(ChangeArgs),
     /// Wait until jobs have ended; 0 if all completed, 1 if one did not, 5 if it takes longer.
     Wait(wait::WaitArgs),
+    /// Write down what somebody decided on items of a job's result.
+    Review(review::ReviewArgs),
+    /// Look back on what was decided on a job's items, the newest first.
+    Reviews(review::ReviewsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -154,7 +159,7 @@ pub async fn run(call: &Call, command: Jobs) -> Result {
     let chosen = match &command {
         Jobs::Retry(args) | Jobs::Cancel(args) | Jobs::Discard(args) => Some((&args.ids, &args.filter)),
         Jobs::Wait(args) => Some((&args.ids, &args.filter)),
-        Jobs::List { .. } | Jobs::Show { .. } => None,
+        Jobs::List { .. } | Jobs::Show { .. } | Jobs::Review(_) | Jobs::Reviews(_) => None,
     };
     if let Some((ids, filter)) = chosen {
         check_chosen(ids, filter)?;
@@ -170,6 +175,8 @@ pub async fn run(call: &Call, command: Jobs) -> Result {
         Jobs::Cancel(args) => change::run(call, app, Change::Cancel, args).await,
         Jobs::Discard(args) => change::run(call, app, Change::Discard, args).await,
         Jobs::Wait(args) => wait::run(call, app, args).await,
+        Jobs::Review(args) => review::review(call, app, args).await,
+        Jobs::Reviews(args) => review::list(call, app, args).await,
     })
     .await
 }
@@ -209,13 +216,6 @@ fn not_found(ids: &[JobId]) -> CliError {
         format!("there is no job {}", ids.join(", ")),
         "`compline jobs list` shows the jobs; ended ones are deleted when their retention is over",
     )
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err(format!("`{text}` is not a number from 1 up")),
-        Ok(number) => Ok(number),
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod jobs;
 mod journal;
 mod limits;
 mod migrate;
+mod models;
 pub mod print;
 mod queues;
 mod schedules;
@@ -60,7 +61,7 @@ enum Command {
     Migrate,
     /// Enqueue a job and print its id.
     Enqueue(Box<enqueue::EnqueueArgs>),
-    /// Look at jobs, and retry, cancel, discard or wait for them.
+    /// Look at jobs, retry, cancel, discard or wait for them, and review what they found.
     #[command(subcommand)]
     Jobs(Box<jobs::Jobs>),
     /// Look at queues, pause and resume them.
@@ -72,6 +73,9 @@ enum Command {
     /// Look at limits, pause and resume them.
     #[command(subcommand)]
     Limits(limits::Limits),
+    /// Look at the models that jobs made, and say which of a name is to be used.
+    #[command(subcommand)]
+    Models(models::Models),
     /// Look at workers.
     #[command(subcommand)]
     Workers(workers::Workers),
@@ -137,6 +141,7 @@ fn run(cli: Cli) -> Result {
         Command::Alerts(command) => on_runtime(alerts::run(&call, command)),
         Command::Schedules(command) => on_runtime(schedules::run(&call, *command)),
         Command::Limits(command) => on_runtime(limits::run(&call, command)),
+        Command::Models(command) => on_runtime(models::run(&call, command)),
         Command::Workers(command) => on_runtime(workers::run(&call, &command)),
     }
 }
@@ -244,6 +249,13 @@ fn until(text: &str) -> Result<Until, String> {
 fn job_id(text: &str) -> Result<JobId, String> {
     let remedy = "an id looks like 019c0a2e-5a5c-7cc1-b6c0-0123456789ab, and `compline jobs list` shows them";
     text.parse().map_err(|_| format!("`{text}` is no job id; {remedy}"))
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("`{text}` is not a number from 1 up")),
+        Ok(number) => Ok(number),
+    }
 }
 
 fn instant(text: &str) -> Result<Timestamp, String> {

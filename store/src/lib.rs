@@ -19,8 +19,10 @@ pub mod briefs;
 mod fault;
 pub mod ledger;
 pub mod limits;
+pub mod models;
 pub mod place;
 pub mod requests;
+pub mod reviews;
 pub mod rule;
 pub mod schedules;
 pub mod state;
@@ -44,8 +46,10 @@ pub use limits::{
     BucketRow, HoldOff, LanedJob, LimitSet, Limited, LimitedClaim, Limits, Reserved, SetAside, StartWindow,
     Taken,
 };
+pub use models::{Attempting, ModelFilter, Models, Promoter};
 pub use place::{Beginning, NoPlace, Place, Position};
 pub use requests::{Once, Request, Requests};
+pub use reviews::{Comment, Decision, NewReview, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews};
 pub use schedules::Schedules;
 pub use transaction::Transaction;
 pub use triggers::Triggers;
@@ -54,7 +58,9 @@ pub use types::*;
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
-pub trait Store: Alerts + AuditLog + Breakers + Briefs + Limits + Requests + Schedules + Triggers {
+pub trait Store:
+    Alerts + AuditLog + Breakers + Briefs + Limits + Models + Requests + Reviews + Schedules + Triggers
+{
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
 

@@ -3,6 +3,8 @@
 mod forest;
 mod journal;
 mod limits;
+mod models;
+mod reviews;
 
 use serde_json::json;
 

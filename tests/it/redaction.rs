@@ -97,6 +97,10 @@ fn what_is_encrypted_is_readable_with_its_key_and_nowhere_in_the_files() {
     assert_eq!(place.job(&id)["args"]["message"], PERSONAL);
     assert_eq!(place.job(&failed)["error"], PERSONAL);
     assert_eq!(place.job(&failed)["attempts"][0]["error"], PERSONAL);
+    let review = ["jobs", "review", &id, "JE-1", "--decision", "comment", "--comment", PERSONAL];
+    place.run(&review).expect(0);
+    let reviews = place.run(&["jobs", "reviews", &id, "--json"]).expect(0).json();
+    assert_eq!(reviews[0]["comment"], PERSONAL);
     for entry in std::fs::read_dir(place.path()).unwrap() {
         let path = entry.unwrap().path();
         let bytes = if path.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
@@ -116,6 +120,8 @@ fn what_is_encrypted_is_readable_with_its_key_and_nowhere_in_the_files() {
         }
     }
     place.run(&["jobs", "wait", &id, "--config", "keyless.toml"]).expect(0).says(&["completed"]);
+    let reviews = ["jobs", "reviews", &id, "--json", "--config", "keyless.toml"];
+    place.run(&reviews).expect(0).says(&["JE-1", "sealed with key `k1`"]);
 }
 
 /// The standard library wrote the last words of a job to standard error, in the clear and beside the JSON.

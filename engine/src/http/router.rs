@@ -42,6 +42,8 @@ fn described() -> Routes {
         .routes(routes!(api::jobs::retry))
         .routes(routes!(api::jobs::cancel))
         .routes(routes!(api::jobs::discard))
+        .routes(routes!(api::reviews::review, api::reviews::history))
+        .routes(routes!(api::reviews::latest))
         .routes(routes!(api::artifacts::list))
         .routes(routes!(api::bulk::start))
         .routes(routes!(api::bulk::get))
@@ -65,6 +67,9 @@ fn described() -> Routes {
         .routes(routes!(api::alerts::get))
         .routes(routes!(api::alerts::acknowledge))
         .routes(routes!(api::alerts::test))
+        .routes(routes!(api::models::list))
+        .routes(routes!(api::models::get))
+        .routes(routes!(api::models::promote))
         .routes(routes!(api::workers::list))
         .routes(routes!(api::kinds::list))
         .routes(routes!(reference::openapi));

@@ -1,6 +1,9 @@
 //! Rows as callers see them, over HTTP and in the command line's `--json`. The shapes are promises: a field may be added,
 //! never renamed or dropped.
 
+pub mod models;
+pub mod reviews;
+
 use std::time::Duration;
 
 use jiff::Timestamp;

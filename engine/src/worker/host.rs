@@ -1,14 +1,16 @@
 //! The engine as one running attempt sees it: each write carries the attempt's fence, so that an attempt
 //! that has lost its job can change nothing, and is sealed if the kind is encrypted.
 
+mod models;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jobkit::{
-    Admission, Artifacts, AuditEntry, CallEnd, ChildResult, Ctx, HoldOff, Host, HostError, JobId, NewJob,
-    Progress, StepRecord,
+    Admission, Artifacts, AuditEntry, CallEnd, ChildResult, Ctx, HoldOff, Host, HostError, JobId, Models,
+    NewJob, Progress, StepRecord,
 };
 
 use super::attempt::Attempts;
@@ -131,6 +133,10 @@ impl Host for AttemptHost {
 
     fn artifacts(&self) -> &dyn Artifacts {
         &*self.engine.artifacts
+    }
+
+    fn models(&self) -> &dyn Models {
+        self
     }
 
     fn hold_off<'a>(

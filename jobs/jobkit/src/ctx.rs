@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Admission, Artifacts, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner};
-use crate::{Clock, Failure, JobId, NewJob, Outcome, StepKey, StepRecord};
+use crate::{Clock, Failure, JobId, Models, NewJob, Outcome, StepKey, StepRecord};
 
 /// An attempt sleeps so long for its turn to call; to come again costs more.
 const A_MOMENT: Duration = Duration::from_secs(2);
@@ -233,6 +233,11 @@ impl Ctx {
 
     pub fn artifacts(&self) -> &dyn Artifacts {
         self.host.artifacts()
+    }
+
+    /// The list of models that jobs made.
+    pub fn models(&self) -> &dyn Models {
+        self.host.models()
     }
 
     /// Writes down who did what to which thing; the engine adds that it was this job.

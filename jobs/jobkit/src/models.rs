@@ -51,6 +51,25 @@ pub enum Standing {
     Retired,
 }
 
+impl Standing {
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Champion => "champion",
+            Standing::Challenger => "challenger",
+            Standing::Retired => "retired",
+        }
+    }
+}
+
+impl std::str::FromStr for Standing {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Standing::Champion, Standing::Challenger, Standing::Retired];
+        all.into_iter().find(|one| one.name() == text).ok_or_else(|| format!("unknown standing `{text}`"))
+    }
+}
+
 /// What a promotion does to one model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StandingChange {
@@ -77,6 +96,21 @@ pub fn promotion(of_name: &[ModelRecord], id: &str) -> Option<Vec<StandingChange
         (change.from != change.to).then_some(change)
     };
     Some(of_name.iter().filter_map(change).collect())
+}
+
+/// Whether a model that comes in is the one that is there under its id, and if not, why it is refused. An attempt before may have got this far; its file had
+/// another path, which is then the one that is known.
+pub fn is_known(known: &NewModel, model: &NewModel) -> Result<(), String> {
+    let NewModel { id, sha256, name, .. } = known;
+    if *sha256 != model.sha256 {
+        return Err(format!("the id {id} belongs to another model, whose hash is {sha256}"));
+    }
+    if *name != model.name {
+        return Err(format!(
+            "the model {id} is there already, under the name `{name}`; a model has one name"
+        ));
+    }
+    Ok(())
 }
 
 /// The list of models. What is written is appended, with an entry in the audit log, and refused once the attempt has lost its lease.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Ctx, JobId, NewJob, Personal, Progress, SecretString, StepRecord};
+use crate::{Ctx, JobId, Models, NewJob, Personal, Progress, SecretString, StepRecord};
 
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
@@ -68,6 +68,7 @@ pub trait Host: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Vec<JobId>, HostError>>;
     fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>>;
     fn artifacts(&self) -> &dyn Artifacts;
+    fn models(&self) -> &dyn Models;
     fn audit<'a>(&'a self, ctx: &'a Ctx, entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>>;
     /// Lets nothing start there for so long, on any machine; the entry in the audit log is part of it.
     fn hold_off<'a>(

@@ -14,6 +14,7 @@ use super::{LONG, PostgresStore, contention, failed, insert};
 use store::audit_log::ANY_WEIGHT;
 use store::{Actor, AuditLog, AuditPage, Beginning, Inserted, NewRow, Place, Position, Result};
 
+const APPENDING: &str = "writing the audit entry";
 const FOLLOWING: &str = "enqueueing what follows";
 const LOOKING_FOR_THE_END: &str = "looking for the end of the audit log";
 
@@ -24,7 +25,7 @@ const PLACE: &str = "SELECT era, tx::text::bigint AS tx, seq, begun_next::text::
 #[async_trait]
 impl AuditLog for PostgresStore {
     async fn append_audit(&self, entry: &AuditEntry) -> Result<()> {
-        self.answered("writing the audit entry", append(self, entry)).await
+        self.answered(APPENDING, append(self, entry)).await
     }
 
     async fn audit_after(&self, position: Position, limit: usize) -> Result<Vec<(Position, AuditEntry)>> {
@@ -82,21 +83,33 @@ impl AuditLog for PostgresStore {
 }
 
 async fn append(store: &PostgresStore, entry: &AuditEntry) -> Result<()> {
+    let mut session = store.cold.acquire().await.map_err(failed(APPENDING))?;
+    append_on(&mut session, store.time(), entry).await?;
+    session.keep();
+    Ok(())
+}
+
+/// An entry with a tenant and no jobs; in the transaction of what it tells of.
+pub async fn append_on(
+    connection: &mut PgConnection,
+    time: Option<Micros>,
+    entry: &AuditEntry,
+) -> Result<()> {
     sqlx::query(
         "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, tenant, details)
          VALUES (coalesce($1::timestamptz, $2::timestamptz, now()), $3, $4, $5, $6, $7, $8)",
     )
     .bind(entry.at.map(Micros::from))
-    .bind(store.time())
+    .bind(time)
     .bind(&entry.actor)
     .bind(&entry.action)
     .bind(&entry.object)
     .bind(&entry.outcome)
     .bind(&entry.tenant)
     .bind(sqlx::types::Json(&entry.details))
-    .execute(&store.cold)
+    .execute(connection)
     .await
-    .map_err(failed("writing the audit entry"))?;
+    .map_err(failed(APPENDING))?;
     Ok(())
 }
 

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "doors", include_str!("../../../migrations/postgres/0013_doors.sql")),
     (14, "held_by_lane", include_str!("../../../migrations/postgres/0014_held_by_lane.sql")),
     (15, "beginnings", include_str!("../../../migrations/postgres/0015_beginnings.sql")),
+    (16, "models_and_reviews", include_str!("../../../migrations/postgres/0016_models_and_reviews.sql")),
 ];
 
 const NEEDED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -150,7 +150,7 @@ async fn change_once(
 }
 
 /// Takes the key with the answer that is foreseen, unless somebody has it: then this is what became of it.
-async fn take<T: Serialize + DeserializeOwned>(
+pub async fn take<T: Serialize + DeserializeOwned>(
     tx: &mut PgConnection,
     time: Option<Micros>,
     request: &Request,
@@ -182,7 +182,7 @@ async fn take<T: Serialize + DeserializeOwned>(
     }
 }
 
-async fn answer<T: Serialize>(tx: &mut PgConnection, request: &Request, told: &T) -> Result<()> {
+pub async fn answer<T: Serialize>(tx: &mut PgConnection, request: &Request, told: &T) -> Result<()> {
     sqlx::query(include_str!("request_answer.sql"))
         .bind(request.key.as_slice())
         .bind(text(told)?)

@@ -113,7 +113,7 @@ async fn insert_once(tx: &mut Tx, now: i64, request: &Request, rows: &[NewRow], 
 }
 
 /// What became of the key, if somebody has it. Between this and [`keep`] nobody else writes.
-async fn known<T: DeserializeOwned>(tx: &mut Tx, request: &Request) -> Done<Option<Once<T>>> {
+pub(super) async fn known<T: DeserializeOwned>(tx: &mut Tx, request: &Request) -> Done<Option<Once<T>>> {
     let found =
         sqlx::query(include_str!("request_find.sql")).bind(request.key.to_vec()).fetch_optional(tx).await?;
     match found {
@@ -125,7 +125,7 @@ async fn known<T: DeserializeOwned>(tx: &mut Tx, request: &Request) -> Done<Opti
     }
 }
 
-async fn keep<T: Serialize>(tx: &mut Tx, now: i64, request: &Request, told: &T) -> Done<()> {
+pub(super) async fn keep<T: Serialize>(tx: &mut Tx, now: i64, request: &Request, told: &T) -> Done<()> {
     sqlx::query(include_str!("request_take.sql"))
         .bind(request.key.to_vec())
         .bind(request.fingerprint.to_vec())

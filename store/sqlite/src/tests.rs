@@ -126,6 +126,7 @@ async fn no_hot_statement_walks_over_the_jobs() {
         ("save_step", step::SAVE_STEP),
         ("save_progress", step::SAVE_PROGRESS),
         ("save_audit", step::SAVE_AUDIT),
+        ("holds", models::HOLDS),
         ("prune_due", prune::PRUNE_DUE),
         ("job", read::JOB),
     ] {
@@ -185,6 +186,9 @@ async fn statements_that_look_often_are_bounded_by_their_index() {
         ("alert_end", include_str!("alert_end.sql"), "alert_open (key=?)"),
         ("alert_work", alerts::WORK, "alert_delivery_due (due_at<?)"),
         ("delivery_take", alerts::TAKE, "alert_delivery_due (due_at<?)"),
+        ("models", models::MODELS, "model_standing_of (model=?)"),
+        ("reviews", reviews::REVIEWS, "review_of_job (job=?)"),
+        ("review_decisions", reviews::DECISIONS, "review_decided (job=?)"),
     ] {
         let plan = plan(&store, sql).await;
         assert!(plan.iter().any(|line| line.contains(index)), "{name}.sql: {plan:#?}");

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jobkit::{AuditEntry, Backoff, Ctx, Failure, HoldOff, Job, JobId, NewJob, Outcome, Policy, Registry};
+use jobkit::{
+    AuditEntry, Backoff, Ctx, Failure, HoldOff, Job, JobId, NewJob, NewModel, Outcome, Policy, Registry,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -68,6 +70,8 @@ pub enum Act {
     HoldOff(Option<String>),
     /// Calls a provider that is down the first two times.
     Call,
+    /// Takes a model in, makes it the champion and looks at the list.
+    Train(Box<NewModel>),
 }
 
 struct ActJob(Arc<Scene>);
@@ -187,6 +191,16 @@ impl ActJob {
                 let call =
                     async move { if down { Err(Failure::transient("down")) } else { Ok(Outcome::done()) } };
                 ctx.breaker("provider").call(call).await
+            }
+            Act::Train(model) => {
+                let models = ctx.models();
+                let added = models.add(ctx, &model).await?;
+                let changes = models.promote(ctx, &model.id).await?;
+                let found = models.get(&model.id).await.map_err(Failure::transient)?;
+                let named = models.named(&model.name).await.map_err(Failure::transient)?;
+                Outcome::completed(
+                    json!({ "added": added, "changes": changes, "found": found, "named": named }),
+                )
             }
             Act::Secret(word) => Err(Failure::permanent(format!("{} letters", word.len()))),
         }

@@ -4,6 +4,7 @@ mod ending;
 mod family;
 mod limits;
 mod losing;
+mod models;
 mod network;
 mod redis;
 mod schedules;

@@ -1,5 +1,7 @@
 //! Everything that can be asked wrongly, in one table: the answer names the field and the remedy, and nothing stays.
 
+mod models;
+mod reviews;
 mod schedules;
 
 use reqwest::Method;
@@ -474,7 +476,7 @@ fn cases() -> Vec<Case> {
 async fn every_misuse_is_refused_with_its_field_and_its_remedy(t: TestStore) {
     let server = Server::over(t).await;
     let mut wrong = Vec::new();
-    for case in cases().into_iter().chain(schedules::cases()) {
+    for case in cases().into_iter().chain(models::cases()).chain(reviews::cases()).chain(schedules::cases()) {
         let (method, path) = case.request.split_once(' ').unwrap();
         let mut request =
             server.bare(Method::from_bytes(method.as_bytes()).unwrap(), path).bearer_auth(TOKEN);

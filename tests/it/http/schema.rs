@@ -12,7 +12,7 @@ use store::rule::{By, Rate, Rule, Rules};
 use store::{News, Report, Severity};
 
 use crate::support::http::{Server, TOKEN, answer};
-use crate::support::store::{TestStore, discarded, promises, report, step};
+use crate::support::store::{TestStore, completed, discarded, model, promises, report, step};
 
 promises![
     the_document_is_served_and_describes_every_route,
@@ -152,7 +152,15 @@ fn was_shown(told: &str, address: &str) -> bool {
 /// One of each thing that can be shown, as full as it comes; each path with its parameters.
 async fn seed(server: &Server) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
     let (t, id) = (&server.t, |answer: &Value| answer["id"].as_str().unwrap().to_owned());
+    t.take_in(&[("a1", "ledger")]).await;
     let worker = t.worker().await;
+    t.add(|_| {}).await;
+    let reviewed = t.run(worker, completed()).await.to_string();
+    let review = json!({ "by": "Ada", "items": [
+        { "item": "JE-1", "decision": "follow_up", "comment": "who is it?" },
+        { "item": "JE-2", "decision": "cleared" },
+    ] });
+    server.post(&format!("/v1/jobs/{reviewed}/reviews"), &review).await.expect(200);
     let wanted = json!({
         "kind": "test.as_written", "args": { "amount": 1.50 }, "tenant": "acme", "tags": ["x"],
         "metadata": { "order": 7 }, "max_attempts": 2, "delay": "1s",
@@ -216,5 +224,9 @@ async fn seed(server: &Server) -> Vec<(&'static str, Vec<(&'static str, String)>
         ("/v1/schedules/{name}", of("name", "hourly")),
         ("/v1/alerts/{id}", of("id", &alert)),
         ("/v1/limits/{name}", of("name", "accounts")),
+        ("/v1/jobs/{id}/reviews", of("id", &reviewed)),
+        ("/v1/jobs/{id}/reviews/latest", of("id", &reviewed)),
+        ("/v1/models", vec![]),
+        ("/v1/models/{id}", of("id", &model("a1", "ledger").id)),
     ]
 }

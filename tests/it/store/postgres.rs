@@ -92,7 +92,7 @@ async fn every_hot_statement_uses_an_index() {
 
 /// And those of schedules, triggers and alerts come out of their index, bounded by it or in its order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_statement_of_schedules_triggers_and_alerts_is_bounded_by_its_index() {
+async fn every_statement_of_schedules_triggers_alerts_and_reviews_is_bounded_by_its_index() {
     use Bound::{By, InOrder};
     let url = postgres::database().await;
     let mut connection = PgConnection::connect(&url).await.unwrap();
@@ -133,6 +133,11 @@ async fn every_statement_of_schedules_triggers_and_alerts_is_bounded_by_its_inde
         ("alerts_prune", 3, By("alert_opened", "opened_at <")),
         ("delivery_take", 4, By("alert_delivery_due", "due_at <=")),
         ("delivery_end", 8, By("alert_delivery_pkey", "alert_id = $2")),
+        ("holds", 3, By("job_pkey", "id = $1")),
+        ("models", 4, InOrder("model_seq")),
+        ("review_completed", 1, By("job_history_pkey", "id = $1")),
+        ("reviews", 4, By("review_of_job", "job = $1")),
+        ("review_decisions", 3, By("review_decided", "job = $1")),
     ] {
         let plan = plan(&mut connection, name, sql, parameters).await;
         assert!(bound.holds(&plan), "{name} is not {bound:?}:\n{plan}");

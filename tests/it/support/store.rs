@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::testing::ManualClock;
-use jobkit::{AuditEntry, IdGenerator, JobId, OnConflict, OnParentFailure, StepKey, StepRecord, When};
+use jobkit::{
+    AuditEntry, IdGenerator, JobId, NewModel, OnConflict, OnParentFailure, StepKey, StepRecord, When,
+};
 use serde_json::Value;
 use store::state::JobState;
 use store::{
-    Actor, Change, Changed, Claimed, End, Finished, Inserted, JobDetail, JobFilter, NewRow, Position,
-    Release, Report, Store, StoreError, Transaction, UniqueRow, WorkerId, WorkerInfo,
+    Actor, Attempting, Change, Changed, Claimed, End, Finished, Inserted, JobDetail, JobFilter, NewRow,
+    Position, Release, Report, Store, StoreError, Transaction, UniqueRow, WorkerId, WorkerInfo,
 };
 use store_sqlite::SqliteStore;
 use tempfile::TempDir;
@@ -73,6 +75,21 @@ impl Connection {
             Self::Postgres(connection) => drop(sqlx::query(sql).execute(connection).await.unwrap()),
             Self::Sqlite(connection) => drop(sqlx::query(sql).execute(connection).await.unwrap()),
         }
+    }
+
+    /// Why the database refuses a statement, which has `{}` where the table is named.
+    pub async fn refusal(&mut self, statement: &str, table: &str) -> String {
+        let refused = match self {
+            Self::Postgres(connection) => {
+                let sql = statement.replace("{}", &format!("compline.{table}"));
+                sqlx::query(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(drop)
+            }
+            Self::Sqlite(connection) => {
+                let sql = statement.replace("{}", table);
+                sqlx::query(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(drop)
+            }
+        };
+        refused.expect_err(statement).to_string()
     }
 
     pub async fn count(&mut self, table: &str) -> usize {
@@ -253,6 +270,17 @@ impl TestStore {
         job.id
     }
 
+    /// Takes in models of these digits and names, by one job that goes on.
+    pub async fn take_in(&self, models: &[(&str, &str)]) -> JobId {
+        let worker = self.worker().await;
+        self.add(|_| {}).await;
+        let job = self.claim_one(worker).await;
+        for (digits, name) in models {
+            self.store.model_add(&attempting(&job), &model(digits, name)).await.unwrap();
+        }
+        job.id
+    }
+
     pub async fn job(&self, id: JobId) -> JobDetail {
         self.store.job(id).await.unwrap().expect("a job that is there")
     }
@@ -308,6 +336,26 @@ impl TestStore {
 
 fn folder() -> Place {
     Place::File(Arc::new(tempfile::tempdir().unwrap()))
+}
+
+/// A model whose hash begins with these digits.
+pub fn model(digits: &str, name: &str) -> NewModel {
+    let sha256 = format!("{digits:0<64}");
+    NewModel {
+        id: sha256[..16].into(),
+        sha256,
+        name: name.into(),
+        schema_sha256: "ab".repeat(32),
+        window: Some((jiff::civil::date(2025, 1, 1), jiff::civil::date(2025, 12, 31))),
+        entries: 100,
+        path: format!("file:///models/{digits}"),
+    }
+}
+
+/// The attempt that has this job in hand, as it writes into the list of models.
+pub fn attempting(job: &Claimed) -> Attempting {
+    let by = Actor(format!("job:{} (journal.train_model)", job.id));
+    Attempting { held: job.held(), by, tenant: None }
 }
 
 pub fn report(job: &Claimed, end: End) -> Report {

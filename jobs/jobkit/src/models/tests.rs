@@ -50,13 +50,33 @@ fn a_name_has_one_champion_and_what_is_older_is_retired() {
     assert_eq!(promotion(&records(&[Champion]), "m1"), Some(Vec::new()));
 }
 
+#[test]
+fn a_standing_is_read_as_it_is_written() {
+    for standing in [Champion, Challenger, Retired] {
+        assert_eq!(standing.name().parse(), Ok(standing));
+        assert_eq!(serde_json::to_value(standing).unwrap(), standing.name());
+    }
+    assert_eq!("king".parse::<Standing>(), Err("unknown standing `king`".into()));
+}
+
+#[tokio::test]
+async fn the_attempts_of_a_job_see_one_list() {
+    let bench = Bench::default();
+    let (first, second) = (bench.ctx("test.kind", 1), bench.ctx("test.kind", 2));
+
+    let added = first.models().add(&first, &model("a", "ledger")).await.unwrap();
+
+    assert_eq!(second.models().get("a").await.unwrap(), Some(added));
+}
+
 #[tokio::test]
 async fn a_model_is_taken_in_once_and_counted_by_its_name() {
     let (models, bench) = (FakeModels::default(), Bench::default());
     let ctx = bench.ctx("test.kind", 1);
 
     let first = models.add(&ctx, &model("a", "ledger")).await.unwrap();
-    let again = models.add(&ctx, &model("a", "ledger")).await.unwrap();
+    let elsewhere = NewModel { path: "file:of another run".into(), ..model("a", "ledger") };
+    let again = models.add(&ctx, &elsewhere).await.unwrap();
     let other = models.add(&ctx, &model("b", "other")).await.unwrap();
     let second = models.add(&ctx, &model("c", "ledger")).await.unwrap();
 
@@ -65,8 +85,13 @@ async fn a_model_is_taken_in_once_and_counted_by_its_name() {
     assert_eq!((first.standing, first.made_by), (Challenger, bench.id));
     let named = models.named("ledger").await.unwrap();
     assert_eq!(named.iter().map(|record| &*record.model.id).collect::<Vec<_>>(), ["c", "a"]);
-    let taken = models.add(&ctx, &NewModel { sha256: "x".into(), ..model("a", "ledger") }).await;
-    assert!(matches!(taken, Err(HostError::Refused(_))), "{taken:?}");
+    for (other, why) in [
+        (NewModel { sha256: "x".into(), ..model("a", "ledger") }, "another model"),
+        (model("a", "other"), "under the name `ledger`"),
+    ] {
+        let taken = models.add(&ctx, &other).await;
+        assert!(matches!(&taken, Err(HostError::Refused(told)) if told.contains(why)), "{taken:?}");
+    }
 }
 
 #[tokio::test]

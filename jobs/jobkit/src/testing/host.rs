@@ -9,11 +9,12 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::Notify;
 
+use super::ports::FakeModels;
 use crate::ports::{
     Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner,
     PortError, Reading,
 };
-use crate::{Ctx, IdGenerator, JobId, NewJob, Progress, StepRecord};
+use crate::{Ctx, IdGenerator, JobId, Models, NewJob, Progress, StepRecord};
 
 /// Where the attempt dies, counted in stores of step records from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub struct FakeHost {
     state: Mutex<State>,
     crashed: Notify,
     artifacts: FakeArtifacts,
+    models: FakeModels,
 }
 
 #[derive(Default)]
@@ -197,6 +199,10 @@ impl Host for FakeHost {
 
     fn artifacts(&self) -> &dyn Artifacts {
         &self.artifacts
+    }
+
+    fn models(&self) -> &dyn Models {
+        &self.models
     }
 
     fn audit<'a>(&'a self, _: &'a Ctx, entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>> {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::models::{ModelRecord, Models, NewModel, Standing, StandingChange, promotion};
+use crate::models::{ModelRecord, Models, NewModel, Standing, StandingChange, is_known, promotion};
 use crate::ports::{
     DatabaseError, Databases, HostError, Mail, Mailer, ObjectError, Objects, PortError, SecretStore,
 };
@@ -120,10 +120,8 @@ impl Models for FakeModels {
     fn add<'a>(&'a self, ctx: &'a Ctx, model: &'a NewModel) -> BoxFuture<'a, Result<ModelRecord, HostError>> {
         async move {
             let mut records = self.lock();
-            match records.iter().find(|record| record.model.id == model.id) {
-                Some(known) if known.model == *model => return Ok(known.clone()),
-                Some(_) => return Err(HostError::Refused(format!("the model {} is another", model.id))),
-                None => {}
+            if let Some(known) = records.iter().find(|record| record.model.id == model.id) {
+                return is_known(&known.model, model).map(|()| known.clone()).map_err(HostError::Refused);
             }
             let versions = records.iter().filter(|record| record.model.name == model.name);
             let record = ModelRecord {

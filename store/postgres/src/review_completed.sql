@@ -1,0 +1,2 @@
+-- A row if a job of this id has completed, which is for ever. Index: job_history_pkey.
+SELECT 1 FROM compline.job_history WHERE id = $1 AND state = 'completed'
