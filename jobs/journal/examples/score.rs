@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use journal::output::RunTag;
-use journal::run::{Given, Request, Step, run};
+use journal::run::{By, Given, Request, Step, run};
 use journal::settings::Settings;
 
 fn main() {
@@ -31,6 +31,8 @@ fn main() {
         settings: Settings::default().with(&settings).unwrap(),
         given: Given::default(),
         accept: None,
+        by: By::default(),
+        model_name: String::new(),
         created: Timestamp::UNIX_EPOCH,
         threads,
         parts: None,

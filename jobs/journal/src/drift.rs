@@ -33,6 +33,18 @@ impl Default for Bounds {
     }
 }
 
+impl Bounds {
+    pub fn check(&self) -> Result<(), String> {
+        let Self { watch, alarm } = *self;
+        if watch > 0.0 && watch <= alarm && alarm.is_finite() {
+            return Ok(());
+        }
+        Err(format!(
+            "watch: {watch} is no bound beside an alarm of {alarm}; write two numbers above 0, the lower one for watch"
+        ))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::drift::Drift;
 use crate::output::{Pending, RunTag};
 
+mod challenge;
 pub mod compare;
 mod completeness;
 mod distribution;
@@ -19,6 +21,7 @@ mod listed;
 mod origin;
 mod selected;
 
+pub use challenge::{Challenge, Parted, Placed};
 pub use completeness::{
     AccountMovement, Completeness, ControlTotal, Duplicate, Gap, Imbalance, RollForward, Verdict,
 };
@@ -60,6 +63,12 @@ pub struct Results {
     pub parameters: Vec<Parameter>,
     pub parameters_sha256: String,
     pub model: Model,
+    /// How the entries of each population stand to those that the model was made from; none where the ledger taught itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
+    /// In what another model would have differed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<Challenge>,
     /// Over the length of the id, the id, and the bits of the score of every entry, in the order of their ranks.
     pub scores_sha256: String,
     pub tests: Vec<ControlTest>,
@@ -124,7 +133,7 @@ impl Results {
         [
             ("Input SHA-256", self.inputs_sha256()),
             ("Parameters SHA-256", self.parameters_sha256.clone()),
-            ("Model", format!("{} (SHA-256 {})", self.model.id, self.model.sha256)),
+            ("Model", self.model.provenance()),
             ("Seed", self.model.seed.to_string()),
         ]
     }

@@ -127,6 +127,8 @@ pub(crate) fn results(seed: u64) -> Results {
         parameters_sha256: "9c01".repeat(16),
         model: Model {
             id: "je-2025-eur-7f3a".into(),
+            name: None,
+            version: None,
             sha256: "77e2".repeat(16),
             seed: 20_260_101,
             trees: 100,
@@ -136,6 +138,8 @@ pub(crate) fn results(seed: u64) -> Results {
             trained_entries: 15_400,
             window,
         },
+        drift: Vec::new(),
+        challenge: None,
         scores_sha256: "1b0d".repeat(16),
         tests: tests(&mut random),
         bands: vec![

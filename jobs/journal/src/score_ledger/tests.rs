@@ -1,4 +1,5 @@
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use jobkit::testing::{self, Bench, FakeObjects};
@@ -6,7 +7,10 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::run::{RunError, Watch};
 use crate::sample::{self, SampleParams};
+
+mod by_model;
 
 /// A folder for a small ledger, and the job that reads it and writes its results below it.
 fn world() -> (ScoreLedger, TempDir) {
@@ -269,7 +273,9 @@ async fn two_claims_with_the_number_of_one_attempt_write_into_files_of_their_own
     let (job, folder) = world();
     let args = ledger(folder.path());
     let bench = Bench::default();
-    let requests = [1, 1].map(|attempt| job.request(&args, &bench.ctx(ScoreLedger::KIND, attempt)).unwrap());
+    let requests = [1, 1].map(|attempt| {
+        job.ledgers.request(job.asked(&args), &bench.ctx(ScoreLedger::KIND, attempt)).unwrap()
+    });
     let expected = summary(&testing::run(&job, &args).await.unwrap());
     fs::remove_dir_all(folder.path().join("out")).unwrap();
     let [mut given_back, mut next] = requests.map(Run::new);

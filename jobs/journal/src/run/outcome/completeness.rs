@@ -8,7 +8,7 @@ use crate::result::{
 };
 use crate::run::{Read, Request, Surveyed};
 
-pub(super) fn of(request: &Request, read: &Read, surveyed: &Surveyed) -> Completeness {
+pub(in crate::run) fn of(request: &Request, read: &Read, surveyed: &Surveyed) -> Completeness {
     let found = &surveyed.completeness;
     Completeness {
         roll_forward: roll_forward(request, read, found),
