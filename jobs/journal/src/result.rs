@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::drift::Drift;
+use crate::drift::{Drift, highest};
 use crate::output::{Pending, RunTag};
 
 mod challenge;
@@ -23,7 +23,7 @@ mod selected;
 
 pub use challenge::{Challenge, Parted, Placed};
 pub use completeness::{
-    AccountMovement, Completeness, ControlTotal, Duplicate, Gap, Imbalance, RollForward, Verdict,
+    AccountMovement, Completeness, ControlTotal, Duplicate, Gap, Imbalance, RollForward, Told, Verdict,
 };
 pub use distribution::{
     Benford, BenfordKind, DigitCount, Distributions, Histogram, HourCell, ScatterPoint, WeekHours,
@@ -126,6 +126,11 @@ impl Results {
             hash.update(b"\n");
         }
         crate::output::hex(hash)
+    }
+
+    /// Whether the model still fits, where one scored the ledger.
+    pub fn drift_in_words(&self) -> Option<&'static str> {
+        (!self.drift.is_empty()).then(|| highest(&self.drift).verdict())
     }
 
     /// The four things from which every number here follows, as the covers show them.

@@ -10,7 +10,7 @@ use super::by_model::{Carried, Teacher};
 use super::teach::{Site, Taught};
 use super::{Run, RunError, Step, Watch};
 use crate::amount::group;
-use crate::drift::{Bounds, Drift, Known, Level};
+use crate::drift::{Bounds, Drift, Known, Level, highest};
 use crate::output::{Pending, RunTag};
 use crate::passes::detect::Scorers;
 use crate::passes::look::{Eye, look};
@@ -61,7 +61,7 @@ impl Run {
             rejected: read.reading.rejected.count,
             settings_sha256: request.settings.sha256(),
             model: teacher.about(request.settings.seed),
-            level: level(&populations),
+            level: highest(&populations),
             populations,
         })
     }
@@ -79,11 +79,6 @@ pub(super) fn drift(
     let crew = Crew { threads: site.threads, watch: &judges };
     let summaries = look(crew, site.terms, site.folder, scorers, Eye::Foreign(known))?;
     Ok(teacher.drift(site.terms.populations, &summaries, bounds))
-}
-
-/// The highest of all; calm where there is nothing.
-pub fn level(populations: &[Drift]) -> Level {
-    populations.iter().map(|drift| drift.level).max().unwrap_or(Level::Calm)
 }
 
 impl Drifted {
@@ -110,7 +105,7 @@ impl Drifted {
             model.id,
             number(&model.trained_entries),
             model.window.map(|window| format!(", {} to {}", window.from, window.to)).unwrap_or_default(),
-            level.word(),
+            level.verdict(),
         );
         for drift in populations {
             let mut words = drift.in_words().into_iter();

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accept, Read, Request, RunError, Scored, Surveyed, drifted, outcome};
+use super::{Accept, Read, Request, RunError, Scored, Surveyed, outcome};
 use crate::amount::group;
-use crate::drift::{Drift, Level};
+use crate::drift::{Drift, Level, highest};
 use crate::names::Sort;
 use crate::output::{Pending, Rejections, SUMMARY_TEXT};
 use crate::passes::judge::{Row, test_ids};
@@ -65,7 +65,7 @@ impl ByModel {
         results.model.name.as_ref()?;
         Some(Self {
             model: results.model.called(),
-            drift: drifted::level(&results.drift),
+            drift: highest(&results.drift),
             drift_words: results.drift.iter().flat_map(Drift::in_words).collect(),
             challenge: results.challenge.as_ref().map(|challenge| challenge.shortened(MOST_IN_SUMMARY)),
         })
