@@ -2,6 +2,7 @@
 
 mod forest;
 mod journal;
+mod journal_models;
 mod limits;
 
 use serde_json::json;
