@@ -145,7 +145,7 @@ pub async fn run(call: &Call, command: Journal) -> Result {
         Journal::Score(args) => {
             let ScoreArgs { ledger, out, model, challenger } = args;
             let mut request = request(call, &ledger, (&out, tag_in_its_folder()), &json!({}))?;
-            request.by = By { model: chosen(model), challenger: chosen(challenger) };
+            request.by = By { model: chosen(model.as_ref()), challenger: chosen(challenger.as_ref()) };
             let summary = on_a_thread(call, request, |run, watch| run.write(watch)).await?;
             call.print.answer(&summary, || show::summary(&summary))?;
         }
@@ -157,7 +157,7 @@ pub async fn run(call: &Call, command: Journal) -> Result {
         }
         Journal::Explain(ExplainArgs { ledger, entries, model }) => {
             let asked = json!({ "outputs": { "entries": entries, "top": 0 } });
-            let by = By { model: chosen(model), challenger: None };
+            let by = By { model: chosen(model.as_ref()), challenger: None };
             let results = looked_at(call, &ledger, by, &asked).await?;
             let missing = entries.iter().find(|id| !results.asked.iter().any(|top| top.entry == **id));
             if let Some(id) = missing {
@@ -217,8 +217,8 @@ async fn looked_at(call: &Call, ledger: &LedgerArgs, by: By, more: &Value) -> Re
     on_a_thread(call, request, |run, watch| run.results(watch)).await
 }
 
-fn chosen(file: Option<PathBuf>) -> Option<Chosen> {
-    file.as_deref().map(Chosen::file)
+fn chosen(file: Option<&PathBuf>) -> Option<Chosen> {
+    file.map(|file| Chosen::file(file))
 }
 
 /// Others may be at work in that folder.

@@ -339,4 +339,4 @@ impl From<RunError> for Failure {
 }
 
 #[cfg(test)]
-pub(crate) mod fixture;
+pub(crate) mod tests;

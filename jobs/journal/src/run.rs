@@ -165,6 +165,8 @@ struct Read {
     reading: Reading,
     /// Its names are joined with theirs.
     models: Option<Models>,
+    /// What its columns are called that no field is for.
+    extra: Vec<String>,
 }
 
 /// What is known of the whole ledger.
@@ -268,8 +270,9 @@ impl Run {
             lines: reading.lines,
             rejected: reading.rejected.count,
         };
-        let models = by_model::join(&mut reading.spool, models);
-        self.read.keep(Read { place, reading, models }, digest)
+        let extra = settings.mapping.extra_columns();
+        let models = by_model::join(&mut reading.spool, models, &extra);
+        self.read.keep(Read { place, reading, models, extra }, digest)
     }
 
     /// Whether the ledger is all there, and what is usual in it.
@@ -277,7 +280,7 @@ impl Run {
         if self.read.work.is_none() {
             self.read(watch)?;
         }
-        let Read { place, reading, models } = self.read.work()?;
+        let Read { place, reading, models, .. } = self.read.work()?;
         let Request { settings, given, threads, .. } = &self.request;
         let (spool, folder) = (&reading.spool, place.path());
         let names = spool.names();
@@ -360,7 +363,8 @@ impl Surveyed {
         let spool = &read.reading.spool;
         let names = spool.names();
         let empty = Empty::of(names);
-        let terms = Terms { spool, dims, populations, empty, has_amounts: self.survey.has.amounts };
+        let has_amounts = self.survey.has.amounts;
+        let terms = Terms { spool, dims, populations, empty, has_amounts, extra: &read.extra };
         let scene = Scene {
             names,
             norms: &self.norms,

@@ -6,7 +6,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::attempt::fixture::{config, crash_at_every_step, ledger, list, train, written};
+use crate::attempt::tests::{config, crash_at_every_step, ledger, list, train, written};
 use crate::run::Trained;
 
 /// A ledger, and a model of it.

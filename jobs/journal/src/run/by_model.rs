@@ -95,8 +95,8 @@ pub(super) struct Teacher {
 }
 
 /// From now on the ledger's names are those of all. None where there is no model.
-pub(super) fn join(spool: &mut Spool, opened: Vec<(Chosen, Opened)>) -> Option<Models> {
-    let schema = Schema::named(spool.names());
+pub(super) fn join(spool: &mut Spool, opened: Vec<(Chosen, Opened)>, extra: &[String]) -> Option<Models> {
+    let schema = Schema::named(spool.names()).titled(extra);
     let mut teachers: Vec<Teacher> = Vec::new();
     for (chosen, opened) in opened {
         let joined = spool.names().join(&opened.model.names);

@@ -152,7 +152,7 @@ fn make(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) -
         config_sha256: settings.sha256(),
         job: request.tag.run.clone(),
     };
-    let schema = Schema::of(names, survey.has);
+    let schema = Schema::of(names, survey.has).titled(&read.extra);
     let schema_sha256 = schema.sha256();
     let model = Model { about: about.clone(), schema, names: names.clone(), populations };
     Ok(Made { about, schema_sha256, populations: taken, sealed: model.seal() })

@@ -39,6 +39,16 @@ impl Schema {
         Self { columns: Sort::all(names.extra()).filter(is_used).map(Sort::title).collect() }
     }
 
+    /// With the names of the columns that no field is for: another column in the same place is another column.
+    pub fn titled(mut self, extra: &[String]) -> Self {
+        for (place, title) in extra.iter().enumerate() {
+            if self.columns.remove(&Sort::Extra(place as u8).title()) {
+                self.columns.insert(format!("extra {title}"));
+            }
+        }
+        self
+    }
+
     /// With what is seen only line by line.
     pub fn and(mut self, has: Has) -> Self {
         let others = [

@@ -6,7 +6,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::attempt::fixture::{config, ledger, written};
+use crate::attempt::tests::{config, ledger, written};
 use crate::model::Model;
 
 fn world() -> (TrainModel, TempDir) {

@@ -1,7 +1,7 @@
 //! Ledgers that are scored by models of the list.
 
 use super::*;
-use crate::attempt::fixture::{config, crash_at_every_step, ledger, list, train};
+use crate::attempt::tests::{config, crash_at_every_step, ledger, list, train};
 use crate::drift::Level;
 use crate::run::{ByModel, Trained};
 
