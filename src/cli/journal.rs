@@ -11,10 +11,12 @@ use engine::adapters::databases::DatabasesByName;
 use jiff::Timestamp;
 use jobkit::{Clock, Databases, IdGenerator};
 use journal::adapters::database::DatabaseQuery;
+use journal::drift::Level;
 use journal::ingest::ReadError;
+use journal::model::ModelError;
 use journal::output::RunTag;
 use journal::result::{Results, ResultsError, compare::Comparison};
-use journal::run::{Accept, Given, Request, Run, RunError, Step};
+use journal::run::{Accept, By, Chosen, Given, Request, Run, RunError, Step};
 use journal::settings::Settings;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -29,6 +31,10 @@ mod show;
 pub enum Journal {
     /// Score every entry of a ledger, test it, and write scores, workpaper and report.
     Score(ScoreArgs),
+    /// Make a model of a ledger, to score others by.
+    Train(TrainArgs),
+    /// Say whether a ledger still looks like the one that a model was made from.
+    Drift(DriftArgs),
     /// Say what the control tests hit.
     Tests(LedgerArgs),
     /// Say why an entry has its score and its risk.
@@ -81,6 +87,36 @@ pub struct ScoreArgs {
     /// The folder for all files; what is there under their names is replaced.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     out: PathBuf,
+    /// The model that scores it instead of what the ledger teaches itself: a file that `train` wrote.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Another one that scores it too, to say in what the two differ.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    challenger: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    ledger: LedgerArgs,
+    /// The folder for the model's file, which is called by its hash.
+    #[arg(long, value_name = "FOLDER", default_value = "models")]
+    out: PathBuf,
+    /// What results call the model; the name of the ledger's file, if it is not said.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    #[command(flatten)]
+    ledger: LedgerArgs,
+    /// A file that `train` wrote.
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// From which level on the exit code is 1; never, if it is not said.
+    #[arg(long, value_name = "LEVEL", value_parser = ["watch", "alarm"])]
+    fail_at: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -90,6 +126,9 @@ pub struct ExplainArgs {
     /// The entry's id; may be given again.
     #[arg(long = "entry", value_name = "ID", required = true)]
     entries: Vec<String>,
+    /// The model that scores the ledger instead of what it teaches itself.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -110,18 +149,22 @@ pub struct GuessArgs {
 pub async fn run(call: &Call, command: Journal) -> Result {
     match command {
         Journal::Score(args) => {
-            let ScoreArgs { ledger, out } = args;
-            let request = request(call, &ledger, (&out, tag_in_its_folder()), &json!({}))?;
+            let ScoreArgs { ledger, out, model, challenger } = args;
+            let mut request = request(call, &ledger, (&out, tag_in_its_folder()), &json!({}))?;
+            request.by = By { model: chosen(model.as_ref()), challenger: chosen(challenger.as_ref()) };
             let summary = on_a_thread(call, request, |run, watch| run.write(watch)).await?;
             call.print.answer(&summary, || show::summary(&summary))?;
         }
+        Journal::Train(args) => train(call, args).await?,
+        Journal::Drift(args) => return drift(call, args).await,
         Journal::Tests(ledger) => {
-            let results = looked_at(call, &ledger, &json!({})).await?;
+            let results = looked_at(call, &ledger, By::default(), &json!({})).await?;
             call.print.answer(&results.tests, || show::tests(&results))?;
         }
-        Journal::Explain(ExplainArgs { ledger, entries }) => {
+        Journal::Explain(ExplainArgs { ledger, entries, model }) => {
             let asked = json!({ "outputs": { "entries": entries, "top": 0 } });
-            let results = looked_at(call, &ledger, &asked).await?;
+            let by = By { model: chosen(model.as_ref()), challenger: None };
+            let results = looked_at(call, &ledger, by, &asked).await?;
             let missing = entries.iter().find(|id| !results.asked.iter().any(|top| top.entry == **id));
             if let Some(id) = missing {
                 let message = format!("the ledger {} has no entry `{id}`", ledger.ledger.display());
@@ -130,7 +173,7 @@ pub async fn run(call: &Call, command: Journal) -> Result {
             call.print.answer(&results.asked, || show::entries(&results))?;
         }
         Journal::Benford(ledger) => {
-            let results = looked_at(call, &ledger, &json!({})).await?;
+            let results = looked_at(call, &ledger, By::default(), &json!({})).await?;
             call.print.answer(&results.distributions.benford, || show::benford(&results))?;
         }
         Journal::Compare(CompareArgs { before, after }) => {
@@ -142,6 +185,31 @@ pub async fn run(call: &Call, command: Journal) -> Result {
     Ok(Exit::Ok)
 }
 
+async fn train(call: &Call, TrainArgs { ledger, out, name }: TrainArgs) -> Result<()> {
+    let mut request = request(call, &ledger, (&out, tag_in_its_folder()), &json!({}))?;
+    request.model_name = match name {
+        Some(name) => name,
+        None => ledger.ledger.file_stem().unwrap_or_default().to_string_lossy().trim().into(),
+    };
+    journal::train_model::check_name(&request.model_name)
+        .map_err(|problem| CliError::usage(format!("--{problem}"), "say it with --name NAME"))?;
+    let trained = on_a_thread(call, request, |run, watch| run.write_model(watch)).await?;
+    call.print.answer(&trained, || show::trained(&trained))
+}
+
+async fn drift(call: &Call, DriftArgs { ledger, model, fail_at }: DriftArgs) -> Result {
+    let mut request = request(call, &ledger, in_passing(&std::env::temp_dir()), &json!({}))?;
+    request.by.model = Some(Chosen::file(&model));
+    let drifted = on_a_thread(call, request, |run, watch| run.drift(watch)).await?;
+    call.print.answer(&drifted, || drifted.in_words())?;
+    let fails = match fail_at.as_deref() {
+        None => false,
+        Some("watch") => drifted.level >= Level::Watch,
+        Some(_) => drifted.level >= Level::Alarm,
+    };
+    Ok(if fails { Exit::Failed } else { Exit::Ok })
+}
+
 fn guess(call: &Call, ledger: PathBuf) -> Result<()> {
     let mapping = journal::ingest::Mapping::default();
     let guess = journal::ingest::guess(&journal::ingest::Input::File(ledger.clone()), &mapping);
@@ -150,12 +218,19 @@ fn guess(call: &Call, ledger: PathBuf) -> Result<()> {
 }
 
 /// Goes through a ledger and writes nothing but what it puts aside meanwhile.
-async fn looked_at(call: &Call, ledger: &LedgerArgs, more: &Value) -> Result<Results> {
-    // Others may be at work in that folder.
-    let run = IdGenerator::new(Arc::new(SystemClock::new())).next().to_string();
-    let place = (&*std::env::temp_dir(), RunTag { run, claim: 1 });
-    let request = request(call, ledger, place, more)?;
+async fn looked_at(call: &Call, ledger: &LedgerArgs, by: By, more: &Value) -> Result<Results> {
+    let request = Request { by, ..request(call, ledger, in_passing(&std::env::temp_dir()), more)? };
     on_a_thread(call, request, |run, watch| run.results(watch)).await
+}
+
+fn chosen(file: Option<&PathBuf>) -> Option<Chosen> {
+    file.map(|file| Chosen::file(file))
+}
+
+/// Others may be at work in that folder.
+fn in_passing(folder: &Path) -> (&Path, RunTag) {
+    let run = IdGenerator::new(Arc::new(SystemClock::new())).next().to_string();
+    (folder, RunTag { run, claim: 1 })
 }
 
 /// What a run that was killed left in its folder goes with the next one there.
@@ -179,6 +254,8 @@ fn request(call: &Call, args: &LedgerArgs, (out, tag): (&Path, RunTag), more: &V
             control_totals: None,
         },
         accept,
+        by: By::default(),
+        model_name: String::new(),
         // Nobody enqueued it: two runs over one ledger write the same bytes.
         created: Timestamp::UNIX_EPOCH,
         threads: args
@@ -285,6 +362,9 @@ fn failed(error: RunError) -> CliError {
         RunError::Open { cause, .. } | RunError::Read { cause: ReadError::Io(cause), .. }
             if cause.kind() == std::io::ErrorKind::NotFound =>
         {
+            Exit::NotFound
+        }
+        RunError::Model(ModelError::Read { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {
             Exit::NotFound
         }
         RunError::Calendars(_) | RunError::NotAFile(_) => Exit::Usage,

@@ -2,6 +2,7 @@
 
 mod forest;
 mod journal;
+mod journal_models;
 mod limits;
 mod models;
 mod reviews;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use journal::output::RunTag;
-use journal::run::{Given, Request, Step, run};
+use journal::run::{By, Given, Request, Step, run};
 use journal::settings::Settings;
 
 fn main() {
@@ -32,6 +32,8 @@ fn main() {
         settings: Settings::default().with(&settings).unwrap(),
         given: Given::default(),
         accept: None,
+        by: By::default(),
+        model_name: String::new(),
         created: Timestamp::UNIX_EPOCH,
         threads,
         parts: None,

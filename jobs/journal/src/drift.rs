@@ -33,6 +33,18 @@ impl Default for Bounds {
     }
 }
 
+impl Bounds {
+    pub fn check(&self) -> Result<(), String> {
+        let Self { watch, alarm } = *self;
+        if watch > 0.0 && watch <= alarm && alarm.is_finite() {
+            return Ok(());
+        }
+        Err(format!(
+            "watch: {watch} is no bound beside an alarm of {alarm}; write two numbers above 0, the lower one for watch"
+        ))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -47,6 +59,15 @@ impl Level {
             _ if figure >= bounds.alarm => Self::Alarm,
             _ if figure >= bounds.watch => Self::Watch,
             _ => Self::Calm,
+        }
+    }
+
+    /// With what follows from it.
+    pub fn verdict(self) -> &'static str {
+        match self {
+            Self::Calm => "calm: they look like those of the model",
+            Self::Watch => "watch: they begin to differ from those of the model",
+            Self::Alarm => "alarm: they differ from those of the model; train it again on newer entries",
         }
     }
 
@@ -126,14 +147,18 @@ impl Drift {
         }
     }
 
+    /// The feature or column that has moved the furthest.
+    pub fn furthest(&self) -> Option<&Moved> {
+        let all = self.features.iter().chain(&self.unseen);
+        all.max_by(|one, other| one.figure.total_cmp(&other.figure))
+    }
+
     /// The verdict, and a sentence for each thing that is not calm, the furthest first.
     pub fn in_words(&self) -> Vec<String> {
         let Self { population, entries, reference_entries, bounds, .. } = self;
         let verdict = match self.level {
             _ if self.too_few => "too few to tell drift from chance",
-            Level::Calm => "calm: they look like those of the model",
-            Level::Watch => "watch: they begin to differ from those of the model",
-            Level::Alarm => "alarm: they differ from those of the model; train it again on newer entries",
+            level => level.verdict(),
         };
         let (entries, reference_entries) = (group(*entries), group(*reference_entries));
         let mut words = vec![format!(
@@ -170,6 +195,11 @@ impl Drift {
         words.extend(told.into_iter().map(sentence));
         words
     }
+}
+
+/// The highest of all populations; calm where there are none.
+pub fn highest(populations: &[Drift]) -> Level {
+    populations.iter().map(|drift| drift.level).max().unwrap_or(Level::Calm)
 }
 
 fn group(number: u64) -> String {

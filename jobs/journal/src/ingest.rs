@@ -91,6 +91,9 @@ pub trait Source: Send {
     /// How many bytes, or rows, of how many are behind us.
     fn position(&self) -> (u64, Option<u64>);
 
+    /// How many columns its lines have that no field is for.
+    fn extra(&self) -> usize;
+
     /// What was read. To be asked when every block is parsed: some of it is counted there.
     fn finish(self: Box<Self>) -> Result<Origin, ReadError>;
 }
@@ -237,6 +240,10 @@ impl Source for LedgerSource {
         self.table.position()
     }
 
+    fn extra(&self) -> usize {
+        self.plan.extra()
+    }
+
     fn finish(self: Box<Self>) -> Result<Origin, ReadError> {
         let Counts { not_utf8, rounded } = &*self.counts;
         let origin = self.table.finish()?;
@@ -256,7 +263,7 @@ impl Block for LedgerBlock {
         let mut joined = Joined::default();
         let mut rounded_lines = 0;
         records.each(&mut |item| match item {
-            Item::Record(record) => match plan.line(&record, &mut joined) {
+            Item::Record(record) => match plan.line(&record, &mut joined, &mut Vec::new()) {
                 Ok((line, rounded)) => {
                     rounded_lines += u64::from(rounded);
                     take(Row::Line(line));

@@ -7,7 +7,7 @@
 //! The way of a ledger through the files of this crate: [`ingest`] makes [`mod@line`]s of any format, [`spool`] puts them aside in parts by their entries, and
 //! [`passes`] goes over the parts: [`completeness`] says whether the ledger is all there, [`usual`] what is usual in it, [`scoring`] how unusual each entry is
 //! and [`reasons`] why, [`controls`] asks every entry what an auditor asks, with [`calendar`] and [`benford`] at hand, and [`risk`] joins the two. [`run`] has these in stages that
-//! can be repeated, told by [`settings`]; [`score_ledger`] is the job around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
+//! can be repeated, told by [`settings`]; [`score_ledger`], [`train_model`] and [`check_drift`] are the jobs around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
 //! [`report`] that is filed. [`selection`] draws the entries to test, [`reasons`] says of an entry why it has its score, [`surrogate`] sums the scores up in
@@ -25,8 +25,11 @@ use queries::NamedQuery;
 
 pub mod adapters;
 pub mod amount;
+mod asked_model;
+mod attempt;
 pub mod benford;
 pub mod calendar;
+pub mod check_drift;
 pub mod completeness;
 pub mod controls;
 pub mod drift;
@@ -55,11 +58,14 @@ pub mod spool;
 pub mod stored;
 pub mod surrogate;
 pub mod table;
+pub mod train_model;
 pub mod usual;
 pub mod workpaper;
 pub mod workplace;
 
+pub use check_drift::{CheckDrift, CheckDriftArgs};
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
+pub use train_model::{TrainModel, TrainModelArgs};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -103,5 +109,7 @@ pub struct Sources {
 
 /// Adds the family's kinds.
 pub fn register(registry: &mut Registry, config: Config, sources: Sources) {
-    registry.add(ScoreLedger::new(config, sources));
+    registry.add(ScoreLedger::new(config.clone(), sources.clone()));
+    registry.add(TrainModel::new(config.clone(), sources.clone()));
+    registry.add(CheckDrift::new(config, sources));
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::drift::{Known, Reference};
-use crate::names::{Joined, Names, Ranks};
+use crate::names::{Joined, Names, Ranks, Sort};
 use crate::output::hex;
 use crate::output::{Pending, RunTag};
 use crate::result::Window;
@@ -46,12 +46,16 @@ pub const EXTENSION: &str = "jemodel";
 /// Up to the number of the features.
 const HEADER: usize = MARK.len() + 4 + 8;
 const HASH: usize = 32;
+/// An entry says in two bytes which one it is of.
+const MOST_POPULATIONS: usize = 1 << 16;
 /// A model is of names and counts: no ledger makes one as large as this.
 const MOST_BYTES: u64 = 4 << 30;
 
 /// What a model was made from, how and by whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
+    /// Models of one name replace each other.
+    pub name: String,
     /// Name and version of the program.
     pub program: String,
     /// All parameters of the training, as JSON.
@@ -134,15 +138,20 @@ impl Model {
         self.schema.check(schema)?;
         let Joined { names, ours, theirs } = ledger.join(&self.names);
         let carry = Carry { names: &names, ranks: &theirs };
-        let known = Known::of(&carry);
+        let (known, fitted) = (Known::of(&carry), self.carried(&carry));
+        Ok(Carried { names, ranks: ours, known, fitted })
+    }
+
+    /// What scores each of its populations, asked by the symbols of more names than its own.
+    pub fn carried(&self, carry: &Carry<'_>) -> Vec<Fitted> {
         let mut fitted: Vec<Fitted> = Vec::with_capacity(self.populations.len());
         for (place, population) in self.populations.iter().enumerate() {
             let before =
                 place.checked_sub(1).map(|before| (&self.populations[before].fitted, &fitted[before]));
-            let carried = population.fitted.carried(&carry, before);
+            let carried = population.fitted.carried(carry, before);
             fitted.push(carried);
         }
-        Ok(Carried { names, ranks: ours, known, fitted })
+        fitted
     }
 
     pub fn seal(&self) -> Sealed {
@@ -165,6 +174,11 @@ impl Model {
     }
 
     pub fn read(path: &Path) -> Result<Opened, ModelError> {
+        Self::read_listed(path, None)
+    }
+
+    /// Refuses another file than the one whose hash somebody kept, before anything in it is believed.
+    pub fn read_listed(path: &Path, sha256: Option<&str>) -> Result<Opened, ModelError> {
         let reading = |cause| ModelError::Read { path: path.into(), cause };
         let refused = |problem| ModelError::Refused { path: path.into(), problem };
         let file = File::open(path).map_err(reading)?;
@@ -174,11 +188,18 @@ impl Model {
         }
         let mut bytes = Vec::with_capacity(length as usize);
         file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(reading)?;
-        Self::from_bytes(&bytes).map_err(refused)
+        Self::parse(&bytes, sha256).map_err(refused)
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Result<Opened, Problem> {
+        Self::parse(bytes, None)
+    }
+
+    fn parse(bytes: &[u8], listed: Option<&str>) -> Result<Opened, Problem> {
         let (body, sha256) = unsealed(bytes)?;
+        if listed.is_some_and(|listed| listed != sha256) {
+            return Err(Problem::Another);
+        }
         let mut from = Reader::new(body);
         let features = u32::take(&mut from)?;
         if features != FEATURES {
@@ -195,6 +216,7 @@ impl Model {
         if !from.is_at_end() {
             return Err(Broken("it has more than its parts").into());
         }
+        complete(&names, &populations)?;
         Ok(Opened { model: Self { about, schema, names, populations }, sha256 })
     }
 }
@@ -233,10 +255,31 @@ fn population(
     let entries = u64::take(from)?;
     let fitted = Fitted::take(from, names, before.map(|before| &before.fitted))?;
     let reference = Reference::take(from)?;
-    if !reference.is_of(&fitted) {
+    if !reference.is_of(&fitted.dims) {
         return Err(Broken("a population is held against another"));
     }
     Ok(Population { whose, entries, fitted, reference })
+}
+
+/// The whole of a ledger comes first; the others are parts of it, and compared in the same categories.
+fn complete(names: &Names, populations: &[Population]) -> Result<(), Broken> {
+    let Some((first, apart)) = populations.split_first() else {
+        return Err(Broken("it has no population"));
+    };
+    let is_known = |whose: &Whose| match whose {
+        Whose::Whole => false,
+        Whose::Apart { entity, .. } => names.find(Sort::Entity, entity).is_some(),
+    };
+    if first.whose != Whose::Whole || !apart.iter().all(|population| is_known(&population.whose)) {
+        return Err(Broken("its populations are not those of a ledger"));
+    }
+    if populations.len() > MOST_POPULATIONS {
+        return Err(Broken("it has more populations than there can be"));
+    }
+    if apart.iter().any(|population| population.fitted.dims != first.fitted.dims) {
+        return Err(Broken("its populations are compared in different categories"));
+    }
+    Ok(())
 }
 
 impl Sealed {
@@ -255,7 +298,7 @@ impl Sealed {
 
     /// A file named after the model, whole or not at all.
     pub fn write(&self, folder: &Path, tag: &RunTag) -> io::Result<PathBuf> {
-        let mut file = Pending::create(folder, &format!("{}.{EXTENSION}", self.id()), tag)?;
+        let mut file = Pending::create(folder, &format!("model-{}.{EXTENSION}", self.id()), tag)?;
         file.write_all(&self.bytes)?;
         file.commit()
     }
@@ -265,8 +308,19 @@ impl Stored for About {
     const LEAST: usize = 1;
 
     fn put(&self, out: &mut Vec<u8>) {
-        let Self { program, parameters, seed, window, entries, lines, input_sha256, config_sha256, job } =
-            self;
+        let Self {
+            name,
+            program,
+            parameters,
+            seed,
+            window,
+            entries,
+            lines,
+            input_sha256,
+            config_sha256,
+            job,
+        } = self;
+        name.put(out);
         program.put(out);
         parameters.put(out);
         seed.put(out);
@@ -280,6 +334,7 @@ impl Stored for About {
 
     fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
         Ok(Self {
+            name: Stored::take(from)?,
             program: Stored::take(from)?,
             parameters: Stored::take(from)?,
             seed: Stored::take(from)?,

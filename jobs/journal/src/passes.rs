@@ -13,6 +13,8 @@
 //! 8. [`rank`]: all entries in one order.
 //! 9. [`rules`]: what flags nearly the same entries as the scores.
 //!
+//! Where a model takes part, [`look`] says how the entries stand to those that it was made from, and [`contest`] in what two of them differ.
+//!
 //! What one pass leaves for the next is on disk ([`spill`]).
 
 use std::io;
@@ -21,10 +23,12 @@ use std::path::{Path, PathBuf};
 
 use crate::ingest::ReadError;
 
+pub mod contest;
 pub mod count;
 pub mod detect;
 pub mod judge;
 pub mod log;
+pub mod look;
 pub mod measure;
 pub mod parts;
 pub mod populations;

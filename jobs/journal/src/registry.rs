@@ -2,8 +2,9 @@
 
 use jobkit::{ModelRecord, NewModel, Standing};
 
-use crate::model::{Model, Sealed, id};
+use crate::model::id;
 use crate::result::Window;
+use crate::run::Trained;
 
 /// A model as a job or a person asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,16 +80,12 @@ impl Wanted {
 }
 
 /// What the list of models keeps of this one, whose file is there.
-pub fn entry(name: &str, model: &Model, sealed: &Sealed, path: String) -> NewModel {
-    NewModel {
-        id: sealed.id().into(),
-        sha256: sealed.sha256.clone(),
-        name: name.into(),
-        schema_sha256: model.schema.sha256(),
-        window: model.about.window.map(|Window { from, to }| (from, to)),
-        entries: model.about.entries,
-        path,
-    }
+pub fn entry(model: &Trained) -> NewModel {
+    let Trained { id, sha256, name, schema_sha256, window, entries, file, .. } = model.clone();
+    // Whoever opens it may stand in another folder.
+    let path = std::path::absolute(&file).unwrap_or(file).to_string_lossy().into();
+    let window = window.map(|Window { from, to }| (from, to));
+    NewModel { id, sha256, name, schema_sha256, window, entries, path }
 }
 
 #[cfg(test)]

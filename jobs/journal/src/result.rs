@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::drift::{Drift, highest};
 use crate::output::{Pending, RunTag};
 
+mod challenge;
 pub mod compare;
 mod completeness;
 mod distribution;
@@ -19,8 +21,9 @@ mod listed;
 mod origin;
 mod selected;
 
+pub use challenge::{Challenge, Parted, Placed};
 pub use completeness::{
-    AccountMovement, Completeness, ControlTotal, Duplicate, Gap, Imbalance, RollForward, Verdict,
+    AccountMovement, Completeness, ControlTotal, Duplicate, Gap, Imbalance, RollForward, Told, Verdict,
 };
 pub use distribution::{
     Benford, BenfordKind, DigitCount, Distributions, Histogram, HourCell, ScatterPoint, WeekHours,
@@ -60,6 +63,12 @@ pub struct Results {
     pub parameters: Vec<Parameter>,
     pub parameters_sha256: String,
     pub model: Model,
+    /// How the entries of each population stand to those that the model was made from; none where the ledger taught itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
+    /// In what another model would have differed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<Challenge>,
     /// Over the length of the id, the id, and the bits of the score of every entry, in the order of their ranks.
     pub scores_sha256: String,
     pub tests: Vec<ControlTest>,
@@ -119,12 +128,17 @@ impl Results {
         crate::output::hex(hash)
     }
 
+    /// Whether the model still fits, where one scored the ledger.
+    pub fn drift_in_words(&self) -> Option<&'static str> {
+        (!self.drift.is_empty()).then(|| highest(&self.drift).verdict())
+    }
+
     /// The four things from which every number here follows, as the covers show them.
     pub fn provenance(&self) -> [(&'static str, String); 4] {
         [
             ("Input SHA-256", self.inputs_sha256()),
             ("Parameters SHA-256", self.parameters_sha256.clone()),
-            ("Model", format!("{} (SHA-256 {})", self.model.id, self.model.sha256)),
+            ("Model", self.model.provenance()),
             ("Seed", self.model.seed.to_string()),
         ]
     }

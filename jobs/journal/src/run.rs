@@ -16,13 +16,14 @@ use sha2::{Digest, Sha256};
 use crate::calendar::Calendars;
 use crate::completeness::{Completeness, ControlTotals};
 use crate::controls::{Keywords, Norms, Scene};
+use crate::drift::Drift;
 use crate::ingest::{self, Input, Origin, Query};
 use crate::names::Sort;
 use crate::output::{RunTag, hex};
-use crate::passes::count::{Terms, count};
-use crate::passes::detect::{Scorers, detect, grow};
+use crate::passes::count::Terms;
+use crate::passes::detect::Scorers;
 use crate::passes::judge::{Bench, Found, Row, judge};
-use crate::passes::measure::{HitCounts, Measuring, measure};
+use crate::passes::measure::HitCounts;
 use crate::passes::parts::Crew;
 use crate::passes::populations::Populations;
 use crate::passes::read::{Reading, read};
@@ -31,8 +32,7 @@ use crate::passes::shuffle::{Facts, buckets_for};
 use crate::passes::survey::{Asked, Survey, survey};
 use crate::passes::tell::{Top, tell};
 use crate::passes::{PassError, rank};
-use crate::result::{Results, Surrogate};
-use crate::scoring::detectors::Growth;
+use crate::result::{Challenge, Model, Results, Surrogate};
 use crate::scoring::dims::{Dims, Has};
 use crate::scoring::measures::Empty;
 use crate::selection::monetary_unit::Draw;
@@ -40,16 +40,27 @@ use crate::settings::Settings;
 use crate::spool::parts_for;
 use crate::workplace::Workplace;
 
+mod by_model;
+mod challenge;
+mod drifted;
 mod error;
 mod given;
 mod outcome;
 mod step;
+mod teach;
 mod told;
+mod train;
 mod write;
 
+pub use by_model::{By, Chosen, InList};
+pub use drifted::{DRIFT, DRIFT_TEXT, Drifted};
 pub use error::RunError;
 pub use step::Step;
-pub use write::{Summary, in_words};
+pub use train::{Taken, TrainDigest, Trained};
+pub use write::{ByModel, Summary, in_words};
+
+use by_model::Models;
+use teach::{Site, Taught};
 
 /// Nobody knows how much a query will give: parts as for a gigabyte.
 const UNKNOWN_BYTES: u64 = 1 << 30;
@@ -68,6 +79,10 @@ pub struct Request {
     pub settings: Settings,
     pub given: Given,
     pub accept: Option<Accept>,
+    /// Which models score it, if any do.
+    pub by: By,
+    /// What a model is called that is made of it.
+    pub model_name: String,
     /// What the workpaper says of its making: a retry says the same.
     pub created: Timestamp,
     pub threads: usize,
@@ -122,6 +137,7 @@ pub struct Run {
     read: Stage<Read, ReadDigest>,
     survey: Stage<Surveyed, SurveyDigest>,
     score: Stage<Scored, ScoreDigest>,
+    train: Stage<train::Made, TrainDigest>,
 }
 
 struct Stage<W, D> {
@@ -153,6 +169,10 @@ impl<W, D: Clone + PartialEq> Stage<W, D> {
 struct Read {
     place: Workplace,
     reading: Reading,
+    /// Its names are joined with theirs.
+    models: Option<Models>,
+    /// What its columns are called that no field is for.
+    extra: Vec<String>,
 }
 
 /// What is known of the whole ledger.
@@ -183,14 +203,13 @@ struct Scored {
     asked: Vec<Top>,
     surrogate: Surrogate,
     hits: HitCounts,
-    model: FittedModel,
+    /// Among which the entries were scored.
+    populations: Populations,
+    /// What scored the ledger, in short.
+    model: Model,
+    drift: Vec<Drift>,
+    challenge: Option<Challenge>,
     scores_sha256: String,
-}
-
-/// What scored the ledger, in short.
-struct FittedModel {
-    sha256: String,
-    features: u64,
 }
 
 /// Runs all stages in one go.
@@ -200,7 +219,13 @@ pub fn run(request: Request, watch: Watch<'_>) -> Result<Summary, RunError> {
 
 impl Run {
     pub fn new(request: Request) -> Self {
-        Self { request, read: Stage::new("lines"), survey: Stage::new("totals"), score: Stage::new("scores") }
+        Self {
+            request,
+            read: Stage::new("lines"),
+            survey: Stage::new("totals"),
+            score: Stage::new("scores"),
+            train: Stage::new("models"),
+        }
     }
 
     pub fn expect_read(&mut self, digest: ReadDigest) {
@@ -231,6 +256,8 @@ impl Run {
                 (Input::File(file.clone()), kind.len())
             }
         };
+        // A model that is refused costs no reading.
+        let models = self.request.by.open()?;
         let opened = ingest::open(&input, &settings.mapping);
         let source = opened.map_err(|cause| match cause {
             ingest::ReadError::Io(cause) => cannot_open(cause),
@@ -241,7 +268,7 @@ impl Run {
         let told = |done, of| watch(Step::Read, done, of);
         let parts = self.request.parts.unwrap_or_else(|| parts_for(bytes));
         let reading = read(source, place.path(), parts, *threads, &told);
-        let reading = reading.map_err(|error| match error {
+        let mut reading = reading.map_err(|error| match error {
             PassError::Read(cause) => cannot_read(cause),
             error => error.into(),
         })?;
@@ -255,7 +282,9 @@ impl Run {
             lines: reading.lines,
             rejected: reading.rejected.count,
         };
-        self.read.keep(Read { place, reading }, digest)
+        let extra = settings.mapping.extra_columns();
+        let models = by_model::join(&mut reading.spool, models, &extra);
+        self.read.keep(Read { place, reading, models, extra }, digest)
     }
 
     /// Whether the ledger is all there, and what is usual in it.
@@ -263,7 +292,7 @@ impl Run {
         if self.read.work.is_none() {
             self.read(watch)?;
         }
-        let Read { place, reading } = self.read.work()?;
+        let Read { place, reading, models, .. } = self.read.work()?;
         let Request { settings, given, threads, .. } = &self.request;
         let (spool, folder) = (&reading.spool, place.path());
         let names = spool.names();
@@ -279,6 +308,7 @@ impl Run {
         let (surveyed, writers) = survey(crew, spool, folder, buckets, asked)?;
         let Survey { completeness, summary, has, populations, totals, entries, lines } = surveyed;
         let completeness = completeness.finish(names, &compared);
+        models.as_ref().map_or(Ok(()), |models| models.check(has))?;
         let completeness_sha256 = told::sha256(&completeness);
         let differing = self.request.accepted(&completeness)?;
 
@@ -332,40 +362,55 @@ impl Run {
     }
 }
 
+impl Surveyed {
+    /// Where its entries are measured, and among whom.
+    fn site<'a>(
+        &'a self,
+        request: &'a Request,
+        read: &'a Read,
+        (dims, populations): (&'a Dims, &'a Populations),
+        watch: Watch<'a>,
+    ) -> Site<'a> {
+        let Request { settings, threads, .. } = request;
+        let spool = &read.reading.spool;
+        let names = spool.names();
+        let empty = Empty::of(names);
+        let has_amounts = self.survey.has.amounts;
+        let terms = Terms { spool, dims, populations, empty, has_amounts, extra: &read.extra };
+        let scene = Scene {
+            names,
+            norms: &self.norms,
+            calendars: &self.calendars,
+            config: &settings.controls,
+            keywords: &self.keywords,
+        };
+        let folder = read.place.path();
+        Site { terms, scene, facts: &self.facts, folder, seed: settings.seed, threads: *threads, watch }
+    }
+}
+
 fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) -> Result<Scored, RunError> {
     let Request { settings, threads, .. } = request;
-    let (spool, folder) = (&read.reading.spool, read.place.path());
-    let names = spool.names();
-    let has_amounts = surveyed.survey.has.amounts;
-    let terms = Terms {
-        spool,
-        dims: &surveyed.dims,
-        populations: &surveyed.populations,
-        empty: Empty(names.find(Sort::HeaderHead, "").map(|symbol| symbol.0)),
-        has_amounts,
-    };
-    let (counts, measures) =
-        (|done, of| watch(Step::Count, done, of), |done, of| watch(Step::Measure, done, of));
-    let (detects, judges) =
-        (|done, of| watch(Step::Detect, done, of), |done, of| watch(Step::Judge, done, of));
     let threads = *threads;
-
-    let yardsticks = count(Crew { threads, watch: &counts }, terms, folder)?;
-    let scene = Scene {
-        names,
-        norms: &surveyed.norms,
-        calendars: &surveyed.calendars,
-        config: &settings.controls,
-        keywords: &surveyed.keywords,
+    let (spool, folder) = (&read.reading.spool, read.place.path());
+    let teacher = read.models.as_ref().map(|models| &models.model);
+    let mut carried = teacher.map(|teacher| teacher.carried(spool.names())).transpose()?;
+    let learned = carried.as_mut().map(|carried| std::mem::take(&mut carried.learned));
+    let among = match &carried {
+        Some(carried) => (&*carried.dims, &carried.populations),
+        None => (&surveyed.dims, &surveyed.populations),
     };
-    let by = Measuring { yardsticks: &yardsticks, scene, facts: &surveyed.facts };
-    let (measured, hits) = measure(Crew { threads, watch: &measures }, terms, folder, by, settings.seed)?;
-    let growth = Growth { trees: settings.forest.trees, sample: settings.forest.sample, seed: settings.seed };
-    let detectors = measured
-        .into_iter()
-        .map(|measured| grow(measured, growth, has_amounts))
-        .collect::<Result<Vec<_>, _>>()?;
-    let scorers = detect(Crew { threads, watch: &detects }, folder, spool.parts(), detectors)?;
+    let site = surveyed.site(request, read, among, watch);
+    let Site { terms, scene, .. } = site;
+    let Taught { yardsticks, scorers, hits } = match learned {
+        Some(learned) => site.ask(learned)?,
+        None => site.teach(settings)?,
+    };
+    let drift = match teacher.zip(carried.as_ref()) {
+        Some((teacher, carried)) => drifted::drift(site, teacher, &carried.known, &scorers, settings.drift)?,
+        None => Vec::new(),
+    };
+    let judges = |done, of| watch(Step::Judge, done, of);
     let wanted = settings.wanted();
     let shares = settings.risk.shares(&settings.controls, |test| hits.share(test));
     let bench = Bench {
@@ -389,9 +434,25 @@ fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) 
     let Ordered { scores_sha256, flagged_from } = in_order(request, read, &mut found, &mut tops)?;
     let flagging = Flagging { scorers: &scorers, from: flagged_from, seed: settings.seed };
     let surrogate = surrogate(Crew { threads, watch: &judges }, terms, folder, flagging)?;
-    let model = FittedModel { sha256: model_sha256(&scorers), features: surveyed.dims.len() as u64 + 7 };
+    let challenge = challenge::challenge(request, read, surveyed, &scorers, watch)?;
+    let model = match teacher {
+        Some(teacher) => teacher.about(settings.seed),
+        None => outcome::own_model(request, surveyed, model_sha256(&scorers)),
+    };
     let asked = tops.split_off(asked_from);
-    Ok(Scored { found, top: tops, asked, surrogate, hits, model, scores_sha256 })
+    let populations = among.1.clone();
+    Ok(Scored {
+        found,
+        top: tops,
+        asked,
+        surrogate,
+        hits,
+        populations,
+        model,
+        drift,
+        challenge,
+        scores_sha256,
+    })
 }
 
 /// The first of so many entries are those that rules are to flag.

@@ -4,27 +4,18 @@
 //! the same work or says that the file changed. The result and the files name users of the ledger; who may see the
 //! job may see them.
 
-use std::io::ErrorKind;
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
 
-use jiff::Timestamp;
-use jobkit::{AuditEntry, Ctx, Failure, Job, ObjectError, Outcome, Policy, roots};
-use serde::de::DeserializeOwned;
+use jobkit::{Ctx, Failure, Job, Outcome, Policy};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use tokio::runtime::Handle;
+use serde_json::Value;
 
-use crate::adapters::database::DatabaseQuery;
+use crate::asked_model::{self, Role};
+use crate::attempt::{Asked, Ledgers, Running, Short, audit};
 use crate::completeness::ControlTotals;
-use crate::ingest::{Query, ReadError, RowsError};
-use crate::output::{self, Pending, RunTag};
-use crate::passes::PassError;
-use crate::run::{Accept, Given, Request, Run, RunError, Summary, Watch};
+use crate::run::{Accept, Run, Summary};
 use crate::settings::{Settings, SettingsError};
-use crate::workpaper::WorkpaperError;
-use crate::{Config, Sources, queries};
+use crate::{Config, Sources};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +41,12 @@ pub struct ScoreLedgerArgs {
     pub entry_log: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_totals: Option<ControlTotals>,
+    /// The model that scores it instead of what it teaches itself: a name, for its champion; `NAME@VERSION`; or an id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Another one that scores it too, to say in what the two differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenger: Option<String>,
     /// Who takes a ledger that does not roll forward as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<Accept>,
@@ -67,133 +64,42 @@ pub struct ScoreLedgerArgs {
 
 impl ScoreLedgerArgs {
     fn settings(&self, configured: &Settings) -> Result<Settings, SettingsError> {
-        let mut short = json!({});
-        if let Some(seed) = self.seed {
-            short["seed"] = seed.into();
+        let Self { seed, trees, sample, top, .. } = *self;
+        Short { seed, trees, sample, top }.settings(configured, self.settings.as_ref())
+    }
+
+    /// Those that it names.
+    fn models(&self) -> impl Iterator<Item = (Role, &str)> {
+        let model = self.model.iter().map(|asked| (Role::Model, &**asked));
+        model.chain(self.challenger.iter().map(|asked| (Role::Challenger, &**asked)))
+    }
+
+    fn asked(&self, configured: &Settings) -> Asked<'_> {
+        Asked {
+            parameters: &self.parameters,
+            out_dir: self.out_dir.as_deref(),
+            trial_balance: self.trial_balance.as_deref(),
+            entry_log: self.entry_log.as_deref(),
+            control_totals: self.control_totals,
+            accept: self.accept.as_ref(),
+            ..Asked::of(&self.path, self.settings(configured))
         }
-        if let Some(trees) = self.trees {
-            short["forest"]["trees"] = trees.into();
-        }
-        if let Some(sample) = self.sample {
-            short["forest"]["sample"] = sample.into();
-        }
-        if let Some(top) = self.top {
-            short["outputs"]["top"] = top.into();
-        }
-        let asked = configured.with(self.settings.as_ref().unwrap_or(&json!({})))?;
-        asked.with(&short)
     }
 }
 
 pub struct ScoreLedger {
-    config: Config,
-    sources: Sources,
+    ledgers: Ledgers,
 }
 
 impl ScoreLedger {
     pub fn new(config: Config, sources: Sources) -> Self {
-        Self { config, sources }
+        Self { ledgers: Ledgers { config, sources } }
     }
 
-    /// Without the files, which may have to be fetched.
-    fn request(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<Request, Failure> {
-        let job = ctx.job();
-        let run = job.id.to_string();
-        let Config { out_dir, roots, settings, .. } = &self.config;
-        Ok(Request {
-            path: args.path.clone(),
-            file: args.path.clone(),
-            query: None,
-            // Never in the asked folder itself: another job's results may be there, or a ledger that is called
-            // like one of ours.
-            out_dir: match &args.out_dir {
-                None => out_dir.join(&run),
-                Some(asked) => within("out_dir", &asked.join(&run), roots.iter().chain([out_dir]))?,
-            },
-            tag: RunTag { run, claim: job.claim },
-            settings: args.settings(settings).map_err(|error| Failure::permanent(Wrong(error)))?,
-            given: Given { control_totals: args.control_totals, ..Given::default() },
-            accept: args.accept.clone(),
-            created: job.id.created_at().unwrap_or(Timestamp::UNIX_EPOCH),
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            parts: None,
-        })
-    }
-
-    /// With the files that live as long as the attempt: those from a bucket. Later stages may have to read them again.
-    async fn open(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<(Request, Vec<Pending>), Failure> {
-        let mut request = self.request(args, ctx)?;
-        let mut fetched = Vec::new();
-        match queries::name_of(&args.path) {
-            Some(name) => request.query = Some(self.query(name, &args.parameters)?),
-            None => {
-                let ledger = self.find("path", &args.path, output::LEDGER, &request, ctx).await?;
-                (request.path, request.file) = ledger.keep(&args.path, &mut fetched);
-            }
-        }
-        if let Some(path) = &args.trial_balance {
-            let found = self.find("trial_balance", path, "trial-balance", &request, ctx).await?;
-            request.given.trial_balance = Some(found.keep(path, &mut fetched).1);
-        }
-        if let Some(path) = &args.entry_log {
-            let found = self.find("entry_log", path, "entry-log", &request, ctx).await?;
-            request.given.entry_log = Some(found.keep(path, &mut fetched).1);
-        }
-        Ok((request, fetched))
-    }
-
-    fn query(&self, name: &str, parameters: &[String]) -> Result<Arc<dyn Query>, RunError> {
-        let query = queries::find(&self.config.queries, name).map_err(RunError::NoQuery)?;
-        let url = self.sources.databases.url(&query.database)?;
-        Ok(Arc::new(DatabaseQuery::new(name, url, &query.sql, parameters.to_vec(), Handle::current())))
-    }
-
-    /// What was checked is what is opened.
-    async fn find(
-        &self,
-        field: &'static str,
-        path: &Path,
-        name: &str,
-        request: &Request,
-        ctx: &Ctx,
-    ) -> Result<Found, RunError> {
-        let roots = &self.config.roots;
-        let address = match roots::address(path) {
-            None => return within(field, path, roots).map(Found::There),
-            Some(address) if roots::address_within(address, roots) => address,
-            Some(address) => return Err(RunError::NoBucket { field, address: address.into() }),
-        };
-        ctx.progress(0, 100, "fetching the ledger").await;
-        let failed = |cause| RunError::Write { folder: request.out_dir.clone(), cause };
-        let fetched = Pending::create(&request.out_dir, name, &request.tag).map_err(failed)?;
-        self.sources.objects.fetch(address, fetched.path()).await?;
-        Ok(Found::Fetched(fetched))
+    fn asked<'a>(&self, args: &'a ScoreLedgerArgs) -> Asked<'a> {
+        args.asked(&self.ledgers.config.settings)
     }
 }
-
-enum Found {
-    There(PathBuf),
-    Fetched(Pending),
-}
-
-impl Found {
-    /// How the file is called, and where it is.
-    fn keep(self, asked: &Path, fetched: &mut Vec<Pending>) -> (PathBuf, PathBuf) {
-        match self {
-            Self::There(path) => (path.clone(), path),
-            Self::Fetched(file) => {
-                let path = file.path().to_path_buf();
-                fetched.push(file);
-                (asked.into(), path)
-            }
-        }
-    }
-}
-
-/// Settings that were good at the door: the configuration changed since.
-#[derive(Debug, thiserror::Error)]
-#[error("settings.{0}")]
-struct Wrong(SettingsError);
 
 impl Job for ScoreLedger {
     type Args = ScoreLedgerArgs;
@@ -205,40 +111,28 @@ impl Job for ScoreLedger {
     }
 
     fn check(&self, args: &ScoreLedgerArgs) -> Result<(), String> {
-        for (field, path) in [
-            ("path", Some(&args.path)),
-            ("trial_balance", args.trial_balance.as_ref()),
-            ("entry_log", args.entry_log.as_ref()),
-        ] {
-            if path.is_some_and(|path| path.as_os_str().is_empty()) {
-                return Err(format!("{field}: is empty; name the file"));
-            }
+        for (role, asked) in args.models() {
+            role.check(asked)?;
         }
-        match queries::name_of(&args.path) {
-            Some(name) => drop(queries::find(&self.config.queries, name)?),
-            None if args.parameters.is_empty() => {}
-            None => return Err("parameters: are for a query; name one as path, `query:NAME`".into()),
+        if args.challenger.is_some() && args.model.is_none() {
+            return Err("challenger: is compared with a model; name that too, in `model`".into());
         }
-        if let Some(Accept { by, why }) = &args.accept
-            && (by.trim().is_empty() || why.trim().is_empty())
-        {
-            return Err("accept: say who takes the ledger as it is, and why".into());
-        }
-        args.settings(&self.config.settings).map(|_| ()).map_err(|error| format!("settings.{error}"))
+        self.asked(args).check(&self.ledgers.config)
     }
 
     async fn run(&self, args: ScoreLedgerArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
-        let (request, _fetched) = self.open(&args, ctx).await?;
-        let run = Running { ctx, run: Arc::new(Mutex::new(Run::new(request))) };
-
-        let read = run.stage("read", Run::read).await?;
-        run.lock().expect_read(read);
-        let survey = run.stage("survey", Run::survey).await?;
-        let differing = survey.differing;
-        run.lock().expect_survey(survey);
-        if let Some(accept) = args.accept.as_ref().filter(|_| differing > 0) {
-            audit(ctx, &args.path, accept, differing).await?;
+        let (mut request, mut fetched) = self.ledgers.open(self.asked(&args), ctx).await?;
+        for (role, asked) in args.models() {
+            let found = asked_model::find(&self.ledgers, (role, asked), &request, ctx, &mut fetched).await?;
+            match role {
+                Role::Model => request.by.model = Some(found),
+                Role::Challenger => request.by.challenger = Some(found),
+            }
         }
+        let run = Running::new(ctx, request);
+
+        let survey = run.survey().await?;
+        audit(ctx, &args.path, args.accept.as_ref(), &survey).await?;
         let score = run.stage("score", Run::score).await?;
         run.lock().expect_score(score);
         let summary: Summary = run.stage("write", Run::write).await?;
@@ -246,127 +140,6 @@ impl Job for ScoreLedger {
         let message = format!("scored {} entries of {} lines", summary.entries, summary.lines);
         ctx.progress(100, 100, message).await;
         Outcome::completed(summary)
-    }
-}
-
-/// That somebody took a ledger that does not roll forward is nothing that a report alone should know.
-async fn audit(ctx: &Ctx, ledger: &Path, accept: &Accept, differing: u64) -> Result<(), Failure> {
-    let entry = AuditEntry {
-        at: None,
-        actor: accept.by.clone(),
-        action: "journal.accepted".into(),
-        object: ledger.display().to_string(),
-        outcome: "accepted".into(),
-        tenant: None,
-        details: json!({ "accounts_differing": differing, "why": accept.why }),
-    };
-    ctx.step("accepted", async |_| ctx.audit(entry).await).await
-}
-
-struct Running<'a> {
-    ctx: &'a Ctx,
-    run: Arc<Mutex<Run>>,
-}
-
-impl Running<'_> {
-    /// Does one stage as a step, off the runtime, and passes on how far it is.
-    async fn stage<D>(
-        &self,
-        name: &'static str,
-        work: fn(&mut Run, Watch<'_>) -> Result<D, RunError>,
-    ) -> Result<D, Failure>
-    where
-        D: Serialize + DeserializeOwned + Send + 'static,
-    {
-        self.ctx
-            .step(name, async |_| {
-                let (tell, mut told) = tokio::sync::watch::channel((0, ""));
-                let run = self.run.clone();
-                let done = self.ctx.cpu(move |token| {
-                    work(&mut lock(&run), &|step, done, of| {
-                        let now = (step.percent(done, of), step.in_words());
-                        tell.send_if_modified(|last| {
-                            // A later stage that has to do an earlier one again does not go back.
-                            let on = now.0 > last.0;
-                            if on {
-                                *last = now;
-                            }
-                            on
-                        });
-                        if token.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                    })
-                });
-                tokio::pin!(done);
-                loop {
-                    tokio::select! {
-                        ended = &mut done => return Ok::<_, Failure>(ended??),
-                        Ok(()) = told.changed() => {
-                            let (percent, message) = *told.borrow_and_update();
-                            self.ctx.progress(percent, 100, message).await;
-                        }
-                    }
-                }
-            })
-            .await
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Run> {
-        lock(&self.run)
-    }
-}
-
-fn within<'a>(
-    field: &'static str,
-    path: &Path,
-    folders: impl IntoIterator<Item = &'a PathBuf>,
-) -> Result<PathBuf, RunError> {
-    let found = roots::within(path, folders);
-    found
-        .map_err(|cause| RunError::Open { path: path.into(), cause })?
-        .ok_or_else(|| RunError::Outside { field, path: path.into() })
-}
-
-/// A stage that panicked ended its attempt; nobody meets what it left.
-fn lock(run: &Mutex<Run>) -> MutexGuard<'_, Run> {
-    run.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The retry policy: what the file is will not change by waiting; what the disk does may.
-impl From<RunError> for Failure {
-    fn from(error: RunError) -> Self {
-        match &error {
-            RunError::Open { cause, .. } => match cause.kind() {
-                ErrorKind::NotFound | ErrorKind::PermissionDenied => Failure::permanent(error),
-                _ => Failure::transient(error),
-            },
-            RunError::Read { cause: ReadError::Io(_), .. }
-            | RunError::Write { .. }
-            | RunError::Workpaper(WorkpaperError::Write { .. })
-            | RunError::Pass(PassError::Read(ReadError::Io(_)) | PassError::PutAside { .. }) => {
-                Failure::transient(error)
-            }
-            RunError::Fetch(ObjectError::Away(_))
-            | RunError::Read { cause: ReadError::Query(RowsError::Away(_)), .. }
-            | RunError::Pass(PassError::Read(ReadError::Query(RowsError::Away(_)))) => {
-                Failure::transient(error)
-            }
-            RunError::Read { .. }
-            | RunError::Fetch(_)
-            | RunError::NoBucket { .. }
-            | RunError::Database(_)
-            | RunError::NoQuery(_)
-            | RunError::Outside { .. }
-            | RunError::NotAFile(_)
-            | RunError::Given { .. }
-            | RunError::NoLines { .. }
-            | RunError::NotRolledForward { .. }
-            | RunError::Calendars(_)
-            | RunError::Selection(_)
-            | RunError::Pass(_)
-            | RunError::Workpaper(_)
-            | RunError::Changed(_) => Failure::permanent(error),
-            RunError::Stopped => Failure::Interrupted(error.to_string()),
-        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::passes::populations;
 use crate::result::{MOST_SELECTED, MOST_TOP, Parameter};
 use crate::scores_file::Format;
 use crate::selection::monetary_unit::Basis;
-use crate::{calendar, completeness, controls, risk};
+use crate::{calendar, completeness, controls, drift, risk};
 
 mod every;
 mod said;
@@ -47,6 +47,7 @@ pub struct Settings {
     pub populations: populations::Config,
     pub forest: Forest,
     pub risk: risk::Config,
+    pub drift: drift::Bounds,
     pub selections: Selections,
     pub outputs: Outputs,
 }
@@ -80,6 +81,7 @@ impl Default for Settings {
             populations: populations::Config::default(),
             forest: Forest::default(),
             risk: risk::Config::default(),
+            drift: drift::Bounds::default(),
             selections: Selections::default(),
             outputs: Outputs::default(),
         }
@@ -237,6 +239,7 @@ impl Settings {
         self.completeness.check().map_err(SettingsError::below("completeness"))?;
         self.controls.check().map_err(SettingsError::below("controls"))?;
         self.risk.check().map_err(SettingsError::below("risk"))?;
+        self.drift.check().map_err(SettingsError::below("drift"))?;
         // Of no ledger yet: whether zones and calendars can be meant does not depend on one.
         calendar::Calendars::new(&self.calendars, &crate::names::Names::default())
             .map_err(SettingsError::below("calendars"))?;
@@ -355,6 +358,7 @@ mod tests {
         for (more, place) in [
             (json!({"risk": {"score_weight": 21}}), "risk.score_weight"),
             (json!({"forest": {"trees": 0}}), "forest.trees"),
+            (json!({"drift": {"watch": 0.3}}), "drift.watch"),
             (json!({"forest": {"sample": 0}}), "forest.sample"),
             (json!({"outputs": {"top": 1_001}}), "outputs.top"),
             (json!({"calendars": {"ledger_zone": "Nowhere"}}), "calendars.ledger_zone"),

@@ -17,6 +17,7 @@ mod benford;
 mod completeness;
 mod cover;
 mod findings;
+mod model;
 mod names;
 mod selections;
 mod sheet;
@@ -135,7 +136,7 @@ impl Plan {
         let mut contents: Vec<(&str, String)> = vec![
             (
                 &self.completeness,
-                "roll-forward, balance, control totals, gaps, duplicates, rejected lines".into(),
+                "missing lines, balance, control totals, gaps, duplicates, dates, rejected lines, roll-forward".into(),
             ),
             (&self.tests, "every control test with its hits".into()),
         ];

@@ -11,7 +11,7 @@ use journal::ingest::control::{ControlTotal, TotalMapping, control_totals};
 use journal::ingest::{self, Input, Mapping, Preset, Rejection, Row};
 use journal::line::Side;
 use journal::output::RunTag;
-use journal::run::{Given, Request, run};
+use journal::run::{By, Given, Request, run};
 use journal::settings::Settings;
 
 const LINES: u64 = 28_160;
@@ -86,6 +86,8 @@ fn scores_every_entry_the_same_way_twice() {
             settings: Settings::default(),
             given: Given::default(),
             accept: None,
+            by: By::default(),
+            model_name: String::new(),
             created: jiff::Timestamp::UNIX_EPOCH,
             threads: 2,
             parts: None,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use journal::amount::Amount;
 use journal::output::RunTag;
 use journal::result::Results;
-use journal::run::{Accept, Given, Request, Run, RunError, Summary};
+use journal::run::{Accept, By, Given, Request, Run, RunError, Summary};
 use journal::sample::{self, SampleParams};
 use journal::settings::Settings;
 use parquet::data_type::{ByteArray, ByteArrayType};
@@ -70,6 +70,8 @@ fn request(ledger: &Path, out: PathBuf) -> Request {
         settings: Settings::default().with(&json!({ "populations": { "least_entries": 200 } })).unwrap(),
         given: Given::default(),
         accept: None,
+        by: By::default(),
+        model_name: String::new(),
         created: jiff::Timestamp::UNIX_EPOCH,
         threads: 2,
         parts: Some(3),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use journal::result::compare::{Change, Comparison};
 use journal::result::{Benford, Results, TopEntry};
-use journal::run::{Summary, in_words};
+use journal::run::{Summary, Trained, in_words};
 
 use crate::cli::print::{self, Cell};
 
@@ -15,6 +15,24 @@ pub fn summary(summary: &Summary) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {}", path.display());
     }
+    text
+}
+
+pub fn trained(trained: &Trained) -> String {
+    let Trained { id, sha256, name, window, entries, lines, rejected, roll_forward, .. } = trained;
+    let window = window.map(|window| format!(", {} to {}", window.from, window.to)).unwrap_or_default();
+    let mut text = format!(
+        "Model {}, id {id}\n  made from {entries} entries with {lines} lines{window}, {rejected} lines rejected\n  {}\n  \
+         SHA-256 {sha256}, {} bytes\n",
+        print::plain(name),
+        print::plain(roll_forward),
+        trained.bytes,
+    );
+    for population in &trained.populations {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {}: {} entries", print::plain(&population.title), population.entries);
+    }
+    let _ = writeln!(text, "\nWritten\n  {}", trained.file.display());
     text
 }
 

@@ -4,7 +4,7 @@ use crate::names::{Names, Sort, Symbol};
 use crate::part::Posting;
 use crate::scoring::carry::Carry;
 use crate::scoring::combine::Scored;
-use crate::scoring::fitted::Fitted;
+use crate::scoring::dims::Dims;
 use crate::scoring::measures::{Measures, Signal};
 use crate::stored::{Broken, Reader, Stored};
 use crate::usual::ranks::{RankCounts, Ranks};
@@ -23,10 +23,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn new(fitted: &Fitted, names: &Names) -> Self {
+    pub fn new(dims: &Dims, names: &Names) -> Self {
         Self {
             entries: 0,
-            features: vec![RankCounts::default(); names_of(fitted).len()],
+            features: vec![RankCounts::default(); names_of(dims).len()],
             scores: RankCounts::default(),
             unseen: vec![0; Sort::all(names.extra()).count()],
         }
@@ -61,10 +61,10 @@ impl Summary {
     }
 
     /// Of the ledger that the model was made from: what later ones are held against.
-    pub fn reference(self, fitted: &Fitted) -> Reference {
+    pub fn reference(self, dims: &Dims) -> Reference {
         let entries = self.entries;
         let (features, scores) = self.finish();
-        let features = names_of(fitted).into_iter().zip(&features);
+        let features = names_of(dims).into_iter().zip(&features);
         Reference {
             entries,
             features: features.map(|(name, ranks)| (name, Bins::of(ranks))).collect(),
@@ -88,11 +88,11 @@ pub(super) fn unseen_columns(summary: &Summary) -> impl Iterator<Item = (String,
 
 /// What the features of a population are called. Pairs of values are none of them: those of the entries that a model was made from are among its own counts, so
 /// that a ledger just like it would seem to have moved, the more so the smaller it is.
-fn names_of(fitted: &Fitted) -> Vec<String> {
-    let dims = (0..fitted.dims.len()).map(|dim| fitted.dims.get(dim).title());
+fn names_of(dims: &Dims) -> Vec<String> {
+    let values = (0..dims.len()).map(|dim| dims.get(dim).title());
     let others = ["amount", "deviation"].map(String::from);
     let tests = Signal::ALL.map(|signal| format!("test {}", signal.id()));
-    dims.chain(others).chain(tests).collect()
+    values.chain(others).chain(tests).collect()
 }
 
 /// None of them below 0.
@@ -165,8 +165,8 @@ impl Stored for Reference {
 
 impl Reference {
     /// Whether it is of such a population.
-    pub(crate) fn is_of(&self, fitted: &Fitted) -> bool {
-        self.features.iter().map(|(name, _)| name).eq(&names_of(fitted))
+    pub(crate) fn is_of(&self, dims: &Dims) -> bool {
+        self.features.iter().map(|(name, _)| name).eq(&names_of(dims))
     }
 }
 

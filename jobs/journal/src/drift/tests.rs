@@ -45,7 +45,7 @@ fn fitted(lines: &Lines) -> (Fitted, Part, Names) {
 
 fn summary(fitted: &Fitted, names: &Names, part: &Part, known: Option<&Known>) -> Summary {
     let entries = || part.entries().iter().map(|entry| part.postings_of(entry));
-    let mut summary = Summary::new(fitted, names);
+    let mut summary = Summary::new(&fitted.dims, names);
     for (judged, postings) in fitted.score(&mut Facets::default(), entries()).unwrap().iter().zip(entries()) {
         summary.add(&judged.measures, &judged.scored);
         if let Some(known) = known {
@@ -69,7 +69,7 @@ fn seen(fitted: &Fitted, names: &Names, lines: &Lines) -> Summary {
 fn a_ledger_has_not_drifted_from_its_own_model() {
     let lines = ledger(0..500, "m");
     let (fitted, part, names) = fitted(&lines);
-    let reference = summary(&fitted, &names, &part, None).reference(&fitted);
+    let reference = summary(&fitted, &names, &part, None).reference(&fitted.dims);
 
     let drift = Drift::between("all".into(), &reference, &seen(&fitted, &names, &lines), Bounds::default());
 
@@ -85,7 +85,7 @@ fn a_ledger_has_not_drifted_from_its_own_model() {
 #[test]
 fn names_that_nobody_has_seen_are_drift_and_named_by_column() {
     let (fitted, part, names) = fitted(&ledger(0..500, "m"));
-    let reference = summary(&fitted, &names, &part, None).reference(&fitted);
+    let reference = summary(&fitted, &names, &part, None).reference(&fitted.dims);
     let lines = ledger(0..270, "m").and(ledger(270..300, "new"));
 
     let drift = Drift::between("all".into(), &reference, &seen(&fitted, &names, &lines), Bounds::default());
@@ -111,7 +111,7 @@ fn names_that_nobody_has_seen_are_drift_and_named_by_column() {
 #[test]
 fn few_entries_raise_no_alarm() {
     let (fitted, part, names) = fitted(&ledger(0..500, "m"));
-    let reference = summary(&fitted, &names, &part, None).reference(&fitted);
+    let reference = summary(&fitted, &names, &part, None).reference(&fitted.dims);
     let of = |entries| {
         let seen = seen(&fitted, &names, &ledger(0..entries, "new"));
         Drift::between("all".into(), &reference, &seen, Bounds::default())
@@ -139,7 +139,7 @@ fn summaries_of_parts_are_those_of_the_whole() {
     let part = spool.load(0).unwrap();
     let of = |range: std::ops::Range<usize>| {
         let entries = || part.entries()[range.clone()].iter().map(|entry| part.postings_of(entry));
-        let mut summary = Summary::new(&carried, spool.names());
+        let mut summary = Summary::new(&carried.dims, spool.names());
         for (judged, postings) in
             carried.score(&mut Facets::default(), entries()).unwrap().iter().zip(entries())
         {
@@ -158,7 +158,7 @@ fn summaries_of_parts_are_those_of_the_whole() {
 #[test]
 fn drift_comes_back_from_its_json() {
     let (fitted, part, names) = fitted(&ledger(0..200, "m"));
-    let reference = summary(&fitted, &names, &part, None).reference(&fitted);
+    let reference = summary(&fitted, &names, &part, None).reference(&fitted.dims);
     let drift = Drift::between(
         "all".into(),
         &reference,

@@ -352,7 +352,7 @@ fn balanced_entries(mapping: &Mapping, sample: &Sample) -> usize {
     for row in &sample.rows {
         let (text, fields) = as_record(row);
         let record = Record { first_line: 0, last_line: 0, text: &text, fields: &fields };
-        if let Ok((line, _)) = plan.line(&record, &mut joined) {
+        if let Ok((line, _)) = plan.line(&record, &mut joined, &mut Vec::new()) {
             let sum = sums.entry(line.entry.into()).or_default();
             *sum = *sum + line.signed();
         }

@@ -59,6 +59,9 @@ pub struct Mapping {
     pub debit_values: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub credit_values: Vec<String>,
+    /// Columns that no field is for and that entries are compared in too, such as an object of costs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -300,12 +303,21 @@ pub struct MappingError {
     pub problem: String,
 }
 
+/// Pairs of categories are as many as their square, and the usual ones have to find room beside these.
+const MOST_EXTRA: usize = 8;
 /// `Amount` holds no more.
 const MOST_DECIMALS: u8 = 4;
 
 impl Mapping {
     pub fn of(preset: Preset) -> Self {
         Self { preset: Some(preset), ..Self::default() }
+    }
+
+    /// The extra columns in one order, whatever order they were named in: a model knows them by their places.
+    pub fn extra_columns(&self) -> Vec<String> {
+        let mut columns = self.extra.clone();
+        columns.sort_unstable();
+        columns
     }
 
     /// What a mark of debit or credit says. S(oll) and H(aben) are what SAP writes.
@@ -356,6 +368,16 @@ impl Mapping {
             if self.constants.contains_key(field) {
                 return wrong(&key, format!("constants.{} says it too; keep one of them", field.name()));
             }
+        }
+        let extra = self.extra_columns();
+        if extra.len() > MOST_EXTRA {
+            return wrong("extra", format!("{} are too many; name at most {MOST_EXTRA}", extra.len()));
+        }
+        if extra.iter().any(String::is_empty) {
+            return wrong("extra", "names no column; name one or leave it out".into());
+        }
+        if let Some(doubled) = extra.windows(2).find(|pair| pair[0] == pair[1]) {
+            return wrong("extra", format!("names `{}` twice; keep one of them", doubled[0]));
         }
         let entry = [self.columns.contains_key(&Field::Entry), self.constants.contains_key(&Field::Entry)];
         if self.lines_are_entries && entry.contains(&true) {

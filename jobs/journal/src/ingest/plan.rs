@@ -14,6 +14,7 @@ use crate::line::{Line, Side};
 pub(crate) struct Plan {
     slots: [Slot; Field::ALL.len()],
     joined: Vec<Field>,
+    extra: Vec<Slot>,
     amounts: Amounts,
     style: Style,
     /// With its preset written out.
@@ -31,7 +32,7 @@ enum Amounts {
 pub(crate) fn wanted_columns(mapping: &Mapping) -> Vec<String> {
     let (_, wanted) = written_out(mapping);
     let mut names: Vec<String> =
-        wanted.iter().flat_map(|(_, wanted)| wanted.columns.names()).cloned().collect();
+        wanted.iter().flat_map(|(_, wanted)| wanted.columns.names()).chain(&mapping.extra).cloned().collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -87,7 +88,9 @@ impl Plan {
         if let Some(&field) = required.iter().find(|&&field| !mapped(field)) {
             return Err(missing(field, &wanted, columns));
         }
+        let extra = mapping.extra_columns().into_iter().map(|name| extra(name, columns));
         Ok(Self {
+            extra: extra.collect::<Result<_, _>>()?,
             joined: Field::ALL.into_iter().filter(|&field| slots[field as usize].is_joined()).collect(),
             slots,
             amounts,
@@ -96,13 +99,20 @@ impl Plan {
         })
     }
 
+    /// How many columns a line has that no field is for.
+    pub(super) fn extra(&self) -> usize {
+        self.extra.len()
+    }
+
     /// The line, and whether its amount was rounded.
     pub(super) fn line<'a>(
         &'a self,
         record: &Record<'a>,
         joined: &'a mut Joined,
+        extra: &'a mut Vec<&'a str>,
     ) -> Result<(Line<'a>, bool), Problem> {
         self.join(record, joined);
+        extra.extend(self.extra.iter().map(|slot| slot.text(record)));
         let line = Fields { plan: self, record: *record, joined };
         let (entry, account) = (line.required(Field::Entry)?, line.required(Field::Account)?);
         let mut rounded = false;
@@ -134,7 +144,7 @@ impl Plan {
             reversal_of: line.text(Field::ReversalOf),
             header_text: line.text(Field::HeaderText),
             line_text: line.text(Field::LineText),
-            extra: &[],
+            extra,
         };
         Ok((line, rounded))
     }
@@ -236,6 +246,13 @@ pub(super) fn bind(
                 [first, ..] => Ok(Slot::new(names::real(columns, *first), Place::FirstOf(places.into()))),
             }
         }
+    }
+}
+
+fn extra(name: String, columns: &table::Columns<'_>) -> Result<Slot, ReadError> {
+    match names::index(columns, &name)? {
+        Some(index) => Ok(Slot::new(names::real(columns, index), Place::Column(index))),
+        None => Err(ReadError::MissingColumn { field: "extra", asked: name, found: names::shown(columns) }),
     }
 }
 

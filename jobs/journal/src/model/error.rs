@@ -40,6 +40,10 @@ pub enum Problem {
     )]
     Altered,
     #[error(
+        "it is a model, but not the one that the list of models has: another file is in its place; put the right one back, and find out who replaced it"
+    )]
+    Another,
+    #[error(
         "it was not written by this program, though its hash is right: {0}; do not use it, and find out where it comes from"
     )]
     Broken(#[from] Broken),

@@ -25,15 +25,16 @@ fn population(whose: Whose, part: &Part, names: &Names) -> Population {
     let growth = Growth { trees: 2, sample: 8, seed: 1 };
     let rows: Vec<&Measures> = measures.iter().collect();
     fitted.detectors = Detectors::grow(&rows, fitted.detectors.signals, growth, true).unwrap();
-    let mut summary = Summary::new(&fitted, names);
+    let mut summary = Summary::new(&fitted.dims, names);
     scored(&fitted, part).iter().for_each(|judged| summary.add(&judged.measures, &judged.scored));
-    let reference = summary.reference(&fitted);
+    let reference = summary.reference(&fitted.dims);
     Population { whose, entries: part.entries().len() as u64, fitted, reference }
 }
 
 fn model(lines: &Lines) -> (Model, Part) {
     let (part, names) = from_lines(lines.iter());
     let about = About {
+        name: "ledger".into(),
         program: "compline 0.1.0".into(),
         parameters: r#"{"trees":2}"#.into(),
         seed: 7,
@@ -71,7 +72,7 @@ fn a_model_comes_back_from_its_file_and_scores_with_the_same_bits() {
     let path = sealed.write(folder.path(), &RunTag { run: "run".into(), claim: 1 }).unwrap();
     let opened = Model::read(&path).unwrap();
 
-    assert_eq!(path.file_name().unwrap().to_str(), Some(&*format!("{}.jemodel", sealed.id())));
+    assert_eq!(path.file_name().unwrap().to_str(), Some(&*format!("model-{}.jemodel", sealed.id())));
     assert_eq!((id(&opened.sha256), sealed.id().len()), (sealed.id(), 16));
     assert_eq!((&opened.model.about, &opened.model.schema), (&model.about, &model.schema));
     assert_eq!(opened.model.names, model.names);

@@ -16,6 +16,8 @@ pub struct Terms<'a> {
     pub populations: &'a Populations,
     pub empty: Empty,
     pub has_amounts: bool,
+    /// What the columns are called that no field is for.
+    pub extra: &'a [String],
 }
 
 pub fn count(

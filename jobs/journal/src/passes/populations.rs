@@ -76,8 +76,18 @@ impl Populations {
         if apart.len() == counts.0.len() && apart.len() == 1 {
             apart.clear();
         }
+        Self::known(apart, names)
+    }
+
+    /// The whole ledger, and nobody apart.
+    pub fn one() -> Self {
+        Self { apart: Vec::new(), places: BTreeMap::new(), titles: vec![ALL.into()] }
+    }
+
+    /// Those that stand apart, in their order.
+    pub fn known(apart: Vec<Key>, names: &Names) -> Self {
         let places = apart.iter().enumerate().map(|(place, key)| (*key, place + 1)).collect();
-        let first = if apart.is_empty() { "all" } else { "others" };
+        let first = if apart.is_empty() { ALL } else { "others" };
         let apart_titles = apart.iter().map(|key| title(*key, names));
         let titles = std::iter::once(first.to_string()).chain(apart_titles).collect();
         Self { apart, places, titles }
@@ -102,6 +112,9 @@ impl Populations {
         place.checked_sub(1).and_then(|place| self.apart.get(place).copied())
     }
 }
+
+/// What a population is called that has all entries.
+const ALL: &str = "all";
 
 fn title((entity, manual): Key, names: &Names) -> String {
     let how = match manual {

@@ -43,7 +43,7 @@ pub fn read(
 ) -> Result<Reading, PassError> {
     let failed = |cause| PassError::PutAside { folder: folder.into(), cause };
     let writers: Vec<SpoolWriter> = (0..threads.max(1))
-        .map(|writer| SpoolWriter::create(folder, writer, parts, 0))
+        .map(|writer| SpoolWriter::create(folder, writer, parts, source.extra()))
         .collect::<io::Result<_>>()
         .map_err(failed)?;
     let (send, receive) = sync_channel::<Box<dyn Block>>(AHEAD * writers.len());

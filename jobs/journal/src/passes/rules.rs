@@ -73,7 +73,7 @@ pub fn surrogate(
         all_flagged,
         all_others,
     };
-    let rules = Rules::grow(columns(terms.dims, terms.has_amounts, &[]), &sample)?;
+    let rules = Rules::grow(columns(terms.dims, terms.has_amounts, terms.extra), &sample)?;
     let tallies = crew.over(
         parts,
         |_| Ok(Tally::default()),

@@ -70,7 +70,7 @@ fn words(bench: Bench<'_>, population: usize) -> Option<Words<'_>> {
         yardstick: &bench.yardsticks[population],
         combiner,
         empty: bench.terms.empty,
-        titles: &[],
+        titles: bench.terms.extra,
     }))
 }
 

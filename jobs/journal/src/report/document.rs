@@ -7,6 +7,7 @@ use super::chart;
 use super::draw::Drawing;
 
 mod findings;
+mod model;
 
 /// Of the lines of an entry, of differing accounts, of what is wrong with the ledger.
 const MOST_ROWS: usize = 12;
@@ -99,6 +100,7 @@ pub(super) fn of(results: &Results) -> Document {
     ));
     let mut provenance: Vec<_> =
         results.provenance().into_iter().map(|(label, value)| (label.to_string(), value)).collect();
+    provenance.extend(results.drift_in_words().map(|words| ("Drift".to_string(), words.to_string())));
     provenance.push(("Command".into(), results.command.clone()));
     provenance.push(("SHA-256 of all scores".into(), results.scores_sha256.clone()));
     provenance.push(("Program".into(), results.program.clone()));
@@ -115,7 +117,7 @@ pub(super) fn of(results: &Results) -> Document {
             section("Top entries", findings::top(results)),
             section("Rules that sum the scores up", findings::rules(results)),
             section("Selections for testing", vec![Block::Table(findings::selections(&results.selections))]),
-            section("Model and parameters", findings::model(results)),
+            section("Model and parameters", model::blocks(results)),
         ],
     }
 }
@@ -210,11 +212,13 @@ fn completeness(found: &Completeness) -> Vec<Block> {
         ),
     };
     let mut blocks = vec![Block::Facts(vec![
+        ("Incomplete entries".into(), count(found.incomplete.total())),
         ("Roll-forward".into(), verdict),
         ("Unbalanced entries".into(), count(found.unbalanced.total())),
         ("Control totals".into(), format!("{} given, {differing} differ", found.control_totals.len())),
         ("Gaps in numbers".into(), count(found.gaps.total())),
         ("Ids used twice".into(), count(found.duplicates.total())),
+        ("Lines with odd dates".into(), count(found.misdated.total())),
     ])];
     if let RollForward::Done { accounts, differing, .. } = &found.roll_forward
         && *differing > 0
@@ -247,6 +251,12 @@ fn completeness(found: &Completeness) -> Vec<Block> {
         }));
     }
     blocks.extend(listed(
+        "Incomplete entries",
+        vec![text("Entry", 30), text("What is missing", 70)],
+        &found.incomplete,
+        |one| vec![one.entry.clone(), one.words.clone()],
+    ));
+    blocks.extend(listed(
         "Entries that do not balance",
         vec![text("Entry", 40), text("Currency", 20), number("Difference", 40)],
         &found.unbalanced,
@@ -270,6 +280,12 @@ fn completeness(found: &Completeness) -> Vec<Block> {
         vec![text("Id", 70), number("Times", 30)],
         &found.duplicates,
         |one| vec![one.id.clone(), count(one.times)],
+    ));
+    blocks.extend(listed(
+        "Lines with odd dates",
+        vec![text("Entry", 30), text("What is odd", 70)],
+        &found.misdated,
+        |one| vec![one.entry.clone(), one.words.clone()],
     ));
     blocks
 }

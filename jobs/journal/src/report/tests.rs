@@ -184,3 +184,30 @@ fn a_text_of_any_length_ends_on_its_page() {
     // Ten without the long text, which alone fills two.
     assert!((5..30).contains(&pages), "{pages}");
 }
+
+#[test]
+fn the_report_names_the_model_its_drift_and_what_another_one_would_flag() {
+    let results = sample::by_model(1);
+    let needed = [
+        "entry 100000099 has one line",
+        "outside the ledger",
+        "acme, version 3: je-2025-eur-7f3a",
+        "alarm: they differ from those of the model",
+        "`hour` has moved: stability index 0.310 (alarm from 0.25)",
+        "acme, version 4, je-2026-eur-0001",
+        "Flagged by the challenger alone",
+        "100000816",
+    ];
+
+    let page = html(&results);
+
+    for needed in needed {
+        assert!(page.contains(&html::escape(needed)), "{needed}");
+    }
+    if let Some(text) = pdf_text(&results) {
+        let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for needed in needed {
+            assert!(joined.contains(needed), "{needed}");
+        }
+    }
+}

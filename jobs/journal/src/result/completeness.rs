@@ -7,11 +7,24 @@ use crate::amount::Amount;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completeness {
+    /// Entries of one line, missing line numbers, lines without account.
+    #[serde(default)]
+    pub incomplete: Listed<Told>,
     pub roll_forward: RollForward,
     pub unbalanced: Listed<Imbalance>,
     pub control_totals: Vec<ControlTotal>,
     pub gaps: Listed<Gap>,
     pub duplicates: Listed<Duplicate>,
+    /// Without a date, out of the ledger's time, in a period that there is not or that the date contradicts.
+    #[serde(default)]
+    pub misdated: Listed<Told>,
+}
+
+/// What is odd about an entry, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub entry: String,
+    pub words: String,
 }
 
 /// Opening balance plus all lines against the closing balance, per account.

@@ -63,6 +63,12 @@ pub struct Parameter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Model {
     pub id: String,
+    /// What it is called among the models; none where the ledger taught itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Which of its name; none of a file that is in no list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
     pub sha256: String,
     pub seed: u64,
     pub trees: u64,
@@ -73,4 +79,23 @@ pub struct Model {
     pub trained_on: String,
     pub trained_entries: u64,
     pub window: Option<Window>,
+}
+
+impl Model {
+    /// Its name and version where it has them, else its id.
+    pub fn called(&self) -> String {
+        match (&self.name, self.version) {
+            (Some(name), Some(version)) => format!("{name}, version {version}"),
+            (Some(name), None) => name.clone(),
+            (None, _) => self.id.clone(),
+        }
+    }
+
+    pub(super) fn provenance(&self) -> String {
+        let Self { id, sha256, name, .. } = self;
+        match name {
+            Some(_) => format!("{}: {id} (SHA-256 {sha256})", self.called()),
+            None => format!("{id} (SHA-256 {sha256})"),
+        }
+    }
 }

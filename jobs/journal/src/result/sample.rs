@@ -127,6 +127,8 @@ pub(crate) fn results(seed: u64) -> Results {
         parameters_sha256: "9c01".repeat(16),
         model: Model {
             id: "je-2025-eur-7f3a".into(),
+            name: None,
+            version: None,
             sha256: "77e2".repeat(16),
             seed: 20_260_101,
             trees: 100,
@@ -136,6 +138,8 @@ pub(crate) fn results(seed: u64) -> Results {
             trained_entries: 15_400,
             window,
         },
+        drift: Vec::new(),
+        challenge: None,
         scores_sha256: "1b0d".repeat(16),
         tests: tests(&mut random),
         bands: vec![
@@ -165,6 +169,48 @@ pub(crate) fn results(seed: u64) -> Results {
     }
 }
 
+/// The same, scored by a model that no longer fits, with another beside it.
+pub(crate) fn by_model(seed: u64) -> Results {
+    use crate::drift::{Bounds, Drift, Level, Moved};
+
+    let results = results(seed);
+    let model = Model { name: Some("acme".into()), version: Some(3), ..results.model.clone() };
+    let moved =
+        |name: &str, figure| Moved { name: name.into(), figure, level: Level::of(figure, Bounds::default()) };
+    let drift = |population: &str, features: Vec<Moved>, level| Drift {
+        population: population.into(),
+        entries: 7_700,
+        reference_entries: 8_100,
+        bounds: Bounds::default(),
+        level,
+        too_few: false,
+        features,
+        score_psi: 0.021,
+        score_ks: 0.034,
+        score_level: Level::Calm,
+        unseen: Vec::new(),
+    };
+    let parted = |entry: &str| Parted {
+        entry: entry.into(),
+        champion: Placed { rank: 77, score: 5.25 },
+        challenger: Placed { rank: 1_203, score: 2.5 },
+    };
+    let challenge = Challenge {
+        model: Model { id: "je-2026-eur-0001".into(), version: Some(4), ..model.clone() },
+        entries: 15_400,
+        spearman: 0.9312,
+        first: 154,
+        both: 152,
+        champion_only: Listed::of(vec![parted("100000815"), parted("=1+1")], 2),
+        challenger_only: Listed::of(vec![parted("100000816")], 2),
+    };
+    let drift = vec![
+        drift("1000, automatic", vec![moved("user", 0.02)], Level::Calm),
+        drift("1000, by hand", vec![moved("hour", 0.31), moved("user", 0.12)], Level::Alarm),
+    ];
+    Results { model, drift, challenge: Some(challenge), ..results }
+}
+
 fn completeness(random: &mut Random) -> Completeness {
     let mut accounts = Vec::new();
     for number in 0..40_u32 {
@@ -182,6 +228,10 @@ fn completeness(random: &mut Random) -> Completeness {
         });
     }
     Completeness {
+        incomplete: Listed::of(
+            vec![Told { entry: "100000099".into(), words: "entry 100000099 has one line".into() }],
+            1,
+        ),
         roll_forward: RollForward::Done {
             accounts: Listed::of(accounts, 40),
             differing: 1,
@@ -206,6 +256,13 @@ fn completeness(random: &mut Random) -> Completeness {
         }],
         gaps: Listed::of(vec![Gap { after: "100000077".into(), before: "100000081".into(), missing: 3 }], 1),
         duplicates: Listed::default(),
+        misdated: Listed::of(
+            vec![Told {
+                entry: "100000098".into(),
+                words: "line 1 of entry 100000098 is dated 2031-01-01, outside the ledger".into(),
+            }],
+            7,
+        ),
     }
 }
 

@@ -7,7 +7,9 @@ use jobkit::{DatabaseError, ObjectError};
 
 use crate::calendar::CalendarError;
 use crate::ingest::ReadError;
+use crate::model::ModelError;
 use crate::passes::PassError;
+use crate::scoring::schema::SchemaMismatch;
 use crate::selection::SelectionError;
 use crate::workpaper::WorkpaperError;
 
@@ -48,6 +50,12 @@ pub enum RunError {
     NotRolledForward { differing: u64, first: String, list: PathBuf },
     #[error("the calendars")]
     Calendars(#[from] CalendarError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error("the model {} does not fit the ledger: {mismatch}", .path.display())]
+    Schema { path: PathBuf, mismatch: SchemaMismatch },
+    #[error("drift is told against a model; name one")]
+    NoModel,
     #[error("drawing the selections")]
     Selection(#[from] SelectionError),
     #[error(transparent)]

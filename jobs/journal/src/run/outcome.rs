@@ -3,20 +3,19 @@
 use super::{Read, Request, Scored, Surveyed};
 use crate::benford::{Analysis, Kind};
 use crate::controls::{Id, Level};
+use crate::model;
 use crate::names::Sort;
 use crate::passes::judge::tally::FoundTest;
 use crate::result::{
     Band, BandCount, Benford, BenfordKind, ControlTest, DigitCount, Distributions, Input, Listed,
     MOST_REJECTED, Model, Population, RejectedLine, Results, SCHEMA, Total, Window,
 };
+use crate::settings::Settings;
 
-mod completeness;
+pub(super) mod completeness;
 
 pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, scored: &Scored) -> Results {
     let Request { settings, .. } = request;
-    let population = population(read, surveyed);
-    let window = population.window;
-    let forest = settings.forest;
     let found = &scored.found;
     Results {
         schema: SCHEMA,
@@ -26,18 +25,10 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
         completeness: completeness::of(request, read, surveyed),
         parameters: settings.parameters(),
         parameters_sha256: settings.sha256(),
-        model: Model {
-            id: scored.model.sha256[..16].into(),
-            sha256: scored.model.sha256.clone(),
-            seed: settings.seed,
-            trees: forest.trees as u64,
-            sample: forest.sample as u64,
-            features: scored.model.features,
-            trained_on: "the ledger itself".into(),
-            trained_entries: surveyed.survey.entries,
-            window,
-        },
-        population,
+        model: scored.model.clone(),
+        drift: scored.drift.clone(),
+        challenge: scored.challenge.clone(),
+        population: population(read, surveyed),
         scores_sha256: scored.scores_sha256.clone(),
         tests: found.tests.iter().map(|test| control_test(request, surveyed, scored, test)).collect(),
         bands: Band::ALL.map(|band| band_count(request, band, found.bands[band as usize])).into(),
@@ -52,6 +43,28 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
         surrogate: scored.surrogate.clone(),
         selections: found.selections.clone(),
     }
+}
+
+/// What the ledger taught itself.
+pub(super) fn own_model(request: &Request, surveyed: &Surveyed, sha256: String) -> Model {
+    let Settings { seed, forest, .. } = request.settings;
+    Model {
+        id: model::id(&sha256).into(),
+        name: None,
+        version: None,
+        sha256,
+        seed,
+        trees: forest.trees as u64,
+        sample: forest.sample as u64,
+        features: super::by_model::features(&surveyed.dims),
+        trained_on: "the ledger itself".into(),
+        trained_entries: surveyed.survey.entries,
+        window: window(surveyed),
+    }
+}
+
+fn window(surveyed: &Surveyed) -> Option<Window> {
+    surveyed.survey.totals.window.map(|(from, to)| Window { from, to })
 }
 
 fn input(request: &Request, read: &Read) -> Input {
@@ -91,7 +104,7 @@ fn population(read: &Read, surveyed: &Surveyed) -> Population {
                 credit: total.credit,
             })
             .collect(),
-        window: totals.window.map(|(from, to)| Window { from, to }),
+        window: window(surveyed),
     }
 }
 

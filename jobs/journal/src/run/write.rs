@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Accept, Read, Request, RunError, Scored, Surveyed, outcome};
 use crate::amount::group;
+use crate::drift::{Drift, Level, highest};
 use crate::names::Sort;
 use crate::output::{Pending, Rejections, SUMMARY_TEXT};
 use crate::passes::judge::{Row, test_ids};
 use crate::passes::rank;
-use crate::result::{Band, Results, RollForward, TopEntry, Verdict};
+use crate::result::{Band, Challenge, Results, RollForward, TopEntry, Verdict};
 use crate::scores_file::{ScoreRow, ScoresFile};
 use crate::settings::quoted;
 use crate::{report, workpaper};
@@ -39,9 +40,36 @@ pub struct Summary {
     pub seed: u64,
     pub settings_sha256: String,
     pub model_id: String,
+    /// What scored the ledger; none where it taught itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ByModel>,
     pub scores_sha256: String,
     pub outputs: Vec<PathBuf>,
     pub top: Vec<TopEntry>,
+}
+
+/// What everybody should know of a model that scored a ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ByModel {
+    /// What it is called.
+    pub model: String,
+    pub drift: Level,
+    /// The verdict on each population, with whatever is not calm.
+    pub drift_words: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<Challenge>,
+}
+
+impl ByModel {
+    fn of(results: &Results) -> Option<Self> {
+        results.model.name.as_ref()?;
+        Some(Self {
+            model: results.model.called(),
+            drift: highest(&results.drift),
+            drift_words: results.drift.iter().flat_map(Drift::in_words).collect(),
+            challenge: results.challenge.as_ref().map(|challenge| challenge.shortened(MOST_IN_SUMMARY)),
+        })
+    }
 }
 
 pub(super) fn write(
@@ -53,7 +81,7 @@ pub(super) fn write(
     let Request { out_dir, tag, settings, .. } = request;
     let failed = |cause| RunError::Write { folder: out_dir.clone(), cause };
     let results = outcome::results(request, read, surveyed, scored);
-    let mut outputs = scores(request, read, surveyed, scored, &results).map_err(failed)?;
+    let mut outputs = scores(request, read, scored, &results).map_err(failed)?;
     outputs.push(rejected(request, read).map_err(failed)?);
     outputs.push(request.write_completeness(&surveyed.completeness).map_err(failed)?);
     if settings.outputs.workpaper {
@@ -72,13 +100,7 @@ pub(super) fn write(
 }
 
 /// All entries, the most unusual first, in each of the forms that are wanted.
-fn scores(
-    request: &Request,
-    read: &Read,
-    surveyed: &Surveyed,
-    scored: &Scored,
-    results: &Results,
-) -> io::Result<Vec<PathBuf>> {
+fn scores(request: &Request, read: &Read, scored: &Scored, results: &Results) -> io::Result<Vec<PathBuf>> {
     let Request { out_dir, tag, settings, .. } = request;
     let spool = &read.reading.spool;
     let mut files = settings
@@ -91,7 +113,7 @@ fn scores(
         let tests = test_ids(row.tests);
         let row = ScoreRow {
             entry: &row.entry,
-            population: surveyed.populations.title(row.population.into()),
+            population: scored.populations.title(row.population.into()),
             rank,
             score: row.score,
             risk: row.risk,
@@ -109,11 +131,10 @@ fn scores(
     if !settings.outputs.scores.is_empty() {
         rank::each(read.place.path(), spool.parts(), each)?;
     }
-    let _ = scored;
     files.into_iter().map(ScoresFile::commit).collect()
 }
 
-fn rejected(request: &Request, read: &Read) -> io::Result<PathBuf> {
+pub(super) fn rejected(request: &Request, read: &Read) -> io::Result<PathBuf> {
     let mut file = Rejections::create(&request.out_dir, &request.tag)?;
     let rejected = &read.reading.rejected;
     rejected.first.iter().try_for_each(|rejection| file.push(rejection))?;
@@ -125,6 +146,7 @@ fn summary(read: &Read, results: Results, outputs: Vec<PathBuf>) -> Summary {
     let origin = &read.reading.origin;
     let in_band =
         |band: Band| results.bands.iter().find(|count| count.band == band).map_or(0, |count| count.entries);
+    let model = ByModel::of(&results);
     Summary {
         format: origin.format.clone(),
         bytes: origin.bytes,
@@ -138,6 +160,7 @@ fn summary(read: &Read, results: Results, outputs: Vec<PathBuf>) -> Summary {
         medium: in_band(Band::Medium),
         seed: results.model.seed,
         settings_sha256: results.parameters_sha256,
+        model,
         model_id: results.model.id,
         scores_sha256: results.scores_sha256,
         outputs,
@@ -146,7 +169,7 @@ fn summary(read: &Read, results: Results, outputs: Vec<PathBuf>) -> Summary {
     }
 }
 
-fn roll_forward(found: &RollForward) -> String {
+pub(super) fn roll_forward(found: &RollForward) -> String {
     match found {
         RollForward::NotDone { why } => format!("not checked: {why}"),
         RollForward::Done { verdict: Verdict::Agrees, accounts, .. } => {
@@ -164,7 +187,7 @@ pub fn in_words(summary: &Summary) -> String {
     let mut text = format!(
         "{}, {}\n  {} entries with {} lines read, {} rejected\n  SHA-256 {}\n  {}\n\
          {} entries of high risk, {} of medium risk\n  model {}, seed {}, SHA-256 of the settings {}\n  \
-         SHA-256 of all scores {}\n\nThe entries of the highest risk\n",
+         SHA-256 of all scores {}\n",
         summary.path.display(),
         summary.format,
         number(summary.entries),
@@ -179,6 +202,10 @@ pub fn in_words(summary: &Summary) -> String {
         summary.settings_sha256,
         summary.scores_sha256,
     );
+    if let Some(by) = &summary.model {
+        text.push_str(&by_model(by));
+    }
+    text.push_str("\nThe entries of the highest risk\n");
     for (place, entry) in summary.top.iter().enumerate() {
         // Writing to a string cannot fail.
         let _ = writeln!(
@@ -203,16 +230,32 @@ pub fn in_words(summary: &Summary) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
+fn by_model(by: &ByModel) -> String {
+    let ByModel { model, drift, drift_words, challenge } = by;
+    let mut text = format!("\nScored by the model {model}; drift: {}\n", drift.word());
+    // Writing to a string cannot fail.
+    drift_words.iter().for_each(|words| _ = writeln!(text, "  - {words}"));
+    if let Some(challenge) = challenge {
+        let _ = writeln!(text, "Challenged by {}\n  - {}", challenge.model.called(), challenge.in_words());
+    }
+    text
+}
+
 impl Request {
     /// What a doubter runs, where nothing else is configured.
     pub(super) fn command(&self) -> String {
-        let Self { path, settings, given, accept, .. } = self;
+        let Self { path, settings, given, accept, by, .. } = self;
         let mut words = vec!["compline journal score".to_string(), quoted(&path.to_string_lossy())];
         let mut say = |option: &str, value: &str| words.push(format!("{option} {}", quoted(value)));
         say("--seed", &settings.seed.to_string());
         for (option, file) in [("--trial-balance", &given.trial_balance), ("--entry-log", &given.entry_log)] {
             if let Some(file) = file {
                 say(option, &file.to_string_lossy());
+            }
+        }
+        for (option, chosen) in [("--model", &by.model), ("--challenger", &by.challenger)] {
+            if let Some(chosen) = chosen {
+                say(option, &chosen.path.to_string_lossy());
             }
         }
         if let Some(Accept { by, why }) = accept {

@@ -1,13 +1,19 @@
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use jobkit::testing::{self, Bench, FakeDatabases, FakeObjects};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::attempt::tests::sources;
 use crate::queries::NamedQuery;
+use crate::run::{RunError, Watch};
 use crate::sample::{self, SampleParams};
+
+mod by_model;
 
 /// A folder for a small ledger, and the job that reads it and writes its results below it.
 fn world() -> (ScoreLedger, TempDir) {
@@ -18,10 +24,6 @@ fn world() -> (ScoreLedger, TempDir) {
 fn job(results: &Path, ledgers: &Path) -> ScoreLedger {
     let config = Config { out_dir: results.join("out"), roots: vec![ledgers.into()], ..Config::default() };
     ScoreLedger::new(config, sources(FakeObjects::default()))
-}
-
-fn sources(objects: FakeObjects) -> Sources {
-    Sources { objects: Arc::new(objects), databases: Arc::new(FakeDatabases::default()) }
 }
 
 fn ledger(folder: &Path) -> ScoreLedgerArgs {
@@ -275,7 +277,9 @@ async fn two_claims_with_the_number_of_one_attempt_write_into_files_of_their_own
     let (job, folder) = world();
     let args = ledger(folder.path());
     let bench = Bench::default();
-    let requests = [1, 1].map(|attempt| job.request(&args, &bench.ctx(ScoreLedger::KIND, attempt)).unwrap());
+    let requests = [1, 1].map(|attempt| {
+        job.ledgers.request(job.asked(&args), &bench.ctx(ScoreLedger::KIND, attempt)).unwrap()
+    });
     let expected = summary(&testing::run(&job, &args).await.unwrap());
     fs::remove_dir_all(folder.path().join("out")).unwrap();
     let [mut given_back, mut next] = requests.map(Run::new);

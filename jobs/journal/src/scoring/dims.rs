@@ -104,7 +104,8 @@ impl Dims {
         let extra = (0..names.extra()).map(|place| Dim::Name(Sort::Extra(place as u8)));
         let line: Vec<Dim> = LINE.into_iter().filter(tells).collect();
         let most = if has.amounts { MOST_BESIDE_AMOUNTS } else { MOST } - line.len();
-        let header: Vec<Dim> = HEADER.into_iter().chain(extra).filter(tells).take(most).collect();
+        // What somebody asks for by its name goes before what there is anyway.
+        let header: Vec<Dim> = extra.chain(HEADER).filter(tells).take(most).collect();
         Self::made(header, line, names)
     }
 

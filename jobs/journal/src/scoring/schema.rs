@@ -30,8 +30,27 @@ pub struct SchemaMismatch {
 impl Schema {
     /// Of a ledger by its own names, before those of a model have come to them.
     pub fn of(names: &Names, has: Has) -> Self {
+        Self::named(names).and(has)
+    }
+
+    /// As far as names tell it.
+    pub fn named(names: &Names) -> Self {
         let is_used = |sort: &Sort| names.all(*sort).iter().any(|name| !name.is_empty());
-        let named = Sort::all(names.extra()).filter(is_used).map(Sort::title);
+        Self { columns: Sort::all(names.extra()).filter(is_used).map(Sort::title).collect() }
+    }
+
+    /// With the names of the columns that no field is for: another column in the same place is another column.
+    pub fn titled(mut self, extra: &[String]) -> Self {
+        for (place, title) in extra.iter().enumerate() {
+            if self.columns.remove(&Sort::Extra(place as u8).title()) {
+                self.columns.insert(format!("extra {title}"));
+            }
+        }
+        self
+    }
+
+    /// With what is seen only line by line.
+    pub fn and(mut self, has: Has) -> Self {
         let others = [
             (has.amounts, "amount"),
             (has.dates, "effective"),
@@ -39,8 +58,8 @@ impl Schema {
             (has.periods, "period"),
             (has.manual, "manual"),
         ];
-        let others = others.into_iter().filter(|(has, _)| *has).map(|(_, name)| name.into());
-        Self { columns: named.chain(others).collect() }
+        self.columns.extend(others.into_iter().filter(|(has, _)| *has).map(|(_, name)| name.into()));
+        self
     }
 
     pub fn columns(&self) -> impl Iterator<Item = &str> {

@@ -33,6 +33,7 @@ impl Settings {
                 columns: [(Field::Entry, Columns::One(any()))].into(),
                 constants: [(Field::Entry, any())].into(),
                 manual_values: vec![any()],
+                extra: vec![any()],
                 ..marks(written())
             },
             trial_balance: BalanceMapping {

@@ -16,6 +16,13 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
 
     list(
         &mut sheet,
+        "Incomplete entries",
+        &[column("Entry", 0), column("What is missing", 0)],
+        &found.incomplete,
+        |one| vec![Cell::text(&*one.entry), Cell::text(&*one.words)],
+    )?;
+    list(
+        &mut sheet,
         "Entries that do not balance",
         &[column("Entry", 0), column("Currency", 0), number("Difference", 0)],
         &found.unbalanced,
@@ -49,6 +56,13 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
         &[column("Id", 0), number("Times", 0)],
         &found.duplicates,
         |one| vec![Cell::text(&*one.id), Cell::Count(one.times)],
+    )?;
+    list(
+        &mut sheet,
+        "Lines with odd dates",
+        &[column("Entry", 0), column("What is odd", 0)],
+        &found.misdated,
+        |one| vec![Cell::text(&*one.entry), Cell::text(&*one.words)],
     )?;
     for input in &results.inputs {
         list(

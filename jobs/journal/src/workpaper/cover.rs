@@ -1,7 +1,7 @@
 //! The cover: what was tested, from what, with what, by whom.
 
 use super::sheet::{Cell, column, number};
-use super::{Book, Plan, WorkpaperError};
+use super::{Book, Plan, WorkpaperError, model};
 use crate::result::{Results, RollForward, Verdict, Window};
 
 pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(), WorkpaperError> {
@@ -74,14 +74,7 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
         ])?;
     }
 
-    sheet.heading("Model")?;
-    let model = &results.model;
-    sheet.fact("Trained on", &Cell::text(&*model.trained_on))?;
-    sheet.fact("Entries", &Cell::Count(model.trained_entries))?;
-    sheet.fact("Window", &Cell::text(period(model.window)))?;
-    sheet.fact("Trees", &Cell::Count(model.trees))?;
-    sheet.fact("Entries per tree", &Cell::Count(model.sample))?;
-    sheet.fact("Features", &Cell::Count(model.features))?;
+    model::write(&mut sheet, results)?;
 
     sheet.heading("Parameters")?;
     for parameter in &results.parameters {
@@ -95,20 +88,22 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
     Ok(())
 }
 
-fn period(window: Option<Window>) -> String {
+pub(super) fn period(window: Option<Window>) -> String {
     window.map_or("no line has a date".into(), |Window { from, to }| format!("{from} to {to}"))
 }
 
 /// In a line each; the sheet of its own has the details.
-fn completeness(results: &Results) -> [(&'static str, String); 5] {
+fn completeness(results: &Results) -> [(&'static str, String); 7] {
     let found = &results.completeness;
     let differing = found.control_totals.iter().filter(|total| !total.agrees).count();
     [
+        ("Incomplete entries", found.incomplete.total().to_string()),
         ("Roll-forward", roll_forward(&found.roll_forward)),
         ("Unbalanced entries", found.unbalanced.total().to_string()),
         ("Control totals", format!("{} given, {differing} differ", found.control_totals.len())),
         ("Gaps in numbers", found.gaps.total().to_string()),
         ("Ids used twice", found.duplicates.total().to_string()),
+        ("Lines with odd dates", found.misdated.total().to_string()),
     ]
 }
 

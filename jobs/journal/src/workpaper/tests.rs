@@ -235,3 +235,27 @@ fn results_with_nothing_found_make_a_workpaper_too() {
 
     assert_eq!(table(sheet(&book, "Select random"), "No.").len(), 0);
 }
+
+#[test]
+fn the_cover_names_the_model_its_drift_and_what_another_one_would_flag() {
+    let book = opened(&sample::by_model(1));
+
+    let cover = text(sheet(&book, "Cover"));
+
+    let completeness = text(sheet(&book, "Completeness"));
+    assert!(completeness.contains("100000099|entry 100000099 has one line"), "{completeness}");
+    assert!(completeness.contains("is dated 2031-01-01, outside the ledger"), "{completeness}");
+    for needed in [
+        "Incomplete entries|1",
+        "Lines with odd dates|7",
+        "Model|acme, version 3: je-2025-eur-7f3a (SHA-256 77e2",
+        "All entries|alarm: they differ from those of the model",
+        "1000, by hand|`hour` has moved: stability index 0.310 (alarm from 0.25)",
+        "Name|acme, version 4, je-2026-eur-0001",
+        "of the 154 most unusual entries of each, 152 are the same",
+        "100000816||77|1203",
+    ] {
+        assert!(cover.contains(needed), "{needed}\n{cover}");
+    }
+    assert!(!text(sheet(&BOOK, "Cover")).contains("Drift|"));
+}

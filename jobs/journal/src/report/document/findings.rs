@@ -1,6 +1,6 @@
-//! What was found: tests, entries, rules, selections, and the model that found them.
+//! What was found: tests, entries, rules, selections.
 
-use super::{Block, Entry, MOST_ROWS, Table, count, more, number, percent, period, text};
+use super::{Block, Entry, MOST_ROWS, Table, count, more, number, percent, text};
 use crate::result::{ControlTest, Results, Selection, TopEntry};
 
 /// More entries are in the workpaper; nobody reads more on paper.
@@ -143,31 +143,4 @@ pub(super) fn selections(selections: &[Selection]) -> Table {
             .collect(),
         note: String::new(),
     }
-}
-
-pub(super) fn model(results: &Results) -> Vec<Block> {
-    let model = &results.model;
-    let facts = vec![
-        ("Model".into(), model.id.clone()),
-        (
-            "Trained on".into(),
-            format!(
-                "{}, {} entries, {}",
-                model.trained_on,
-                count(model.trained_entries),
-                period(model.window)
-            ),
-        ),
-        (
-            "Forest".into(),
-            format!("{} trees of {} entries, {} features", model.trees, model.sample, model.features),
-        ),
-    ];
-    let parameters = Table {
-        caption: "Parameters, defaults included".into(),
-        columns: vec![text("Name", 40), text("Value", 60)],
-        rows: results.parameters.iter().map(|one| vec![one.name.clone(), one.value.clone()]).collect(),
-        note: String::new(),
-    };
-    vec![Block::Facts(facts), Block::Table(parameters)]
 }

@@ -4,13 +4,17 @@ use crate::completeness as checks;
 use crate::completeness::{Findings, LoggedDifference, Movement, Verdict};
 use crate::result::{
     AccountMovement, Completeness, ControlTotal, Duplicate, Gap, Imbalance, Listed, MOST_ACCOUNTS,
-    MOST_FINDINGS, RollForward, Verdict as Followed,
+    MOST_FINDINGS, RollForward, Told, Verdict as Followed,
 };
 use crate::run::{Read, Request, Surveyed};
 
-pub(super) fn of(request: &Request, read: &Read, surveyed: &Surveyed) -> Completeness {
+pub(in crate::run) fn of(request: &Request, read: &Read, surveyed: &Surveyed) -> Completeness {
     let found = &surveyed.completeness;
     Completeness {
+        incomplete: listed(&found.lines_complete, |one| Told {
+            entry: one.entry.clone(),
+            words: one.to_string(),
+        }),
         roll_forward: roll_forward(request, read, found),
         unbalanced: listed(&found.balanced, |entry| Imbalance {
             entry: entry.entry.clone(),
@@ -27,6 +31,7 @@ pub(super) fn of(request: &Request, read: &Read, surveyed: &Surveyed) -> Complet
             id: doubled.entry.clone(),
             times: doubled.lines,
         }),
+        misdated: listed(&found.dated, |one| Told { entry: one.entry.clone(), words: one.to_string() }),
     }
 }
 

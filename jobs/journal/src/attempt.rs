@@ -1,0 +1,370 @@
+//! What an attempt of any job over a ledger does: it finds its files within the bounds of [`jobkit::roots`], and goes from stage to stage of a [`Run`] as steps.
+//!
+//! Each step remembers a digest, so that an attempt after a crash either goes on with exactly the same work or says that the file changed.
+
+use std::io::ErrorKind;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use jobkit::{AuditEntry, Ctx, Failure, ObjectError, roots};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use crate::adapters::database::DatabaseQuery;
+use crate::completeness::ControlTotals;
+use crate::ingest::{Query, ReadError, RowsError};
+use crate::model::ModelError;
+use crate::output::{self, Pending, RunTag};
+use crate::passes::PassError;
+use crate::run::{Accept, By, Given, Request, Run, RunError, SurveyDigest, Watch};
+use crate::settings::{Settings, SettingsError};
+use crate::workpaper::WorkpaperError;
+use crate::{Config, Sources, queries};
+
+/// Where ledgers may lie, and where results go.
+pub(crate) struct Ledgers {
+    pub(crate) config: Config,
+    pub(crate) sources: Sources,
+}
+
+/// What a job is asked of a ledger, whichever it is.
+pub(crate) struct Asked<'a> {
+    pub(crate) path: &'a Path,
+    /// For a path that is a query.
+    pub(crate) parameters: &'a [String],
+    pub(crate) out_dir: Option<&'a Path>,
+    pub(crate) settings: Result<Settings, SettingsError>,
+    pub(crate) trial_balance: Option<&'a Path>,
+    pub(crate) entry_log: Option<&'a Path>,
+    pub(crate) control_totals: Option<ControlTotals>,
+    pub(crate) accept: Option<&'a Accept>,
+}
+
+/// Settings that are asked for most, under names of their own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Short {
+    pub(crate) seed: Option<u64>,
+    pub(crate) trees: Option<usize>,
+    pub(crate) sample: Option<usize>,
+    pub(crate) top: Option<usize>,
+}
+
+impl Short {
+    /// Laid over the settings of the job, which are laid over the configured ones.
+    pub(crate) fn settings(
+        self,
+        configured: &Settings,
+        more: Option<&Value>,
+    ) -> Result<Settings, SettingsError> {
+        let mut short = json!({});
+        if let Some(seed) = self.seed {
+            short["seed"] = seed.into();
+        }
+        if let Some(trees) = self.trees {
+            short["forest"]["trees"] = trees.into();
+        }
+        if let Some(sample) = self.sample {
+            short["forest"]["sample"] = sample.into();
+        }
+        if let Some(top) = self.top {
+            short["outputs"]["top"] = top.into();
+        }
+        configured.with(more.unwrap_or(&json!({})))?.with(&short)
+    }
+}
+
+impl<'a> Asked<'a> {
+    /// About the ledger alone, with nothing to compare it with.
+    pub(crate) fn of(path: &'a Path, settings: Result<Settings, SettingsError>) -> Self {
+        Self {
+            path,
+            parameters: &[],
+            out_dir: None,
+            settings,
+            trial_balance: None,
+            entry_log: None,
+            control_totals: None,
+            accept: None,
+        }
+    }
+
+    /// Refuses at the door what cannot be meant, by its name.
+    pub(crate) fn check(&self, config: &Config) -> Result<(), String> {
+        match queries::name_of(self.path) {
+            Some(name) => drop(queries::find(&config.queries, name)?),
+            None if self.parameters.is_empty() => {}
+            None => return Err("parameters: are for a query; name one as path, `query:NAME`".into()),
+        }
+        for (field, path) in
+            [("path", Some(self.path)), ("trial_balance", self.trial_balance), ("entry_log", self.entry_log)]
+        {
+            if path.is_some_and(|path| path.as_os_str().is_empty()) {
+                return Err(format!("{field}: is empty; name the file"));
+            }
+        }
+        if let Some(Accept { by, why }) = self.accept
+            && (by.trim().is_empty() || why.trim().is_empty())
+        {
+            return Err("accept: say who takes the ledger as it is, and why".into());
+        }
+        self.settings.as_ref().map(|_| ()).map_err(|error| format!("settings.{error}"))
+    }
+}
+
+impl Ledgers {
+    /// Without the files, which may have to be fetched.
+    pub(crate) fn request(&self, asked: Asked<'_>, ctx: &Ctx) -> Result<Request, Failure> {
+        let job = ctx.job();
+        let run = job.id.to_string();
+        let Config { out_dir, roots, .. } = &self.config;
+        Ok(Request {
+            path: asked.path.into(),
+            file: asked.path.into(),
+            query: None,
+            // Never in the asked folder itself: another job's results may be there, or a ledger that is called
+            // like one of ours.
+            out_dir: match asked.out_dir {
+                None => out_dir.join(&run),
+                Some(asked) => within("out_dir", &asked.join(&run), roots.iter().chain([out_dir]))?,
+            },
+            tag: RunTag { run, claim: job.claim },
+            settings: asked.settings.map_err(|error| Failure::permanent(Wrong(error)))?,
+            given: Given { control_totals: asked.control_totals, ..Given::default() },
+            accept: asked.accept.cloned(),
+            by: By::default(),
+            model_name: String::new(),
+            created: job.id.created_at().unwrap_or(Timestamp::UNIX_EPOCH),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            parts: None,
+        })
+    }
+
+    /// With the files that live as long as the attempt: those from a bucket. Later stages may have to read them again.
+    pub(crate) async fn open(&self, asked: Asked<'_>, ctx: &Ctx) -> Result<(Request, Vec<Pending>), Failure> {
+        let Asked { path, parameters, trial_balance, entry_log, .. } = asked;
+        let mut request = self.request(asked, ctx)?;
+        let mut fetched = Vec::new();
+        match queries::name_of(path) {
+            Some(name) => request.query = Some(self.query(name, parameters)?),
+            None => {
+                let ledger = self.find(("path", output::LEDGER), path, &request, ctx).await?;
+                (request.path, request.file) = ledger.keep(path, &mut fetched);
+            }
+        }
+        if let Some(path) = trial_balance {
+            let found = self.find(("trial_balance", "trial-balance"), path, &request, ctx).await?;
+            request.given.trial_balance = Some(found.keep(path, &mut fetched).1);
+        }
+        if let Some(path) = entry_log {
+            let found = self.find(("entry_log", "entry-log"), path, &request, ctx).await?;
+            request.given.entry_log = Some(found.keep(path, &mut fetched).1);
+        }
+        Ok((request, fetched))
+    }
+
+    fn query(&self, name: &str, parameters: &[String]) -> Result<Arc<dyn Query>, RunError> {
+        let query = queries::find(&self.config.queries, name).map_err(RunError::NoQuery)?;
+        let url = self.sources.databases.url(&query.database)?;
+        Ok(Arc::new(DatabaseQuery::new(name, url, &query.sql, parameters.to_vec(), Handle::current())))
+    }
+
+    /// What was checked is what is opened. Named by the field, and where it has to be fetched by the second name meanwhile.
+    pub(crate) async fn find(
+        &self,
+        (field, name): (&'static str, &str),
+        path: &Path,
+        request: &Request,
+        ctx: &Ctx,
+    ) -> Result<Found, RunError> {
+        let roots = &self.config.roots;
+        let address = match roots::address(path) {
+            None => return within(field, path, roots).map(Found::There),
+            Some(address) if roots::address_within(address, roots) => address,
+            Some(address) => return Err(RunError::NoBucket { field, address: address.into() }),
+        };
+        ctx.progress(0, 100, "fetching the ledger").await;
+        let failed = |cause| RunError::Write { folder: request.out_dir.clone(), cause };
+        let fetched = Pending::create(&request.out_dir, name, &request.tag).map_err(failed)?;
+        self.sources.objects.fetch(address, fetched.path()).await?;
+        Ok(Found::Fetched(fetched))
+    }
+}
+
+pub(crate) enum Found {
+    There(PathBuf),
+    Fetched(Pending),
+}
+
+impl Found {
+    /// How the file is called, and where it is.
+    pub(crate) fn keep(self, asked: &Path, fetched: &mut Vec<Pending>) -> (PathBuf, PathBuf) {
+        match self {
+            Self::There(path) => (path.clone(), path),
+            Self::Fetched(file) => {
+                let path = file.path().to_path_buf();
+                fetched.push(file);
+                (asked.into(), path)
+            }
+        }
+    }
+}
+
+/// Settings that were good at the door: the configuration changed since.
+#[derive(Debug, thiserror::Error)]
+#[error("settings.{0}")]
+struct Wrong(SettingsError);
+
+/// The stages of a run as steps of a job.
+pub(crate) struct Running<'a> {
+    ctx: &'a Ctx,
+    run: Arc<Mutex<Run>>,
+}
+
+impl<'a> Running<'a> {
+    pub(crate) fn new(ctx: &'a Ctx, request: Request) -> Self {
+        Self { ctx, run: Arc::new(Mutex::new(Run::new(request))) }
+    }
+
+    /// The two stages with which every job over a ledger begins.
+    pub(crate) async fn survey(&self) -> Result<SurveyDigest, Failure> {
+        let read = self.stage("read", Run::read).await?;
+        self.lock().expect_read(read);
+        let survey = self.stage("survey", Run::survey).await?;
+        self.lock().expect_survey(survey.clone());
+        Ok(survey)
+    }
+
+    /// Does one stage as a step, off the runtime, and passes on how far it is.
+    pub(crate) async fn stage<D>(
+        &self,
+        name: &'static str,
+        work: fn(&mut Run, Watch<'_>) -> Result<D, RunError>,
+    ) -> Result<D, Failure>
+    where
+        D: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.ctx
+            .step(name, async |_| {
+                let (tell, mut told) = tokio::sync::watch::channel((0, ""));
+                let run = self.run.clone();
+                let done = self.ctx.cpu(move |token| {
+                    work(&mut lock(&run), &|step, done, of| {
+                        let now = (step.percent(done, of), step.in_words());
+                        tell.send_if_modified(|last| {
+                            // A later stage that has to do an earlier one again does not go back.
+                            let on = now.0 > last.0;
+                            if on {
+                                *last = now;
+                            }
+                            on
+                        });
+                        if token.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                    })
+                });
+                tokio::pin!(done);
+                loop {
+                    tokio::select! {
+                        ended = &mut done => return Ok::<_, Failure>(ended??),
+                        Ok(()) = told.changed() => {
+                            let (percent, message) = *told.borrow_and_update();
+                            self.ctx.progress(percent, 100, message).await;
+                        }
+                    }
+                }
+            })
+            .await
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Run> {
+        lock(&self.run)
+    }
+}
+
+/// That somebody took a ledger that does not roll forward is nothing that a report alone should know.
+pub(crate) async fn audit(
+    ctx: &Ctx,
+    ledger: &Path,
+    accept: Option<&Accept>,
+    SurveyDigest { differing, .. }: &SurveyDigest,
+) -> Result<(), Failure> {
+    let Some(accept) = accept.filter(|_| *differing > 0) else { return Ok(()) };
+    let entry = AuditEntry {
+        at: None,
+        actor: accept.by.clone(),
+        action: "journal.accepted".into(),
+        object: ledger.display().to_string(),
+        outcome: "accepted".into(),
+        tenant: None,
+        details: json!({ "accounts_differing": differing, "why": accept.why }),
+    };
+    ctx.step("accepted", async |_| ctx.audit(entry).await).await
+}
+
+pub(crate) fn within<'a>(
+    field: &'static str,
+    path: &Path,
+    folders: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<PathBuf, RunError> {
+    let found = roots::within(path, folders);
+    found
+        .map_err(|cause| RunError::Open { path: path.into(), cause })?
+        .ok_or_else(|| RunError::Outside { field, path: path.into() })
+}
+
+/// A stage that panicked ended its attempt; nobody meets what it left.
+fn lock(run: &Mutex<Run>) -> MutexGuard<'_, Run> {
+    run.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The retry policy: what the file is will not change by waiting; what the disk does may.
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match &error {
+            RunError::Open { cause, .. } => match cause.kind() {
+                ErrorKind::NotFound | ErrorKind::PermissionDenied => Failure::permanent(error),
+                _ => Failure::transient(error),
+            },
+            RunError::Read { cause: ReadError::Io(_), .. }
+            | RunError::Write { .. }
+            | RunError::Workpaper(WorkpaperError::Write { .. })
+            | RunError::Pass(PassError::Read(ReadError::Io(_)) | PassError::PutAside { .. }) => {
+                Failure::transient(error)
+            }
+            RunError::Fetch(ObjectError::Away(_))
+            | RunError::Read { cause: ReadError::Query(RowsError::Away(_)), .. }
+            | RunError::Pass(PassError::Read(ReadError::Query(RowsError::Away(_)))) => {
+                Failure::transient(error)
+            }
+            RunError::Model(ModelError::Read { cause, .. }) => match cause.kind() {
+                ErrorKind::NotFound | ErrorKind::PermissionDenied => Failure::permanent(error),
+                _ => Failure::transient(error),
+            },
+            RunError::Read { .. }
+            | RunError::Fetch(_)
+            | RunError::NoBucket { .. }
+            | RunError::Database(_)
+            | RunError::NoQuery(_)
+            | RunError::Outside { .. }
+            | RunError::NotAFile(_)
+            | RunError::Given { .. }
+            | RunError::NoLines { .. }
+            | RunError::NotRolledForward { .. }
+            | RunError::Calendars(_)
+            | RunError::Model(ModelError::Refused { .. })
+            | RunError::Schema { .. }
+            | RunError::NoModel
+            | RunError::Selection(_)
+            | RunError::Pass(_)
+            | RunError::Workpaper(_)
+            | RunError::Changed(_) => Failure::permanent(error),
+            RunError::Stopped => Failure::Interrupted(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
