@@ -117,6 +117,11 @@ impl Ledger {
         }
     }
 
+    /// The buckets for whose sake no job of the lane may start now.
+    pub fn in_the_way(&self, lane: usize) -> impl Iterator<Item = &str> {
+        self.of(lane).filter(|bucket| bucket.is_in_the_way(self.now)).map(|bucket| bucket.name.as_str())
+    }
+
     /// As `ask`, and takes the start if there is one.
     pub fn take(&mut self, lane: usize) -> Answer {
         let answer = self.ask(lane);
@@ -169,12 +174,24 @@ impl Ledger {
         touched.map(|bucket| (bucket.name.as_str(), &bucket.state))
     }
 
+    /// The buckets that stand elsewhere here than in another ledger over the same lanes, as they stand here.
+    pub fn unlike<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a str, &'a BucketState)> {
+        let both = self.buckets.iter().zip(&other.buckets).filter(|(here, there)| here.state != there.state);
+        both.map(|(here, _)| (here.name.as_str(), &here.state))
+    }
+
     fn of(&self, lane: usize) -> impl Iterator<Item = &Bucket> {
         self.lanes[lane].iter().map(|place| &self.buckets[*place])
     }
 }
 
 impl Bucket {
+    fn is_in_the_way(&self, now: i64) -> bool {
+        let paused = self.state.paused_until.is_some_and(|until| until > now);
+        let early = |next| self.interval.is_some() && next - self.lead > now + AHEAD;
+        self.ruled && (paused || self.is_full() || self.state.next_start.is_some_and(early))
+    }
+
     fn is_full(&self) -> bool {
         let full = |most| self.state.most_running.is_none_or(|running| running >= most);
         self.concurrency.is_some_and(full)

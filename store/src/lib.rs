@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod limits;
 pub mod models;
 pub mod place;
+pub mod recent;
 pub mod requests;
 pub mod reviews;
 pub mod rule;

@@ -4,7 +4,7 @@
 //! How many jobs run in a bucket is counted in the jobs themselves whenever the limit may be near, so a worker that dies
 //! takes no place with it for longer than its lease.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,6 +113,8 @@ pub struct LimitedClaim {
     pub again: Option<Duration>,
     /// There is more to have when a job ends.
     pub when_freed: bool,
+    /// The buckets for whose sake jobs of the queue wait.
+    pub waits_for: BTreeSet<String>,
 }
 
 impl LimitedClaim {
@@ -120,6 +122,7 @@ impl LimitedClaim {
         self.jobs.extend(other.jobs);
         self.more |= other.more;
         self.when_freed |= other.when_freed;
+        self.waits_for.extend(other.waits_for);
         self.again = self.again.into_iter().chain(other.again).min();
     }
 }
@@ -315,6 +318,11 @@ pub fn settle(
                 rest.again = rest.again.into_iter().chain([nanos(at - now)]).min();
             }
             Answer::WhenFreed => rest.when_freed = true,
+        }
+        for bucket in ledger.in_the_way(lane) {
+            if !rest.waits_for.contains(bucket) {
+                rest.waits_for.insert(bucket.to_owned());
+            }
         }
     }
     Settled { limited, rest }

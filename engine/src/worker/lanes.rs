@@ -7,6 +7,11 @@ use std::time::Duration;
 
 use crate::service::delay;
 use store::LimitedClaim;
+use store::rule::Lane;
+
+mod line;
+
+use line::Line;
 
 #[derive(Debug, Default)]
 pub struct Lanes {
@@ -17,8 +22,10 @@ pub struct Lanes {
     limited_first: BTreeSet<String>,
     /// The queue that got jobs in its turn last.
     served: Option<String>,
-    /// The queue that got limited jobs last.
-    limited: Option<String>,
+    /// When queues got limited jobs last, as a number that grows with each turn.
+    limited: BTreeMap<String, u64>,
+    turns: u64,
+    line: Line,
     /// Queues that had something and gave nothing.
     silent: BTreeSet<String>,
     /// What failed when it was last asked for.
@@ -61,6 +68,8 @@ pub struct Turn {
     queue: String,
     /// What it still asks for, the next at the end.
     sorts: Vec<Sort>,
+    /// Queues that were asked in it because they have waited longer for a place.
+    before: BTreeSet<String>,
 }
 
 /// When a queue is asked again whose jobs are all locked by somebody.
@@ -124,21 +133,22 @@ impl Lanes {
             false => vec![Sort::Limited, Sort::Others],
         };
         sorts.retain(|sort| others || *sort == Sort::Limited);
-        Turn { queue: queue.into(), sorts }
+        Turn { queue: queue.into(), sorts, before: BTreeSet::new() }
     }
 
     /// What is asked for next in this turn.
     ///
-    /// Limited jobs of the queues between the one that got such last and this one come before its own: places become free
-    /// now and then, and go round as slots do, but in a ring of their own. They are asked within this turn, because nobody
+    /// Before its own limited jobs come those of queues that have waited longer for a place in some bucket, once each, and then those of queues that got such
+    /// jobs longer ago, unless it has waited longer than they for a place that they want as well: places become free
+    /// now and then, and go round as slots do, but in rings of their own. They are asked within this turn, because nobody
     /// knows whether they have any: a place that were left to one that has none would be lost.
     ///
-    /// Ends: who is asked gets jobs, and with them the last place in the ring, or is not hot any more, or put off.
+    /// Ends: who is asked gets jobs, and with them the last place among those, or is not hot any more, or put off.
     pub fn next_ask(&self, turn: &mut Turn, has_room: impl Fn(&str) -> bool) -> Option<Ask> {
-        let last = self.limited.as_deref().unwrap_or_default();
-        let queue = turn.queue.as_str();
+        let Turn { queue, sorts, before } = turn;
+        let queue = queue.as_str();
         loop {
-            let sort = *turn.sorts.last()?;
+            let sort = *sorts.last()?;
             let asked = match sort {
                 _ if self.is_put_off(sort, queue) => None,
                 Sort::Others => Some(queue),
@@ -148,11 +158,11 @@ impl Lanes {
                         *other == queue || has_room(other) && !self.is_put_off(Sort::Limited, other)
                     };
                     let hot = self.hot.iter().map(String::as_str).filter(may_be_asked);
-                    hot.min_by_key(|other| (*other <= last, *other))
+                    Some(self.first(queue, &hot.collect::<Vec<_>>(), before))
                 }
             };
             if asked.is_none_or(|asked| asked == queue) {
-                turn.sorts.pop();
+                sorts.pop();
             }
             if let Some(asked) = asked {
                 return Some(Ask { sort, queue: asked.into() });
@@ -160,9 +170,33 @@ impl Lanes {
         }
     }
 
+    /// Who is asked for limited jobs next in the turn of this queue, which is one of those that may be.
+    fn first<'a>(&self, queue: &'a str, hot: &[&'a str], before: &mut BTreeSet<String>) -> &'a str {
+        let waited_longer = |other: &&&str| {
+            !before.contains(**other) && self.line.is_before(other, queue) && **other != queue
+        };
+        let waiting: Vec<&str> = hot.iter().filter(waited_longer).copied().collect();
+        // Among them as well whoever has waited longest; in a circle, any.
+        let nobody_is_before = |one: &&&str| {
+            waiting.iter().all(|other| other == *one || !self.line.is_clearly_before(other, one))
+        };
+        if let Some(other) = waiting.iter().find(nobody_is_before).or(waiting.first()) {
+            before.insert((*other).to_owned());
+            return other;
+        }
+        let had = |other: &str| self.limited.get(other).copied().unwrap_or(0);
+        let gives_way = |other: &&&str| **other == queue || !self.line.is_clearly_before(queue, other);
+        let first = hot.iter().filter(gives_way).min_by_key(|other| (had(other), **other));
+        first.copied().unwrap_or(queue)
+    }
+
     pub fn answered(&mut self, queue: &str, claim: &LimitedClaim, now: Duration) {
+        let lanes = claim.jobs.iter().filter_map(|job| job.limited.as_ref()).map(|limited| &limited.lane);
+        let had: BTreeSet<&str> =
+            lanes.collect::<BTreeSet<_>>().into_iter().flat_map(Lane::buckets).collect();
+        self.line.told(queue, &had, &claim.waits_for, !claim.more);
         if !claim.jobs.is_empty() {
-            self.limited = Some(queue.into());
+            self.had_a_turn(queue);
         }
         if !claim.more {
             self.hot.remove(queue);
@@ -189,8 +223,14 @@ impl Lanes {
     /// before the others each time.
     pub fn unanswered(&mut self, ask: &Ask) {
         if ask.sort == Sort::Limited {
-            self.limited = Some(ask.queue.clone());
+            self.line.leave(&ask.queue);
+            self.had_a_turn(&ask.queue);
         }
+    }
+
+    fn had_a_turn(&mut self, queue: &str) {
+        self.turns += 1;
+        self.limited.insert(queue.into(), self.turns);
     }
 
     /// It failed after so long, and not because the store is away: the others go on, for as long at least as they had to
@@ -217,6 +257,7 @@ impl Lanes {
         let has_some = |queue: &String| hot.contains(queue) || self.hot.contains(queue) || waits(queue);
         self.limited_first.retain(has_some);
         self.silent.retain(has_some);
+        self.limited.retain(|queue, _| has_some(queue));
         self.failing.retain(|ask, failing| failing.until.is_some() || has_some(&ask.queue));
     }
 

@@ -32,12 +32,9 @@ impl Marks {
         Self { by_lane, uses_left: CURSOR_USES + 1 }
     }
 
-    /// The lanes in a ring, those behind the one that had the last turn first.
-    pub fn ring(&self, turn: &str) -> (Vec<Lane>, Vec<Mark>) {
-        let behind = |lane: &&Lane| lane.as_str() > turn;
-        let (ahead, around): (Vec<_>, Vec<_>) = self.by_lane.iter().partition(|(lane, _)| behind(lane));
-        let ring = ahead.into_iter().chain(around);
-        ring.map(|(lane, mark)| (lane.clone(), *mark)).unzip()
+    /// By name.
+    pub fn all(&self) -> (Vec<Lane>, Vec<Mark>) {
+        self.by_lane.iter().map(|(lane, mark)| (lane.clone(), *mark)).unzip()
     }
 
     /// After a claim of these jobs; nothing when it is time to look again.
@@ -88,16 +85,6 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_begins_behind_the_last_turn() {
-        let marks = Marks::fresh(&lanes("b c a"));
-        for (turn, expected) in
-            [("", "a b c"), ("a", "b c a"), ("b", "c a b"), ("bb", "c a b"), ("c", "a b c")]
-        {
-            assert_eq!(marks.ring(turn).0, lanes(expected), "behind {turn:?}");
-        }
-    }
-
-    #[test]
     fn a_lane_goes_on_behind_the_last_job_that_was_claimed_from_it() {
         let of = |name: &str, rank| (Lane::stored(name.into()), job(rank));
         let after = |marks: Marks, claimed: &[(Lane, Mark)]| {
@@ -105,8 +92,8 @@ mod tests {
         };
         let claimed = [of("a", 7), of("a", 3), of("c", 9), of("unknown", 1)];
         let marks = after(Marks::fresh(&lanes("a b")), &claimed);
-        assert_eq!(marks.ring("").1, [job(7), START]);
-        assert_eq!(after(marks, &[of("a", 8)]).ring("").1, [job(8), START]);
+        assert_eq!(marks.all().1, [job(7), START]);
+        assert_eq!(after(marks, &[of("a", 8)]).all().1, [job(8), START]);
     }
 
     #[test]

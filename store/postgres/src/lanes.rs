@@ -33,8 +33,8 @@ pub struct Claiming<'a> {
 enum Look<'a> {
     /// Those that have something, in the order of the ring.
     For(&'a Stretch),
-    /// Those that the last full claim knew, and each from where it ended, behind the lane that had the last turn.
-    Behind(&'a Marks, &'a str),
+    /// Those that the last full claim knew, and each from where it ended.
+    Behind(&'a Marks),
 }
 
 /// Lanes, and behind which job of each the claim begins.
@@ -49,13 +49,15 @@ struct Shared<'a> {
 }
 
 /// What a page of lanes came to.
+#[derive(Default)]
 struct Page {
     claim: LimitedClaim,
+    /// In the order of the ring.
     lanes: Vec<Lane>,
     /// The jobs of a claim that is worth marks, by their lanes.
     claimed: Vec<(Lane, Mark)>,
-    /// The last lane that had a share.
-    asked: Option<Lane>,
+    /// The lanes that had a share.
+    asked: Vec<Lane>,
 }
 
 /// A bucket is pruned while somebody is about to lock it once in a blue moon, and not three times.
@@ -63,23 +65,22 @@ pub const TRIES: usize = 3;
 
 impl Claiming<'_> {
     pub async fn claim(&self, most: usize) -> Result<LimitedClaim> {
-        let turn = self.store.lane_turns.last(self.queue);
         let claim = match self.store.lane_marks.take(self.queue, most) {
-            Some(marks) => self.behind(most, marks, &turn).await?,
+            Some(marks) => self.behind(most, marks).await?,
             None => LimitedClaim::default(),
         };
         let claim = match claim.jobs.is_empty() {
-            true => self.around(most, &turn).await?,
+            true => self.around(most).await?,
             false => claim,
         };
-        let lanes = claim.jobs.iter().map(|job| job.limited.as_ref().map(|limited| limited.lane.as_str()));
-        self.store.lane_turns.given(self.queue, &turn, lanes);
+        let lanes = claim.jobs.iter().filter_map(|job| job.limited.as_ref().map(|limited| &limited.lane));
+        self.store.lane_turns.had(self.queue, lanes);
         Ok(claim)
     }
 
     /// Goes on where the last claim ended. What is left then is found by looking, and so are lanes that have come since.
-    async fn behind(&self, most: usize, marks: Marks, turn: &str) -> Result<LimitedClaim> {
-        let Page { mut claim, claimed, .. } = self.page(most, &Look::Behind(&marks, turn)).await?;
+    async fn behind(&self, most: usize, marks: Marks) -> Result<LimitedClaim> {
+        let Page { mut claim, claimed, .. } = self.page(most, &Look::Behind(&marks)).await?;
         claim.more = true;
         if claimed.len() >= most {
             self.mark(marks, &claimed);
@@ -88,27 +89,25 @@ impl Claiming<'_> {
     }
 
     /// Goes round the ring of lanes, a page at a time, until there is something.
-    async fn around(&self, most: usize, turn: &str) -> Result<LimitedClaim> {
-        let mut stretch = Stretch::whole(turn);
+    async fn around(&self, most: usize) -> Result<LimitedClaim> {
+        let mut stretch = Stretch::whole(&self.store.lane_turns.looked(self.queue));
         let mut claim = LimitedClaim::default();
         let mut first = true;
         loop {
             let page = self.page(most, &Look::For(&stretch)).await?;
-            if page.claim.jobs.is_empty()
-                && page.claim.more
-                && let Some(asked) = page.asked
-            {
-                // Somebody has all that these shares were for; next time they go to the lanes behind.
-                self.store.lane_turns.given(self.queue, turn, std::iter::once(Some(asked.as_str())));
+            let last = page.lanes.last().filter(|_| page.lanes.len() >= PAGE);
+            let last = last.map(|lane| lane.as_str().to_owned());
+            self.store.lane_turns.look_on_behind(self.queue, last.as_deref());
+            if page.claim.jobs.is_empty() && page.claim.more && !page.asked.is_empty() {
+                // Somebody has all that these shares were for; next time they go to the other lanes.
+                self.store.lane_turns.had(self.queue, page.asked.iter());
                 claim.add(page.claim);
                 break;
             }
-            let last = page.lanes.last().filter(|_| page.lanes.len() >= PAGE);
             if first && last.is_none() && most >= WORTH_A_CURSOR && page.claimed.len() >= most {
                 self.mark(Marks::fresh(&page.lanes), &page.claimed);
             }
             first = false;
-            let last = last.map(|lane| lane.as_str().to_owned());
             claim.add(page.claim);
             let Some(last) = last else { break };
             if !claim.jobs.is_empty() {
@@ -148,50 +147,53 @@ impl Claiming<'_> {
         let mut tx = session.begin().await.map_err(failed(CLAIMING))?;
         let (lanes, marks) = match look {
             Look::For(stretch) => self.look(&mut tx, stretch).await?,
-            Look::Behind(marks, turn) => marks.ring(turn),
+            Look::Behind(marks) => marks.all(),
         };
         let names = buckets_of(&lanes);
         let mut held = match look {
             _ if lanes.is_empty() => Buckets::default(),
             Look::For(_) => lock(&mut tx, self.store.time(), &names).await?,
-            Look::Behind(..) => self.lock_open(&mut tx, &names).await?,
+            Look::Behind(_) => self.lock_open(&mut tx, &names).await?,
         };
-        // Behind marks the queue may be closed by now; its buckets are known.
-        let unknown = match look {
-            Look::For(_) => names.into_iter().filter(|name| !held.states.contains_key(name)).collect(),
-            Look::Behind(..) => Vec::new(),
-        };
-        if !unknown.is_empty() {
+        if held.states.len() < names.len() {
             tx.rollback().await.map_err(failed(CLAIMING))?;
             session.keep();
-            return Ok(Err(unknown));
+            let unknown = names.into_iter().filter(|name| !held.states.contains_key(name)).collect();
+            return Ok(match look {
+                Look::For(_) => Err(unknown),
+                // The queue is closed, or a bucket was pruned: whoever looks sees which.
+                Look::Behind(_) => Ok(Page::default()),
+            });
         }
         let Some(now) = self.count(&mut tx, most, &mut held).await? else {
             tx.commit().await.map_err(failed(CLAIMING))?;
             session.keep();
-            return Ok(Ok(Page { claim: LimitedClaim::default(), lanes, claimed: Vec::new(), asked: None }));
+            return Ok(Ok(Page::default()));
         };
         let steady = self.clock.steady();
-        let mut ledger = Ledger::new(now, self.rules, &lanes, &held.states);
+        let order = self.store.lane_turns.order(self.queue, &lanes);
+        let ring: Vec<Lane> = order.iter().map(|place| lanes[*place].clone()).collect();
+        let marks: Vec<Mark> = order.iter().map(|place| marks[*place]).collect();
+        let mut ledger = Ledger::new(now, self.rules, &ring, &held.states);
         let (shares, expected) = ledger.shares(most);
-        let ring = Shared { lanes: &lanes, marks: &marks, shares: &shares };
-        let rows = self.claim_shares(&mut tx, ring, &expected).await?;
-        let picked = picked(&rows, &lanes).map_err(failed(CLAIMING))?;
+        let shared = Shared { lanes: &ring, marks: &marks, shares: &shares };
+        let rows = self.claim_shares(&mut tx, shared, &expected).await?;
+        let picked = picked(&rows, &ring).map_err(failed(CLAIMING))?;
         let claimed = match most >= WORTH_A_CURSOR {
             true => {
-                let mark = |job: &Picked| (lanes[job.lane].clone(), (Micros(job.rank), job.id.0));
+                let mark = |job: &Picked| (ring[job.lane].clone(), (Micros(job.rank), job.id.0));
                 picked.iter().map(mark).collect()
             }
             false => Vec::new(),
         };
-        let settled = settle(&mut ledger, &lanes, &shares, picked, now, steady);
+        let settled = settle(&mut ledger, &ring, &shares, picked, now, steady);
         // Less was to be had than the shares, and the rest of the starts are given back.
-        if ledger.moved().ne(expected.moved()) {
-            store_moved(&mut tx, &ledger.moved().collect::<Vec<_>>()).await.map_err(failed(CLAIMING))?;
-        }
+        let unlike: Vec<_> = ledger.unlike(&expected).collect();
+        store_moved(&mut tx, &unlike).await.map_err(failed(CLAIMING))?;
         tx.commit().await.map_err(failed(CLAIMING))?;
         session.keep();
-        let asked = lanes.iter().zip(&shares).rfind(|(_, share)| **share > 0).map(|(lane, _)| lane.clone());
+        let asked = ring.iter().zip(&shares).filter(|(_, share)| **share > 0).map(|(lane, _)| lane.clone());
+        let asked = asked.collect();
         Ok(Ok(Page { claim: self.read(settled, &rows).await?, lanes, claimed, asked }))
     }
 

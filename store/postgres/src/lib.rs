@@ -53,6 +53,7 @@ use tokio::sync::mpsc;
 use gather::Gather;
 use rows::Micros;
 use sessions::{Sessions, within};
+use store::recent::Recent;
 use store::turns::Turns;
 use store::*;
 pub use wake::CHANNEL;
@@ -93,7 +94,7 @@ pub struct PostgresStore {
     /// Where the last full claim of each queue ended, and when it must be forgotten.
     cursors: Mutex<std::collections::HashMap<String, claim::Cursor>>,
     turns: Turns,
-    lane_turns: Turns,
+    lane_turns: Recent,
     lane_marks: lane_marks::Marked,
     /// Where in the history something comes due.
     history: tokio::sync::Mutex<prune::Known>,
@@ -144,7 +145,7 @@ impl PostgresStore {
             this: this.clone(),
             cursors: Mutex::default(),
             turns: Turns::default(),
-            lane_turns: Turns::default(),
+            lane_turns: Recent::default(),
             lane_marks: lane_marks::Marked::default(),
             history: tokio::sync::Mutex::default(),
         }))

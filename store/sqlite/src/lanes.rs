@@ -12,6 +12,7 @@ use super::row::RowExt;
 use super::writer::{Done, Tx};
 use store::ledger::{BucketState, Ledger, buckets_of, uncounted};
 use store::limits::{PAGE, Picked, Places, Stretch, by_bucket, in_nanos, settle};
+use store::recent::Recent;
 use store::rule::{Lane, Rules};
 use store::{LimitedClaim, WorkerId};
 
@@ -28,6 +29,7 @@ pub(super) struct Claiming {
     pub rules: Arc<Rules>,
     pub clock: Arc<dyn Clock>,
     pub stretch: Stretch,
+    pub turns: Arc<Recent>,
 }
 
 pub(super) async fn ring(
@@ -56,6 +58,8 @@ impl Claiming {
         let lanes = ring(tx, now, self.worker, &self.queue, &self.stretch).await?;
         let last = (lanes.len() >= PAGE).then(|| lanes.last().cloned()).flatten();
         let lanes: Vec<Lane> = lanes.into_iter().map(Lane::stored).collect();
+        let order = self.turns.order(&self.queue, &lanes);
+        let lanes: Vec<Lane> = order.into_iter().map(|place| lanes[place].clone()).collect();
         let states = self.states(tx, &lanes).await?;
         let mut ledger = Ledger::new(in_nanos(now), &self.rules, &lanes, &states);
         let (shares, _) = ledger.shares(self.most);

@@ -54,6 +54,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use self::finish::Plain;
 use self::wake::Bell;
 use self::writer::{BUSY_TIMEOUT, Done, Tx, Writer};
+use store::recent::Recent;
 use store::turns::Turns;
 use store::{
     Actor, Beat, Change, Changed, Claimed, Finished, Held, Inserted, JobDetail, JobFilter, JobRow, KindRow,
@@ -73,7 +74,7 @@ pub struct SqliteStore {
     readers: SqlitePool,
     bell: Bell,
     turns: Turns,
-    lane_turns: Turns,
+    lane_turns: Arc<Recent>,
     clock: Arc<dyn Clock>,
 }
 
@@ -128,7 +129,7 @@ impl SqliteStore {
             readers,
             bell: Bell::default(),
             turns: Turns::default(),
-            lane_turns: Turns::default(),
+            lane_turns: Arc::default(),
             clock,
         })
     }

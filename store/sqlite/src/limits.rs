@@ -49,8 +49,7 @@ impl Limits for SqliteStore {
         clock: &Arc<dyn Clock>,
     ) -> Result<LimitedClaim> {
         const DOING: &str = "claiming limited jobs";
-        let turn = self.lane_turns.last(queue);
-        let mut stretch = Stretch::whole(&turn);
+        let mut stretch = Stretch::whole(&self.lane_turns.looked(queue));
         let mut claim = LimitedClaim::default();
         loop {
             // Most of the time nothing of this kind waits, and then there is no reason to ask for the write lock.
@@ -66,8 +65,10 @@ impl Limits for SqliteStore {
                 rules: rules.clone(),
                 clock: clock.clone(),
                 stretch: stretch.clone(),
+                turns: Arc::clone(&self.lane_turns),
             };
             let (part, last) = self.write(DOING, move |tx, now| claiming.page(tx, now).boxed()).await?;
+            self.lane_turns.look_on_behind(queue, last.as_deref());
             claim.add(part);
             let Some(last) = last else { break };
             if !claim.jobs.is_empty() {
@@ -76,8 +77,8 @@ impl Limits for SqliteStore {
             }
             stretch = stretch.behind(&last);
         }
-        let lanes = claim.jobs.iter().map(|job| job.limited.as_ref().map(|limited| limited.lane.as_str()));
-        self.lane_turns.given(queue, &turn, lanes);
+        let lanes = claim.jobs.iter().filter_map(|job| job.limited.as_ref().map(|limited| &limited.lane));
+        self.lane_turns.had(queue, lanes);
         Ok(claim)
     }
 

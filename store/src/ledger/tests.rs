@@ -34,6 +34,12 @@ fn running(most: u32) -> BucketState {
     BucketState { most_running: Some(most), ..BucketState::default() }
 }
 
+impl Ledger {
+    fn states(&self) -> BTreeMap<&str, BucketState> {
+        self.buckets.iter().map(|bucket| (bucket.name.as_str(), bucket.state)).collect()
+    }
+}
+
 fn starts(ledger: &mut Ledger, lane: usize) -> Vec<i64> {
     std::iter::from_fn(|| match ledger.take(lane) {
         Answer::Start { at, .. } => Some((at - 100 * SECOND) / MS),
@@ -51,6 +57,25 @@ fn starts_come_evenly_and_are_reserved_a_short_way_ahead() {
     assert_eq!(ledger.ask(0), Answer::Later(100 * SECOND + 150 * MS));
     let moved = BucketState { next_start: Some(100 * SECOND + 250 * MS), ..running(5) };
     assert_eq!(ledger.moved().collect::<Vec<_>>(), [("mail", &moved)]);
+}
+
+#[test]
+fn the_buckets_that_are_in_the_way_are_named() {
+    let rules = Rules::new([counted("a", 2), counted("b", 2), rated("c", "1/s", 1)]);
+    let paused = BucketState { paused_until: Some(101 * SECOND), ..running(0) };
+    let late = BucketState { next_start: Some(101 * SECOND), ..running(0) };
+    let lanes = lanes(&["a\nb", "a\nc", "gone"]);
+    for (states, expected) in [
+        (&[][..], [&[][..], &[], &[]]),
+        (&[("a", running(2)), ("gone", running(9))], [&["a"], &["a"], &[]]),
+        (&[("a", running(2)), ("b", paused)], [&["a", "b"], &["a"], &[]]),
+        (&[("c", late)], [&[], &["c"], &[]]),
+    ] {
+        let ledger = ledger(&rules, &lanes, states);
+        for (lane, expected) in expected.into_iter().enumerate() {
+            assert_eq!(ledger.in_the_way(lane).collect::<Vec<_>>(), expected, "{states:?}");
+        }
+    }
 }
 
 #[test]
@@ -182,27 +207,39 @@ proptest! {
         }
     }
 
-    /// A claim of all shares moves the buckets to where the shares were told to leave them.
+    /// A claim moves the buckets to where the shares would leave them, and then back to where they are where less was to be had.
     #[test]
-    fn full_shares_leave_the_buckets_as_was_told(
+    fn shares_leave_the_buckets_as_was_told_and_what_was_not_had_is_put_back(
         per_second in 1_i64..2_000,
         most_at_once in 1_u32..40,
         wanted in 1_usize..60,
-        names in proptest::collection::btree_set("[ab](\\n(rate|gone))?|b\\nrate|rate", 1..6),
+        names in proptest::collection::btree_set("[ab](\n(rate|gone))?|b\nrate|rate", 1..6),
+        had in proptest::collection::vec(proptest::bool::weighted(0.9), 60),
     ) {
         let rules = Rules::new([rated("rate", &format!("{per_second}/s"), 2), counted("a", most_at_once), counted("b", 3)]);
         let lanes = lanes(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        let mut ledger = ledger(&rules, &lanes, &[("gone", running(1))]);
-        let (shares, expected) = ledger.shares(wanted);
-        let of_lane = |lane: usize| std::iter::repeat_n(lane, shares[lane]);
-        let picked = (0..lanes.len()).flat_map(of_lane).enumerate().map(|(rank, lane)| {
+        let before = ledger(&rules, &lanes, &[("gone", running(1))]);
+        let (shares, expected) = before.shares(wanted);
+        let all = || (0..lanes.len()).flat_map(|lane| std::iter::repeat_n(lane, shares[lane])).enumerate();
+        let picked = |(rank, lane): (usize, usize)| {
             let id = JobId(uuid::Uuid::from_u128(u128::MAX - rank as u128));
             Picked { id, lane, rank: rank as i64 }
-        });
+        };
+        let settled = |picked: Vec<Picked>| {
+            let mut ledger = before.clone();
+            settle(&mut ledger, &lanes, &shares, picked, 100 * SECOND, Duration::ZERO);
+            ledger
+        };
 
-        settle(&mut ledger, &lanes, &shares, picked.collect(), 100 * SECOND, Duration::ZERO);
+        let full = settled(all().map(picked).collect());
+        prop_assert_eq!(full.moved().collect::<Vec<_>>(), expected.moved().collect::<Vec<_>>());
+        prop_assert_eq!(full.unlike(&expected).count(), 0);
 
-        prop_assert_eq!(ledger.moved().collect::<Vec<_>>(), expected.moved().collect::<Vec<_>>());
+        let some = settled(all().filter(|(rank, _)| had[*rank]).map(picked).collect());
+        let mut stored: BTreeMap<&str, BucketState> = before.states();
+        stored.extend(expected.moved().map(|(name, state)| (name, *state)));
+        stored.extend(some.unlike(&expected).map(|(name, state)| (name, *state)));
+        prop_assert_eq!(stored, some.states());
     }
 
     /// However claims come, no second sees more starts than the rate, its burst, and none on top.

@@ -1,6 +1,7 @@
 use jobkit::JobId;
 
 use super::*;
+use store::limits::Limited;
 use store::{Claimed, Fence, WorkerId};
 
 fn claimed() -> Claimed {
@@ -123,12 +124,59 @@ fn places_of_limits_go_round_whatever_slots_do() {
     assert_eq!(had, "ACDACD");
 }
 
+/// `own` starts something in every round under a limit of its own, and so does `c`; with one pointer the first behind those had each place
+/// of the limit that `b` and `c` share, and the other none in a minute.
+#[test]
+fn places_go_round_whoever_has_jobs_of_other_limits() {
+    let job = |bucket: &str| {
+        let limited = Limited { lane: Lane::stored(bucket.into()), start: None, counted: true };
+        Claimed { limited: Some(limited), ..claimed() }
+    };
+    let waits = |jobs: Vec<Claimed>, waits_for: &[&str]| LimitedClaim {
+        jobs,
+        when_freed: true,
+        waits_for: waits_for.iter().map(|bucket| (*bucket).to_owned()).collect(),
+        ..LimitedClaim::default()
+    };
+    // Names before, between and behind those that share.
+    for (own, rounds) in [("a", 24), ("bb", 24), ("z", 24)] {
+        let mut lanes = Lanes::default();
+        let mut had = String::new();
+        for round in 0..rounds {
+            // The place becomes free in every third round, and things of their own can start in each.
+            let mut free = round % 3 == 0;
+            lanes.heard_of(&[own, "b", "c"].map(String::from));
+            for queue in lanes.round(&BTreeSet::new()) {
+                let mut turn = lanes.turn(&queue, false);
+                while let Some(ask) = lanes.next_ask(&mut turn, |_| true) {
+                    let mut jobs = Vec::new();
+                    let shares = ask.queue != own;
+                    if shares && std::mem::take(&mut free) {
+                        jobs.push(job("shared"));
+                        had.push_str(&ask.queue);
+                    }
+                    // Once in a round, or nothing would ever end.
+                    let mut waits_for = vec!["shared"];
+                    if ask.queue != "b" && ask.queue == queue {
+                        jobs.push(job(&ask.queue));
+                        waits_for.push(&ask.queue);
+                    }
+                    let answer = waits(jobs, if shares { &waits_for } else { &waits_for[1..] });
+                    lanes.answered(&ask.queue, &answer, Duration::ZERO);
+                }
+                lanes.served(&queue);
+            }
+        }
+        assert!(had.contains("bcbcbc") || had.contains("cbcbcb"), "beside {own}: {had}");
+    }
+}
+
 /// The turns in which `a` asked for limited jobs first all went by while it left the place to `d`, which has none and is
 /// heard of all the time; in the others its backlog of others took its share.
 #[test]
 fn a_queue_with_both_sorts_gets_places_beside_one_that_is_only_heard_of() {
     let mut play = Play::new("a d", &[("a", backlog()), ("c", backlog())]);
-    play.lanes.limited = Some("c".into());
+    play.lanes.had_a_turn("c");
     let mut had = String::new();
     for _ in 0..6 {
         play.lanes.heard_of([&"d".to_owned()]);
@@ -146,7 +194,7 @@ fn a_queue_gets_places_beside_one_that_waits_for_those_of_another_limit() {
     let locked = LimitedClaim { more: true, ..LimitedClaim::default() };
     for waits in [full, locked] {
         let mut play = Play::new("z", &[("a", backlog()), ("n", waits.clone())]);
-        play.lanes.limited = Some("a".into());
+        play.lanes.had_a_turn("a");
         let mut had = String::new();
         for _ in 0..6 {
             play.lanes.freed();
@@ -290,7 +338,7 @@ fn the_more_are_stuck_the_longer_each_is_put_off() {
 #[test]
 fn a_queue_whose_answer_never_comes_keeps_no_place_from_the_others() {
     let mut play = Play::new("", &[("a", backlog()), ("n", backlog())]);
-    play.lanes.limited = Some("a".into());
+    play.lanes.had_a_turn("a");
     let mut turn = play.lanes.turn("a", false);
     let ask = play.lanes.next_ask(&mut turn, |_| true).unwrap();
     assert_eq!(ask, Ask { sort: Sort::Limited, queue: "n".into() });
@@ -304,7 +352,7 @@ fn a_queue_whose_answer_never_comes_keeps_no_place_from_the_others() {
 #[test]
 fn a_queue_that_is_put_off_keeps_no_place_from_the_others() {
     let mut play = Play::new("", &[("a", backlog()), ("n", backlog())]);
-    play.lanes.limited = Some("a".into());
+    play.lanes.had_a_turn("a");
     play.lanes.failed(&Ask { sort: Sort::Limited, queue: "n".into() }, play.now, Duration::ZERO);
 
     assert_eq!([play.round(1), play.round(1)], ["A", "A"]);
