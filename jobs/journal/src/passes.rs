@@ -33,6 +33,7 @@ pub mod read;
 pub mod rules;
 pub mod shuffle;
 pub mod spill;
+pub mod sums;
 pub mod survey;
 pub mod tell;
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,12 +21,13 @@ use crate::output::{RunTag, hex};
 use crate::passes::count::{Terms, count};
 use crate::passes::detect::{Scorers, detect, grow};
 use crate::passes::judge::{Bench, Found, Row, judge};
+use crate::passes::log::Log;
 use crate::passes::measure::{HitCounts, Measuring, measure};
-use crate::passes::parts::Crew;
+use crate::passes::parts::{Crew, Share};
 use crate::passes::populations::Populations;
 use crate::passes::read::{Reading, read};
 use crate::passes::rules::{Flagging, surrogate};
-use crate::passes::shuffle::{Facts, buckets_for};
+use crate::passes::shuffle::{self, Facts, Records, buckets_for};
 use crate::passes::survey::{Asked, Survey, survey};
 use crate::passes::tell::{Top, tell};
 use crate::passes::{PassError, rank};
@@ -39,14 +40,21 @@ use crate::settings::Settings;
 use crate::spool::parts_for;
 use crate::workplace::Workplace;
 
+mod apart;
 mod error;
 mod given;
+mod hands;
 mod outcome;
+mod sealed;
 mod step;
 mod told;
 mod write;
 
+use hands::{Hands, Passing};
+
+pub use apart::{Beginning, PutAside};
 pub use error::RunError;
+pub use hands::{Pass, Stint};
 pub use step::Step;
 pub use write::{Summary, in_words};
 
@@ -113,6 +121,9 @@ pub struct ScoreDigest {
 /// The stages of one run, the work done so far, and the digests known from an earlier attempt.
 pub struct Run {
     request: Request,
+    hands: Hands,
+    /// The claim that has read the ledger already, and put it aside for all.
+    put_aside: Option<u64>,
     read: Stage<Read, ReadDigest>,
     survey: Stage<Surveyed, SurveyDigest>,
     score: Stage<Scored, ScoreDigest>,
@@ -147,6 +158,14 @@ impl<W, D: Clone + PartialEq> Stage<W, D> {
 struct Read {
     place: Workplace,
     reading: Reading,
+    log: Option<Log>,
+}
+
+impl Read {
+    fn digest(&self) -> ReadDigest {
+        let Reading { origin, lines, rejected, .. } = &self.reading;
+        ReadDigest { origin: origin.clone(), lines: *lines, rejected: rejected.count }
+    }
 }
 
 /// What is known of the whole ledger.
@@ -156,7 +175,8 @@ struct Surveyed {
     norms: Norms,
     calendars: Calendars,
     keywords: Keywords,
-    facts: Facts,
+    /// Who put aside the records that tie entries to each other.
+    writers: Vec<String>,
     dims: Dims,
     populations: Populations,
 }
@@ -194,7 +214,8 @@ pub fn run(request: Request, watch: Watch<'_>) -> Result<Summary, RunError> {
 
 impl Run {
     pub fn new(request: Request) -> Self {
-        Self { request, read: Stage::new("lines"), survey: Stage::new("totals"), score: Stage::new("scores") }
+        let (read, survey, score) = (Stage::new("lines"), Stage::new("totals"), Stage::new("scores"));
+        Self { request, hands: Hands::Own, put_aside: None, read, survey, score }
     }
 
     pub fn expect_read(&mut self, digest: ReadDigest) {
@@ -211,7 +232,10 @@ impl Run {
 
     /// Puts the ledger's lines aside in parts.
     pub fn read(&mut self, watch: Watch<'_>) -> Result<ReadDigest, RunError> {
-        let Request { path, file, out_dir, tag, settings, threads, .. } = &self.request;
+        if let Some(claim) = self.put_aside {
+            return self.reopen(claim);
+        }
+        let Request { path, file, out_dir, tag, settings, given, threads, .. } = &self.request;
         let cannot_open = |cause| RunError::Open { path: path.clone(), cause };
         let cannot_read = |cause| RunError::Read { path: path.clone(), cause };
         // Looked at before it is opened: opening a pipe would wait for a writer.
@@ -227,7 +251,7 @@ impl Run {
         let cannot_write = |cause| RunError::Write { folder: out_dir.clone(), cause };
         let place = Workplace::create(out_dir, tag).map_err(cannot_write)?;
         let told = |done, of| watch(Step::Read, done, of);
-        let parts = self.request.parts.unwrap_or_else(|| parts_for(kind.len()));
+        let parts = self.request.parts.unwrap_or_else(|| self.hands.parts(parts_for(kind.len())));
         let reading = read(source, place.path(), parts, *threads, &told);
         let reading = reading.map_err(|error| match error {
             PassError::Read(cause) => cannot_read(cause),
@@ -238,12 +262,10 @@ impl Run {
             let (rejected, first) = (reading.rejected.count, first.unwrap_or_default());
             return Err(RunError::NoLines { path: path.clone(), rejected, first });
         }
-        let digest = ReadDigest {
-            origin: reading.origin.clone(),
-            lines: reading.lines,
-            rejected: reading.rejected.count,
-        };
-        self.read.keep(Read { place, reading }, digest)
+        let log = given::logged(given, settings, place.path(), parts)?;
+        let read = Read { place, reading, log };
+        let digest = read.digest();
+        self.read.keep(read, digest)
     }
 
     /// Whether the ledger is all there, and what is usual in it.
@@ -251,34 +273,31 @@ impl Run {
         if self.read.work.is_none() {
             self.read(watch)?;
         }
-        let Read { place, reading } = self.read.work()?;
-        let Request { settings, given, threads, .. } = &self.request;
+        let Read { place, reading, log } = self.read.work()?;
+        let Request { settings, given, .. } = &self.request;
         let (spool, folder) = (&reading.spool, place.path());
         let names = spool.names();
         // A calendar that cannot be meant costs no survey.
         let calendars = Calendars::new(&settings.calendars, names)?;
-        let (compared, log) = given::read(given, settings, folder, spool.parts())?;
+        let compared = given::compared(given, settings)?;
 
         let told = |done, of| watch(Step::Survey, done, of);
-        let crew = Crew { threads: *threads, watch: &told };
         let asked =
             Asked { completeness: &settings.completeness, controls: &settings.controls, log: log.as_ref() };
         let buckets = buckets_for(spool.parts());
-        let (surveyed, writers) = survey(crew, spool, folder, buckets, asked)?;
-        let Survey { completeness, summary, has, populations, totals, entries, lines } = surveyed;
+        let work = |crew: Crew<'_>| survey(crew, spool, folder, buckets, asked);
+        let surveyed = self.passing(folder).sum(Pass::Survey, (), &told, work)?;
+        let Survey { completeness, summary, has, populations, totals, entries, lines, writers } = surveyed;
         let completeness = completeness.finish(names, &compared);
         let completeness_sha256 = told::sha256(&completeness);
         let differing = self.request.accepted(&completeness)?;
 
-        let told = |done, of| watch(Step::Tie, done, of);
-        let crew = Crew { threads: *threads, watch: &told };
-        let facts = Facts::of(crew, folder, (writers, buckets, spool.parts()), &settings.controls, names)?;
         let work = Surveyed {
             completeness,
             norms: Norms::new(summary, names),
             calendars,
             keywords: Keywords::new(&settings.controls.keyword),
-            facts,
+            writers,
             dims: Dims::of(names, has),
             populations: Populations::of(&populations, &settings.populations, names),
             survey: Whole { entries, lines, has, totals },
@@ -292,12 +311,17 @@ impl Run {
             self.survey(watch)?;
         }
         let (read, surveyed) = (self.read.work()?, self.survey.work()?);
-        let work = score(&self.request, read, surveyed, watch)?;
+        let work = score(&self.request, self.passing(read.place.path()), read, surveyed, watch)?;
         let digest = ScoreDigest {
             model_sha256: work.model.sha256.clone(),
             scores_sha256: work.scores_sha256.clone(),
         };
         self.score.keep(work, digest)
+    }
+
+    fn passing<'a>(&'a self, folder: &'a Path) -> Passing<'a> {
+        let Request { tag, threads, .. } = &self.request;
+        Passing { hands: self.hands, folder, tag, threads: *threads }
     }
 
     /// What was found, without a file of it.
@@ -320,7 +344,13 @@ impl Run {
     }
 }
 
-fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) -> Result<Scored, RunError> {
+fn score(
+    request: &Request,
+    passing: Passing<'_>,
+    read: &Read,
+    surveyed: &Surveyed,
+    watch: Watch<'_>,
+) -> Result<Scored, RunError> {
     let Request { settings, threads, .. } = request;
     let (spool, folder) = (&read.reading.spool, read.place.path());
     let names = spool.names();
@@ -336,9 +366,11 @@ fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) 
         (|done, of| watch(Step::Count, done, of), |done, of| watch(Step::Measure, done, of));
     let (detects, judges) =
         (|done, of| watch(Step::Detect, done, of), |done, of| watch(Step::Judge, done, of));
-    let threads = *threads;
-
-    let yardsticks = count(Crew { threads, watch: &counts }, terms, folder)?;
+    let facts = tie(request, passing, read, surveyed, watch)?;
+    let populations = surveyed.populations.count();
+    let yardsticks = passing
+        .sum(Pass::Count, (&surveyed.dims, populations), &counts, |crew| count(crew, terms, folder))?
+        .finish();
     let scene = Scene {
         names,
         norms: &surveyed.norms,
@@ -346,14 +378,16 @@ fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) 
         config: &settings.controls,
         keywords: &surveyed.keywords,
     };
-    let by = Measuring { yardsticks: &yardsticks, scene, facts: &surveyed.facts };
-    let (measured, hits) = measure(Crew { threads, watch: &measures }, terms, folder, by, settings.seed)?;
+    let by = Measuring { yardsticks: &yardsticks, scene, facts: &facts };
+    let work = |crew: Crew<'_>| measure(crew, terms, folder, by, settings.seed);
+    let (measured, hits) = passing.sum(Pass::Measure, populations, &measures, work)?.finish();
     let growth = Growth { trees: settings.forest.trees, sample: settings.forest.sample, seed: settings.seed };
     let detectors = measured
         .into_iter()
         .map(|measured| grow(measured, growth, has_amounts))
         .collect::<Result<Vec<_>, _>>()?;
-    let scorers = detect(Crew { threads, watch: &detects }, folder, spool.parts(), detectors)?;
+    let work = |crew: Crew<'_>| detect(crew, folder, spool.parts(), &detectors);
+    let scorers = passing.sum(Pass::Detect, (), &detects, work)?.finish(detectors);
     let wanted = settings.wanted();
     let shares = settings.risk.shares(&settings.controls, |test| hits.share(test));
     let bench = Bench {
@@ -361,25 +395,49 @@ fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) 
         yardsticks: &yardsticks,
         scorers: &scorers,
         scene,
-        facts: &surveyed.facts,
+        facts: &facts,
         risk: &settings.risk,
         shares: &shares,
         currency: surveyed.survey.totals.main_currency(),
         wanted: &wanted,
     };
-    let mut found = judge(Crew { threads, watch: &judges }, bench, folder)?;
+    let mut found = passing.sum(Pass::Judge, &wanted, &judges, |crew| judge(crew, bench, folder))?.finish();
+    let crew = Crew { threads: *threads, watch: &judges, share: Share::whole(folder) };
     let write_failed = |cause| RunError::Write { folder: folder.into(), cause };
     let mut picked = std::mem::take(&mut found.top);
     let asked_from = picked.len();
     picked.append(&mut found.asked);
-    let mut tops = tell(Crew { threads, watch: &judges }, bench, folder, &picked)?;
+    let mut tops = tell(crew, bench, folder, &picked)?;
     told::name_others(&mut found, &mut tops, folder).map_err(write_failed)?;
     let Ordered { scores_sha256, flagged_from } = in_order(request, read, &mut found, &mut tops)?;
     let flagging = Flagging { scorers: &scorers, from: flagged_from, seed: settings.seed };
-    let surrogate = surrogate(Crew { threads, watch: &judges }, terms, folder, flagging)?;
+    let surrogate = surrogate(crew, terms, folder, flagging)?;
     let model = FittedModel { sha256: model_sha256(&scorers), features: surveyed.dims.len() as u64 + 7 };
     let asked = tops.split_off(asked_from);
     Ok(Scored { found, top: tops, asked, surrogate, hits, model, scores_sha256 })
+}
+
+/// What entries have with others.
+fn tie(
+    request: &Request,
+    passing: Passing<'_>,
+    read: &Read,
+    surveyed: &Surveyed,
+    watch: Watch<'_>,
+) -> Result<Facts, RunError> {
+    let (spool, folder, writers) = (&read.reading.spool, read.place.path(), &surveyed.writers);
+    let parts = spool.parts();
+    let records = Records { writers, buckets: buckets_for(parts), stay: passing.is_shared() };
+    let work =
+        |crew: Crew<'_>| Facts::of(crew, folder, records, parts, &request.settings.controls, spool.names());
+    let tied = passing.sum(Pass::Tie, folder, &|done, of| watch(Step::Tie, done, of), work);
+    if let (Err(RunError::StintDone), Hands::Stint(Stint { index, of, .. })) = (&tied, passing.hands) {
+        // They are as large as the ledger, and what they said is written down.
+        let own = Share { index, of, ..Share::whole(folder) }.range(records.buckets);
+        shuffle::forget(folder, writers, own)
+            .map_err(|cause| RunError::Write { folder: folder.into(), cause })?;
+    }
+    tied
 }
 
 /// The first of so many entries are those that rules are to flag.
@@ -410,7 +468,9 @@ fn in_order(
     let last_flagged = found.bands.iter().sum::<u64>().div_ceil(FLAGGED);
     let mut flagged_from = f64::INFINITY;
     let mut hash = Sha256::new();
+    let mut ranked = 0;
     let each = |rank: u64, row: &Row| {
+        ranked = rank;
         hash.update((row.entry.len() as u64).to_le_bytes());
         hash.update(&row.entry);
         hash.update(row.score.to_bits().to_le_bytes());
@@ -427,6 +487,10 @@ fn in_order(
     };
     rank::each(folder, spool.parts(), each)
         .map_err(|cause| RunError::Write { folder: folder.into(), cause })?;
+    // A file that lost its end would lose entries without a word.
+    if ranked != found.bands.iter().sum::<u64>() {
+        return Err(RunError::Write { folder: folder.into(), cause: hands::broken() });
+    }
     for top in tops {
         top.entry.rank = ranks.get(&top.entry.entry).copied().unwrap_or(0);
     }

@@ -5,7 +5,6 @@
 //! job may see them.
 
 use std::io::ErrorKind;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +14,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::Config;
 use crate::completeness::ControlTotals;
 use crate::ingest::ReadError;
 use crate::output::{self, Pending, RunTag};
@@ -23,6 +21,11 @@ use crate::passes::PassError;
 use crate::run::{Accept, Given, Request, Run, RunError, Summary, Watch};
 use crate::settings::{Settings, SettingsError};
 use crate::workpaper::WorkpaperError;
+use crate::{Config, attempt};
+
+mod partitions;
+
+use partitions::Partitions;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +60,9 @@ pub struct ScoreLedgerArgs {
     /// How many entries are reported with reasons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
+    /// How many jobs share the work, as configured if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<usize>,
 }
 
 impl ScoreLedgerArgs {
@@ -93,7 +99,7 @@ impl ScoreLedger {
     fn request(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<Request, Failure> {
         let job = ctx.job();
         let run = job.id.to_string();
-        let Config { out_dir, roots, settings } = &self.config;
+        let Config { out_dir, roots, settings, partitions: _ } = &self.config;
         Ok(Request {
             path: args.path.clone(),
             file: args.path.clone(),
@@ -201,20 +207,41 @@ impl Job for ScoreLedger {
         {
             return Err("accept: say who takes the ledger as it is, and why".into());
         }
+        if let Some(partitions) = args.partitions {
+            Config::check_partitions(partitions).map_err(|problem| format!("partitions: {problem}"))?;
+        }
         args.settings(&self.config.settings).map(|_| ()).map_err(|error| format!("settings.{error}"))
     }
 
     async fn run(&self, args: ScoreLedgerArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
+        let partitions = args.partitions.unwrap_or(self.config.partitions);
         let (request, _fetched) = self.open(&args, ctx).await?;
-        let run = Running { ctx, run: Arc::new(Mutex::new(Run::new(request))) };
+        let out_dir = request.out_dir.clone();
+        let settings_sha256 = request.settings.sha256();
+        if partitions > 1 {
+            partitions::clear_at_the_end(ctx, &out_dir).await?;
+        }
+        let run = Running { ctx, run: Arc::new(Mutex::new(Run::new(request).in_partitions(partitions))) };
 
-        let read = run.stage("read", Run::read).await?;
-        run.lock().expect_read(read);
+        let read = run.stage("read", Run::begin).await?;
+        run.lock().go_on(&read);
+        // How it began is how it goes on, whatever was configured meanwhile.
+        let jobs = read.put_aside.map(|put_aside| Partitions { ctx, out_dir, put_aside, settings_sha256 });
+        if let Some(jobs) = &jobs
+            && let Some(wait) = jobs.survey().await?
+        {
+            return Ok(wait);
+        }
         let survey = run.stage("survey", Run::survey).await?;
         let differing = survey.differing;
         run.lock().expect_survey(survey);
         if let Some(accept) = args.accept.as_ref().filter(|_| differing > 0) {
             audit(ctx, &args.path, accept, differing).await?;
+        }
+        if let Some(jobs) = &jobs
+            && let Some(wait) = jobs.score().await?
+        {
+            return Ok(wait);
         }
         let score = run.stage("score", Run::score).await?;
         run.lock().expect_score(score);
@@ -257,32 +284,8 @@ impl Running<'_> {
     {
         self.ctx
             .step(name, async |_| {
-                let (tell, mut told) = tokio::sync::watch::channel((0, ""));
                 let run = self.run.clone();
-                let done = self.ctx.cpu(move |token| {
-                    work(&mut lock(&run), &|step, done, of| {
-                        let now = (step.percent(done, of), step.in_words());
-                        tell.send_if_modified(|last| {
-                            // A later stage that has to do an earlier one again does not go back.
-                            let on = now.0 > last.0;
-                            if on {
-                                *last = now;
-                            }
-                            on
-                        });
-                        if token.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                    })
-                });
-                tokio::pin!(done);
-                loop {
-                    tokio::select! {
-                        ended = &mut done => return Ok::<_, Failure>(ended??),
-                        Ok(()) = told.changed() => {
-                            let (percent, message) = *told.borrow_and_update();
-                            self.ctx.progress(percent, 100, message).await;
-                        }
-                    }
-                }
+                attempt::work(self.ctx, Arc::default(), move |watch| work(&mut lock(&run), watch)).await
             })
             .await
     }
@@ -292,7 +295,7 @@ impl Running<'_> {
     }
 }
 
-fn within<'a>(
+pub(crate) fn within<'a>(
     field: &'static str,
     path: &Path,
     folders: impl IntoIterator<Item = &'a PathBuf>,
@@ -322,6 +325,8 @@ impl From<RunError> for Failure {
             | RunError::Pass(PassError::Read(ReadError::Io(_)) | PassError::PutAside { .. }) => {
                 Failure::transient(error)
             }
+            // Another worker may see the folder, or be of the version.
+            RunError::PartsAway { .. } | RunError::OtherProgram { .. } => Failure::transient(error),
             RunError::Fetch(ObjectError::Away(_)) => Failure::transient(error),
             RunError::Read { .. }
             | RunError::Fetch(_)
@@ -335,7 +340,8 @@ impl From<RunError> for Failure {
             | RunError::Selection(_)
             | RunError::Pass(_)
             | RunError::Workpaper(_)
-            | RunError::Changed(_) => Failure::permanent(error),
+            | RunError::Changed(_)
+            | RunError::StintDone => Failure::permanent(error),
             RunError::Stopped => Failure::Interrupted(error.to_string()),
         }
     }

@@ -105,6 +105,33 @@ impl<K: Stored + Copy + Ord + std::hash::Hash> Stored for Known<K> {
     }
 }
 
+impl<K: Stored + Copy + Ord + std::hash::Hash> Stored for Spreads<K> {
+    const LEAST: usize = Histogram::LEAST + 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.all.put(out);
+        put_sorted(self.groups.iter().map(|(&group, histogram)| (group, histogram.clone())), out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        Ok(Self { all: Stored::take(from)?, groups: take_sorted(from)?.into_iter().collect() })
+    }
+}
+
+impl Stored for Histogram {
+    const LEAST: usize = 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_sorted(self.counts.iter().map(|(&step, &count)| (step, count)), out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        let counts: BTreeMap<i16, u64> = take_sorted(from)?.into_iter().collect();
+        let total = counts.values().try_fold(0_u64, |total, count| total.checked_add(*count));
+        Ok(Self { counts, total: total.ok_or(Broken("it has more amounts than there can be"))? })
+    }
+}
+
 impl Stored for Spread {
     const LEAST: usize = 24;
 
