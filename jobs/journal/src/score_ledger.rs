@@ -18,7 +18,7 @@ use crate::completeness::ControlTotals;
 use crate::ingest::ReadError;
 use crate::output::{self, Pending, RunTag};
 use crate::passes::PassError;
-use crate::run::{Accept, Given, Request, Run, RunError, Summary, Watch};
+use crate::run::{Accept, Beginning, Given, Request, Run, RunError, Summary, Watch};
 use crate::settings::{Settings, SettingsError};
 use crate::workpaper::WorkpaperError;
 use crate::{Config, attempt};
@@ -120,11 +120,19 @@ impl ScoreLedger {
     }
 
     /// With the files that live as long as the attempt: those from a bucket. Later stages may have to read them again.
-    async fn open(&self, args: &ScoreLedgerArgs, ctx: &Ctx) -> Result<(Request, Vec<Pending>), Failure> {
+    async fn open(
+        &self,
+        args: &ScoreLedgerArgs,
+        read: Option<&Beginning>,
+        ctx: &Ctx,
+    ) -> Result<(Request, Vec<Pending>), Failure> {
         let mut request = self.request(args, ctx)?;
         let mut fetched = Vec::new();
-        let ledger = self.find("path", &args.path, output::LEDGER, &request, ctx).await?;
-        (request.path, request.file) = ledger.keep(&args.path, &mut fetched);
+        // A ledger that is put aside is not read again.
+        if read.is_none_or(|read| read.put_aside.is_none()) {
+            let ledger = self.find("path", &args.path, output::LEDGER, &request, ctx).await?;
+            (request.path, request.file) = ledger.keep(&args.path, &mut fetched);
+        }
         if let Some(path) = &args.trial_balance {
             let found = self.find("trial_balance", path, "trial-balance", &request, ctx).await?;
             request.given.trial_balance = Some(found.keep(path, &mut fetched).1);
@@ -215,18 +223,29 @@ impl Job for ScoreLedger {
 
     async fn run(&self, args: ScoreLedgerArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
         let partitions = args.partitions.unwrap_or(self.config.partitions);
-        let (request, _fetched) = self.open(&args, ctx).await?;
-        let out_dir = request.out_dir.clone();
-        let settings_sha256 = request.settings.sha256();
         if partitions > 1 {
-            partitions::clear_at_the_end(ctx, &out_dir).await?;
+            partitions::clear_at_the_end(ctx, &self.request(&args, ctx)?.out_dir).await?;
         }
-        let run = Running { ctx, run: Arc::new(Mutex::new(Run::new(request).in_partitions(partitions))) };
-
-        let read = run.stage("read", Run::begin).await?;
+        let mut opened = None;
+        let begin = async |_| {
+            let (request, files) = self.open(&args, None, ctx).await?;
+            let run = Running::new(ctx, Run::new(request).in_partitions(partitions));
+            let begun = run.work(Run::begin).await;
+            opened = Some((run, files));
+            begun
+        };
+        let read = ctx.step("read", begin).await?;
+        let (run, _fetched) = match opened {
+            Some(opened) => opened,
+            // An earlier attempt has read it.
+            None => {
+                let (request, files) = self.open(&args, Some(&read), ctx).await?;
+                (Running::new(ctx, Run::new(request)), files)
+            }
+        };
         run.lock().go_on(&read);
         // How it began is how it goes on, whatever was configured meanwhile.
-        let jobs = read.put_aside.map(|put_aside| Partitions { ctx, out_dir, put_aside, settings_sha256 });
+        let jobs = read.put_aside.map(|put_aside| Partitions::new(ctx, run.lock().request(), put_aside));
         if let Some(jobs) = &jobs
             && let Some(wait) = jobs.survey().await?
         {
@@ -272,8 +291,12 @@ struct Running<'a> {
     run: Arc<Mutex<Run>>,
 }
 
-impl Running<'_> {
-    /// Does one stage as a step, off the runtime, and passes on how far it is.
+impl<'a> Running<'a> {
+    fn new(ctx: &'a Ctx, run: Run) -> Self {
+        Self { ctx, run: Arc::new(Mutex::new(run)) }
+    }
+
+    /// Does one stage as a step.
     async fn stage<D>(
         &self,
         name: &'static str,
@@ -282,12 +305,16 @@ impl Running<'_> {
     where
         D: Serialize + DeserializeOwned + Send + 'static,
     {
-        self.ctx
-            .step(name, async |_| {
-                let run = self.run.clone();
-                attempt::work(self.ctx, Arc::default(), move |watch| work(&mut lock(&run), watch)).await
-            })
-            .await
+        self.ctx.step(name, async |_| self.work(work).await).await
+    }
+
+    /// Does it off the runtime, and passes on how far it is.
+    async fn work<D: Send + 'static>(
+        &self,
+        work: fn(&mut Run, Watch<'_>) -> Result<D, RunError>,
+    ) -> Result<D, Failure> {
+        let run = self.run.clone();
+        attempt::work(self.ctx, Arc::default(), move |watch| work(&mut lock(&run), watch)).await
     }
 
     fn lock(&self) -> MutexGuard<'_, Run> {

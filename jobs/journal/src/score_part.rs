@@ -66,7 +66,7 @@ impl Job for ScorePart {
         let stop = Arc::new(AtomicBool::new(false));
         let work = attempt::work(ctx, Arc::clone(&stop), move |watch| {
             let mut run = Run::of_stint(Workplace::kept(&out_dir, &of), stint, own, threads)?;
-            if run.settings_sha256() != settings_sha256 {
+            if run.request().settings.sha256() != settings_sha256 {
                 return Err(RunError::Changed("settings"));
             }
             run.work(watch)
@@ -78,7 +78,8 @@ impl Job for ScorePart {
                     return ended.map(|()| Outcome::done());
                 }
                 () = ctx.clock().sleep(LOOK) => {
-                    if let Some(over) = over(ctx, args.job).await? {
+                    // A store that does not answer is asked again in a while.
+                    if let Ok(Some(over)) = over(ctx, args.job).await {
                         stop.store(true, Ordering::Relaxed);
                         // Until it has let go of the files; how it ended is no matter any more.
                         let _ = work.await;

@@ -81,6 +81,9 @@ impl Run {
         let Request { out_dir, tag, .. } = &self.request;
         let place = Workplace::kept(out_dir, &RunTag { run: tag.run.clone(), claim });
         let (told, read) = open(place)?;
+        if told.settings != self.request.settings {
+            return Err(RunError::Changed("settings"));
+        }
         self.request.path = told.path;
         let digest = read.digest();
         self.read.keep(read, digest)
@@ -106,9 +109,9 @@ impl Run {
         Ok(Self { hands: Hands::Stint(stint), read, ..Self::new(request) })
     }
 
-    /// Of the settings with which it goes on.
-    pub fn settings_sha256(&self) -> String {
-        self.request.settings.sha256()
+    /// With what it goes on.
+    pub fn request(&self) -> &Request {
+        &self.request
     }
 
     /// Does the share.

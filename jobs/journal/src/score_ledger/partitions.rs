@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use jobkit::{ChildResult, Ctx, Failure, JobId, NewJob, OnParentFailure, Outcome};
 
 use crate::clear_parts::{ClearParts, ClearPartsArgs};
-use crate::run::{Pass, PutAside, Stint};
+use crate::run::{Pass, PutAside, Request, Stint};
 use crate::score_part::{ScorePart, ScorePartArgs, is_over};
 
 /// More attempts no job may have.
 const MOST_ATTEMPTS: u16 = 1_000;
 
 pub(super) struct Partitions<'a> {
-    pub ctx: &'a Ctx,
-    pub out_dir: PathBuf,
-    pub put_aside: PutAside,
-    pub settings_sha256: String,
+    ctx: &'a Ctx,
+    out_dir: PathBuf,
+    put_aside: PutAside,
+    settings_sha256: String,
 }
 
 /// A job that did not do its share.
@@ -47,7 +47,12 @@ fn beside(ctx: &Ctx, job: NewJob) -> NewJob {
     NewJob { queue: Some(own.queue.clone()), tags: own.tags.clone(), max_attempts, ..job }
 }
 
-impl Partitions<'_> {
+impl<'a> Partitions<'a> {
+    pub fn new(ctx: &'a Ctx, request: &Request, put_aside: PutAside) -> Self {
+        let Request { out_dir, settings, .. } = request;
+        Self { ctx, out_dir: out_dir.clone(), put_aside, settings_sha256: settings.sha256() }
+    }
+
     /// The wait for the first pass, or none once it is over: what it finds decides whether there are others.
     pub async fn survey(&self) -> Result<Option<Outcome>, Failure> {
         let jobs = self.spawn(Pass::Survey, &[]).await?;

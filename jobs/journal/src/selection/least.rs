@@ -138,4 +138,18 @@ mod tests {
 
         assert_eq!(least.into_values(), ["d", "b", "c"]);
     }
+
+    #[test]
+    fn what_was_kept_comes_back_from_bytes_and_no_more_than_may_be() {
+        let mut least = Least::new(3);
+        for (entry, risk) in [("c", 0.5), ("a", 0.1), ("d", 0.9), ("b", 0.5)] {
+            least.offer(riskiest_first(risk), entry, || risk);
+        }
+        let mut bytes = Vec::new();
+        least.put(&mut bytes, f64::put);
+        let taken = |most, bytes: &[u8]| Least::take(&mut Reader::new(bytes), most, f64::take);
+
+        assert_eq!(taken(3, &bytes), Ok(least));
+        assert!(taken(2, &bytes).is_err() && taken(3, &bytes[..bytes.len() - 1]).is_err());
+    }
 }

@@ -263,6 +263,21 @@ mod tests {
     }
 
     #[test]
+    fn counts_come_back_from_bytes() {
+        let mut counts = RankCounts::default();
+        [-1.0, 0.0, 0.0, 0.5, 1e9].iter().for_each(|score| counts.add(*score));
+        let mut bytes = Vec::new();
+        counts.put(&mut bytes);
+
+        assert_eq!(RankCounts::take(&mut Reader::new(&bytes)), Ok(counts));
+        assert!(RankCounts::take(&mut Reader::new(&bytes[..bytes.len() - 1])).is_err());
+        let too_many = [(1_u32, u64::MAX), (2, 1)].to_vec();
+        bytes.clear();
+        too_many.put(&mut bytes);
+        assert!(RankCounts::take(&mut Reader::new(&bytes)).is_err());
+    }
+
+    #[test]
     fn close_scores_are_told_apart() {
         assert!(step(0.700_1) > step(0.700_0) && step(-0.7) < step(-0.699_9) && step(-0.0) == step(0.0));
     }

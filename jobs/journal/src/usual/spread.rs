@@ -224,6 +224,19 @@ mod tests {
     }
 
     #[test]
+    fn spreads_come_back_from_bytes_and_only_in_order() {
+        let mut spreads = Spreads::default();
+        (0..200_u32).for_each(|index| spreads.add(index % 3, f64::from(index) * 0.037 - 1.0));
+        let mut bytes = Vec::new();
+        spreads.put(&mut bytes);
+        let mut from = Reader::new(&bytes);
+
+        assert_eq!(Spreads::take(&mut from), Ok(spreads));
+        assert!(from.is_at_end());
+        assert!(Spreads::<u32>::take(&mut Reader::new(&bytes[..bytes.len() - 1])).is_err());
+    }
+
+    #[test]
     fn the_median_and_its_deviation_are_those_of_the_amounts_to_a_step() {
         let mut spreads = Spreads::default();
         (0..=100).for_each(|index| spreads.add((), f64::from(index) * 0.1));

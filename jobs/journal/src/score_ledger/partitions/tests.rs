@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use jobkit::testing::{Bench, Crash};
+use jobkit::testing::{Bench, Crash, FakeObjects};
 use jobkit::{Job, RawJson};
 use serde_json::json;
 
@@ -306,6 +306,42 @@ async fn a_share_keeps_within_the_folders_of_the_configuration_and_the_settings_
         assert!(failure.to_string().starts_with(says), "{failure}");
     }
     assert!(ScorePart::new(Config::default()).policy().internal && world.clear.policy().internal);
+}
+
+#[tokio::test]
+async fn a_ledger_in_a_bucket_is_fetched_once_and_may_change_behind_the_run() {
+    let world = World::new();
+    let local = ledger(world.folder.path());
+    let alone = summary(&Bench::default().run(&world.ledger, &local, 1).await.unwrap());
+    let objects = Arc::new(FakeObjects::default().with("s3://books/GL.csv", fs::read(&local.path).unwrap()));
+    let config = Config {
+        out_dir: world.folder.path().join("out"),
+        roots: vec!["s3://books".into()],
+        ..Config::default()
+    };
+    let world = World { ledger: ScoreLedger::new(config, objects.clone()), ..world };
+    let args = ScoreLedgerArgs { path: "s3://books/GL.csv".into(), partitions: Some(2), ..local };
+    let Outcome::WaitFor(_) = world.bench.run(&world.ledger, &args, 1).await.unwrap() else { panic!() };
+    objects.put("s3://books/GL.csv", "no ledger");
+
+    let found = summary(&world.settle(&args).await.unwrap());
+
+    assert_eq!((found.sha256, found.scores_sha256), (alone.sha256, alone.scores_sha256));
+    assert_eq!(found.path, args.path);
+}
+
+#[tokio::test]
+async fn other_settings_than_those_it_began_with_end_a_run() {
+    let world = World::new();
+    let args = in_partitions(world.folder.path(), 2);
+    let Outcome::WaitFor(first) = world.bench.run(&world.ledger, &args, 1).await.unwrap() else { panic!() };
+    world.work_off(&first).await;
+
+    let other = ScoreLedgerArgs { trees: Some(7), ..args };
+    let failure = world.bench.run(&world.ledger, &other, 1).await.unwrap_err();
+
+    assert!(matches!(failure, Failure::Permanent(_)), "{failure}");
+    assert!(failure.to_string().starts_with("the settings differ"), "{failure}");
 }
 
 #[test]

@@ -96,3 +96,19 @@ impl Combiner {
         Ok(Self { tails: ranks.map(Tail::new), signals, has_amounts })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_said_a_score_comes_back_from_bytes() {
+        for winner in WINNERS.into_iter().chain(Signal::ALL.map(Winner::Test)) {
+            let scored = Scored { score: 5.5, winner, together: -0.25 };
+            let mut bytes = Vec::new();
+            scored.put(&mut bytes);
+            assert_eq!(Scored::take(&mut Reader::new(&bytes)), Ok(scored));
+        }
+        assert!(Winner::take(&mut Reader::new(&[13])).is_err());
+    }
+}
