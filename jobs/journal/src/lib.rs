@@ -7,7 +7,7 @@
 //! The way of a ledger through the files of this crate: [`ingest`] makes [`mod@line`]s of any format, [`spool`] puts them aside in parts by their entries, and
 //! [`passes`] goes over the parts: [`completeness`] says whether the ledger is all there, [`usual`] what is usual in it, [`scoring`] how unusual each entry is
 //! and [`reasons`] why, [`controls`] asks every entry what an auditor asks, with [`calendar`] and [`benford`] at hand, and [`risk`] joins the two. [`run`] has these in stages that
-//! can be repeated, told by [`settings`]; [`score_ledger`], [`train_model`] and [`check_drift`] are the jobs around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
+//! can be repeated, told by [`settings`]; [`score_ledger`], [`train_model`] and [`check_drift`] are the jobs around it, within the bounds of [`jobkit::roots`]; several [`score_part`] may do its passes together, and [`clear_parts`] tidies up behind them. [`sample`] makes a ledger to try it on.
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
 //! [`report`] that is filed. [`selection`] draws the entries to test, [`reasons`] says of an entry why it has its score, [`surrogate`] sums the scores up in
@@ -26,6 +26,7 @@ mod attempt;
 pub mod benford;
 pub mod calendar;
 pub mod check_drift;
+pub mod clear_parts;
 pub mod completeness;
 pub mod controls;
 pub mod drift;
@@ -45,6 +46,7 @@ pub mod risk;
 pub mod run;
 pub mod sample;
 pub mod score_ledger;
+pub mod score_part;
 pub mod scores_file;
 pub mod scoring;
 pub mod selection;
@@ -59,7 +61,9 @@ pub mod workpaper;
 pub mod workplace;
 
 pub use check_drift::{CheckDrift, CheckDriftArgs};
+pub use clear_parts::ClearParts;
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
+pub use score_part::ScorePart;
 pub use train_model::{TrainModel, TrainModelArgs};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,26 +74,46 @@ pub struct Config {
     /// Folders in which ledgers may lie, and below which buckets (`s3://BUCKET/FOLDER`). Whoever may enqueue a job names the file that the worker opens, so
     /// there are none until an operator has thought of it.
     pub roots: Vec<PathBuf>,
+    /// How many jobs share the work on a ledger, unless the arguments say otherwise; 1 for none but the job itself. All workers must then see `out_dir`.
+    pub partitions: usize,
     /// What every run is told unless its job's arguments say otherwise.
     pub settings: settings::Settings,
 }
 
 impl Config {
+    /// What is wrong with a number of partitions, and what to write.
+    pub fn check_partitions(partitions: usize) -> Result<(), String> {
+        match partitions {
+            1..=MOST_PARTITIONS => Ok(()),
+            other => Err(format!("{other}; write 1 to {MOST_PARTITIONS}")),
+        }
+    }
+
     /// Every key has a value, for whoever must know the keys.
     pub fn with_every_key() -> Self {
         Self { settings: settings::Settings::with_every_key(), ..Self::default() }
     }
 }
 
+/// More jobs for one ledger wait longer for each other than they work.
+pub const MOST_PARTITIONS: usize = 64;
+
 impl Default for Config {
     fn default() -> Self {
-        Self { out_dir: "results/journal".into(), roots: Vec::new(), settings: settings::Settings::default() }
+        Self {
+            out_dir: "results/journal".into(),
+            roots: Vec::new(),
+            partitions: 1,
+            settings: settings::Settings::default(),
+        }
     }
 }
 
 /// Adds the family's kinds.
 pub fn register(registry: &mut Registry, config: Config, objects: Arc<dyn Objects>) {
-    registry.add(ScoreLedger::new(config.clone(), objects.clone()));
+    registry.add(ScorePart::new(config.clone()));
+    registry.add(ClearParts::new(config.clone()));
     registry.add(TrainModel::new(config.clone(), objects.clone()));
-    registry.add(CheckDrift::new(config, objects));
+    registry.add(CheckDrift::new(config.clone(), objects.clone()));
+    registry.add(ScoreLedger::new(config, objects));
 }

@@ -16,7 +16,12 @@ use crate::sample::{self, SampleParams};
 use crate::settings::Settings;
 
 pub(crate) fn config(folder: &Path) -> Config {
-    Config { out_dir: folder.join("out"), roots: vec![folder.into()], settings: settings() }
+    Config {
+        out_dir: folder.join("out"),
+        roots: vec![folder.into()],
+        settings: settings(),
+        ..Config::default()
+    }
 }
 
 /// Small populations stand apart, and nothing is written that takes long.
