@@ -155,6 +155,12 @@ impl Queue {
     /// Checks jobs at the door and decides everything but the time. Behind each job stand those that come with it:
     /// for its success, for its failure, and the one that calls back.
     pub fn rows(&self, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
+        jobs.iter().try_for_each(|job| by_its_name(&self.registry, &job.kind))?;
+        self.children(jobs)
+    }
+
+    /// As `rows`, of jobs that a running one makes: they may be of kinds that nobody enqueues by their names. What comes with them is checked as ever.
+    pub fn children(&self, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
         let limits = self.limits.rules();
         let mut rows = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -179,7 +185,6 @@ impl Queue {
         let on_success = std::mem::take(&mut job.on_success);
         let on_failure = std::mem::take(&mut job.on_failure);
         let callback = job.callback.take();
-        by_its_name(&self.registry, &job.kind)?;
         let parent = self.row(job, limits)?;
         let (id, tenant) = (parent.id, parent.tenant.clone());
         let callback = callback.map(|callback| self.callback(&parent, &callback, limits)).transpose()?;
@@ -213,6 +218,7 @@ impl Queue {
         if !follower.after.is_empty() {
             return invalid("after", "such a job waits for one alone; leave it out");
         }
+        by_its_name(&self.registry, &follower.kind)?;
         follower.after = vec![of];
         follower.on_parent_failure = rule;
         self.rows_of(follower, limits, rows)

@@ -42,6 +42,7 @@ macro_rules! on_both {
     };
 }
 
+mod ledger;
 mod limits;
 
 on_both![

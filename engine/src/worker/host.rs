@@ -87,7 +87,7 @@ impl Host for AttemptHost {
             }
             let queue = &self.engine.queue;
             queue.freshen().await?;
-            let rows = queue.rows(children).map_err(|error| HostError::Refused(chain(&error)))?;
+            let rows = queue.children(children).map_err(|error| HostError::Refused(chain(&error)))?;
             let record = StepRecord {
                 name: step.into(),
                 key: ctx.step_key(step),

@@ -1,4 +1,5 @@
-//! A whole run without a server, with the time of each step: `score LEDGER OUT [SETTINGS]`, the last as JSON laid over the defaults.
+//! A whole run without a server, with the time of each step: `score LEDGER OUT [SETTINGS]`, the last as JSON laid over the defaults. With `MODEL=FILE` in the
+//! environment it scores by that model; with `TRAIN=NAME` it makes one instead.
 
 #![expect(clippy::unwrap_used, reason = "an example that is called wrongly may say so in any way")]
 #![expect(clippy::disallowed_methods, reason = "it says how long it took")]
@@ -10,7 +11,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use journal::output::RunTag;
-use journal::run::{By, Given, Request, Step, run};
+use journal::run::{By, Chosen, Given, Request, Run, Step, run};
 use journal::settings::Settings;
 
 fn main() {
@@ -32,8 +33,11 @@ fn main() {
         settings: Settings::default().with(&settings).unwrap(),
         given: Given::default(),
         accept: None,
-        by: By::default(),
-        model_name: String::new(),
+        by: By {
+            model: std::env::var_os("MODEL").map(|file| Chosen::file(file.as_ref())),
+            challenger: std::env::var_os("CHALLENGER").map(|file| Chosen::file(file.as_ref())),
+        },
+        model_name: std::env::var("TRAIN").unwrap_or_default(),
         created: Timestamp::UNIX_EPOCH,
         threads,
         parts: None,
@@ -50,6 +54,11 @@ fn main() {
         }
         ControlFlow::Continue(())
     };
+    if !request.model_name.is_empty() {
+        let trained = Run::new(request).write_model(&watch).unwrap();
+        println!("{:.2} s in all\n{trained:#?}", begun.elapsed().as_secs_f64());
+        return;
+    }
     match run(request, &watch) {
         Ok(summary) => {
             let text = std::fs::read_to_string(summary.outputs.last().unwrap()).unwrap();

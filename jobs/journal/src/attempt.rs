@@ -5,6 +5,7 @@
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -20,7 +21,7 @@ use crate::ingest::{Query, ReadError, RowsError};
 use crate::model::ModelError;
 use crate::output::{self, Pending, RunTag};
 use crate::passes::PassError;
-use crate::run::{Accept, By, Given, Request, Run, RunError, SurveyDigest, Watch};
+use crate::run::{Accept, Beginning, By, Given, Request, Run, RunError, SurveyDigest, Watch};
 use crate::settings::{Settings, SettingsError};
 use crate::workpaper::WorkpaperError;
 use crate::{Config, Sources, queries};
@@ -144,11 +145,18 @@ impl Ledgers {
     }
 
     /// With the files that live as long as the attempt: those from a bucket. Later stages may have to read them again.
-    pub(crate) async fn open(&self, asked: Asked<'_>, ctx: &Ctx) -> Result<(Request, Vec<Pending>), Failure> {
+    pub(crate) async fn open(
+        &self,
+        asked: Asked<'_>,
+        read: Option<&Beginning>,
+        ctx: &Ctx,
+    ) -> Result<(Request, Vec<Pending>), Failure> {
         let Asked { path, parameters, trial_balance, entry_log, .. } = asked;
         let mut request = self.request(asked, ctx)?;
         let mut fetched = Vec::new();
         match queries::name_of(path) {
+            // A ledger that is put aside is not read again.
+            _ if read.is_some_and(|read| read.put_aside.is_some()) => {}
             Some(name) => request.query = Some(self.query(name, parameters)?),
             None => {
                 let ledger = self.find(("path", output::LEDGER), path, &request, ctx).await?;
@@ -225,8 +233,8 @@ pub(crate) struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    pub(crate) fn new(ctx: &'a Ctx, request: Request) -> Self {
-        Self { ctx, run: Arc::new(Mutex::new(Run::new(request))) }
+    pub(crate) fn new(ctx: &'a Ctx, run: Run) -> Self {
+        Self { ctx, run: Arc::new(Mutex::new(run)) }
     }
 
     /// The two stages with which every job over a ledger begins.
@@ -238,7 +246,7 @@ impl<'a> Running<'a> {
         Ok(survey)
     }
 
-    /// Does one stage as a step, off the runtime, and passes on how far it is.
+    /// Does one stage as a step.
     pub(crate) async fn stage<D>(
         &self,
         name: &'static str,
@@ -247,40 +255,54 @@ impl<'a> Running<'a> {
     where
         D: Serialize + DeserializeOwned + Send + 'static,
     {
-        self.ctx
-            .step(name, async |_| {
-                let (tell, mut told) = tokio::sync::watch::channel((0, ""));
-                let run = self.run.clone();
-                let done = self.ctx.cpu(move |token| {
-                    work(&mut lock(&run), &|step, done, of| {
-                        let now = (step.percent(done, of), step.in_words());
-                        tell.send_if_modified(|last| {
-                            // A later stage that has to do an earlier one again does not go back.
-                            let on = now.0 > last.0;
-                            if on {
-                                *last = now;
-                            }
-                            on
-                        });
-                        if token.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                    })
-                });
-                tokio::pin!(done);
-                loop {
-                    tokio::select! {
-                        ended = &mut done => return Ok::<_, Failure>(ended??),
-                        Ok(()) = told.changed() => {
-                            let (percent, message) = *told.borrow_and_update();
-                            self.ctx.progress(percent, 100, message).await;
-                        }
-                    }
-                }
-            })
-            .await
+        self.ctx.step(name, async |_| self.work(work).await).await
+    }
+
+    /// Does it off the runtime, and passes on how far it is.
+    pub(crate) async fn work<D: Send + 'static>(
+        &self,
+        work: fn(&mut Run, Watch<'_>) -> Result<D, RunError>,
+    ) -> Result<D, Failure> {
+        let run = self.run.clone();
+        self::work(self.ctx, Arc::default(), move |watch| work(&mut lock(&run), watch)).await
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Run> {
         lock(&self.run)
+    }
+}
+
+/// Work of minutes, off the runtime: passes on how far it is, in per cent. It ends early when the attempt must, or when `stop` says so.
+pub(crate) async fn work<T: Send + 'static>(
+    ctx: &Ctx,
+    stop: Arc<AtomicBool>,
+    work: impl FnOnce(Watch<'_>) -> Result<T, RunError> + Send + 'static,
+) -> Result<T, Failure> {
+    let (tell, mut told) = tokio::sync::watch::channel((0, ""));
+    let done = ctx.cpu(move |token| {
+        work(&|step, done, of| {
+            let now = (step.percent(done, of), step.in_words());
+            tell.send_if_modified(|last| {
+                // A later stage that has to do an earlier one again does not go back.
+                let on = now.0 > last.0;
+                if on {
+                    *last = now;
+                }
+                on
+            });
+            let go_on = !token.is_cancelled() && !stop.load(Ordering::Relaxed);
+            if go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+    });
+    tokio::pin!(done);
+    loop {
+        tokio::select! {
+            ended = &mut done => return Ok(ended??),
+            Ok(()) = told.changed() => {
+                let (percent, message) = *told.borrow_and_update();
+                ctx.progress(percent, 100, message).await;
+            }
+        }
     }
 }
 
@@ -334,6 +356,8 @@ impl From<RunError> for Failure {
             | RunError::Pass(PassError::Read(ReadError::Io(_)) | PassError::PutAside { .. }) => {
                 Failure::transient(error)
             }
+            // Another worker may see the folder, or be of the version.
+            RunError::PartsAway { .. } | RunError::OtherProgram { .. } => Failure::transient(error),
             RunError::Fetch(ObjectError::Away(_))
             | RunError::Read { cause: ReadError::Query(RowsError::Away(_)), .. }
             | RunError::Pass(PassError::Read(ReadError::Query(RowsError::Away(_)))) => {
@@ -360,7 +384,8 @@ impl From<RunError> for Failure {
             | RunError::Selection(_)
             | RunError::Pass(_)
             | RunError::Workpaper(_)
-            | RunError::Changed(_) => Failure::permanent(error),
+            | RunError::Changed(_)
+            | RunError::StintDone => Failure::permanent(error),
             RunError::Stopped => Failure::Interrupted(error.to_string()),
         }
     }

@@ -91,12 +91,12 @@ impl Job for CheckDrift {
     }
 
     async fn run(&self, args: CheckDriftArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
-        let (mut request, mut fetched) = self.ledgers.open(self.asked(&args), ctx).await?;
+        let (mut request, mut fetched) = self.ledgers.open(self.asked(&args), None, ctx).await?;
         let asked = (Role::Model, &*args.model);
         let model = asked_model::find(&self.ledgers, asked, &request, ctx, &mut fetched).await?;
         request.by.model = Some(model);
         let (folder, tag) = (request.out_dir.clone(), request.tag.clone());
-        let run = Running::new(ctx, request);
+        let run = Running::new(ctx, Run::new(request));
 
         run.survey().await?;
         let drifted: Drifted = run.stage("drift", Run::drift).await?;

@@ -6,6 +6,7 @@
 //! the problem and the remedy, and never guessed, because a line silently dropped or changed would spoil every total
 //! behind the scores.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ pub enum Input {
 }
 
 /// A line that was not taken over: where, why, and what its owner can do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
     /// Of a text; elsewhere its row.
     pub first_line: u64,
@@ -61,7 +62,7 @@ pub struct Rejection {
     pub last_line: u64,
     pub field: String,
     pub problem: String,
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
 }
 
 impl fmt::Display for Rejection {
@@ -72,7 +73,7 @@ impl fmt::Display for Rejection {
 
 impl From<Broken> for Rejection {
     fn from(Broken { first_line, last_line, problem, remedy }: Broken) -> Self {
-        Self { first_line, last_line, field: "(all)".into(), problem, remedy }
+        Self { first_line, last_line, field: "(all)".into(), problem, remedy: remedy.into() }
     }
 }
 
@@ -273,7 +274,7 @@ impl Block for LedgerBlock {
                     last_line: record.last_line,
                     field,
                     problem,
-                    remedy,
+                    remedy: remedy.into(),
                 })),
             },
             Item::Broken(broken) => take(Row::Rejected(broken.into())),

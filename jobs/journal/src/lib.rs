@@ -7,7 +7,7 @@
 //! The way of a ledger through the files of this crate: [`ingest`] makes [`mod@line`]s of any format, [`spool`] puts them aside in parts by their entries, and
 //! [`passes`] goes over the parts: [`completeness`] says whether the ledger is all there, [`usual`] what is usual in it, [`scoring`] how unusual each entry is
 //! and [`reasons`] why, [`controls`] asks every entry what an auditor asks, with [`calendar`] and [`benford`] at hand, and [`risk`] joins the two. [`run`] has these in stages that
-//! can be repeated, told by [`settings`]; [`score_ledger`], [`train_model`] and [`check_drift`] are the jobs around it, within the bounds of [`jobkit::roots`]. [`sample`] makes a ledger to try it on.
+//! can be repeated, told by [`settings`]; [`score_ledger`], [`train_model`] and [`check_drift`] are the jobs around it, within the bounds of [`jobkit::roots`]; several [`score_part`] may do its passes together, and [`clear_parts`] tidies up behind them. [`sample`] makes a ledger to try it on.
 //!
 //! What a run found is one struct, [`result`]; of it are made the [`workpaper`] that an auditor tests from and the
 //! [`report`] that is filed. [`selection`] draws the entries to test, [`reasons`] says of an entry why it has its score, [`surrogate`] sums the scores up in
@@ -30,6 +30,7 @@ mod attempt;
 pub mod benford;
 pub mod calendar;
 pub mod check_drift;
+pub mod clear_parts;
 pub mod completeness;
 pub mod controls;
 pub mod drift;
@@ -50,6 +51,7 @@ pub mod risk;
 pub mod run;
 pub mod sample;
 pub mod score_ledger;
+pub mod score_part;
 pub mod scores_file;
 pub mod scoring;
 pub mod selection;
@@ -64,7 +66,9 @@ pub mod workpaper;
 pub mod workplace;
 
 pub use check_drift::{CheckDrift, CheckDriftArgs};
+pub use clear_parts::ClearParts;
 pub use score_ledger::{ScoreLedger, ScoreLedgerArgs};
+pub use score_part::ScorePart;
 pub use train_model::{TrainModel, TrainModelArgs};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,11 +81,21 @@ pub struct Config {
     pub roots: Vec<PathBuf>,
     /// Ledgers that are queries, by the names that jobs call them by.
     pub queries: BTreeMap<String, NamedQuery>,
+    /// How many jobs share the work on a ledger, unless the arguments say otherwise; 1 for none but the job itself. All workers must then see `out_dir`.
+    pub partitions: usize,
     /// What every run is told unless its job's arguments say otherwise.
     pub settings: settings::Settings,
 }
 
 impl Config {
+    /// What is wrong with a number of partitions, and what to write.
+    pub fn check_partitions(partitions: usize) -> Result<(), String> {
+        match partitions {
+            1..=MOST_PARTITIONS => Ok(()),
+            other => Err(format!("{other}; write 1 to {MOST_PARTITIONS}")),
+        }
+    }
+
     /// Every key has a value, for whoever must know the keys.
     pub fn with_every_key() -> Self {
         let queries = [("*".to_owned(), NamedQuery::default())].into();
@@ -89,12 +103,16 @@ impl Config {
     }
 }
 
+/// More jobs for one ledger wait longer for each other than they work.
+pub const MOST_PARTITIONS: usize = 64;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             out_dir: "results/journal".into(),
             roots: Vec::new(),
             queries: BTreeMap::new(),
+            partitions: 1,
             settings: settings::Settings::default(),
         }
     }
@@ -109,7 +127,9 @@ pub struct Sources {
 
 /// Adds the family's kinds.
 pub fn register(registry: &mut Registry, config: Config, sources: Sources) {
-    registry.add(ScoreLedger::new(config.clone(), sources.clone()));
+    registry.add(ScorePart::new(config.clone()));
+    registry.add(ClearParts::new(config.clone()));
     registry.add(TrainModel::new(config.clone(), sources.clone()));
-    registry.add(CheckDrift::new(config, sources));
+    registry.add(CheckDrift::new(config.clone(), sources.clone()));
+    registry.add(ScoreLedger::new(config, sources));
 }

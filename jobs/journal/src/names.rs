@@ -231,7 +231,7 @@ impl Stored for Names {
 }
 
 /// From an interner's numbers to symbols, or from the symbols of some names to those of more.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Ranks(Vec<Vec<Symbol>>);
 
 impl Ranks {
@@ -257,6 +257,20 @@ impl Ranks {
             symbols.iter().map(|symbol| later.get(symbol.index()).copied().unwrap_or(*symbol)).collect()
         };
         Self(self.0.iter().zip(&later.0).map(of_sort).collect())
+    }
+}
+
+impl Stored for Ranks {
+    const LEAST: usize = 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let numbers = |symbols: &Vec<Symbol>| symbols.iter().map(|symbol| symbol.0).collect::<Vec<_>>();
+        self.0.iter().map(numbers).collect::<Vec<_>>().put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        let numbers: Vec<Vec<u32>> = Stored::take(from)?;
+        Ok(Self(numbers.into_iter().map(|numbers| numbers.into_iter().map(Symbol).collect()).collect()))
     }
 }
 

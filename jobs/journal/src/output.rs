@@ -123,7 +123,7 @@ impl Rejections {
     pub fn push(&mut self, rejection: &Rejection) -> io::Result<()> {
         let lines = [rejection.first_line.to_string(), rejection.last_line.to_string()];
         let record =
-            [&*lines[0], &*lines[1], &*rejection.field, &*harmless(&rejection.problem), rejection.remedy];
+            [&*lines[0], &*lines[1], &*rejection.field, &*harmless(&rejection.problem), &*rejection.remedy];
         Ok(self.csv.write_record(record)?)
     }
 

@@ -37,6 +37,7 @@ pub mod read;
 pub mod rules;
 pub mod shuffle;
 pub mod spill;
+pub mod sums;
 pub mod survey;
 pub mod tell;
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -23,12 +23,13 @@ use crate::output::{RunTag, hex};
 use crate::passes::count::Terms;
 use crate::passes::detect::Scorers;
 use crate::passes::judge::{Bench, Found, Row, judge};
+use crate::passes::log::Log;
 use crate::passes::measure::HitCounts;
-use crate::passes::parts::Crew;
+use crate::passes::parts::{Crew, Share};
 use crate::passes::populations::Populations;
 use crate::passes::read::{Reading, read};
 use crate::passes::rules::{Flagging, surrogate};
-use crate::passes::shuffle::{Facts, buckets_for};
+use crate::passes::shuffle::{self, Facts, Records, buckets_for};
 use crate::passes::survey::{Asked, Survey, survey};
 use crate::passes::tell::{Top, tell};
 use crate::passes::{PassError, rank};
@@ -40,21 +41,28 @@ use crate::settings::Settings;
 use crate::spool::parts_for;
 use crate::workplace::Workplace;
 
+mod apart;
 mod by_model;
 mod challenge;
 mod drifted;
 mod error;
 mod given;
+mod hands;
 mod outcome;
+mod sealed;
 mod step;
 mod teach;
 mod told;
 mod train;
 mod write;
 
+use hands::{Hands, Passing};
+
+pub use apart::{Beginning, PutAside};
 pub use by_model::{By, Chosen, InList};
 pub use drifted::{DRIFT, DRIFT_TEXT, Drifted};
 pub use error::RunError;
+pub use hands::{Pass, Stint};
 pub use step::Step;
 pub use train::{Taken, TrainDigest, Trained};
 pub use write::{ByModel, Summary, in_words};
@@ -134,6 +142,9 @@ pub struct ScoreDigest {
 /// The stages of one run, the work done so far, and the digests known from an earlier attempt.
 pub struct Run {
     request: Request,
+    hands: Hands,
+    /// The claim that has read the ledger already, and put it aside for all.
+    put_aside: Option<u64>,
     read: Stage<Read, ReadDigest>,
     survey: Stage<Surveyed, SurveyDigest>,
     score: Stage<Scored, ScoreDigest>,
@@ -169,10 +180,18 @@ impl<W, D: Clone + PartialEq> Stage<W, D> {
 struct Read {
     place: Workplace,
     reading: Reading,
+    log: Option<Log>,
     /// Its names are joined with theirs.
     models: Option<Models>,
     /// What its columns are called that no field is for.
     extra: Vec<String>,
+}
+
+impl Read {
+    fn digest(&self) -> ReadDigest {
+        let Reading { origin, lines, rejected, .. } = &self.reading;
+        ReadDigest { origin: origin.clone(), lines: *lines, rejected: rejected.count }
+    }
 }
 
 /// What is known of the whole ledger.
@@ -182,7 +201,8 @@ struct Surveyed {
     norms: Norms,
     calendars: Calendars,
     keywords: Keywords,
-    facts: Facts,
+    /// Who put aside the records that tie entries to each other.
+    writers: Vec<String>,
     dims: Dims,
     populations: Populations,
 }
@@ -221,6 +241,8 @@ impl Run {
     pub fn new(request: Request) -> Self {
         Self {
             request,
+            hands: Hands::Own,
+            put_aside: None,
             read: Stage::new("lines"),
             survey: Stage::new("totals"),
             score: Stage::new("scores"),
@@ -242,7 +264,10 @@ impl Run {
 
     /// Puts the ledger's lines aside in parts.
     pub fn read(&mut self, watch: Watch<'_>) -> Result<ReadDigest, RunError> {
-        let Request { path, file, query, out_dir, tag, settings, threads, .. } = &self.request;
+        if let Some(claim) = self.put_aside {
+            return self.reopen(claim);
+        }
+        let Request { path, file, query, out_dir, tag, settings, given, threads, .. } = &self.request;
         let cannot_open = |cause| RunError::Open { path: path.clone(), cause };
         let cannot_read = |cause| RunError::Read { path: path.clone(), cause };
         let (input, bytes) = match query {
@@ -266,7 +291,7 @@ impl Run {
         let cannot_write = |cause| RunError::Write { folder: out_dir.clone(), cause };
         let place = Workplace::create(out_dir, tag).map_err(cannot_write)?;
         let told = |done, of| watch(Step::Read, done, of);
-        let parts = self.request.parts.unwrap_or_else(|| parts_for(bytes));
+        let parts = self.request.parts.unwrap_or_else(|| self.hands.parts(parts_for(bytes)));
         let reading = read(source, place.path(), parts, *threads, &told);
         let mut reading = reading.map_err(|error| match error {
             PassError::Read(cause) => cannot_read(cause),
@@ -277,14 +302,12 @@ impl Run {
             let (rejected, first) = (reading.rejected.count, first.unwrap_or_default());
             return Err(RunError::NoLines { path: path.clone(), rejected, first });
         }
-        let digest = ReadDigest {
-            origin: reading.origin.clone(),
-            lines: reading.lines,
-            rejected: reading.rejected.count,
-        };
+        let log = given::logged(given, settings, place.path(), parts)?;
         let extra = settings.mapping.extra_columns();
         let models = by_model::join(&mut reading.spool, models, &extra);
-        self.read.keep(Read { place, reading, models, extra }, digest)
+        let read = Read { place, reading, log, models, extra };
+        let digest = read.digest();
+        self.read.keep(read, digest)
     }
 
     /// Whether the ledger is all there, and what is usual in it.
@@ -292,35 +315,32 @@ impl Run {
         if self.read.work.is_none() {
             self.read(watch)?;
         }
-        let Read { place, reading, models, .. } = self.read.work()?;
-        let Request { settings, given, threads, .. } = &self.request;
+        let Read { place, reading, log, models, .. } = self.read.work()?;
+        let Request { settings, given, .. } = &self.request;
         let (spool, folder) = (&reading.spool, place.path());
         let names = spool.names();
         // A calendar that cannot be meant costs no survey.
         let calendars = Calendars::new(&settings.calendars, names)?;
-        let (compared, log) = given::read(given, settings, folder, spool.parts())?;
+        let compared = given::compared(given, settings)?;
 
         let told = |done, of| watch(Step::Survey, done, of);
-        let crew = Crew { threads: *threads, watch: &told };
         let asked =
             Asked { completeness: &settings.completeness, controls: &settings.controls, log: log.as_ref() };
         let buckets = buckets_for(spool.parts());
-        let (surveyed, writers) = survey(crew, spool, folder, buckets, asked)?;
-        let Survey { completeness, summary, has, populations, totals, entries, lines } = surveyed;
+        let work = |crew: Crew<'_>| survey(crew, spool, folder, buckets, asked);
+        let surveyed = self.passing(folder).sum(Pass::Survey, (), &told, work)?;
+        let Survey { completeness, summary, has, populations, totals, entries, lines, writers } = surveyed;
         let completeness = completeness.finish(names, &compared);
         models.as_ref().map_or(Ok(()), |models| models.check(has))?;
         let completeness_sha256 = told::sha256(&completeness);
         let differing = self.request.accepted(&completeness)?;
 
-        let told = |done, of| watch(Step::Tie, done, of);
-        let crew = Crew { threads: *threads, watch: &told };
-        let facts = Facts::of(crew, folder, (writers, buckets, spool.parts()), &settings.controls, names)?;
         let work = Surveyed {
             completeness,
             norms: Norms::new(summary, names),
             calendars,
             keywords: Keywords::new(&settings.controls.keyword),
-            facts,
+            writers,
             dims: Dims::of(names, has),
             populations: Populations::of(&populations, &settings.populations, names),
             survey: Whole { entries, lines, has, totals },
@@ -334,12 +354,17 @@ impl Run {
             self.survey(watch)?;
         }
         let (read, surveyed) = (self.read.work()?, self.survey.work()?);
-        let work = score(&self.request, read, surveyed, watch)?;
+        let work = score(&self.request, self.passing(read.place.path()), read, surveyed, watch)?;
         let digest = ScoreDigest {
             model_sha256: work.model.sha256.clone(),
             scores_sha256: work.scores_sha256.clone(),
         };
         self.score.keep(work, digest)
+    }
+
+    fn passing<'a>(&'a self, folder: &'a Path) -> Passing<'a> {
+        let Request { tag, threads, .. } = &self.request;
+        Passing { hands: self.hands, folder, tag, threads: *threads }
     }
 
     /// What was found, without a file of it.
@@ -369,9 +394,10 @@ impl Surveyed {
         request: &'a Request,
         read: &'a Read,
         (dims, populations): (&'a Dims, &'a Populations),
+        (passing, facts): (Passing<'a>, &'a Facts),
         watch: Watch<'a>,
     ) -> Site<'a> {
-        let Request { settings, threads, .. } = request;
+        let settings = &request.settings;
         let spool = &read.reading.spool;
         let names = spool.names();
         let empty = Empty::of(names);
@@ -384,15 +410,20 @@ impl Surveyed {
             config: &settings.controls,
             keywords: &self.keywords,
         };
-        let folder = read.place.path();
-        Site { terms, scene, facts: &self.facts, folder, seed: settings.seed, threads: *threads, watch }
+        Site { terms, scene, facts, passing, seed: settings.seed, watch }
     }
 }
 
-fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) -> Result<Scored, RunError> {
-    let Request { settings, threads, .. } = request;
-    let threads = *threads;
+fn score(
+    request: &Request,
+    passing: Passing<'_>,
+    read: &Read,
+    surveyed: &Surveyed,
+    watch: Watch<'_>,
+) -> Result<Scored, RunError> {
+    let settings = &request.settings;
     let (spool, folder) = (&read.reading.spool, read.place.path());
+    let facts = tie(request, passing, read, surveyed, watch)?;
     let teacher = read.models.as_ref().map(|models| &models.model);
     let mut carried = teacher.map(|teacher| teacher.carried(spool.names())).transpose()?;
     let learned = carried.as_mut().map(|carried| std::mem::take(&mut carried.learned));
@@ -400,7 +431,7 @@ fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) 
         Some(carried) => (&*carried.dims, &carried.populations),
         None => (&surveyed.dims, &surveyed.populations),
     };
-    let site = surveyed.site(request, read, among, watch);
+    let site = surveyed.site(request, read, among, (passing, &facts), watch);
     let Site { terms, scene, .. } = site;
     let Taught { yardsticks, scorers, hits } = match learned {
         Some(learned) => site.ask(learned)?,
@@ -418,23 +449,24 @@ fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) 
         yardsticks: &yardsticks,
         scorers: &scorers,
         scene,
-        facts: &surveyed.facts,
+        facts: &facts,
         risk: &settings.risk,
         shares: &shares,
         currency: surveyed.survey.totals.main_currency(),
         wanted: &wanted,
     };
-    let mut found = judge(Crew { threads, watch: &judges }, bench, folder)?;
+    let mut found = passing.sum(Pass::Judge, &wanted, &judges, |crew| judge(crew, bench, folder))?.finish();
+    let crew = site.crew(&judges);
     let write_failed = |cause| RunError::Write { folder: folder.into(), cause };
     let mut picked = std::mem::take(&mut found.top);
     let asked_from = picked.len();
     picked.append(&mut found.asked);
-    let mut tops = tell(Crew { threads, watch: &judges }, bench, folder, &picked)?;
+    let mut tops = tell(crew, bench, folder, &picked)?;
     told::name_others(&mut found, &mut tops, folder).map_err(write_failed)?;
     let Ordered { scores_sha256, flagged_from } = in_order(request, read, &mut found, &mut tops)?;
     let flagging = Flagging { scorers: &scorers, from: flagged_from, seed: settings.seed };
-    let surrogate = surrogate(Crew { threads, watch: &judges }, terms, folder, flagging)?;
-    let challenge = challenge::challenge(request, read, surveyed, &scorers, watch)?;
+    let surrogate = surrogate(crew, terms, folder, flagging)?;
+    let challenge = challenge::challenge(request, read, surveyed, (site, &scorers), watch)?;
     let model = match teacher {
         Some(teacher) => teacher.about(settings.seed),
         None => outcome::own_model(request, surveyed, model_sha256(&scorers)),
@@ -453,6 +485,29 @@ fn score(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) 
         challenge,
         scores_sha256,
     })
+}
+
+/// What entries have with others.
+fn tie(
+    request: &Request,
+    passing: Passing<'_>,
+    read: &Read,
+    surveyed: &Surveyed,
+    watch: Watch<'_>,
+) -> Result<Facts, RunError> {
+    let (spool, folder, writers) = (&read.reading.spool, read.place.path(), &surveyed.writers);
+    let parts = spool.parts();
+    let records = Records { writers, buckets: buckets_for(parts), stay: passing.is_shared() };
+    let work =
+        |crew: Crew<'_>| Facts::of(crew, folder, records, parts, &request.settings.controls, spool.names());
+    let tied = passing.sum(Pass::Tie, folder, &|done, of| watch(Step::Tie, done, of), work);
+    if let (Err(RunError::StintDone), Hands::Stint(Stint { index, of, .. })) = (&tied, passing.hands) {
+        // They are as large as the ledger, and what they said is written down.
+        let own = Share { index, of, ..Share::whole(folder) }.range(records.buckets);
+        shuffle::forget(folder, writers, own)
+            .map_err(|cause| RunError::Write { folder: folder.into(), cause })?;
+    }
+    tied
 }
 
 /// The first of so many entries are those that rules are to flag.
@@ -483,7 +538,9 @@ fn in_order(
     let last_flagged = found.bands.iter().sum::<u64>().div_ceil(FLAGGED);
     let mut flagged_from = f64::INFINITY;
     let mut hash = Sha256::new();
+    let mut ranked = 0;
     let each = |rank: u64, row: &Row| {
+        ranked = rank;
         hash.update((row.entry.len() as u64).to_le_bytes());
         hash.update(&row.entry);
         hash.update(row.score.to_bits().to_le_bytes());
@@ -500,6 +557,10 @@ fn in_order(
     };
     rank::each(folder, spool.parts(), each)
         .map_err(|cause| RunError::Write { folder: folder.into(), cause })?;
+    // A file that lost its end would lose entries without a word.
+    if ranked != found.bands.iter().sum::<u64>() {
+        return Err(RunError::Write { folder: folder.into(), cause: hands::broken() });
+    }
     for top in tops {
         top.entry.rank = ranks.get(&top.entry.entry).copied().unwrap_or(0);
     }

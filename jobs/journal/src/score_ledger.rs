@@ -13,9 +13,13 @@ use serde_json::Value;
 use crate::asked_model::{self, Role};
 use crate::attempt::{Asked, Ledgers, Running, Short, audit};
 use crate::completeness::ControlTotals;
-use crate::run::{Accept, Run, Summary};
+use crate::run::{Accept, By, Request, Run, Summary};
 use crate::settings::{Settings, SettingsError};
 use crate::{Config, Sources};
+
+mod partitions;
+
+use partitions::Partitions;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +64,9 @@ pub struct ScoreLedgerArgs {
     /// How many entries are reported with reasons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top: Option<usize>,
+    /// How many jobs share the work, as configured if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<usize>,
 }
 
 impl ScoreLedgerArgs {
@@ -117,22 +124,66 @@ impl Job for ScoreLedger {
         if args.challenger.is_some() && args.model.is_none() {
             return Err("challenger: is compared with a model; name that too, in `model`".into());
         }
+        if let Some(partitions) = args.partitions {
+            Config::check_partitions(partitions).map_err(|problem| format!("partitions: {problem}"))?;
+            if partitions > 1 && args.model.is_some() {
+                return Err("partitions: what a model scores is not shared; leave one of the two out".into());
+            }
+        }
         self.asked(args).check(&self.ledgers.config)
     }
 
     async fn run(&self, args: ScoreLedgerArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
-        let (mut request, mut fetched) = self.ledgers.open(self.asked(&args), ctx).await?;
+        let mut by = By::default();
+        let mut models = Vec::new();
+        let request = self.ledgers.request(self.asked(&args), ctx)?;
         for (role, asked) in args.models() {
-            let found = asked_model::find(&self.ledgers, (role, asked), &request, ctx, &mut fetched).await?;
+            let found = asked_model::find(&self.ledgers, (role, asked), &request, ctx, &mut models).await?;
             match role {
-                Role::Model => request.by.model = Some(found),
-                Role::Challenger => request.by.challenger = Some(found),
+                Role::Model => by.model = Some(found),
+                Role::Challenger => by.challenger = Some(found),
             }
         }
-        let run = Running::new(ctx, request);
-
-        let survey = run.survey().await?;
+        // What a model scores is not shared, whatever is configured.
+        let shared = args.partitions.unwrap_or(self.ledgers.config.partitions);
+        let partitions = if by.model.is_some() { 1 } else { shared };
+        if partitions > 1 {
+            partitions::clear_at_the_end(ctx, &request.out_dir).await?;
+        }
+        let mut opened = None;
+        let begin = async |_| {
+            let (request, files) = self.ledgers.open(self.asked(&args), None, ctx).await?;
+            let run = Run::new(Request { by: by.clone(), ..request }).in_partitions(partitions);
+            let run = Running::new(ctx, run);
+            let begun = run.work(Run::begin).await;
+            opened = Some((run, files));
+            begun
+        };
+        let read = ctx.step("read", begin).await?;
+        let (run, _fetched) = match opened {
+            Some(opened) => opened,
+            // An earlier attempt has read it.
+            None => {
+                let (request, files) = self.ledgers.open(self.asked(&args), Some(&read), ctx).await?;
+                (Running::new(ctx, Run::new(Request { by, ..request })), files)
+            }
+        };
+        run.lock().go_on(&read);
+        // How it began is how it goes on, whatever was configured meanwhile.
+        let jobs = read.put_aside.map(|put_aside| Partitions::new(ctx, run.lock().request(), put_aside));
+        if let Some(jobs) = &jobs
+            && let Some(wait) = jobs.survey().await?
+        {
+            return Ok(wait);
+        }
+        let survey = run.stage("survey", Run::survey).await?;
+        run.lock().expect_survey(survey.clone());
         audit(ctx, &args.path, args.accept.as_ref(), &survey).await?;
+        if let Some(jobs) = &jobs
+            && let Some(wait) = jobs.score().await?
+        {
+            return Ok(wait);
+        }
         let score = run.stage("score", Run::score).await?;
         run.lock().expect_score(score);
         let summary: Summary = run.stage("write", Run::write).await?;

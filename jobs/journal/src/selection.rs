@@ -18,6 +18,7 @@ use crate::result::{
 
 pub mod least;
 pub mod monetary_unit;
+mod stored;
 
 use least::{Least, riskiest_first};
 
@@ -93,7 +94,7 @@ impl Tally {
 }
 
 /// Every entry in the high band, the riskiest first. Beyond what can be listed, they are counted.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct AllHigh {
     population: Tally,
     high: u64,
@@ -139,7 +140,7 @@ impl AllHigh {
 }
 
 /// A given number of entries, each equally likely.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Random {
     seed: u64,
     size: u64,
@@ -177,7 +178,7 @@ impl Random {
 }
 
 /// A sample of points for a chart, each entry equally likely.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Points {
     seed: u64,
     least: Least<ScatterPoint>,
@@ -203,7 +204,7 @@ impl Points {
 }
 
 /// From each stratum of amounts as many entries as it asks for, each of the stratum equally likely.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Stratified {
     seed: u64,
     population: Tally,

@@ -15,11 +15,12 @@ use crate::part::{Namer, Part, PartBuilder};
 use crate::passes::spill::buffer_for;
 
 mod record;
+mod stored;
 
 /// Input of so many bytes makes a part: some 70,000 lines, of which a processor works on one part at a time.
 const BYTES_PER_PART: u64 = 16 << 20;
 /// More files than this are not open at once.
-const MOST_PARTS: u64 = 512;
+pub const MOST_PARTS: u64 = 512;
 
 /// How many parts a ledger is put into; scores do not depend on it.
 pub fn parts_for(bytes: u64) -> usize {
@@ -105,6 +106,7 @@ impl SpoolWriter {
 }
 
 /// All parts, once every writer is done.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Spool {
     folder: PathBuf,
     parts: usize,

@@ -2,6 +2,9 @@
 //!
 //! What comes back is checked by the types that rely on it; here nothing is read beyond the end, and nothing is made room for that the bytes cannot hold.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 /// What a file's bytes contradict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -45,6 +48,16 @@ pub fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend(bytes);
 }
 
+/// What travels as JSON elsewhere too; its numbers come back bit for bit.
+pub fn put_json(value: &impl Serialize, out: &mut Vec<u8>) {
+    // These are our own types, which have names for their fields.
+    put_bytes(&serde_json::to_vec(value).unwrap_or_default(), out);
+}
+
+pub fn take_json<T: DeserializeOwned>(from: &mut Reader<'_>) -> Result<T, Broken> {
+    serde_json::from_slice(from.bytes()?).map_err(|_| Broken("a value is not what it should be"))
+}
+
 /// A value that can be put into bytes and taken from them.
 pub trait Stored: Sized {
     /// It takes at least so many bytes: a list cannot be longer than these allow.
@@ -70,7 +83,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(u8, u16, u32, u64, i16, i32);
+numbers!(u8, u16, u32, u64, u128, i16, i32, i128);
 
 /// Nothing that is stored is infinite.
 impl Stored for f64 {

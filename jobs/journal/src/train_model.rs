@@ -133,9 +133,9 @@ impl Job for TrainModel {
     }
 
     async fn run(&self, args: TrainModelArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
-        let (mut request, _fetched) = self.ledgers.open(self.asked(&args), ctx).await?;
+        let (mut request, _fetched) = self.ledgers.open(self.asked(&args), None, ctx).await?;
         request.model_name = args.name.clone();
-        let run = Running::new(ctx, request);
+        let run = Running::new(ctx, Run::new(request));
 
         let survey = run.survey().await?;
         audit(ctx, &args.path, args.accept.as_ref(), &survey).await?;

@@ -1,6 +1,7 @@
 //! The folder in which a run puts aside what it cannot hold: there while the run is, gone with it.
 //!
-//! A process that is killed leaves its folder. The next claim of the same run removes it, as it does with files that were begun.
+//! A process that is killed leaves its folder. The next claim of the same run removes it, as it does with files that were begun. Where several jobs work on
+//! one ledger the folder has to outlive the attempt that made it ([`Workplace::keep`]), and the job that comes behind the run removes it ([`remove_all`]).
 
 use std::fs;
 use std::io;
@@ -12,16 +13,32 @@ const NAME: &str = "parts";
 
 pub struct Workplace {
     folder: PathBuf,
+    stays: bool,
 }
 
 impl Workplace {
     /// A new, empty folder below `parent`, for this claim of the run alone.
     pub fn create(parent: &Path, tag: &RunTag) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
+        Self::within(parent, tag)
+    }
+
+    /// The same, below a folder that is there: one that was removed meanwhile does not come back.
+    pub fn within(parent: &Path, tag: &RunTag) -> io::Result<Self> {
         remove_earlier(parent, tag)?;
         let folder = tag.partial(parent, NAME);
         fs::create_dir(&folder)?;
-        Ok(Self { folder })
+        Ok(Self { folder, stays: false })
+    }
+
+    /// The one that this claim of the run made and kept.
+    pub fn kept(parent: &Path, tag: &RunTag) -> Self {
+        Self { folder: tag.partial(parent, NAME), stays: true }
+    }
+
+    /// Lets it outlive this process.
+    pub fn keep(&mut self) {
+        self.stays = true;
     }
 
     pub fn path(&self) -> &Path {
@@ -31,8 +48,19 @@ impl Workplace {
 
 impl Drop for Workplace {
     fn drop(&mut self) {
-        // What cannot be removed now is removed by the next claim.
-        let _ = fs::remove_dir_all(&self.folder);
+        if !self.stays {
+            // What cannot be removed now is removed by the next claim.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Removes those of all claims of a run, which has ended.
+pub fn remove_all(parent: &Path, run: &str) -> io::Result<()> {
+    let last = RunTag { run: run.into(), claim: u64::MAX };
+    match remove_earlier(parent, &last) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
@@ -69,6 +97,25 @@ mod tests {
         drop(workplace);
 
         assert!(!path.exists() && parent.path().join("results").exists());
+    }
+
+    #[test]
+    fn one_that_is_kept_is_found_again_and_goes_when_its_run_has_ended() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut first = Workplace::create(parent.path(), &tag(1)).unwrap();
+        first.keep();
+        let path = first.path().to_path_buf();
+        let other = Workplace::create(parent.path(), &RunTag { run: "other".into(), claim: 1 }).unwrap();
+
+        drop(first);
+        assert!(path.exists());
+        drop(Workplace::kept(parent.path(), &tag(1)));
+        assert!(path.exists());
+
+        remove_all(parent.path(), "run").unwrap();
+        assert!(!path.exists() && other.path().exists());
+        remove_all(&path, "run").unwrap();
+        assert!(Workplace::within(&path, &tag(2)).is_err() && !path.exists());
     }
 
     #[test]

@@ -124,6 +124,31 @@ fn a_ledger_is_scored_by_its_own_model_as_by_itself_bit_for_bit() {
     }
 }
 
+/// How high a word is was learned with the words: a ledger of few entries has no ranks of its own.
+#[test]
+fn an_entry_has_the_score_by_a_model_that_it_has_among_all_whoever_else_is_there() {
+    let (folder, path, trained) = world();
+    let text = fs::read_to_string(&path).unwrap();
+    let (header, lines) = text.split_once('\n').unwrap();
+    // Its first entries, of every entity.
+    let few: Vec<&str> = lines.lines().filter(|line| line < &"100000120").collect();
+    let part = folder.path().join("part.csv");
+    fs::write(&part, format!("{header}\n{}\n", few.join("\n"))).unwrap();
+    let by_model = |ledger: &Path, out: &str| {
+        scores(Request { by: by(&trained.file), ..request(ledger, folder.path().join(out)) })
+    };
+
+    let (all, found) = (by_model(&path, "all"), by_model(&part, "part"));
+
+    assert_eq!(found.len(), 120);
+    for (entry, row) in &found {
+        // Population, score, who said it, and how high by each.
+        for at in [1, 3, 6, 7, 8, 9, 10] {
+            assert_eq!(row[at], all[entry][at], "{entry}, column {at}");
+        }
+    }
+}
+
 #[test]
 fn reasons_rules_tests_and_selections_are_those_of_the_ledger_alone() {
     let (folder, path, _) = world();
@@ -203,6 +228,9 @@ fn threads_parts_and_the_order_of_the_lines_make_the_same_model() {
 fn a_challenger_is_compared_and_the_results_are_the_champions() {
     let (folder, path, trained) = world();
     let other = ledger(folder.path(), "other.csv", 700, 8);
+    // Names before those of the ledger, so that the symbols of these move.
+    let text = fs::read_to_string(&other).unwrap().replace("STEINER", "AAA").replace(",113100,", ",000001,");
+    fs::write(&other, text).unwrap();
     let rival = train(Request { model_name: "rival".into(), ..request(&other, folder.path().join("rival")) });
     let challenged = |challenger: &Trained| By {
         model: Some(Chosen::file(&trained.file)),

@@ -1,8 +1,10 @@
-//! One ledger, one result: whatever the threads, the parts, the order of the lines and the format, and what completeness says of a ledger that somebody touched.
+//! One ledger, one result: whatever the threads, the parts, the order of the lines and the format, in one process or in several; and what completeness says of a
+//! ledger that somebody touched.
 
 #![cfg(feature = "parquet")]
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests are tests too")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -11,9 +13,10 @@ use std::sync::Arc;
 use journal::amount::Amount;
 use journal::output::RunTag;
 use journal::result::Results;
-use journal::run::{Accept, By, Given, Request, Run, RunError, Summary};
+use journal::run::{Accept, By, Given, Pass, Request, Run, RunError, Stint, Summary, Watch};
 use journal::sample::{self, SampleParams};
 use journal::settings::Settings;
+use journal::workplace::{Workplace, remove_all};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
@@ -85,6 +88,36 @@ fn run(request: Request) -> Result<(Summary, Results), RunError> {
     Ok((summary, results))
 }
 
+/// As jobs do it: one reads the ledger, others do their shares of the passes, knowing nothing but the folder, and it goes on with what they found.
+fn run_in_partitions(request: &Request, partitions: usize) -> (Summary, Results) {
+    let go_on: Watch<'_> = &|_, _, _| ControlFlow::Continue(());
+    let folder = || Workplace::kept(&request.out_dir, &request.tag);
+    let beginning = Run::new(request.clone()).in_partitions(partitions).begin(go_on).unwrap();
+    for pass in Pass::ALL {
+        // The last first: whose share is done when is no matter.
+        for index in (0..partitions).rev() {
+            let tag = RunTag { run: format!("{}-{index}", pass.name()), claim: 1 };
+            let stint = Stint { pass, index, of: partitions };
+            let threads = 1 + index % 2;
+            Run::of_stint(folder(), stint, tag, threads).unwrap().work(go_on).unwrap();
+        }
+    }
+    let tag = RunTag { claim: 2, ..request.tag.clone() };
+    let mut last = Run::new(Request { tag, ..request.clone() });
+    last.go_on(&beginning);
+    let summary = last.write(go_on).unwrap();
+    drop(last);
+    remove_all(&request.out_dir, &request.tag.run).unwrap();
+    let results = Results::parse(&fs::read(request.out_dir.join("results.json")).unwrap()).unwrap();
+    (summary, results)
+}
+
+/// Every file of a folder by its name.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let file = |file: fs::DirEntry| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap());
+    fs::read_dir(folder).unwrap().map(|entry| file(entry.unwrap())).collect()
+}
+
 /// Without what says where the lines came from, and in which order they were.
 fn told(results: Results) -> Results {
     Results { inputs: Vec::new(), command: String::new(), ..results }
@@ -127,6 +160,47 @@ fn threads_parts_order_and_format_change_nothing() {
 }
 
 #[test]
+fn partitions_change_no_byte_of_any_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (header, lines) = records(900);
+    let path = |name: &str| folder.path().join(name);
+    let shuffled: Vec<csv::StringRecord> =
+        (0..41).flat_map(|from| lines.iter().skip(from).step_by(41).cloned().collect::<Vec<_>>()).collect();
+    write_csv(&path("ledger.csv"), &header, &lines);
+    write_csv(&path("shuffled.csv"), &header, &shuffled);
+    // The log says something else of one entry.
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let entry = &lines[7][column("Journal_ID")];
+    fs::write(path("log.csv"), format!("Journal_ID,total\n{entry},1.00\n")).unwrap();
+    let mut hashes = Vec::new();
+
+    for name in ["ledger.csv", "shuffled.csv"] {
+        let asked = |out: &str| {
+            let mut request = request(&path(name), path(&format!("{name}-{out}")));
+            request.settings.outputs.entries = [entry.to_string()].into();
+            request.given.entry_log = Some(path("log.csv"));
+            request
+        };
+        let (summary, _) = run(asked("one")).unwrap();
+        let expected = files(&path(&format!("{name}-one")));
+        assert_eq!(expected.len(), 9, "{:?}", expected.keys());
+        for partitions in [2, 3, 7] {
+            let out = format!("{partitions}");
+            let (found, _) = run_in_partitions(&asked(&out), partitions);
+
+            assert_eq!(found.scores_sha256, summary.scores_sha256, "{name}, {partitions} partitions");
+            let found = files(&path(&format!("{name}-{out}")));
+            assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+            for (file, bytes) in &expected {
+                assert!(found[file] == *bytes, "{file} of {name}, {partitions} partitions");
+            }
+        }
+        hashes.push(summary.scores_sha256);
+    }
+    assert_eq!(hashes[0], hashes[1]);
+}
+
+#[test]
 fn another_seed_is_another_forest_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let (header, lines) = records(300);
@@ -149,7 +223,7 @@ fn trial_balance(path: &Path, header: &csv::StringRecord, lines: &[csv::StringRe
     let column = |name: &str| header.iter().position(|column| column == name).unwrap();
     let (account, amount, side) =
         (column("GL_Account_Number"), column("Amount"), column("Amount_Credit_Debit_Indicator"));
-    let mut sums: std::collections::BTreeMap<&str, Amount> = std::collections::BTreeMap::new();
+    let mut sums: BTreeMap<&str, Amount> = BTreeMap::new();
     for line in lines {
         let sum = sums.entry(&line[account]).or_default();
         let amount: Amount = line[amount].parse().unwrap();

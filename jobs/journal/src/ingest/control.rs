@@ -178,7 +178,7 @@ fn required<'a>(slot: &'a Slot, record: &Record<'a>, joined: &'a mut String) -> 
 
 fn rejection(record: &Record<'_>, Problem { field, problem, remedy }: Problem) -> Rejection {
     let Record { first_line, last_line, .. } = *record;
-    Rejection { first_line, last_line, field, problem, remedy }
+    Rejection { first_line, last_line, field, problem, remedy: remedy.into() }
 }
 
 struct Asked<'a> {

@@ -3,10 +3,12 @@
 use super::PassError;
 use super::parts::Crew;
 use super::populations::Populations;
+use super::sums::{Sum, all};
 use crate::scoring::dims::Dims;
 use crate::scoring::facets::Facets;
 use crate::scoring::measures::{Counted, Empty, Yardstick};
 use crate::spool::Spool;
+use crate::stored::{Broken, Reader};
 
 /// What entries are compared by: the same for all populations of a ledger.
 #[derive(Clone, Copy)]
@@ -20,11 +22,11 @@ pub struct Terms<'a> {
     pub extra: &'a [String],
 }
 
-pub fn count(
-    crew: Crew<'_>,
-    terms: Terms<'_>,
-    folder: &std::path::Path,
-) -> Result<Vec<Yardstick>, PassError> {
+/// What was counted in each population.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Counts(Vec<Counted>);
+
+pub fn count(crew: Crew<'_>, terms: Terms<'_>, folder: &std::path::Path) -> Result<Counts, PassError> {
     let Terms { spool, dims, populations, empty, .. } = terms;
     let begin = |_| {
         let counted =
@@ -39,12 +41,31 @@ pub fn count(
         }
         Ok(())
     };
-    let mut all = crew.over(spool.parts(), begin, work)?.into_iter().map(|(counted, _)| counted);
-    let mut counted = all.next().unwrap_or_default();
-    for more in all {
-        for (counted, more) in counted.iter_mut().zip(&more) {
-            counted.merge(more);
-        }
+    let counted = crew.over(spool.parts(), begin, work)?;
+    let counted = all(counted.into_iter().map(|(counted, _)| Counts(counted)).collect());
+    Ok(counted.unwrap_or(Counts(Vec::new())))
+}
+
+impl Counts {
+    pub fn finish(self) -> Vec<Yardstick> {
+        self.0.into_iter().map(Counted::finish).collect()
     }
-    Ok(counted.into_iter().map(Counted::finish).collect())
+}
+
+impl Sum for Counts {
+    /// What is counted, and in how many populations.
+    type Of<'a> = (&'a Dims, usize);
+
+    fn merge(&mut self, more: Self) {
+        self.0.iter_mut().zip(&more.0).for_each(|(counted, more)| counted.merge(more));
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.iter().for_each(|counted| counted.put(out));
+    }
+
+    fn take(from: &mut Reader<'_>, (dims, populations): (&Dims, usize)) -> Result<Self, Broken> {
+        let counted = (0..populations).map(|_| Counted::take(from, dims, populations));
+        counted.collect::<Result<_, _>>().map(Self)
+    }
 }

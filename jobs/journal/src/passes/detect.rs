@@ -6,9 +6,11 @@ use super::PassError;
 use super::measure::{Measured, MeasuresOfPart};
 use super::parts::Crew;
 use super::spill::{SpillReader, SpillWriter, broken, put_f64, take_f64};
+use super::sums::{Sum, all};
 use crate::scoring::combine::{Combiner, Detected, DetectedCounts};
 use crate::scoring::detectors::{Detectors, Growth};
 use crate::scoring::measures::Measures;
+use crate::stored::{Broken, Reader, Stored};
 
 /// None for a population without entries.
 pub fn grow(measured: Measured, growth: Growth, has_amounts: bool) -> Result<Option<Detectors>, PassError> {
@@ -20,6 +22,10 @@ pub fn grow(measured: Measured, growth: Growth, has_amounts: bool) -> Result<Opt
     Ok(Some(Detectors::grow(&rows, signals, growth, has_amounts)?))
 }
 
+/// What the detectors said in each population.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Counts(Vec<DetectedCounts>);
+
 /// The detectors of each population with entries, with what joins their words.
 pub type Scorers = Vec<Option<(Detectors, Combiner)>>;
 
@@ -27,8 +33,8 @@ pub fn detect(
     crew: Crew<'_>,
     folder: &Path,
     parts: usize,
-    detectors: Vec<Option<Detectors>>,
-) -> Result<Scorers, PassError> {
+    detectors: &[Option<Detectors>],
+) -> Result<Counts, PassError> {
     let failed = PassError::put_aside(folder);
     let begin = |_| Ok(vec![DetectedCounts::default(); detectors.len()]);
     let work = |counts: &mut Vec<DetectedCounts>, part: usize| {
@@ -37,26 +43,45 @@ pub fn detect(
         while let Some(((population, _), measured)) = file.read().map_err(failed)? {
             measures.push((population, measured));
         }
-        let detected = detect_part(&detectors, &measures)?;
-        let mut out = SpillWriter::create(&detected_file(folder, part)).map_err(failed)?;
+        let detected = detect_part(detectors, &measures)?;
+        let mut out = SpillWriter::create(&detected_file(crew.share.into, part)).map_err(failed)?;
         for ((population, _), detected) in measures.iter().zip(&detected) {
             counts[*population].add(detected);
             out.push(|out| put(detected, out)).map_err(failed)?;
         }
         out.finish().map_err(failed)
     };
-    let mut all = crew.over(parts, begin, work)?.into_iter();
-    let mut counts = all.next().unwrap_or_default();
-    for more in all {
-        counts.iter_mut().zip(&more).for_each(|(counts, more)| counts.merge(more));
+    let counts = crew.over(parts, begin, work)?.into_iter().map(Counts);
+    Ok(all(counts.collect()).unwrap_or(Counts(Vec::new())))
+}
+
+impl Counts {
+    /// With the detectors that they are of.
+    pub fn finish(self, detectors: Vec<Option<Detectors>>) -> Scorers {
+        let scorers = detectors.into_iter().zip(self.0).map(|(detectors, counts)| {
+            detectors.map(|detectors| {
+                let combiner = Combiner::new(counts, detectors.signals.clone(), detectors.has_amounts);
+                (detectors, combiner)
+            })
+        });
+        scorers.collect()
     }
-    let scorers = detectors.into_iter().zip(counts).map(|(detectors, counts)| {
-        detectors.map(|detectors| {
-            let combiner = Combiner::new(counts, detectors.signals.clone(), detectors.has_amounts);
-            (detectors, combiner)
-        })
-    });
-    Ok(scorers.collect())
+}
+
+impl Sum for Counts {
+    type Of<'a> = ();
+
+    fn merge(&mut self, more: Self) {
+        self.0.iter_mut().zip(&more.0).for_each(|(counts, more)| counts.merge(more));
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn take(from: &mut Reader<'_>, (): ()) -> Result<Self, Broken> {
+        Stored::take(from).map(Self)
+    }
 }
 
 /// In the order of the measures, whatever populations they are of.

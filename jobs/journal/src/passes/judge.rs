@@ -11,6 +11,7 @@ use super::measure::{MeasuresOfPart, of_entries};
 use super::parts::Crew;
 use super::shuffle::Facts;
 use super::spill::{SpillReader, SpillWriter, broken};
+use super::sums::all;
 use crate::amount::Amount;
 use crate::calendar::accounting_date;
 use crate::controls::{self, Fact, Scene};
@@ -26,9 +27,9 @@ pub mod row;
 pub mod tally;
 
 pub use row::Row;
-pub use tally::{Found, Picked, Wanted};
+pub use tally::{Found, Picked, Tally, Wanted};
 
-use tally::{Judged, Tally};
+use tally::Judged;
 
 /// All that entries are judged by.
 #[derive(Clone, Copy)]
@@ -45,14 +46,14 @@ pub struct Bench<'a> {
     pub wanted: &'a Wanted,
 }
 
-pub fn judge(crew: Crew<'_>, bench: Bench<'_>, folder: &Path) -> Result<Found, PassError> {
+pub fn judge(crew: Crew<'_>, bench: Bench<'_>, folder: &Path) -> Result<Tally, PassError> {
     let failed = PassError::put_aside(folder);
     let begin = |_| Ok(Tally::new(bench.wanted));
     let work = |tally: &mut Tally, number: usize| {
         let part = bench.terms.spool.load(number).map_err(failed)?;
         let facts = bench.facts.of_part(number).map_err(failed)?;
         let mut rows = judge_part(bench, folder, &part, number, &facts).map_err(failed)?;
-        put_ids(folder, number, &part).map_err(failed)?;
+        put_ids(crew.share.into, number, &part).map_err(failed)?;
         // The riskiest first, so that little is made of what does not stay among the first.
         rows.sort_unstable_by(|one, other| {
             other.row.risk.total_cmp(&one.row.risk).then_with(|| one.row.entry.cmp(&other.row.entry))
@@ -61,16 +62,14 @@ pub fn judge(crew: Crew<'_>, bench: Bench<'_>, folder: &Path) -> Result<Found, P
             tally.add(bench, judged);
         }
         rows.sort_unstable_by(|one, other| one.row.order().cmp(&other.row.order()));
-        let mut file = SpillWriter::create(&rows_file(folder, number)).map_err(failed)?;
+        let mut file = SpillWriter::create(&rows_file(crew.share.into, number)).map_err(failed)?;
         for judged in &rows {
             file.push(|out| judged.row.put(out)).map_err(failed)?;
         }
         file.finish().map_err(failed)
     };
-    let mut all = crew.over(bench.terms.spool.parts(), begin, work)?.into_iter();
-    let mut tally = all.next().unwrap_or_else(|| Tally::new(bench.wanted));
-    all.for_each(|more| tally.merge(more));
-    Ok(tally.finish())
+    let tally = all(crew.over(bench.terms.spool.parts(), begin, work)?);
+    Ok(tally.unwrap_or_else(|| Tally::new(bench.wanted)))
 }
 
 fn judge_part<'p>(

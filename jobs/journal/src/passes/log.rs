@@ -47,6 +47,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// That which was put aside in this folder.
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.into() }
+    }
+
     /// The entries of a part, sorted by id. An entry has a row for each side or one for both.
     pub fn of_part(&self, part: usize) -> io::Result<Vec<Logged>> {
         let mut sums: BTreeMap<String, [Amount; 2]> = BTreeMap::new();

@@ -9,12 +9,14 @@ use super::count::Terms;
 use super::parts::Crew;
 use super::shuffle::Facts;
 use super::spill::{SpillReader, SpillWriter, broken, put_f64, take_array, take_f64};
+use super::sums::{Sum, all};
 use crate::controls::{self, Fact, Hit, Scene, View};
 use crate::part::Part;
 use crate::scoring::combine::{SignalCounts, SignalRanks};
 use crate::scoring::facets::Facets;
 use crate::scoring::measures::{Measures, Signal, Yardstick};
 use crate::selection::least::Least;
+use crate::stored::{Broken, Reader, Stored, put_bytes};
 
 /// Forests are fitted on at most so many entries of all populations, those with the smallest hashes of their ids.
 const MOST_FITTED: usize = 65_536;
@@ -75,11 +77,20 @@ impl HitCounts {
     }
 }
 
+/// What is measured of some parts.
+#[derive(Debug, PartialEq)]
+pub struct Sums {
+    populations: Vec<Population>,
+    pub hits: HitCounts,
+}
+
+#[derive(Debug, PartialEq)]
 struct Population {
     signals: SignalCounts,
     fitted: Least<Fitted>,
 }
 
+#[derive(Debug, PartialEq)]
 struct Fitted {
     id: String,
     measures: Measures,
@@ -93,11 +104,83 @@ pub struct Measuring<'a> {
     pub facts: &'a Facts,
 }
 
-/// What a thread has of its parts.
-struct One {
-    populations: Vec<Population>,
-    hits: HitCounts,
-    facets: Facets,
+impl Sums {
+    fn new(populations: usize) -> Self {
+        let new = |_| Population { signals: SignalCounts::default(), fitted: Least::new(most(populations)) };
+        Self { populations: (0..populations).map(new).collect(), hits: HitCounts::new() }
+    }
+
+    pub fn finish(self) -> (Vec<Measured>, HitCounts) {
+        let finish = |population: Population| {
+            let mut fitted = population.fitted.into_values();
+            fitted.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+            let fitted = fitted.into_iter().map(|fitted| fitted.measures).collect();
+            Measured { signals: population.signals.finish(), fitted }
+        };
+        (self.populations.into_iter().map(finish).collect(), self.hits)
+    }
+}
+
+/// How many entries of each population forests are fitted on.
+fn most(populations: usize) -> usize {
+    (MOST_FITTED / populations.max(1)).max(FEWEST_FITTED)
+}
+
+impl Sum for Sums {
+    /// How many populations there are.
+    type Of<'a> = usize;
+
+    fn merge(&mut self, more: Self) {
+        self.hits.merge(&more.hits);
+        for (population, more) in self.populations.iter_mut().zip(more.populations) {
+            population.signals.merge(&more.signals);
+            population.fitted.merge(more.fitted);
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let Self { populations, hits } = self;
+        for Population { signals, fitted } in populations {
+            signals.put(out);
+            fitted.put(out, |Fitted { id, measures }, out| {
+                id.put(out);
+                put_measures(measures, out);
+            });
+        }
+        hits.entries.put(out);
+        hits.tests.iter().map(|hits| (hits.entries, hits.lines)).collect::<Vec<_>>().put(out);
+    }
+
+    fn take(from: &mut Reader<'_>, populations: usize) -> Result<Self, Broken> {
+        let population = |_| {
+            let signals = Stored::take(from)?;
+            let fitted = Least::take(from, most(populations), |from| {
+                Ok(Fitted { id: Stored::take(from)?, measures: take_measures(from)? })
+            });
+            Ok(Population { signals, fitted: fitted? })
+        };
+        let populations = (0..populations).map(population).collect::<Result<_, _>>()?;
+        let entries = Stored::take(from)?;
+        let tests: Vec<(u64, u64)> = Stored::take(from)?;
+        if tests.len() != controls::Id::ALL.len() {
+            return Err(Broken("it counts the hits of other tests"));
+        }
+        let tests = tests.into_iter().map(|(entries, lines)| Hits { entries, lines }).collect();
+        Ok(Self { populations, hits: HitCounts { tests, entries } })
+    }
+}
+
+/// As one of several values; in files of their own measures stand as they are.
+pub(super) fn put_measures(measures: &Measures, out: &mut Vec<u8>) {
+    let mut bytes = Vec::new();
+    put((0, 0), measures, &mut bytes);
+    put_bytes(&bytes, out);
+}
+
+pub(super) fn take_measures(from: &mut Reader<'_>) -> Result<Measures, Broken> {
+    let mut bytes = from.bytes()?;
+    let taken = take(&mut bytes).filter(|_| bytes.is_empty());
+    taken.map(|(_, measures)| measures).ok_or(Broken("measures are none"))
 }
 
 pub fn measure(
@@ -106,49 +189,30 @@ pub fn measure(
     folder: &Path,
     by: Measuring<'_>,
     seed: u64,
-) -> Result<(Vec<Measured>, HitCounts), PassError> {
+) -> Result<Sums, PassError> {
     let failed = PassError::put_aside(folder);
     let Terms { spool, dims, populations, empty, .. } = terms;
-    let most = (MOST_FITTED / populations.count()).max(FEWEST_FITTED);
-    let new = || -> Vec<Population> {
-        (0..populations.count())
-            .map(|_| Population { signals: SignalCounts::default(), fitted: Least::new(most) })
-            .collect()
-    };
-    let begin = |_| Ok(One { populations: new(), hits: HitCounts::new(), facets: Facets::default() });
-    let work = |one: &mut One, number| {
+    let begin = |_| Ok((Sums::new(populations.count()), Facets::default()));
+    let work = |(sums, facets): &mut (Sums, Facets), number| {
         let part = spool.load(number).map_err(failed)?;
-        let facts = by.facts.of_part(number).map_err(failed)?;
-        let mut file = SpillWriter::create(&measures_file(folder, number)).map_err(failed)?;
-        for ((entry, facts), id) in part.entries().iter().zip(of_entries(&facts)).zip(ids(&part)) {
+        let facts_of_part = by.facts.of_part(number).map_err(failed)?;
+        let mut file = SpillWriter::create(&measures_file(crew.share.into, number)).map_err(failed)?;
+        for ((entry, known), id) in part.entries().iter().zip(of_entries(&facts_of_part)).zip(ids(&part)) {
             let postings = part.postings_of(entry);
             let own = populations.place(postings);
-            let measures = by.yardsticks[own].measure(dims, &mut one.facets, postings, empty);
-            let hits = View::new(by.scene, &part, entry, facts).hits();
-            let tests = one.hits.add(&hits, postings.len());
+            let measures = by.yardsticks[own].measure(dims, facets, postings, empty);
+            let hits = View::new(by.scene, &part, entry, known).hits();
+            let tests = sums.hits.add(&hits, postings.len());
             file.push(|out| put((own, tests), &measures, out)).map_err(failed)?;
             let key = xxh3_64_with_seed(id.as_bytes(), seed).into();
-            let population = &mut one.populations[own];
+            let population = &mut sums.populations[own];
             population.signals.add(&measures);
             population.fitted.offer(key, id, || Fitted { id: id.into(), measures });
         }
         file.finish().map_err(failed)
     };
-    let (mut measured, mut hits) = (new(), HitCounts::new());
-    for more in crew.over(spool.parts(), begin, work)? {
-        hits.merge(&more.hits);
-        for (population, more) in measured.iter_mut().zip(more.populations) {
-            population.signals.merge(&more.signals);
-            population.fitted.merge(more.fitted);
-        }
-    }
-    let finish = |population: Population| {
-        let mut fitted = population.fitted.into_values();
-        fitted.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-        let fitted = fitted.into_iter().map(|fitted| fitted.measures).collect();
-        Measured { signals: population.signals.finish(), fitted }
-    };
-    Ok((measured.into_iter().map(finish).collect(), hits))
+    let sums = crew.over(spool.parts(), begin, work)?.into_iter().map(|(sums, _)| sums);
+    Ok(all(sums.collect()).unwrap_or_else(|| Sums::new(populations.count())))
 }
 
 fn ids(part: &Part) -> impl Iterator<Item = &str> {

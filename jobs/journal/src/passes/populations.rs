@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{Names, Sort, Symbol};
 use crate::part::Posting;
+use crate::stored::{Broken, Reader, Stored};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -48,6 +49,22 @@ impl Counts {
         for (key, more) in &other.0 {
             *self.0.entry(*key).or_insert(0) += more;
         }
+    }
+}
+
+impl Stored for Counts {
+    const LEAST: usize = 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let counts = self.0.iter().map(|(&(entity, manual), &entries)| ((entity.0, manual), entries));
+        counts.collect::<Vec<_>>().put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        let counts: Vec<((u32, Option<bool>), u64)> = Stored::take(from)?;
+        let counts =
+            counts.into_iter().map(|((entity, manual), entries)| ((Symbol(entity), manual), entries));
+        Ok(Self(counts.collect()))
     }
 }
 

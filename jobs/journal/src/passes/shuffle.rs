@@ -4,15 +4,18 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::PassError;
 use super::parts::Crew;
 use super::spill::{SpillReader, SpillWriter, broken, buffer_for, take_array};
+use super::sums::Sum;
 use crate::amount::Amount;
 use crate::controls::facts::{Group, What};
 use crate::controls::{Config, Fact, Place, Record};
 use crate::names::Names;
+use crate::stored::{Broken, Reader, Stored};
 
 /// Buckets for each part: a line has about four records.
 const BUCKETS_PER_PART: usize = 4;
@@ -29,7 +32,7 @@ pub struct RecordsWriter {
 }
 
 impl RecordsWriter {
-    pub fn create(folder: &Path, writer: usize, buckets: usize) -> io::Result<Self> {
+    pub fn create(folder: &Path, writer: &str, buckets: usize) -> io::Result<Self> {
         let create = |bucket| {
             let file = File::create_new(records_file(folder, writer, bucket))?;
             Ok(BufWriter::with_capacity(buffer_for(buckets), file))
@@ -50,31 +53,44 @@ impl RecordsWriter {
 }
 
 /// Where the facts of each part are.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Facts {
     folder: PathBuf,
-    writers: usize,
+    writers: Vec<String>,
+}
+
+/// The records that were put aside.
+#[derive(Clone, Copy)]
+pub struct Records<'a> {
+    /// By whom.
+    pub writers: &'a [String],
+    pub buckets: usize,
+    /// Whether they stay when they were read: somebody else may have to read them again.
+    pub stay: bool,
 }
 
 impl Facts {
-    /// Groups the records that `writers` threads put aside, and removes them.
+    /// Groups the records, and makes facts for so many parts of them.
     pub fn of(
         crew: Crew<'_>,
         folder: &Path,
-        (writers, buckets, parts): (usize, usize, usize),
+        records: Records<'_>,
+        parts: usize,
         config: &Config,
         names: &Names,
     ) -> Result<Self, PassError> {
         let failed = |cause| PassError::PutAside { folder: folder.into(), cause };
         let begin = |thread| -> Result<Vec<SpillWriter>, PassError> {
+            let writer = crew.share.writer(thread);
             (0..parts)
-                .map(|part| SpillWriter::one_of(parts, &facts_file(folder, thread, part)))
+                .map(|part| SpillWriter::one_of(parts, &facts_file(crew.share.into, &writer, part)))
                 .collect::<io::Result<_>>()
                 .map_err(failed)
         };
         let work = |files: &mut Vec<SpillWriter>, bucket| {
-            let records = take_records(folder, writers, bucket).map_err(failed)?;
+            let taken = take_records(folder, records, bucket).map_err(failed)?;
             // A record alone ties its entry to nothing.
-            for records in records
+            for records in taken
                 .chunk_by(|one, other| group_of(one) == group_of(other))
                 .filter(|records| records.len() > 1)
             {
@@ -87,8 +103,8 @@ impl Facts {
             }
             Ok(())
         };
-        let written = crew.over(buckets, begin, work)?;
-        let writers = written.len();
+        let written = crew.over(records.buckets, begin, work)?;
+        let writers = (0..written.len()).map(|thread| crew.share.writer(thread)).collect();
         written.into_iter().flatten().try_for_each(SpillWriter::finish).map_err(failed)?;
         Ok(Self { folder: folder.into(), writers })
     }
@@ -96,7 +112,7 @@ impl Facts {
     /// Those of a part, in the order of its entries and, of each entry, as a [`View`](crate::controls::View) wants them.
     pub fn of_part(&self, part: usize) -> io::Result<Vec<Fact>> {
         let mut facts = Vec::new();
-        for writer in 0..self.writers {
+        for writer in &self.writers {
             let mut file = SpillReader::open(&facts_file(&self.folder, writer, part))?;
             while let Some(fact) = file.next_with(|bytes| take_fact(bytes, part as u32))? {
                 facts.push(fact);
@@ -107,16 +123,45 @@ impl Facts {
     }
 }
 
+impl Sum for Facts {
+    type Of<'a> = &'a Path;
+
+    fn merge(&mut self, more: Self) {
+        self.writers.extend(more.writers);
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.writers.put(out);
+    }
+
+    fn take(from: &mut Reader<'_>, folder: &Path) -> Result<Self, Broken> {
+        Ok(Self { folder: folder.into(), writers: Stored::take(from)? })
+    }
+}
+
+/// Removes the records of these buckets, as far as they are there.
+pub fn forget(folder: &Path, writers: &[String], buckets: Range<usize>) -> io::Result<()> {
+    for (bucket, writer) in buckets.flat_map(|bucket| writers.iter().map(move |writer| (bucket, writer))) {
+        match std::fs::remove_file(records_file(folder, writer, bucket)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn group_of(record: &Record) -> (u64, u8) {
     (record.key, record.kind as u8)
 }
 
-fn take_records(folder: &Path, writers: usize, bucket: usize) -> io::Result<Vec<Record>> {
+fn take_records(folder: &Path, of: Records<'_>, bucket: usize) -> io::Result<Vec<Record>> {
     let mut bytes = Vec::new();
-    for writer in 0..writers {
+    for writer in of.writers {
         let path = records_file(folder, writer, bucket);
         File::open(&path)?.read_to_end(&mut bytes)?;
-        std::fs::remove_file(path)?;
+        if !of.stay {
+            std::fs::remove_file(path)?;
+        }
     }
     let (records, rest) = bytes.as_chunks();
     if !rest.is_empty() {
@@ -128,11 +173,11 @@ fn take_records(folder: &Path, writers: usize, bucket: usize) -> io::Result<Vec<
     Ok(records)
 }
 
-fn records_file(folder: &Path, writer: usize, bucket: usize) -> PathBuf {
+fn records_file(folder: &Path, writer: &str, bucket: usize) -> PathBuf {
     folder.join(format!("records-{bucket}-{writer}"))
 }
 
-fn facts_file(folder: &Path, writer: usize, part: usize) -> PathBuf {
+fn facts_file(folder: &Path, writer: &str, part: usize) -> PathBuf {
     folder.join(format!("facts-{part}-{writer}"))
 }
 

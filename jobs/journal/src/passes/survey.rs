@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use super::log::Log;
 use super::parts::Crew;
 use super::shuffle::RecordsWriter;
+use super::sums::Sum;
 use super::{PassError, populations};
 use crate::amount::Amount;
 use crate::calendar::accounting_date;
@@ -18,6 +19,7 @@ use crate::names::{Names, Symbol};
 use crate::part::{Part, Posting};
 use crate::scoring::dims::Has;
 use crate::spool::Spool;
+use crate::stored::{Broken, Reader, Stored, put_json, take_json};
 
 /// What all parts say together.
 pub struct Survey {
@@ -28,6 +30,8 @@ pub struct Survey {
     pub totals: Totals,
     pub entries: u64,
     pub lines: u64,
+    /// Who put records aside that tie entries to each other.
+    pub writers: Vec<String>,
 }
 
 /// Debits and credits of each entity and currency, and the time that the ledger covers. Adds up.
@@ -94,19 +98,20 @@ pub struct Asked<'a> {
     pub log: Option<&'a Log>,
 }
 
-/// Surveys all parts, and puts the records that tie entries to each other aside; also says how many threads did.
+/// Surveys parts, and puts the records that tie entries to each other aside.
 pub fn survey(
     crew: Crew<'_>,
     spool: &Spool,
     folder: &Path,
     buckets: usize,
     asked: Asked<'_>,
-) -> Result<(Survey, usize), PassError> {
+) -> Result<Survey, PassError> {
     let failed = PassError::put_aside(folder);
     let names = spool.names();
     let Asked { completeness, controls, log } = asked;
     let begin = |thread| {
-        let records = RecordsWriter::create(folder, thread, buckets).map_err(failed)?;
+        let writer = crew.share.writer(thread);
+        let records = RecordsWriter::create(crew.share.into, &writer, buckets).map_err(failed)?;
         Ok(One { survey: Survey::new(completeness.clone(), names), records, made: Vec::new() })
     };
     let work = |one: &mut One, number: usize| {
@@ -117,14 +122,15 @@ pub fn survey(
         }
         one.put_records(&part, number as u32, names, controls).map_err(failed)
     };
-    let all = crew.over(spool.parts(), begin, work)?;
-    let threads = all.len();
     let mut survey = Survey::new(completeness.clone(), names);
-    for One { survey: more, records, .. } in all {
+    for (thread, One { survey: more, records, .. }) in
+        crew.over(spool.parts(), begin, work)?.into_iter().enumerate()
+    {
         records.finish().map_err(failed)?;
+        survey.writers.push(crew.share.writer(thread));
         survey.merge(more);
     }
-    Ok((survey, threads))
+    Ok(survey)
 }
 
 /// What a thread has of its parts.
@@ -161,6 +167,7 @@ impl Survey {
             totals: Totals::default(),
             entries: 0,
             lines: 0,
+            writers: Vec::new(),
         }
     }
 
@@ -177,6 +184,10 @@ impl Survey {
             self.totals.add(posting);
         }
     }
+}
+
+impl Sum for Survey {
+    type Of<'a> = ();
 
     fn merge(&mut self, other: Self) {
         self.completeness.merge(other.completeness);
@@ -186,5 +197,47 @@ impl Survey {
         self.totals.merge(&other.totals);
         self.entries += other.entries;
         self.lines += other.lines;
+        self.writers.extend(other.writers);
     }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let Self { completeness, summary, has, populations, totals, entries, lines, writers } = self;
+        put_json(completeness, out);
+        put_json(summary, out);
+        put_json(has, out);
+        populations.put(out);
+        let of = totals.of.iter().map(|(&(entity, currency), total)| {
+            let Total { lines, debit, credit } = *total;
+            ((entity.0, currency.0), (lines, debit.units(), credit.units()))
+        });
+        of.collect::<Vec<_>>().put(out);
+        put_json(&totals.window, out);
+        entries.put(out);
+        lines.put(out);
+        writers.put(out);
+    }
+
+    fn take(from: &mut Reader<'_>, (): ()) -> Result<Self, Broken> {
+        Ok(Self {
+            completeness: take_json(from)?,
+            summary: take_json(from)?,
+            has: take_json(from)?,
+            populations: Stored::take(from)?,
+            totals: Totals { of: totals(from)?, window: take_json(from)? },
+            entries: Stored::take(from)?,
+            lines: Stored::take(from)?,
+            writers: Stored::take(from)?,
+        })
+    }
+}
+
+type Totalled = ((u32, u32), (u64, i128, i128));
+
+fn totals(from: &mut Reader<'_>) -> Result<BTreeMap<(Symbol, Symbol), Total>, Broken> {
+    let of: Vec<Totalled> = Stored::take(from)?;
+    let total = |((entity, currency), (lines, debit, credit)): Totalled| {
+        let (debit, credit) = (Amount::from_units(debit), Amount::from_units(credit));
+        ((Symbol(entity), Symbol(currency)), Total { lines, debit, credit })
+    };
+    Ok(of.into_iter().map(total).collect())
 }

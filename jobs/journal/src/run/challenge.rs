@@ -5,7 +5,6 @@ use super::teach::{Site, Taught};
 use super::{Read, Request, RunError, Step, Surveyed, Watch};
 use crate::passes::contest::{Contest, Side, contest};
 use crate::passes::detect::Scorers;
-use crate::passes::parts::Crew;
 use crate::result::{Challenge, MOST_TOP};
 
 /// What is put aside for it, beside that of the champion.
@@ -13,12 +12,12 @@ const CHALLENGER: &str = "challenger";
 /// The first of so many entries are those that a model flags.
 const FLAGGED: u64 = 100;
 
-/// None where there is no challenger. The champion's entries have been judged.
+/// None where there is no challenger. The champion's entries have been judged, at its site.
 pub(super) fn challenge(
     request: &Request,
     read: &Read,
     surveyed: &Surveyed,
-    champion: &Scorers,
+    (site, champion): (Site<'_>, &Scorers),
     watch: Watch<'_>,
 ) -> Result<Option<Challenge>, RunError> {
     let challenger = read.models.as_ref().and_then(|models| models.challenger.as_ref());
@@ -27,16 +26,15 @@ pub(super) fn challenge(
     let folder = read.place.path().join(CHALLENGER);
     std::fs::create_dir(&folder).map_err(|cause| RunError::Write { folder: folder.clone(), cause })?;
     let Carried { dims, populations, learned, .. } = challenger.carried(spool.names())?;
-    let site = surveyed.site(request, read, (&dims, &populations), watch);
-    let Taught { scorers, .. } = Site { folder: &folder, ..site }.ask(learned)?;
+    let own = surveyed.site(request, read, (&dims, &populations), (site.passing, site.facts), watch);
+    let Taught { scorers, .. } = own.within(&folder).ask(learned)?;
     let entries = surveyed.survey.entries;
     let first = entries.div_ceil(FLAGGED).min(MOST_TOP as u64);
     let judges = |done, of| watch(Step::Judge, done, of);
-    let crew = Crew { threads: request.threads, watch: &judges };
     let sides =
         [Side { folder: read.place.path(), scorers: champion }, Side { folder: &folder, scorers: &scorers }];
     let Contest { spearman, both, only: [champion_only, challenger_only] } =
-        contest(crew, spool.parts(), sides, first as usize)?;
+        contest(site.crew(&judges), spool.parts(), sides, first as usize)?;
     let model = challenger.about(request.settings.seed);
     Ok(Some(Challenge { model, entries, spearman, first, both, champion_only, challenger_only }))
 }

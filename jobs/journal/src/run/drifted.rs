@@ -8,13 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::by_model::{Carried, Teacher};
 use super::teach::{Site, Taught};
-use super::{Run, RunError, Step, Watch};
+use super::{Run, RunError, Step, Watch, tie};
 use crate::amount::group;
 use crate::drift::{Bounds, Drift, Known, Level, highest};
 use crate::output::{Pending, RunTag};
 use crate::passes::detect::Scorers;
 use crate::passes::look::{Eye, look};
-use crate::passes::parts::Crew;
 use crate::result::Model;
 
 /// All figures.
@@ -49,7 +48,9 @@ impl Run {
         let teacher = &read.models.as_ref().ok_or(RunError::NoModel)?.model;
         let spool = &read.reading.spool;
         let Carried { dims, populations, known, learned } = teacher.carried(spool.names())?;
-        let site = surveyed.site(request, read, (&dims, &populations), watch);
+        let passing = self.passing(read.place.path());
+        let facts = tie(request, passing, read, surveyed, watch)?;
+        let site = surveyed.site(request, read, (&dims, &populations), (passing, &facts), watch);
         let Taught { scorers, .. } = site.ask(learned)?;
         let populations = drift(site, teacher, &known, &scorers, request.settings.drift)?;
         Ok(Drifted {
@@ -76,8 +77,7 @@ pub(super) fn drift(
     bounds: Bounds,
 ) -> Result<Vec<Drift>, RunError> {
     let judges = |done, of| (site.watch)(Step::Judge, done, of);
-    let crew = Crew { threads: site.threads, watch: &judges };
-    let summaries = look(crew, site.terms, site.folder, scorers, Eye::Foreign(known))?;
+    let summaries = look(site.crew(&judges), site.terms, site.passing.folder, scorers, Eye::Foreign(known))?;
     Ok(teacher.drift(site.terms.populations, &summaries, bounds))
 }
 

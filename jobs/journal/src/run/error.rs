@@ -72,8 +72,20 @@ pub enum RunError {
         "the {0} differ from those of an earlier attempt: the ledger or the program changed; enqueue a new job"
     )]
     Changed(&'static str),
+    #[error(
+        "the parts of the ledger are not in {folder}: every worker must see that folder under that name; let all of them have journal.out_dir on \
+         one disk, or enqueue the job anew with `partitions` 1"
+    )]
+    PartsAway { folder: PathBuf },
+    #[error(
+        "the parts of the ledger in {folder} were put aside by another version of the program; let all workers have one, or enqueue the job anew"
+    )]
+    OtherProgram { folder: PathBuf },
     #[error("asked to stop")]
     Stopped,
+    /// No failure: whoever does a share of a pass goes no further.
+    #[error("the share of the pass is done")]
+    StintDone,
 }
 
 impl From<PassError> for RunError {

@@ -9,15 +9,20 @@ use crate::ingest::{Input, ReadError, Rejection};
 use crate::passes::log::{Log, LogWriter};
 use crate::settings::Settings;
 
-pub(super) fn read(
+/// What the whole ledger is compared with.
+pub(super) fn compared(given: &Given, settings: &Settings) -> Result<completeness::Given, RunError> {
+    let trial_balance = given.trial_balance.as_ref().map(|path| balances(path, settings)).transpose()?;
+    Ok(completeness::Given { trial_balance, control_totals: given.control_totals })
+}
+
+/// What each part is compared with, put aside beside it.
+pub(super) fn logged(
     given: &Given,
     settings: &Settings,
     folder: &Path,
     parts: usize,
-) -> Result<(completeness::Given, Option<Log>), RunError> {
-    let trial_balance = given.trial_balance.as_ref().map(|path| balances(path, settings)).transpose()?;
-    let log = given.entry_log.as_ref().map(|path| log(path, settings, folder, parts)).transpose()?;
-    Ok((completeness::Given { trial_balance, control_totals: given.control_totals }, log))
+) -> Result<Option<Log>, RunError> {
+    given.entry_log.as_ref().map(|path| log(path, settings, folder, parts)).transpose()
 }
 
 fn balances(path: &Path, settings: &Settings) -> Result<Vec<Balance>, RunError> {

@@ -75,7 +75,7 @@ fn input(request: &Request, read: &Read) -> Input {
         last_line: rejection.last_line,
         field: rejection.field.clone(),
         problem: rejection.problem.clone(),
-        remedy: rejection.remedy.into(),
+        remedy: rejection.remedy.to_string(),
     });
     Input {
         path: request.path.clone(),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hands::Passing;
 use super::teach::{Site, Taught};
-use super::{Read, Request, Run, RunError, Step, Surveyed, Watch, outcome, write};
+use super::{Read, Request, Run, RunError, Step, Surveyed, Watch, outcome, tie, write};
 use crate::model::{About, Model, Population, Sealed, Whose};
 use crate::names::Sort;
 use crate::passes::count::Terms;
 use crate::passes::look::{Eye, look};
-use crate::passes::parts::Crew;
 use crate::passes::populations::Populations;
 use crate::result::Window;
 use crate::scoring::fitted::Fitted;
@@ -72,7 +72,8 @@ impl Run {
         if self.survey.work.is_none() {
             self.survey(watch)?;
         }
-        let made = make(&self.request, self.read.work()?, self.survey.work()?, watch)?;
+        let (read, surveyed) = (self.read.work()?, self.survey.work()?);
+        let made = make(&self.request, self.passing(read.place.path()), read, surveyed, watch)?;
         let digest = TrainDigest { model_sha256: made.sealed.sha256.clone() };
         self.train.keep(made, digest)
     }
@@ -114,11 +115,19 @@ impl Run {
     }
 }
 
-fn make(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) -> Result<Made, RunError> {
+fn make(
+    request: &Request,
+    passing: Passing<'_>,
+    read: &Read,
+    surveyed: &Surveyed,
+    watch: Watch<'_>,
+) -> Result<Made, RunError> {
     let Request { settings, .. } = request;
     let names = read.reading.spool.names();
     let folder = read.place.path();
-    let site = surveyed.site(request, read, (&surveyed.dims, &surveyed.populations), watch);
+    let facts = tie(request, passing, read, surveyed, watch)?;
+    let among = (&surveyed.dims, &surveyed.populations);
+    let site = surveyed.site(request, read, among, (passing, &facts), watch);
     let is_apart = surveyed.populations.count() > 1;
     let mut fitted = Vec::new();
     if is_apart {
@@ -129,7 +138,7 @@ fn make(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) -
         let terms = Terms { populations: &one, ..site.terms };
         // What later ledgers leave over is held against what this one does, if anything.
         let eye = Eye::LeftOver(&surveyed.populations);
-        fitted.extend(fit(Site { terms, folder: &whole, ..site }, request, eye)?);
+        fitted.extend(fit(Site { terms, ..site }.within(&whole), request, eye)?);
         // Nothing of it is read again, and a disk has an end.
         std::fs::remove_dir_all(&whole).map_err(failed)?;
     }
@@ -160,10 +169,10 @@ fn make(request: &Request, read: &Read, surveyed: &Surveyed, watch: Watch<'_>) -
 
 /// Each population with entries, with how these look.
 fn fit(site: Site<'_>, request: &Request, eye: Eye<'_>) -> Result<Vec<(Population, Taken)>, RunError> {
-    let Site { terms, folder, threads, watch, .. } = site;
+    let Site { terms, passing, watch, .. } = site;
     let Taught { yardsticks, scorers, hits: _ } = site.teach(&request.settings)?;
     let judges = |done, of| watch(Step::Judge, done, of);
-    let look = |eye| look(Crew { threads, watch: &judges }, terms, folder, &scorers, eye);
+    let look = |eye| look(site.crew(&judges), terms, passing.folder, &scorers, eye);
     let all = look(Eye::All)?;
     let seen = if matches!(eye, Eye::All) { all.clone() } else { look(eye)? };
     let summaries = seen.into_iter().zip(all);

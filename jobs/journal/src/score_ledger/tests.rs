@@ -16,34 +16,34 @@ use crate::sample::{self, SampleParams};
 mod by_model;
 
 /// A folder for a small ledger, and the job that reads it and writes its results below it.
-fn world() -> (ScoreLedger, TempDir) {
+pub(super) fn world() -> (ScoreLedger, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (job(folder.path(), folder.path()), folder)
 }
 
-fn job(results: &Path, ledgers: &Path) -> ScoreLedger {
+pub(super) fn job(results: &Path, ledgers: &Path) -> ScoreLedger {
     let config = Config { out_dir: results.join("out"), roots: vec![ledgers.into()], ..Config::default() };
     ScoreLedger::new(config, sources(FakeObjects::default()))
 }
 
-fn ledger(folder: &Path) -> ScoreLedgerArgs {
+pub(super) fn ledger(folder: &Path) -> ScoreLedgerArgs {
     let path = folder.join("ledger.csv");
     let params = SampleParams { entries: 400, seed: 3 };
     sample::write(&mut fs::File::create(&path).unwrap(), &params).unwrap();
     args(json!({ "path": path, "top": 5 }))
 }
 
-fn args(json: Value) -> ScoreLedgerArgs {
+pub(super) fn args(json: Value) -> ScoreLedgerArgs {
     serde_json::from_value(json).unwrap()
 }
 
-fn summary(outcome: &Outcome) -> Summary {
+pub(super) fn summary(outcome: &Outcome) -> Summary {
     let Outcome::Completed(Some(result)) = outcome else { panic!("{outcome:?}") };
     serde_json::from_value(result.clone()).unwrap()
 }
 
 /// Names of all files below the folder of results.
-fn written(folder: &Path) -> Vec<String> {
+pub(super) fn written(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder.join("out"))
         .unwrap()
         .flat_map(|job| fs::read_dir(job.unwrap().path()).unwrap())
@@ -53,7 +53,7 @@ fn written(folder: &Path) -> Vec<String> {
     names
 }
 
-const ALL_FILES: [&str; 9] = [
+pub(super) const ALL_FILES: [&str; 9] = [
     "all_scores.csv",
     "all_scores.parquet",
     "completeness.json",

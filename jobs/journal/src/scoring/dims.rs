@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::civil::Weekday;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::line::Side;
@@ -61,7 +62,7 @@ const LINE: [Dim; 5] = [
 ];
 
 /// What a ledger has beside names, seen while it was read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Has {
     pub amounts: bool,
     pub dates: bool,

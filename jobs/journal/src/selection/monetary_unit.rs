@@ -84,12 +84,12 @@ impl Basis {
 }
 
 /// The first pass.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Cells {
-    seed: u64,
-    sums: Vec<i128>,
-    population: Tally,
-    chanceless: u64,
+    pub(super) seed: u64,
+    pub(super) sums: Vec<i128>,
+    pub(super) population: Tally,
+    pub(super) chanceless: u64,
 }
 
 impl Cells {

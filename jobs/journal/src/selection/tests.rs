@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::monetary_unit::{Basis, Cells, Lattice};
 use super::*;
+use crate::stored::Reader;
 
 fn amount(text: &str) -> Amount {
     text.parse().unwrap()
@@ -306,4 +307,46 @@ proptest! {
             prop_assert!(Amount::from_cents(*cents) < *interval || drawn.contains(&&**entry));
         }
     }
+}
+
+#[test]
+fn selections_that_travelled_as_bytes_add_up_to_those_of_the_whole() {
+    let population = population(3_000);
+    let bounds = [(amount("0"), 5), (amount("100"), 7), (amount("10000"), 9)];
+    let new = || {
+        let (random, stratified) = (Random::new(7, 25).unwrap(), Stratified::new(7, &bounds).unwrap());
+        (AllHigh::default(), random, stratified, Points::new(7), Cells::new(7))
+    };
+    let of = |entries: &[(String, i64)]| {
+        let (mut high, mut random, mut stratified, mut points, mut cells) = new();
+        for (entry, cents) in entries {
+            let item = item(entry, *cents);
+            high.offer(&item);
+            random.offer(&item);
+            stratified.offer(&item);
+            cells.offer(&item);
+            points.offer(entry, ScatterPoint { amount: 0.1, score: item.risk, band: item.band });
+        }
+        (high, random, stratified, points, cells)
+    };
+
+    let (mut high, mut random, mut stratified, mut points, mut cells) = new();
+    for entries in population.chunks(700) {
+        let part = of(entries);
+        let mut bytes = Vec::new();
+        part.0.put(&mut bytes);
+        part.1.put(&mut bytes);
+        part.2.put(&mut bytes);
+        part.3.put(&mut bytes);
+        part.4.put(&mut bytes);
+        let mut from = Reader::new(&bytes);
+        high.add_from(&mut from).unwrap();
+        random.add_from(&mut from).unwrap();
+        stratified.add_from(&mut from).unwrap();
+        points.add_from(&mut from).unwrap();
+        cells.add_from(&mut from).unwrap();
+        assert!(from.is_at_end());
+    }
+
+    assert_eq!((high, random, stratified, points, cells), of(&population));
 }

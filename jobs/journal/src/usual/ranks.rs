@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::stored::{Broken, Reader, Stored};
+use crate::stored::{Broken, Reader, Stored, put_sorted, take_sorted};
 
 /// Bits of a 32-bit float that make a step: sign, exponent and fourteen of the fraction, so that scores of one step differ by less than a ten-thousandth.
 const DROPPED: u32 = 9;
@@ -36,6 +36,21 @@ impl RankCounts {
             left -= std::mem::replace(count, at_least);
         }
         Ranks { steps, total: self.total }
+    }
+}
+
+impl Stored for RankCounts {
+    const LEAST: usize = 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_sorted(self.counts.iter().map(|(&step, &count)| (step, count)), out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        let counts: Vec<(u32, u64)> = take_sorted(from)?;
+        let total = counts.iter().try_fold(0_u64, |total, (_, count)| total.checked_add(*count));
+        let total = total.ok_or(Broken("it has more scores than there can be"))?;
+        Ok(Self { counts: counts.into_iter().collect(), total })
     }
 }
 
@@ -245,6 +260,21 @@ mod tests {
         for steps in [vec![(2, 3), (1, 1)], vec![(1, 3), (2, 3)], vec![(1, 3), (2, 0)], vec![(1 << 23, 1)]] {
             assert!(taken(&Ranks { steps, total: 3 }).is_err());
         }
+    }
+
+    #[test]
+    fn counts_come_back_from_bytes() {
+        let mut counts = RankCounts::default();
+        [-1.0, 0.0, 0.0, 0.5, 1e9].iter().for_each(|score| counts.add(*score));
+        let mut bytes = Vec::new();
+        counts.put(&mut bytes);
+
+        assert_eq!(RankCounts::take(&mut Reader::new(&bytes)), Ok(counts));
+        assert!(RankCounts::take(&mut Reader::new(&bytes[..bytes.len() - 1])).is_err());
+        let too_many = [(1_u32, u64::MAX), (2, 1)].to_vec();
+        bytes.clear();
+        too_many.put(&mut bytes);
+        assert!(RankCounts::take(&mut Reader::new(&bytes)).is_err());
     }
 
     #[test]

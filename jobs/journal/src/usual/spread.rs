@@ -105,6 +105,33 @@ impl<K: Stored + Copy + Ord + std::hash::Hash> Stored for Known<K> {
     }
 }
 
+impl<K: Stored + Copy + Ord + std::hash::Hash> Stored for Spreads<K> {
+    const LEAST: usize = Histogram::LEAST + 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.all.put(out);
+        put_sorted(self.groups.iter().map(|(&group, histogram)| (group, histogram.clone())), out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        Ok(Self { all: Stored::take(from)?, groups: take_sorted(from)?.into_iter().collect() })
+    }
+}
+
+impl Stored for Histogram {
+    const LEAST: usize = 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_sorted(self.counts.iter().map(|(&step, &count)| (step, count)), out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
+        let counts: BTreeMap<i16, u64> = take_sorted(from)?.into_iter().collect();
+        let total = counts.values().try_fold(0_u64, |total, count| total.checked_add(*count));
+        Ok(Self { counts, total: total.ok_or(Broken("it has more amounts than there can be"))? })
+    }
+}
+
 impl Stored for Spread {
     const LEAST: usize = 24;
 
@@ -194,6 +221,19 @@ mod tests {
         merged.merge(&of(&amounts[70..]));
 
         assert_eq!(merged, of(&amounts));
+    }
+
+    #[test]
+    fn spreads_come_back_from_bytes_and_only_in_order() {
+        let mut spreads = Spreads::default();
+        (0..200_u32).for_each(|index| spreads.add(index % 3, f64::from(index) * 0.037 - 1.0));
+        let mut bytes = Vec::new();
+        spreads.put(&mut bytes);
+        let mut from = Reader::new(&bytes);
+
+        assert_eq!(Spreads::take(&mut from), Ok(spreads));
+        assert!(from.is_at_end());
+        assert!(Spreads::<u32>::take(&mut Reader::new(&bytes[..bytes.len() - 1])).is_err());
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::selection::least::{Least, riskiest_first};
 use crate::selection::monetary_unit::Cells;
 use crate::selection::{AllHigh, Points, Random, SelectionError, Stratified};
 
+mod stored;
+
 /// Scores are told apart in steps of half a nat, up to here.
 const HIGHEST_SCORE: usize = 24;
 const STEPS_PER_NAT: usize = 2;
@@ -76,6 +78,7 @@ pub struct Picked {
     pub measures: Measures,
 }
 
+#[derive(Debug, PartialEq)]
 pub struct Tally {
     bands: [u64; Band::ALL.len()],
     scores: Vec<u64>,
@@ -115,6 +118,7 @@ pub struct FoundTest {
     pub listed: Vec<(TestedEntry, Option<Place>)>,
 }
 
+#[derive(Debug, PartialEq)]
 struct OfTest {
     amount: Amount,
     listed: Least<(TestedEntry, Option<Place>)>,
@@ -168,7 +172,7 @@ impl Tally {
         self.top.offer(riskiest_first(row.risk), &row.entry, pick);
     }
 
-    pub fn merge(&mut self, other: Self) {
+    fn add_up(&mut self, other: Self) {
         self.bands.iter_mut().zip(other.bands).for_each(|(count, more)| *count += more);
         self.scores.iter_mut().zip(other.scores).for_each(|(count, more)| *count += more);
         self.week.merge(&other.week);
@@ -250,13 +254,13 @@ impl OfTest {
 }
 
 /// Entries by weekday and hour, each with the sum of their scores.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Week {
     cells: [[Cell; 25]; 7],
     undated: u64,
 }
 
-#[derive(Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Cell {
     entries: u64,
     units: u128,

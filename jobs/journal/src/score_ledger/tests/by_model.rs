@@ -113,7 +113,7 @@ async fn a_file_that_is_not_the_one_of_the_list_is_refused() {
 }
 
 #[test]
-fn a_challenger_without_a_model_is_refused_at_the_door() {
+fn a_challenger_without_a_model_and_shares_of_what_a_model_scores_are_refused_at_the_door() {
     let (job, _folder) = world();
     for (given, refused) in [
         (json!({ "path": "x", "model": "" }), "model: is empty; write a name, NAME@VERSION or an id"),
@@ -124,6 +124,10 @@ fn a_challenger_without_a_model_is_refused_at_the_door() {
         (
             json!({ "path": "x", "challenger": "a" }),
             "challenger: is compared with a model; name that too, in `model`",
+        ),
+        (
+            json!({ "path": "x", "model": "a", "partitions": 2 }),
+            "partitions: what a model scores is not shared; leave one of the two out",
         ),
     ] {
         assert_eq!(job.check(&args(given)), Err(refused.into()));

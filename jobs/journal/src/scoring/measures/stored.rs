@@ -1,8 +1,8 @@
-//! What a model measures by, as bytes of its file.
+//! What a model measures by, as bytes of its file; and what was counted in some parts of a ledger, as bytes for whoever adds it up.
 
 use std::hash::Hash;
 
-use super::{Conditional, Yardstick};
+use super::{Conditional, Counted, Yardstick};
 use crate::scoring::dims::Dims;
 use crate::scoring::reference::{Reference, Usual};
 use crate::stored::{Broken, Reader, Stored, put_sorted, take_sorted};
@@ -23,6 +23,34 @@ impl Yardstick {
     pub(in crate::scoring) fn take(from: &mut Reader<'_>, dims: &Dims) -> Result<Self, Broken> {
         Ok(Self {
             usual: Usual::of(Reference::take(from, dims)?),
+            by_side: Stored::take(from)?,
+            by_account: Stored::take(from)?,
+            months: Stored::take(from)?,
+            lags: Stored::take(from)?,
+            texts: Stored::take(from)?,
+            weekdays: Stored::take(from)?,
+            limits: Stored::take(from)?,
+        })
+    }
+}
+
+impl Counted {
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        let Self { reference, by_side, by_account, months, lags, texts, weekdays, limits } = self;
+        reference.put_counts(out);
+        by_side.put(out);
+        by_account.put(out);
+        months.put(out);
+        lags.put(out);
+        texts.put(out);
+        weekdays.put(out);
+        limits.put(out);
+    }
+
+    /// One of so many side by side.
+    pub(crate) fn take(from: &mut Reader<'_>, dims: &Dims, of: usize) -> Result<Self, Broken> {
+        Ok(Self {
+            reference: Reference::take_counts(from, dims, of)?,
             by_side: Stored::take(from)?,
             by_account: Stored::take(from)?,
             months: Stored::take(from)?,

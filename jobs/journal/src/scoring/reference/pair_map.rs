@@ -70,7 +70,12 @@ impl PairMap {
 
     /// From what [`parts`](Self::parts) gave; `None` if a map cannot hold that.
     pub(super) fn of(counts: Vec<(u64, u32)>, dropped_bits: u32) -> Option<Self> {
-        let map = Self { dropped_bits, ..Self::default() };
+        Self::default().holding(counts, dropped_bits)
+    }
+
+    /// The same, of a map that may hold what this one may.
+    pub(super) fn holding(self, counts: Vec<(u64, u32)>, dropped_bits: u32) -> Option<Self> {
+        let map = Self { dropped_bits, ..self };
         let fits = counts.len() <= map.most && counts.iter().all(|&(key, count)| map.keeps(key) && count > 0);
         fits.then(|| Self { counts: counts.into_iter().collect(), ..map })
     }

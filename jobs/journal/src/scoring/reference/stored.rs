@@ -1,4 +1,4 @@
-//! Counts as bytes of a model file.
+//! Counts as bytes of a model file, and those of some parts of a ledger as bytes for whoever adds them up.
 
 use super::{PairMap, Reference, Table, pairs};
 use crate::scoring::dims::Dims;
@@ -16,6 +16,47 @@ impl Reference {
         let (counts, dropped_bits) = self.map.parts();
         dropped_bits.put(out);
         put_sorted(counts, out);
+    }
+
+    /// Tables as they are, so that they add up to what one process would have counted.
+    pub(in crate::scoring) fn put_counts(&self, out: &mut Vec<u8>) {
+        self.entries.put(out);
+        self.values.put(out);
+        for table in &self.tables {
+            if let Table::Dense { counts, .. } = table {
+                let counts = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+                counts.map(|(place, &count)| (place as u32, count)).collect::<Vec<_>>().put(out);
+            }
+        }
+        let (counts, dropped_bits) = self.map.parts();
+        dropped_bits.put(out);
+        put_sorted(counts, out);
+    }
+
+    /// What [`put_counts`](Self::put_counts) wrote of one of so many side by side.
+    pub(in crate::scoring) fn take_counts(
+        from: &mut Reader<'_>,
+        dims: &Dims,
+        of: usize,
+    ) -> Result<Self, Broken> {
+        let other = Broken("it counts in other categories");
+        let mut counts = Self::new(dims, of);
+        counts.entries = Stored::take(from)?;
+        let values: Vec<Vec<u32>> = Stored::take(from)?;
+        if !values.iter().map(Vec::len).eq(counts.values.iter().map(Vec::len)) {
+            return Err(other);
+        }
+        counts.values = values;
+        for table in &mut counts.tables {
+            if let Table::Dense { counts, .. } = table {
+                for (place, count) in <Vec<(u32, u32)> as Stored>::take(from)? {
+                    *counts.get_mut(place as usize).ok_or(other)? = count;
+                }
+            }
+        }
+        let dropped_bits = u32::take(from)?;
+        counts.map = counts.map.holding(take_sorted(from)?, dropped_bits).ok_or(other)?;
+        Ok(counts)
     }
 
     /// Everything that is looked up without a question later is looked at here.

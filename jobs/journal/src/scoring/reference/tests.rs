@@ -3,6 +3,7 @@ use crate::line::Line;
 use crate::names::{Names, Sort};
 use crate::part::{Part, from_lines};
 use crate::scoring::dims::{Dim, Has};
+use crate::stored::Reader;
 
 /// So many users and partners that their pairs are counted in the map.
 const MANY: u32 = 400;
@@ -59,4 +60,39 @@ fn the_pairs_that_are_kept_are_the_same_whatever_other_names_there_are() {
 
     assert_eq!(alone, among);
     assert!(alone.contains(&None) && alone.iter().any(Option::is_some));
+}
+
+#[test]
+fn counts_that_travelled_as_bytes_add_up_to_those_of_the_whole() {
+    let pairs = pairs();
+    let (part, names) = ledger(&pairs);
+    let whole = counted(&part, &names, pairs.len(), 500);
+    let (dims, half) = counted(&part, &names, pairs.len() / 2, 500);
+    let mut rest = Reference { map: PairMap::with_most(500), ..Reference::new(&dims, 1) };
+    for entry in &part.entries()[pairs.len() / 2..] {
+        rest.add(&dims, &mut Facets::default(), part.postings_of(entry));
+    }
+    let travelled = |reference: &Reference| {
+        let mut bytes = Vec::new();
+        reference.put_counts(&mut bytes);
+        let mut from = Reader::new(&bytes);
+        let taken = Reference::take_counts(&mut from, &dims, 1).unwrap();
+        assert!(from.is_at_end());
+        assert!(Reference::take_counts(&mut Reader::new(&bytes[..bytes.len() - 1]), &dims, 1).is_err());
+        taken
+    };
+
+    let mut sum = travelled(&half);
+    sum.merge(&travelled(&rest));
+    let sum = travelled(&sum);
+
+    // Some of the pairs were given up on either side, and the same of both.
+    assert_eq!(sum.entries(), whole.1.entries());
+    assert_eq!(sum.values, whole.1.values);
+    assert_eq!(sum.tables, whole.1.tables);
+    let (sum, whole) = (known(&names, &(dims, sum)), known(&names, &whole));
+    assert!(whole.contains(&None));
+    for (sum, whole) in sum.iter().zip(&whole) {
+        assert!(whole.is_none() || sum == whole, "{sum:?} {whole:?}");
+    }
 }
