@@ -25,6 +25,7 @@ promises![
     a_job_in_several_buckets_needs_room_in_each,
     a_blocked_lane_does_not_keep_the_others,
     lanes_take_turns_and_tenants_with_them,
+    a_lane_of_another_limit_changes_nothing_between_lanes_that_share_a_place,
     every_lane_is_found_however_many_are_blocked,
     a_dead_worker_claims_no_limited_jobs,
     lanes_are_given_anew_to_jobs_that_may_run,
@@ -55,7 +56,7 @@ pub fn at_once(name: &str, most: u32) -> Rule {
     Rule { concurrency: Some(most), ..rule(name) }
 }
 
-fn rated(name: &str, pace: &str, burst: u32) -> Rule {
+pub fn rated(name: &str, pace: &str, burst: u32) -> Rule {
     Rule { rate: Some(Rate { pace: pace.parse().unwrap(), burst }), ..rule(name) }
 }
 
@@ -268,6 +269,27 @@ async fn lanes_take_turns_and_tenants_with_them(t: TestStore) {
     assert_eq!(ids(&claim.jobs), [big[0], small[0], other[0], big[1]]);
     assert!(claim.more);
     assert_eq!(ids(&t.limited(worker, 1, &rules).await.jobs), [small[1]]);
+}
+
+/// With one pointer for all lanes `x` had each place, since `own` had moved it before it.
+async fn a_lane_of_another_limit_changes_nothing_between_lanes_that_share_a_place(t: TestStore) {
+    let worker = t.worker().await;
+    let rules = rules([at_once("k", 1), at_once("own", 99)]);
+    for lane in ["k/1\n\tx", "k/1\n\ty", "j/1"] {
+        t.add_in(lane, 9).await;
+    }
+    let mut had = String::new();
+    while had.len() < 4 {
+        t.add_in("own/1", 1).await;
+        for job in t.limited(worker, 1, &rules).await.jobs {
+            let lane = job.limited.as_ref().unwrap().lane.clone();
+            if let Some((_, tenant)) = lane.as_str().split_once('\t') {
+                had.push_str(tenant);
+                t.finish(worker, &job, completed()).await;
+            }
+        }
+    }
+    assert!(["xyxy", "yxyx"].contains(&had.as_str()), "{had}");
 }
 
 async fn every_lane_is_found_however_many_are_blocked(t: TestStore) {

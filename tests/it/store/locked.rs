@@ -11,7 +11,7 @@ use store::rule::{By, Lane, Rule, Rules};
 use store::state::JobState::{Available, Discarded, Running};
 use store::{Change, JobFilter, Release, Rescued, StoreError};
 
-use super::limits::{at_once, rules};
+use super::limits::{at_once, rated, rules};
 use crate::support::store::{QUEUE, TestStore, ada, completed, discarded, ids, retry, seconds, unique};
 
 /// A transaction that has these rows until it is dropped.
@@ -158,6 +158,25 @@ async fn a_lane_whose_job_is_locked_keeps_other_lanes_from_nothing_though_claims
     assert_eq!(claimed, others);
     held.release().await;
     assert_eq!(ids(&t.limited(worker, 1, &rules).await.jobs), locked);
+}
+
+/// Of ten in a minute the one whose job could not be had was once gone, and the next start six seconds off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_whose_job_is_locked_is_not_used_up() {
+    let t = TestStore::postgres().await;
+    let worker = t.worker().await;
+    let rules = rules([rated("x", "10/m", 1), at_once("y", 1)]);
+    let locked = t.add_in("x/1\ny/1", 1).await;
+    let held = Held::of(&t, locked[0]).await;
+
+    for _ in 0..3 {
+        assert_eq!(t.limited(worker, 1, &rules).await.jobs, []);
+    }
+
+    held.release().await;
+    let claim = t.limited(worker, 1, &rules).await;
+    assert_eq!(ids(&claim.jobs), locked);
+    assert_eq!(claim.jobs[0].limited.as_ref().unwrap().start.unwrap().from, t.clock.steady());
 }
 
 /// The pause that a provider asked for is not lost to a lock, and says so when it cannot be had.
