@@ -4,7 +4,7 @@
 #![cfg(feature = "parquet")]
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests are tests too")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,36 @@ fn records(entries: u32) -> (csv::StringRecord, Vec<csv::StringRecord>) {
     sample::write(&mut text, &SampleParams { entries, seed: 5 }).unwrap();
     let mut reader = csv::Reader::from_reader(&*text);
     (reader.headers().unwrap().clone(), reader.records().map(Result::unwrap).collect())
+}
+
+/// The same, and every 20th line's entry once more under another id, then with its sides changed: entries of different parts that have to do with each other.
+fn tied_records(entries: u32) -> (csv::StringRecord, Vec<csv::StringRecord>) {
+    let (header, mut lines) = records(entries);
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let (id, side) = (column("Journal_ID"), column("Amount_Credit_Debit_Indicator"));
+    let chosen: BTreeSet<String> = lines.iter().step_by(20).map(|line| line[id].to_string()).collect();
+    let again = |line: &csv::StringRecord, suffix: &str, turned: bool| -> csv::StringRecord {
+        let cell = |(place, cell): (usize, &str)| match (place, cell) {
+            (place, cell) if place == id => format!("{cell}{suffix}"),
+            (place, "S") if place == side && turned => "H".into(),
+            (place, "H") if place == side && turned => "S".into(),
+            (_, cell) => cell.to_string(),
+        };
+        line.iter().enumerate().map(cell).collect()
+    };
+    let of_chosen = lines.iter().filter(|line| chosen.contains(&line[id]));
+    let more: Vec<_> =
+        of_chosen.flat_map(|line| [again(line, "-twice", false), again(line, "-back", true)]).collect();
+    lines.extend(more);
+    (header, lines)
+}
+
+/// That entries of different parts met in these results.
+fn assert_tied(results: &Results) {
+    for id in ["duplicate", "reversal"] {
+        let test = results.tests.iter().find(|test| test.id == id).unwrap();
+        assert!(test.hits.total() > 20, "{id}: {}", test.hits.total());
+    }
 }
 
 fn write_csv(path: &Path, header: &csv::StringRecord, records: &[csv::StringRecord]) {
@@ -125,7 +155,7 @@ fn told(results: Results) -> Results {
 #[test]
 fn threads_parts_order_and_format_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (header, mut lines) = records(900);
+    let (header, mut lines) = tied_records(900);
     let path = |name: &str| folder.path().join(name);
     write_csv(&path("ledger.csv"), &header, &lines);
     write_json(&path("ledger.jsonl"), &header, &lines);
@@ -135,6 +165,7 @@ fn threads_parts_order_and_format_change_nothing() {
         (0..37).flat_map(|from| lines.iter().skip(from).step_by(37).cloned().collect::<Vec<_>>()).collect();
     write_csv(&path("shuffled.csv"), &header, &lines);
     let (summary, expected) = run(request(&path("ledger.csv"), path("expected"))).unwrap();
+    assert_tied(&expected);
     let expected = told(expected);
 
     let cases = [
@@ -161,7 +192,7 @@ fn threads_parts_order_and_format_change_nothing() {
 #[test]
 fn partitions_change_no_byte_of_any_file() {
     let folder = tempfile::tempdir().unwrap();
-    let (header, lines) = records(900);
+    let (header, lines) = tied_records(900);
     let path = |name: &str| folder.path().join(name);
     let shuffled: Vec<csv::StringRecord> =
         (0..41).flat_map(|from| lines.iter().skip(from).step_by(41).cloned().collect::<Vec<_>>()).collect();
@@ -180,7 +211,8 @@ fn partitions_change_no_byte_of_any_file() {
             request.given.entry_log = Some(path("log.csv"));
             request
         };
-        let (summary, _) = run(asked("one")).unwrap();
+        let (summary, results) = run(asked("one")).unwrap();
+        assert_tied(&results);
         let expected = files(&path(&format!("{name}-one")));
         assert_eq!(expected.len(), 9, "{:?}", expected.keys());
         for partitions in [2, 3, 7] {

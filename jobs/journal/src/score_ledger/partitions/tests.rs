@@ -331,6 +331,26 @@ async fn a_ledger_in_a_bucket_is_fetched_once_and_may_change_behind_the_run() {
     assert_eq!(found.path, args.path);
 }
 
+/// As a power cut may leave it: entries that are not there must not be missing without a word.
+#[tokio::test]
+async fn a_file_of_entries_that_lost_its_end_is_noticed() {
+    let world = World::new();
+    let args = in_partitions(world.folder.path(), 2);
+    for _ in 0..2 {
+        let Outcome::WaitFor(jobs) = world.bench.run(&world.ledger, &args, 1).await.unwrap() else {
+            panic!()
+        };
+        world.work_off(&jobs).await;
+    }
+    let parts = fs::read_dir(world.out()).unwrap().next().unwrap().unwrap().path();
+    fs::write(parts.join("rows-1"), "").unwrap();
+
+    let failure = world.bench.run(&world.ledger, &args, 1).await.unwrap_err();
+
+    assert!(matches!(failure, Failure::Transient(_)), "{failure}");
+    assert!(!world.out().join("results.json").exists());
+}
+
 #[tokio::test]
 async fn other_settings_than_those_it_began_with_end_a_run() {
     let world = World::new();
