@@ -19,7 +19,7 @@ use journal::result::{Results, ResultsError, compare::Comparison};
 use journal::run::{Accept, By, Chosen, Given, Request, Run, RunError, Step};
 use journal::settings::Settings;
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::Call;
 use super::exit::{CliError, Exit, Result};
@@ -279,8 +279,15 @@ fn query(call: &Call, args: &LedgerArgs) -> Result<Option<Arc<dyn journal::inges
     let settings = crate::config::load(call.file.as_deref())?.settings;
     let query = journal::queries::find(&settings.journal.queries, name).map_err(refused)?;
     let url = DatabasesByName(settings.databases).url(&query.database).map_err(CliError::from_chain)?;
-    let parameters = args.parameters.clone();
-    Ok(Some(Arc::new(DatabaseQuery::new(name, url, &query.sql, parameters, Handle::current()))))
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        // Whoever reads waits for the database, and hears of nothing else.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stopping.cancel();
+        }
+    });
+    Ok(Some(Arc::new(DatabaseQuery::new(name, url, &query.sql, args.parameters.clone(), stop))))
 }
 
 /// The configuration's, where there is one, the file's, each `--set`, and what the command itself wants.

@@ -10,8 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::rule::Lane;
 
-/// Of more lanes than these those that had a job longest ago are forgotten, and are as if they never had one.
+/// Of more lanes than these those that had a job longest ago are forgotten, and are new when they come again.
 const MOST: usize = 4_096;
+const MOST_QUEUES: usize = 1_024;
 
 #[derive(Default)]
 pub struct Recent {
@@ -43,29 +44,50 @@ impl Recent {
         }
     }
 
-    /// The places of these lanes, those first that have waited longest; the others stay in their order.
+    /// The places of these lanes, those first that have waited longest; the others stay in their order. A lane that is new has waited from now on: others that never
+    /// end must not come before one that has had its turn.
     pub fn order(&self, queue: &str, lanes: &[Lane]) -> Vec<usize> {
         let mut order: Vec<usize> = (0..lanes.len()).collect();
-        if let Some(queue) = self.lock().get(queue) {
-            order.sort_by_key(|place| queue.last.get(&lanes[*place]).copied().unwrap_or(0));
+        // Most of the time there is one.
+        if lanes.len() > 1 {
+            self.of(queue, |queue| {
+                let last: Vec<u64> = lanes.iter().map(|lane| queue.last_of(lane)).collect();
+                order.sort_by_key(|place| last[*place]);
+            });
         }
         order
     }
 
     /// These lanes had a job each, in this order.
     pub fn had<'a>(&self, queue: &str, lanes: impl Iterator<Item = &'a Lane>) {
+        let mut lanes = lanes.peekable();
+        if lanes.peek().is_none() {
+            return;
+        }
+        self.of(queue, |queue| {
+            for lane in lanes {
+                queue.turn += 1;
+                match queue.last.get_mut(lane) {
+                    Some(last) => *last = queue.turn,
+                    None => drop(queue.last.insert(lane.clone(), queue.turn)),
+                }
+            }
+        });
+    }
+
+    fn of(&self, queue: &str, change: impl FnOnce(&mut Queue)) {
         let mut queues = self.lock();
         let queue = match queues.get_mut(queue) {
             Some(queue) => queue,
-            None => queues.entry(queue.to_owned()).or_default(),
-        };
-        for lane in lanes {
-            queue.turn += 1;
-            match queue.last.get_mut(lane) {
-                Some(last) => *last = queue.turn,
-                None => drop(queue.last.insert(lane.clone(), queue.turn)),
+            None => {
+                // Names of queues come and go.
+                if queues.len() >= MOST_QUEUES {
+                    queues.clear();
+                }
+                queues.entry(queue.to_owned()).or_default()
             }
-        }
+        };
+        change(queue);
         if queue.last.len() > MOST {
             queue.forget();
         }
@@ -77,6 +99,16 @@ impl Recent {
 }
 
 impl Queue {
+    fn last_of(&mut self, lane: &Lane) -> u64 {
+        match self.last.get(lane) {
+            Some(last) => *last,
+            None => {
+                self.last.insert(lane.clone(), self.turn);
+                self.turn
+            }
+        }
+    }
+
     fn forget(&mut self) {
         let mut turns: Vec<u64> = self.last.values().copied().collect();
         turns.sort_unstable();
@@ -134,14 +166,36 @@ mod tests {
         assert_eq!(recent.looked("q"), "");
     }
 
+    /// A lane with a backlog had no turn while new ones kept coming, one job each.
     #[test]
-    fn lanes_without_number_are_forgotten_and_the_newest_are_not() {
+    fn lanes_that_keep_coming_do_not_pass_one_that_waits() {
+        let recent = Recent::default();
+        let mut had = Vec::new();
+        for n in 0..6 {
+            let ring = format!("n{n} n{} z", n + 1);
+            let first = order(&recent, &ring)
+                .split(' ')
+                .find(|lane| !had.contains(&(*lane).to_owned()) || *lane == "z")
+                .unwrap()
+                .to_owned();
+            recent.had("q", lanes(&first).iter());
+            had.push(first);
+        }
+        assert_eq!(had, ["n0", "n1", "z", "n3", "n4", "z"].map(String::from));
+    }
+
+    #[test]
+    fn lanes_and_queues_without_number_are_forgotten_and_the_newest_are_not() {
         let recent = Recent::default();
         let all: Vec<Lane> = (0..=MOST).map(|n| Lane::stored(n.to_string())).collect();
         recent.had("q", all.iter());
 
         let known = recent.lock().get("q").map(|queue| queue.last.len());
         assert_eq!(known, Some(MOST / 2));
-        assert_eq!(recent.order("q", &[all[MOST].clone(), all[0].clone()]), [1, 0]);
+        for n in 0..10 * MOST_QUEUES {
+            recent.had(&n.to_string(), all[..1].iter());
+            recent.had("nothing", [].iter());
+        }
+        assert!(recent.lock().len() <= MOST_QUEUES && !recent.lock().contains_key("nothing"));
     }
 }

@@ -172,20 +172,16 @@ impl Lanes {
 
     /// Who is asked for limited jobs next in the turn of this queue, which is one of those that may be.
     fn first<'a>(&self, queue: &'a str, hot: &[&'a str], before: &mut BTreeSet<String>) -> &'a str {
-        let waited_longer = |other: &&&str| {
-            !before.contains(**other) && self.line.is_before(other, queue) && **other != queue
-        };
+        let waited_longer = |other: &&&str| !before.contains(**other) && self.line.is_before(other, queue);
         let waiting: Vec<&str> = hot.iter().filter(waited_longer).copied().collect();
         // Among them as well whoever has waited longest; in a circle, any.
-        let nobody_is_before = |one: &&&str| {
-            waiting.iter().all(|other| other == *one || !self.line.is_clearly_before(other, one))
-        };
+        let nobody_is_before = |one: &&&str| waiting.iter().all(|other| !self.line.is_before(other, one));
         if let Some(other) = waiting.iter().find(nobody_is_before).or(waiting.first()) {
             before.insert((*other).to_owned());
             return other;
         }
         let had = |other: &str| self.limited.get(other).copied().unwrap_or(0);
-        let gives_way = |other: &&&str| **other == queue || !self.line.is_clearly_before(queue, other);
+        let gives_way = |other: &&&str| !self.line.is_before(queue, other);
         let first = hot.iter().filter(gives_way).min_by_key(|other| (had(other), **other));
         first.copied().unwrap_or(queue)
     }

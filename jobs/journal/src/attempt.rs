@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use jobkit::{AuditEntry, Ctx, Failure, ObjectError, roots};
+use jobkit::{AuditEntry, Ctx, DatabaseError, Failure, ObjectError, roots};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
 
 use crate::adapters::database::DatabaseQuery;
 use crate::completeness::ControlTotals;
@@ -157,7 +156,7 @@ impl Ledgers {
         match queries::name_of(path) {
             // A ledger that is put aside is not read again.
             _ if read.is_some_and(|read| read.put_aside.is_some()) => {}
-            Some(name) => request.query = Some(self.query(name, parameters)?),
+            Some(name) => request.query = Some(self.query(name, parameters, ctx)?),
             None => {
                 let ledger = self.find(("path", output::LEDGER), path, &request, ctx).await?;
                 (request.path, request.file) = ledger.keep(path, &mut fetched);
@@ -174,10 +173,10 @@ impl Ledgers {
         Ok((request, fetched))
     }
 
-    fn query(&self, name: &str, parameters: &[String]) -> Result<Arc<dyn Query>, RunError> {
+    fn query(&self, name: &str, parameters: &[String], ctx: &Ctx) -> Result<Arc<dyn Query>, RunError> {
         let query = queries::find(&self.config.queries, name).map_err(RunError::NoQuery)?;
         let url = self.sources.databases.url(&query.database)?;
-        Ok(Arc::new(DatabaseQuery::new(name, url, &query.sql, parameters.to_vec(), Handle::current())))
+        Ok(Arc::new(DatabaseQuery::new(name, url, &query.sql, parameters.to_vec(), ctx.cancelled().clone())))
     }
 
     /// What was checked is what is opened. Named by the field, and where it has to be fetched by the second name meanwhile.
@@ -358,7 +357,9 @@ impl From<RunError> for Failure {
             }
             // Another worker may see the folder, or be of the version.
             RunError::PartsAway { .. } | RunError::OtherProgram { .. } => Failure::transient(error),
-            RunError::Fetch(ObjectError::Away(_))
+            // A secret that is being rotated.
+            RunError::Database(DatabaseError::Url { .. })
+            | RunError::Fetch(ObjectError::Away(_))
             | RunError::Read { cause: ReadError::Query(RowsError::Away(_)), .. }
             | RunError::Pass(PassError::Read(ReadError::Query(RowsError::Away(_)))) => {
                 Failure::transient(error)
@@ -370,7 +371,7 @@ impl From<RunError> for Failure {
             RunError::Read { .. }
             | RunError::Fetch(_)
             | RunError::NoBucket { .. }
-            | RunError::Database(_)
+            | RunError::Database(DatabaseError::Unknown(_))
             | RunError::NoQuery(_)
             | RunError::Outside { .. }
             | RunError::NotAFile(_)

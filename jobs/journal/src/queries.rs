@@ -36,7 +36,9 @@ pub fn find<'q>(queries: &'q BTreeMap<String, NamedQuery>, name: &str) -> Result
 impl NamedQuery {
     /// What is wrong, and in which key.
     pub fn problem(&self) -> Option<(&'static str, &'static str)> {
-        let words = || self.sql.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let outermost = outermost(&self.sql);
+        let words =
+            || outermost.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
         let is = |word: &str, one: &str| word.eq_ignore_ascii_case(one);
         let begins = words().next().is_some_and(|first| is(first, "select") || is(first, "with"));
         let ordered = words().zip(words().skip(1)).any(|(one, next)| is(one, "order") && is(next, "by"));
@@ -44,18 +46,50 @@ impl NamedQuery {
             Some(("database", "is empty; name one of [databases]"))
         } else if !begins {
             Some(("sql", "is no query; begin it with SELECT or WITH"))
-        } else if self.sql.trim_end().trim_end_matches(';').contains(';') {
+        } else if outermost.trim_end().trim_end_matches(';').contains(';') {
             Some(("sql", "is more than one statement; write one SELECT"))
         } else if !ordered {
             // An attempt after a crash asks again, and must see the same rows in the same order to know them again.
             Some((
                 "sql",
-                "has no ORDER BY; without an order the same ledger cannot be told from another after a crash, so order by what is unique, such as the entry and the number of the line",
+                "has no ORDER BY of its own; without an order the same ledger cannot be told from another after a crash, so order by what is unique, such as the entry and the number of the line",
             ))
         } else {
             None
         }
     }
+}
+
+/// A statement without what is quoted, commented or in parentheses.
+fn outermost(sql: &str) -> String {
+    let mut kept = String::with_capacity(sql.len());
+    let mut depth = 0_usize;
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let skipped = match first {
+            // A doubled quote ends one text and begins another.
+            '\'' | '"' => rest[1..].find(first).map_or(rest.len(), |end| end + 2),
+            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |end| end + 4),
+            _ => 0,
+        };
+        if skipped > 0 {
+            kept.push(' ');
+            rest = &rest[skipped..];
+            continue;
+        }
+        match first {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => kept.push(first),
+            _ => {}
+        }
+        if matches!(first, '(' | ')') {
+            kept.push(' ');
+        }
+        rest = &rest[first.len_utf8()..];
+    }
+    kept
 }
 
 #[cfg(test)]
@@ -79,6 +113,20 @@ mod tests {
             (query("erp", "DELETE FROM gl"), Some("sql")),
             (query("erp", "SELECT * FROM gl"), Some("sql")),
             (query("erp", "SELECT * FROM reorder by_"), Some("sql")),
+            (
+                query("erp", "SELECT *, row_number() OVER (PARTITION BY entry ORDER BY line) FROM gl"),
+                Some("sql"),
+            ),
+            (query("erp", "SELECT * FROM gl -- order by id"), Some("sql")),
+            (query("erp", "SELECT * FROM gl /* order by id */ WHERE x = 'order by'"), Some("sql")),
+            (
+                query(
+                    "erp",
+                    "-- the ledger\nSELECT \";\" FROM gl WHERE x <> 'it''s; a' ORDER BY id; -- all of it",
+                ),
+                None,
+            ),
+            (query("erp", "SELECT 'unended ORDER BY 1"), Some("sql")),
             (query("erp", "SELECT 1 ORDER BY 1; DROP TABLE gl"), Some("sql")),
         ] {
             assert_eq!(query.problem().map(|(key, _)| key), expected, "{query:?}");

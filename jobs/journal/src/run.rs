@@ -17,7 +17,7 @@ use crate::calendar::Calendars;
 use crate::completeness::{Completeness, ControlTotals};
 use crate::controls::{Keywords, Norms, Scene};
 use crate::drift::Drift;
-use crate::ingest::{self, Input, Origin, Query};
+use crate::ingest::{self, Input, Origin, Query, RowsError};
 use crate::names::Sort;
 use crate::output::{RunTag, hex};
 use crate::passes::count::Terms;
@@ -286,6 +286,7 @@ impl Run {
         let opened = ingest::open(&input, &settings.mapping);
         let source = opened.map_err(|cause| match cause {
             ingest::ReadError::Io(cause) => cannot_open(cause),
+            ingest::ReadError::Query(RowsError::Stopped) => RunError::Stopped,
             cause => cannot_read(cause),
         })?;
         let cannot_write = |cause| RunError::Write { folder: out_dir.clone(), cause };
@@ -294,6 +295,7 @@ impl Run {
         let parts = self.request.parts.unwrap_or_else(|| self.hands.parts(parts_for(bytes)));
         let reading = read(source, place.path(), parts, *threads, &told);
         let mut reading = reading.map_err(|error| match error {
+            PassError::Read(ingest::ReadError::Query(RowsError::Stopped)) => RunError::Stopped,
             PassError::Read(cause) => cannot_read(cause),
             error => error.into(),
         })?;

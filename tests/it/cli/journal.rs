@@ -331,6 +331,8 @@ async fn a_ledger_in_a_database_has_the_scores_of_its_file() {
     assert_eq!(job["result"]["scores_sha256"], results(&place, "file")["scores_sha256"]);
 
     place.run(&["journal", "score", "query:gl"]).expect(1).says(&["the query `gl` has 1, and 0 came"]);
+    let two = ["journal", "score", "query:gl", "--parameter", "0", "--parameter", "1"];
+    place.run(&two).expect(1).says(&["the query `gl` has 1, and 2 came"]);
     place.run(&["journal", "score", "query:x"]).expect(2).says(&["there is no query `x`; there are gl"]);
     place
         .run(&["journal", "score", LEDGER, "--parameter", "x"])

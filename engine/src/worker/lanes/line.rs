@@ -5,6 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// So many buckets are remembered: keys come and go.
+const MOST: usize = 1_024;
+
 #[derive(Debug, Default)]
 pub struct Line {
     of: BTreeMap<String, Vec<Place>>,
@@ -19,11 +22,15 @@ struct Place {
 
 impl Line {
     /// What a claim from the queue came to: it had jobs in these buckets, and jobs of it wait for those. Without a word on a bucket it has nothing there, if
-    /// all of its lanes were looked at.
+    /// all of its lanes were looked at, or if it had the last there was.
     pub fn told(&mut self, queue: &str, had: &BTreeSet<&str>, waits_for: &BTreeSet<String>, whole: bool) {
         self.of.retain(|bucket, places| {
-            if had.contains(bucket.as_str()) || whole && !waits_for.contains(bucket) {
-                places.retain(|place| place.queue != queue);
+            let has_had = had.contains(bucket.as_str());
+            let is_silent = !waits_for.contains(bucket);
+            places.retain(|place| place.queue != queue || !(has_had || is_silent && (whole || place.had)));
+            if has_had {
+                // The others have now waited for a whole turn.
+                places.iter_mut().for_each(|place| place.had = false);
             }
             !places.is_empty()
         });
@@ -39,6 +46,13 @@ impl Line {
             };
             places.insert(at, Place { queue: queue.to_owned(), had });
         }
+        if self.of.len() > MOST {
+            // Where one waits alone there is nobody to be before. More than these have no fair order but that of the queues.
+            self.of.retain(|_, places| places.len() > 1);
+            if self.of.len() > MOST {
+                self.of.clear();
+            }
+        }
     }
 
     /// Nobody knows what became of its claim.
@@ -49,16 +63,8 @@ impl Line {
         });
     }
 
-    /// Whether one waits for a place for which the other does not wait, or not as long.
-    pub fn is_before(&self, one: &str, other: &str) -> bool {
-        self.of.values().any(|places| {
-            let of = |queue: &str| places.iter().position(|place| place.queue == queue);
-            of(one).is_some_and(|one| of(other).is_none_or(|other| one < other))
-        })
-    }
-
     /// Whether one waits for a place for which the other waits as well, and longer.
-    pub fn is_clearly_before(&self, one: &str, other: &str) -> bool {
+    pub fn is_before(&self, one: &str, other: &str) -> bool {
         self.of.values().any(|places| {
             let of = |queue: &str| places.iter().position(|place| place.queue == queue);
             of(one).zip(of(other)).is_some_and(|(one, other)| one < other)
@@ -111,23 +117,56 @@ mod tests {
     }
 
     #[test]
-    fn one_is_before_another_where_it_has_waited_longer() {
+    fn one_is_before_another_where_both_wait_and_it_has_waited_longer() {
         let mut line = Line::default();
         told(&mut line, "a", "", "own");
         told(&mut line, "b", "", "k");
         told(&mut line, "c", "", "k");
-        for (one, other, before, clearly) in [
-            ("b", "c", true, true),
-            ("c", "b", false, false),
-            ("a", "b", true, false),
-            ("b", "a", true, false),
-            ("x", "b", false, false),
-            ("b", "x", true, false),
-        ] {
+        for (one, other, before) in
+            [("b", "c", true), ("c", "b", false), ("a", "b", false), ("b", "a", false), ("b", "x", false)]
+        {
             assert_eq!(line.is_before(one, other), before, "{one} {other}");
-            assert_eq!(line.is_clearly_before(one, other), clearly, "{one} {other}");
         }
         line.leave("b");
+        told(&mut line, "b", "", "k");
         assert!(!line.is_before("b", "c") && line.is_before("c", "b"));
+    }
+
+    /// `a` and `b` are away now and then, as jobs that snooze are, and stood before `c` each time they came back.
+    #[test]
+    fn whoever_has_waited_for_a_turn_is_behind_nobody_who_comes_back() {
+        let mut line = Line::default();
+        for (queue, had, waits_for, k) in [
+            ("c", "k", "k", "c"),
+            ("a", "", "k", "ac"),
+            ("b", "", "k", "abc"),
+            ("a", "k", "", "bc"),
+            // Back again, behind those who have waited meanwhile.
+            ("a", "", "k", "bca"),
+            ("b", "k", "", "ca"),
+            ("b", "", "k", "cab"),
+            ("c", "k", "k", "abc"),
+        ] {
+            told(&mut line, queue, had, waits_for);
+            assert_eq!(places(&line, "k"), k, "{queue} had {had:?} and waits for {waits_for:?}");
+        }
+    }
+
+    #[test]
+    fn keys_without_number_are_forgotten_and_what_queues_share_is_not() {
+        let mut line = Line::default();
+        told(&mut line, "a", "", "k");
+        told(&mut line, "b", "", "k");
+        for n in 0..10 * MOST {
+            let key = format!("one/{n}");
+            line.told("a", &[key.as_str()].into(), &[key.clone()].into(), false);
+            assert!(line.of.len() <= 2, "{n}");
+        }
+        // Others run them, and nobody says that nothing waits.
+        for n in 0..10 * MOST {
+            line.told("a", &BTreeSet::new(), &[format!("two/{n}")].into(), false);
+            assert!(line.of.len() <= MOST, "{n}");
+        }
+        assert_eq!(places(&line, "k"), "ab");
     }
 }

@@ -10,6 +10,7 @@ use jobkit::outcome::Cause;
 use jobkit::redact::ExposeSecret;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::ingest::{Cell, Query, Rows, RowsError};
 
@@ -28,14 +29,21 @@ pub struct DatabaseQuery {
     sql: String,
     parameters: Vec<String>,
     runtime: Handle,
+    stop: CancellationToken,
 }
 
 impl DatabaseQuery {
-    /// To be asked from outside of the runtime.
-    pub fn new(name: &str, url: SecretString, sql: &str, parameters: Vec<String>, runtime: Handle) -> Self {
+    /// To be asked from outside of the runtime that calls this, until `stop`: a query may run for hours before its first row, and nobody must wait for it then.
+    pub fn new(
+        name: &str,
+        url: SecretString,
+        sql: &str,
+        parameters: Vec<String>,
+        stop: CancellationToken,
+    ) -> Self {
         // In parentheses a statement has no end of its own.
         let sql = sql.trim().trim_end_matches(';').into();
-        Self { name: name.into(), url, sql, parameters, runtime }
+        Self { name: name.into(), url, sql, parameters, runtime: Handle::current(), stop }
     }
 }
 
@@ -50,14 +58,20 @@ impl Query for DatabaseQuery {
         let (send, receive) = mpsc::channel(WAITING);
         let Self { name, url, sql, parameters, .. } = self;
         let (name, url, sql, parameters) = (name.clone(), url.clone(), sql.clone(), parameters.clone());
+        let stop = self.stop.clone();
         self.runtime.spawn(async move {
             let asked = Asked { name: &name, sql: &sql, parameters: &parameters };
             let told = Sender { to: &send };
-            let ended = match Maker::of(&url) {
-                Ok(Maker::Postgres) => postgres::ask(url.expose_secret(), asked, told).await,
-                Ok(Maker::Sqlite) => sqlite::ask(url.expose_secret(), asked, told).await,
-                Err(error) => Err(Ended::Failed(error)),
+            let asking = async {
+                match Maker::of(&url) {
+                    Ok(Maker::Postgres) => postgres::ask(url.expose_secret(), asked, told).await,
+                    Ok(Maker::Sqlite) => sqlite::ask(url.expose_secret(), asked, told).await,
+                    Err(error) => Err(Ended::Failed(error)),
+                }
             };
+            // The session ends with it, and PostgreSQL ends the query when it sees that.
+            let ended =
+                stop.run_until_cancelled(asking).await.unwrap_or(Err(Ended::Failed(RowsError::Stopped)));
             // Whoever is gone needs no reason.
             if let Err(Ended::Failed(error)) = ended {
                 let _ = send.send(Message::Failed(error)).await;
@@ -80,6 +94,7 @@ pub async fn describe(url: &SecretString, sql: &str) -> Result<(Vec<String>, usi
 }
 
 /// Whose database it is.
+#[derive(Debug, Clone, Copy)]
 enum Maker {
     Postgres,
     Sqlite,
@@ -138,9 +153,10 @@ impl From<sqlx::Error> for Ended {
     }
 }
 
-/// By the class of PostgreSQL's code: the connection, conflicts of transactions, resources, the operator's hand, the system. SQLite has numbers: busy, locked.
+/// By the class of PostgreSQL's code: the connection, a password that is being rotated, conflicts of transactions, resources, the operator's hand, the system.
+/// SQLite has numbers: busy, locked.
 fn is_away(code: &str) -> bool {
-    matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58")) && code.len() == 5
+    matches!(code.get(..2), Some("08" | "28" | "40" | "53" | "57" | "58")) && code.len() == 5
         || matches!(code, "5" | "6" | "261" | "517")
 }
 

@@ -16,6 +16,8 @@ pub enum RowsError {
     Away(#[source] Cause),
     #[error("the database refuses the query")]
     Refused(#[source] Cause),
+    #[error("asked to stop")]
+    Stopped,
 }
 
 /// A query that can be asked, and asked again after a crash.

@@ -16,41 +16,73 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SESSION: &str = "SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET intervalstyle = 'iso_8601'; SET extra_float_digits = 1;
                        SET default_transaction_read_only = on; SET statement_timeout = 0";
 
+/// So that PostgreSQL sees that nobody listens any more also while a query sorts. Servers before 14 do not know it.
+const NOTICE: &str = "SET client_connection_check_interval = '10s'";
+
 async fn open(url: &str) -> Result<PgConnection, Ended> {
     // The error of a URL may repeat some of it.
     let options: PgConnectOptions =
         url.parse().map_err(|_| Ended::Failed(refused("its url is none of PostgreSQL")))?;
     let options = options.application_name("compline").statement_cache_capacity(0);
-    let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await;
+    let opening = async {
+        let mut session = PgConnection::connect_with(&options).await?;
+        session.execute(SESSION).await?;
+        let _ = session.execute(NOTICE).await;
+        Ok::<_, sqlx::Error>(session)
+    };
     let silent = |_| Ended::Failed(RowsError::Away("the database does not answer".into()));
-    let mut session = connecting.map_err(silent)??;
-    session.execute(SESSION).await?;
-    Ok(session)
+    Ok(tokio::time::timeout(PATIENCE, opening).await.map_err(silent)??)
 }
 
+/// With its parameters as texts, which is what they come as.
 async fn prepare(session: &mut PgConnection, sql: &str, parameters: usize) -> Result<PgStatement, Ended> {
     let texts = vec![PgTypeInfo::with_name("text"); parameters];
     Ok(session.prepare_with(AssertSqlSafe(sql).into_sql_str(), &texts).await?)
 }
 
-/// Its columns, and how many parameters it wants.
+/// How many parameters it has. Of those that are declared PostgreSQL tells all, used or not; so none is declared, and where it then cannot tell what they are, what is
+/// written counts.
+async fn wanted(session: &mut PgConnection, sql: &str) -> Result<usize, Ended> {
+    match session.prepare_with(AssertSqlSafe(sql).into_sql_str(), &[]).await {
+        Ok(statement) => {
+            Ok(statement.parameters().map_or(0, |of| of.either(<[PgTypeInfo]>::len, |count| count)))
+        }
+        Err(sqlx::Error::Database(told)) if is_of_types(told.code().as_deref()) => Ok(highest(sql)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Indeterminate, ambiguous, or no function or operator of such: text may do.
+fn is_of_types(code: Option<&str>) -> bool {
+    matches!(code, Some("42P18" | "42P08" | "42725" | "42883" | "42804"))
+}
+
+/// The highest `$n` that is written.
+fn highest(sql: &str) -> usize {
+    let numbers = sql.split('$').skip(1).map(|rest| {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..digits].parse().unwrap_or(0)
+    });
+    numbers.max().unwrap_or(0)
+}
+
+/// Its columns, and how many parameters it wants: prepared as it will be asked.
 pub async fn describe(url: &str, sql: &str) -> Result<(Vec<String>, usize), Ended> {
-    let statement = prepare(&mut open(url).await?, sql, 0).await?;
-    Ok((names(&statement), wanted(&statement)))
+    let mut session = open(url).await?;
+    let wanted = wanted(&mut session, sql).await?;
+    let statement = prepare(&mut session, sql, wanted).await?;
+    prepare(&mut session, &as_text(sql, statement.columns().len()), wanted).await?;
+    Ok((names(&statement), wanted))
 }
 
 fn names(statement: &PgStatement) -> Vec<String> {
     statement.columns().iter().map(|column| column.name().to_owned()).collect()
 }
 
-fn wanted(statement: &PgStatement) -> usize {
-    statement.parameters().map_or(0, |of| of.either(<[PgTypeInfo]>::len, |count| count))
-}
-
 pub async fn ask(url: &str, asked: Asked<'_>, told: Sender<'_>) -> Result<(), Ended> {
     let mut session = open(url).await?;
+    asked.check_parameters(wanted(&mut session, asked.sql).await?)?;
     let statement = prepare(&mut session, asked.sql, asked.parameters.len()).await?;
-    asked.check_parameters(wanted(&statement))?;
     let sorts: Vec<Sort> = statement.columns().iter().map(|column| sort(column.type_info().name())).collect();
     told.columns(names(&statement)).await?;
 
@@ -94,6 +126,13 @@ fn as_text(sql: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_highest_number_of_a_parameter_counts() {
+        for (sql, expected) in [("SELECT 1", 0), ("$1", 1), ("x = $2 AND $10::date > $1 AND '$'", 10)] {
+            assert_eq!(highest(sql), expected, "{sql}");
+        }
+    }
 
     #[test]
     fn every_value_is_asked_for_as_text_by_its_place() {

@@ -10,6 +10,8 @@ use super::{Asked, Chunk, Ended, Message, Sender, Sort, refused};
 
 /// For a file that somebody else writes to.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Of SQLite's machine, between two looks whether anybody listens: some milliseconds.
+const STEPS: i32 = 100_000;
 
 async fn open(url: &str) -> Result<SqliteConnection, Ended> {
     let options: SqliteConnectOptions =
@@ -38,6 +40,10 @@ fn wanted(statement: &SqliteStatement) -> usize {
 
 pub async fn ask(url: &str, asked: Asked<'_>, told: Sender<'_>) -> Result<(), Ended> {
     let mut session = open(url).await?;
+    // SQLite works on a thread of its own, and would go on when nobody is there any more.
+    let listener = told.to.downgrade();
+    let is_heard = move || listener.upgrade().is_some_and(|to| !to.is_closed());
+    session.lock_handle().await?.set_progress_handler(STEPS, is_heard);
     let statement = prepare(&mut session, asked.sql).await?;
     asked.check_parameters(wanted(&statement))?;
     let columns = statement.columns().len();
