@@ -147,11 +147,11 @@ impl Job for ScoreLedger {
         // What a model scores is not shared, whatever is configured.
         let shared = args.partitions.unwrap_or(self.ledgers.config.partitions);
         let partitions = if by.model.is_some() { 1 } else { shared };
-        if partitions > 1 {
-            partitions::clear_at_the_end(ctx, &request.out_dir).await?;
-        }
         let mut opened = None;
         let begin = async |_| {
+            if partitions > 1 {
+                partitions::clear_at_the_end(ctx, &request.out_dir).await?;
+            }
             let (request, files) = self.ledgers.open(self.asked(&args), None, ctx).await?;
             let run = Run::new(Request { by: by.clone(), ..request }).in_partitions(partitions);
             let run = Running::new(ctx, run);

@@ -269,6 +269,34 @@ async fn nothing_is_cleared_while_the_job_is_alive() {
     assert_eq!(written(world.folder.path()), before);
 }
 
+/// Somebody mended the ledger of a job that was discarded, and retried it.
+#[tokio::test]
+async fn what_a_later_attempt_puts_aside_is_cleared_though_that_of_an_earlier_one_has_been() {
+    let world = World::new();
+    let args = in_partitions(world.folder.path(), 2);
+    let whole = fs::read(&args.path).unwrap();
+    fs::write(&args.path, "no ledger").unwrap();
+    world.bench.run(&world.ledger, &args, 1).await.unwrap_err();
+    world.clear("discarded").await;
+    let earlier: Vec<JobId> = world.spawned(ClearParts::KIND).iter().map(|(id, _)| *id).collect();
+    fs::write(&args.path, whole).unwrap();
+    world.tell(world.bench.id, "running", None);
+
+    let Outcome::WaitFor(jobs) = world.bench.run(&world.ledger, &args, 2).await.unwrap() else { panic!() };
+    let cleared_by: Vec<JobId> = world.spawned(ClearParts::KIND).iter().map(|(id, _)| *id).collect();
+    assert_eq!((earlier.len(), cleared_by.len()), (1, 2));
+    // One that goes on with what was read needs no other.
+    world.work_off(&jobs).await;
+    let Outcome::WaitFor(_) = world.bench.run(&world.ledger, &args, 3).await.unwrap() else { panic!() };
+    assert_eq!(world.spawned(ClearParts::KIND).len(), 2);
+
+    world.tell(world.bench.id, "cancelled", None);
+    let (id, new) = world.spawned(ClearParts::KIND).remove(1);
+    let outcome = world.bench_of(id).run(&world.clear, &parsed(&new.args), 1).await.unwrap();
+    assert_eq!(outcome, Outcome::done());
+    assert_eq!(written(world.folder.path()), [""; 0]);
+}
+
 #[tokio::test]
 async fn a_worker_that_does_not_see_the_parts_names_the_folder_and_the_remedy() {
     let world = World::new();
