@@ -385,6 +385,7 @@ impl From<RunError> for Failure {
             | RunError::Database(_)
             | RunError::NoQuery(_)
             | RunError::Outside { .. }
+            | RunError::ModelOutside { .. }
             | RunError::NotAFile(_)
             | RunError::Given { .. }
             | RunError::NoLines { .. }
