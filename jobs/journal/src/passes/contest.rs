@@ -263,15 +263,15 @@ mod tests {
         let all = |count| [("ids", count), ("measures", count), ("detected", count)];
         let whole = all(30);
         let without = |name| whole.map(|(of, count)| (of, if of == name { 29 } else { count }));
-        for (champion, challenger, is_whole) in [
-            (whole, whole, true),
-            (whole, all(29), false),
-            (whole, without("measures"), false),
-            (whole, without("detected"), false),
-            (all(29), whole, false),
-            (without("ids"), whole, false),
-            (without("measures"), whole, false),
-            (all(29), all(29), false),
+        for (champion, challenger, of_whole) in [
+            (whole, whole, Some(30)),
+            (whole, all(29), None),
+            (whole, without("measures"), None),
+            (whole, without("detected"), None),
+            (all(29), whole, None),
+            (without("ids"), whole, None),
+            (without("measures"), whole, None),
+            (all(29), all(29), Some(29)),
         ] {
             let folder = tempfile::tempdir().unwrap();
             let folders = ["champion", "challenger"].map(|side| folder.path().join(side));
@@ -283,12 +283,15 @@ mod tests {
             let watch = &|_, _| ControlFlow::Continue(());
             let crew = Crew { threads: 1, watch, share: Share::whole(&folders[0]) };
 
-            let found = contest(crew, 1, sides, (30, 3));
-
-            match found {
-                Ok(found) => assert!(is_whole && found.both == 3, "{champion:?} {challenger:?}"),
-                Err(PassError::PutAside { .. }) => assert!(!is_whole),
-                Err(error) => panic!("{error}"),
+            for entries in [29, 30] {
+                let is_whole = of_whole == Some(entries);
+                match contest(crew, 1, sides, (entries, 3)) {
+                    Ok(found) => {
+                        assert!(is_whole && found.both == 3, "{champion:?} {challenger:?} {entries}");
+                    }
+                    Err(PassError::PutAside { .. }) => assert!(!is_whole),
+                    Err(error) => panic!("{error}"),
+                }
             }
         }
     }
