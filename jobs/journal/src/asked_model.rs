@@ -8,7 +8,7 @@ use jobkit::{Ctx, Failure, ModelRecord, NewModel, roots};
 use crate::attempt::{Ledgers, within};
 use crate::output::Pending;
 use crate::registry::{Unfound, Wanted};
-use crate::run::{Chosen, InList, Request};
+use crate::run::{Chosen, InList, Request, RunError};
 
 /// Under which name a job asks for a model; the step has that name too.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,10 @@ pub(crate) async fn find(
         // Training writes where results go.
         None => {
             let folders = ledgers.config.roots.iter().chain([&ledgers.config.out_dir]);
-            let file = within(field, asked, folders)?;
+            let file = within(field, asked, folders).map_err(|error| match error {
+                RunError::Outside { field, path } => RunError::ModelOutside { field, path },
+                error => error,
+            })?;
             (file.clone(), file)
         }
     };

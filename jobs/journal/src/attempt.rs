@@ -42,6 +42,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) entry_log: Option<&'a Path>,
     pub(crate) control_totals: Option<ControlTotals>,
     pub(crate) accept: Option<&'a Accept>,
+    /// Whether several jobs work on it.
+    pub(crate) is_shared: bool,
 }
 
 /// Settings that are asked for most, under names of their own.
@@ -89,6 +91,7 @@ impl<'a> Asked<'a> {
             entry_log: None,
             control_totals: None,
             accept: None,
+            is_shared: false,
         }
     }
 
@@ -121,16 +124,22 @@ impl Ledgers {
         let job = ctx.job();
         let run = job.id.to_string();
         let Config { out_dir, roots, .. } = &self.config;
+        // Never in the asked folder itself: another job's results may be there, or a ledger that is called
+        // like one of ours.
+        let folder = match asked.out_dir {
+            None => out_dir.join(&run),
+            Some(asked) => within("out_dir", &asked.join(&run), roots.iter().chain([out_dir]))?,
+        };
+        // Others must not take it for one below another working directory.
+        let folder = match asked.is_shared {
+            true => std::path::absolute(&folder).map_err(|cause| RunError::Open { path: folder, cause })?,
+            false => folder,
+        };
         Ok(Request {
             path: asked.path.into(),
             file: asked.path.into(),
             query: None,
-            // Never in the asked folder itself: another job's results may be there, or a ledger that is called
-            // like one of ours.
-            out_dir: match asked.out_dir {
-                None => out_dir.join(&run),
-                Some(asked) => within("out_dir", &asked.join(&run), roots.iter().chain([out_dir]))?,
-            },
+            out_dir: folder,
             tag: RunTag { run, claim: job.claim },
             settings: asked.settings.map_err(|error| Failure::permanent(Wrong(error)))?,
             given: Given { control_totals: asked.control_totals, ..Given::default() },
@@ -151,11 +160,14 @@ impl Ledgers {
         ctx: &Ctx,
     ) -> Result<(Request, Vec<Pending>), Failure> {
         let Asked { path, parameters, trial_balance, entry_log, .. } = asked;
+        let is_put_aside = read.is_some_and(|read| read.put_aside.is_some());
+        // How it began is how it goes on, whatever was configured meanwhile.
+        let asked = Asked { is_shared: asked.is_shared || is_put_aside, ..asked };
         let mut request = self.request(asked, ctx)?;
         let mut fetched = Vec::new();
         match queries::name_of(path) {
             // A ledger that is put aside is not read again.
-            _ if read.is_some_and(|read| read.put_aside.is_some()) => {}
+            _ if is_put_aside => {}
             Some(name) => request.query = Some(self.query(name, parameters, ctx)?),
             None => {
                 let ledger = self.find(("path", output::LEDGER), path, &request, ctx).await?;
@@ -374,6 +386,7 @@ impl From<RunError> for Failure {
             | RunError::Database(DatabaseError::Unknown(_))
             | RunError::NoQuery(_)
             | RunError::Outside { .. }
+            | RunError::ModelOutside { .. }
             | RunError::NotAFile(_)
             | RunError::Given { .. }
             | RunError::NoLines { .. }

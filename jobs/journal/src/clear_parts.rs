@@ -2,6 +2,7 @@
 //!
 //! Nobody enqueues it by its name. It waits from the beginning, since a job that is cancelled while it waits for others does nothing any more.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use jobkit::{Ctx, Failure, Job, JobId, Outcome, Policy};
@@ -50,7 +51,11 @@ impl Job for ClearParts {
         let out_dir = within("out_dir", &args.out_dir, roots.iter().chain([out_dir]))?;
         let run = args.job.to_string();
         let removed = ctx.cpu(move |_| {
-            remove_all(&out_dir, &run).map_err(|cause| RunError::Write { folder: out_dir, cause })
+            remove_all(&out_dir, &run).map_err(|cause| match cause.kind() {
+                // It was made before this job was: whoever does not find it sees another disk.
+                ErrorKind::NotFound | ErrorKind::NotADirectory => RunError::PartsAway { folder: out_dir },
+                _ => RunError::Write { folder: out_dir, cause },
+            })
         });
         removed.await??;
         Ok(Outcome::done())

@@ -470,7 +470,7 @@ fn score(
     let surrogate = surrogate(crew, terms, folder, flagging)?;
     let challenge = challenge::challenge(request, read, surveyed, (site, &scorers), watch)?;
     let model = match teacher {
-        Some(teacher) => teacher.about(settings.seed),
+        Some(teacher) => teacher.about(),
         None => outcome::own_model(request, surveyed, model_sha256(&scorers)),
     };
     let asked = tops.split_off(asked_from);

@@ -104,7 +104,13 @@ impl ScoreLedger {
     }
 
     fn asked<'a>(&self, args: &'a ScoreLedgerArgs) -> Asked<'a> {
-        args.asked(&self.ledgers.config.settings)
+        Asked { is_shared: self.partitions(args) > 1, ..args.asked(&self.ledgers.config.settings) }
+    }
+
+    /// What a model scores is not shared, whatever is configured.
+    fn partitions(&self, args: &ScoreLedgerArgs) -> usize {
+        let shared = args.partitions.unwrap_or(self.ledgers.config.partitions);
+        if args.model.is_some() { 1 } else { shared }
     }
 }
 
@@ -144,14 +150,12 @@ impl Job for ScoreLedger {
                 Role::Challenger => by.challenger = Some(found),
             }
         }
-        // What a model scores is not shared, whatever is configured.
-        let shared = args.partitions.unwrap_or(self.ledgers.config.partitions);
-        let partitions = if by.model.is_some() { 1 } else { shared };
-        if partitions > 1 {
-            partitions::clear_at_the_end(ctx, &request.out_dir).await?;
-        }
+        let partitions = self.partitions(&args);
         let mut opened = None;
         let begin = async |_| {
+            if partitions > 1 {
+                partitions::clear_at_the_end(ctx, &request.out_dir).await?;
+            }
             let (request, files) = self.ledgers.open(self.asked(&args), None, ctx).await?;
             let run = Run::new(Request { by: by.clone(), ..request }).in_partitions(partitions);
             let run = Running::new(ctx, run);

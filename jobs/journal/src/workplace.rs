@@ -55,13 +55,9 @@ impl Drop for Workplace {
     }
 }
 
-/// Removes those of all claims of a run, which has ended.
+/// Removes those of all claims of a run, which has ended. Where `parent` is not there, nobody can say that they are gone.
 pub fn remove_all(parent: &Path, run: &str) -> io::Result<()> {
-    let last = RunTag { run: run.into(), claim: u64::MAX };
-    match remove_earlier(parent, &last) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
+    remove_earlier(parent, &RunTag { run: run.into(), claim: u64::MAX })
 }
 
 fn remove_earlier(parent: &Path, tag: &RunTag) -> io::Result<()> {
@@ -114,7 +110,8 @@ mod tests {
 
         remove_all(parent.path(), "run").unwrap();
         assert!(!path.exists() && other.path().exists());
-        remove_all(&path, "run").unwrap();
+        remove_all(parent.path(), "run").unwrap();
+        assert_eq!(remove_all(&path, "run").unwrap_err().kind(), io::ErrorKind::NotFound);
         assert!(Workplace::within(&path, &tag(2)).is_err() && !path.exists());
     }
 

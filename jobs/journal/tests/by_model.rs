@@ -325,6 +325,21 @@ fn a_model_that_does_not_fit_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_model_is_told_by_the_seed_that_it_was_made_with_and_the_run_by_its_own() {
+    let (folder, path, trained) = world();
+    let by = By { challenger: Some(Chosen::file(&trained.file)), ..by(&trained.file) };
+    let other = request(&path, folder.path().join("other-seed"));
+    let settings = other.settings.with(&json!({ "seed": 8 })).unwrap();
+    let mut run = Run::new(Request { by, settings, ..other });
+
+    let found = run.results(GO_ON).unwrap();
+
+    assert_eq!((found.model.seed, found.challenge.unwrap().model.seed), (7, 7));
+    assert!(found.command.contains("--seed 8"), "{}", found.command);
+    assert_eq!(run.write(GO_ON).unwrap().seed, 8);
+}
+
+#[test]
 fn drift_of_the_ledger_that_made_the_model_is_calm_and_of_another_it_is_told() {
     let (folder, path, trained) = world();
     let drift = |ledger: &Path| {

@@ -15,7 +15,7 @@ use serde_json::json;
 
 const GO_ON: Watch<'static> = &|_, _, _| ControlFlow::Continue(());
 
-/// The sample with two columns more, and one entry in a region that no other has.
+/// The sample with three columns more, one of them without anything in it, and one entry in a region that no other has.
 fn ledger(folder: &Path) -> (PathBuf, String) {
     let mut text = Vec::new();
     sample::write(&mut text, &SampleParams { entries: 600, seed: 5 }).unwrap();
@@ -23,13 +23,14 @@ fn ledger(folder: &Path) -> (PathBuf, String) {
     let header = reader.headers().unwrap().clone();
     let path = folder.join("ledger.csv");
     let mut csv = csv::Writer::from_path(&path).unwrap();
-    csv.write_record(header.iter().chain(["Region", "Object"])).unwrap();
+    csv.write_record(header.iter().chain(["Region", "Object", "Blank"])).unwrap();
     let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let strange = records[700][0].to_string();
     for record in &records {
         let id: u32 = record[0].parse().unwrap();
         let region = if record[0] == *strange { "atlantis" } else { ["north", "south"][id as usize % 2] };
-        csv.write_record(record.iter().chain([region, ["a", "b", "c"][id as usize % 3]])).unwrap();
+        let object = ["a", "b", "c"][id as usize % 3];
+        csv.write_record(record.iter().chain([region, object, ""])).unwrap();
     }
     csv.flush().unwrap();
     (path, strange)
@@ -111,6 +112,32 @@ fn a_model_fits_only_a_ledger_of_the_same_extra_columns() {
     assert_eq!(own.scores_sha256, results(request(&path, &["Region"])).unwrap().scores_sha256);
     assert!(other.contains("the model knows `extra Region`, and the ledger has none"), "{other}");
     assert!(other.contains("the ledger has `extra Object`, which the model does not know"), "{other}");
+}
+
+/// It would move those behind it, which are known by their places.
+#[test]
+fn a_blank_extra_column_on_one_side_only_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = ledger(folder.path());
+    let scored = |model: &[&str], extra: &[&str]| {
+        let trained = Run::new(request(&path, model)).write_model(GO_ON).unwrap();
+        let by = By { model: Some(Chosen::file(&trained.file)), challenger: None };
+        results(Request { by, ..request(&path, extra) })
+    };
+
+    for (more, less) in [
+        (&["Region", "Blank"][..], &["Region"][..]),
+        (&["Region", "Blank"], &["Region", "Object"]),
+        (&["Blank"], &[]),
+    ] {
+        let known = scored(more, less).unwrap_err().to_string();
+        let unknown = scored(less, more).unwrap_err().to_string();
+        assert!(known.contains("the model knows `extra Blank`, and the ledger has none"), "{known}");
+        let says = "the ledger has `extra Blank`";
+        assert!(unknown.contains(says) && unknown.contains("which the model does not know"), "{unknown}");
+    }
+    let both = scored(&["Region", "Blank"], &["Blank", "Region"]).unwrap();
+    assert_eq!(both.scores_sha256, results(request(&path, &["Region", "Blank"])).unwrap().scores_sha256);
 }
 
 #[test]

@@ -7,8 +7,9 @@ use super::detect::{DetectedOfPart, Scorers};
 use super::judge::IdsOfPart;
 use super::measure::MeasuresOfPart;
 use super::parts::Crew;
+use super::spill::broken;
 use crate::result::{Listed, MOST_TOP, Parted, Placed};
-use crate::scoring::combine::{Combiner, Scored};
+use crate::scoring::combine::Scored;
 use crate::selection::least::Least;
 use crate::usual::ranks::{RankCounts, Ranks};
 
@@ -35,12 +36,12 @@ struct Seen {
     first: [Least<(String, [f64; 2])>; 2],
 }
 
-/// Of the champion and of the challenger, each with so many first entries. The ids are in the folder of the former.
+/// Of the champion and of the challenger, on so many entries, each with so many first ones. The ids are in the folder of the former.
 pub fn contest(
     crew: Crew<'_>,
     parts: usize,
     sides: [Side<'_>; 2],
-    first: usize,
+    (entries, first): (u64, usize),
 ) -> Result<Contest, PassError> {
     let new = || Seen {
         ranks: [RankCounts::default(), RankCounts::default()],
@@ -68,6 +69,9 @@ pub fn contest(
     for more in crew.over(parts, |_| Ok(Sums::default()), correlate)? {
         sums.merge(&more);
     }
+    if sums.entries != i128::from(entries) {
+        return Err(PassError::put_aside(sides[0].folder)(broken()));
+    }
     let firsts = all.first.map(Least::into_values);
     let placed = |(entry, scores): &(String, [f64; 2])| {
         let placed = |side: usize| Placed { rank: ranks[side].above(scores[side]) + 1, score: scores[side] };
@@ -91,11 +95,15 @@ fn each(sides: [Side<'_>; 2], part: usize, mut take: impl FnMut(&str, [Scored; 2
     let failed = PassError::put_aside(champion.folder);
     let mut ids = IdsOfPart::open(champion.folder, part).map_err(failed)?;
     let mut files = [Entries::open(champion, part)?, Entries::open(challenger, part)?];
-    while let Some(one) = files[0].next()? {
-        let Some(other) = files[1].next()? else { break };
-        take(ids.expect().map_err(failed)?, [one, other]);
+    loop {
+        let [one, other] = &mut files;
+        match (one.next()?, other.next()?, ids.read().map_err(failed)?) {
+            (Some(one), Some(other), Some(id)) => take(id, [one, other]),
+            (None, None, None) => return Ok(()),
+            // A file that lost its end would lose entries without a word.
+            _ => return Err(failed(broken())),
+        }
     }
-    Ok(())
 }
 
 /// The entries of a part as one of the two has put them aside.
@@ -118,8 +126,10 @@ impl<'a> Entries<'a> {
             return Ok(None);
         };
         let detected = self.detected.expect().map_err(failed)?;
-        let scored = |(_, combiner): &(_, Combiner)| combiner.score(&detected, &measures);
-        Ok(self.side.scorers[population].as_ref().map(scored))
+        // A population that has entries has a scorer.
+        let scorer = self.side.scorers.get(population).and_then(Option::as_ref);
+        let (_, combiner) = scorer.ok_or_else(|| failed(broken()))?;
+        Ok(Some(combiner.score(&detected, &measures)))
     }
 }
 
@@ -180,8 +190,19 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::ops::ControlFlow;
+
     use super::*;
+    use crate::part::from_lines;
+    use crate::passes::parts::Share;
+    use crate::passes::spill::SpillWriter;
+    use crate::passes::{detect, measure};
     use crate::scoring::combine::Winner;
+    use crate::scoring::facets::Facets;
+    use crate::scoring::fitted::Fitted;
+    use crate::scoring::fixture::ledger;
+    use crate::scoring::whole;
 
     fn correlation(pairs: &[(f64, f64)]) -> f64 {
         let of = |side: fn(&(f64, f64)) -> f64| {
@@ -212,6 +233,66 @@ mod tests {
         ] {
             let found = correlation(pairs);
             assert!((found - expected).abs() < 1e-12, "{pairs:?}: {found}");
+        }
+    }
+
+    /// A part of thirty entries as it is put aside, each of its files with so many of them.
+    fn put_aside(folder: &Path, counts: [(&str, usize); 3]) -> Scorers {
+        let (part, names) = from_lines(ledger(0..30, "m").iter());
+        let fitted: Fitted = whole::whole(std::slice::from_ref(&part), &names, 7).unwrap().fitted;
+        let postings = part.entries().iter().map(|entry| part.postings_of(entry));
+        let judged = fitted.score(&mut Facets::default(), postings).unwrap();
+        for (name, count) in counts {
+            let mut file = SpillWriter::create(&folder.join(format!("{name}-0"))).unwrap();
+            for (entry, judged) in part.entries().iter().zip(&judged).take(count) {
+                let put = |out: &mut Vec<u8>| match name {
+                    "ids" => out.extend(part.id(entry).as_bytes()),
+                    "measures" => measure::put((0, 0), &judged.measures, out),
+                    _ => detect::put(&judged.detected, out),
+                };
+                file.push(put).unwrap();
+            }
+            file.finish().unwrap();
+        }
+        vec![Some((fitted.detectors, fitted.combiner))]
+    }
+
+    /// As a power cut may leave it: entries that are not there must not be missing without a word.
+    #[test]
+    fn a_file_of_either_side_that_lost_its_end_is_noticed() {
+        let all = |count| [("ids", count), ("measures", count), ("detected", count)];
+        let whole = all(30);
+        let without = |name| whole.map(|(of, count)| (of, if of == name { 29 } else { count }));
+        for (champion, challenger, of_whole) in [
+            (whole, whole, Some(30)),
+            (whole, all(29), None),
+            (whole, without("measures"), None),
+            (whole, without("detected"), None),
+            (all(29), whole, None),
+            (without("ids"), whole, None),
+            (without("measures"), whole, None),
+            (all(29), all(29), Some(29)),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let folders = ["champion", "challenger"].map(|side| folder.path().join(side));
+            let scorers = [0, 1].map(|side| {
+                fs::create_dir(&folders[side]).unwrap();
+                put_aside(&folders[side], [champion, challenger][side])
+            });
+            let sides = [0, 1].map(|side| Side { folder: &folders[side], scorers: &scorers[side] });
+            let watch = &|_, _| ControlFlow::Continue(());
+            let crew = Crew { threads: 1, watch, share: Share::whole(&folders[0]) };
+
+            for entries in [29, 30] {
+                let is_whole = of_whole == Some(entries);
+                match contest(crew, 1, sides, (entries, 3)) {
+                    Ok(found) => {
+                        assert!(is_whole && found.both == 3, "{champion:?} {challenger:?} {entries}");
+                    }
+                    Err(PassError::PutAside { .. }) => assert!(!is_whole),
+                    Err(error) => panic!("{error}"),
+                }
+            }
         }
     }
 

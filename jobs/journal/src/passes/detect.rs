@@ -119,7 +119,7 @@ fn detected_file(folder: &Path, part: usize) -> PathBuf {
     folder.join(format!("detected-{part}"))
 }
 
-fn put(detected: &Detected, out: &mut Vec<u8>) {
+pub(super) fn put(detected: &Detected, out: &mut Vec<u8>) {
     let Detected { values, pairs, value_forest, pair_forest } = *detected;
     [values, pairs, value_forest, pair_forest].into_iter().for_each(|number| put_f64(number, out));
 }

@@ -252,7 +252,7 @@ fn measures_file(folder: &Path, part: usize) -> PathBuf {
     folder.join(format!("measures-{part}"))
 }
 
-fn put((population, tests): (usize, u64), measures: &Measures, out: &mut Vec<u8>) {
+pub(super) fn put((population, tests): (usize, u64), measures: &Measures, out: &mut Vec<u8>) {
     out.extend((population as u16).to_le_bytes());
     out.extend(tests.to_le_bytes());
     out.extend((measures.surprisals.len() as u16).to_le_bytes());

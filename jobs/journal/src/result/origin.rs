@@ -70,6 +70,7 @@ pub struct Model {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
     pub sha256: String,
+    /// That it was made with.
     pub seed: u64,
     pub trees: u64,
     /// Entries each tree was grown from.

@@ -176,8 +176,8 @@ impl Teacher {
             .collect()
     }
 
-    /// As results name it.
-    pub(super) fn about(&self, seed: u64) -> result::Model {
+    /// As results name it: with the seed that it was made with, whatever the run draws by.
+    pub(super) fn about(&self) -> result::Model {
         let Opened { model, sha256 } = &self.opened;
         let forest = model.populations.first().map(|first| &first.fitted.detectors.values);
         let listed = self.chosen.listed.as_ref();
@@ -186,7 +186,7 @@ impl Teacher {
             name: Some(listed.map_or_else(|| model.about.name.clone(), |listed| listed.name.clone())),
             version: listed.map(|listed| listed.version),
             sha256: sha256.clone(),
-            seed,
+            seed: model.about.seed,
             trees: forest.map_or(0, |forest| forest.trees() as u64),
             sample: forest.map_or(0, |forest| forest.sample_size() as u64),
             features: model.populations.first().map_or(0, |first| features(&first.fitted.dims)),

@@ -34,7 +34,7 @@ pub(super) fn challenge(
     let sides =
         [Side { folder: read.place.path(), scorers: champion }, Side { folder: &folder, scorers: &scorers }];
     let Contest { spearman, both, only: [champion_only, challenger_only] } =
-        contest(site.crew(&judges), spool.parts(), sides, first as usize)?;
-    let model = challenger.about(request.settings.seed);
+        contest(site.crew(&judges), spool.parts(), sides, (entries, first as usize))?;
+    let model = challenger.about();
     Ok(Some(Challenge { model, entries, spearman, first, both, champion_only, challenger_only }))
 }

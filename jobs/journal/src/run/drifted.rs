@@ -61,7 +61,7 @@ impl Run {
             lines: surveyed.survey.lines,
             rejected: read.reading.rejected.count,
             settings_sha256: request.settings.sha256(),
-            model: teacher.about(request.settings.seed),
+            model: teacher.about(),
             level: highest(&populations),
             populations,
         })

@@ -23,6 +23,11 @@ pub enum RunError {
     },
     #[error("{field}: {path} is in no folder of journal.roots; move it into one, or add its folder there")]
     Outside { field: &'static str, path: PathBuf },
+    /// The list of models has it by its path for ever.
+    #[error(
+        "{field}: {path} is in no folder of journal.roots; add its folder there, since a file that is moved is not found by the list of models"
+    )]
+    ModelOutside { field: &'static str, path: PathBuf },
     #[error("{field}: {address} is below no bucket of journal.roots; write \"s3://BUCKET/FOLDER\" there")]
     NoBucket { field: &'static str, address: String },
     #[error("fetching the ledger")]

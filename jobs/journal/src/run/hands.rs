@@ -2,6 +2,7 @@
 //!
 //! All of them go the same way, from pass to pass. A pass that others did is taken from their files; whoever is one of them ends with its own.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -175,21 +176,33 @@ fn comes_back<S: Sum>(sum: &S, bytes: &[u8]) -> bool {
     again == bytes
 }
 
+/// What a share comes to, until all else is in its place.
+const SUMS: &str = "sums";
+
 /// Moves all files from one folder to another, and writes one more when they are there.
 fn publish(from: &Path, to: &Path, last: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_all(from)?;
-    let begun = from.join("sums");
+    // Whoever moves files out of a folder while it is listed may miss some.
+    let names = names(from)?;
+    let begun = from.join(SUMS);
     let mut file = File::create_new(&begun)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    for file in fs::read_dir(from)? {
-        let file = file?;
-        if file.path() != begun {
-            fs::rename(file.path(), to.join(file.file_name()))?;
-        }
+    move_all(from, &names, to, last)
+}
+
+/// Those of these names, then the sums: they say that all the others are there, so nothing but them may be left.
+fn move_all(from: &Path, names: &[OsString], to: &Path, last: &Path) -> io::Result<()> {
+    names.iter().try_for_each(|name| fs::rename(from.join(name), to.join(name)))?;
+    if self::names(from)? != [SUMS] {
+        return Err(broken());
     }
-    fs::rename(begun, last)?;
+    fs::rename(from.join(SUMS), last)?;
     File::open(to)?.sync_all()
+}
+
+fn names(folder: &Path) -> io::Result<Vec<OsString>> {
+    fs::read_dir(folder)?.map(|file| Ok(file?.file_name())).collect()
 }
 
 /// What others are told is there must be there after a power cut too.

@@ -37,6 +37,7 @@ pub struct Summary {
     pub roll_forward: String,
     pub high: u64,
     pub medium: u64,
+    /// Of the settings; a model was made with one of its own.
     pub seed: u64,
     pub settings_sha256: String,
     pub model_id: String,
@@ -93,7 +94,7 @@ pub(super) fn write(
     }
     outputs.push(results.write(out_dir, tag).map_err(failed)?);
     outputs.push(out_dir.join(SUMMARY_TEXT));
-    let summary = summary(read, results, outputs);
+    let summary = summary(settings.seed, read, results, outputs);
     let mut text = Pending::create(out_dir, SUMMARY_TEXT, tag).map_err(failed)?;
     text.write_all(in_words(&summary).as_bytes()).and_then(|()| text.commit()).map_err(failed)?;
     Ok(summary)
@@ -142,7 +143,7 @@ pub(super) fn rejected(request: &Request, read: &Read) -> io::Result<PathBuf> {
     file.commit()
 }
 
-fn summary(read: &Read, results: Results, outputs: Vec<PathBuf>) -> Summary {
+fn summary(seed: u64, read: &Read, results: Results, outputs: Vec<PathBuf>) -> Summary {
     let origin = &read.reading.origin;
     let in_band =
         |band: Band| results.bands.iter().find(|count| count.band == band).map_or(0, |count| count.entries);
@@ -158,7 +159,7 @@ fn summary(read: &Read, results: Results, outputs: Vec<PathBuf>) -> Summary {
         roll_forward: roll_forward(&results.completeness.roll_forward),
         high: in_band(Band::High),
         medium: in_band(Band::Medium),
-        seed: results.model.seed,
+        seed,
         settings_sha256: results.parameters_sha256,
         model,
         model_id: results.model.id,

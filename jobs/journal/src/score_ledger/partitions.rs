@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jobkit::{ChildResult, Ctx, Failure, JobId, NewJob, OnParentFailure, Outcome};
 
 use crate::clear_parts::{ClearParts, ClearPartsArgs};
-use crate::run::{Pass, PutAside, Request, Stint};
+use crate::run::{Pass, PutAside, Request, RunError, Stint};
 use crate::score_part::{ScorePart, ScorePartArgs, is_over};
 
 /// More attempts no job may have.
@@ -32,11 +32,15 @@ fn because(error: &Option<String>) -> String {
 }
 
 /// Before anything is put aside there is a job that removes it, however this one ends: one that is cancelled while it waits is asked nothing any more.
+///
+/// One for each claim that reads the ledger: that of an earlier one may be over, where somebody retried a job that had ended.
 pub(super) async fn clear_at_the_end(ctx: &Ctx, out_dir: &Path) -> Result<(), Failure> {
+    // There from now on: that job takes a folder that it does not find for one that its worker does not see.
+    std::fs::create_dir_all(out_dir).map_err(|cause| RunError::Write { folder: out_dir.into(), cause })?;
     let args = ClearPartsArgs { job: ctx.job().id, out_dir: out_dir.into() };
     let job = NewJob::of::<ClearParts>(&args).map_err(Failure::permanent)?;
     let job = NewJob { on_parent_failure: OnParentFailure::Run, ..job.after([ctx.job().id]) };
-    ctx.spawn("clear", vec![beside(ctx, job)]).await?;
+    ctx.spawn(&format!("clear {}", ctx.job().claim), vec![beside(ctx, job)]).await?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::stored::{Broken, Reader, Stored};
 /// Another number for every change of what is measured of an entry, or how: scores by models from before would be others.
 pub const FEATURES: u32 = 1;
 
-/// The columns with anything in them, by the names that mappings have for them.
+/// The columns with anything in them, by the names that mappings have for them; and all that no field is for, which are known by their places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema {
     columns: BTreeSet<String>,
@@ -39,13 +39,13 @@ impl Schema {
         Self { columns: Sort::all(names.extra()).filter(is_used).map(Sort::title).collect() }
     }
 
-    /// With the names of the columns that no field is for: another column in the same place is another column.
+    /// With the names of the columns that no field is for: another column in the same place is another column. Each of them, with anything in it or not,
+    /// since one that is left out would move those behind it.
     pub fn titled(mut self, extra: &[String]) -> Self {
-        for (place, title) in extra.iter().enumerate() {
-            if self.columns.remove(&Sort::Extra(place as u8).title()) {
-                self.columns.insert(format!("extra {title}"));
-            }
+        for place in 0..extra.len() {
+            self.columns.remove(&Sort::Extra(place as u8).title());
         }
+        self.columns.extend(extra.iter().map(|title| format!("extra {title}")));
         self
     }
 
@@ -136,6 +136,22 @@ mod tests {
             schema(Line { entry: "1", user: "x", source: "", extra: &["y"], ..Line::default() }, has);
 
         assert_eq!(schema.columns().collect::<Vec<_>>(), ["amount", "entered_time", "extra 1", "user"]);
+    }
+
+    #[test]
+    fn a_column_that_no_field_is_for_is_there_by_its_name_though_it_is_blank() {
+        let titled = |value, extra: &[&str]| {
+            let line = Line { entry: "1", extra: &[value], ..Line::default() };
+            let extra: Vec<String> = extra.iter().map(|title| title.to_string()).collect();
+            let columns = schema(line, Has::default()).titled(&extra).columns;
+            columns.into_iter().collect::<Vec<_>>()
+        };
+
+        assert_eq!(titled("y", &["Region"]), ["extra Region"]);
+        assert_eq!(titled("", &["Region"]), ["extra Region"]);
+        // A title may look like a place.
+        assert_eq!(titled("y", &["2", "1"]), ["extra 1", "extra 2"]);
+        assert_eq!(titled("y", &[]), ["extra 1"]);
     }
 
     #[test]

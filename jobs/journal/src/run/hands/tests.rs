@@ -45,7 +45,7 @@ fn go_over(crew: Crew<'_>) -> Result<Gone, PassError> {
     Ok(crate::passes::sums::all(gone?).unwrap_or_default())
 }
 
-fn names(folder: &Path) -> Vec<String> {
+fn sorted_names(folder: &Path) -> Vec<String> {
     let name = |file: io::Result<fs::DirEntry>| file.unwrap().file_name().into_string().unwrap();
     let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
     names.sort();
@@ -73,7 +73,10 @@ fn what_jobs_leave_is_what_one_process_finds_whoever_comes_first_or_twice() {
     assert_eq!(found, expected);
     assert_eq!(expected.0, (0..10).map(|part| (part, 1)).collect());
     let sums = (0..4).map(|index| format!("sums-count-{index}"));
-    assert_eq!(names(shared.path()), names(alone.path()).into_iter().chain(sums).collect::<Vec<_>>());
+    assert_eq!(
+        sorted_names(shared.path()),
+        sorted_names(alone.path()).into_iter().chain(sums).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn a_share_that_ends_early_leaves_nothing_and_is_not_taken_for_done() {
 
     let ended = passing(stint, folder.path(), &tag(1)).sum(Pass::Count, (), &stopped, go_over);
     assert!(matches!(ended, Err(RunError::Stopped)), "{ended:?}");
-    assert_eq!(names(folder.path()), [""; 0]);
+    assert_eq!(sorted_names(folder.path()), [""; 0]);
 
     let early = passing(Hands::Jobs(1), folder.path(), &tag(1)).sum(Pass::Count, (), &go_on, go_over);
     assert!(
@@ -113,7 +116,7 @@ fn claims_of_one_share_do_not_meet_in_one_file() {
     // Its folder was removed under its hands.
     assert!(matches!(late, Err(RunError::Write { .. })), "{late:?}");
     let all = (0..10).map(|part| format!("part-{part}")).chain(["sums-count-0".into()]);
-    assert_eq!(names(folder.path()), all.collect::<Vec<_>>());
+    assert_eq!(sorted_names(folder.path()), all.collect::<Vec<_>>());
     assert_eq!(fs::read_to_string(folder.path().join("part-3")).unwrap(), "of part 3");
 }
 
@@ -127,4 +130,30 @@ fn a_folder_that_is_gone_does_not_come_back() {
 
     assert!(matches!(ended, Err(RunError::Write { .. })), "{ended:?}");
     assert!(!folder.exists());
+}
+
+#[test]
+fn files_of_any_number_are_all_moved_before_the_sums_say_so() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    (0..2_000).for_each(|part| fs::write(from.path().join(format!("part-{part}")), "x").unwrap());
+    let last = to.path().join("sums-count-0");
+
+    publish(from.path(), to.path(), &last, b"sums").unwrap();
+
+    assert_eq!(sorted_names(from.path()), [""; 0]);
+    assert_eq!(sorted_names(to.path()).len(), 2_001);
+    assert_eq!(fs::read(&last).unwrap(), b"sums");
+}
+
+#[test]
+fn a_file_that_was_not_seen_in_time_keeps_the_share_from_being_taken_for_done() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    ["part-0", "part-1", SUMS].iter().for_each(|name| fs::write(from.path().join(name), "x").unwrap());
+    let last = to.path().join("sums-count-0");
+
+    let missed = move_all(from.path(), &["part-0".into()], to.path(), &last);
+
+    assert!(missed.is_err() && !last.exists());
+    move_all(from.path(), &["part-1".into()], to.path(), &last).unwrap();
+    assert_eq!(sorted_names(to.path()), ["part-0", "part-1", "sums-count-0"]);
 }

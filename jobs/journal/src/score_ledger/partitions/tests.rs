@@ -11,6 +11,7 @@ use serde_json::json;
 use super::super::tests::{ALL_FILES, args, job, ledger, summary, world, written};
 use super::super::*;
 use super::*;
+use crate::attempt::tests::sources;
 use crate::score_part::ScorePart;
 
 /// A job in partitions, and whoever does what it asks for.
@@ -267,6 +268,77 @@ async fn nothing_is_cleared_while_the_job_is_alive() {
 
     assert_eq!(outcome, Outcome::WaitFor(vec![world.bench.id]));
     assert_eq!(written(world.folder.path()), before);
+}
+
+#[tokio::test]
+async fn parts_are_not_taken_for_cleared_by_a_worker_that_does_not_see_their_folder() {
+    let world = World::new();
+    let args = in_partitions(world.folder.path(), 2);
+    let Outcome::WaitFor(_) = world.bench.run(&world.ledger, &args, 1).await.unwrap() else { panic!() };
+    world.tell(world.bench.id, "cancelled", None);
+    let away = world.folder.path().join("away");
+    fs::rename(world.out(), &away).unwrap();
+
+    let (id, new) = world.spawned(ClearParts::KIND).remove(0);
+    let failure = world.bench_of(id).run(&world.clear, &parsed(&new.args), 1).await.unwrap_err();
+
+    // Another worker may see it.
+    assert!(matches!(failure, Failure::Transient(_)), "{failure}");
+    assert!(failure.to_string().contains(&*world.out().to_string_lossy()), "{failure}");
+    fs::rename(&away, world.out()).unwrap();
+    world.clear("cancelled").await;
+    assert_eq!(written(world.folder.path()), [""; 0]);
+}
+
+#[test]
+fn the_folder_that_several_jobs_see_has_one_name_in_every_working_directory() {
+    let config = |partitions| Config { out_dir: "results/journal".into(), partitions, ..Config::default() };
+    let bench = Bench::default();
+    let ctx = bench.ctx(ScoreLedger::KIND, 1);
+    let relative = Path::new("results/journal").join(bench.id.to_string());
+    for (configured, given, is_shared) in [
+        (1, json!({ "path": "x" }), false),
+        (2, json!({ "path": "x" }), true),
+        (1, json!({ "path": "x", "partitions": 3 }), true),
+        (2, json!({ "path": "x", "partitions": 1 }), false),
+        (2, json!({ "path": "x", "model": "acme" }), false),
+    ] {
+        let job = ScoreLedger::new(config(configured), sources(FakeObjects::default()));
+        let given = args(given);
+
+        let out_dir = job.ledgers.request(job.asked(&given), &ctx).unwrap().out_dir;
+
+        let absolute = std::env::current_dir().unwrap().join(&relative);
+        assert_eq!(out_dir, if is_shared { absolute } else { relative.clone() }, "{given:?}");
+    }
+}
+
+/// Somebody mended the ledger of a job that was discarded, and retried it.
+#[tokio::test]
+async fn what_a_later_attempt_puts_aside_is_cleared_though_that_of_an_earlier_one_has_been() {
+    let world = World::new();
+    let args = in_partitions(world.folder.path(), 2);
+    let whole = fs::read(&args.path).unwrap();
+    fs::write(&args.path, "no ledger").unwrap();
+    world.bench.run(&world.ledger, &args, 1).await.unwrap_err();
+    world.clear("discarded").await;
+    let earlier: Vec<JobId> = world.spawned(ClearParts::KIND).iter().map(|(id, _)| *id).collect();
+    fs::write(&args.path, whole).unwrap();
+    world.tell(world.bench.id, "running", None);
+
+    let Outcome::WaitFor(jobs) = world.bench.run(&world.ledger, &args, 2).await.unwrap() else { panic!() };
+    let cleared_by: Vec<JobId> = world.spawned(ClearParts::KIND).iter().map(|(id, _)| *id).collect();
+    assert_eq!((earlier.len(), cleared_by.len()), (1, 2));
+    // One that goes on with what was read needs no other.
+    world.work_off(&jobs).await;
+    let Outcome::WaitFor(_) = world.bench.run(&world.ledger, &args, 3).await.unwrap() else { panic!() };
+    assert_eq!(world.spawned(ClearParts::KIND).len(), 2);
+
+    world.tell(world.bench.id, "cancelled", None);
+    let (id, new) = world.spawned(ClearParts::KIND).remove(1);
+    let outcome = world.bench_of(id).run(&world.clear, &parsed(&new.args), 1).await.unwrap();
+    assert_eq!(outcome, Outcome::done());
+    assert_eq!(written(world.folder.path()), [""; 0]);
 }
 
 #[tokio::test]

@@ -112,6 +112,30 @@ async fn a_file_that_is_not_the_one_of_the_list_is_refused() {
     assert!(matches!(failure, Failure::Permanent(_)), "{failure}");
 }
 
+/// The list has its path: moving it does not help.
+#[tokio::test]
+async fn a_model_outside_the_roots_is_refused_and_the_remedy_is_to_add_its_folder() {
+    let (_, models, path, folder) = by_model();
+    let files = models.each_ref().map(|model| model.file.clone());
+    let with = |roots| {
+        let config = Config { roots, out_dir: folder.path().join("elsewhere"), ..config(folder.path()) };
+        ScoreLedger::new(config, sources(FakeObjects::default()))
+    };
+    let asked = json!({ "path": path, "model": "acme", "challenger": "rival@1" });
+
+    for (job, field, file) in [
+        (with(vec![path.clone()]), "model", &files[0]),
+        (with(vec![path.clone(), files[0].clone()]), "challenger", &files[1]),
+    ] {
+        let failure = run(&job, &models, asked.clone()).await.unwrap_err();
+
+        assert!(matches!(failure, Failure::Permanent(_)), "{failure}");
+        let file = file.display();
+        let says = format!("{field}: {file} is in no folder of journal.roots; add its folder there, since");
+        assert!(failure.to_string().starts_with(&says), "{failure}");
+    }
+}
+
 #[test]
 fn a_challenger_without_a_model_and_shares_of_what_a_model_scores_are_refused_at_the_door() {
     let (job, _folder) = world();
