@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use serde::{Deserialize, Serialize};
 
 use crate::line::Line;
+use crate::names::TooMany;
 use bytes::Bytes;
 use plan::{Joined, Plan};
 use slot::Problem;
@@ -144,6 +145,8 @@ pub enum ReadError {
     Query(#[source] RowsError),
     #[error("the file was changed while it was read; copy it and try again")]
     Changed,
+    #[error(transparent)]
+    TooManyNames(#[from] TooMany),
     #[error("reading the ledger")]
     Io(#[from] io::Error),
 }

@@ -39,7 +39,7 @@ pub use error::{ModelError, Problem};
 /// What a model's file begins with.
 pub const MARK: [u8; 8] = *b"je-model";
 /// Another number for every change of the layout.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// How the name of a model's file ends.
 pub const EXTENSION: &str = "jemodel";
 

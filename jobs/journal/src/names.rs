@@ -3,13 +3,16 @@
 //! Several threads read a ledger at once, each with an [`Interner`] of its own that numbers names as they come. [`Names`] are all of them in order: the final
 //! number of a name is its rank, whatever thread met it first and wherever it stood in the file.
 
-use std::collections::BTreeSet;
-
 use crate::stored::{Broken, Reader, Stored};
 
+mod groups;
 mod interner;
+mod known;
 
+pub use groups::{GROUPS, TooMany};
 pub use interner::Interner;
+use interner::Numbered;
+use known::Known;
 
 /// The rank of a name among the names of its sort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,80 +126,78 @@ impl Sort {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
     /// By [`Sort::index`].
-    names: Vec<Vec<Box<str>>>,
+    sorts: Vec<Known>,
 }
 
 impl Names {
     pub fn name(&self, sort: Sort, symbol: Symbol) -> &str {
-        &self.names[sort.index()][symbol.index()]
+        &self.sorts[sort.index()].names[symbol.index()]
     }
 
     pub fn count(&self, sort: Sort) -> usize {
-        self.names.get(sort.index()).map_or(0, Vec::len)
+        self.all(sort).len()
     }
 
     /// How many extra sorts there are.
     pub fn extra(&self) -> usize {
-        self.names.len().saturating_sub(FIXED)
+        self.sorts.len().saturating_sub(FIXED)
     }
 
     /// All of a sort, in order.
     pub fn all(&self, sort: Sort) -> &[Box<str>] {
-        self.names.get(sort.index()).map_or(&[], Vec::as_slice)
+        self.sorts.get(sort.index()).map_or(&[], |known| &known.names)
+    }
+
+    /// Whether a symbol of this sort is a group of names.
+    pub fn are_grouped(&self, sort: Sort) -> bool {
+        self.sorts.get(sort.index()).is_some_and(|known| known.grouped)
     }
 
     pub fn find(&self, sort: Sort, name: &str) -> Option<Symbol> {
-        let found = self.names.get(sort.index())?.binary_search_by(|known| (**known).cmp(name));
-        found.ok().map(|rank| Symbol(rank as u32))
+        self.sorts.get(sort.index())?.find(name)
+    }
+
+    /// The symbol of another sort whose name is the same.
+    pub fn same(&self, sort: Sort, symbol: Symbol, other: Sort) -> Option<Symbol> {
+        if !self.are_grouped(sort) {
+            return self.find(other, self.name(sort, symbol));
+        }
+        let is_in_group = |name: &str| self.find(sort, name) == Some(symbol);
+        self.all(other).iter().position(|name| is_in_group(name)).map(|rank| Symbol(rank as u32))
     }
 
     /// The names of all interners, and for each interner the ranks of its numbers.
-    pub fn of(interners: Vec<Interner>) -> (Self, Vec<Ranks>) {
-        let sorts = interners.iter().map(|interner| interner.sorts().len()).max().unwrap_or(FIXED);
-        let all = |sort: usize| -> Vec<Box<str>> {
-            let known = interners.iter().filter_map(|interner| interner.sorts().nth(sort));
-            known
-                .flatten()
-                .map(|name| &**name)
-                .collect::<BTreeSet<&str>>()
-                .into_iter()
-                .map(Box::from)
-                .collect()
+    pub fn of(interners: Vec<Interner>) -> Result<(Self, Vec<Ranks>), TooMany> {
+        let Some(first) = interners.first() else { return Ok(Default::default()) };
+        let (limits, extra) = (first.limits(), first.extra());
+        interners.iter().try_for_each(Interner::check)?;
+        let all = |sort: Sort| {
+            let met: Vec<Numbered<'_>> =
+                interners.iter().filter_map(|interner| interner.sorts().nth(sort.index())).collect();
+            Known::of(&met, limits.of(sort, extra))
         };
-        let names = Self { names: (0..sorts).map(all).collect() };
-        let ranks = interners.into_iter().map(|interner| names.ranks(&interner)).collect();
-        (names, ranks)
+        let names = Self { sorts: Sort::all(extra).map(all).collect() };
+        limits.check(Sort::ALL.into_iter().zip(names.sorts.iter().map(Known::weight)))?;
+        let ranks = |interner: Interner| {
+            Ranks(names.sorts.iter().zip(interner.sorts()).map(|(known, met)| known.ranks(met)).collect())
+        };
+        let ranks = interners.into_iter().map(ranks).collect();
+        Ok((names, ranks))
     }
 
-    fn ranks(&self, interner: &Interner) -> Ranks {
-        self.ranks_of(interner.sorts())
-    }
-
-    /// The ranks of names that are all among these.
-    fn ranks_of<'a>(&self, names: impl Iterator<Item = &'a [Box<str>]>) -> Ranks {
-        let rank = |sort: usize, name: &str| {
-            self.names[sort].binary_search_by(|known| (**known).cmp(name)).unwrap_or(0)
-        };
-        let of_sort = |(sort, names): (usize, &[Box<str>])| {
-            names.iter().map(|name| Symbol(rank(sort, name) as u32)).collect()
-        };
-        Ranks(names.enumerate().map(of_sort).collect())
-    }
-
-    /// The names of both, and the new symbols of each one's own.
+    /// The names of both, and the new symbols of each one's own. Names that one of them has in groups, both have in groups.
     pub fn join(&self, other: &Self) -> Joined {
-        let sorts = self.names.len().max(other.names.len());
-        let all = |sort: usize| -> Vec<Box<str>> {
-            let mut all = self.names.get(sort).cloned().unwrap_or_default();
-            all.extend_from_slice(other.names.get(sort).map_or(&[], Vec::as_slice));
-            // Two runs that are in order already.
-            all.sort();
-            all.dedup();
-            all
+        let sorts = self.sorts.len().max(other.sorts.len());
+        let names = Self {
+            sorts: (0..sorts)
+                .map(|sort| Known::joined(self.sorts.get(sort), other.sorts.get(sort)))
+                .collect(),
         };
-        let names = Self { names: (0..sorts).map(all).collect() };
-        let sorts = |of: &Self| names.ranks_of(of.names.iter().map(Vec::as_slice));
-        let (ours, theirs) = (sorts(self), sorts(other));
+        let ranks = |own: &Self| {
+            let of_sort = |(known, own): (&Known, &Known)| known.ranks_of(own);
+            Ranks(names.sorts.iter().zip(&own.sorts).map(of_sort).collect())
+        };
+        let (ours, theirs) = (ranks(self), ranks(other));
         Joined { names, ours, theirs }
     }
 }
@@ -215,18 +216,15 @@ impl Stored for Names {
     const LEAST: usize = 8;
 
     fn put(&self, out: &mut Vec<u8>) {
-        self.names.put(out);
+        self.sorts.put(out);
     }
 
     fn take(from: &mut Reader<'_>) -> Result<Self, Broken> {
-        let names: Vec<Vec<Box<str>>> = Vec::take(from)?;
-        if !(FIXED..=FIXED + MOST_EXTRA).contains(&names.len()) {
+        let sorts: Vec<Known> = Vec::take(from)?;
+        if !(FIXED..=FIXED + MOST_EXTRA).contains(&sorts.len()) {
             return Err(Broken("it has names of more or fewer sorts than there are"));
         }
-        if !names.iter().all(|names| names.is_sorted_by(|one, other| one < other)) {
-            return Err(Broken("its names are out of order"));
-        }
-        Ok(Self { names })
+        Ok(Self { sorts })
     }
 }
 
@@ -275,78 +273,4 @@ impl Stored for Ranks {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_has_one_symbol_whoever_met_it_first() {
-        let (mut one, mut other) = (Interner::new(0), Interner::new(0));
-        let first = ["b", "a", "b", ""].map(|name| one.number(Sort::User, name));
-        let second = ["c", "a"].map(|name| other.number(Sort::User, name));
-
-        let (names, ranks) = Names::of(vec![one, other]);
-
-        let name = |ranks: &Ranks, number| {
-            names.name(Sort::User, ranks.symbol(Sort::User, number).unwrap()).to_string()
-        };
-        assert_eq!(first.map(|number| name(&ranks[0], number)), ["b", "a", "b", ""]);
-        assert_eq!(second.map(|number| name(&ranks[1], number)), ["c", "a"]);
-        assert_eq!(ranks[0].symbol(Sort::User, first[1]), ranks[1].symbol(Sort::User, second[1]));
-        assert_eq!(names.count(Sort::User), 4);
-        assert_eq!(names.find(Sort::User, "c"), Some(Symbol(3)));
-        assert_eq!(names.find(Sort::Account, "c"), None);
-    }
-
-    fn named(users: &[&str], extra: &[&str]) -> Names {
-        let mut interner = Interner::new(1);
-        users.iter().for_each(|name| _ = interner.number(Sort::User, name));
-        extra.iter().for_each(|name| _ = interner.number(Sort::Extra(0), name));
-        Names::of(vec![interner]).0
-    }
-
-    #[test]
-    fn names_that_are_joined_are_found_from_the_symbols_of_either() {
-        let (one, other) = (named(&["b", "d"], &[]), named(&["a", "d", "e"], &["x"]));
-
-        let joined = one.join(&other);
-
-        assert_eq!(joined.names, named(&["a", "b", "d", "e"], &["x"]));
-        for (names, ranks) in [(&one, &joined.ours), (&other, &joined.theirs)] {
-            for sort in Sort::all(1) {
-                let found: Vec<&str> =
-                    ranks.all(sort).iter().map(|&symbol| joined.names.name(sort, symbol)).collect();
-                assert_eq!(found, names.all(sort).iter().map(|name| &**name).collect::<Vec<_>>());
-            }
-        }
-    }
-
-    #[test]
-    fn ranks_lead_on_to_the_symbols_of_more_names() {
-        let mut interner = Interner::new(0);
-        let numbers = ["b", "a"].map(|name| interner.number(Sort::User, name));
-        let (names, ranks) = Names::of(vec![interner]);
-        let joined = names.join(&named(&["0", "aa"], &[]));
-
-        let ranks = ranks[0].then(&joined.ours);
-
-        let found = numbers.map(|number| ranks.symbol(Sort::User, number).unwrap());
-        assert_eq!(found.map(|symbol| joined.names.name(Sort::User, symbol)), ["b", "a"]);
-    }
-
-    #[test]
-    fn names_come_back_from_bytes_and_only_in_order() {
-        let mut names = named(&["a", "b"], &["x"]);
-        let bytes = |names: &Names| {
-            let mut bytes = Vec::new();
-            names.put(&mut bytes);
-            bytes
-        };
-
-        assert_eq!(Names::take(&mut Reader::new(&bytes(&names))), Ok(names.clone()));
-
-        names.names[Sort::User.index()].swap(0, 1);
-        assert_eq!(Names::take(&mut Reader::new(&bytes(&names))), Err(Broken("its names are out of order")));
-        names.names.truncate(3);
-        assert!(Names::take(&mut Reader::new(&bytes(&names))).is_err());
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::amount::Amount;
 use crate::heads;
 use crate::line::{Line, Side};
-use crate::names::{Interner, Names, Sort, Symbol};
+use crate::names::{Interner, Names, Sort, Symbol, TooMany};
 
 /// Where a text stands in the part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -272,6 +272,10 @@ impl Namer {
         self.interner
     }
 
+    pub fn check(&self) -> Result<(), TooMany> {
+        self.interner.check()
+    }
+
     pub fn number(&mut self, line: &Line<'_>, sort: Sort) -> u32 {
         let name = match sort {
             Sort::Account => line.account,
@@ -318,7 +322,8 @@ pub fn from_lines<'a>(lines: impl IntoIterator<Item = Line<'a>>) -> (Part, Names
         Sort::all(extra).map(|sort| namer.number(line, sort)).collect()
     };
     let numbers: Vec<Vec<u32>> = lines.iter().map(|line| number(line, &mut namer)).collect();
-    let (names, ranks) = Names::of(vec![namer.finish()]);
+    // What fits into memory as it is has not too many names.
+    let (names, ranks) = Names::of(vec![namer.finish()]).unwrap_or_default();
     let mut builder = PartBuilder::default();
     for (line, numbers) in lines.iter().zip(numbers) {
         // The numbers are of the interner whose ranks these are.

@@ -60,6 +60,9 @@ pub struct Results {
     pub inputs: Vec<Input>,
     pub population: Population,
     pub completeness: Completeness,
+    /// What of a ledger of this size is known in part only, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_part: Vec<String>,
     pub parameters: Vec<Parameter>,
     pub parameters_sha256: String,
     pub model: Model,

@@ -439,10 +439,6 @@ fn score(
         Some(learned) => site.ask(learned)?,
         None => site.teach(settings)?,
     };
-    let drift = match teacher.zip(carried.as_ref()) {
-        Some((teacher, carried)) => drifted::drift(site, teacher, &carried.known, &scorers, settings.drift)?,
-        None => Vec::new(),
-    };
     let judges = |done, of| watch(Step::Judge, done, of);
     let wanted = settings.wanted();
     let shares = settings.risk.shares(&settings.controls, |test| hits.share(test));
@@ -458,6 +454,11 @@ fn score(
         wanted: &wanted,
     };
     let mut found = passing.sum(Pass::Judge, &wanted, &judges, |crew| judge(crew, bench, folder))?.finish();
+    // From here on nobody has a share but the run itself.
+    let drift = match teacher.zip(carried.as_ref()) {
+        Some((teacher, carried)) => drifted::drift(site, teacher, &carried.known, &scorers, settings.drift)?,
+        None => Vec::new(),
+    };
     let crew = site.crew(&judges);
     let write_failed = |cause| RunError::Write { folder: folder.into(), cause };
     let mut picked = std::mem::take(&mut found.top);

@@ -107,10 +107,8 @@ impl ScoreLedger {
         Asked { is_shared: self.partitions(args) > 1, ..args.asked(&self.ledgers.config.settings) }
     }
 
-    /// What a model scores is not shared, whatever is configured.
     fn partitions(&self, args: &ScoreLedgerArgs) -> usize {
-        let shared = args.partitions.unwrap_or(self.ledgers.config.partitions);
-        if args.model.is_some() { 1 } else { shared }
+        args.partitions.unwrap_or(self.ledgers.config.partitions)
     }
 }
 
@@ -132,9 +130,6 @@ impl Job for ScoreLedger {
         }
         if let Some(partitions) = args.partitions {
             Config::check_partitions(partitions).map_err(|problem| format!("partitions: {problem}"))?;
-            if partitions > 1 && args.model.is_some() {
-                return Err("partitions: what a model scores is not shared; leave one of the two out".into());
-            }
         }
         self.asked(args).check(&self.ledgers.config)
     }

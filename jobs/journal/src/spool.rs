@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::line::Line;
-use crate::names::{Interner, Names, Ranks, Sort, Symbol};
+use crate::names::{Interner, Names, Ranks, Sort, Symbol, TooMany};
 use crate::part::{Namer, Part, PartBuilder};
 use crate::passes::spill::buffer_for;
 
@@ -91,9 +91,15 @@ impl SpoolWriter {
             self.titles.resize(account + 1, "".into());
         }
         let known = &mut self.titles[account];
-        if known.is_empty() || line.account_name < &**known {
-            *known = line.account_name.into();
+        let title = &line.account_name[..line.account_name.floor_char_boundary(record::LONGEST_TEXT)];
+        if known.is_empty() || title < &**known {
+            *known = title.into();
         }
+    }
+
+    /// Whether the ledger has so many names already that it is refused; to be asked now and then.
+    pub fn check(&self) -> Result<(), TooMany> {
+        self.namer.check()
     }
 
     pub fn finish(self) -> io::Result<Written> {
@@ -118,10 +124,10 @@ pub struct Spool {
 
 impl Spool {
     /// Of all writers, in the order of their numbers.
-    pub fn new(folder: PathBuf, parts: usize, written: Vec<Written>) -> Self {
+    pub fn new(folder: PathBuf, parts: usize, written: Vec<Written>) -> Result<Self, TooMany> {
         let (interners, of_writers): (Vec<_>, Vec<_>) =
             written.into_iter().map(|written| (written.interner, written.titles)).unzip();
-        let (names, ranks) = Names::of(interners);
+        let (names, ranks) = Names::of(interners)?;
         let mut titles: Vec<Box<str>> = vec!["".into(); names.count(Sort::Account)];
         for (ranks, of_writer) in ranks.iter().zip(of_writers) {
             for (number, title) in of_writer.into_iter().enumerate().filter(|(_, title)| !title.is_empty()) {
@@ -132,7 +138,7 @@ impl Spool {
                 }
             }
         }
-        Self { folder, parts, names, ranks, titles }
+        Ok(Self { folder, parts, names, ranks, titles })
     }
 
     /// What an account is called; empty where the ledger does not say.

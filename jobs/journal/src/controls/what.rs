@@ -248,8 +248,9 @@ impl Control for Intercompany {
             return Some(Hit::new(Id::Intercompany, hit.lines, said));
         }
         let partner = worst(view.postings, |posting| {
-            let partner = view.name(Sort::Partner, posting);
-            let entity = view.scene.names.find(Sort::Entity, partner).filter(|_| !partner.is_empty())?;
+            let is_named = !view.name(Sort::Partner, posting).is_empty();
+            let same = || view.scene.names.same(Sort::Partner, posting.partner, Sort::Entity);
+            let entity = is_named.then(same)??;
             (entity != posting.entity).then_some(posting.signed.abs())
         });
         if let Some(hit) = partner {

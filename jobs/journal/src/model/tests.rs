@@ -141,8 +141,8 @@ fn each_fault_of_a_file_is_refused_by_what_it_is() {
     longer.extend(b"\r\n");
     assert_eq!(refused(&longer), Problem::GoesOn { has: length + 2, needs: length });
     let mut other = bytes.clone();
-    other[8] = 2;
-    assert_eq!(refused(&other), Problem::OtherFormat { found: 2 });
+    other[8] += 1;
+    assert_eq!(refused(&other), Problem::OtherFormat { found: FORMAT + 1 });
     let mut features = body(&bytes).to_vec();
     features[0] += 1;
     assert_eq!(refused(&sealed(&features)), Problem::OtherFeatures { found: FEATURES + 1 });

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::groups::{GROUPS, Limits, TooMany, group, weight};
 use super::{FIXED, Sort};
 
 /// Names of a sort that are found by a hash of few bits.
@@ -12,10 +13,43 @@ const RECENT: usize = 1 << 9;
 /// Numbers names as they come.
 #[derive(Debug)]
 pub struct Interner {
-    sorts: Vec<Known>,
+    sorts: Vec<Met>,
+    limits: Limits,
 }
 
 /// The names of a sort.
+#[derive(Debug)]
+enum Met {
+    Each(Known),
+    Groups(Grouped),
+}
+
+/// What an interner met of a sort, by its numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Numbered<'a> {
+    Names(&'a [Box<str>]),
+    /// Two numbers may be of one group.
+    Groups(&'a [u32]),
+}
+
+impl<'a> Numbered<'a> {
+    /// None if they are kept no longer.
+    pub(super) fn names(self) -> Option<&'a [Box<str>]> {
+        match self {
+            Self::Names(names) => Some(names),
+            Self::Groups(_) => None,
+        }
+    }
+
+    pub(super) fn groups(self) -> Vec<u32> {
+        match self {
+            Self::Names(names) => names.iter().map(|name| group(name)).collect(),
+            Self::Groups(groups) => groups.into(),
+        }
+    }
+}
+
+/// Names that are kept.
 #[derive(Debug)]
 struct Known {
     /// Its hashes are keyed: whoever writes a ledger must not be able to make all names fall upon each other.
@@ -25,9 +59,65 @@ struct Known {
     last: u32,
     /// Names that were met a moment ago, by hashes that are cheaper. One name may drive out another, which is then looked up.
     recent: Box<[u32; RECENT]>,
+    /// What they take, and may take.
+    weight: usize,
+    limit: usize,
+}
+
+/// Names that were too many.
+#[derive(Debug)]
+struct Grouped {
+    /// Of each number.
+    groups: Vec<u32>,
+    /// The number of each group; [`NONE`] of one that was not met.
+    numbers: Vec<u32>,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Met {
+    fn number(&mut self, name: &str) -> u32 {
+        match self {
+            Self::Each(known) => {
+                let number = known.number(name);
+                if known.weight > known.limit {
+                    *self = Self::Groups(Grouped::of(&known.order));
+                }
+                number
+            }
+            Self::Groups(grouped) => grouped.number(name),
+        }
+    }
+}
+
+impl Grouped {
+    /// What lines say that were put aside already stays true.
+    fn of(names: &[Box<str>]) -> Self {
+        let groups: Vec<u32> = names.iter().map(|name| group(name)).collect();
+        let mut numbers = vec![NONE; GROUPS as usize + 1];
+        for (number, &group) in groups.iter().enumerate() {
+            numbers[group as usize] = number as u32;
+        }
+        Self { groups, numbers }
+    }
+
+    fn number(&mut self, name: &str) -> u32 {
+        let group = group(name);
+        let number = &mut self.numbers[group as usize];
+        if *number == NONE {
+            *number = self.groups.len() as u32;
+            self.groups.push(group);
+        }
+        *number
+    }
 }
 
 impl Known {
+    fn new(limit: usize) -> Self {
+        let recent = Box::new([0; RECENT]);
+        Self { numbers: HashMap::new(), order: Vec::new(), last: 0, recent, weight: 0, limit }
+    }
+
     fn is(&self, number: u32, name: &str) -> bool {
         self.order.get(number as usize).is_some_and(|known| alike(known.as_bytes(), name.as_bytes()))
     }
@@ -51,6 +141,7 @@ impl Known {
         let number = self.order.len() as u32;
         self.numbers.insert(name.into(), number);
         self.order.push(name.into());
+        self.weight += weight(name);
         number
     }
 }
@@ -75,18 +166,37 @@ fn alike(one: &[u8], other: &[u8]) -> bool {
 impl Interner {
     /// For the fixed sorts and so many extra ones.
     pub fn new(extra: usize) -> Self {
-        let none =
-            || Known { numbers: HashMap::new(), order: Vec::new(), last: 0, recent: Box::new([0; RECENT]) };
-        Self { sorts: std::iter::repeat_with(none).take(FIXED + extra).collect() }
+        Self::within(Limits::default(), extra)
+    }
+
+    pub(super) fn within(limits: Limits, extra: usize) -> Self {
+        let sort = |sort| Met::Each(Known::new(limits.of(sort, extra)));
+        Self { sorts: Sort::all(extra).map(sort).collect(), limits }
     }
 
     pub fn extra(&self) -> usize {
         self.sorts.len() - FIXED
     }
 
-    /// The names of each sort, in the order of their numbers.
-    pub(super) fn sorts(&self) -> impl ExactSizeIterator<Item = &[Box<str>]> {
-        self.sorts.iter().map(|known| &*known.order)
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What was met of each sort, in the order of its numbers.
+    pub(super) fn sorts(&self) -> impl ExactSizeIterator<Item = Numbered<'_>> {
+        self.sorts.iter().map(|met| match met {
+            Met::Each(known) => Numbered::Names(&known.order),
+            Met::Groups(grouped) => Numbered::Groups(&grouped.groups),
+        })
+    }
+
+    /// Whether so many names were met already that the ledger is refused; to be asked now and then.
+    pub fn check(&self) -> Result<(), TooMany> {
+        let weight = |met: &Met| match met {
+            Met::Each(known) => Some(known.weight),
+            Met::Groups(_) => None,
+        };
+        self.limits.check(Sort::ALL.into_iter().zip(self.sorts.iter().map(weight)))
     }
 
     pub fn number(&mut self, sort: Sort, name: &str) -> u32 {

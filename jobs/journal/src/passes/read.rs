@@ -85,7 +85,8 @@ pub fn read(
     cut?;
     let (written, lines, listed) = reading;
     let origin = source.finish()?;
-    Ok(Reading { spool: Spool::new(folder.into(), parts, written), origin, lines, rejected: listed.finish() })
+    let spool = Spool::new(folder.into(), parts, written).map_err(ReadError::from)?;
+    Ok(Reading { spool, origin, lines, rejected: listed.finish() })
 }
 
 struct Parsed {
@@ -131,6 +132,7 @@ fn parse(blocks: &Mutex<Receiver<Box<dyn Block>>>, mut writer: SpoolWriter) -> R
             })
             .map_err(Trouble::Read)?;
         std::mem::replace(&mut written, Ok(())).map_err(Trouble::Write)?;
+        writer.check().map_err(|error| Trouble::Read(error.into()))?;
     }
     Ok(Parsed { written: writer.finish().map_err(Trouble::Write)?, lines, listed })
 }

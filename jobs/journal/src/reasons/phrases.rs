@@ -90,6 +90,7 @@ fn phrase(scene: &Scene<'_>, dim: usize, value: u32) -> String {
             let shown = name(scene.names, sort, value);
             match sort {
                 _ if is_empty(scene, sort, value) => format!("no {title}"),
+                _ if scene.names.are_grouped(sort) => format!("{title} of {shown}"),
                 Sort::HeaderHead | Sort::LineHead => format!("a {title} that begins “{shown}”"),
                 Sort::ReferencePattern => format!("a {title} like “{shown}”"),
                 Sort::Account

@@ -112,6 +112,7 @@ fn text(scene: &Scene<'_>, first: &Posting) -> String {
     let like = of_type(scene, first, like);
     match &*name(scene.names, sort, used.head.0) {
         "" => format!("it has no text, like {like}"),
+        group if scene.names.are_grouped(sort) => format!("its text is of {group}, like that of {like}"),
         head => format!("its text begins “{head}”, like that of {like}"),
     }
 }

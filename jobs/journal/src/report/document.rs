@@ -184,6 +184,7 @@ fn populations(results: &Results) -> Vec<Block> {
         note: String::new(),
     };
     let mut blocks = vec![Block::Table(inputs), Block::Table(totals)];
+    blocks.extend(results.in_part.iter().map(|in_part| Block::Text(format!("Known in part: {in_part}."))));
     blocks.extend(results.inputs.iter().filter_map(|input| {
         listed(
             &format!("Lines rejected of {}", input.path.display()),

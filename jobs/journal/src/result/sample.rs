@@ -150,6 +150,7 @@ pub(crate) fn results(seed: u64) -> Results {
         distributions: distributions(&mut random),
         top,
         asked: Vec::new(),
+        in_part: Vec::new(),
         surrogate: Surrogate {
             fidelity: 0.83,
             rules: vec![

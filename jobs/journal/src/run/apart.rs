@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::by_model::{Models, ToldModels};
 use super::hands::{Hands, Stint, broken, sync_all};
 use super::sealed::{seal, unseal};
 use super::{By, Given, Read, ReadDigest, Request, Run, RunError, Stage, Watch};
@@ -60,7 +61,9 @@ impl Run {
         let folder = read.place.path().to_path_buf();
         let mut bytes = Vec::new();
         put_index(request, read, &mut bytes);
-        write_index(&folder, &seal(&bytes)).map_err(|cause| RunError::Write { folder, cause })?;
+        let models = read.models.as_ref().map_or(Ok(()), |models| models.put_beside(&folder));
+        let written = models.and_then(|()| write_index(&folder, &seal(&bytes)));
+        written.map_err(|cause| RunError::Write { folder, cause })?;
         read.place.keep();
         Ok(Beginning { digest, put_aside: Some(PutAside { claim: request.tag.claim, partitions }) })
     }
@@ -133,7 +136,7 @@ struct Told {
 }
 
 fn put_index(request: &Request, read: &Read, out: &mut Vec<u8>) {
-    let Read { place: _, reading, log, models: _, extra: _ } = read;
+    let Read { place: _, reading, log, models, extra: _ } = read;
     let Reading { spool, origin, lines, rejected } = reading;
     put_json(&request.path, out);
     put_json(&request.settings, out);
@@ -143,9 +146,13 @@ fn put_index(request: &Request, read: &Read, out: &mut Vec<u8>) {
     rejected.count.put(out);
     put_json(&rejected.first, out);
     log.is_some().put(out);
+    put_json(&models.as_ref().map(Models::told), out);
 }
 
-fn take_index(from: &mut Reader<'_>, folder: &Path) -> Result<(Told, Reading, Option<Log>), Broken> {
+/// All of [`Read`] but the models, of which the index says only which they are.
+type Index = (Told, Reading, Option<Log>, Option<ToldModels>);
+
+fn take_index(from: &mut Reader<'_>, folder: &Path) -> Result<Index, Broken> {
     let told = Told { path: take_json(from)?, settings: take_json(from)? };
     let reading = Reading {
         spool: Spool::take(from, folder)?,
@@ -153,7 +160,7 @@ fn take_index(from: &mut Reader<'_>, folder: &Path) -> Result<(Told, Reading, Op
         lines: Stored::take(from)?,
         rejected: Rejected { count: Stored::take(from)?, first: take_json(from)? },
     };
-    Ok((told, reading, bool::take(from)?.then(|| Log::at(folder))))
+    Ok((told, reading, bool::take(from)?.then(|| Log::at(folder)), take_json(from)?))
 }
 
 fn open(place: Workplace) -> Result<(Told, Read), RunError> {
@@ -161,10 +168,11 @@ fn open(place: Workplace) -> Result<(Told, Read), RunError> {
     let bytes = unseal(&folder.join(INDEX))?;
     let mut from = Reader::new(&bytes);
     let taken = take_index(&mut from, &folder).ok().filter(|_| from.is_at_end());
-    let (told, reading, log) = taken.ok_or_else(|| RunError::Write { folder, cause: broken() })?;
-    // Whoever shares a ledger is taught by it.
+    let (told, reading, log, models) =
+        taken.ok_or_else(|| RunError::Write { folder: folder.clone(), cause: broken() })?;
+    let models = models.map(|models| Models::again(models, reading.spool.names(), &folder)).transpose()?;
     let extra = told.settings.mapping.extra_columns();
-    Ok((told, Read { place, reading, log, models: None, extra }))
+    Ok((told, Read { place, reading, log, models, extra }))
 }
 
 /// The last of what others need.

@@ -1,5 +1,6 @@
 //! Models that score a ledger instead of what it teaches itself: opened before a line is read, joined with the names of the ledger, refused where they do not fit.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub struct By {
     pub challenger: Option<Chosen>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chosen {
     /// As the file is called in results and errors.
     pub path: PathBuf,
@@ -110,11 +111,57 @@ pub(super) fn join(spool: &mut Spool, opened: Vec<(Chosen, Opened)>, extra: &[St
     Some(Models { model: teachers.next()?, challenger: teachers.next(), schema })
 }
 
+/// Which models score a ledger that several jobs go over: their files are beside its parts.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ToldModels {
+    /// Of the ledger's own names.
+    schema: Schema,
+    /// The model, and the challenger if there is one, each with the hash of its file.
+    models: Vec<(Chosen, String)>,
+}
+
+/// Where the file of a model lies beside the parts.
+fn beside(folder: &Path, place: usize) -> PathBuf {
+    folder.join(format!("model-{place}"))
+}
+
 impl Models {
+    fn all(&self) -> impl Iterator<Item = &Teacher> {
+        std::iter::once(&self.model).chain(&self.challenger)
+    }
+
+    pub(super) fn told(&self) -> ToldModels {
+        let models = self.all().map(|teacher| (teacher.chosen.clone(), teacher.opened.sha256.clone()));
+        ToldModels { schema: self.schema.clone(), models: models.collect() }
+    }
+
+    /// The same bytes that were read, whatever became of the files.
+    pub(super) fn put_beside(&self, folder: &Path) -> io::Result<()> {
+        let mut all = self.all().enumerate();
+        all.try_for_each(|(place, teacher)| {
+            std::fs::write(beside(folder, place), teacher.opened.model.seal().bytes)
+        })
+    }
+
+    /// As they were when the ledger was put aside, whose names are joined with theirs.
+    pub(super) fn again(told: ToldModels, names: &Names, folder: &Path) -> Result<Self, RunError> {
+        let again = |(place, (chosen, sha256)): (usize, (Chosen, String))| {
+            let opened = Model::read_listed(&beside(folder, place), Some(&sha256));
+            let opened = opened.map_err(|error| chosen.refused(error))?;
+            let ranks = names.join(&opened.model.names).theirs;
+            Ok(Teacher { chosen, opened, ranks })
+        };
+        let teachers: Vec<Teacher> =
+            told.models.into_iter().enumerate().map(again).collect::<Result<_, RunError>>()?;
+        let mut teachers = teachers.into_iter();
+        let model = teachers.next().ok_or(RunError::NoModel)?;
+        Ok(Self { model, challenger: teachers.next(), schema: told.schema })
+    }
+
     /// Whether each of them was made from columns as the ledger has them.
     pub(super) fn check(&self, has: Has) -> Result<(), RunError> {
         let schema = self.schema.clone().and(has);
-        for Teacher { chosen, opened, .. } in std::iter::once(&self.model).chain(&self.challenger) {
+        for Teacher { chosen, opened, .. } in self.all() {
             let fits = opened.model.schema.check(&schema);
             fits.map_err(|mismatch| RunError::Schema { path: chosen.path.clone(), mismatch })?;
         }

@@ -23,7 +23,8 @@ pub(super) fn challenge(
     let challenger = read.models.as_ref().and_then(|models| models.challenger.as_ref());
     let Some(challenger) = challenger else { return Ok(None) };
     let spool = &read.reading.spool;
-    let folder = read.place.path().join(CHALLENGER);
+    // An earlier attempt may have left its own where parts are kept.
+    let folder = read.place.path().join(format!("{CHALLENGER}-{:x}", request.tag.claim));
     std::fs::create_dir(&folder).map_err(|cause| RunError::Write { folder: folder.clone(), cause })?;
     let Carried { dims, populations, learned, .. } = challenger.carried(spool.names())?;
     let own = surveyed.site(request, read, (&dims, &populations), (site.passing, site.facts), watch);

@@ -4,7 +4,7 @@ use super::{Read, Request, Scored, Surveyed};
 use crate::benford::{Analysis, Kind};
 use crate::controls::{Id, Level};
 use crate::model;
-use crate::names::Sort;
+use crate::names::{GROUPS, Names, Sort};
 use crate::passes::judge::tally::FoundTest;
 use crate::result::{
     Band, BandCount, Benford, BenfordKind, ControlTest, DigitCount, Distributions, Input, Listed,
@@ -23,6 +23,7 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
         command: request.command(),
         inputs: vec![input(request, read)],
         completeness: completeness::of(request, read, surveyed),
+        in_part: in_part(read.reading.spool.names(), &surveyed.norms.summary().given_up(), &read.extra),
         parameters: settings.parameters(),
         parameters_sha256: settings.sha256(),
         model: scored.model.clone(),
@@ -43,6 +44,26 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
         surrogate: scored.surrogate.clone(),
         selections: found.selections.clone(),
     }
+}
+
+/// What a bound on memory has left out.
+fn in_part(names: &Names, given_up: &[(&'static str, u64)], extra: &[String]) -> Vec<String> {
+    let title = |sort: Sort| match sort {
+        Sort::Extra(place) => extra.get(usize::from(place)).cloned().unwrap_or_else(|| sort.title()),
+        _ => sort.title(),
+    };
+    let grouped = Sort::all(names.extra()).filter(|sort| names.are_grouped(*sort)).map(|sort| {
+        format!(
+            "{}: too many different values to keep, compared by groups; two values are taken for one once in {GROUPS} times",
+            title(sort)
+        )
+    });
+    let pairs = given_up.iter().map(|(what, kept)| {
+        format!(
+            "{what}: one pair of {kept} is counted, and a control test that asks for another does not hit"
+        )
+    });
+    grouped.chain(pairs).collect()
 }
 
 /// What the ledger taught itself.

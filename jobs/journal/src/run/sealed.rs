@@ -9,7 +9,7 @@ use super::RunError;
 use super::hands::broken;
 
 /// Another number for every change of what is in them.
-const FORMAT: &str = concat!("compline ", env!("CARGO_PKG_VERSION"), " parts 1\n");
+const FORMAT: &str = concat!("compline ", env!("CARGO_PKG_VERSION"), " parts 2\n");
 const HASH: usize = size_of::<u64>();
 
 pub(super) fn seal(bytes: &[u8]) -> Vec<u8> {

@@ -16,6 +16,8 @@ pub(super) struct Partitions<'a> {
     out_dir: PathBuf,
     put_aside: PutAside,
     settings_sha256: String,
+    /// The passes behind the survey.
+    passes: &'static [Pass],
 }
 
 /// A job that did not do its share.
@@ -53,8 +55,13 @@ fn beside(ctx: &Ctx, job: NewJob) -> NewJob {
 
 impl<'a> Partitions<'a> {
     pub fn new(ctx: &'a Ctx, request: &Request, put_aside: PutAside) -> Self {
-        let Request { out_dir, settings, .. } = request;
-        Self { ctx, out_dir: out_dir.clone(), put_aside, settings_sha256: settings.sha256() }
+        let Request { out_dir, settings, by, .. } = request;
+        let passes: &[Pass] = match by.model {
+            // It knows what is counted where a ledger teaches itself.
+            Some(_) => &[Pass::Tie, Pass::Measure, Pass::Detect, Pass::Judge],
+            None => &[Pass::Tie, Pass::Count, Pass::Measure, Pass::Detect, Pass::Judge],
+        };
+        Self { ctx, out_dir: out_dir.clone(), put_aside, settings_sha256: settings.sha256(), passes }
     }
 
     /// The wait for the first pass, or none once it is over: what it finds decides whether there are others.
@@ -66,7 +73,7 @@ impl<'a> Partitions<'a> {
     /// The wait for all others, each of which begins when the one before it is over.
     pub async fn score(&self) -> Result<Option<Outcome>, Failure> {
         let (mut all, mut before) = (Vec::new(), Vec::new());
-        for pass in [Pass::Tie, Pass::Count, Pass::Measure, Pass::Detect, Pass::Judge] {
+        for &pass in self.passes {
             before = self.spawn(pass, &before).await?;
             all.extend(&before);
         }

@@ -87,7 +87,7 @@ impl Lines {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = SpoolWriter::create(folder.path(), 0, 1, 0).unwrap();
         self.iter().for_each(|line| writer.push(&line).unwrap());
-        let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
+        let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]).unwrap();
         (folder, spool)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::dims::Has;
@@ -11,8 +12,11 @@ use crate::stored::{Broken, Reader, Stored};
 /// Another number for every change of what is measured of an entry, or how: scores by models from before would be others.
 pub const FEATURES: u32 = 1;
 
+/// Of a column with so many different values that they are counted in groups.
+const IN_GROUPS: &str = " (in groups)";
+
 /// The columns with anything in them, by the names that mappings have for them; and all that no field is for, which are known by their places.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     columns: BTreeSet<String>,
 }
@@ -36,16 +40,24 @@ impl Schema {
     /// As far as names tell it.
     pub fn named(names: &Names) -> Self {
         let is_used = |sort: &Sort| names.all(*sort).iter().any(|name| !name.is_empty());
-        Self { columns: Sort::all(names.extra()).filter(is_used).map(Sort::title).collect() }
+        let title = |sort: Sort| match names.are_grouped(sort) {
+            true => sort.title() + IN_GROUPS,
+            false => sort.title(),
+        };
+        Self { columns: Sort::all(names.extra()).filter(is_used).map(title).collect() }
     }
 
     /// With the names of the columns that no field is for: another column in the same place is another column. Each of them, with anything in it or not,
     /// since one that is left out would move those behind it.
     pub fn titled(mut self, extra: &[String]) -> Self {
-        for place in 0..extra.len() {
-            self.columns.remove(&Sort::Extra(place as u8).title());
-        }
-        self.columns.extend(extra.iter().map(|title| format!("extra {title}")));
+        let places = (0..extra.len()).map(|place| Sort::Extra(place as u8).title());
+        let titled = places.zip(extra).map(|(place, title)| {
+            self.columns.remove(&place);
+            let in_groups = if self.columns.remove(&(place + IN_GROUPS)) { IN_GROUPS } else { "" };
+            format!("extra {title}{in_groups}")
+        });
+        let titled: Vec<String> = titled.collect();
+        self.columns.extend(titled);
         self
     }
 
@@ -66,10 +78,15 @@ impl Schema {
         self.columns.iter().map(String::as_str)
     }
 
-    /// Whether a model of this schema can score a ledger of that one.
+    /// Whether a model of this schema can score a ledger of that one. It can put into groups what it has in groups; what it has one by one it cannot find in groups.
     pub fn check(&self, ledger: &Self) -> Result<(), SchemaMismatch> {
-        let missing: Vec<String> = self.columns.difference(&ledger.columns).cloned().collect();
-        let unknown: Vec<String> = ledger.columns.difference(&self.columns).cloned().collect();
+        let as_here = |column: &String| {
+            let in_groups = format!("{column}{IN_GROUPS}");
+            if self.columns.contains(&in_groups) { in_groups } else { column.clone() }
+        };
+        let ledger: BTreeSet<String> = ledger.columns.iter().map(as_here).collect();
+        let missing: Vec<String> = self.columns.difference(&ledger).cloned().collect();
+        let unknown: Vec<String> = ledger.difference(&self.columns).cloned().collect();
         if missing.is_empty() && unknown.is_empty() {
             Ok(())
         } else {
@@ -181,6 +198,23 @@ mod tests {
         );
         let both = of("meier", "", true).check(&of("", "", false)).unwrap_err();
         assert_eq!((both.missing, both.unknown), (vec!["amount".to_string(), "user".into()], vec![]));
+    }
+
+    #[test]
+    fn what_a_model_has_in_groups_a_ledger_may_have_one_by_one_and_not_the_other_way() {
+        let of =
+            |columns: &[&str]| Schema { columns: columns.iter().map(|column| column.to_string()).collect() };
+        let (each, groups) = (of(&["partner", "user"]), of(&["partner (in groups)", "user"]));
+
+        assert_eq!((groups.check(&each), groups.check(&groups), each.check(&each)), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(
+            each.check(&groups).unwrap_err().unknown,
+            ["partner (in groups)"],
+            "the model would be asked for groups that it has not counted"
+        );
+        assert!(groups.check(&of(&["user"])).is_err());
+        let extra = of(&["extra 1 (in groups)", "extra 2"]).titled(&["Region".into(), "Cost".into()]);
+        assert_eq!(extra.columns().collect::<Vec<_>>(), ["extra Cost", "extra Region (in groups)"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::names::{FIXED, Ranks, Sort};
 use crate::part::{Namer, PartBuilder, Posting, Text};
 
 /// Longer text is cut: nobody reads more in a report, and a ledger may hold anything.
-const LONGEST_TEXT: usize = 512;
+pub(super) const LONGEST_TEXT: usize = 512;
 
 // Which of the optional values follow, and the small ones themselves.
 const CREDIT: u64 = 1;
@@ -217,7 +217,7 @@ mod tests {
         fn bytes_that_are_no_record_are_refused_without_a_panic(bytes: Vec<u8>) {
             let mut namer = Namer::new(0);
             write(&Line::default(), &mut namer, &mut Vec::new());
-            let (_, ranks) = crate::names::Names::of(vec![namer.finish()]);
+            let (_, ranks) = crate::names::Names::of(vec![namer.finish()]).unwrap();
             let mut rest = bytes.as_slice();
 
             while !rest.is_empty() && read(&mut rest, &ranks[0], &mut PartBuilder::default()).is_some() {}
@@ -228,7 +228,7 @@ mod tests {
             let (mut namer, mut bytes) = (Namer::new(0), Vec::new());
             let line = Line { entry: "JE-1", line_text: "Miete", effective: Some(jiff::civil::date(2025, 1, 31)), ..Line::default() };
             write(&line, &mut namer, &mut bytes);
-            let (_, ranks) = crate::names::Names::of(vec![namer.finish()]);
+            let (_, ranks) = crate::names::Names::of(vec![namer.finish()]).unwrap();
             let at = at % bytes.len();
             bytes[at] ^= change;
 

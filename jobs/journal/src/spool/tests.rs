@@ -79,7 +79,7 @@ fn what_was_put_aside_comes_back_whoever_wrote_it_and_in_however_many_parts() {
             threads[index % writers].push(line).unwrap();
         }
         let interners = threads.into_iter().map(|writer| writer.finish().unwrap()).collect();
-        let spool = Spool::new(folder.path().into(), parts, interners);
+        let spool = Spool::new(folder.path().into(), parts, interners).unwrap();
 
         let mut found: Vec<String> =
             (0..parts).flat_map(|part| told(&spool.load(part).unwrap(), spool.names())).collect();
@@ -97,7 +97,7 @@ fn a_file_that_was_cut_is_noticed() {
     for line in lines() {
         writer.push(&line).unwrap();
     }
-    let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
+    let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]).unwrap();
     let file = path(folder.path(), 0, 0);
     let whole = std::fs::read(&file).unwrap();
 
@@ -116,7 +116,7 @@ fn a_line_that_is_gone_or_there_twice_is_noticed() {
     let line = Line { entry: "JE-1", account: "4711", ..Line::default() };
     writer.push(&line).unwrap();
     writer.push(&line).unwrap();
-    let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
+    let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]).unwrap();
     let file = path(folder.path(), 0, 0);
     let whole = std::fs::read(&file).unwrap();
     let one = (whole.len() - COUNT) / 2;
@@ -133,7 +133,7 @@ fn long_text_is_cut_between_characters() {
     let long = "ä".repeat(1_000);
     let mut writer = SpoolWriter::create(folder.path(), 0, 1, 2).unwrap();
     writer.push(&Line { entry: "a", line_text: &long, ..Line::default() }).unwrap();
-    let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]);
+    let spool = Spool::new(folder.path().into(), 1, vec![writer.finish().unwrap()]).unwrap();
 
     let part = spool.load(0).unwrap();
 

@@ -31,6 +31,9 @@ pub(super) fn write(book: &mut Book, results: &Results, plan: &Plan) -> Result<(
     sheet.fact("Entries", &Cell::Count(population.entries))?;
     sheet.fact("Lines", &Cell::Count(population.lines))?;
     sheet.fact("Period", &Cell::text(period(population.window)))?;
+    for in_part in &results.in_part {
+        sheet.fact("Known in part", &Cell::text(&**in_part))?;
+    }
     sheet.header(&[
         column("Entity", 0),
         column("Currency", 0),

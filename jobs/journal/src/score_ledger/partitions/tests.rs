@@ -11,7 +11,8 @@ use serde_json::json;
 use super::super::tests::{ALL_FILES, args, job, ledger, summary, world, written};
 use super::super::*;
 use super::*;
-use crate::attempt::tests::sources;
+use crate::attempt::{self, tests::sources};
+use crate::run::Summary;
 use crate::score_part::ScorePart;
 
 /// A job in partitions, and whoever does what it asks for.
@@ -162,6 +163,65 @@ async fn a_crash_at_any_step_leads_to_the_same_files() {
 }
 
 #[tokio::test]
+async fn what_models_score_in_partitions_is_what_they_score_in_one_job_though_it_crashes_at_any_step() {
+    let ledgers = tempfile::tempdir().unwrap();
+    let path = attempt::tests::ledger(ledgers.path(), "ledger.csv", 3);
+    let other = attempt::tests::ledger(ledgers.path(), "other.csv", 4);
+    let models = [("acme", &path), ("rival", &other)];
+    let models = models.map(|(name, path)| attempt::tests::train(name, path, ledgers.path()));
+    let asked = |partitions| {
+        args(json!({ "path": path, "model": "acme", "challenger": "rival@1", "partitions": partitions }))
+    };
+    let start = async || {
+        let world = World::at(ledgers.path(), tempfile::tempdir().unwrap());
+        attempt::tests::list(&world.bench, &[&models[0], &models[1]]).await;
+        world
+    };
+    let told = |summary: Summary| (summary.scores_sha256, summary.top, summary.model);
+    let expected = told(summary(&start().await.settle(&asked(1)).await.unwrap()));
+    assert!(expected.2.as_ref().is_some_and(|model| model.challenge.is_some()));
+
+    let in_two = asked(2);
+    let mut tried = 0;
+    'points: for point in 0.. {
+        for crash in [Crash::BeforeStored(point), Crash::AfterStored(point)] {
+            let world = start().await;
+            world.bench.host.crash_at(crash);
+            tokio::select! {
+                biased;
+                () = world.bench.host.crashed() => tried += 1,
+                _ = world.settle(&in_two) => break 'points,
+            }
+            let found = told(summary(&world.settle(&in_two).await.unwrap()));
+
+            assert_eq!(found, expected, "{crash:?}");
+            // A model has counted already what a ledger teaches itself.
+            assert_eq!(world.spawned(ScorePart::KIND).len(), 2 * (Pass::ALL.len() - 1), "{crash:?}");
+            world.clear("completed").await;
+            assert_eq!(written(world.folder.path()), ALL_FILES, "{crash:?}");
+        }
+    }
+    // Two models found, four stages, the jobs of five passes, and the one that clears up.
+    assert_eq!(tried, 2 * (2 + 4 + 5 + 1));
+}
+
+#[tokio::test]
+async fn a_model_that_goes_away_meanwhile_is_beside_the_parts() {
+    let world = World::new();
+    let path = attempt::tests::ledger(world.folder.path(), "ledger.csv", 3);
+    let model = attempt::tests::train("acme", &path, world.folder.path());
+    attempt::tests::list(&world.bench, &[&model]).await;
+    let asked = args(json!({ "path": path, "model": "acme", "partitions": 2 }));
+    let Outcome::WaitFor(first) = world.bench.run(&world.ledger, &asked, 1).await.unwrap() else { panic!() };
+
+    fs::remove_file(&model.file).unwrap();
+    world.work_off(&first).await;
+    let found = summary(&world.settle(&asked).await.unwrap());
+
+    assert_eq!(found.model_id, model.id);
+}
+
+#[tokio::test]
 async fn a_share_that_is_done_twice_leaves_the_same_files() {
     let world = World::new();
     let args = in_partitions(world.folder.path(), 2);
@@ -301,7 +361,7 @@ fn the_folder_that_several_jobs_see_has_one_name_in_every_working_directory() {
         (2, json!({ "path": "x" }), true),
         (1, json!({ "path": "x", "partitions": 3 }), true),
         (2, json!({ "path": "x", "partitions": 1 }), false),
-        (2, json!({ "path": "x", "model": "acme" }), false),
+        (2, json!({ "path": "x", "model": "acme" }), true),
     ] {
         let job = ScoreLedger::new(config(configured), sources(FakeObjects::default()));
         let given = args(given);

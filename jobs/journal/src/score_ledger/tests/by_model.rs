@@ -137,7 +137,7 @@ async fn a_model_outside_the_roots_is_refused_and_the_remedy_is_to_add_its_folde
 }
 
 #[test]
-fn a_challenger_without_a_model_and_shares_of_what_a_model_scores_are_refused_at_the_door() {
+fn a_model_without_a_name_and_a_challenger_without_a_model_are_refused_at_the_door() {
     let (job, _folder) = world();
     for (given, refused) in [
         (json!({ "path": "x", "model": "" }), "model: is empty; write a name, NAME@VERSION or an id"),
@@ -148,10 +148,6 @@ fn a_challenger_without_a_model_and_shares_of_what_a_model_scores_are_refused_at
         (
             json!({ "path": "x", "challenger": "a" }),
             "challenger: is compared with a model; name that too, in `model`",
-        ),
-        (
-            json!({ "path": "x", "model": "a", "partitions": 2 }),
-            "partitions: what a model scores is not shared; leave one of the two out",
         ),
     ] {
         assert_eq!(job.check(&args(given)), Err(refused.into()));

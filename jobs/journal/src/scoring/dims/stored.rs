@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn categories_come_back_from_bytes_and_only_those_that_entries_have() {
-        let names = Names::of(vec![Interner::new(2)]).0;
+        let names = Names::of(vec![Interner::new(2)]).unwrap().0;
         let all = HEADER.into_iter().chain([0, 1].map(|place| Dim::Name(Sort::Extra(place))));
         let dims = Dims::made(all.collect(), LINE.to_vec(), &names);
         let taken = |dims: &Dims, before| {
