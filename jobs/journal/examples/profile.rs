@@ -20,6 +20,7 @@ use journal::passes::read::{Reading, read};
 use journal::scoring::dims::{Dims, Has};
 use journal::scoring::facets::Facets;
 use journal::scoring::measures::{Counted, Empty};
+use journal::settings::Window;
 use journal::spool::parts_for;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -52,7 +53,7 @@ fn main() {
             reading = Some(read_once(&ledger, &mapping, &folder, parts, threads));
             seconds = seconds.min(begun.elapsed().as_secs_f64());
         }
-        let Reading { spool, origin, lines, rejected } = reading.as_ref().unwrap();
+        let Reading { spool, origin, lines, outside: _, rejected } = reading.as_ref().unwrap();
         let hash = hash(&(spool.names(), origin, lines, rejected));
         println!("| read on {threads}, by the clock | {seconds:.3} | {hash} |");
     }
@@ -79,7 +80,7 @@ fn main() {
 
 fn read_once(ledger: &Path, mapping: &Mapping, folder: &Path, parts: usize, threads: usize) -> Reading {
     let source = ingest::open(&Input::File(ledger.into()), mapping).unwrap();
-    read(source, folder, parts, threads, &|_, _| ControlFlow::Continue(())).unwrap()
+    read(source, Window::default(), folder, parts, threads, &|_, _| ControlFlow::Continue(())).unwrap()
 }
 
 struct Ledger<'a> {

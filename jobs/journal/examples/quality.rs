@@ -110,7 +110,10 @@ fn synthetic(folder: &Path) {
     let source = ingest::open(&Input::File(plain), &mapping).unwrap();
     let parts = place.path().join("parts");
     std::fs::create_dir(&parts).unwrap();
-    let reading = read::read(source, &parts, 5, 2, &|_, _| ControlFlow::Continue(())).unwrap();
+    let reading = read::read(source, journal::settings::Window::default(), &parts, 5, 2, &|_, _| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     let loaded: Vec<Part> = (0..5).map(|part| reading.spool.load(part).unwrap()).collect();
     let mut text = String::new();
     GzDecoder::new(File::open(folder.join("synthetic_ledger_1m_labels.csv.gz")).unwrap())

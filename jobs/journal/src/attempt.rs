@@ -390,6 +390,7 @@ impl From<RunError> for Failure {
             | RunError::NotAFile(_)
             | RunError::Given { .. }
             | RunError::NoLines { .. }
+            | RunError::NoneInWindow { .. }
             | RunError::NotRolledForward { .. }
             | RunError::Calendars(_)
             | RunError::Model(ModelError::Refused { .. })

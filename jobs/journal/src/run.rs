@@ -293,7 +293,7 @@ impl Run {
         let place = Workplace::create(out_dir, tag).map_err(cannot_write)?;
         let told = |done, of| watch(Step::Read, done, of);
         let parts = self.request.parts.unwrap_or_else(|| self.hands.parts(parts_for(bytes)));
-        let reading = read(source, place.path(), parts, *threads, &told);
+        let reading = read(source, settings.window, place.path(), parts, *threads, &told);
         let mut reading = reading.map_err(|error| match error {
             PassError::Read(ingest::ReadError::Query(RowsError::Stopped)) => RunError::Stopped,
             PassError::Read(cause) => cannot_read(cause),
@@ -301,8 +301,12 @@ impl Run {
         })?;
         if reading.lines == 0 {
             let first = reading.rejected.first.first().map(|first| format!(", the first: {first}"));
-            let (rejected, first) = (reading.rejected.count, first.unwrap_or_default());
-            return Err(RunError::NoLines { path: path.clone(), rejected, first });
+            let (rejected, outside) = (reading.rejected.count, reading.outside);
+            let path = path.clone();
+            return Err(match settings.window.in_words() {
+                Some(window) if outside > 0 => RunError::NoneInWindow { path, outside, window },
+                _ => RunError::NoLines { path, rejected, first: first.unwrap_or_default() },
+            });
         }
         let log = given::logged(given, settings, place.path(), parts)?;
         let extra = settings.mapping.extra_columns();

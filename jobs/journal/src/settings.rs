@@ -21,8 +21,10 @@ use crate::{calendar, completeness, controls, drift, risk};
 
 mod every;
 mod said;
+mod window;
 
 pub(crate) use said::quoted;
+pub use window::Window;
 
 /// More do not make a better forest, only a slower one.
 const MOST_TREES: usize = 10_000;
@@ -35,6 +37,8 @@ const MOST_SAMPLE: usize = 65_536;
 pub struct Settings {
     /// The same seed, settings and ledger give the same results bit for bit.
     pub seed: u64,
+    /// The days that are looked at.
+    pub window: Window,
     /// What the columns of the ledger mean.
     pub mapping: Mapping,
     /// What the columns of the trial balance mean.
@@ -72,6 +76,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 0,
+            window: Window::default(),
             mapping: Mapping::of(Preset::Ads),
             trial_balance: BalanceMapping::default(),
             entry_log: TotalMapping::default(),
@@ -233,6 +238,7 @@ impl Settings {
     }
 
     pub fn check(&self) -> Result<(), SettingsError> {
+        self.window.check().map_err(SettingsError::below("window"))?;
         self.mapping.check().map_err(SettingsError::below("mapping"))?;
         self.trial_balance.written.check().map_err(SettingsError::below("trial_balance.written"))?;
         self.entry_log.written.check().map_err(SettingsError::below("entry_log.written"))?;

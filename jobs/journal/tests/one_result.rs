@@ -278,6 +278,53 @@ fn partitions_change_no_byte_of_what_models_score() {
 }
 
 #[test]
+fn a_window_has_the_scores_and_the_model_of_a_ledger_of_its_days() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (header, lines) = tied_records(600);
+    let effective = header.iter().position(|column| column == "Effective_Date").unwrap();
+    let (from, to) = ("2025-03-10", "2025-10-20");
+    let days = [from, to].map(|day| day.replace('-', ""));
+    let is_within =
+        |line: &&csv::StringRecord| (&*days[0]..=&*days[1]).contains(&&line[effective].replace('-', "")[..]);
+    let within: Vec<csv::StringRecord> = lines.iter().filter(is_within).cloned().collect();
+    assert!(within.len() > 500 && within.len() < lines.len() - 200, "{} of {}", within.len(), lines.len());
+    write_csv(&path("ledger.csv"), &header, &lines);
+    write_csv(&path("within.csv"), &header, &within);
+    let windowed = |name: &str, from: &str, to: &str| {
+        let mut request = request(&path("ledger.csv"), path(name));
+        request.settings = request.settings.with(&json!({ "window": { "from": from, "to": to } })).unwrap();
+        request
+    };
+    let train = |request| Run::new(request).write_model(&|_, _, _| ControlFlow::Continue(())).unwrap();
+
+    let (expected, _) = run(request(&path("within.csv"), path("expected"))).unwrap();
+    let (found, results) = run(windowed("found", from, to)).unwrap();
+    let (shared, _) = run_in_partitions(&windowed("shared", from, to), 2);
+    let model = train(windowed("model", from, to));
+
+    assert_eq!(found.scores_sha256, expected.scores_sha256);
+    assert_eq!((&shared.scores_sha256, &shared.in_part), (&found.scores_sha256, &found.in_part));
+    let outside = lines.len() - within.len();
+    assert_eq!(
+        results.in_part,
+        [format!("the days of {from} to {to}: {outside} lines of other days were left out")]
+    );
+    assert_eq!((model.entries, model.lines), (expected.entries, expected.lines));
+    let window = model.window.unwrap();
+    assert!(window.from.to_string().as_str() >= from && window.to.to_string().as_str() <= to);
+
+    let none = run(windowed("none", "1999-01-01", "1999-12-31")).unwrap_err().to_string();
+    assert!(
+        none.ends_with(&format!(
+            "is of 1999-01-01 to 1999-12-31, and {} are of other days; correct `window`",
+            lines.len()
+        )),
+        "{none}"
+    );
+}
+
+#[test]
 fn another_seed_is_another_forest_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let (header, lines) = records(300);

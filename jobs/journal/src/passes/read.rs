@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::{PassError, Watch};
 use crate::ingest::{Block, Origin, ReadError, Rejection, Row, Source};
+use crate::settings::Window;
 use crate::spool::{Spool, SpoolWriter, Written};
 
 /// More than anybody reads. A file that is no ledger has a problem and a remedy for each of its lines, many times as
@@ -23,6 +24,8 @@ pub struct Reading {
     pub spool: Spool,
     pub origin: Origin,
     pub lines: u64,
+    /// Lines of days that nobody asked for.
+    pub outside: u64,
     pub rejected: Rejected,
 }
 
@@ -36,6 +39,7 @@ pub struct Rejected {
 /// Reads the source to its end on `threads` threads beside this one.
 pub fn read(
     mut source: Box<dyn Source>,
+    window: Window,
     folder: &Path,
     parts: usize,
     threads: usize,
@@ -51,7 +55,7 @@ pub fn read(
     let (cut, parsed) = std::thread::scope(|scope| {
         let handles: Vec<_> = writers
             .into_iter()
-            .map(|writer| scope.spawn(|| parse(&receive, writer).map_err(|error| error.at(folder))))
+            .map(|writer| scope.spawn(|| parse(&receive, window, writer).map_err(|error| error.at(folder))))
             .collect();
         let cut = loop {
             let (done, of) = source.position();
@@ -73,26 +77,33 @@ pub fn read(
         let parsed: Vec<_> = handles.into_iter().map(|handle| handle.join()).collect();
         (cut, parsed)
     });
-    let mut reading = (Vec::new(), 0, Listed::default());
+    let (mut written, mut all) = (Vec::new(), Counted::default());
     for parsed in parsed {
         // A panic of a thread is one of ours.
-        let Parsed { written, lines, listed } =
-            parsed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        reading.0.push(written);
-        reading.1 += lines;
-        reading.2.merge(listed);
+        let (of_thread, counted) = parsed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        written.push(of_thread);
+        all.merge(counted);
     }
     cut?;
-    let (written, lines, listed) = reading;
+    let Counted { lines, outside, listed } = all;
     let origin = source.finish()?;
     let spool = Spool::new(folder.into(), parts, written).map_err(ReadError::from)?;
-    Ok(Reading { spool, origin, lines, rejected: listed.finish() })
+    Ok(Reading { spool, origin, lines, outside, rejected: listed.finish() })
 }
 
-struct Parsed {
-    written: Written,
+#[derive(Default)]
+struct Counted {
     lines: u64,
+    outside: u64,
     listed: Listed,
+}
+
+impl Counted {
+    fn merge(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.outside += other.outside;
+        self.listed.merge(other.listed);
+    }
 }
 
 enum Trouble {
@@ -110,8 +121,12 @@ impl Trouble {
 }
 
 /// Parses blocks until there are no more.
-fn parse(blocks: &Mutex<Receiver<Box<dyn Block>>>, mut writer: SpoolWriter) -> Result<Parsed, Trouble> {
-    let (mut lines, mut listed) = (0, Listed::default());
+fn parse(
+    blocks: &Mutex<Receiver<Box<dyn Block>>>,
+    window: Window,
+    mut writer: SpoolWriter,
+) -> Result<(Written, Counted), Trouble> {
+    let mut counted = Counted::default();
     let mut written = Ok(());
     loop {
         // The lock is held while waiting: whoever has it takes the next block, the others wait for the lock.
@@ -122,19 +137,20 @@ fn parse(blocks: &Mutex<Receiver<Box<dyn Block>>>, mut writer: SpoolWriter) -> R
         let Ok(block) = block else { break };
         block
             .parse(&mut |row| match row {
+                Row::Line(line) if !window.has(&line) => counted.outside += 1,
                 Row::Line(line) => {
-                    lines += 1;
+                    counted.lines += 1;
                     if written.is_ok() {
                         written = writer.push(&line);
                     }
                 }
-                Row::Rejected(rejection) => listed.push(rejection),
+                Row::Rejected(rejection) => counted.listed.push(rejection),
             })
             .map_err(Trouble::Read)?;
         std::mem::replace(&mut written, Ok(())).map_err(Trouble::Write)?;
         writer.check().map_err(|error| Trouble::Read(error.into()))?;
     }
-    Ok(Parsed { written: writer.finish().map_err(Trouble::Write)?, lines, listed })
+    Ok((writer.finish().map_err(Trouble::Write)?, counted))
 }
 
 /// The first rejections of those seen, whatever their order was.

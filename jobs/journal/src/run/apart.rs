@@ -137,12 +137,13 @@ struct Told {
 
 fn put_index(request: &Request, read: &Read, out: &mut Vec<u8>) {
     let Read { place: _, reading, log, models, extra: _ } = read;
-    let Reading { spool, origin, lines, rejected } = reading;
+    let Reading { spool, origin, lines, outside, rejected } = reading;
     put_json(&request.path, out);
     put_json(&request.settings, out);
     spool.put(out);
     put_json(origin, out);
     lines.put(out);
+    outside.put(out);
     rejected.count.put(out);
     put_json(&rejected.first, out);
     log.is_some().put(out);
@@ -158,6 +159,7 @@ fn take_index(from: &mut Reader<'_>, folder: &Path) -> Result<Index, Broken> {
         spool: Spool::take(from, folder)?,
         origin: take_json(from)?,
         lines: Stored::take(from)?,
+        outside: Stored::take(from)?,
         rejected: Rejected { count: Stored::take(from)?, first: take_json(from)? },
     };
     Ok((told, reading, bool::take(from)?.then(|| Log::at(folder)), take_json(from)?))

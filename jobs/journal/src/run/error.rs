@@ -48,6 +48,8 @@ pub enum RunError {
     Given { path: PathBuf, rejection: String },
     #[error("the ledger {path} has no line that can be used; {rejected} were rejected{first}")]
     NoLines { path: PathBuf, rejected: u64, first: String },
+    #[error("no line of the ledger {path} is of {window}, and {outside} are of other days; correct `window`")]
+    NoneInWindow { path: PathBuf, outside: u64, window: String },
     #[error(
         "the ledger does not roll forward to the trial balance: {differing} accounts differ, {first}. All of them are in {list}; \
          get the whole ledger, or say who accepts it as it is, and why, in `accept`"

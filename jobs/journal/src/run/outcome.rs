@@ -1,16 +1,17 @@
 //! Makes the one [`Results`] of what a run found.
 
 use super::{Read, Request, Scored, Surveyed};
+use crate::amount::group;
 use crate::benford::{Analysis, Kind};
 use crate::controls::{Id, Level};
 use crate::model;
-use crate::names::{GROUPS, Names, Sort};
+use crate::names::{GROUPS, Sort};
 use crate::passes::judge::tally::FoundTest;
 use crate::result::{
     Band, BandCount, Benford, BenfordKind, ControlTest, DigitCount, Distributions, Input, Listed,
     MOST_REJECTED, Model, Population, RejectedLine, Results, SCHEMA, Total, Window,
 };
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 
 pub(super) mod completeness;
 
@@ -23,7 +24,7 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
         command: request.command(),
         inputs: vec![input(request, read)],
         completeness: completeness::of(request, read, surveyed),
-        in_part: in_part(read.reading.spool.names(), &surveyed.norms.summary().given_up(), &read.extra),
+        in_part: in_part(&settings.window, read, &surveyed.norms.summary().given_up()),
         parameters: settings.parameters(),
         parameters_sha256: settings.sha256(),
         model: scored.model.clone(),
@@ -46,8 +47,16 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
     }
 }
 
-/// What a bound on memory has left out.
-fn in_part(names: &Names, given_up: &[(&'static str, u64)], extra: &[String]) -> Vec<String> {
+/// What a window, or a bound on memory, has left out.
+fn in_part(window: &settings::Window, read: &Read, given_up: &[(&'static str, u64)]) -> Vec<String> {
+    let Read { reading, extra, .. } = read;
+    let names = reading.spool.names();
+    let outside = window.in_words().map(|window| {
+        format!(
+            "the days of {window}: {} lines of other days were left out",
+            group(&reading.outside.to_string())
+        )
+    });
     let title = |sort: Sort| match sort {
         Sort::Extra(place) => extra.get(usize::from(place)).cloned().unwrap_or_else(|| sort.title()),
         _ => sort.title(),
@@ -63,7 +72,7 @@ fn in_part(names: &Names, given_up: &[(&'static str, u64)], extra: &[String]) ->
             "{what}: one pair of {kept} is counted, and a control test that asks for another does not hit"
         )
     });
-    grouped.chain(pairs).collect()
+    outside.into_iter().chain(grouped).chain(pairs).collect()
 }
 
 /// What the ledger taught itself.

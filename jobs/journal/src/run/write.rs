@@ -35,6 +35,9 @@ pub struct Summary {
     pub not_utf8: u64,
     /// Whether the ledger rolls forward, in words.
     pub roll_forward: String,
+    /// What of it is known in part only, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_part: Vec<String>,
     pub high: u64,
     pub medium: u64,
     /// Of the settings; a model was made with one of its own.
@@ -157,6 +160,7 @@ fn summary(seed: u64, read: &Read, results: Results, outputs: Vec<PathBuf>) -> S
         rejected: read.reading.rejected.count,
         not_utf8: origin.not_utf8,
         roll_forward: roll_forward(&results.completeness.roll_forward),
+        in_part: results.in_part,
         high: in_band(Band::High),
         medium: in_band(Band::Medium),
         seed,
@@ -203,6 +207,7 @@ pub fn in_words(summary: &Summary) -> String {
         summary.settings_sha256,
         summary.scores_sha256,
     );
+    summary.in_part.iter().for_each(|in_part| _ = writeln!(text, "  known in part: {in_part}"));
     if let Some(by) = &summary.model {
         text.push_str(&by_model(by));
     }

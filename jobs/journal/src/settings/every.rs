@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, date};
 
-use super::{MonetaryUnit, Selections, Settings};
+use super::{MonetaryUnit, Selections, Settings, Window};
 use crate::amount::Amount;
 use crate::calendar::{self, Calendar};
 use crate::completeness;
@@ -25,6 +25,7 @@ impl Settings {
         let columns = || Some(Columns::One(any()));
         let calendar = || Calendar { zone: Some(any()), ..Calendar::default() };
         Self {
+            window: Window { from: Some(DAY), to: Some(DAY) },
             mapping: Mapping {
                 preset: Some(Preset::Ads),
                 dates: Some(DateOrder::DayFirst),

@@ -19,7 +19,7 @@ fn reading(folder: &Path, text: &str, parts: usize, threads: usize) -> Result<Re
     let put_aside = folder.join(format!("parts-{parts}-{threads}"));
     fs::create_dir(&put_aside).unwrap();
     let source = ingest::open(&Input::File(file), &mapping()).unwrap();
-    read(source, &put_aside, parts, threads, &|_, _| ControlFlow::Continue(()))
+    read(source, Window::default(), &put_aside, parts, threads, &|_, _| ControlFlow::Continue(()))
 }
 
 /// Each entry with its accounts and users, in words.
@@ -82,7 +82,7 @@ fn a_pass_that_is_stopped_says_so() {
     fs::write(&file, format!("{HEADER}\nJE,1,4711,5,S,u\n")).unwrap();
     let source = ingest::open(&Input::File(file), &mapping()).unwrap();
 
-    let stopped = read(source, folder.path(), 1, 2, &|_, _| ControlFlow::Break(()));
+    let stopped = read(source, Window::default(), folder.path(), 1, 2, &|_, _| ControlFlow::Break(()));
 
     assert!(matches!(stopped, Err(PassError::Stopped)));
 }
