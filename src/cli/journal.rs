@@ -159,7 +159,7 @@ pub async fn run(call: &Call, command: Journal) -> Result {
         Journal::Drift(args) => return drift(call, args).await,
         Journal::Tests(ledger) => {
             let results = looked_at(call, &ledger, By::default(), &json!({})).await?;
-            call.print.answer(&results.tests, || show::tests(&results))?;
+            call.print.answer(&results.tests, || show::in_part(&results) + &show::tests(&results))?;
         }
         Journal::Explain(ExplainArgs { ledger, entries, model }) => {
             let asked = json!({ "outputs": { "entries": entries, "top": 0 } });
@@ -168,13 +168,19 @@ pub async fn run(call: &Call, command: Journal) -> Result {
             let missing = entries.iter().find(|id| !results.asked.iter().any(|top| top.entry == **id));
             if let Some(id) = missing {
                 let message = format!("the ledger {} has no entry `{id}`", ledger.ledger.display());
-                return Err(CliError::new(Exit::NotFound, message, "write the id as the ledger has it"));
+                return Err(CliError::new(
+                    Exit::NotFound,
+                    message,
+                    "write the id as the ledger has it; one of other days than `window` is not in it",
+                ));
             }
-            call.print.answer(&results.asked, || show::entries(&results))?;
+            call.print.answer(&results.asked, || show::in_part(&results) + &show::entries(&results))?;
         }
         Journal::Benford(ledger) => {
             let results = looked_at(call, &ledger, By::default(), &json!({})).await?;
-            call.print.answer(&results.distributions.benford, || show::benford(&results))?;
+            call.print.answer(&results.distributions.benford, || {
+                show::in_part(&results) + &show::benford(&results)
+            })?;
         }
         Journal::Compare(CompareArgs { before, after }) => {
             let found = Comparison::of(&read_results(&before)?, &read_results(&after)?);

@@ -113,8 +113,11 @@ impl<'a> Ledger<'a> {
             lines: Some(0),
             entries: Some(0),
         };
-        let given =
-            Given { trial_balance: Some(vec![Balance::default()]), control_totals: Some(control_totals) };
+        let given = Given {
+            trial_balance: Some(vec![Balance::default()]),
+            control_totals: Some(control_totals),
+            in_window: false,
+        };
         step("completeness", self.times, count, |counted| counted.clone().finish(self.names, &given));
     }
 

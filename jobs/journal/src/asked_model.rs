@@ -40,16 +40,20 @@ struct NotListed {
     unfound: Unfound,
 }
 
-/// What was fetched lives as long as the attempt.
-pub(crate) async fn find(
+/// In the list, once: a step.
+pub(crate) async fn find(role: Role, asked: &str, ctx: &Ctx) -> Result<ModelRecord, Failure> {
+    ctx.step(role.field(), async |_| look_up(role, asked, ctx).await).await
+}
+
+/// Where its file is. What was fetched lives as long as the attempt.
+pub(crate) async fn place(
     ledgers: &Ledgers,
-    (role, asked): (Role, &str),
+    (role, record): (Role, ModelRecord),
     request: &Request,
     ctx: &Ctx,
     fetched: &mut Vec<Pending>,
 ) -> Result<Chosen, Failure> {
     let field = role.field();
-    let record: ModelRecord = ctx.step(field, async |_| look_up(role, asked, ctx).await).await?;
     let NewModel { name, sha256, path, .. } = record.model;
     let asked = Path::new(&path);
     let (path, file) = match roots::address(asked) {

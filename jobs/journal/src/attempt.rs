@@ -391,6 +391,8 @@ impl From<RunError> for Failure {
             | RunError::Given { .. }
             | RunError::NoLines { .. }
             | RunError::NoneInWindow { .. }
+            | RunError::LogInWindow
+            | RunError::OtherGroups { .. }
             | RunError::NotRolledForward { .. }
             | RunError::Calendars(_)
             | RunError::Model(ModelError::Refused { .. })

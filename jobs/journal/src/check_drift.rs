@@ -92,8 +92,9 @@ impl Job for CheckDrift {
 
     async fn run(&self, args: CheckDriftArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
         let (mut request, mut fetched) = self.ledgers.open(self.asked(&args), None, ctx).await?;
-        let asked = (Role::Model, &*args.model);
-        let model = asked_model::find(&self.ledgers, asked, &request, ctx, &mut fetched).await?;
+        let found = asked_model::find(Role::Model, &args.model, ctx).await?;
+        let model =
+            asked_model::place(&self.ledgers, (Role::Model, found), &request, ctx, &mut fetched).await?;
         request.by.model = Some(model);
         let (folder, tag) = (request.out_dir.clone(), request.tag.clone());
         let run = Running::new(ctx, Run::new(request));

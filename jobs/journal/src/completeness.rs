@@ -81,6 +81,8 @@ impl Config {
 pub struct Given {
     pub trial_balance: Option<Vec<Balance>>,
     pub control_totals: Option<ControlTotals>,
+    /// The ledger has lines that were not looked at, with numbers of their own.
+    pub in_window: bool,
 }
 
 /// What the checks need of all parts.
@@ -145,7 +147,12 @@ impl Counted {
                 None => Verdict::NotPossible("no log of entries came with the ledger".into()),
                 Some(log) => log.finish(),
             },
-            gaps: self.sequence.finish(names, self.config.largest_gap),
+            gaps: match given.in_window {
+                true => Verdict::NotPossible(
+                    "only some days are looked at, and the others have numbers too".into(),
+                ),
+                false => self.sequence.finish(names, self.config.largest_gap),
+            },
             lines_complete: self.entries.incomplete.verdict(lines),
             balanced: self.entries.unbalanced.verdict(self.totals.entries()),
             doubled: self.entries.doubled.verdict(self.totals.entries()),

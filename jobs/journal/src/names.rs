@@ -153,17 +153,15 @@ impl Names {
         self.sorts.get(sort.index()).is_some_and(|known| known.grouped)
     }
 
-    pub fn find(&self, sort: Sort, name: &str) -> Option<Symbol> {
-        self.sorts.get(sort.index())?.find(name)
+    /// These, as if their names were groups.
+    #[cfg(test)]
+    pub(crate) fn in_groups(mut self, sort: Sort) -> Self {
+        self.sorts[sort.index()].grouped = true;
+        self
     }
 
-    /// The symbol of another sort whose name is the same.
-    pub fn same(&self, sort: Sort, symbol: Symbol, other: Sort) -> Option<Symbol> {
-        if !self.are_grouped(sort) {
-            return self.find(other, self.name(sort, symbol));
-        }
-        let is_in_group = |name: &str| self.find(sort, name) == Some(symbol);
-        self.all(other).iter().position(|name| is_in_group(name)).map(|rank| Symbol(rank as u32))
+    pub fn find(&self, sort: Sort, name: &str) -> Option<Symbol> {
+        self.sorts.get(sort.index())?.find(name)
     }
 
     /// The names of all interners, and for each interner the ranks of its numbers.

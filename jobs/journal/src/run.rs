@@ -281,6 +281,9 @@ impl Run {
                 (Input::File(file.clone()), kind.len())
             }
         };
+        if given.entry_log.is_some() && settings.window.in_words().is_some() {
+            return Err(RunError::LogInWindow);
+        }
         // A model that is refused costs no reading.
         let models = self.request.by.open()?;
         let opened = ingest::open(&input, &settings.mapping);

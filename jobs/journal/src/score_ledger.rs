@@ -6,13 +6,14 @@
 
 use std::path::PathBuf;
 
-use jobkit::{Ctx, Failure, Job, Outcome, Policy};
+use jobkit::{Ctx, Failure, Job, ModelRecord, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::asked_model::{self, Role};
 use crate::attempt::{Asked, Ledgers, Running, Short, audit};
 use crate::completeness::ControlTotals;
+use crate::output::Pending;
 use crate::run::{Accept, By, Request, Run, Summary};
 use crate::settings::{Settings, SettingsError};
 use crate::{Config, Sources};
@@ -107,6 +108,25 @@ impl ScoreLedger {
         Asked { is_shared: self.partitions(args) > 1, ..args.asked(&self.ledgers.config.settings) }
     }
 
+    /// What was found in the list, as files.
+    async fn by(
+        &self,
+        found: Vec<(Role, ModelRecord)>,
+        request: &Request,
+        ctx: &Ctx,
+        fetched: &mut Vec<Pending>,
+    ) -> Result<By, Failure> {
+        let mut by = By::default();
+        for (role, record) in found {
+            let placed = asked_model::place(&self.ledgers, (role, record), request, ctx, fetched).await?;
+            match role {
+                Role::Model => by.model = Some(placed),
+                Role::Challenger => by.challenger = Some(placed),
+            }
+        }
+        Ok(by)
+    }
+
     fn partitions(&self, args: &ScoreLedgerArgs) -> usize {
         args.partitions.unwrap_or(self.ledgers.config.partitions)
     }
@@ -135,24 +155,21 @@ impl Job for ScoreLedger {
     }
 
     async fn run(&self, args: ScoreLedgerArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
-        let mut by = By::default();
-        let mut models = Vec::new();
         let request = self.ledgers.request(self.asked(&args), ctx)?;
+        let mut models = Vec::new();
         for (role, asked) in args.models() {
-            let found = asked_model::find(&self.ledgers, (role, asked), &request, ctx, &mut models).await?;
-            match role {
-                Role::Model => by.model = Some(found),
-                Role::Challenger => by.challenger = Some(found),
-            }
+            models.push((role, asked_model::find(role, asked, ctx).await?));
         }
         let partitions = self.partitions(&args);
         let mut opened = None;
+        let mut fetched = Vec::new();
         let begin = async |_| {
             if partitions > 1 {
                 partitions::clear_at_the_end(ctx, &request.out_dir).await?;
             }
             let (request, files) = self.ledgers.open(self.asked(&args), None, ctx).await?;
-            let run = Run::new(Request { by: by.clone(), ..request }).in_partitions(partitions);
+            let by = self.by(models.clone(), &request, ctx, &mut fetched).await?;
+            let run = Run::new(Request { by, ..request }).in_partitions(partitions);
             let run = Running::new(ctx, run);
             let begun = run.work(Run::begin).await;
             opened = Some((run, files));
@@ -164,12 +181,19 @@ impl Job for ScoreLedger {
             // An earlier attempt has read it.
             None => {
                 let (request, files) = self.ledgers.open(self.asked(&args), Some(&read), ctx).await?;
+                let by = match read.put_aside {
+                    // The files lie beside the parts.
+                    Some(_) => By::default(),
+                    None => self.by(models, &request, ctx, &mut fetched).await?,
+                };
                 (Running::new(ctx, Run::new(Request { by, ..request })), files)
             }
         };
         run.lock().go_on(&read);
         // How it began is how it goes on, whatever was configured meanwhile.
-        let jobs = read.put_aside.map(|put_aside| Partitions::new(ctx, run.lock().request(), put_aside));
+        let passes = partitions::passes(args.model.is_some());
+        let jobs =
+            read.put_aside.map(|put_aside| Partitions::new(ctx, run.lock().request(), put_aside, passes));
         if let Some(jobs) = &jobs
             && let Some(wait) = jobs.survey().await?
         {

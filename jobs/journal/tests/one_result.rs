@@ -314,6 +314,14 @@ fn a_window_has_the_scores_and_the_model_of_a_ledger_of_its_days() {
     let window = model.window.unwrap();
     assert!(window.from.to_string().as_str() >= from && window.to.to_string().as_str() <= to);
 
+    // Numbers of other days are no gaps, and their entries not missing ones.
+    let completeness = fs::read_to_string(path("found").join("completeness.json")).unwrap();
+    assert!(completeness.contains("only some days are looked at, and the others have numbers too"));
+    fs::write(path("log.csv"), "Journal_ID,total\n").unwrap();
+    let given = Given { entry_log: Some(path("log.csv")), ..Given::default() };
+    let refused = run(Request { given, ..windowed("log", from, to) }).unwrap_err();
+    assert!(matches!(refused, RunError::LogInWindow), "{refused}");
+
     let none = run(windowed("none", "1999-01-01", "1999-12-31")).unwrap_err().to_string();
     assert!(
         none.ends_with(&format!(

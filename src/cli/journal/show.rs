@@ -19,7 +19,7 @@ pub fn summary(summary: &Summary) -> String {
 }
 
 pub fn trained(trained: &Trained) -> String {
-    let Trained { id, sha256, name, window, entries, lines, rejected, roll_forward, .. } = trained;
+    let Trained { id, sha256, name, window, entries, lines, rejected, roll_forward, in_part, .. } = trained;
     let window = window.map(|window| format!(", {} to {}", window.from, window.to)).unwrap_or_default();
     let mut text = format!(
         "Model {}, id {id}\n  made from {entries} entries with {lines} lines{window}, {rejected} lines rejected\n  {}\n  \
@@ -28,12 +28,20 @@ pub fn trained(trained: &Trained) -> String {
         print::plain(roll_forward),
         trained.bytes,
     );
+    for in_part in in_part {
+        let _ = writeln!(text, "  known in part: {}", print::plain(in_part));
+    }
     for population in &trained.populations {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {}: {} entries", print::plain(&population.title), population.entries);
     }
     let _ = writeln!(text, "\nWritten\n  {}", trained.file.display());
     text
+}
+
+/// Before what was found, what it was not found in.
+pub fn in_part(results: &Results) -> String {
+    results.in_part.iter().map(|in_part| format!("Known in part: {}\n", print::plain(in_part))).collect()
 }
 
 pub fn tests(results: &Results) -> String {

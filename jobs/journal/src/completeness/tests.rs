@@ -48,6 +48,7 @@ fn given() -> Given {
             credits: Some(amount("200")),
             accounts_hash: Some(amount("26134")),
         }),
+        in_window: false,
     }
 }
 
@@ -278,7 +279,7 @@ fn a_trial_balance_per_entity_is_compared_per_entity() {
     let lines = vec![of("DE", "1200", "5"), of("FR", "1200", "-5")];
     let row = |entity: &str, closing| Balance { entity: entity.into(), ..balance("1200", "0", closing) };
     let with = |rows: Vec<Balance>| {
-        let given = Given { trial_balance: Some(rows), control_totals: None };
+        let given = Given { trial_balance: Some(rows), control_totals: None, in_window: false };
         words(&checked_with(lines.clone(), Config::default(), &given).roll_forward)
     };
 

@@ -248,9 +248,12 @@ impl Control for Intercompany {
             return Some(Hit::new(Id::Intercompany, hit.lines, said));
         }
         let partner = worst(view.postings, |posting| {
-            let is_named = !view.name(Sort::Partner, posting).is_empty();
-            let same = || view.scene.names.same(Sort::Partner, posting.partner, Sort::Entity);
-            let entity = is_named.then(same)??;
+            // A group of partners has no name, and an entity's name would be in one.
+            if view.scene.names.are_grouped(Sort::Partner) {
+                return None;
+            }
+            let partner = view.name(Sort::Partner, posting);
+            let entity = view.scene.names.find(Sort::Entity, partner).filter(|_| !partner.is_empty())?;
             (entity != posting.entity).then_some(posting.signed.abs())
         });
         if let Some(hit) = partner {

@@ -24,16 +24,16 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        // Some 230,000 partners, and a million accounts and users.
-        Self { of_sort: 32 << 20, kept: 160 << 20 }
+        // Some 180,000 partners, and a million accounts and users, of ten letters each.
+        Self { of_sort: 24 << 20, kept: 128 << 20 }
     }
 }
 
 impl Limits {
-    /// Of one sort, in a ledger with so many extra ones: these share what four have.
+    /// Of one sort, in a ledger with so many extra ones: these share what two have.
     pub(super) fn of(self, sort: Sort, extra: usize) -> usize {
         match sort {
-            Sort::Extra(_) => self.of_sort.min(4 * self.of_sort / extra.max(1)),
+            Sort::Extra(_) => self.of_sort.min(2 * self.of_sort / extra.max(1)),
             sort if is_groupable(sort) => self.of_sort,
             _ => self.kept,
         }
@@ -46,7 +46,8 @@ impl Limits {
         if kept.iter().map(|(_, weight)| weight).sum::<usize>() <= self.kept {
             return Ok(());
         }
-        let heaviest = kept.into_iter().max_by_key(|(_, weight)| *weight);
+        // Of two alike the first.
+        let heaviest = kept.into_iter().rev().max_by_key(|(_, weight)| *weight);
         Err(TooMany { sort: heaviest.map_or("", |(sort, _)| sort.id()) })
     }
 }
@@ -112,11 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn extra_columns_share_what_four_have() {
+    fn extra_columns_share_what_two_have() {
         let limits = Limits { of_sort: 100, kept: 1_000 };
 
         assert_eq!([Sort::Partner, Sort::Account].map(|sort| limits.of(sort, 9)), [100, 1_000]);
-        assert_eq!([1, 4, 8].map(|count| limits.of(Sort::Extra(0), count)), [100, 100, 50]);
+        assert_eq!([1, 2, 8].map(|count| limits.of(Sort::Extra(0), count)), [100, 100, 25]);
     }
 
     #[test]

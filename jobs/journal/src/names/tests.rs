@@ -162,19 +162,3 @@ fn what_one_has_in_groups_both_have_when_they_are_joined() {
         assert_eq!(names.count(Sort::Partner), 4);
     }
 }
-
-#[test]
-fn the_same_name_of_another_sort_is_found_from_a_group() {
-    for limits in [Limits::default(), Limits { of_sort: 1, kept: 10_000 }] {
-        let mut interner = Interner::within(limits, 0);
-        ["", "0100", "0200"].iter().for_each(|name| _ = interner.number(Sort::Entity, name));
-        ["0200", "ACME", ""].iter().for_each(|name| _ = interner.number(Sort::Partner, name));
-        let names = Names::of(vec![interner]).unwrap().0;
-        let same = |name| {
-            let partner = names.find(Sort::Partner, name).unwrap();
-            names.same(Sort::Partner, partner, Sort::Entity).map(|entity| names.name(Sort::Entity, entity))
-        };
-
-        assert_eq!([same("0200"), same("ACME"), same("")], [Some("0200"), None, Some("")]);
-    }
-}

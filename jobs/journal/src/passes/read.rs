@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::{PassError, Watch};
@@ -52,24 +53,30 @@ pub fn read(
         .map_err(failed)?;
     let (send, receive) = sync_channel::<Box<dyn Block>>(AHEAD * writers.len());
     let receive = Mutex::new(receive);
+    let gave_up = AtomicBool::new(false);
     let (cut, parsed) = std::thread::scope(|scope| {
         let handles: Vec<_> = writers
             .into_iter()
-            .map(|writer| scope.spawn(|| parse(&receive, window, writer).map_err(|error| error.at(folder))))
+            .map(|writer| {
+                let parse = || parse(&receive, window, writer).map_err(|error| error.at(folder));
+                scope.spawn(|| or_give_up(parse, &receive, &gave_up))
+            })
             .collect();
         let cut = loop {
             let (done, of) = source.position();
             if watch(done, of).is_break() {
                 break Err(PassError::Stopped);
             }
+            // Whoever gave up has an error to tell.
+            if gave_up.load(Relaxed) {
+                break Ok(());
+            }
             match source.next_block() {
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error.into()),
-                // When every thread that parses has ended, it has an error to tell.
                 Ok(Some(block)) => {
-                    if send.send(block).is_err() {
-                        break Ok(());
-                    }
+                    // They take blocks until there are no more, whatever happens.
+                    let _ = send.send(block);
                 }
             }
         };
@@ -120,6 +127,29 @@ impl Trouble {
     }
 }
 
+/// Takes blocks to their end after an error too: whoever cuts them waits until somebody does.
+fn or_give_up<T>(
+    parse: impl FnOnce() -> Result<T, PassError>,
+    blocks: &Mutex<Receiver<Box<dyn Block>>>,
+    gave_up: &AtomicBool,
+) -> Result<T, PassError> {
+    let parsed = parse();
+    if parsed.is_err() {
+        gave_up.store(true, Relaxed);
+        while next(blocks).is_some() {}
+    }
+    parsed
+}
+
+/// The lock is held while waiting: whoever has it takes the next block, the others wait for the lock.
+fn next(blocks: &Mutex<Receiver<Box<dyn Block>>>) -> Option<Box<dyn Block>> {
+    let received = match blocks.lock() {
+        Ok(receiver) => receiver.recv(),
+        Err(poisoned) => poisoned.into_inner().recv(),
+    };
+    received.ok()
+}
+
 /// Parses blocks until there are no more.
 fn parse(
     blocks: &Mutex<Receiver<Box<dyn Block>>>,
@@ -128,13 +158,7 @@ fn parse(
 ) -> Result<(Written, Counted), Trouble> {
     let mut counted = Counted::default();
     let mut written = Ok(());
-    loop {
-        // The lock is held while waiting: whoever has it takes the next block, the others wait for the lock.
-        let block = match blocks.lock() {
-            Ok(receiver) => receiver.recv(),
-            Err(poisoned) => poisoned.into_inner().recv(),
-        };
-        let Ok(block) = block else { break };
+    while let Some(block) = next(blocks) {
         block
             .parse(&mut |row| match row {
                 Row::Line(line) if !window.has(&line) => counted.outside += 1,

@@ -88,6 +88,7 @@ impl Run {
             return Err(RunError::Changed("settings"));
         }
         self.request.path = told.path;
+        self.request.by = read.models.as_ref().map(Models::by).unwrap_or_default();
         let digest = read.digest();
         self.read.keep(read, digest)
     }

@@ -130,6 +130,16 @@ impl Models {
         std::iter::once(&self.model).chain(&self.challenger)
     }
 
+    /// Whether the ledger has names in groups by itself.
+    pub(super) fn has_groups(&self) -> bool {
+        self.schema.grouped().next().is_some()
+    }
+
+    pub(super) fn by(&self) -> By {
+        let chosen = |teacher: &Teacher| teacher.chosen.clone();
+        By { model: Some(chosen(&self.model)), challenger: self.challenger.as_ref().map(chosen) }
+    }
+
     pub(super) fn told(&self) -> ToldModels {
         let models = self.all().map(|teacher| (teacher.chosen.clone(), teacher.opened.sha256.clone()));
         ToldModels { schema: self.schema.clone(), models: models.collect() }
@@ -147,7 +157,12 @@ impl Models {
     pub(super) fn again(told: ToldModels, names: &Names, folder: &Path) -> Result<Self, RunError> {
         let again = |(place, (chosen, sha256)): (usize, (Chosen, String))| {
             let opened = Model::read_listed(&beside(folder, place), Some(&sha256));
-            let opened = opened.map_err(|error| chosen.refused(error))?;
+            let opened = opened.map_err(|error| match error {
+                ModelError::Read { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+                    RunError::PartsAway { folder: folder.into() }
+                }
+                error => chosen.refused(error),
+            })?;
             let ranks = names.join(&opened.model.names).theirs;
             Ok(Teacher { chosen, opened, ranks })
         };
@@ -165,7 +180,15 @@ impl Models {
             let fits = opened.model.schema.check(&schema);
             fits.map_err(|mismatch| RunError::Schema { path: chosen.path.clone(), mismatch })?;
         }
-        Ok(())
+        // What one has in groups all names are in then, and the other would not find what it has one by one.
+        let grouped = |teacher: &Teacher| -> Vec<String> { teacher.opened.model.schema.grouped().collect() };
+        match &self.challenger {
+            Some(challenger) if grouped(challenger) != grouped(&self.model) => Err(RunError::OtherGroups {
+                model: self.model.chosen.path.clone(),
+                challenger: challenger.chosen.path.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -253,5 +276,53 @@ fn key(whose: &Whose, names: &Names) -> Option<Key> {
     match whose {
         Whose::Whole => None,
         Whose::Apart { entity, manual } => Some((names.find(Sort::Entity, entity)?, *manual)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn teacher(name: &str, columns: &[&str]) -> Teacher {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.csv");
+        crate::sample::write(
+            &mut std::fs::File::create(&path).unwrap(),
+            &crate::sample::SampleParams { entries: 30, seed: 1 },
+        )
+        .unwrap();
+        let file = crate::attempt::tests::train(name, &path, folder.path()).file;
+        let mut opened = Model::read(&file).unwrap();
+        opened.model.schema = schema(columns);
+        Teacher { chosen: Chosen::file(Path::new(name)), opened, ranks: Ranks::default() }
+    }
+
+    fn schema(columns: &[&str]) -> Schema {
+        serde_json::from_value(json!({ "columns": columns })).unwrap()
+    }
+
+    /// Each of them fits the ledger, and together they would change the scores of the one that has names one by one.
+    #[test]
+    fn a_challenger_that_has_in_groups_what_the_champion_has_one_by_one_is_refused() {
+        let (each, groups) = (["partner", "user"], ["partner (in groups)", "user"]);
+        let check = |model: &[&str], challenger: &[&str]| {
+            let models = Models {
+                model: teacher("acme", model),
+                challenger: Some(teacher("rival", challenger)),
+                schema: schema(&["partner", "user"]),
+            };
+            models.check(Has::default())
+        };
+
+        assert!(check(&each, &each).is_ok() && check(&groups, &groups).is_ok());
+        for (model, challenger) in [(each, groups), (groups, each)] {
+            let error = check(&model, &challenger).unwrap_err().to_string();
+            assert!(
+                error.starts_with("the model acme and its challenger rival cannot be compared"),
+                "{error}"
+            );
+        }
     }
 }

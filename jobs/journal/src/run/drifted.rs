@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::by_model::{Carried, Teacher};
 use super::teach::{Site, Taught};
-use super::{Run, RunError, Step, Watch, tie};
+use super::{Run, RunError, Step, Watch, outcome, tie};
 use crate::amount::group;
 use crate::drift::{Bounds, Drift, Known, Level, highest};
 use crate::output::{Pending, RunTag};
@@ -31,6 +31,9 @@ pub struct Drifted {
     pub entries: u64,
     pub lines: u64,
     pub rejected: u64,
+    /// What of the ledger is known in part only, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_part: Vec<String>,
     pub settings_sha256: String,
     pub model: Model,
     /// The highest of all populations.
@@ -60,6 +63,7 @@ impl Run {
             entries: surveyed.survey.entries,
             lines: surveyed.survey.lines,
             rejected: read.reading.rejected.count,
+            in_part: outcome::in_part(&request.settings.window, read, surveyed),
             settings_sha256: request.settings.sha256(),
             model: teacher.about(),
             level: highest(&populations),
@@ -107,6 +111,7 @@ impl Drifted {
             model.window.map(|window| format!(", {} to {}", window.from, window.to)).unwrap_or_default(),
             level.verdict(),
         );
+        self.in_part.iter().for_each(|in_part| _ = writeln!(text, "  known in part: {in_part}"));
         for drift in populations {
             let mut words = drift.in_words().into_iter();
             // Writing to a string cannot fail.

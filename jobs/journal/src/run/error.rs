@@ -61,6 +61,15 @@ pub enum RunError {
     Model(#[from] ModelError),
     #[error("the model {} does not fit the ledger: {mismatch}", .path.display())]
     Schema { path: PathBuf, mismatch: SchemaMismatch },
+    #[error(
+        "the model {} and its challenger {} cannot be compared: one counts a column in groups that the other has one by one; train the older one again",
+        .model.display(), .challenger.display()
+    )]
+    OtherGroups { model: PathBuf, challenger: PathBuf },
+    #[error(
+        "entry_log cannot be compared beside a window of days: it has the entries of all; leave one of the two out"
+    )]
+    LogInWindow,
     #[error("drift is told against a model; name one")]
     NoModel,
     #[error("drawing the selections")]

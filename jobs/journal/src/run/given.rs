@@ -12,7 +12,8 @@ use crate::settings::Settings;
 /// What the whole ledger is compared with.
 pub(super) fn compared(given: &Given, settings: &Settings) -> Result<completeness::Given, RunError> {
     let trial_balance = given.trial_balance.as_ref().map(|path| balances(path, settings)).transpose()?;
-    Ok(completeness::Given { trial_balance, control_totals: given.control_totals })
+    let in_window = settings.window.in_words().is_some();
+    Ok(completeness::Given { trial_balance, control_totals: given.control_totals, in_window })
 }
 
 /// What each part is compared with, put aside beside it.

@@ -24,7 +24,7 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
         command: request.command(),
         inputs: vec![input(request, read)],
         completeness: completeness::of(request, read, surveyed),
-        in_part: in_part(&settings.window, read, &surveyed.norms.summary().given_up()),
+        in_part: in_part(&settings.window, read, surveyed),
         parameters: settings.parameters(),
         parameters_sha256: settings.sha256(),
         model: scored.model.clone(),
@@ -48,9 +48,15 @@ pub(super) fn results(request: &Request, read: &Read, surveyed: &Surveyed, score
 }
 
 /// What a window, or a bound on memory, has left out.
-fn in_part(window: &settings::Window, read: &Read, given_up: &[(&'static str, u64)]) -> Vec<String> {
-    let Read { reading, extra, .. } = read;
+pub(super) fn in_part(window: &settings::Window, read: &Read, surveyed: &Surveyed) -> Vec<String> {
+    let Read { reading, extra, models, .. } = read;
     let names = reading.spool.names();
+    let given_up = surveyed.norms.summary().given_up();
+    // By a model that has seen more names than this ledger has.
+    let why = match models {
+        Some(models) if !models.has_groups() => "the model has too many different values to keep",
+        _ => "too many different values to keep",
+    };
     let outside = window.in_words().map(|window| {
         format!(
             "the days of {window}: {} lines of other days were left out",
@@ -63,7 +69,7 @@ fn in_part(window: &settings::Window, read: &Read, given_up: &[(&'static str, u6
     };
     let grouped = Sort::all(names.extra()).filter(|sort| names.are_grouped(*sort)).map(|sort| {
         format!(
-            "{}: too many different values to keep, compared by groups; two values are taken for one once in {GROUPS} times",
+            "{}: {why}, compared by {GROUPS} groups, and control tests take those of a group for one",
             title(sort)
         )
     });

@@ -46,6 +46,9 @@ pub struct Trained {
     pub rejected: u64,
     /// Whether the ledger rolls forward, in words.
     pub roll_forward: String,
+    /// What of it is known in part only, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_part: Vec<String>,
     pub populations: Vec<Taken>,
     pub seed: u64,
     /// Of the ledger.
@@ -105,6 +108,7 @@ impl Run {
             lines,
             rejected: read.reading.rejected.count,
             roll_forward: write::roll_forward(&roll_forward),
+            in_part: outcome::in_part(&self.request.settings.window, read, surveyed),
             populations: made.populations.clone(),
             seed,
             input_sha256,

@@ -16,7 +16,6 @@ pub(super) struct Partitions<'a> {
     out_dir: PathBuf,
     put_aside: PutAside,
     settings_sha256: String,
-    /// The passes behind the survey.
     passes: &'static [Pass],
 }
 
@@ -53,14 +52,17 @@ fn beside(ctx: &Ctx, job: NewJob) -> NewJob {
     NewJob { queue: Some(own.queue.clone()), tags: own.tags.clone(), max_attempts, ..job }
 }
 
+/// Those behind the survey, in their order. A model knows what is counted where a ledger teaches itself.
+pub(super) fn passes(by_model: bool) -> &'static [Pass] {
+    match by_model {
+        true => &[Pass::Tie, Pass::Measure, Pass::Detect, Pass::Judge],
+        false => &[Pass::Tie, Pass::Count, Pass::Measure, Pass::Detect, Pass::Judge],
+    }
+}
+
 impl<'a> Partitions<'a> {
-    pub fn new(ctx: &'a Ctx, request: &Request, put_aside: PutAside) -> Self {
-        let Request { out_dir, settings, by, .. } = request;
-        let passes: &[Pass] = match by.model {
-            // It knows what is counted where a ledger teaches itself.
-            Some(_) => &[Pass::Tie, Pass::Measure, Pass::Detect, Pass::Judge],
-            None => &[Pass::Tie, Pass::Count, Pass::Measure, Pass::Detect, Pass::Judge],
-        };
+    pub fn new(ctx: &'a Ctx, request: &Request, put_aside: PutAside, passes: &'static [Pass]) -> Self {
+        let Request { out_dir, settings, .. } = request;
         Self { ctx, out_dir: out_dir.clone(), put_aside, settings_sha256: settings.sha256(), passes }
     }
 

@@ -23,12 +23,14 @@ pub struct Schema {
 
 /// A model and a ledger that do not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("schema mismatch: {}", in_words(.missing, .unknown))]
+#[error("schema mismatch: {}", in_words(.missing, .unknown, .grouped))]
 pub struct SchemaMismatch {
     /// Columns that the model knows and the ledger does not have.
     pub missing: Vec<String>,
     /// Columns of the ledger that the model does not know.
     pub unknown: Vec<String>,
+    /// Columns with so many different values in the ledger that they are counted in groups, which the model has one by one.
+    pub grouped: Vec<String>,
 }
 
 impl Schema {
@@ -74,6 +76,11 @@ impl Schema {
         self
     }
 
+    /// The columns that it has in groups.
+    pub fn grouped(&self) -> impl Iterator<Item = String> {
+        self.columns.iter().filter_map(|column| column.strip_suffix(IN_GROUPS).map(str::to_string))
+    }
+
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(String::as_str)
     }
@@ -85,12 +92,16 @@ impl Schema {
             if self.columns.contains(&in_groups) { in_groups } else { column.clone() }
         };
         let ledger: BTreeSet<String> = ledger.columns.iter().map(as_here).collect();
-        let missing: Vec<String> = self.columns.difference(&ledger).cloned().collect();
-        let unknown: Vec<String> = ledger.difference(&self.columns).cloned().collect();
-        if missing.is_empty() && unknown.is_empty() {
-            Ok(())
-        } else {
-            Err(SchemaMismatch { missing, unknown })
+        let mut missing: Vec<String> = self.columns.difference(&ledger).cloned().collect();
+        let mut unknown: Vec<String> = ledger.difference(&self.columns).cloned().collect();
+        let in_groups = |column: &String| ledger.contains(&format!("{column}{IN_GROUPS}"));
+        let grouped: Vec<String> = missing.extract_if(.., |column| in_groups(column)).collect();
+        unknown.retain(|column| {
+            column.strip_suffix(IN_GROUPS).is_none_or(|column| !grouped.iter().any(|one| one == column))
+        });
+        match missing.is_empty() && unknown.is_empty() && grouped.is_empty() {
+            true => Ok(()),
+            false => Err(SchemaMismatch { missing, unknown, grouped }),
         }
     }
 
@@ -106,7 +117,7 @@ impl Schema {
     }
 }
 
-fn in_words(missing: &[String], unknown: &[String]) -> String {
+fn in_words(missing: &[String], unknown: &[String], grouped: &[String]) -> String {
     let list = |columns: &[String]| {
         columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ")
     };
@@ -120,7 +131,18 @@ fn in_words(missing: &[String], unknown: &[String]) -> String {
         problems.push(format!("the ledger has {}, which the model does not know", list(unknown)));
         remedies.push("leave out of the mapping what is too much");
     }
-    format!("{}; {}, or train a model on this ledger", problems.join("; "), remedies.join(" and "))
+    if !grouped.is_empty() {
+        problems.push(format!(
+            "the ledger has so many different values of {} that they are counted in groups, and the model has them one by one",
+            list(grouped)
+        ));
+    }
+    match remedies.is_empty() {
+        true => format!("{}; train a model on this ledger", problems.join("; ")),
+        false => {
+            format!("{}; {}, or train a model on this ledger", problems.join("; "), remedies.join(" and "))
+        }
+    }
 }
 
 impl Stored for Schema {
@@ -207,11 +229,12 @@ mod tests {
         let (each, groups) = (of(&["partner", "user"]), of(&["partner (in groups)", "user"]));
 
         assert_eq!((groups.check(&each), groups.check(&groups), each.check(&each)), (Ok(()), Ok(()), Ok(())));
+        // The model would be asked for groups that it has not counted.
         assert_eq!(
-            each.check(&groups).unwrap_err().unknown,
-            ["partner (in groups)"],
-            "the model would be asked for groups that it has not counted"
+            each.check(&groups).unwrap_err().to_string(),
+            "schema mismatch: the ledger has so many different values of `partner` that they are counted in groups, and the model has them one by one; train a model on this ledger"
         );
+        assert_eq!(groups.grouped().collect::<Vec<_>>(), ["partner"]);
         assert!(groups.check(&of(&["user"])).is_err());
         let extra = of(&["extra 1 (in groups)", "extra 2"]).titled(&["Region".into(), "Cost".into()]);
         assert_eq!(extra.columns().collect::<Vec<_>>(), ["extra Cost", "extra Region (in groups)"]);

@@ -1,6 +1,8 @@
 use super::*;
-use crate::controls::fixture::{config, day, hits, ids, line, lines_hit, usual};
+use crate::calendar;
+use crate::controls::fixture::{config, day, hits, ids, line, lines_hit, parted, told, usual};
 use crate::line::Line;
+use crate::names::Names;
 
 #[test]
 fn an_account_of_three_lines_is_seldom_used_and_one_of_four_is_not() {
@@ -135,6 +137,19 @@ fn companies_of_the_group_are_told_by_account_by_partner_or_by_entity() {
         hits(&config, Id::Intercompany, lines),
         expected.map(|(entry, words)| (entry.to_string(), words.to_string()))
     );
+}
+
+#[test]
+fn a_group_of_partners_is_no_entity() {
+    let of = |entry, entity, partner| Line { entity, partner, ..line(entry, "4711", "9") };
+    let hits = |names: fn(Names) -> Names| {
+        let (parts, all) = parted(vec![of("a", "DE", "FR"), of("b", "FR", "")], |_| 0);
+        let told = told(&config("{}"), &calendar::Config::default(), &parts, &names(all));
+        told.into_iter().filter(|told| told.id == Id::Intercompany).count()
+    };
+
+    assert_eq!(hits(|names| names), 1);
+    assert_eq!(hits(|names| names.in_groups(Sort::Partner)), 0);
 }
 
 #[test]

@@ -86,3 +86,46 @@ fn a_pass_that_is_stopped_says_so() {
 
     assert!(matches!(stopped, Err(PassError::Stopped)));
 }
+
+/// Many blocks, none of which can be parsed.
+struct Broken(u64);
+
+impl Source for Broken {
+    fn next_block(&mut self) -> Result<Option<Box<dyn Block>>, ReadError> {
+        self.0 += 1;
+        Ok((self.0 < 1_000).then(|| Box::new(BrokenBlock) as Box<dyn Block>))
+    }
+
+    fn position(&self) -> (u64, Option<u64>) {
+        (self.0, None)
+    }
+
+    fn extra(&self) -> usize {
+        0
+    }
+
+    fn finish(self: Box<Self>) -> Result<Origin, ReadError> {
+        panic!("it was not read to its end")
+    }
+}
+
+struct BrokenBlock;
+
+impl Block for BrokenBlock {
+    fn parse(self: Box<Self>, _: &mut dyn FnMut(Row<'_>)) -> Result<(), ReadError> {
+        Err(ReadError::Changed)
+    }
+}
+
+/// It once waited for ever for somebody to take the next block.
+#[test]
+fn a_pass_whose_threads_all_fail_says_so() {
+    for threads in [1, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let failed = read(Box::new(Broken(0)), Window::default(), folder.path(), 1, threads, &|_, _| {
+            ControlFlow::Continue(())
+        });
+
+        assert!(matches!(failed.err(), Some(PassError::Read(ReadError::Changed))));
+    }
+}

@@ -210,15 +210,40 @@ async fn a_model_that_goes_away_meanwhile_is_beside_the_parts() {
     let world = World::new();
     let path = attempt::tests::ledger(world.folder.path(), "ledger.csv", 3);
     let model = attempt::tests::train("acme", &path, world.folder.path());
-    attempt::tests::list(&world.bench, &[&model]).await;
     let asked = args(json!({ "path": path, "model": "acme", "partitions": 2 }));
-    let Outcome::WaitFor(first) = world.bench.run(&world.ledger, &asked, 1).await.unwrap() else { panic!() };
+    for file in [model.file.clone(), "s3://models/acme.jemodel".into()] {
+        let address = file.to_str().unwrap();
+        let objects = Arc::new(FakeObjects::default().with(address, fs::read(&model.file).unwrap()));
+        let sources = Sources { objects: objects.clone(), databases: Arc::new(FakeDatabases::default()) };
+        let config = |roots| Config { out_dir: world.folder.path().join("out"), roots, ..Config::default() };
+        let folder = world.folder.path().to_path_buf();
+        let run = async |roots| {
+            let ledger = ScoreLedger::new(config(roots), sources.clone());
+            World { ledger, ..World::at(&folder, tempfile::tempdir().unwrap()) }
+        };
+        let world = run(vec![folder.clone(), "s3://models".into()]).await;
+        let ctx = world.bench.ctx("journal.train_model", 1);
+        let listed = jobkit::NewModel { path: address.into(), ..crate::registry::entry(&model) };
+        ctx.models().add(&ctx, &listed).await.unwrap();
+        ctx.models().promote(&ctx, &model.id).await.unwrap();
+        let Outcome::WaitFor(first) = world.bench.run(&world.ledger, &asked, 1).await.unwrap() else {
+            panic!()
+        };
 
-    fs::remove_file(&model.file).unwrap();
-    world.work_off(&first).await;
-    let found = summary(&world.settle(&asked).await.unwrap());
+        // Nobody may read it any more, nor would find it.
+        let world =
+            World { ledger: ScoreLedger::new(config(vec![folder.clone()]), sources.clone()), ..world };
+        objects.put(address, "no model");
+        fs::rename(&model.file, folder.join("moved")).unwrap();
+        world.work_off(&first).await;
+        let found = summary(&world.settle(&asked).await.unwrap());
+        fs::rename(folder.join("moved"), &model.file).unwrap();
 
-    assert_eq!(found.model_id, model.id);
+        assert_eq!(found.model_id, model.id);
+        let results =
+            fs::read(found.outputs.iter().find(|file| file.ends_with("results.json")).unwrap()).unwrap();
+        assert!(String::from_utf8(results).unwrap().contains(&format!("--model {address}")));
+    }
 }
 
 #[tokio::test]
