@@ -296,7 +296,7 @@ fn a_model_that_does_not_fit_is_refused_before_anything_is_written() {
 
     for (request, says) in [
         (with(flipped.clone()), "its bytes are not those that were written"),
-        (with(format), "it has format 9, and this program reads format 1"),
+        (with(format), "it has format 9, and this program reads format 2"),
         (with(path.clone()), "it is none; name a file that the training of a model wrote"),
         (with(folder.path().into()), "is not a file"),
         (with(folder.path().join("none.jemodel")), "reading the model"),
