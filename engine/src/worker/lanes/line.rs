@@ -86,10 +86,19 @@ mod tests {
         line.of.get(bucket).into_iter().flatten().map(|place| place.queue.as_str()).collect()
     }
 
+    /// Queues have their turns one after the other: who it is, which places it had, what it waits for, and who stands before `k` then.
+    fn turns(turns: &[(&str, &str, &str, &str)]) -> Line {
+        let mut line = Line::default();
+        for &(queue, had, waits_for, k) in turns {
+            told(&mut line, queue, had, waits_for);
+            assert_eq!(places(&line, "k"), k, "{queue} had {had:?} and waits for {waits_for:?}");
+        }
+        line
+    }
+
     #[test]
     fn who_had_a_place_goes_to_the_end_and_who_had_none_before_those_who_had() {
-        let mut line = Line::default();
-        for (queue, had, waits_for, k) in [
+        let line = turns(&[
             ("b", "k", "k", "b"),
             ("c", "", "k", "cb"),
             ("d", "", "k", "cdb"),
@@ -101,10 +110,7 @@ mod tests {
             ("b", "", "", "dc"),
             ("d", "k", "", "c"),
             ("c", "k", "", ""),
-        ] {
-            told(&mut line, queue, had, waits_for);
-            assert_eq!(places(&line, "k"), k, "{queue} had {had:?} and waits for {waits_for:?}");
-        }
+        ]);
         assert_eq!(places(&line, "own"), "");
     }
 
@@ -135,8 +141,7 @@ mod tests {
     /// `a` and `b` are away now and then, as jobs that snooze are, and stood before `c` each time they came back.
     #[test]
     fn whoever_has_waited_for_a_turn_is_behind_nobody_who_comes_back() {
-        let mut line = Line::default();
-        for (queue, had, waits_for, k) in [
+        turns(&[
             ("c", "k", "k", "c"),
             ("a", "", "k", "ac"),
             ("b", "", "k", "abc"),
@@ -146,10 +151,7 @@ mod tests {
             ("b", "k", "", "ca"),
             ("b", "", "k", "cab"),
             ("c", "k", "k", "abc"),
-        ] {
-            told(&mut line, queue, had, waits_for);
-            assert_eq!(places(&line, "k"), k, "{queue} had {had:?} and waits for {waits_for:?}");
-        }
+        ]);
     }
 
     #[test]
