@@ -93,10 +93,13 @@ impl RedisServer {
 }
 
 fn start_on(port: u16, folder: &Path, more: &[String]) -> bool {
+    let log = folder.join("log");
+    // What an earlier start said there is not what this one says; there is none at the first.
+    let _ = std::fs::remove_file(&log);
     let status = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir", text(folder)])
         .args(["--daemonize", "yes", "--pidfile", text(&folder.join("pid"))])
-        .args(["--logfile", text(&folder.join("log")), "--save", ""])
+        .args(["--logfile", text(&log), "--save", ""])
         .args(["--appendonly", "yes", "--appendfsync", "always"])
         .args(more)
         .stdin(Stdio::null())
@@ -107,13 +110,18 @@ fn start_on(port: u16, folder: &Path, more: &[String]) -> bool {
         return false;
     }
     for _ in 0..2_000 {
-        // Its pid too, or a server of somebody else's that has the port would do.
-        if folder.join("pid").exists() && answers(port) {
+        // Its own word, and not a connection alone: while it loads what it kept, it takes connections and refuses
+        // every command; and somebody else's server may have the port.
+        if folder.join("pid").exists() && is_ready(&log) {
             return true;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     false
+}
+
+fn is_ready(log: &Path) -> bool {
+    std::fs::read_to_string(log).is_ok_and(|log| log.contains("Ready to accept connections"))
 }
 
 fn answers(port: u16) -> bool {
