@@ -161,7 +161,7 @@ fn sample_ledger(path: &Path) -> std::io::Result<Vec<Strange>> {
 }
 
 async fn enqueue(app: &App, folder: &Path, ledger: &Path) -> Result<Vec<Shown>, DemoError> {
-    let by = Actor("demo".into());
+    let by = Actor::new("demo");
     let steps = folder.join("steps.txt");
     // The steps of an earlier demo had other keys.
     let _ = std::fs::remove_file(&steps);
@@ -208,7 +208,7 @@ mod tests {
         let app = App::open(&settings).await.unwrap();
         let (quick, late) = (NewJob::new("system.noop", json!({})), NewJob::new("system.noop", json!({})));
         let late = NewJob { when: When::After(Duration::from_secs(3_600)), ..late };
-        let made = app.queue.enqueue(vec![quick, late], &Actor("user:ada".into())).await.unwrap();
+        let made = app.queue.enqueue(vec![quick, late], &Actor::new("user:ada")).await.unwrap();
         // What the handler of the signal does.
         let told = Signals::default();
         told.stop.cancel();

@@ -204,7 +204,7 @@ fn job(n: u64) -> NewJob {
 }
 
 fn by() -> Actor {
-    Actor("bench".into())
+    Actor::new("bench")
 }
 
 /// Fills a lane of the queue that is drained, from which nothing may start.

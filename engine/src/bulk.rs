@@ -82,7 +82,7 @@ impl Job for Bulk {
         };
         let pages = self.select(&filter, args.limit, ctx).await?;
         let total: usize = pages.iter().map(Vec::len).sum();
-        let by = Actor(format!("{} by job:{}", args.by, ctx.job().id));
+        let by = Actor::new(format!("{} by job:{}", args.by, ctx.job().id));
         let (mut tally, mut done) = (Tally::default(), 0);
         for (number, page) in pages.iter().enumerate() {
             ctx.progress(done as u64, total as u64, format!("{} jobs", args.action.name())).await;

@@ -108,9 +108,9 @@ pub struct Api {
 type Shared = Arc<Api>;
 
 impl Api {
-    /// Who acts, for the audit log. There is one token, so there is one name.
+    /// Who acts, for the audit log, and in which request. There is one token, so there is one name.
     fn actor(&self) -> Actor {
-        Actor("token:api".into())
+        Actor::with_origin("token:api", guard::origin())
     }
 }
 

@@ -212,7 +212,7 @@ async fn open(settings: &Settings) -> Result<App> {
 
 /// Who acts, for the audit log.
 fn actor() -> Actor {
-    Actor(format!("cli:{}", engine::adapters::host::user_name()))
+    Actor::new(format!("cli:{}", engine::adapters::host::user_name()))
 }
 
 // Parsers of values, for clap: it names the argument, they name the remedy.

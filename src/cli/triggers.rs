@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use engine::triggers::chain::Chain;
 use engine::triggers::stream::WAIT;
 use engine::triggers::stream::group::{Group, Rejected};
-use jobkit::AuditEntry;
+use jobkit::{AuditEntry, Origin};
 use serde::Serialize;
 use serde_json::json;
 use store::chain;
@@ -198,11 +198,12 @@ async fn requeue(call: &Call, app: &App, args: RequeueArgs) -> Result {
     app.store
         .append_audit(&AuditEntry {
             at: None,
-            actor: actor().0,
+            actor: actor().name,
             action: "trigger.requeue".into(),
             object: group.rejected.clone(),
             outcome: "ok".into(),
             tenant: None,
+            origin: Origin::default(),
             details: json!({ "entries": ids }),
         })
         .await?;

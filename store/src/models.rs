@@ -133,11 +133,12 @@ fn entry(
 ) -> AuditEntry {
     AuditEntry {
         at: None,
-        actor: by.0.clone(),
+        actor: by.name.clone(),
         action: action.into(),
         object: object.into(),
         outcome: "ok".into(),
         tenant,
+        origin: by.origin.clone(),
         details,
     }
 }

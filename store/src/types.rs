@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobkit::{JobId, LogLine, OnConflict, OnParentFailure, Progress, StepRecord, When};
+use jobkit::{JobId, LogLine, OnConflict, OnParentFailure, Origin, Progress, StepRecord, When};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,16 +35,28 @@ pub struct Held {
 }
 
 /// Who does it: `system`, `user:ada`, `worker:7`, `sql:app_role`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor(pub String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Actor {
+    pub name: String,
+    pub origin: Origin,
+}
 
 impl Actor {
+    /// One who asks from nowhere else.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), origin: Origin::default() }
+    }
+
+    pub fn with_origin(name: impl Into<String>, origin: Origin) -> Self {
+        Self { name: name.into(), origin }
+    }
+
     pub fn system() -> Self {
-        Self("system".into())
+        Self::new("system")
     }
 
     pub fn worker(id: WorkerId) -> Self {
-        Self(format!("worker:{}", id.0))
+        Self::new(format!("worker:{}", id.0))
     }
 }
 

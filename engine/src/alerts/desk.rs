@@ -32,11 +32,12 @@ impl Desk {
     pub async fn test(&self, courier: &Courier, route: &str, by: &Actor) -> Result<String, CarryError> {
         let entry = AuditEntry {
             at: None,
-            actor: by.0.clone(),
+            actor: by.name.clone(),
             action: "alert.test".into(),
             object: route.into(),
             outcome: "ok".into(),
             tenant: None,
+            origin: by.origin.clone(),
             details: Value::Null,
         };
         self.store.append_audit(&entry).await.map_err(CarryError::Unwritten)?;

@@ -15,8 +15,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use jobkit::SecretString;
 use jobkit::redact::ExposeSecret;
+use jobkit::{Origin, SecretString};
 use ring::hmac;
 use ring::rand::SystemRandom;
 use tracing::{debug, error, info, warn};
@@ -182,6 +182,16 @@ static PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-pol
 static OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
+tokio::task_local! {
+    /// Where the request comes from that this task answers.
+    static ORIGIN: Origin;
+}
+
+/// Of the request that is being answered.
+pub fn origin() -> Origin {
+    ORIGIN.try_with(Clone::clone).unwrap_or_default()
+}
+
 /// The outermost: whatever happens inside, the caller gets an answer with a name under which it can be found again.
 pub async fn finish(State(api): State<Shared>, request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
@@ -191,7 +201,8 @@ pub async fn finish(State(api): State<Shared>, request: Request, next: Next) -> 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("an unknown route", MatchedPath::as_str);
     let started = api.clock.steady();
-    let mut response = caught(next.run(request), &method, route, &id).await;
+    let origin = Origin { request: id.to_str().ok().map(str::to_owned), source: None };
+    let mut response = caught(ORIGIN.scope(origin, next.run(request)), &method, route, &id).await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response = method_not_allowed(response.headers_mut().remove(axum::http::header::ALLOW));
     }

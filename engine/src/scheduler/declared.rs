@@ -20,7 +20,7 @@ pub struct Declared {
 }
 
 fn by() -> Actor {
-    Actor("configuration".into())
+    Actor::new("configuration")
 }
 
 impl Scheduler {

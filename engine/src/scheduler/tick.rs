@@ -283,5 +283,5 @@ fn late(tick: &Tick, now: Timestamp) -> i64 {
 }
 
 fn actor(name: &str) -> Actor {
-    Actor(format!("schedule:{name}"))
+    Actor::new(format!("schedule:{name}"))
 }

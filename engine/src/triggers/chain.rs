@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobkit::{AuditEntry, Clock, JobId, NewJob, OnConflict, Registry};
+use jobkit::{AuditEntry, Clock, JobId, NewJob, OnConflict, Origin, Registry};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -162,7 +162,7 @@ impl Chain {
             }
         }
         // None: another process was quicker, and the next look begins where that one ended.
-        if self.store.follow(&name, from.at, *to, &rows, &Actor(name.clone())).await?.is_some() {
+        if self.store.follow(&name, from.at, *to, &rows, &Actor::new(name.clone())).await?.is_some() {
             self.queue.ring_for(&rows);
         }
         Ok(entries.len())
@@ -236,7 +236,7 @@ impl Chain {
         for job in self.ended(&ends(from.news(&entries))).await? {
             self.say_passed_over(job.id, &all_of(problem)).await?;
         }
-        self.store.follow(&name, from.at, *to, &[], &Actor(name.clone())).await?;
+        self.store.follow(&name, from.at, *to, &[], &Actor::new(name.clone())).await?;
         Ok(())
     }
 
@@ -253,6 +253,7 @@ impl Chain {
             object: self.target.kind.clone(),
             outcome: "failed".into(),
             tenant: None,
+            origin: Origin::default(),
             details: json!({ "after": job, "reason": problem }),
         };
         self.store.append_audit(&entry).await?;

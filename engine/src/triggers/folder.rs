@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobkit::{AuditEntry, Clock};
+use jobkit::{AuditEntry, Clock, Origin};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -281,7 +281,7 @@ impl FolderTrigger {
         let mut waiting = vec![new];
         while let Some(mut few) = waiting.pop() {
             let intakes: Vec<Intake> = few.iter().map(|(_, intake)| intake.clone()).collect();
-            let Err(problem) = self.queue.take(&source, &intakes, &Actor(source.clone())).await else {
+            let Err(problem) = self.queue.take(&source, &intakes, &Actor::new(source.clone())).await else {
                 few.iter().for_each(|(file, _)| sightings.taken(file));
                 continue;
             };
@@ -317,6 +317,7 @@ impl FolderTrigger {
             object: self.target.kind.clone(),
             outcome: "failed".into(),
             tenant: None,
+            origin: Origin::default(),
             details: json!({ "file": file.name, "reason": problem }),
         };
         self.store.append_audit(&entry).await?;

@@ -130,7 +130,7 @@ impl StreamTrigger {
     async fn insert(&self, batch: Vec<(String, Intake, Entry)>) -> Result<(), RedisFault> {
         let mut patience = Patience::new("inserting what the stream brought", self.clock.clone());
         let source = self.source();
-        let by = Actor(format!("redis:{}", self.group.stream));
+        let by = Actor::new(format!("redis:{}", self.group.stream));
         let mut waiting = vec![batch];
         while let Some(mut batch) = waiting.pop() {
             let intakes: Vec<Intake> = batch.iter().map(|(_, intake, _)| intake.clone()).collect();

@@ -160,9 +160,9 @@ impl Webhooks {
             Ok(read) => read,
             Err(problem) => return Receipt::Unusable(problem),
         };
-        let by = Actor(Self::source(name));
+        let by = Actor::new(Self::source(name));
         // What was taken stays taken, whatever the hook or the kind have come to say since.
-        match self.queue.taken(&by.0, &mark).await {
+        match self.queue.taken(&by.name, &mark).await {
             Ok(None) => {}
             Ok(Some(id)) => return Receipt::Taken(Inserted { id, duplicate: true }),
             Err(problem) => return Receipt::Away(problem.into()),
@@ -179,7 +179,7 @@ impl Webhooks {
             Err(problem @ QueueError::Seal { .. }) => return Receipt::Away(problem),
             Err(problem) => return Receipt::Unusable(chain(&problem)),
         };
-        match self.queue.take(&by.0, &[Intake { mark, rows }], &by).await {
+        match self.queue.take(&by.name, &[Intake { mark, rows }], &by).await {
             Ok(taken) => taken.first().map_or(Receipt::Unknown, |taken| Receipt::Taken(*taken)),
             Err(QueueError::Store(StoreError::Refused(why))) => Receipt::Unusable(why),
             // Which words the database used is for our log and not for strangers.

@@ -96,7 +96,7 @@ impl Host for AttemptHost {
                 attempt: ctx.job().attempt,
                 at: ctx.clock().now(),
             };
-            let by = Actor(format!("job:{}", self.held.job));
+            let by = Actor::new(format!("job:{}", self.held.job));
             let ids = self.engine.store.spawn(self.held, &record, &rows, &by).await?;
             queue.ring_for(&rows);
             Ok(ids)
@@ -159,7 +159,7 @@ impl Host for AttemptHost {
                     store::HoldOff::Bucket(bucket.ok_or_else(unknown)?.to_owned())
                 }
             };
-            let by = Actor(format!("job:{} ({})", self.held.job, self.kind));
+            let by = Actor::new(format!("job:{} ({})", self.held.job, self.kind));
             self.engine.store.hold_off(self.held, &what, wait, &by, reason).await?;
             if let store::HoldOff::Bucket(bucket) = &what {
                 self.engine.calls.limiter.paused(bucket).await;

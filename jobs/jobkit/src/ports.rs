@@ -219,7 +219,27 @@ pub struct AuditEntry {
     pub object: String,
     pub outcome: String,
     pub tenant: Option<String>,
+    /// Of a job that says what it did, there is none.
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
     pub details: Value,
+}
+
+/// From where something was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The name under which the request can be found again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// The address it came from, as a commitment: an address is somebody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+impl Origin {
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// For what is done outside an attempt, an adapter's own clean-up say; a running job has [`Ctx::audit`], which

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use jobkit::{AuditEntry, Ctx, DatabaseError, Failure, ObjectError, roots};
+use jobkit::{AuditEntry, Ctx, DatabaseError, Failure, ObjectError, Origin, roots};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -332,6 +332,7 @@ pub(crate) async fn audit(
         object: ledger.display().to_string(),
         outcome: "accepted".into(),
         tenant: None,
+        origin: Origin::default(),
         details: json!({ "accounts_differing": differing, "why": accept.why }),
     };
     ctx.step("accepted", async |_| ctx.audit(entry).await).await

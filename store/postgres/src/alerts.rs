@@ -304,7 +304,7 @@ async fn ack(store: &PostgresStore, id: AlertId, by: &Actor) -> Result<bool> {
     let acked = sqlx::query(include_str!("alert_ack.sql"))
         .bind(store.time())
         .bind(id.0)
-        .bind(&by.0)
+        .bind(&by.name)
         .execute(&mut *tx)
         .await
         .map_err(failed(doing))?

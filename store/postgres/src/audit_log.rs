@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use jobkit::AuditEntry;
+use jobkit::{AuditEntry, Origin};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
@@ -96,8 +96,8 @@ pub async fn append_on(
     entry: &AuditEntry,
 ) -> Result<()> {
     sqlx::query(
-        "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, tenant, details)
-         VALUES (coalesce($1::timestamptz, $2::timestamptz, now()), $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, tenant, details, request, source)
+         VALUES (coalesce($1::timestamptz, $2::timestamptz, now()), $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(entry.at.map(Micros::from))
     .bind(time)
@@ -107,6 +107,8 @@ pub async fn append_on(
     .bind(&entry.outcome)
     .bind(&entry.tenant)
     .bind(sqlx::types::Json(&entry.details))
+    .bind(&entry.origin.request)
+    .bind(&entry.origin.source)
     .execute(connection)
     .await
     .map_err(failed(APPENDING))?;
@@ -151,6 +153,7 @@ async fn page(
             object: row.get("object"),
             outcome: row.get("outcome"),
             tenant: row.get("tenant"),
+            origin: Origin { request: row.get("request"), source: row.get("source") },
             details,
         };
         Ok((position(row).map_err(failed(doing))?, entry))

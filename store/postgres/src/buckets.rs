@@ -58,7 +58,7 @@ pub async fn pause_bucket(
     )
     .bind(bucket)
     .bind(Micros::from(until))
-    .bind(&by.0)
+    .bind(&by.name)
     .bind(reason)
     .execute(&mut *tx)
     .await
@@ -133,7 +133,7 @@ async fn hold_off_once(
                      resume_at = $2
                  WHERE q.paused_at IS NULL OR q.resume_at < $2",
             );
-            let pause = pause.bind(queue).bind(until).bind(&by.0).bind(reason).bind(store.time());
+            let pause = pause.bind(queue).bind(until).bind(&by.name).bind(reason).bind(store.time());
             (queue, "queue.pause", pause)
         }
         HoldOff::Bucket(bucket) => {
@@ -142,7 +142,7 @@ async fn hold_off_once(
                  ON CONFLICT (name) DO UPDATE SET paused_until = $2, paused_by = $3, reason = $4
                  WHERE b.paused_until IS NULL OR b.paused_until < $2",
             );
-            (bucket, "limit.pause", pause.bind(bucket).bind(until).bind(&by.0).bind(reason))
+            (bucket, "limit.pause", pause.bind(bucket).bind(until).bind(&by.name).bind(reason))
         }
     };
     pause.execute(&mut *tx).await.map_err(failed(doing))?;

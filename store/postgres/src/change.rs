@@ -59,7 +59,7 @@ pub async fn change_within(
         Change::Retry => retry(tx, time, ids, &mut changed).await?,
         Change::Cancel => cancel(tx, time, ids, by, &mut changed).await?,
         Change::Discard => {
-            let reason = format!("discarded by {}", by.0);
+            let reason = format!("discarded by {}", by.name);
             let ended = end_live(tx, time, ids, change.from_states(), JobState::Discarded, &reason).await?;
             changed.ids.extend(ended.ids);
             changed.woken.extend(ended.woken);
@@ -210,7 +210,7 @@ pub async fn cancel(
     by: &Actor,
     changed: &mut Changed,
 ) -> Result<()> {
-    let reason = format!("cancelled by {}", by.0);
+    let reason = format!("cancelled by {}", by.name);
     // The rows are locked first, so that a job is either still running when it is asked to stop, or not.
     sqlx::query("SELECT id FROM compline.job WHERE id = ANY ($1) ORDER BY id FOR UPDATE")
         .bind(uuids(ids))
@@ -231,7 +231,7 @@ pub async fn cancel(
     )
     .bind(time)
     .bind(&asked)
-    .bind(&by.0)
+    .bind(&by.name)
     .bind(&reason)
     .execute(&mut *tx)
     .await
@@ -395,7 +395,7 @@ pub async fn pause(
     sqlx::query(sql)
         .bind(store.time())
         .bind(queue)
-        .bind(&by.0)
+        .bind(&by.name)
         .bind(reason)
         .bind(until.map(Micros::from))
         .execute(&mut *tx)

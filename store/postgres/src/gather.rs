@@ -112,14 +112,35 @@ impl Drop for Next {
 async fn insert_group(store: Arc<PostgresStore>) {
     let _next = Next(store.this.clone());
     let mut group = store.gather.next_group();
-    // One audit entry names one actor.
-    group.sort_by(|a, b| a.by.0.cmp(&b.by.0));
+    // One audit entry names one actor at one address.
+    group.sort_by(|a, b| who(a).cmp(&who(b)));
     while let Some(last) = group.last() {
-        let by = last.by.clone();
-        let start = group.partition_point(|waiting| waiting.by.0 < by.0);
+        let start = group.partition_point(|waiting| who(waiting) < who(last));
         let same = group.split_off(start);
-        insert_together(&store, same, &by).await;
+        if let Some(by) = together(&same) {
+            insert_together(&store, same, &by).await;
+        }
     }
+}
+
+fn who(waiting: &Waiting) -> (&str, Option<&str>) {
+    (&waiting.by.name, waiting.by.origin.source.as_deref())
+}
+
+/// The requests in the order of their jobs: `r1 r2*3` is one job of r1 and then three of r2.
+fn together(group: &[Waiting]) -> Option<Actor> {
+    let mut by = group.first()?.by.clone();
+    if group.iter().any(|waiting| waiting.by.origin.request.is_some()) && group.len() > 1 {
+        let request = |waiting: &Waiting| {
+            let id = waiting.by.origin.request.as_deref().unwrap_or("-");
+            match waiting.rows.len() {
+                1 => id.to_owned(),
+                many => format!("{id}*{many}"),
+            }
+        };
+        by.origin.request = Some(group.iter().map(request).collect::<Vec<_>>().join(" "));
+    }
+    Some(by)
 }
 
 async fn insert_together(store: &PostgresStore, group: Vec<Waiting>, by: &Actor) {

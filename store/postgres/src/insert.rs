@@ -1,8 +1,9 @@
 //! Enqueueing: one statement for plain rows, COPY for many, and with care for unique keys and parents.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use jobkit::{JobId, OnConflict, OnParentFailure, StepRecord, When};
+use jobkit::{JobId, OnConflict, OnParentFailure, Origin, StepRecord, When};
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{Connection, PgConnection, Postgres, Row};
@@ -110,7 +111,7 @@ fn columns<'q>(
     let column = |f: fn(&NewRow) -> &str| rows.iter().map(f).collect::<Vec<&str>>();
     sqlx::query(sql)
         .bind(time)
-        .bind(&by.0)
+        .bind(named(by))
         .bind(object(rows))
         .bind(rows.iter().map(|row| row.id.0).collect::<Vec<Uuid>>())
         .bind(column(|row| &row.kind))
@@ -123,6 +124,18 @@ fn columns<'q>(
         .bind(rows.iter().map(|row| row.tenant.as_deref()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| tags(row).and_then(json)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.metadata.as_ref().and_then(json)).collect::<Vec<_>>())
+}
+
+/// As the functions of migration 17 take it apart.
+fn named(by: &Actor) -> Cow<'_, str> {
+    const PARTED: char = '\u{1f}';
+    let Origin { request, source } = &by.origin;
+    if by.origin.is_unknown() && !by.name.contains(PARTED) {
+        return Cow::Borrowed(&by.name);
+    }
+    let parts = [Some(&by.name), request.as_ref(), source.as_ref()];
+    let parts = parts.map(|part| part.map_or_else(String::new, |part| part.replace(PARTED, " ")));
+    Cow::Owned(parts.join("\u{1f}"))
 }
 
 /// None when no row has one, as is most common.
@@ -154,7 +167,7 @@ async fn insert_with_care(
             inserted.push(Inserted { id: holder, duplicate: true });
             continue;
         }
-        let mut row = std::borrow::Cow::Borrowed(row);
+        let mut row = Cow::Borrowed(row);
         if row.after.iter().any(|id| elsewhere.contains_key(id)) {
             for id in &mut row.to_mut().after {
                 *id = elsewhere.get(id).copied().unwrap_or(*id);
@@ -420,16 +433,18 @@ pub async fn audit(
     details: Option<serde_json::Value>,
 ) -> Result<()> {
     sqlx::query(
-        "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, jobs, details)
-         VALUES (coalesce($1::timestamptz, now()), $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, jobs, details, request, source)
+         VALUES (coalesce($1::timestamptz, now()), $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(time)
-    .bind(&by.0)
+    .bind(&by.name)
     .bind(action)
     .bind(object)
     .bind(outcome)
     .bind(jobs)
     .bind(details.map(sqlx::types::Json))
+    .bind(&by.origin.request)
+    .bind(&by.origin.source)
     .execute(tx)
     .await
     .map_err(failed("writing the audit entry"))?;

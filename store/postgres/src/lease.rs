@@ -207,6 +207,8 @@ pub async fn save_audit(store: &PostgresStore, held: Held, entry: &AuditEntry) -
         .bind(&entry.outcome)
         .bind(&entry.tenant)
         .bind(sqlx::types::Json(&entry.details))
+        .bind(&entry.origin.request)
+        .bind(&entry.origin.source)
         .execute(&store.hot)
         .await
         .map_err(failed("writing the attempt's audit entry"))?;

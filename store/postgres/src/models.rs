@@ -166,7 +166,7 @@ async fn stand(
         stands.iter().map(|(model, standing)| (*model, standing.name())).unzip();
     sqlx::query(include_str!("model_stand.sql"))
         .bind(time)
-        .bind(&by.0)
+        .bind(&by.name)
         .bind(models)
         .bind(standings)
         .execute(tx)

@@ -115,7 +115,7 @@ async fn write(
         .bind(time)
         .bind(job.0)
         .bind(&by.by)
-        .bind(&by.actor.0)
+        .bind(&by.actor.name)
         .bind(items)
         .bind(decisions)
         .bind(comments)

@@ -64,7 +64,7 @@ impl Schedules for PostgresStore {
                  reason = $4, next_fire = NULL, revision = revision + 1
              WHERE name = $2 RETURNING revision",
         );
-        let query = query.bind(self.time()).bind(name).bind(&by.0).bind(reason);
+        let query = query.bind(self.time()).bind(name).bind(&by.name).bind(reason);
         let details = json!({ "reason": reason });
         self.change_schedule("pausing a schedule", query, "schedule.pause", name, by, details).await
     }
@@ -142,7 +142,7 @@ impl Schedules for PostgresStore {
         details: Value,
     ) -> Result<bool> {
         const DOING: &str = "setting a schedule back";
-        let by = Actor(format!("schedule:{name}"));
+        let by = Actor::new(format!("schedule:{name}"));
         let set = async {
             let mut session = self.cold.acquire().await.map_err(failed(DOING))?;
             let mut tx = session.begin().await.map_err(failed(DOING))?;

@@ -164,7 +164,7 @@ impl Alerts for SqliteStore {
                 let acked = sqlx::query(include_str!("alert_ack.sql"))
                     .bind(now)
                     .bind(id.0)
-                    .bind(by.0.clone())
+                    .bind(by.name.clone())
                     .execute(&mut *tx)
                     .await?
                     .rows_affected()

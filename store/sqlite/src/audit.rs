@@ -1,6 +1,6 @@
 //! The plain audit log: who did what to which jobs, in the transaction that does it.
 
-use jobkit::{AuditEntry, JobId};
+use jobkit::{AuditEntry, JobId, Origin};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
@@ -24,7 +24,7 @@ pub(super) async fn transition(
     if ids.is_empty() {
         return Ok(());
     }
-    append(tx, now, &by.0, action, object, outcome, None, Some(packed(ids)), None).await
+    append(tx, now, by, action, object, outcome, None, Some(packed(ids)), None).await
 }
 
 /// What was done to something that is no job.
@@ -36,7 +36,7 @@ pub(super) async fn object(
     object: &str,
     details: Option<Value>,
 ) -> Done<()> {
-    append(tx, now, &by.0, action, object, "ok", None, None, details).await
+    append(tx, now, by, action, object, "ok", None, None, details).await
 }
 
 /// One entry that names its jobs, or none of them, and says more.
@@ -49,20 +49,21 @@ pub(super) async fn with_jobs(
     ids: &[JobId],
     details: Option<Value>,
 ) -> Done<()> {
-    append(tx, now, &by.0, action, object, "ok", None, Some(packed(ids)), details).await
+    append(tx, now, by, action, object, "ok", None, Some(packed(ids)), details).await
 }
 
 pub(super) async fn entry(tx: &mut Tx, now: i64, entry: &AuditEntry) -> Done<()> {
     let at = entry.at.map_or(now, |at| at.as_microsecond());
-    let AuditEntry { actor, action, object, outcome, tenant, details, .. } = entry;
-    append(tx, at, actor, action, object, outcome, tenant.as_deref(), None, Some(details.clone())).await
+    let AuditEntry { actor, action, object, outcome, tenant, origin, details, .. } = entry;
+    let by = Actor::with_origin(actor.clone(), origin.clone());
+    append(tx, at, &by, action, object, outcome, tenant.as_deref(), None, Some(details.clone())).await
 }
 
 #[expect(clippy::too_many_arguments, reason = "the columns of the log, each a different thing")]
 async fn append(
     tx: &mut Tx,
     at: i64,
-    actor: &str,
+    by: &Actor,
     action: &str,
     object: &str,
     outcome: &str,
@@ -72,13 +73,15 @@ async fn append(
 ) -> Done<()> {
     sqlx::query(APPEND)
         .bind(at)
-        .bind(actor.to_owned())
+        .bind(by.name.clone())
         .bind(action.to_owned())
         .bind(object.to_owned())
         .bind(outcome.to_owned())
         .bind(tenant.map(str::to_owned))
         .bind(jobs)
         .bind(details.filter(|details| !details.is_null()).map(|details| details.to_string()))
+        .bind(by.origin.request.clone())
+        .bind(by.origin.source.clone())
         .execute(tx)
         .await?;
     Ok(())
@@ -112,6 +115,7 @@ pub(super) async fn page(
                 object: row.text("object")?,
                 outcome: row.text("outcome")?,
                 tenant: row.text_if_any("tenant")?,
+                origin: Origin { request: row.text_if_any("request")?, source: row.text_if_any("source")? },
                 details,
             };
             Ok((at(sqlx::Row::try_get(row, "seq")?), entry))

@@ -64,7 +64,7 @@ pub(super) async fn pause(
     sqlx::query(PAUSE_BUCKET)
         .bind(bucket.to_owned())
         .bind(until.as_microsecond())
-        .bind(by.0.clone())
+        .bind(by.name.clone())
         .bind(reason.to_owned())
         .execute(&mut *tx)
         .await?;
@@ -97,7 +97,7 @@ pub(super) async fn hold_off(
         HoldOff::Bucket(bucket) => (HOLD_OFF_BUCKET, bucket, "limit.pause"),
     };
     let mut pause =
-        sqlx::query(sql).bind(name.clone()).bind(until).bind(by.0.clone()).bind(reason.to_owned());
+        sqlx::query(sql).bind(name.clone()).bind(until).bind(by.name.clone()).bind(reason.to_owned());
     if let HoldOff::Queue(_) = what {
         pause = pause.bind(now);
     }

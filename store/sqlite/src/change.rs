@@ -99,7 +99,7 @@ async fn cancels_asked(tx: &mut Tx) -> Done<BTreeSet<JobId>> {
 }
 
 async fn end(tx: &mut Tx, now: i64, jobs: &[JobBrief], state: JobState, by: &Actor) -> Done<Changed> {
-    let reason = format!("{state} by {}", by.0);
+    let reason = format!("{state} by {}", by.name);
     let ids = |running: bool| -> Vec<JobId> {
         jobs.iter().filter(|job| (job.state == JobState::Running) == running).map(|job| job.id).collect()
     };
@@ -109,7 +109,7 @@ async fn end(tx: &mut Tx, now: i64, jobs: &[JobBrief], state: JobState, by: &Act
         sqlx::query(CANCEL_REQUEST)
             .bind(asked)
             .bind(now)
-            .bind(by.0.clone())
+            .bind(by.name.clone())
             .bind(reason.clone())
             .execute(&mut *tx)
             .await?;

@@ -241,7 +241,8 @@ impl Store for SqliteStore {
             let packed = row::packed(&ids);
             let bind = move |sql| {
                 let query = sqlx::query(sql).bind(rows.clone()).bind(now);
-                query.bind(by.0.clone()).bind(object.clone()).bind(packed.clone())
+                let query = query.bind(by.name.clone()).bind(object.clone()).bind(packed.clone());
+                query.bind(by.origin.request.clone()).bind(by.origin.source.clone())
             };
             let inserted = self.writer.script(DOING, insert::INSERT_PLAIN, bind, |_| Ok(()));
             // Rung when the rows stand in the writer's line: a claim that this brings stands behind them, and
@@ -318,7 +319,7 @@ impl Store for SqliteStore {
         let (plain, mut rest): (Vec<&Report>, Vec<&Report>) = reports.iter().partition(|r| Plain::is(r));
         if !plain.is_empty() {
             let told = Plain::of(&plain).map_err(|abort| abort.while_doing(DOING))?.reports;
-            let (now, by) = (self.now_us(), Actor::worker(worker).0);
+            let (now, by) = (self.now_us(), Actor::worker(worker).name);
             let bind =
                 move |sql| sqlx::query(sql).bind(told.clone()).bind(now).bind(worker.0).bind(by.clone());
             let ended = self.writer.script(DOING, finish::FINISH_PLAIN, bind, Plain::ended).await?;
@@ -456,7 +457,7 @@ impl Store for SqliteStore {
                 sqlx::query(include_str!("pause.sql"))
                     .bind(queue.clone())
                     .bind(now)
-                    .bind(by.0.clone())
+                    .bind(by.name.clone())
                     .bind(reason.clone())
                     .bind(until.map(|until| until.as_microsecond()))
                     .execute(&mut *tx)

@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(13, "0013_doors"),
     migration!(14, "0014_held_by_lane"),
     migration!(16, "0016_models_and_reviews"),
+    migration!(17, "0017_tree"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

@@ -119,7 +119,7 @@ async fn stand(tx: &mut Tx, now: i64, by: &Actor, stands: &[(&str, Standing)]) -
     let stands: Vec<_> = stands.iter().map(|(model, standing)| json!([model, standing.name()])).collect();
     sqlx::query(include_str!("model_stand.sql"))
         .bind(now)
-        .bind(by.0.clone())
+        .bind(by.name.clone())
         .bind(json!(stands).to_string())
         .execute(tx)
         .await?;

@@ -94,7 +94,7 @@ async fn write(tx: &mut Tx, now: i64, job: JobId, reviews: &[NewReview], by: &Re
         .bind(now)
         .bind(job.0)
         .bind(by.by.clone())
-        .bind(by.actor.0.clone())
+        .bind(by.actor.name.clone())
         .bind(json!(rows).to_string())
         .execute(&mut *tx)
         .await?;

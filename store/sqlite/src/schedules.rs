@@ -86,8 +86,11 @@ impl Schedules for SqliteStore {
         let (name, by, reason) = (name.to_owned(), by.clone(), reason.to_owned());
         self.write("pausing a schedule", move |tx, now| {
             async move {
-                let query =
-                    sqlx::query(PAUSE).bind(now).bind(name.clone()).bind(by.0.clone()).bind(reason.clone());
+                let query = sqlx::query(PAUSE)
+                    .bind(now)
+                    .bind(name.clone())
+                    .bind(by.name.clone())
+                    .bind(reason.clone());
                 let done = query.execute(&mut *tx).await?.rows_affected() > 0;
                 if done {
                     let details = Some(json!({ "reason": reason }));
@@ -189,7 +192,7 @@ impl Schedules for SqliteStore {
                 let query = query.bind(next.as_microsecond());
                 let done = query.execute(&mut *tx).await?.rows_affected() > 0;
                 if done {
-                    let by = Actor(format!("schedule:{name}"));
+                    let by = Actor::new(format!("schedule:{name}"));
                     audit::object(tx, now, &by, "schedule.set_back", &name, Some(details)).await?;
                 }
                 Ok(done)

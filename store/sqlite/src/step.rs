@@ -79,6 +79,8 @@ pub(super) async fn save_audit(tx: &mut Tx, now: i64, held: Held, entry: &AuditE
         .bind(entry.outcome.clone())
         .bind(entry.tenant.clone())
         .bind(details.map(Value::to_string))
+        .bind(entry.origin.request.clone())
+        .bind(entry.origin.source.clone())
         .execute(tx)
         .await?;
     held_or_lost(saved.rows_affected())

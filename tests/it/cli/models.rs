@@ -15,7 +15,7 @@ async fn take_in(url: &str) {
     let worker = store.register(&info).await.unwrap();
     let queue = store.jobs(&JobFilter::default()).await.unwrap().remove(0).queue;
     let job = store.claim(worker, &queue, 1).await.unwrap().remove(0);
-    let attempt = Attempting { held: job.held(), by: Actor(format!("job:{}", job.id)), tenant: None };
+    let attempt = Attempting { held: job.held(), by: Actor::new(format!("job:{}", job.id)), tenant: None };
     for digits in ["a1", "a2"] {
         store.model_add(&attempt, &model(digits, "ledger")).await.unwrap();
     }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jobkit::{
-    AuditEntry, Backoff, Ctx, Failure, HoldOff, Job, JobId, NewJob, NewModel, Outcome, Policy, Registry,
+    AuditEntry, Backoff, Ctx, Failure, HoldOff, Job, JobId, NewJob, NewModel, Origin, Outcome, Policy,
+    Registry,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -176,6 +177,7 @@ impl ActJob {
                     object: "gate".into(),
                     outcome: "passed".into(),
                     tenant: None,
+                    origin: Origin::default(),
                     details: json!({ "attempt": ctx.job().attempt }),
                 };
                 ctx.audit(entry).await?;

@@ -132,7 +132,7 @@ impl Engine {
     }
 
     pub async fn enqueue(&self, job: NewJob) -> JobId {
-        self.app.queue.enqueue(vec![job], &Actor("user:ada".into())).await.unwrap()[0].id
+        self.app.queue.enqueue(vec![job], &Actor::new("user:ada")).await.unwrap()[0].id
     }
 
     /// Lets time pass until the condition holds.

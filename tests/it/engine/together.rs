@@ -204,7 +204,7 @@ async fn a_queue_that_nobody_rang_for_is_found_while_another_is_full(t: TestStor
 
 async fn a_paused_queue_rests_everywhere_and_goes_on_when_resumed(t: TestStore) {
     let engine = Engine::over(t);
-    let ada = Actor("user:ada".into());
+    let ada = Actor::new("user:ada");
     engine.app.queue.pause("mail", None, &ada, "provider is down").await.unwrap();
     let worker = engine.start();
     let paused = engine.enqueue(act(Act::Succeed).queue("mail")).await;
@@ -260,7 +260,7 @@ async fn a_job_that_cannot_be_encrypted_is_refused_with_the_setting_to_make(t: T
     let engine = Engine::with(t, std::sync::Arc::default(), registry, Keyring::default());
     let job = NewJob::new("test.sealed", json!({ "word": "plugh" }));
 
-    let refused = engine.app.queue.enqueue(vec![job], &Actor("user:ada".into())).await.unwrap_err();
+    let refused = engine.app.queue.enqueue(vec![job], &Actor::new("user:ada")).await.unwrap_err();
 
     let told = chain(&refused);
     assert!(told.starts_with("args: ") && told.contains("`test.sealed`"), "{told}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::StreamExt;
-use jobkit::AuditEntry;
+use jobkit::{AuditEntry, Origin};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::state::JobState;
@@ -205,6 +205,7 @@ async fn what_an_action_is_called_ends_no_stream(t: TestStore) {
         object: "x".into(),
         outcome: "ok".into(),
         tenant: None,
+        origin: Origin::default(),
         details: json!({}),
     };
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobkit::AuditEntry;
 use jobkit::testing::ManualClock;
+use jobkit::{AuditEntry, Origin};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -101,6 +101,7 @@ async fn a_listener_that_reads_slowly_holds_nobody_up_and_loses_nothing(t: TestS
             object: n.to_string(),
             outcome: "ok".into(),
             tenant: None,
+            origin: Origin::default(),
             details: json!({ "text": text }),
         };
         server.t.store.append_audit(&entry).await.unwrap();

@@ -1,10 +1,10 @@
 use engine::adapters::audit::StoreAudit;
-use jobkit::{Audit, AuditEntry, Clock};
+use jobkit::{Audit, AuditEntry, Clock, JobId, OnConflict, Origin};
 use serde_json::{Value, json};
-use store::{Actor, Change, End, Held, Position, StoreError};
+use store::{Actor, Change, End, Held, JobFilter, NewRow, Position, Release, StoreError};
 
 use crate::support::store::{
-    TestStore, ada, completed, discarded, named, promises, report, retry, seconds, set, step,
+    TestStore, ada, completed, discarded, named, promises, report, retry, seconds, set, step, unique,
 };
 
 promises![
@@ -12,6 +12,8 @@ promises![
     a_batch_of_reports_is_one_entry_per_kind_of_ending,
     what_is_given_back_or_cancelled_on_the_way_back_is_written_down,
     what_people_do_is_written_down_with_their_name,
+    an_entry_tells_where_it_was_asked_from,
+    callers_whose_jobs_are_inserted_together_are_told_apart,
     claims_beats_steps_and_progress_are_not_written_down,
     what_was_refused_is_not_written_down,
     entries_of_others_are_kept_as_they_are,
@@ -104,6 +106,71 @@ async fn what_people_do_is_written_down_with_their_name(t: TestStore) {
     assert_eq!(audit[3].details["reason"], "month end");
 }
 
+async fn an_entry_tells_where_it_was_asked_from(t: TestStore) {
+    let origin = Origin { request: Some("r-1".into()), source: Some("c:0a".into()) };
+    let by = Actor::with_origin("user:ada", origin.clone());
+    let rows = |count: usize| std::iter::repeat_with(|| t.row()).take(count).collect::<Vec<_>>();
+    let one = t.store.insert(&rows(1), &by).await.unwrap()[0].id;
+    t.store.insert(&rows(200), &by).await.unwrap();
+    t.store
+        .insert(&[NewRow { unique: unique(7, Release::AtEnd, OnConflict::ReturnExisting), ..t.row() }], &by)
+        .await
+        .unwrap();
+    let filter = JobFilter { ids: vec![one], ..JobFilter::default() };
+    t.store.change(&filter, Change::Cancel, &by, 1).await.unwrap();
+    t.store.pause("default", None, &by, "month end").await.unwrap();
+
+    let entries = t.everything_audited().await;
+
+    let told: Vec<_> = entries.iter().map(|entry| (entry.actor.as_str(), &entry.origin)).collect();
+    assert_eq!(told, [("user:ada", &origin); 5]);
+    // Whoever is named with the sign that parts a name from its origin is still one name.
+    t.store.insert(&rows(1), &Actor::new("a\u{1f}b")).await.unwrap();
+    let last = t.everything_audited().await.pop().unwrap();
+    assert!(last.origin.is_unknown() && last.actor.starts_with('a'), "{last:?}");
+}
+
+async fn callers_whose_jobs_are_inserted_together_are_told_apart(t: TestStore) {
+    let insert = |request: &str, count: usize| {
+        let by = Actor::with_origin("user:ada", Origin { request: Some(request.into()), source: None });
+        let rows: Vec<_> = std::iter::repeat_with(|| t.row()).take(count).collect();
+        let store = t.store.clone();
+        async move { store.insert(&rows, &by).await.unwrap() }
+    };
+    let inserted =
+        futures::future::join_all([insert("r1", 1), insert("r2", 3), insert("r3", 1), insert("r4", 2)]).await;
+
+    let mut told = Vec::new();
+    for entry in t.everything_audited().await {
+        let ids: Vec<JobId> = serde_json::from_value(entry.details["jobs"].clone()).unwrap();
+        let mut ids = ids.into_iter();
+        for part in entry.origin.request.unwrap().split(' ') {
+            let (request, count) = match part.split_once('*') {
+                Some((request, count)) => (request, count.parse().unwrap()),
+                // Alone in its entry, it is told by itself.
+                None => (
+                    part,
+                    if part == "r2" {
+                        3
+                    } else if part == "r4" {
+                        2
+                    } else {
+                        1
+                    },
+                ),
+            };
+            told.push((request.to_owned(), ids.by_ref().take(count).collect::<Vec<_>>()));
+        }
+        assert_eq!(ids.next(), None);
+    }
+    told.sort();
+    let expected = ["r1", "r2", "r3", "r4"].into_iter().zip(inserted);
+    let expected: Vec<_> = expected
+        .map(|(name, jobs)| (name.to_owned(), jobs.iter().map(|job| job.id).collect::<Vec<_>>()))
+        .collect();
+    assert_eq!(told, expected);
+}
+
 async fn claims_beats_steps_and_progress_are_not_written_down(t: TestStore) {
     let worker = t.worker().await;
     let id = t.add(|_| {}).await;
@@ -137,6 +204,7 @@ async fn entries_of_others_are_kept_as_they_are(t: TestStore) {
         object: "ledger".into(),
         outcome: "done".into(),
         tenant: Some("acme".into()),
+        origin: Origin::default(),
         details: json!({ "bytes": 12, "deep": { "list": [1, "two", null] } }),
     };
 
@@ -156,6 +224,7 @@ async fn the_port_appends_to_the_same_log(t: TestStore) {
         object: "invoice 7".into(),
         outcome: "ok".into(),
         tenant: None,
+        origin: Origin::default(),
         details: json!({ "pages": 2 }),
     };
 
@@ -217,6 +286,7 @@ async fn an_attempt_writes_down_what_it_did_while_it_holds_its_job_and_not_after
         object: "contract".into(),
         outcome: "done".into(),
         tenant: Some("acme".into()),
+        origin: Origin::default(),
         details: json!({ "pages": 3 }),
     };
     let earlier = AuditEntry { at: Some(t.clock.now() - seconds(5)), ..entry.clone() };
@@ -269,7 +339,7 @@ async fn of_two_processes_that_read_for_one_reader_one_moves_it_on_and_enqueues(
     t.add(|_| {}).await;
     let next = t.audited_behind(begun.clone(), 1).await[0].0;
     let (ours, theirs) = ([t.row()], [t.row()]);
-    let by = Actor("trigger:chains".into());
+    let by = Actor::new("trigger:chains");
 
     let (one, two) = tokio::join!(
         t.store.follow("chains", begun.at, next, &ours, &by),

@@ -29,7 +29,7 @@ async fn those_who_were_asked_to_stop_are_not_asked_in_the_place_of_others(t: Te
     let worker = t.worker().await;
     let jobs = t.add_many(3).await;
     t.claim(worker, 3).await;
-    let (bob, one) = (Actor("user:bob".into()), 1);
+    let (bob, one) = (Actor::new("user:bob"), 1);
     let ask = async |by: &Actor| {
         t.store.change(&JobFilter::default(), Change::Cancel, by, one).await.unwrap().asked
     };

@@ -280,7 +280,7 @@ async fn whatever_else_is_reported_a_requested_cancellation_ends_the_job(t: Test
         assert_eq!(answer.refused, [], "{end:?}");
         let detail = t.job(id).await;
         assert_eq!(detail.job.state, JobState::Cancelled, "{end:?}");
-        assert_eq!(detail.job.error, Some(format!("cancelled by {}", ada().0)), "{end:?}");
+        assert_eq!(detail.job.error, Some(format!("cancelled by {}", ada().name)), "{end:?}");
         assert_eq!(detail.waits_for, [], "{end:?}");
     }
 }

@@ -212,7 +212,7 @@ async fn a_job_that_was_to_be_cancelled_is_not_run_again_after_a_rescue(t: TestS
 
     assert_eq!(rescued, [Rescued { id, state: JobState::Cancelled }]);
     let job = t.job(id).await.job;
-    assert_eq!((job.state, job.error), (JobState::Cancelled, Some(format!("cancelled by {}", ada().0))));
+    assert_eq!((job.state, job.error), (JobState::Cancelled, Some(format!("cancelled by {}", ada().name))));
 }
 
 async fn a_last_attempt_that_was_to_be_cancelled_ends_cancelled_after_a_rescue(t: TestStore) {
@@ -225,7 +225,7 @@ async fn a_last_attempt_that_was_to_be_cancelled_ends_cancelled_after_a_rescue(t
 
     assert_eq!(rescued, [Rescued { id, state: JobState::Cancelled }]);
     let job = t.job(id).await.job;
-    assert_eq!((job.state, job.error), (JobState::Cancelled, Some(format!("cancelled by {}", ada().0))));
+    assert_eq!((job.state, job.error), (JobState::Cancelled, Some(format!("cancelled by {}", ada().name))));
 }
 
 async fn what_is_not_in_hand_is_given_back_and_not_counted(t: TestStore) {

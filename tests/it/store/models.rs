@@ -64,7 +64,7 @@ async fn a_model_is_taken_in_once_as_a_challenger_and_written_down(t: TestStore)
     let audit = t.audit().await;
     let [entry] = audit.as_slice() else { panic!("one entry: {audit:?}") };
     assert_eq!((entry.action.as_str(), entry.object.as_str()), ("model.added", id.as_str()));
-    assert_eq!((&entry.actor, &entry.tenant), (&attempt.by.0, &attempt.tenant));
+    assert_eq!((&entry.actor, &entry.tenant), (&attempt.by.name, &attempt.tenant));
     assert_eq!(entry.details, json!({ "name": "ledger", "version": 1, "sha256": added.model.sha256 }));
     let without = NewModel { window: None, ..model("b1", "ledger") };
     assert_eq!(t.store.model_add(&attempt, &without).await.unwrap().model, without);
@@ -138,7 +138,7 @@ async fn a_promotion_changes_all_that_it_says_and_is_written_down_once(t: TestSt
     let audit = t.audit().await;
     let promoted: Vec<_> = audit.iter().filter(|entry| entry.action == "model.promoted").collect();
     let [by_job, by_ada] = promoted.as_slice() else { panic!("two entries: {promoted:?}") };
-    assert_eq!((&by_job.actor, &by_job.tenant), (&attempt.by.0, &attempt.tenant));
+    assert_eq!((&by_job.actor, &by_job.tenant), (&attempt.by.name, &attempt.tenant));
     assert_eq!((by_ada.actor.as_str(), &by_ada.object), ("user:ada", &third));
     let changes = by_ada.details["changes"].as_array().unwrap();
     assert_eq!((&by_ada.details["version"], changes.len()), (&json!(3), 3));

@@ -83,7 +83,7 @@ async fn what_a_job_found_out_holds_for_others_and_is_audited(t: TestStore) {
     t.add_in("x/1", 2).await;
     let job = t.limited(worker, 1, &rules).await.jobs.remove(0);
     let plain = t.add_many(1).await;
-    let by = store::Actor(format!("job:{}", job.id));
+    let by = store::Actor::new(format!("job:{}", job.id));
 
     for what in [HoldOff::Bucket("x/1".into()), HoldOff::Queue(QUEUE.into())] {
         t.store.hold_off(job.held(), &what, seconds(60), &by, "429 Too Many Requests").await.unwrap();
@@ -91,10 +91,10 @@ async fn what_a_job_found_out_holds_for_others_and_is_audited(t: TestStore) {
 
     assert_eq!(t.claim(worker, 5).await, []);
     let row = t.store.queues().await.unwrap().remove(0);
-    assert_eq!((row.resume_at, row.paused_by), (Some(t.clock.now() + seconds(60)), Some(by.0.clone())));
+    assert_eq!((row.resume_at, row.paused_by), (Some(t.clock.now() + seconds(60)), Some(by.name.clone())));
     assert_eq!(t.bucket("x/1").await.paused_until, Some(t.clock.now() + seconds(60)));
     let told: Vec<_> = t.audit().await.into_iter().map(|entry| (entry.actor, entry.action)).collect();
-    assert_eq!(told, [(by.0.clone(), "limit.pause".into()), (by.0.clone(), "queue.pause".into())]);
+    assert_eq!(told, [(by.name.clone(), "limit.pause".into()), (by.name.clone(), "queue.pause".into())]);
     t.clock.advance(seconds(60));
     assert_eq!(ids(&t.claim(worker, 5).await), plain);
 }

@@ -81,7 +81,7 @@ fn own(t: &TestStore) -> NewRow {
 }
 
 fn by() -> Actor {
-    Actor("schedule:nightly".into())
+    Actor::new("schedule:nightly")
 }
 
 fn ids(fired: &Fired) -> Vec<JobId> {

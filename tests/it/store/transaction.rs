@@ -23,7 +23,7 @@ async fn a_job_exists_if_and_when_the_caller_commits(t: TestStore) {
 
     assert_eq!(t.state(row.id).await, JobState::Available);
     let entries = t.audited_behind(Position::START, 10).await;
-    assert_eq!(entries.last().unwrap().1.actor, ada().0);
+    assert_eq!(entries.last().unwrap().1.actor, ada().name);
 }
 
 async fn a_job_of_a_transaction_that_was_rolled_back_never_was(t: TestStore) {

@@ -145,7 +145,7 @@ pub const QUEUE: &str = "default";
 pub const KIND: &str = "test.kind";
 
 pub fn ada() -> Actor {
-    Actor("user:ada".into())
+    Actor::new("user:ada")
 }
 
 impl TestStore {
@@ -354,7 +354,7 @@ pub fn model(digits: &str, name: &str) -> NewModel {
 
 /// The attempt that has this job in hand, as it writes into the list of models.
 pub fn attempting(job: &Claimed) -> Attempting {
-    let by = Actor(format!("job:{} (journal.train_model)", job.id));
+    let by = Actor::new(format!("job:{} (journal.train_model)", job.id));
     Attempting { held: job.held(), by, tenant: None }
 }
 

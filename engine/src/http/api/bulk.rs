@@ -150,7 +150,7 @@ pub async fn start(State(api): State<Shared>, headers: HeaderMap, body: Body<Ope
     if dry_run {
         return Ok(Json(preview(&api, &filter, action.into(), limit).await?).into_response());
     }
-    let args = BulkArgs { action: action.into(), filter, limit, by: api.actor().0 };
+    let args = BulkArgs { action: action.into(), filter, limit, by: api.actor().name };
     let job = NewJob::of::<bulk::Bulk>(&args).map_err(|_| Problem::internal())?;
     api.queue.freshen().await?;
     let rows = api.queue.internal(job).map_err(|error| Problem::of_job("", error))?;

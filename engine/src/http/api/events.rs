@@ -281,6 +281,7 @@ mod tests {
             object: "x".into(),
             outcome: "ok".into(),
             tenant: None,
+            origin: jobkit::Origin::default(),
             details: json!({ "reason": "because" }),
         }
     }

@@ -10,7 +10,7 @@ use store::{Actor, Attempting, ModelFilter, Promoter};
 
 impl AttemptHost {
     fn attempting(&self, ctx: &Ctx) -> Attempting {
-        let by = Actor(format!("job:{} ({})", self.held.job, self.kind));
+        let by = Actor::new(format!("job:{} ({})", self.held.job, self.kind));
         Attempting { held: self.held, by, tenant: ctx.job().tenant.clone() }
     }
 }

@@ -143,7 +143,16 @@ impl Job for Tell {
 fn entry(action: &str) -> AuditEntry {
     let words = [action, "code", "ok"].map(String::from);
     let [action, object, outcome] = words;
-    AuditEntry { at: None, actor: "test".into(), action, object, outcome, tenant: None, details: Value::Null }
+    AuditEntry {
+        at: None,
+        actor: "test".into(),
+        action,
+        object,
+        outcome,
+        tenant: None,
+        origin: crate::Origin::default(),
+        details: Value::Null,
+    }
 }
 
 #[tokio::test]

@@ -162,6 +162,7 @@ mod tests {
             object: object.into(),
             outcome: "ok".into(),
             tenant: None,
+            origin: jobkit::Origin::default(),
             details: json!({ "jobs": ids, "reason": "because" }),
         }
     }
