@@ -28,6 +28,7 @@ pub mod rule;
 pub mod schedules;
 pub mod state;
 pub mod transaction;
+pub mod tree;
 pub mod triggers;
 pub mod turns;
 pub mod types;
@@ -53,6 +54,7 @@ pub use requests::{Once, Request, Requests};
 pub use reviews::{Comment, Decision, NewReview, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews};
 pub use schedules::Schedules;
 pub use transaction::Transaction;
+pub use tree::{AnchorRow, FullTile, OpeningRow, SignedRow, Tree, Trunk};
 pub use triggers::Triggers;
 pub use types::*;
 
@@ -60,7 +62,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
 pub trait Store:
-    Alerts + AuditLog + Breakers + Briefs + Limits + Models + Requests + Reviews + Schedules + Triggers
+    Alerts + AuditLog + Breakers + Briefs + Limits + Models + Requests + Reviews + Schedules + Tree + Triggers
 {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;

@@ -14,6 +14,7 @@ use super::{LONG, PostgresStore, contention, failed, insert};
 use store::audit_log::ANY_WEIGHT;
 use store::{Actor, AuditLog, AuditPage, Beginning, Inserted, NewRow, Place, Position, Result};
 
+const READING: &str = "reading the audit log";
 const APPENDING: &str = "writing the audit entry";
 const FOLLOWING: &str = "enqueueing what follows";
 const LOOKING_FOR_THE_END: &str = "looking for the end of the audit log";
@@ -33,7 +34,7 @@ impl AuditLog for PostgresStore {
     }
 
     async fn audit_page(&self, position: Position, limit: usize, most_bytes: u64) -> Result<AuditPage> {
-        within(LONG, "reading the audit log", page(self, position, limit, most_bytes)).await
+        within(LONG, READING, page(self, position, limit, most_bytes)).await
     }
 
     async fn audit_head(&self) -> Result<Place> {
@@ -120,22 +121,9 @@ async fn head(store: &PostgresStore) -> Result<Place> {
     row.and_then(|row| place(&row)).map_err(failed(LOOKING_FOR_THE_END))
 }
 
-async fn page(
-    store: &PostgresStore,
-    Position { era, tx, seq }: Position,
-    limit: usize,
-    most_bytes: u64,
-) -> Result<AuditPage> {
-    let doing = "reading the audit log";
-    let rows = sqlx::query(include_str!("audit_after.sql"))
-        .bind(era.cast_signed())
-        .bind(tx.cast_signed())
-        .bind(seq)
-        .bind(rows::count(limit))
-        .bind(i64::try_from(most_bytes).unwrap_or(i64::MAX))
-        .fetch_all(&store.cold)
-        .await
-        .map_err(failed(doing))?;
+async fn page(store: &PostgresStore, position: Position, limit: usize, most_bytes: u64) -> Result<AuditPage> {
+    let doing = READING;
+    let rows = rows_after(store, position, limit, most_bytes).await?;
     let entry = |row: &PgRow| {
         let details = text(row, "details").map_err(failed(doing))?;
         let mut details: serde_json::Value = details
@@ -156,14 +144,31 @@ async fn page(
             origin: Origin { request: row.get("request"), source: row.get("source") },
             details,
         };
-        Ok((position(row).map_err(failed(doing))?, entry))
+        Ok((self::position(row).map_err(failed(doing))?, entry))
     };
     let looked_at = rows.first().map_or(0, |row| row.get::<i64, _>("looked_at"));
     let more = looked_at > rows::count(rows.len()) || looked_at == rows::count(limit);
     Ok(AuditPage { entries: rows.iter().map(entry).collect::<Result<_>>()?, more })
 }
 
-fn position(row: &PgRow) -> sqlx::Result<Position> {
+pub async fn rows_after(
+    store: &PostgresStore,
+    Position { era, tx, seq }: Position,
+    limit: usize,
+    most_bytes: u64,
+) -> Result<Vec<PgRow>> {
+    sqlx::query(include_str!("audit_after.sql"))
+        .bind(era.cast_signed())
+        .bind(tx.cast_signed())
+        .bind(seq)
+        .bind(rows::count(limit))
+        .bind(i64::try_from(most_bytes).unwrap_or(i64::MAX))
+        .fetch_all(&store.cold)
+        .await
+        .map_err(failed(READING))
+}
+
+pub fn position(row: &PgRow) -> sqlx::Result<Position> {
     let (era, tx): (i32, i64) = (row.try_get("era")?, row.try_get("tx")?);
     Ok(Position { era: era.cast_unsigned(), tx: tx.cast_unsigned(), seq: row.try_get("seq")? })
 }

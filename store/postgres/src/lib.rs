@@ -35,6 +35,7 @@ mod rules;
 mod schedules;
 mod sessions;
 mod stretches;
+mod tree;
 mod triggers;
 mod wake;
 

@@ -3,6 +3,7 @@
 use jobkit::{AuditEntry, JobId, Origin};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use super::row::{RowExt, packed, unpacked};
 use super::writer::{Done, Tx};
@@ -94,9 +95,8 @@ pub(super) async fn page(
     limit: usize,
     most_bytes: u64,
 ) -> Done<AuditPage> {
+    let rows = rows_after(connection, position, limit, most_bytes).await?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let most = i64::try_from(most_bytes).unwrap_or(i64::MAX);
-    let rows = sqlx::query(AFTER).bind(position.seq).bind(limit).bind(most).fetch_all(connection).await?;
     let looked_at = rows.first().map_or(Ok(0), |row| sqlx::Row::try_get::<i64, _>(row, "looked_at"))?;
     let told = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let entries = rows
@@ -122,6 +122,17 @@ pub(super) async fn page(
         })
         .collect::<Done<_>>()?;
     Ok(AuditPage { entries, more: looked_at > told || looked_at == limit })
+}
+
+pub(super) async fn rows_after(
+    connection: &mut SqliteConnection,
+    position: Position,
+    limit: usize,
+    most_bytes: u64,
+) -> Done<Vec<SqliteRow>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let most = i64::try_from(most_bytes).unwrap_or(i64::MAX);
+    Ok(sqlx::query(AFTER).bind(position.seq).bind(limit).bind(most).fetch_all(connection).await?)
 }
 
 /// One process writes at a time, so entries are numbered in the order in which they are committed.

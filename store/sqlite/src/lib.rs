@@ -29,6 +29,7 @@ mod schedules;
 mod step;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod triggers;
 mod wake;
 mod worker;

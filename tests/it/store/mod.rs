@@ -28,6 +28,7 @@ mod sql;
 mod staging;
 mod steps;
 mod transaction;
+mod tree;
 mod triggers;
 mod unique;
 mod wake;

@@ -138,6 +138,7 @@ async fn every_statement_of_schedules_triggers_alerts_and_reviews_is_bounded_by_
         ("review_completed", 1, By("job_history_pkey", "id = $1")),
         ("reviews", 4, By("review_of_job", "job = $1")),
         ("review_decisions", 3, By("review_decided", "job = $1")),
+        ("tile_at", 3, By("audit_tile_place", "ROW(era")),
     ] {
         let plan = plan(&mut connection, name, sql, parameters).await;
         assert!(bound.holds(&plan), "{name} is not {bound:?}:\n{plan}");
