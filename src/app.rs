@@ -1,5 +1,6 @@
 //! Wiring, and nothing else: knows everybody, known by nobody.
 
+pub mod audit;
 pub mod outgoing;
 pub mod signals;
 
@@ -49,6 +50,7 @@ use store_postgres::{PgOptions, PostgresStore};
 use store_sqlite::SqliteStore;
 use tokio::sync::watch;
 
+use self::audit::AuditKeyError;
 use self::outgoing::OutgoingError;
 use self::signals::Signals;
 use crate::config::ReferenceError;
@@ -96,6 +98,8 @@ pub struct Upkeep {
     pub prune_every: Duration,
     pub alerting: Alerting,
     pub triggers: Triggers,
+    /// Nothing is signed without it.
+    pub audit: Option<audit::Signing>,
 }
 
 /// A job that was told to stop may take this long before it is dropped.
@@ -186,6 +190,7 @@ impl App {
         };
         let pruner = Service::passing("pruner", alarm, pruner.run());
 
+        let auditing = audit::start(upkeep.audit, &store, &clock, self.hints(), alarm);
         let alerts = alerts::services::start(upkeep.alerting, &store, &clock, alarm);
         let triggers = upkeep.triggers.start(alarm);
 
@@ -218,7 +223,7 @@ impl App {
             Worker { store, clock, wake, attempts, limits, alarm, options: worker }.run(until).await
         };
         let upkeep = [publisher, keeper, ticker, stager, rescuer, pruner].into_iter().chain(listeners);
-        for service in triggers.into_iter().chain(upkeep).chain(alerts).chain([watchman]) {
+        for service in triggers.into_iter().chain(upkeep).chain(auditing).chain(alerts).chain([watchman]) {
             service.stop().await;
         }
         self.alarm.check().map(|()| summary)
@@ -300,6 +305,8 @@ pub enum AppError {
     Token(#[from] TokenError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(transparent)]
+    Audit(#[from] AuditKeyError),
     #[error(transparent)]
     Outgoing(#[from] OutgoingError),
     #[error(transparent)]
@@ -394,6 +401,7 @@ impl App {
             prune_every: settings.retention.every,
             alerting: outgoing::alerting(settings, courier.clone()),
             triggers,
+            audit: audit::signing(&settings.audit)?,
         };
         let Signals { stop, hard, .. } = options.signals.clone();
         let until = Until { stop, hard, idle: options.until_idle };

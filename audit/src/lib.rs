@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 pub mod commitment;
+pub mod compare;
 pub mod entry;
 pub mod note;
 pub mod proof;

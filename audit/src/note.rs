@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ring::rand::SecureRandom;
+use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use zeroize::Zeroizing;
 
@@ -53,6 +53,11 @@ impl Secret {
         let mut seed = Zeroizing::new([0; 32]);
         random.fill(seed.as_mut()).map_err(|_| NoteError::NoRandom)?;
         Self::of(name, seed)
+    }
+
+    /// By the random numbers of this machine.
+    pub fn random(name: &str) -> Result<Self, NoteError> {
+        Self::generate(name, &SystemRandom::new())
     }
 
     fn of(name: &str, seed: Zeroizing<[u8; 32]>) -> Result<Self, NoteError> {

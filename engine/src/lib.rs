@@ -3,11 +3,13 @@
 
 pub mod adapters;
 pub mod alerts;
+pub mod audit;
 pub mod bulk;
 pub mod callback;
 pub mod http;
 pub mod json;
 pub mod limits;
+pub mod lookout;
 pub mod maintenance;
 pub mod models;
 pub mod panics;

@@ -81,6 +81,7 @@ pub async fn run(call: &Call) -> Result {
             checks.extend(journal::queries(&loaded.settings).await);
             checks.extend(folders(&loaded.settings));
             checks.push(encryption(&loaded.settings));
+            checks.push(audit(&loaded.settings));
             checks.extend(outgoing::outgoing(&loaded.settings).await);
             checks.push(http(&loaded.settings));
         }
@@ -277,6 +278,41 @@ fn encryption(settings: &Settings) -> Check {
             ),
         ),
         Ok(_) => Check::ok(name, "no key is set; no kind is encrypted"),
+    }
+}
+
+/// Whether the audit log is signed, and kept outside of the database.
+fn audit(settings: &Settings) -> Check {
+    let name = "audit";
+    let unwritable = settings.audit.anchors.iter().find_map(|(name, anchor)| {
+        Some((name, &anchor.directory, std::fs::create_dir_all(&anchor.directory).err()?))
+    });
+    match (app::audit::secret(&settings.audit), settings.audit.anchors.len()) {
+        (Err(error), _) => Check::fail(name, &CliError::from_chain(error)),
+        (Ok(None), _) => Check::warn(
+            name,
+            "audit.key is not set: entries are hashed, and nothing is signed",
+            "make a key with `compline audit key create`, and set audit.key and two anchors",
+        ),
+        (Ok(Some(_)), 0) => Check::warn(
+            name,
+            "the log is signed and kept nowhere else: whoever owns the database can set it back",
+            "add [audit.anchors.NAME] outside of the database's machine, two of them at best",
+        ),
+        _ if unwritable.is_some() => {
+            let what = unwritable.map_or_else(String::new, |(name, folder, error)| {
+                format!("anchor {name}: {} cannot be made: {error}", folder.display())
+            });
+            Check::warn(
+                name,
+                what,
+                "mount the folder, or let this user write there; what is signed meanwhile is taken there later",
+            )
+        }
+        (Ok(Some(secret)), anchors) => Check::ok(
+            name,
+            format!("signed as {}, kept in {}", secret.key().name, print::count(anchors, "anchor")),
+        ),
     }
 }
 

@@ -263,6 +263,8 @@ impl From<AppError> for CliError {
             AppError::Redis(_) => {
                 Self { exit: Exit::Usage, ..Self::from_chain(error) }.remedy("correct redis.url")
             }
+            AppError::Audit(_) => Self { exit: Exit::Usage, ..Self::from_chain(error) }
+                .remedy("put the key where audit.key points"),
             AppError::Trigger(_) => Self { exit: Exit::Usage, ..Self::from_chain(error) },
             AppError::Outgoing(error) => error.into(),
             AppError::Token(error) => error.into(),

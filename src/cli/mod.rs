@@ -2,6 +2,7 @@
 //! documented exit code; it decides nothing else. One file per group of commands.
 
 mod alerts;
+mod audit;
 mod configuration;
 mod demo;
 mod doctor;
@@ -76,6 +77,9 @@ enum Command {
     /// Look at the models that jobs made, and say which of a name is to be used.
     #[command(subcommand)]
     Models(models::Models),
+    /// The audit log: whether it is what was signed, and the key that signs it.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Look at workers.
     #[command(subcommand)]
     Workers(workers::Workers),
@@ -142,6 +146,7 @@ fn run(cli: Cli) -> Result {
         Command::Schedules(command) => on_runtime(schedules::run(&call, *command)),
         Command::Limits(command) => on_runtime(limits::run(&call, command)),
         Command::Models(command) => on_runtime(models::run(&call, command)),
+        Command::Audit(command) => on_runtime(audit::run(&call, command)),
         Command::Workers(command) => on_runtime(workers::run(&call, &command)),
     }
 }
@@ -174,9 +179,13 @@ impl Call {
     /// Opens the store for a command that asks or changes something and ends, and closes it afterwards:
     /// only then has every worker been told.
     async fn with_app(&self, work: impl AsyncFnOnce(&App) -> Result) -> Result {
+        self.with_app_and_settings(async |app, _| work(app).await).await
+    }
+
+    async fn with_app_and_settings(&self, work: impl AsyncFnOnce(&App, &Settings) -> Result) -> Result {
         let loaded = self.load(Voice::Command)?;
         let app = open(&loaded.settings).await?;
-        let ended = work(&app).await;
+        let ended = work(&app, &loaded.settings).await;
         app.close().await;
         ended
     }

@@ -53,6 +53,7 @@ pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
         found.add("breakers.cool_down", "must be longer than nothing; the default is \"30s\"");
     }
     encryption(settings, &mut found);
+    audit(settings, &mut found);
     buckets::buckets(settings, &mut found);
     http(settings, &mut found);
     for (path, text) in
@@ -397,5 +398,24 @@ fn encryption(settings: &Settings, found: &mut Findings) {
             false => format!("name one of: {}, or add it below [encryption.keys]", known.join(", ")),
         };
         found.add("encryption.current", format!("names a key that is not there; {remedy}"));
+    }
+}
+
+fn audit(settings: &Settings, found: &mut Findings) {
+    let audit = &settings.audit;
+    if audit.checkpoint_every.is_zero() {
+        found.add("audit.checkpoint_every", "must be longer than nothing; the default is \"60s\"");
+    }
+    if audit.checkpoint_entries == 0 {
+        found.add("audit.checkpoint_entries", "must be at least 1; the default is 1000");
+    }
+    for (name, anchor) in &audit.anchors {
+        let at = dotted(&["audit".into(), "anchors".into(), name.clone()]);
+        if anchor.directory.as_os_str().is_empty() {
+            found.add(format!("{at}.directory"), "must name a directory outside of the database");
+        }
+        if audit.key.is_none() {
+            found.add(at, "has nothing to keep: set audit.key, so that checkpoints are signed");
+        }
     }
 }

@@ -112,6 +112,7 @@ pub(super) fn holds_secrets(path: &[&str]) -> bool {
     matches!(
         path,
         ["encryption", "keys", _]
+            | ["audit", "key"]
             | ["mail", "password"]
             | ["webhooks", "secrets"]
             | ["http", "token"]

@@ -38,6 +38,7 @@ pub struct Settings {
     pub breakers: Breakers,
     pub retention: Retention,
     pub encryption: Encryption,
+    pub audit: Audit,
     pub artifacts: Artifacts,
     pub buckets: BTreeMap<String, Bucket>,
     pub databases: BTreeMap<String, Database>,
@@ -71,6 +72,34 @@ impl Default for Store {
             acquire_timeout: Duration::from_secs(10),
         }
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// What signs the audit log; the same in every process, and nowhere in the database.
+    pub key: Option<SecretRef>,
+    #[serde(with = "duration")]
+    pub checkpoint_every: Duration,
+    pub checkpoint_entries: u64,
+    pub anchors: BTreeMap<String, Anchor>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            key: None,
+            checkpoint_every: Duration::from_secs(60),
+            checkpoint_entries: 1_000,
+            anchors: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Anchor {
+    pub directory: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -380,6 +409,11 @@ impl Settings {
             encryption: Encryption {
                 keys: [(any(), SecretRef::Env("KEY".into()))].into(),
                 ..Encryption::default()
+            },
+            audit: Audit {
+                key: Some(SecretRef::Env("KEY".into())),
+                anchors: [(any(), Anchor::default())].into(),
+                ..Audit::default()
             },
             buckets: [(
                 any(),

@@ -1,5 +1,3 @@
-use ring::rand::SystemRandom;
-
 use super::*;
 
 /// Key and note of the documentation of Go's sumdb/note.

@@ -9,7 +9,6 @@ pub mod hooks;
 pub mod jobs;
 pub mod kinds;
 pub mod limits;
-mod lookout;
 pub mod models;
 pub mod queues;
 pub mod reviews;

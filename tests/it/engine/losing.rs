@@ -184,6 +184,7 @@ async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
         prune_every: TRAP,
         alerting: Alerting::default(),
         triggers: Triggers::default(),
+        audit: None,
     };
     let app = App::new(Parts {
         store: t.store.clone(),

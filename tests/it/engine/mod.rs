@@ -125,6 +125,7 @@ impl Engine {
             prune_every: Duration::from_secs(60),
             triggers: Triggers::default(),
             alerting: Alerting::default(),
+            audit: None,
         };
         tokio::spawn(
             async move { app.run(options, upkeep, Until { stop, hard, idle: false }).await.unwrap() },

@@ -126,6 +126,7 @@ impl House {
             prune_every,
             alerting,
             triggers: Triggers::default(),
+            audit: None,
         };
         let mut options = Engine::options();
         options.fetch.queues = ["default".to_owned(), "callbacks".to_owned()].into();

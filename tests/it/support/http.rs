@@ -230,6 +230,7 @@ impl Server {
             prune_every: Duration::from_secs(60),
             triggers: Triggers::default(),
             alerting: Alerting::default(),
+            audit: None,
         };
         let until = Until { stop, hard: CancellationToken::new(), idle: false };
         tokio::spawn(async move { app.run(Engine::options(), upkeep, until).await.unwrap() })

@@ -106,7 +106,7 @@ impl Connection {
         usize::try_from(count).unwrap()
     }
 
-    async fn count_audited_behind(&mut self, Position { era, tx, seq }: Position) -> usize {
+    pub async fn count_audited_behind(&mut self, Position { era, tx, seq }: Position) -> usize {
         let behind = match self {
             Self::Postgres(_) => format!("(era, tx, seq) > ({era}, '{tx}'::xid8, {seq})"),
             Self::Sqlite(_) => format!("seq > {seq}"),

@@ -23,10 +23,10 @@ use tokio::sync::{broadcast, watch};
 
 pub use self::wish::Happened;
 use self::wish::{Known, Wish};
-use super::lookout::Lookout;
 use crate::http::Shared;
 use crate::http::extract::Parameters;
 use crate::http::problem::{Code, Problem, Result};
+use crate::lookout::Lookout;
 use crate::service::{Alarm, Patience, Service};
 use store::{self, AuditPage, JobFilter, Place, Position, Store};
 

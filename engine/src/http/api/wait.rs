@@ -12,10 +12,10 @@ use jobkit::{Clock, JobId};
 use tokio::sync::{Notify, watch};
 
 use super::jobs::find;
-use super::lookout::Lookout;
 use crate::http::extract::{Id, Parameters};
 use crate::http::problem::{Problem, Result};
 use crate::http::{Shared, view};
+use crate::lookout::Lookout;
 use crate::service::{Alarm, Patience, Service};
 use store::{JobFilter, Store};
 

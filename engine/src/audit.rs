@@ -1,0 +1,14 @@
+//! What makes the audit log one that nobody can quietly change: entries become leaves of a tree, the tree's root is
+//! signed, and what is signed is kept where whoever owns the database cannot reach it.
+//!
+//! The entries themselves are written by the store, in the transaction of what they tell of. Everything here comes
+//! after, and nothing waits for it.
+
+pub mod directory;
+pub mod grower;
+pub mod shelf;
+pub mod signer;
+pub mod trunk;
+pub mod verify;
+
+pub use shelf::Shelf;

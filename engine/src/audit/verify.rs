@@ -1,0 +1,459 @@
+//! Whether the log is what was signed: reads every entry, hashes it, and compares with the tiles, the roots with the
+//! checkpoints, and all of it with what anchors have. What does not fit is named.
+//!
+//! What an anchor has is believed before the database: whoever can change entries can change the tiles beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use audit::checkpoint::Checkpoint;
+use audit::commitment::{Opening, commitments_in};
+use audit::compare::{Comparison, Misfit};
+use audit::note::{Key, NoteError};
+use audit::tile::{FULL, TileId};
+use audit::tree::{Edge, Hash, leaf_hash};
+use jobkit::PortError;
+use serde::Serialize;
+
+use super::shelf::{self, Shelf, shelf_path};
+use super::trunk::{Standing, TreeError, hashes};
+use store::{Position, Store, StoreError};
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case", tag = "finding")]
+pub enum Finding {
+    Altered {
+        leaf: u64,
+        seq: i64,
+    },
+    Missing {
+        leaf: u64,
+        after: i64,
+    },
+    Extra {
+        seq: i64,
+    },
+    Reordered {
+        seq: i64,
+        belongs: u64,
+    },
+    /// The database's own tile has other hashes than the anchor's, or than its entries lead to.
+    Tile {
+        path: String,
+    },
+    /// The right edge of the tree in the database is not that of its leaves.
+    Edge,
+    /// Its root is not that of the tree.
+    Root {
+        place: String,
+        size: u64,
+    },
+    Signature {
+        place: String,
+        size: u64,
+        problem: String,
+    },
+    /// More was signed than there is: the end was cut off, or an old state was restored.
+    SetBack {
+        place: String,
+        signed: u64,
+        has: u64,
+    },
+    /// Another log, by its name.
+    Origin {
+        place: String,
+        size: u64,
+        origin: String,
+    },
+    /// What would open the commitment in this entry is not there, and no entry says that it was erased.
+    Redacted {
+        seq: i64,
+        commitment: String,
+    },
+    /// What is said to open the commitment does not.
+    Opening {
+        seq: i64,
+        commitment: String,
+    },
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct Verified {
+    /// Entries that are leaves.
+    pub entries: u64,
+    /// Those that were written since, and are none yet.
+    pub waiting: u64,
+    pub checkpoints: usize,
+    /// The largest tree that an anchor has.
+    pub anchored: u64,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// What the log is compared with.
+pub struct Against<'a> {
+    /// Empty believes no signature: then roots are compared alone.
+    pub keys: &'a [Key],
+    pub shelves: &'a [Box<dyn Shelf>],
+}
+
+const PAGE: usize = 8_192;
+const MOST_BYTES: u64 = 16 << 20;
+/// Tiles that are read at once.
+const TILES: u64 = 32;
+
+pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified, VerifyError> {
+    let mut verified = Verified::default();
+    let standing = match Standing::load(store).await {
+        Ok(standing) => standing,
+        Err(TreeError::Edge(_)) => {
+            verified.findings.push(Finding::Edge);
+            return Ok(verified);
+        }
+        Err(other) => return Err(other.into()),
+    };
+    verified.entries = standing.edge.size();
+    let mut roots = signed(store, against, &standing, &mut verified).await?;
+    let mut walk = Walk::new(store, against, standing, verified.anchored);
+    walk.along(&mut roots, &mut verified).await?;
+    verified.findings.sort();
+    verified.findings.dedup();
+    Ok(verified)
+}
+
+/// The roots that must be those of the tree, by its size.
+type Roots = BTreeMap<u64, Vec<(String, Hash)>>;
+
+/// Reads all checkpoints, and says what can be said of them alone.
+async fn signed(
+    store: &dyn Store,
+    against: &Against<'_>,
+    standing: &Standing,
+    verified: &mut Verified,
+) -> Result<Roots, VerifyError> {
+    let mut notes = Vec::new();
+    let mut above = None;
+    loop {
+        // The empty tree is never signed.
+        let page = store.checkpoints(above.unwrap_or(0), PAGE).await?;
+        above = page.last().map(|last| last.size);
+        notes.extend(page.iter().map(|row| {
+            (format!("checkpoint {} of the database", row.size), row.note.clone(), row.size, false)
+        }));
+        if page.len() < PAGE {
+            break;
+        }
+    }
+    for shelf in against.shelves {
+        for (path, note) in shelf::checkpoints(shelf.as_ref()).await? {
+            let size = path.rsplit('/').next().and_then(|name| name.parse().ok()).unwrap_or(0);
+            notes.push((format!("{path} of the anchor `{}`", shelf.name()), note, size, true));
+        }
+    }
+    verified.checkpoints = notes.len();
+    let mut roots = Roots::new();
+    let has = standing.edge.size();
+    let mut set_back: Option<(u64, String)> = None;
+    let origin = against.keys.first().map(|key| key.name.clone());
+    for (place, note, size, outside) in notes {
+        let checkpoint = match Checkpoint::unverified(&note) {
+            Ok(checkpoint) if checkpoint.size == size => checkpoint,
+            Ok(other) => {
+                let problem = format!("it says {} entries", other.size);
+                verified.findings.push(Finding::Signature { place, size, problem });
+                continue;
+            }
+            Err(problem) => {
+                let problem = problem.to_string();
+                verified.findings.push(Finding::Signature { place, size, problem });
+                continue;
+            }
+        };
+        if !against.keys.is_empty()
+            && let Err(problem) = Checkpoint::verify(&note, against.keys)
+        {
+            let problem = match problem {
+                audit::checkpoint::CheckpointError::Note(NoteError::Unknown) => {
+                    "no key that is believed has signed it".into()
+                }
+                other => other.to_string(),
+            };
+            verified.findings.push(Finding::Signature { place, size, problem });
+            continue;
+        }
+        if origin.as_ref().is_some_and(|origin| *origin != checkpoint.origin) {
+            verified.findings.push(Finding::Origin { place, size, origin: checkpoint.origin });
+            continue;
+        }
+        if outside {
+            verified.anchored = verified.anchored.max(size);
+        }
+        // The largest says it for all.
+        if size > has && set_back.as_ref().is_none_or(|(most, _)| *most < size) {
+            set_back = Some((size, place.clone()));
+        }
+        roots.entry(size).or_default().push((place, checkpoint.root));
+    }
+    // Beyond what the database has, an anchor has the leaves; of what only the database signed there are none.
+    roots.retain(|size, _| *size <= has.max(verified.anchored));
+    if let Some((signed, place)) = set_back {
+        verified.findings.push(Finding::SetBack { place, signed, has });
+    }
+    Ok(roots)
+}
+
+/// The walk along leaves and entries.
+struct Walk<'a> {
+    store: &'a dyn Store,
+    shelves: &'a [Box<dyn Shelf>],
+    standing: Standing,
+    /// As far as an anchor has the leaves.
+    anchored: u64,
+    /// As many leaves as the database or an anchor has.
+    whole: u64,
+    comparison: Comparison,
+    /// The tree over what the leaves are said to be.
+    edge: Edge,
+    /// Each with the number of its entry.
+    commitments: Vec<(i64, String)>,
+    erased: BTreeSet<String>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(store: &'a dyn Store, against: &Against<'a>, standing: Standing, anchored: u64) -> Self {
+        let whole = standing.edge.size().max(anchored);
+        Self {
+            store,
+            shelves: against.shelves,
+            standing,
+            anchored,
+            whole,
+            comparison: Comparison::from(0),
+            edge: Edge::default(),
+            commitments: Vec::new(),
+            erased: BTreeSet::new(),
+        }
+    }
+
+    async fn along(&mut self, roots: &mut Roots, verified: &mut Verified) -> Result<(), VerifyError> {
+        let (mut at, mut more) = (BEFORE_ALL, true);
+        while more || self.edge.size() < self.whole {
+            let (leaves, entries) = self.comparison.waiting();
+            if leaves <= entries && self.edge.size() < self.whole {
+                self.take_leaves(roots, verified).await?;
+            } else if more {
+                let page = self.store.leaves_after(at, PAGE, MOST_BYTES).await?;
+                more = !page.is_empty();
+                let Some((last, _)) = page.last() else { continue };
+                at = *last;
+                let upto = self.standing.last;
+                let (taken, waiting): (Vec<_>, Vec<_>) =
+                    page.into_iter().partition(|(place, _)| order(place) <= order(&upto));
+                // The log goes on while it is read; what is behind the tree is no leaf yet.
+                more = waiting.is_empty();
+                verified.waiting += waiting.len() as u64;
+                let hashed =
+                    tokio::task::spawn_blocking(move || taken.iter().map(hashed).collect::<Vec<_>>()).await;
+                let hashed = hashed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+                for entry in hashed {
+                    self.comparison.entry(entry.seq, entry.hash);
+                    self.commitments.extend(entry.commitments.into_iter().map(|c| (entry.seq, c)));
+                    self.erased.extend(entry.erased);
+                }
+            }
+            self.comparison.settle();
+        }
+        let comparison = std::mem::replace(&mut self.comparison, Comparison::from(0));
+        verified.findings.extend(comparison.finish().into_iter().map(Finding::from));
+        self.open(verified).await
+    }
+
+    /// The next leaves as the anchors have them, or the database where none does.
+    async fn take_leaves(&mut self, roots: &mut Roots, verified: &mut Verified) -> Result<(), VerifyError> {
+        let (from, size) = (self.edge.size(), self.whole);
+        let first = from / FULL as u64;
+        let until = (first + TILES).min(size.div_ceil(FULL as u64));
+        let full: Vec<_> = (first..until)
+            .filter(|number| (number + 1) * FULL as u64 <= size)
+            .map(|number| (0, number))
+            .collect();
+        let mut own: BTreeMap<u64, Vec<u8>> =
+            self.store.tiles(&full).await?.into_iter().map(|tile| (tile.number, tile.hashes)).collect();
+        for number in first..until {
+            let width = (size - number * FULL as u64).min(FULL as u64) as usize;
+            let tile = TileId { level: 0, number, width: width as u16 };
+            let mut bytes = match width {
+                FULL => own.remove(&number).unwrap_or_default(),
+                _ if number == self.standing.edge.size() / FULL as u64 => {
+                    self.standing.edge.partial(0).iter().flat_map(|hash| hash.0).collect()
+                }
+                _ => Vec::new(),
+            };
+            if number * (FULL as u64) < self.anchored {
+                for shelf in self.shelves {
+                    let Some(theirs) = shelf.get(&shelf_path(tile)).await? else { continue };
+                    let known = theirs.len().min(width * 32);
+                    let both = known.min(bytes.len());
+                    // What is missing at the end is told by what was signed of it.
+                    if bytes[..both] != theirs[..both] {
+                        verified.findings.push(Finding::Tile { path: tile.to_string() });
+                    }
+                    let rest = bytes.get(known..).unwrap_or_default().to_vec();
+                    bytes = [&theirs[..known], &rest].concat();
+                }
+            }
+            if bytes.len() != width * 32 {
+                verified.findings.push(Finding::Tile { path: tile.to_string() });
+                // Leaves of which nothing is known fit no entry, and each of those is named.
+                bytes.resize(width * 32, 0);
+            }
+            self.take_tile(&hashes(&bytes), roots, verified).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_tile(
+        &mut self,
+        leaves: &[Hash],
+        roots: &mut Roots,
+        verified: &mut Verified,
+    ) -> Result<(), VerifyError> {
+        let mut above = Vec::new();
+        for leaf in leaves {
+            self.comparison.leaf(*leaf);
+            self.edge.push(*leaf, &mut |tile| {
+                if tile.level > 0 {
+                    above.push(tile);
+                }
+            });
+            if self.edge.size() == self.standing.edge.size() && self.edge != self.standing.edge {
+                verified.findings.push(Finding::Edge);
+            }
+            for (place, root) in roots.remove(&self.edge.size()).into_iter().flatten() {
+                if root != self.edge.root() {
+                    verified.findings.push(Finding::Root { place, size: self.edge.size() });
+                }
+            }
+        }
+        for tile in above.into_iter().filter(|_| self.edge.size() <= self.standing.edge.size()) {
+            let found = self.store.tiles(&[(tile.level, tile.number)]).await?;
+            let same = found.first().is_some_and(|own| hashes(&own.hashes) == tile.hashes);
+            if !same {
+                let path = TileId { level: tile.level, number: tile.number, width: FULL as u16 }.to_string();
+                verified.findings.push(Finding::Tile { path });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether each commitment is opened, or said to be erased.
+    async fn open(&mut self, verified: &mut Verified) -> Result<(), VerifyError> {
+        for page in self.commitments.chunks(1_000) {
+            let wanted: Vec<_> = page.iter().map(|(_, commitment)| commitment.clone()).collect();
+            let rows = self.store.openings(&wanted).await?;
+            let known: BTreeMap<_, _> = rows.iter().map(|row| (row.commitment.as_str(), row)).collect();
+            for (seq, commitment) in page {
+                let finding = match known.get(commitment.as_str()) {
+                    Some(row) => {
+                        let (field, value) = (row.field.clone(), row.value.expose().clone());
+                        let opening = Opening { field, salt: row.salt, value };
+                        (!opening.opens(commitment))
+                            .then(|| Finding::Opening { seq: *seq, commitment: commitment.clone() })
+                    }
+                    None => (!self.erased.contains(commitment))
+                        .then(|| Finding::Redacted { seq: *seq, commitment: commitment.clone() }),
+                };
+                verified.findings.extend(finding);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Before whatever somebody put in, be it before the beginning.
+const BEFORE_ALL: Position = Position { era: i32::MIN.cast_unsigned(), tx: 0, seq: i64::MIN };
+
+/// As the databases compare.
+fn order(place: &Position) -> (i32, u64, i64) {
+    (place.era.cast_signed(), place.tx, place.seq)
+}
+
+struct Hashed {
+    seq: i64,
+    hash: Hash,
+    commitments: Vec<String>,
+    erased: Vec<String>,
+}
+
+/// The entry that says that openings were erased.
+pub const REDACT: &str = "audit.redact";
+
+fn hashed((_, entry): &(Position, audit::Entry)) -> Hashed {
+    let mut line = Vec::with_capacity(512);
+    entry.write_line(&mut line);
+    let details = entry.details.as_deref();
+    // Few entries have any; the rest are not parsed.
+    let personal = details.filter(|details| details.contains("\"personal\""));
+    let erased = details.filter(|_| entry.action == REDACT).and_then(|details| {
+        let details: serde_json::Value = serde_json::from_str(details).ok()?;
+        serde_json::from_value(details.get("commitments")?.clone()).ok()
+    });
+    Hashed {
+        seq: entry.seq,
+        hash: leaf_hash(&line),
+        commitments: commitments_in(entry.source.as_deref(), personal),
+        erased: erased.unwrap_or_default(),
+    }
+}
+
+impl From<Misfit> for Finding {
+    fn from(misfit: Misfit) -> Self {
+        match misfit {
+            Misfit::Altered { leaf, seq } => Self::Altered { leaf, seq },
+            Misfit::Missing { leaf, after } => Self::Missing { leaf, after },
+            Misfit::Extra { seq } => Self::Extra { seq },
+            Misfit::Moved { seq, belongs } => Self::Reordered { seq, belongs },
+        }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Altered { leaf, seq } => write!(f, "entry {seq} was altered (leaf {leaf})"),
+            Self::Missing { leaf, after } => {
+                write!(f, "an entry is missing behind entry {after} (leaf {leaf})")
+            }
+            Self::Extra { seq } => write!(f, "entry {seq} was put in: it never was a leaf"),
+            Self::Reordered { seq, belongs } => write!(f, "entry {seq} was moved: it is leaf {belongs}"),
+            Self::Tile { path } => write!(f, "{path} in the database is not what it was"),
+            Self::Edge => f.write_str("the right edge of the tree in the database is not that of its leaves"),
+            Self::Root { place, size } => {
+                write!(f, "{place}: the root of {size} entries is not the one that was signed")
+            }
+            Self::Signature { place, problem, .. } => write!(f, "{place}: {problem}"),
+            Self::SetBack { place, signed, has } => {
+                write!(
+                    f,
+                    "{place} has signed {signed} entries, and there are {has}: the end was cut off, or an old state restored"
+                )
+            }
+            Self::Origin { place, origin, .. } => write!(f, "{place} is of another log, `{origin}`"),
+            Self::Redacted { seq, .. } => {
+                write!(f, "entry {seq}: personal data was erased, and no entry says that it was to be")
+            }
+            Self::Opening { seq, .. } => {
+                write!(f, "entry {seq}: the personal data beside it is not what was written")
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What makes the audit log one that nobody can quietly change, as the settings have it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use audit::note::{NoteError, Secret};
+use engine::audit::Shelf;
+use engine::audit::directory::Directory;
+use engine::audit::grower::Grower;
+use engine::audit::signer::{Rhythm, Signer};
+use engine::reference::{ReferenceError, SecretRef};
+use engine::service::{Alarm, Service};
+use jobkit::Clock;
+use jobkit::redact::ExposeSecret;
+use store::Store;
+use tokio::sync::watch;
+
+use crate::config::settings;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuditKeyError {
+    #[error("audit.key cannot be had")]
+    Reference(#[from] ReferenceError),
+    #[error("audit.key: `{reference}` holds no key; `compline audit key create` makes one")]
+    Key {
+        reference: SecretRef,
+        #[source]
+        cause: NoteError,
+    },
+}
+
+/// All that a process needs that signs.
+pub struct Signing {
+    secret: Arc<Secret>,
+    rhythm: Rhythm,
+    shelves: Vec<Arc<dyn Shelf>>,
+}
+
+/// The key, where there is one.
+pub fn secret(settings: &settings::Audit) -> Result<Option<Secret>, AuditKeyError> {
+    let Some(reference) = &settings.key else { return Ok(None) };
+    let text = reference.resolve()?;
+    let secret = Secret::parse(text.expose_secret());
+    secret.map(Some).map_err(|cause| AuditKeyError::Key { reference: reference.clone(), cause })
+}
+
+pub fn signing(settings: &settings::Audit) -> Result<Option<Signing>, AuditKeyError> {
+    let Some(secret) = secret(settings)? else { return Ok(None) };
+    let rhythm = Rhythm { every: settings.checkpoint_every, entries: settings.checkpoint_entries };
+    let shelves = settings.anchors.iter().map(|(name, anchor)| shelf(name, &anchor.directory).into());
+    Ok(Some(Signing { secret: Arc::new(secret), rhythm, shelves: shelves.collect() }))
+}
+
+pub fn shelf(name: &str, directory: &Path) -> Box<dyn Shelf> {
+    Box::new(Directory::new(name, directory))
+}
+
+/// The tree grows in every process that runs jobs; those with the key sign.
+pub fn start(
+    signing: Option<Signing>,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    hints: watch::Receiver<()>,
+    alarm: &Alarm,
+) -> Vec<Service> {
+    let grower = Grower { store: store.clone(), clock: clock.clone(), hints };
+    let grower = Service::passing("grower of the audit log's tree", alarm, grower.run());
+    let signer = signing.map(|Signing { secret, rhythm, shelves }| {
+        let signer = Signer { store: store.clone(), clock: clock.clone(), secret, rhythm, shelves };
+        Service::passing("signer of the audit log", alarm, signer.run())
+    });
+    [grower].into_iter().chain(signer).collect()
+}
