@@ -17,6 +17,7 @@ pub mod breaker;
 pub mod breakers;
 pub mod briefs;
 mod fault;
+pub mod identities;
 pub mod ledger;
 pub mod limits;
 pub mod models;
@@ -44,6 +45,7 @@ pub use audit_log::{AuditLog, AuditPage};
 pub use breakers::{BreakerRow, Breakers};
 pub use briefs::{Briefs, JobBrief};
 pub use fault::chain;
+pub use identities::{Identities, Role, SessionId, UserId};
 pub use limits::{
     BucketRow, HoldOff, LanedJob, LimitSet, Limited, LimitedClaim, Limits, Reserved, SetAside, StartWindow,
     Taken,
@@ -62,7 +64,18 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 #[async_trait]
 pub trait Store:
-    Alerts + AuditLog + Breakers + Briefs + Limits + Models + Requests + Reviews + Schedules + Tree + Triggers
+    Alerts
+    + AuditLog
+    + Breakers
+    + Briefs
+    + Identities
+    + Limits
+    + Models
+    + Requests
+    + Reviews
+    + Schedules
+    + Tree
+    + Triggers
 {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;

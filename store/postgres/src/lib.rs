@@ -18,6 +18,7 @@ mod contention;
 mod copy;
 mod finish;
 mod gather;
+mod identities;
 mod insert;
 mod lane_marks;
 mod lanes;

@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (15, "beginnings", include_str!("../../../migrations/postgres/0015_beginnings.sql")),
     (16, "models_and_reviews", include_str!("../../../migrations/postgres/0016_models_and_reviews.sql")),
     (17, "tree", include_str!("../../../migrations/postgres/0017_tree.sql")),
+    (18, "identity", include_str!("../../../migrations/postgres/0018_identity.sql")),
 ];
 
 const NEEDED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -14,6 +14,7 @@ mod change;
 mod claim;
 mod ending;
 mod finish;
+mod identities;
 mod insert;
 mod lanes;
 mod limits;

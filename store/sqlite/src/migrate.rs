@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(14, "0014_held_by_lane"),
     migration!(16, "0016_models_and_reviews"),
     migration!(17, "0017_tree"),
+    migration!(18, "0018_identity"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

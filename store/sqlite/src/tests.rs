@@ -189,6 +189,12 @@ async fn statements_that_look_often_are_bounded_by_their_index() {
         ("models", models::MODELS, "model_standing_of (model=?)"),
         ("reviews", reviews::REVIEWS, "review_of_job (job=?)"),
         ("review_decisions", reviews::DECISIONS, "review_decided (job=?)"),
+        ("user_find", include_str!("user_find.sql"), "sqlite_autoindex_identity_user_1 (id=?)"),
+        ("users", include_str!("users.sql"), "sqlite_autoindex_identity_user_1 (id>?)"),
+        ("sessions", identities::SESSIONS, "identity_session_of_user (user_id=?)"),
+        ("sessions_end", include_str!("sessions_end.sql"), "identity_session_of_user (user_id=?)"),
+        ("sessions_forget", identities::FORGET[0], "identity_session_expires (expires_at<?)"),
+        ("failures_forget", identities::FORGET[1], "identity_failure_last (last_at<?)"),
     ] {
         let plan = plan(&store, sql).await;
         assert!(plan.iter().any(|line| line.contains(index)), "{name}.sql: {plan:#?}");

@@ -10,6 +10,8 @@ mod enqueue;
 mod finish;
 mod full_claims;
 mod gate;
+mod identities;
+mod identity_plans;
 mod lease;
 mod life;
 mod limits;

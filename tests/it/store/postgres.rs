@@ -152,7 +152,7 @@ async fn every_statement_of_schedules_triggers_alerts_and_reviews_is_bounded_by_
 }
 
 #[derive(Debug)]
-enum Bound {
+pub(super) enum Bound {
     /// The index is asked for what lies within the condition.
     By(&'static str, &'static str),
     /// It is read from its beginning, and not for long.
@@ -160,7 +160,7 @@ enum Bound {
 }
 
 impl Bound {
-    fn holds(&self, plan: &str) -> bool {
+    pub(super) fn holds(&self, plan: &str) -> bool {
         let (Self::By(index, _) | Self::InOrder(index)) = self;
         let mut lines = plan.lines().skip_while(|line| !line.contains(&format!("using {index} ")));
         match self {
@@ -270,7 +270,7 @@ async fn pages_read(connection: &mut PgConnection, name: &str, sql: &str, argume
     counted.filter_map(number).sum()
 }
 
-async fn plan(connection: &mut PgConnection, name: &str, sql: &str, parameters: usize) -> String {
+pub(super) async fn plan(connection: &mut PgConnection, name: &str, sql: &str, parameters: usize) -> String {
     let prepare = format!("PREPARE \"{name}\" AS {sql}");
     sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await.unwrap();
     let nulls = vec!["NULL"; parameters].join(", ");
