@@ -21,6 +21,8 @@ use engine::alerts::courier::Courier;
 use engine::alerts::{self, Alerting};
 use engine::http::server::Door;
 use engine::http::{self, Http, TokenError};
+use engine::identity::password::Passwords;
+use engine::identity::{self, Identity, Lives};
 use engine::limits::book::Book;
 use engine::limits::keeper::Keeper;
 use engine::limits::limiter::{Calls, Limiter, StoreLimiter};
@@ -53,9 +55,9 @@ use tokio::sync::watch;
 use self::audit::AuditKeyError;
 use self::outgoing::OutgoingError;
 use self::signals::Signals;
-use crate::config::ReferenceError;
 use crate::config::listen::Listen;
 use crate::config::settings::{self, Settings};
+use crate::config::{self, ReferenceError};
 use crate::registry::{Families, registry};
 
 /// All that a process of ours is made of, before anything runs.
@@ -304,6 +306,10 @@ pub enum AppError {
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error(transparent)]
+    IdentityKey(#[from] identity::keys::KeyError),
+    #[error(transparent)]
+    Identity(#[from] identity::IdentityError),
+    #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
     Audit(#[from] AuditKeyError),
@@ -424,6 +430,7 @@ impl App {
         courier: Option<Arc<Courier>>,
     ) -> Result<Option<Service>, AppError> {
         let hooks = triggers::webhooks(&settings.triggers, &self.around())?;
+        let identity_settings = &settings.identity;
         let settings = &settings.http;
         let address = match settings.listen {
             Listen::At(address) => address,
@@ -439,6 +446,7 @@ impl App {
                 "http.token is not set: only health and signed deliveries are served; set it to \"env:NAME\" or \"file:PATH\""
             );
         }
+        let identity = self.identity(identity_settings)?;
         let door = Door::open(address).await.map_err(|cause| AppError::Setting {
             field: "http.listen",
             problem: format!("{address} cannot be listened on: {cause}; name another address, or \"off\""),
@@ -455,6 +463,8 @@ impl App {
                 hooks,
                 courier,
                 token,
+                identity,
+                proxies: settings.trusted_proxies.clone(),
                 limits: http_limits(settings),
                 origins: settings.cors_origins.clone(),
                 hints: self.hints(),
@@ -463,6 +473,27 @@ impl App {
             &self.alarm,
         );
         Ok(Some(http.serve(door, until.hard.clone(), &self.alarm)))
+    }
+}
+
+impl App {
+    /// Who signs people in; none without a key.
+    fn identity(&self, settings: &config::identity::Identity) -> Result<Option<Arc<Identity>>, AppError> {
+        let Some(key) = &settings.key else { return Ok(None) };
+        let lives = Lives {
+            access: settings.access_life,
+            idle: settings.session_idle,
+            session: settings.session_life,
+        };
+        let parts = identity::Parts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            keyring: self.keyring.clone(),
+            passwords: Arc::new(Passwords::new()?),
+            keys: identity::keys::Keys::load(key)?,
+            lives,
+        };
+        Ok(Some(Arc::new(Identity::new(parts))))
     }
 }
 

@@ -39,9 +39,19 @@ pub const TRIGGER_BLIND: &str = "trigger.blind";
 /// Something came in by a trigger, and no job can be made of it.
 pub const TRIGGER_REFUSED: &str = "trigger.refused";
 
+pub use store::identities::{IDENTITY_LOCKED, IDENTITY_TOKEN_REUSED};
+
 /// Every rule there is; a route that names another would wait for ever. A family adds its own here.
-pub const RULES: &[&str] =
-    &[JOB_DISCARDED, QUEUE_STUCK, SCHEDULE_MISSED, SCHEDULE_BROKEN, TRIGGER_BLIND, TRIGGER_REFUSED];
+pub const RULES: &[&str] = &[
+    JOB_DISCARDED,
+    QUEUE_STUCK,
+    SCHEDULE_MISSED,
+    SCHEDULE_BROKEN,
+    TRIGGER_BLIND,
+    TRIGGER_REFUSED,
+    IDENTITY_LOCKED,
+    IDENTITY_TOKEN_REUSED,
+];
 
 /// How alerts are kept and told.
 #[derive(Debug, Clone)]

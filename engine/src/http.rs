@@ -2,7 +2,7 @@
 //! answers, and decides nothing else. Only this folder knows the web framework.
 //!
 //! The token guards everything but health, the static pages of the reference, which know nothing, and deliveries, which
-//! are signed.
+//! are signed. The routes of sessions let people in by what they show.
 
 pub mod api;
 mod extract;
@@ -14,6 +14,7 @@ mod problem;
 mod reference;
 mod router;
 pub mod server;
+mod session;
 pub mod view;
 
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub use self::memory::STRANGERS_SHARE;
 pub use self::reference::document;
 use crate::alerts::courier::Courier;
 use crate::alerts::desk::Desk;
+use crate::identity::Identity;
+use crate::identity::networks::Network;
 use crate::limits::usage::Usage;
 use crate::models::ModelList;
 use crate::queue::Queue;
@@ -72,6 +75,10 @@ pub struct Parts {
     /// Who carries alerts, when there are routes for them.
     pub courier: Option<Arc<Courier>>,
     pub token: Option<Token>,
+    /// Who signs people in; none when nobody is.
+    pub identity: Option<Arc<Identity>>,
+    /// Proxies whose word on where a caller comes from is believed.
+    pub proxies: Vec<Network>,
     pub limits: Limits,
     /// Origins of pages in browsers that may call.
     pub origins: Vec<String>,
@@ -95,6 +102,10 @@ pub struct Api {
     artifacts: Arc<dyn Artifacts>,
     hooks: Webhooks,
     token: Option<Token>,
+    identity: Option<Arc<Identity>>,
+    proxies: Vec<Network>,
+    /// Pages of these may call in the name of whoever is signed in.
+    origins: Vec<String>,
     limits: Limits,
     waiting: Waiting,
     events: Events,
@@ -134,7 +145,10 @@ impl Http {
             hooks,
             courier,
             token,
+            identity,
+            proxies,
             limits,
+            origins,
             ..
         } = parts;
         let (waiting, watcher) = Waiting::start(store.clone(), clock.clone(), parts.hints.clone(), alarm);
@@ -154,6 +168,9 @@ impl Http {
             artifacts,
             hooks,
             token,
+            identity,
+            proxies,
+            origins: origins.clone(),
             memory: Memory::new(limits.memory_bytes),
             limits,
             waiting,
@@ -162,6 +179,6 @@ impl Http {
             stop: parts.stop,
             ending: CancellationToken::new(),
         };
-        Self { api: Arc::new(api), origins: parts.origins, services: vec![watcher, reader] }
+        Self { api: Arc::new(api), origins, services: vec![watcher, reader] }
     }
 }

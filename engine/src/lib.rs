@@ -7,6 +7,7 @@ pub mod audit;
 pub mod bulk;
 pub mod callback;
 pub mod http;
+pub mod identity;
 pub mod json;
 pub mod limits;
 pub mod lookout;

@@ -41,6 +41,8 @@ pub enum Part<'a> {
     Log,
     /// What somebody said of this item of its result.
     Review(&'a str),
+    /// A user's second factor; the user's id stands in the place of the job's.
+    Totp,
 }
 
 impl Part<'_> {
@@ -54,6 +56,7 @@ impl Part<'_> {
             Part::Error => "error".into(),
             Part::Log => "log".into(),
             Part::Review(item) => format!("review:{item}"),
+            Part::Totp => "totp".into(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use engine::http::TokenError;
+use engine::identity::IdentityError;
 use engine::limits::usage::LimitError;
 use engine::models::ModelError;
 use engine::queue::QueueError;
@@ -178,6 +179,17 @@ impl From<QueueError> for CliError {
     }
 }
 
+impl From<IdentityError> for CliError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Store(error) => error.into(),
+            IdentityError::Invalid { .. } => Self { exit: Exit::Usage, ..Self::from_chain(error) },
+            IdentityError::Unknown(_) => Self { exit: Exit::NotFound, ..Self::from_chain(error) },
+            error => Self::from_chain(error),
+        }
+    }
+}
+
 impl From<ScheduleError> for CliError {
     fn from(error: ScheduleError) -> Self {
         let exit = match &error {
@@ -268,6 +280,8 @@ impl From<AppError> for CliError {
             AppError::Trigger(_) => Self { exit: Exit::Usage, ..Self::from_chain(error) },
             AppError::Outgoing(error) => error.into(),
             AppError::Token(error) => error.into(),
+            AppError::IdentityKey(error) => Self { exit: Exit::Usage, ..Self::from_chain(error) },
+            AppError::Identity(error) => error.into(),
             AppError::Kind(error) => {
                 let remedy = "a section [kinds.\"…\"] of the configuration names it; correct or remove that";
                 Self::from_chain(error).remedy(remedy)

@@ -20,6 +20,7 @@ mod schedules;
 mod serve;
 mod shell;
 mod triggers;
+mod users;
 mod workers;
 
 use std::path::PathBuf;
@@ -80,6 +81,9 @@ enum Command {
     /// The audit log: whether it is what was signed, and the key that signs it.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Create users who sign in, and look after them and their sessions.
+    #[command(subcommand)]
+    Users(Box<users::UsersCommand>),
     /// Look at workers.
     #[command(subcommand)]
     Workers(workers::Workers),
@@ -147,6 +151,7 @@ fn run(cli: Cli) -> Result {
         Command::Limits(command) => on_runtime(limits::run(&call, command)),
         Command::Models(command) => on_runtime(models::run(&call, command)),
         Command::Audit(command) => on_runtime(audit::run(&call, command)),
+        Command::Users(command) => on_runtime(users::run(&call, *command)),
         Command::Workers(command) => on_runtime(workers::run(&call, &command)),
     }
 }

@@ -116,6 +116,7 @@ pub(super) fn holds_secrets(path: &[&str]) -> bool {
             | ["mail", "password"]
             | ["webhooks", "secrets"]
             | ["http", "token"]
+            | ["identity", "key"]
             | ["buckets", _, "access_key_id" | "secret_access_key"]
             | ["triggers", "webhooks", _, "secrets"]
     )

@@ -5,7 +5,8 @@
 //! default that nobody chose. All problems are reported at once, each with its place and its remedy.
 
 pub mod check;
-pub mod keys;
+pub mod identity;
+mod keys;
 mod layers;
 pub mod listen;
 pub mod outgoing;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine::adapters::buckets::Bucket;
 use engine::adapters::databases::Database;
+use engine::identity::networks::Network;
 use engine::reference::{SecretRef, UrlRef};
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::definition::Definition;
@@ -20,6 +21,7 @@ use store::rule::{By, Pace, Rate, Rule, Rules, Unit};
 use store::state::JobState;
 use store::{DEFAULT_LEASE, PruneRules};
 
+use super::identity::Identity;
 use super::listen::Listen;
 use super::outgoing::{Alerts, Mail, Route, Webhooks};
 
@@ -43,6 +45,7 @@ pub struct Settings {
     pub buckets: BTreeMap<String, Bucket>,
     pub databases: BTreeMap<String, Database>,
     pub http: Http,
+    pub identity: Identity,
     pub log: Log,
     pub triggers: Triggers,
     pub mail: Mail,
@@ -331,6 +334,7 @@ pub struct Http {
     #[serde(with = "duration")]
     pub stop_delay: Duration,
     pub cors_origins: Vec<String>,
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for Http {
@@ -348,6 +352,7 @@ impl Default for Http {
             connections: 1_024,
             stop_delay: Duration::from_secs(3),
             cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -399,6 +404,7 @@ impl Settings {
         let calls = Calls { rate: limit.rate, burst: limit.burst };
         Self {
             http: Http { token: Some(SecretRef::Env("KEY".into())), ..Http::default() },
+            identity: Identity { key: Some(SecretRef::Env("KEY".into())), ..Identity::default() },
             queues: [(any(), Queue { concurrency: Some(1) })].into(),
             kinds: [(any(), kind)].into(),
             schedules: [(any(), Definition::with_every_key())].into(),

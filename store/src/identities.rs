@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jobkit::SecretString;
 use jobkit::redact::Personal;
+use jobkit::{Origin, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -61,7 +61,13 @@ pub trait Identities: Send + Sync + 'static {
     async fn sessions(&self, of: UserId, idle: Duration) -> Result<Vec<SessionRow>>;
 
     /// Uses a refresh token, or finds out that somebody else did: see [`rotation`].
-    async fn rotate(&self, id: SessionId, generation: u64, idle: Duration) -> Result<Rotated>;
+    async fn rotate(
+        &self,
+        id: SessionId,
+        generation: u64,
+        idle: Duration,
+        origin: &Origin,
+    ) -> Result<Rotated>;
 
     /// False when the user has no such session that has not ended.
     async fn end_session(&self, id: SessionId, of: UserId, why: Ending, by: &Actor) -> Result<bool>;
@@ -253,6 +259,8 @@ pub struct NewSession {
     pub life: Duration,
     pub user_agent: String,
     pub source: String,
+    /// Which request opens it.
+    pub origin: Origin,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -290,11 +298,12 @@ pub enum Opened {
 }
 
 /// Never which of the two was wrong in words that a caller sees; the audit log may know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedSignIn {
     /// None: nobody has the address.
     pub user: Option<UserId>,
     pub why: SignInProblem,
+    pub origin: Origin,
 }
 
 named! {

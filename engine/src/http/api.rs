@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod artifacts;
+pub mod auth;
 pub mod bulk;
 pub mod enqueue;
 pub mod events;

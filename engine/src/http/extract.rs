@@ -34,6 +34,12 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Shared) -> Result<Self> {
+        Self::read_in(&api.memory.callers, request, api).await
+    }
+}
+
+impl<T: DeserializeOwned> Body<T> {
+    async fn read_in(room: &Room, request: Request, api: &Shared) -> Result<Self> {
         if !is_json(request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok())) {
             return Err(Problem::new(
                 Code::UnsupportedMediaType,
@@ -50,9 +56,20 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
             )
             .at("Content-Encoding"));
         }
-        let (bytes, held) = read(request, api, &api.memory.callers).await?;
+        let (bytes, held) = read(request, api, room).await?;
         let Object(value) = parse(&bytes)?;
         Ok(Self { value, bytes, _held: held })
+    }
+}
+
+/// As [`Body`], of somebody who has shown nothing yet: it is held in the room of strangers.
+pub struct StrangersBody<T>(pub Body<T>);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for StrangersBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Shared) -> Result<Self> {
+        Body::read_in(&api.memory.strangers, request, api).await.map(Self)
     }
 }
 

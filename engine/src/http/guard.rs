@@ -100,7 +100,7 @@ fn admit(token: Option<&Token>, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-fn bearer(value: &[u8]) -> Option<&[u8]> {
+pub fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
 }

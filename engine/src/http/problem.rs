@@ -53,7 +53,11 @@ codes! {
     InvalidParameter "invalid_parameter" BAD_REQUEST "A parameter is not valid";
     InvalidHeader "invalid_header" BAD_REQUEST "A header is not valid";
     Unauthorized "unauthorized" UNAUTHORIZED "A valid token is needed";
+    SignInRefused "sign_in_refused" UNAUTHORIZED "Nobody is let in by this";
+    SecondFactorDue "second_factor_due" UNAUTHORIZED "A second factor is due";
+    SessionOver "session_over" UNAUTHORIZED "No session goes with this";
     InvalidSignature "invalid_signature" UNAUTHORIZED "Nobody known has signed it";
+    CsrfRefused "csrf_refused" FORBIDDEN "A foreign page may have sent this";
     NotFound "not_found" NOT_FOUND "There is no such thing";
     UnknownRoute "unknown_route" NOT_FOUND "There is no such route";
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The route does not take this method";
@@ -69,10 +73,12 @@ codes! {
     InvalidArgs "invalid_args" UNPROCESSABLE_ENTITY "The kind cannot take these arguments";
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The key belongs to another request";
     UnusableDelivery "unusable_delivery" UNPROCESSABLE_ENTITY "No job can be made of the delivery";
+    LockedOut "locked_out" TOO_MANY_REQUESTS "There were too many failures";
     Internal "internal" INTERNAL_SERVER_ERROR "This is a bug of ours";
     NotCarried "not_carried" BAD_GATEWAY "The message was not taken";
     Crowded "crowded" SERVICE_UNAVAILABLE "There is no room just now";
     TokenNotSet "token_not_set" SERVICE_UNAVAILABLE "The API is closed until it has a token";
+    SignInOff "sign_in_off" SERVICE_UNAVAILABLE "Nobody is signed in here";
     StoreAway "store_away" SERVICE_UNAVAILABLE "The store does not answer";
     SealFailed "seal_failed" SERVICE_UNAVAILABLE "What was given could not be encrypted";
     TimedOut "timed_out" GATEWAY_TIMEOUT "The answer took too long";
@@ -286,7 +292,7 @@ impl IntoResponse for Problem {
         let mut response = (code.status(), Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if code == Code::Unauthorized {
+        if matches!(code, Code::Unauthorized | Code::SessionOver) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(seconds) = retry_after {

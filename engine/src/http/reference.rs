@@ -9,18 +9,19 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, OpenApi as Document, Ref, RefOr, Response as Described, ResponseBuilder, Responses,
 };
 use utoipa::{Modify, OpenApi};
 
 use super::problem::{Code, Problem};
+use super::session::ACCESS_COOKIE;
 use super::{Shared, router};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Compline", description = "Background jobs and schedules of a regulated business.\n\nEvery route asks for the token of `http.token`, as `Authorization: Bearer TOKEN`, but those of health, and those of hooks, which ask for a signature. What goes wrong is told as `application/problem+json` with a stable code."),
+    info(title = "Compline", description = "Background jobs and schedules of a regulated business.\n\nEvery route asks for the token of `http.token`, as `Authorization: Bearer TOKEN`, but those of health, those of hooks, which ask for a signature, and those below `/auth`, which open a session or belong to one. What goes wrong is told as `application/problem+json` with a stable code."),
     components(schemas(Problem)),
     security(("token" = [])),
     modifiers(&Token),
@@ -34,6 +35,8 @@ impl Modify for Token {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        let cookie = ApiKey::Cookie(ApiKeyValue::new(ACCESS_COOKIE));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
     }
 }
 

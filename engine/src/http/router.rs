@@ -24,6 +24,8 @@ struct Routes {
     open: OpenApiRouter<Shared>,
     /// For whoever signs what it sends.
     signed: OpenApiRouter<Shared>,
+    /// For whoever signs in, or is signed in; each says so itself.
+    sessions: OpenApiRouter<Shared>,
     /// For whoever shows the token.
     quick: OpenApiRouter<Shared>,
     /// These too, and they take long by their nature, and have limits of their own.
@@ -35,6 +37,15 @@ fn described() -> Routes {
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz));
     let signed = OpenApiRouter::new().routes(routes!(api::hooks::deliver));
+    let sessions = OpenApiRouter::new()
+        .routes(routes!(api::auth::sign_in))
+        .routes(routes!(api::auth::refresh))
+        .routes(routes!(api::auth::sign_out))
+        .routes(routes!(api::auth::me))
+        .routes(routes!(api::auth::sessions::list, api::auth::sessions::end_others))
+        .routes(routes!(api::auth::sessions::end))
+        .routes(routes!(api::auth::own::password))
+        .routes(routes!(api::auth::own::totp));
     let quick = OpenApiRouter::new()
         .routes(routes!(api::enqueue::enqueue, api::jobs::list))
         .routes(routes!(api::enqueue::enqueue_batch))
@@ -77,18 +88,19 @@ fn described() -> Routes {
         .routes(routes!(api::wait::wait))
         .routes(routes!(api::artifacts::download))
         .routes(routes!(api::events::stream));
-    Routes { open, signed, quick, long }
+    Routes { open, signed, sessions, quick, long }
 }
 
 pub fn document() -> Document {
-    let Routes { open, signed, quick, long } = described();
-    open.merge(signed).merge(quick).merge(long).into_openapi()
+    let Routes { open, signed, sessions, quick, long } = described();
+    open.merge(signed).merge(sessions).merge(quick).merge(long).into_openapi()
 }
 
 pub fn router(api: Shared, origins: &[String]) -> Router {
-    let Routes { open, signed, quick, long } = described();
+    let Routes { open, signed, sessions, quick, long } = described();
     let known = middleware::from_fn_with_state(Arc::new(Known::of(&document())), guard::parameters);
-    let signed = signed.route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry));
+    let signed =
+        signed.merge(sessions).route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry));
     let open = open.merge(signed).route_layer(known.clone());
     let guarded = quick
         .route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry))
@@ -153,6 +165,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
                 own("last-event-id"),
                 own("traceparent"),
                 own("tracestate"),
+                own("x-csrf-token"),
                 own("x-request-id"),
             ])
             .expose_headers([

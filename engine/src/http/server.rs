@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -18,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
 use super::impatient::Impatient;
+use super::session::Peer;
 use super::{Http, Limits, router};
 use crate::service::{Alarm, Patience, Service};
 
@@ -128,12 +131,12 @@ impl House {
             // Whoever finds no place at all waits in the system's own line.
             let Some(place) = self.place().await else { return };
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     patience.succeeded();
                     // One may have come free since.
                     let inside = self.places.clone().try_acquire_owned().ok().filter(|_| place.beside);
                     let place = inside.map_or(place, |permit| Place { _permit: permit, beside: false });
-                    self.serve(stream, place);
+                    self.serve(stream, peer, place);
                 }
                 // No more descriptors, or a caller that hung up: the next one may do.
                 Err(problem) => patience.failed(&problem).await,
@@ -150,12 +153,17 @@ impl House {
         permit.ok().map(|permit| Place { _permit: permit, beside })
     }
 
-    fn serve(&self, stream: TcpStream, place: Place) {
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
         // Small answers leave at once. Where the system refuses, they leave later.
         let _ = stream.set_nodelay(true);
         let limits = &self.limits;
         let beside = place.beside;
         let router = if beside { &self.beside } else { &self.router }.clone();
+        let router = TowerToHyperService::new(router);
+        let router = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            router.call(request)
+        });
         let patience = if beside { LONGEST_BESIDE } else { Duration::MAX };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -165,7 +173,7 @@ impl House {
             .max_header_size(MOST_HEADER_BYTES)
             .serve_connection(
                 TokioIo::new(Impatient::new(stream, limits.write_timeout.min(patience))),
-                TowerToHyperService::new(router),
+                router,
             );
         let connection = self.graceful.watch(connection);
         let cut = self.cut.clone();

@@ -17,6 +17,9 @@ const KEEP_WORKERS: Duration = Duration::from_secs(7 * 86_400);
 /// A client that has had no answer for that long asks what became of its job before it sends it again.
 const KEEP_REQUESTS: Duration = Duration::from_secs(86_400);
 
+/// So long somebody who came in from a network is known there, and a session can be asked about.
+const KEEP_SESSIONS: Duration = Duration::from_secs(31 * 86_400);
+
 pub struct Pruner {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
@@ -53,6 +56,7 @@ impl Pruner {
         if bite < BITE as u64 {
             self.store.forget_workers(KEEP_WORKERS).await?;
             while self.store.forget_requests(KEEP_REQUESTS, BITE).await? == BITE as u64 {}
+            self.store.forget_sessions(KEEP_SESSIONS, BITE).await?;
         }
         Ok(bite)
     }

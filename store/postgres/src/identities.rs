@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use jobkit::Origin;
 use jobkit::redact::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 
@@ -108,8 +109,14 @@ impl Identities for PostgresStore {
         self.answered(READING, read).await
     }
 
-    async fn rotate(&self, id: SessionId, generation: u64, idle: Duration) -> Result<Rotated> {
-        transaction!(self, ROTATING, |tx| rotate(&mut tx, self.time(), id, generation, idle))
+    async fn rotate(
+        &self,
+        id: SessionId,
+        generation: u64,
+        idle: Duration,
+        origin: &Origin,
+    ) -> Result<Rotated> {
+        transaction!(self, ROTATING, |tx| rotate(&mut tx, self.time(), id, generation, idle, origin))
     }
 
     async fn end_session(&self, id: SessionId, of: UserId, why: Ending, by: &Actor) -> Result<bool> {
@@ -243,7 +250,7 @@ async fn open(
     let opened = find_session(tx, time, new.id).await?;
     let user = find(tx, time, &Whom::Id(new.user)).await?;
     let (Some((session, _)), Some((user, _))) = (opened, user) else { return Ok(Opened::Refused) };
-    audit_log::append_on(tx, time, &signed_in(&user, &session, factor)).await?;
+    audit_log::append_on(tx, time, &signed_in(&user, &session, factor, &new.origin)).await?;
     Ok(Opened::Session(Box::new((session, user))))
 }
 
@@ -299,6 +306,7 @@ async fn rotate(
     id: SessionId,
     generation: u64,
     idle: Duration,
+    origin: &Origin,
 ) -> Result<Rotated> {
     let Some((session, user, now)) = hold(tx, time, id).await? else { return Ok(Rotated::Unknown) };
     let verdict = rotation::decide(&session, &user, generation, idle, now);
@@ -309,7 +317,7 @@ async fn rotate(
     Ok(match verdict {
         Verdict::Next(next) | Verdict::Same(next) => Rotated::To(Box::new((session, user)), next),
         Verdict::End(why) => {
-            let told = session_ended(&acting_user(user.id), &user, &session, why);
+            let told = session_ended(&acting_user(user.id, origin), &user, &session, why);
             audit_log::append_on(tx, time, &told).await?;
             if why == Ending::Reused {
                 alerts::raise(tx, time, &[token_reused(&session)]).await?;

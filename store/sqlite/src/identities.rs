@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use jobkit::Origin;
 use jobkit::redact::ExposeSecret;
 use sqlx::SqliteConnection;
 
@@ -90,7 +91,7 @@ impl Identities for SqliteStore {
     }
 
     async fn sign_in_failed(&self, doors: &Doors, failed: &FailedSignIn) -> Result<()> {
-        let (doors, failed) = (*doors, *failed);
+        let (doors, failed) = (*doors, failed.clone());
         self.write(SIGNING_IN, move |tx, now| {
             async move {
                 let states = take(tx, now, &doors).await?;
@@ -137,9 +138,16 @@ impl Identities for SqliteStore {
         .await
     }
 
-    async fn rotate(&self, id: SessionId, generation: u64, idle: Duration) -> Result<Rotated> {
+    async fn rotate(
+        &self,
+        id: SessionId,
+        generation: u64,
+        idle: Duration,
+        origin: &Origin,
+    ) -> Result<Rotated> {
+        let origin = origin.clone();
         self.write("using a refresh token", move |tx, now| {
-            async move { rotate(tx, now, id, generation, idle).await }.boxed()
+            async move { rotate(tx, now, id, generation, idle, &origin).await }.boxed()
         })
         .await
     }
@@ -252,7 +260,7 @@ async fn open(tx: &mut Tx, now: i64, new: &NewSession, factor: &Factor, doors: &
         .collect();
     put(tx, doors, &entered).await?;
     let Some((session, user)) = with_user(tx, now, new.id).await? else { return Ok(Opened::Refused) };
-    audit::entry(tx, now, &signed_in(&user, &session, factor)).await?;
+    audit::entry(tx, now, &signed_in(&user, &session, factor, &new.origin)).await?;
     Ok(Opened::Session(Box::new((session, user))))
 }
 
@@ -271,7 +279,14 @@ async fn with_user(
     Ok(user.map(|user| (session, user)))
 }
 
-async fn rotate(tx: &mut Tx, now: i64, id: SessionId, generation: u64, idle: Duration) -> Done<Rotated> {
+async fn rotate(
+    tx: &mut Tx,
+    now: i64,
+    id: SessionId,
+    generation: u64,
+    idle: Duration,
+    origin: &Origin,
+) -> Done<Rotated> {
     let Some((session, user)) = with_user(tx, now, id).await? else { return Ok(Rotated::Unknown) };
     let verdict = rotation::decide(&session, &user, generation, idle, moment(now));
     let session = session.after(verdict, moment(now));
@@ -281,7 +296,8 @@ async fn rotate(tx: &mut Tx, now: i64, id: SessionId, generation: u64, idle: Dur
     Ok(match verdict {
         Verdict::Next(next) | Verdict::Same(next) => Rotated::To(Box::new((session, user)), next),
         Verdict::End(why) => {
-            audit::entry(tx, now, &session_ended(&acting_user(user.id), &user, &session, why)).await?;
+            audit::entry(tx, now, &session_ended(&acting_user(user.id, origin), &user, &session, why))
+                .await?;
             if why == Ending::Reused {
                 alerts::raise(tx, now, &[token_reused(&session)]).await?;
             }

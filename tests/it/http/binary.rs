@@ -102,6 +102,49 @@ async fn the_trace_of_a_request_stands_in_its_log_line_and_with_its_job() {
     assert_eq!(place.job(id)["metadata"], json!({ "traceparent": parent }));
 }
 
+/// The real cost of a password, and a log at its most talkative.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_signs_in_is_known_and_the_log_does_not_say_as_whom() {
+    const EMAIL: &str = "grace.hopper@example.org";
+    const PASSWORD: &str = "a compiler for everybody, please";
+    let place = place(None)
+        .with("COMPLINE__LOG__FILTER", "trace")
+        .with("COMPLINE__IDENTITY__KEY", "env:THE_KEY")
+        .with("THE_KEY", "a key for the binary, of thirty-two bytes and more");
+    let create =
+        ["users", "create", "--email", EMAIL, "--name", "Grace", "--role", "owner", "--password-stdin"];
+    place.run_with_input(&create, PASSWORD).expect(0);
+    let serving = Serving::start(&place);
+    let post = async |path: &str, body: Value| {
+        let answer = client().post(format!("{}{path}", serving.url)).json(&body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap())
+    };
+
+    let wrong = json!({ "email": EMAIL, "password": "a wrong password" });
+    assert_eq!(post("/auth/sign-in", wrong).await.0, 401);
+    let (status, told) =
+        post("/auth/sign-in", json!({ "email": EMAIL, "password": PASSWORD, "bearer": true })).await;
+    assert_eq!(status, 200, "{told}");
+    let refresh = told["refresh_token"].as_str().unwrap();
+    let (status, next) = post("/auth/refresh", json!({ "refresh_token": refresh })).await;
+    assert_eq!((status, &next["session"]), (200, &told["session"]));
+
+    place.run(&["users", "sessions", EMAIL]).expect(0).says(&["127.0.0.1"]);
+    place.run(&["users", "sign-out", EMAIL]).expect(0).says(&["1 sessions"]);
+    let after = next["refresh_token"].as_str().unwrap();
+    assert_eq!(post("/auth/refresh", json!({ "refresh_token": after })).await.0, 401);
+    eventually("all of it is logged", async || {
+        serving.lines_with(&["POST /auth/refresh answered 401"]).len() == 1
+    })
+    .await;
+    for secret in
+        [EMAIL, "Grace", PASSWORD, "a wrong password", refresh, told["access_token"].as_str().unwrap()]
+    {
+        assert_eq!(serving.lines_with(&[secret]), [""; 0], "{secret}");
+    }
+}
+
 /// A caller that heard nothing sends it again, to whoever is there then.
 async fn one_key_makes_one_job_though_the_server_is_killed(place: Place) {
     place.run(&["migrate"]).expect(0);

@@ -7,6 +7,7 @@ mod events;
 pub mod family;
 mod health;
 mod hooks;
+mod identity;
 mod jobs;
 mod limits;
 mod misuse;

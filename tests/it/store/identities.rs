@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jobkit::redact::{ExposeSecret, Personal};
-use jobkit::{Clock, SecretString};
+use jobkit::{Clock, Origin, SecretString};
 use serde_json::json;
 use store::identities::{
     Admission, Doors, Ending, Factor, FailedSignIn, NewSession, NewUser, Opened, Rotated, SessionRow,
@@ -36,6 +36,10 @@ const IDLE: Duration = Duration::from_secs(3600);
 const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA";
 
+fn origin() -> Origin {
+    Origin { request: Some("r-1".into()), source: None }
+}
+
 fn doors() -> Doors {
     Doors::of(&"ada@example.org".parse().unwrap(), IpAddr::from([192, 0, 2, 7]))
 }
@@ -61,6 +65,7 @@ fn new_session(t: &TestStore, user: &UserRow) -> NewSession {
         life: LIFE,
         user_agent: "a browser".into(),
         source: "192.0.2.7".into(),
+        origin: origin(),
     }
 }
 
@@ -202,15 +207,16 @@ async fn a_session_is_opened_and_found_until_it_ends(t: TestStore) {
     assert_eq!(found.expires_at, t.clock.now() + LIFE);
     assert!(t.store.session(SessionId(t.ids.next().0), IDLE).await.unwrap().is_none());
 
-    let by = acting_user(user.id);
+    let by = acting_user(user.id, &origin());
     assert!(t.store.end_session(session.id, user.id, Ending::SignedOut, &by).await.unwrap());
     assert!(!t.store.end_session(session.id, user.id, Ending::SignedOut, &by).await.unwrap());
     assert!(!lives(&t, &session).await);
-    let shown = t.store.rotate(session.id, 0, IDLE).await.unwrap();
+    let shown = t.store.rotate(session.id, 0, IDLE, &origin()).await.unwrap();
     assert_eq!(number(&shown), Err(Some(Ending::SignedOut)));
     assert_eq!(actions(&t).await, ["user.created", "user.signed_in", "user.signed_out"]);
     let entry = &t.everything_audited().await[1];
     assert_eq!((&entry.actor, &entry.object), (&by_name(&user), &by_name(&user)));
+    assert_eq!(entry.origin, origin());
     let details = json!({ "session": session.id, "factor": "password", "recovery_codes_left": 0 });
     assert_eq!(entry.details, details);
 }
@@ -224,23 +230,29 @@ async fn a_session_ends_by_idleness_and_by_age(t: TestStore) {
     let session = open(&t, &user).await;
     t.clock.advance(IDLE);
     assert!(lives(&t, &session).await);
-    assert_eq!(number(&t.store.rotate(session.id, 0, IDLE).await.unwrap()), Ok(1));
+    assert_eq!(number(&t.store.rotate(session.id, 0, IDLE, &origin()).await.unwrap()), Ok(1));
     t.clock.advance(IDLE + seconds(1));
     assert!(!lives(&t, &session).await);
     assert_eq!(t.store.sessions(user.id, IDLE).await.unwrap(), []);
-    assert_eq!(number(&t.store.rotate(session.id, 1, IDLE).await.unwrap()), Err(Some(Ending::Idle)));
+    assert_eq!(
+        number(&t.store.rotate(session.id, 1, IDLE, &origin()).await.unwrap()),
+        Err(Some(Ending::Idle))
+    );
 
     let session = open(&t, &user).await;
     for number_shown in 0..7 * 24 - 1 {
         t.clock.advance(IDLE);
         assert_eq!(
-            number(&t.store.rotate(session.id, number_shown, IDLE).await.unwrap()),
+            number(&t.store.rotate(session.id, number_shown, IDLE, &origin()).await.unwrap()),
             Ok(number_shown + 1)
         );
     }
     t.clock.advance(IDLE);
-    assert_eq!(number(&t.store.rotate(session.id, 167, IDLE).await.unwrap()), Err(Some(Ending::Expired)));
-    let unknown = t.store.rotate(SessionId(t.ids.next().0), 0, IDLE).await.unwrap();
+    assert_eq!(
+        number(&t.store.rotate(session.id, 167, IDLE, &origin()).await.unwrap()),
+        Err(Some(Ending::Expired))
+    );
+    let unknown = t.store.rotate(SessionId(t.ids.next().0), 0, IDLE, &origin()).await.unwrap();
     assert_eq!(number(&unknown), Err(None));
 }
 
@@ -250,7 +262,8 @@ async fn fifty_who_use_a_token_at_once_get_one_successor(t: TestStore) {
     let other = t.another().await;
     let instances = [&t.store, &other];
 
-    let rotations = (0..50).map(|n| instances[n % 2].rotate(session.id, 0, IDLE));
+    let origin = origin();
+    let rotations = (0..50).map(|n| instances[n % 2].rotate(session.id, 0, IDLE, &origin));
     let rotations = join_all(rotations).await;
 
     for rotated in rotations {
@@ -259,9 +272,9 @@ async fn fifty_who_use_a_token_at_once_get_one_successor(t: TestStore) {
     let (found, _) = t.store.session(session.id, IDLE).await.unwrap().unwrap();
     assert_eq!((found.generation, found.rotated_at), (1, Some(t.clock.now())));
     // The successor is in use, and whoever came late hears of it for as long as the grace lasts.
-    assert_eq!(number(&other.rotate(session.id, 1, IDLE).await.unwrap()), Ok(2));
+    assert_eq!(number(&other.rotate(session.id, 1, IDLE, &origin).await.unwrap()), Ok(2));
     t.clock.advance(seconds(10));
-    assert_eq!(number(&t.store.rotate(session.id, 0, IDLE).await.unwrap()), Ok(1));
+    assert_eq!(number(&t.store.rotate(session.id, 0, IDLE, &origin).await.unwrap()), Ok(1));
     assert_eq!(actions(&t).await, ["user.created", "user.signed_in"]);
 }
 
@@ -269,15 +282,18 @@ async fn a_token_that_was_used_ends_its_family_on_every_instance(t: TestStore) {
     let user = create(&t, "ada@example.org").await;
     let (session, beside) = (open(&t, &user).await, open(&t, &user).await);
     let other = t.another().await;
-    assert_eq!(number(&t.store.rotate(session.id, 0, IDLE).await.unwrap()), Ok(1));
+    assert_eq!(number(&t.store.rotate(session.id, 0, IDLE, &origin()).await.unwrap()), Ok(1));
     t.clock.advance(seconds(11));
 
-    let stolen = other.rotate(session.id, 0, IDLE).await.unwrap();
+    let stolen = other.rotate(session.id, 0, IDLE, &origin()).await.unwrap();
 
     assert_eq!(number(&stolen), Err(Some(Ending::Reused)));
     for instance in [&t.store, &other] {
         assert!(instance.session(session.id, IDLE).await.unwrap().is_none());
-        assert_eq!(number(&instance.rotate(session.id, 1, IDLE).await.unwrap()), Err(Some(Ending::Reused)));
+        assert_eq!(
+            number(&instance.rotate(session.id, 1, IDLE, &origin()).await.unwrap()),
+            Err(Some(Ending::Reused))
+        );
         assert!(instance.session(beside.id, IDLE).await.unwrap().is_some());
     }
     let last = told(&t).await.pop().unwrap();
@@ -349,7 +365,7 @@ async fn who_is_disabled_or_has_another_password_loses_the_sessions_and_opens_no
     let changed = change(&t, &user, UserChange::Password { hash, keep: Some(first.id) }).await;
 
     assert!(lives(&t, &first).await && !lives(&t, &second).await);
-    let shown = t.store.rotate(second.id, 0, IDLE).await.unwrap();
+    let shown = t.store.rotate(second.id, 0, IDLE, &origin()).await.unwrap();
     assert_eq!(number(&shown), Err(Some(Ending::PasswordChanged)));
     // The old password was right when it was looked at.
     let late = t.store.open_session(&new_session(&t, &user), &Factor::Password, &doors()).await.unwrap();
@@ -428,8 +444,8 @@ async fn open_through(t: &TestStore, user: &UserRow, doors: &Doors) {
 
 async fn a_failure_is_written_down_and_a_lock_is_told(t: TestStore) {
     let user = create(&t, "ada@example.org").await;
-    let known = FailedSignIn { user: Some(user.id), why: SignInProblem::WrongPassword };
-    let unknown = FailedSignIn { user: None, why: SignInProblem::UnknownUser };
+    let known = FailedSignIn { user: Some(user.id), why: SignInProblem::WrongPassword, origin: origin() };
+    let unknown = FailedSignIn { user: None, why: SignInProblem::UnknownUser, origin: origin() };
     let doors = doors();
     for failed in [&unknown, &known, &known, &known, &known] {
         assert_eq!(t.store.begin_sign_in(&doors).await.unwrap(), Admission::Open);
@@ -442,7 +458,7 @@ async fn a_failure_is_written_down_and_a_lock_is_told(t: TestStore) {
     assert_eq!(objects, ["user:unknown", &one, &one, &one, &one]);
     for entry in &entries {
         assert_eq!((entry.actor.as_str(), entry.action.as_str()), ("stranger", "user.sign_in_failed"));
-        assert_eq!(entry.outcome, "refused");
+        assert_eq!((entry.outcome.as_str(), &entry.origin), ("refused", &origin()));
     }
     assert_eq!(entries[3].details, json!({ "why": "wrong_password", "locked_until": null }));
     let until = t.clock.now() + seconds(30);
@@ -464,6 +480,6 @@ async fn what_is_long_over_is_forgotten(t: TestStore) {
     // One session, and three doors.
     assert_eq!(t.store.forget_sessions(LIFE + seconds(10), 10).await.unwrap(), 4);
 
-    assert_eq!(number(&t.store.rotate(session.id, 0, IDLE).await.unwrap()), Err(None));
+    assert_eq!(number(&t.store.rotate(session.id, 0, IDLE, &origin()).await.unwrap()), Err(None));
     assert_eq!(t.store.forget_sessions(seconds(0), 10).await.unwrap(), 0);
 }

@@ -13,6 +13,10 @@ use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, To};
 use engine::http::server::Door;
 use engine::http::{self, Http, Limits, Token};
+use engine::identity::keys::Keys;
+use engine::identity::networks::Network;
+use engine::identity::password::Passwords;
+use engine::identity::{self, Identity, Lives};
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::declared::Declared;
 use engine::scheduler::definition::Definition;
@@ -129,12 +133,40 @@ pub struct Setup {
     pub receiver: Option<String>,
     /// Callers live in our own time, unless a test holds theirs.
     pub clock: Arc<dyn Clock>,
+    /// Nobody signs in where it is not.
+    pub identity: bool,
+    /// What a kind or a second factor is sealed with, if there is anything.
+    pub keyring: Keyring,
+    pub proxies: Vec<Network>,
+}
+
+/// By which the servers of a test know what another of them signed.
+pub const IDENTITY_KEY: &str = "a key for tests, of thirty-two bytes and more";
+
+pub const LIVES: Lives = Lives {
+    access: Duration::from_secs(900),
+    idle: Duration::from_secs(24 * 3_600),
+    session: Duration::from_secs(7 * 24 * 3_600),
+};
+
+/// A password costs as little as it can.
+pub fn passwords() -> Arc<Passwords> {
+    Arc::new(Passwords::cheap().unwrap())
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let clock = Arc::new(SystemClock::new());
-        Self { limits: limits(), token: Some(TOKEN), origins: &[], receiver: None, clock }
+        Self {
+            limits: limits(),
+            token: Some(TOKEN),
+            origins: &[],
+            receiver: None,
+            clock,
+            identity: false,
+            keyring: Keyring::default(),
+            proxies: Vec::new(),
+        }
     }
 }
 
@@ -159,7 +191,8 @@ impl Server {
     }
 
     pub async fn with(t: TestStore, setup: Setup) -> Self {
-        let Setup { limits, token, origins, receiver, clock } = setup;
+        let Setup { limits, token, origins, receiver, clock, identity, keyring, proxies } = setup;
+        let keyring = Arc::new(keyring);
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(DirArtifacts::new(folder.path()));
         let mut registry = Registry::default();
@@ -179,13 +212,24 @@ impl Server {
             store: t.store.clone(),
             clock: t.clock.clone(),
             registry: Arc::new(registry),
-            keyring: Arc::new(Keyring::default()),
+            keyring: keyring.clone(),
             artifacts: artifacts.clone(),
             redis: None,
             declared: declared(),
             calls: [("provider".to_owned(), Rate { pace: "5/s".parse().unwrap(), burst: 1 })].into(),
         });
         let (alarm, stop, hard) = (Alarm::default(), CancellationToken::new(), CancellationToken::new());
+        let identity = identity.then(|| {
+            let parts = identity::Parts {
+                store: t.store.clone(),
+                clock: clock.clone(),
+                keyring,
+                passwords: passwords(),
+                keys: Keys::new(&SecretString::from(IDENTITY_KEY)).unwrap(),
+                lives: LIVES,
+            };
+            Arc::new(Identity::new(parts))
+        });
         let parts = http::Parts {
             store: app.store.clone(),
             queue: app.queue.clone(),
@@ -197,6 +241,8 @@ impl Server {
             hooks: hooks(&app.around()),
             courier,
             token: token.map(|secret| Token::new(&SecretString::from(secret)).unwrap()),
+            identity,
+            proxies,
             limits,
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
             hints: app.hints(),
