@@ -1,116 +1,111 @@
-//! A checkpoint: the log's name, how many leaves it has, and its root, as C2SP's tlog-checkpoint writes them.
+//! Checkpoints (C2SP tlog-checkpoint): what a log commits to at a size, as a text that is signed as a note.
+//!
+//! Three lines: the origin, which is the name of the log, the number of leaves, and the root. Whoever holds a signed
+//! checkpoint can later prove that anything before it was changed.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::note::{self, Key, NoteError, Secret};
+use crate::note::{self, NoteError, SigningKey, Vkey};
 use crate::tree::Hash;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log it is of; another history has another name.
     pub origin: String,
     pub size: u64,
     pub root: Hash,
-    /// Lines that others may add.
-    pub more: Vec<String>,
+    /// Lines that others may have added; we write none, because nobody who reads the log can check them.
+    pub extensions: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    #[error("this is no checkpoint: {0}")]
-    NoCheckpoint(&'static str),
-    #[error(transparent)]
+    #[error("`checkpoint` is not the three lines of origin, size and root; take it as it was signed")]
+    Malformed,
+    #[error("`size` is no number of leaves without leading zeroes; take the checkpoint as it was signed")]
+    Size,
+    #[error("`root` is no hash in base64; take the checkpoint as it was signed")]
+    Root,
+    #[error("`root` of a tree without leaves is the hash of nothing; the log is broken, or not one of ours")]
+    NotEmpty,
+    #[error("`origin` is {found} instead of {expected}; this is a checkpoint of another log")]
+    Origin { found: String, expected: String },
+    #[error("the checkpoint of {0} is not signed by a key of that name; take it as its log signed it")]
+    Signer(String),
+    #[error("the checkpoint cannot be trusted")]
     Note(#[from] NoteError),
 }
 
+/// A checkpoint that was verified, and the keys of its log that signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    pub checkpoint: Checkpoint,
+    pub by: Vec<Vkey>,
+}
+
 impl Checkpoint {
-    pub fn new(origin: &str, size: u64, root: Hash) -> Self {
-        Self { origin: origin.into(), size, root, more: Vec::new() }
+    pub fn new(origin: impl Into<String>, size: u64, root: Hash) -> Self {
+        Self { origin: origin.into(), size, root, extensions: Vec::new() }
     }
 
+    /// What is signed, with its last newline.
     pub fn text(&self) -> String {
-        let more: String = self.more.iter().map(|line| format!("{line}\n")).collect();
-        format!("{}\n{}\n{}\n{more}", self.origin, self.size, STANDARD.encode(self.root.0))
+        let mut text = format!("{}\n{}\n{}\n", self.origin, self.size, self.root);
+        for line in &self.extensions {
+            text += line;
+            text.push('\n');
+        }
+        text
     }
 
     pub fn parse(text: &str) -> Result<Self, CheckpointError> {
-        let no = CheckpointError::NoCheckpoint;
-        let body = text.strip_suffix('\n').ok_or(no("its last line does not end"))?;
+        let body = text.strip_suffix('\n').ok_or(CheckpointError::Malformed)?;
         let mut lines = body.split('\n');
-        let origin = lines.next().filter(|origin| !origin.is_empty()).ok_or(no("it names no log"))?;
-        let digits = lines.next().ok_or(no("it has no size"))?;
-        let size: u64 = digits.parse().map_err(|_| no("its size is no number"))?;
-        if size.to_string() != digits {
-            return Err(no("its size is written in another way than numbers are"));
+        let mut line = || lines.next().filter(|line| !line.is_empty()).ok_or(CheckpointError::Malformed);
+        let (origin, size, root) = (line()?, line()?, line()?);
+        let extensions: Vec<_> = lines.map(str::to_owned).collect();
+        if extensions.iter().any(String::is_empty) {
+            return Err(CheckpointError::Malformed);
         }
-        let root = lines.next().ok_or(no("it has no root"))?;
-        let root = STANDARD.decode(root).ok().and_then(|root| Hash::from_slice(&root));
-        let root = root.ok_or(no("its root is no hash"))?;
-        let more: Vec<_> = lines.map(str::to_owned).collect();
-        if more.iter().any(String::is_empty) {
-            return Err(no("one of its lines is empty"));
+        let number = size.parse().map_err(|_| CheckpointError::Size)?;
+        let root = Hash::from_base64(root).ok_or(CheckpointError::Root)?;
+        let checkpoint = Self { origin: origin.into(), size: number, root, extensions };
+        if number.to_string() != size {
+            return Err(CheckpointError::Size);
         }
-        Ok(Self { origin: origin.into(), size, root, more })
+        if number == 0 && root != Hash::of_empty_tree() {
+            return Err(CheckpointError::NotEmpty);
+        }
+        Ok(checkpoint)
     }
 
-    pub fn sign(&self, secrets: &[&Secret]) -> Result<String, NoteError> {
-        note::sign(&self.text(), secrets)
+    /// The signed note. The first key should have the name that is the origin.
+    pub fn sign(&self, keys: &[&SigningKey]) -> Result<String, CheckpointError> {
+        let text = self.text();
+        // What could not be read again must not be signed.
+        Self::parse(&text)?;
+        Ok(note::sign(&text, keys)?)
     }
 
-    /// What a signed one says, when a known key has signed it.
-    pub fn verify<'k>(note: &str, keys: &'k [Key]) -> Result<(Self, Vec<&'k Key>), CheckpointError> {
-        let (text, signers) = note::verify(note, keys)?;
-        Ok((Self::parse(text)?, signers))
-    }
-
-    /// What it says, whoever has signed it.
+    /// What a note says, whoever has signed it: for whoever compares and does not trust.
     pub fn unverified(note: &str) -> Result<Self, CheckpointError> {
-        Self::parse(note::text_of(note)?)
+        let at = note.rfind("\n\n").ok_or(CheckpointError::Malformed)?;
+        Self::parse(&note[..=at])
+    }
+
+    /// A checkpoint of the log of this name, signed by one of its keys. Signatures of witnesses are not enough: they
+    /// say that they saw the log grow, not that it is this one.
+    pub fn open(note: &str, origin: &str, keys: &[Vkey]) -> Result<Signed, CheckpointError> {
+        let verified = note::verify(note, keys)?;
+        let checkpoint = Self::parse(verified.text)?;
+        if checkpoint.origin != origin {
+            let expected = origin.into();
+            return Err(CheckpointError::Origin { found: checkpoint.origin, expected });
+        }
+        let by: Vec<_> = verified.by.into_iter().filter(|key| key.name() == origin).collect();
+        if by.is_empty() {
+            return Err(CheckpointError::Signer(checkpoint.origin));
+        }
+        Ok(Signed { checkpoint, by })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use ring::rand::SystemRandom;
-
-    use super::*;
-    use crate::tree::empty_root;
-
-    #[test]
-    fn a_checkpoint_is_read_as_it_was_written() {
-        let mut checkpoint = Checkpoint::new("audit.example.com/log", 7, empty_root());
-        assert_eq!(
-            checkpoint.text(),
-            "audit.example.com/log\n7\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
-        );
-        assert_eq!(Checkpoint::parse(&checkpoint.text()).unwrap(), checkpoint);
-        checkpoint.more.push("more".into());
-        assert_eq!(Checkpoint::parse(&checkpoint.text()).unwrap(), checkpoint);
-
-        let secret = Secret::generate("audit.example.com/log", &SystemRandom::new()).unwrap();
-        let (note, keys) = (checkpoint.sign(&[&secret]).unwrap(), [secret.key()]);
-        assert_eq!(Checkpoint::verify(&note, &keys).unwrap(), (checkpoint.clone(), vec![&keys[0]]));
-        assert_eq!(Checkpoint::unverified(&note).unwrap(), checkpoint);
-        assert_eq!(Checkpoint::verify(&note, &[]).unwrap_err(), NoteError::Unknown.into());
-    }
-
-    #[test]
-    fn what_is_none_is_refused_with_the_reason() {
-        let good = Checkpoint::new("log", 7, empty_root()).text();
-        for (bad, why) in [
-            (good.replace("log", ""), "names no log"),
-            (good.replace('7', "07"), "another way"),
-            (good.replace('7', "+7"), "another way"),
-            (good.replace('7', "-7"), "no number"),
-            (good.replace("47DE", "47D"), "no hash"),
-            (good.trim_end().to_owned(), "does not end"),
-            (format!("{good}\n"), "empty"),
-            ("log\n".into(), "no size"),
-            ("log\n7\n".into(), "no root"),
-        ] {
-            let problem = Checkpoint::parse(&bad).unwrap_err().to_string();
-            assert!(problem.contains(why), "{bad}: {problem}");
-        }
-    }
-}
+mod tests;

@@ -1,17 +1,25 @@
-//! The tamper-evident log, without a database: what an entry is as a leaf, the tree over the leaves, proofs, and
-//! checkpoints that are signed. Everything here is a function of its arguments.
+//! The audit log as evidence: what an entry's bytes are, the tree over them, its signed checkpoints, and proofs that
+//! strangers can check.
 //!
-//! The tree is that of RFC 6962, in tiles as C2SP describes them (tlog-tiles), and checkpoints are C2SP's signed notes,
-//! so that the tools of others verify what we write. Decision 0120 says why the code is ours.
+//! Everything here is a function of its inputs: no clock, no database, no files. The formats are published ones (RFC 6962,
+//! and of C2SP signed-note, tlog-checkpoint, tlog-tiles and tlog-proof), so that tools of others verify what we write;
+//! `scripts/campaigns/proofs` has two of them do so. Why the few hundred lines are our own stands in decision 0120.
 
 pub mod checkpoint;
 pub mod commitment;
 pub mod compare;
 pub mod entry;
+pub mod export;
 pub mod note;
 pub mod proof;
+pub mod receipt;
 pub mod tile;
 pub mod tree;
 
+pub use checkpoint::Checkpoint;
+pub use commitment::{Commitment, Opening};
 pub use entry::Entry;
-pub use tree::{Edge, Hash};
+pub use note::{SigningKey, Vkey};
+pub use receipt::Receipt;
+pub use tile::{Tile, TileId, Tiles};
+pub use tree::{Edge, Hash, leaf_hash};

@@ -1,226 +1,242 @@
-//! Proofs: that a leaf is in a tree, and that a tree is the beginning of a larger one (RFC 6962, section 2.1).
+//! Proofs that a leaf is in a tree, and that a tree is the beginning of another, computed from tiles and verified
+//! (RFC 6962, verification after RFC 9162).
 //!
-//! A proof is a list of roots of stretches of leaves. Which stretches follows from numbers alone, and so does which
-//! tiles are needed; whoever has those makes the proof without reading anything else.
+//! What is asked for comes first, as a list of tiles, because whoever fetches them may wait for a database or a bucket;
+//! the computing does not. A tile that is wrong gives a proof that does not verify, so tiles need not be trusted.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ops::Range;
+use crate::tile::{TileId, Tiles, WIDTH};
+use crate::tree::{Hash, MAX_SIZE, node_hash, root_over, split};
 
-use crate::tile::{FULL, HEIGHT, TileId};
-use crate::tree::{Edge, Hash, complete_root, empty_root, node_hash};
-
-/// Tiles of a tree of one size.
-#[derive(Debug, Default)]
-pub struct Tiles {
-    size: u64,
-    tiles: HashMap<(u8, u64), Vec<Hash>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
-    #[error("leaf {index} is not in a tree of {size} leaves")]
-    NoLeaf { index: u64, size: u64 },
-    #[error("a tree of {from} leaves is not the beginning of one of {to}")]
-    NoBeginning { from: u64, to: u64 },
-    #[error("the tile {0} is missing, or has too few hashes")]
-    NoTile(TileId),
-    #[error("the proof has not as many hashes as it must have")]
-    Length,
-    #[error("the proof leads to another root")]
-    Root,
+    #[error("`index` {index} is not in a tree of {size} leaves; ask for a smaller one or a larger tree")]
+    NoSuchLeaf { index: u64, size: u64 },
+    #[error("`size` {from} is not the beginning of a tree of {size} leaves; ask for a smaller one first")]
+    NoBeginning { from: u64, size: u64 },
+    #[error("`size` {0} is more than a log can have; ask for a smaller one")]
+    TooLarge(u64),
+    #[error("`tile` {0} is missing or too narrow; fetch what needed_for_… lists")]
+    MissingTile(TileId),
+    #[error("`proof` has {has} hashes instead of {expected}; it is for another leaf or another tree")]
+    Length { has: usize, expected: usize },
+    #[error("`proof` does not lead to the root; the leaf, the proof or the checkpoint was changed")]
+    NotProven,
 }
 
-impl Tiles {
-    /// Of a tree whose tiles at the right edge are there already.
-    pub fn of(edge: &Edge) -> Self {
-        let levels = 0..8_u8;
-        let partial = levels.map(|level| {
-            let number = edge.size().checked_shr(HEIGHT * (u32::from(level) + 1)).unwrap_or(0);
-            ((level, number), edge.partial(level).to_vec())
-        });
-        Self { size: edge.size(), tiles: partial.filter(|(_, hashes)| !hashes.is_empty()).collect() }
-    }
-
-    pub fn sized(size: u64) -> Self {
-        Self { size, tiles: HashMap::new() }
-    }
-
-    pub fn add(&mut self, level: u8, number: u64, hashes: Vec<Hash>) {
-        self.tiles.insert((level, number), hashes);
-    }
-
-    /// Of those that are needed, the ones that are not there yet.
-    pub fn missing(&self, needed: &BTreeSet<TileId>) -> Vec<TileId> {
-        let lacks = |tile: &&TileId| {
-            let hashes = self.tiles.get(&(tile.level, tile.number));
-            hashes.is_none_or(|hashes| hashes.len() < usize::from(tile.width))
-        };
-        needed.iter().filter(lacks).copied().collect()
-    }
-
-    /// Leaves from `index << height`, as many as two to the power of the height.
-    fn subtree(&self, height: u32, index: u64) -> Result<Hash, ProofError> {
-        let tile = tile_of(self.size, height, index);
-        let first = ((index << (height % HEIGHT)) % FULL as u64) as usize;
-        let hashes = self.tiles.get(&(tile.level, tile.number));
-        let hashes = hashes.and_then(|hashes| hashes.get(first..first + (1 << (height % HEIGHT))));
-        hashes.map(complete_root).ok_or(ProofError::NoTile(tile))
-    }
-
-    fn range(&self, range: &Range<u64>) -> Result<Hash, ProofError> {
-        let roots = subtrees(range).map(|(height, index)| self.subtree(height, index));
-        let roots = roots.collect::<Result<Vec<_>, _>>()?;
-        Ok(roots.into_iter().rev().reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(empty_root))
-    }
-
-    /// Of the tree as it was with so many leaves.
-    pub fn root_at(&self, size: u64) -> Result<Hash, ProofError> {
-        check_beginning(size, self.size)?;
-        self.range(&(0..size))
-    }
-
-    pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ProofError> {
-        check_beginning(size, self.size)?;
-        path(index, size)?.iter().map(|range| self.range(range)).collect()
-    }
-
-    pub fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, ProofError> {
-        check_beginning(to, self.size)?;
-        subproof(from, to)?.iter().map(|range| self.range(range)).collect()
-    }
+/// A complete subtree: the `index`-th over 2^`height` leaves.
+#[derive(Debug, Clone, Copy)]
+struct Subtree {
+    height: u32,
+    index: u64,
 }
 
-fn tile_of(size: u64, height: u32, index: u64) -> TileId {
-    let level = (height / HEIGHT) as u8;
-    TileId::holding(size, level, (index << (height % HEIGHT)) | ((1 << (height % HEIGHT)) - 1))
+/// Complete subtrees from left to right, the largest first, that make up one hash of a proof.
+type Span = Vec<Subtree>;
+
+pub fn needed_for_root(size: u64) -> Result<Vec<TileId>, ProofError> {
+    fits(size)?;
+    Ok(tiles(&[span(0, size)], size))
 }
 
-/// The largest whole subtrees of a stretch that begins where one of its size may begin, from left to right.
-fn subtrees(range: &Range<u64>) -> impl Iterator<Item = (u32, u64)> {
-    let (mut at, end) = (range.start, range.end);
-    std::iter::from_fn(move || {
-        (at < end).then(|| {
-            let height = (end - at).ilog2();
-            let index = at >> height;
-            at += 1 << height;
-            (height, index)
-        })
-    })
+/// The root that a tree had when it had this size, from tiles of this or of a larger one.
+pub fn root_at(size: u64, tiles: &Tiles) -> Result<Hash, ProofError> {
+    fits(size)?;
+    hash_of(&span(0, size), size, tiles)
 }
 
-fn check_beginning(from: u64, to: u64) -> Result<(), ProofError> {
-    if from <= to { Ok(()) } else { Err(ProofError::NoBeginning { from, to }) }
+pub fn needed_for_inclusion(size: u64, index: u64) -> Result<Vec<TileId>, ProofError> {
+    Ok(tiles(&inclusion_spans(size, index)?, size))
 }
 
-/// Where a stretch of more than one leaf parts.
-fn split(range: &Range<u64>) -> u64 {
-    let len = range.end - range.start;
-    range.start + (1 << (len - 1).ilog2())
+/// From the sibling of the leaf up to the child of the root.
+pub fn inclusion(size: u64, index: u64, tiles: &Tiles) -> Result<Vec<Hash>, ProofError> {
+    inclusion_spans(size, index)?.iter().map(|span| hash_of(span, size, tiles)).collect()
 }
 
-/// The stretches beside a leaf, from below.
-fn path(index: u64, size: u64) -> Result<Vec<Range<u64>>, ProofError> {
-    if index >= size {
-        return Err(ProofError::NoLeaf { index, size });
-    }
-    let (mut range, mut beside) = (0..size, Vec::new());
-    while range.end - range.start > 1 {
-        let middle = split(&range);
-        let (left, right) = (range.start..middle, middle..range.end);
-        let (own, other) = if index < middle { (left, right) } else { (right, left) };
-        beside.push(other);
-        range = own;
-    }
-    beside.reverse();
-    Ok(beside)
+pub fn needed_for_consistency(from: u64, size: u64) -> Result<Vec<TileId>, ProofError> {
+    Ok(tiles(&consistency_spans(from, size)?, size))
 }
 
-/// The stretches of which both roots can be made, from below.
-fn subproof(from: u64, to: u64) -> Result<Vec<Range<u64>>, ProofError> {
-    check_beginning(from, to)?;
-    if from == 0 || from == to {
-        return Ok(Vec::new());
-    }
-    let (mut range, mut beside) = (0..to, Vec::new());
-    while range.end != from {
-        let middle = split(&range);
-        let (left, right) = (range.start..middle, middle..range.end);
-        let (own, other) = if from <= middle { (left, right) } else { (right, left) };
-        beside.push(other);
-        range = own;
-    }
-    // The old root is known to whoever asks.
-    if range.start > 0 {
-        beside.push(range);
-    }
-    beside.reverse();
-    Ok(beside)
+/// That a tree of `from` leaves is the beginning of one of `size`. Of nothing and of itself there is nothing to prove,
+/// and the proof is empty.
+pub fn consistency(from: u64, size: u64, tiles: &Tiles) -> Result<Vec<Hash>, ProofError> {
+    consistency_spans(from, size)?.iter().map(|span| hash_of(span, size, tiles)).collect()
 }
 
-fn tiles_of(ranges: &[Range<u64>], size: u64) -> BTreeSet<TileId> {
-    ranges.iter().flat_map(subtrees).map(|(height, index)| tile_of(size, height, index)).collect()
-}
-
-/// The tiles of a tree of `whole` leaves of which the proof is made.
-pub fn needed_for_inclusion(index: u64, size: u64, whole: u64) -> Result<BTreeSet<TileId>, ProofError> {
-    check_beginning(size, whole)?;
-    Ok(tiles_of(&path(index, size)?, whole))
-}
-
-pub fn needed_for_consistency(from: u64, to: u64, whole: u64) -> Result<BTreeSet<TileId>, ProofError> {
-    check_beginning(to, whole)?;
-    Ok(tiles_of(&subproof(from, to)?, whole))
-}
-
-pub fn needed_for_root(size: u64, whole: u64) -> Result<BTreeSet<TileId>, ProofError> {
-    check_beginning(size, whole)?;
-    let all = 0..size;
-    Ok(tiles_of(std::slice::from_ref(&all), whole))
-}
-
-/// Whether a leaf of this hash stands at this place of the tree with this root.
 pub fn verify_inclusion(
+    leaf: Hash,
+    index: u64,
+    size: u64,
+    root: Hash,
     proof: &[Hash],
-    (index, leaf): (u64, Hash),
-    (size, root): (u64, Hash),
 ) -> Result<(), ProofError> {
-    let beside = path(index, size)?;
-    if proof.len() != beside.len() {
-        return Err(ProofError::Length);
+    let expected = inclusion_spans(size, index)?.len();
+    if proof.len() != expected {
+        return Err(ProofError::Length { has: proof.len(), expected });
     }
-    let step = |own: Hash, (range, other): (&Range<u64>, &Hash)| match range.end <= index {
-        true => node_hash(other, &own),
-        false => node_hash(&own, other),
-    };
-    let reached = beside.iter().zip(proof).fold(leaf, step);
-    if reached == root { Ok(()) } else { Err(ProofError::Root) }
+    // RFC 9162, 2.1.3.2.
+    let (mut node, mut last, mut hash) = (index, size - 1, leaf);
+    for sibling in proof {
+        if node & 1 == 1 || node == last {
+            hash = node_hash(*sibling, hash);
+            while node & 1 == 0 && node != 0 {
+                (node, last) = (node >> 1, last >> 1);
+            }
+        } else {
+            hash = node_hash(hash, *sibling);
+        }
+        (node, last) = (node >> 1, last >> 1);
+    }
+    if last == 0 && hash == root { Ok(()) } else { Err(ProofError::NotProven) }
 }
 
-/// Whether the smaller tree is the beginning of the larger.
 pub fn verify_consistency(
+    (from, from_root): (u64, Hash),
+    (size, root): (u64, Hash),
     proof: &[Hash],
-    (from, old): (u64, Hash),
-    (to, new): (u64, Hash),
 ) -> Result<(), ProofError> {
-    let beside = subproof(from, to)?;
-    if proof.len() != beside.len() {
-        return Err(ProofError::Length);
+    let expected = consistency_spans(from, size)?.len();
+    if proof.len() != expected {
+        return Err(ProofError::Length { has: proof.len(), expected });
     }
-    let (old_root, new_root) = match from {
-        0 if to == 0 => (empty_root(), empty_root()),
-        0 => (empty_root(), new),
-        _ if from == to => (new, new),
-        _ => {
-            let mut proof = beside.iter().zip(proof).peekable();
-            // What the old tree ends with: its whole root, or the first stretch of the proof.
-            let seed = proof.next_if(|(range, _)| range.end == from).map_or(old, |(_, hash)| *hash);
-            proof.fold((seed, seed), |(old, new), (range, other)| match range.end <= from {
-                true => (node_hash(other, &old), node_hash(other, &new)),
-                false => (old, node_hash(&new, other)),
-            })
-        }
+    let proven = match from {
+        _ if from == size => from_root == root,
+        0 => from_root == Hash::of_empty_tree(),
+        _ => consistency_roots(from, from_root, size, proof) == Some((from_root, root)),
     };
-    if (old_root, new_root) == (old, new) { Ok(()) } else { Err(ProofError::Root) }
+    if proven { Ok(()) } else { Err(ProofError::NotProven) }
+}
+
+/// The two roots that a proof leads to: RFC 9162, 2.1.4.2. Only for 0 < `from` < `size`.
+fn consistency_roots(from: u64, from_root: Hash, size: u64, proof: &[Hash]) -> Option<(Hash, Hash)> {
+    // Where the smaller tree is complete, its root is the first hash, and a proof leaves it out.
+    let (first, rest) = match from.is_power_of_two() {
+        true => (from_root, proof),
+        false => proof.split_first().map(|(first, rest)| (*first, rest))?,
+    };
+    let (mut node, mut last) = (from - 1, size - 1);
+    while node & 1 == 1 {
+        (node, last) = (node >> 1, last >> 1);
+    }
+    let (mut small, mut large) = (first, first);
+    for sibling in rest {
+        if last == 0 {
+            return None;
+        }
+        if node & 1 == 1 || node == last {
+            small = node_hash(*sibling, small);
+            large = node_hash(*sibling, large);
+            while node & 1 == 0 && node != 0 {
+                (node, last) = (node >> 1, last >> 1);
+            }
+        } else {
+            large = node_hash(large, *sibling);
+        }
+        (node, last) = (node >> 1, last >> 1);
+    }
+    (last == 0).then_some((small, large))
+}
+
+fn fits(size: u64) -> Result<(), ProofError> {
+    if size > MAX_SIZE { Err(ProofError::TooLarge(size)) } else { Ok(()) }
+}
+
+/// The spans of RFC 6962's PATH, walked from the root down and turned round.
+fn inclusion_spans(size: u64, index: u64) -> Result<Vec<Span>, ProofError> {
+    fits(size)?;
+    if index >= size {
+        return Err(ProofError::NoSuchLeaf { index, size });
+    }
+    let (mut from, mut to) = (0, size);
+    let mut spans = Vec::new();
+    while to - from > 1 {
+        let middle = from + split(to - from);
+        if index < middle {
+            spans.push(span(middle, to));
+            to = middle;
+        } else {
+            spans.push(span(from, middle));
+            from = middle;
+        }
+    }
+    spans.reverse();
+    Ok(spans)
+}
+
+/// The spans of RFC 6962's PROOF, walked from the root down and turned round.
+fn consistency_spans(before: u64, size: u64) -> Result<Vec<Span>, ProofError> {
+    fits(size)?;
+    if before > size {
+        return Err(ProofError::NoBeginning { from: before, size });
+    }
+    let mut spans = Vec::new();
+    if before == 0 {
+        return Ok(spans);
+    }
+    let (mut from, mut to) = (0, size);
+    while before < to {
+        let middle = from + split(to - from);
+        if before <= middle {
+            spans.push(span(middle, to));
+            to = middle;
+        } else {
+            spans.push(span(from, middle));
+            from = middle;
+        }
+    }
+    // Whoever verifies has the smaller tree's root, and so this hash where it is the whole smaller tree.
+    if from > 0 {
+        spans.push(span(from, to));
+    }
+    spans.reverse();
+    Ok(spans)
+}
+
+/// The complete subtrees over the leaves from `from` to before `to`, where `from` is where RFC 6962 would split.
+fn span(mut from: u64, to: u64) -> Span {
+    let mut subtrees = Vec::new();
+    while from < to {
+        let height = (to - from).ilog2();
+        subtrees.push(Subtree { height, index: from >> height });
+        from += 1 << height;
+    }
+    subtrees
+}
+
+impl Subtree {
+    /// The tile that has the hashes below it, and where they are in it.
+    fn place(self, size: u64) -> (Option<TileId>, std::ops::Range<usize>) {
+        let level = self.height / 8;
+        let count = 1_u64 << (self.height % 8);
+        let first = self.index * count;
+        let start = (first % WIDTH as u64) as usize;
+        let tile = TileId::in_tree(level as u8, first / WIDTH as u64, size);
+        (tile, start..start + count as usize)
+    }
+}
+
+fn tiles(spans: &[Span], size: u64) -> Vec<TileId> {
+    let mut ids: Vec<_> = spans.iter().flatten().filter_map(|subtree| subtree.place(size).0).collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+fn hash_of(span: &Span, size: u64, tiles: &Tiles) -> Result<Hash, ProofError> {
+    let mut right = None;
+    for subtree in span.iter().rev() {
+        let hash = subtree_hash(*subtree, size, tiles)?;
+        right = Some(right.map_or(hash, |right| node_hash(hash, right)));
+    }
+    Ok(right.unwrap_or_else(Hash::of_empty_tree))
+}
+
+fn subtree_hash(subtree: Subtree, size: u64, tiles: &Tiles) -> Result<Hash, ProofError> {
+    let (tile, hashes) = subtree.place(size);
+    // Every subtree of a span is complete in this tree, and so in one of its tiles.
+    let tile = tile.ok_or(ProofError::TooLarge(size))?;
+    let hashes = tiles.get(tile).and_then(|all| all.get(hashes)).ok_or(ProofError::MissingTile(tile))?;
+    Ok(root_over(hashes))
 }
 
 #[cfg(test)]

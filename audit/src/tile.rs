@@ -1,135 +1,167 @@
-//! Tiles: the tree's hashes in pieces of 256 that never change once they are full, as C2SP's tlog-tiles has them.
+//! Tiles: the tree cut into runs of 256 hashes (C2SP tlog-tiles), the form in which it is stored, exported and anchored.
+//!
+//! A full tile never changes, so it can lie in a place where nothing may be changed. Proofs are computed from tiles;
+//! nobody has to keep the whole tree.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// Levels of the tree in one tile.
-pub const HEIGHT: u32 = 8;
-/// Hashes in a full tile.
-pub const FULL: usize = 1 << HEIGHT;
+use crate::tree::Hash;
 
-/// A tile, full or of fewer hashes at the right edge of a tree.
+/// Hashes of a full tile.
+pub const WIDTH: usize = 256;
+
+/// The last level that C2SP tlog-tiles allows in a path.
+const MAX_LEVEL: u8 = 63;
+
+/// Which tile, and how many of its hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TileId {
     pub level: u8,
-    pub number: u64,
-    /// 1 to 256.
-    pub width: u16,
+    pub index: u64,
+    width: u16,
+}
+
+/// A tile with its hashes, 1 to 256 of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tile {
+    pub level: u8,
+    pub index: u64,
+    pub hashes: Vec<Hash>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not the path of a tile; one is tile/0/x001/234 or tile/0/x001/234.p/5")]
-pub struct NoTile(String);
-
-/// How many whole subtrees of 256 to the power of the level a tree has.
-fn hashes_at(size: u64, level: u8) -> u64 {
-    size.checked_shr(HEIGHT * u32::from(level)).unwrap_or(0)
-}
-
-/// The tiles of a tree that stand in no larger one: for each level the one at the right edge, if it is not full.
-pub fn partial_tiles(size: u64) -> Vec<TileId> {
-    let at = |level| {
-        let hashes = hashes_at(size, level);
-        let width = (hashes % FULL as u64) as u16;
-        (width > 0).then_some(TileId { level, number: hashes >> HEIGHT, width })
-    };
-    (0..8).filter_map(at).collect()
-}
-
-/// The tiles that are full in a tree of one size and were not in a smaller one.
-pub fn full_tiles(from: u64, to: u64) -> impl Iterator<Item = TileId> {
-    (0..8_u8).flat_map(move |level| {
-        let full = |size| hashes_at(size, level) >> HEIGHT;
-        (full(from)..full(to)).map(move |number| TileId { level, number, width: FULL as u16 })
-    })
+pub enum TileError {
+    #[error("`{0}` is no path of a tile; one looks like tile/0/x001/x234/067 or tile/0/000.p/5")]
+    Path(String),
+    #[error("`tile` has {0} bytes, which are not 1 to 256 hashes of 32; fetch it again from another copy")]
+    Length(usize),
 }
 
 impl TileId {
-    /// The tile of a level in which this hash stands, as wide as it is in a tree of that size.
-    pub fn holding(size: u64, level: u8, index: u64) -> Self {
-        let number = index >> HEIGHT;
-        let width = (hashes_at(size, level) - (number << HEIGHT)).min(FULL as u64) as u16;
-        Self { level, number, width }
+    /// None where there is no such tile: one without hashes, or with more than 256.
+    pub fn new(level: u8, index: u64, width: u16) -> Option<Self> {
+        let fits = level <= MAX_LEVEL && (1..=WIDTH as u16).contains(&width);
+        fits.then_some(Self { level, index, width })
+    }
+
+    /// As wide as it is in a tree of that size; None where the tree has none of it.
+    pub fn in_tree(level: u8, index: u64, size: u64) -> Option<Self> {
+        let hashes = size.checked_shr(8 * u32::from(level)).unwrap_or(0);
+        let before = index.checked_mul(WIDTH as u64)?;
+        Self::new(level, index, hashes.saturating_sub(before).min(WIDTH as u64) as u16)
+    }
+
+    pub fn width(self) -> u16 {
+        self.width
+    }
+
+    pub fn is_full(self) -> bool {
+        usize::from(self.width) == WIDTH
+    }
+
+    /// Such as `tile/0/x001/x234/067.p/5`.
+    pub fn path(self) -> String {
+        let mut index = format!("{:03}", self.index % 1000);
+        let mut rest = self.index / 1000;
+        while rest > 0 {
+            index = format!("x{:03}/{index}", rest % 1000);
+            rest /= 1000;
+        }
+        let part = if self.is_full() { String::new() } else { format!(".p/{}", self.width) };
+        format!("tile/{}/{index}{part}", self.level)
     }
 }
 
 impl fmt::Display for TileId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tile/{}/{}", self.level, numbered(self.number))?;
-        if usize::from(self.width) < FULL { write!(f, ".p/{}", self.width) } else { Ok(()) }
+        f.write_str(&self.path())
     }
-}
-
-/// In groups of three digits, all but the last marked: 1234067 is x001/x234/067.
-fn numbered(number: u64) -> String {
-    let mut path = format!("{:03}", number % 1_000);
-    let mut left = number / 1_000;
-    while left > 0 {
-        path = format!("x{:03}/{path}", left % 1_000);
-        left /= 1_000;
-    }
-    path
 }
 
 impl FromStr for TileId {
-    type Err = NoTile;
+    type Err = TileError;
 
-    fn from_str(path: &str) -> Result<Self, NoTile> {
-        let parse = || {
-            let (level, rest) = path.strip_prefix("tile/")?.split_once('/')?;
-            let (number, width) = match rest.split_once(".p/") {
-                Some((number, width)) => (number, width.parse().ok()?),
-                None => (rest, FULL as u16),
-            };
-            let digits: String = number.split('/').map(|part| part.trim_start_matches('x')).collect();
-            let tile = Self { level: level.parse().ok()?, number: digits.parse().ok()?, width };
-            // One path for one tile: whatever else is written in another way is refused.
-            (tile.width > 0 && tile.to_string() == path).then_some(tile)
-        };
-        parse().ok_or_else(|| NoTile(path.into()))
+    fn from_str(path: &str) -> Result<Self, TileError> {
+        // Each tile has one path, so whatever does not come out again as it went in is none.
+        read(path).filter(|id| id.path() == path).ok_or_else(|| TileError::Path(path.into()))
+    }
+}
+
+fn read(path: &str) -> Option<TileId> {
+    let (level, rest) = path.strip_prefix("tile/")?.split_once('/')?;
+    let (index, width) = match rest.split_once(".p/") {
+        Some((index, width)) => (index, width.parse().ok().filter(|width| *width < WIDTH as u16)?),
+        None => (rest, WIDTH as u16),
+    };
+    let index = index.split('/').try_fold(0_u64, |sum, part| {
+        let number: u64 = part.strip_prefix('x').unwrap_or(part).parse().ok()?;
+        sum.checked_mul(1000)?.checked_add(number)
+    })?;
+    TileId::new(level.parse().ok()?, index, width)
+}
+
+impl Tile {
+    pub fn id(&self) -> Option<TileId> {
+        TileId::new(self.level, self.index, u16::try_from(self.hashes.len()).ok()?)
+    }
+
+    /// The bytes of the file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.hashes.iter().flat_map(|hash| hash.0).collect()
+    }
+
+    pub fn from_bytes(level: u8, index: u64, bytes: &[u8]) -> Result<Self, TileError> {
+        let (hashes, odd) = bytes.as_chunks::<32>();
+        if !odd.is_empty() || !(1..=WIDTH).contains(&hashes.len()) {
+            return Err(TileError::Length(bytes.len()));
+        }
+        Ok(Self { level, index, hashes: hashes.iter().map(|hash| Hash(*hash)).collect() })
+    }
+}
+
+/// Every tile of a tree of this size, the lowest level first.
+pub fn tiles_of(size: u64) -> impl Iterator<Item = TileId> {
+    tiles_since(0, size)
+}
+
+/// The tiles that a tree has which grew from one size to another, and had not before, or not as wide.
+pub fn tiles_since(before: u64, size: u64) -> impl Iterator<Item = TileId> {
+    let levels = (0..8_u8).take_while(move |level| size >> (8 * level) > 0);
+    levels.flat_map(move |level| {
+        let (had, has) = (before >> (8 * level), size >> (8 * level));
+        let changed = if had < has { had / WIDTH as u64..has.div_ceil(WIDTH as u64) } else { 0..0 };
+        changed.filter_map(move |index| TileId::in_tree(level, index, size))
+    })
+}
+
+/// Tiles that are at hand, from which proofs are computed.
+#[derive(Debug, Clone, Default)]
+pub struct Tiles(HashMap<(u8, u64), Vec<Hash>>);
+
+impl Tiles {
+    /// The wider one stays, where two are the same tile: the narrower is its beginning.
+    pub fn add(&mut self, tile: Tile) {
+        let known = self.0.entry((tile.level, tile.index)).or_default();
+        if known.len() < tile.hashes.len() {
+            *known = tile.hashes;
+        }
+    }
+
+    /// None unless it is there as wide as it is asked for.
+    pub fn get(&self, id: TileId) -> Option<&[Hash]> {
+        self.0.get(&(id.level, id.index))?.get(..usize::from(id.width))
+    }
+}
+
+impl FromIterator<Tile> for Tiles {
+    fn from_iter<I: IntoIterator<Item = Tile>>(tiles: I) -> Self {
+        let mut all = Self::default();
+        tiles.into_iter().for_each(|tile| all.add(tile));
+        all
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tile_has_one_path() {
-        for (level, number, width, path) in [
-            (0, 0, 256, "tile/0/000"),
-            (0, 5, 1, "tile/0/005.p/1"),
-            (1, 999, 256, "tile/1/999"),
-            (0, 1_000, 255, "tile/0/x001/000.p/255"),
-            (2, 1_234_067, 256, "tile/2/x001/x234/067"),
-        ] {
-            let tile = TileId { level, number, width };
-            assert_eq!((tile.to_string().as_str(), path.parse()), (path, Ok(tile)));
-        }
-        for bad in [
-            "tile/0/0",
-            "tile/0/1000",
-            "tile/0/x001",
-            "tile/0/000.p/0",
-            "tile/0/000.p/256",
-            "tile/x/000",
-            "0/000",
-        ] {
-            assert_eq!(bad.parse::<TileId>(), Err(NoTile(bad.into())), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_tree_has_its_tiles() {
-        let names = |tiles: Vec<TileId>| tiles.iter().map(TileId::to_string).collect::<Vec<_>>();
-        assert_eq!(names(partial_tiles(0)), [""; 0]);
-        assert_eq!(names(partial_tiles(255)), ["tile/0/000.p/255"]);
-        assert_eq!(names(partial_tiles(256)), ["tile/1/000.p/1"]);
-        assert_eq!(names(partial_tiles(70_000)), ["tile/0/273.p/112", "tile/1/001.p/17", "tile/2/000.p/1"]);
-        assert_eq!(names(full_tiles(0, 255).collect()), [""; 0]);
-        assert_eq!(names(full_tiles(255, 600).collect()), ["tile/0/000", "tile/0/001"]);
-        assert_eq!(full_tiles(0, 65_536).count(), 257);
-        assert_eq!(TileId::holding(600, 0, 599).to_string(), "tile/0/002.p/88");
-        assert_eq!(TileId::holding(600, 0, 511).to_string(), "tile/0/001");
-    }
-}
+mod tests;

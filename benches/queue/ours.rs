@@ -269,6 +269,7 @@ async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, unti
         prune_every: Duration::from_secs(60),
         triggers: engine::triggers::Triggers::default(),
         alerting: Alerting::default(),
+        audit: None,
     };
     let work = app.run(options(tuned), upkeep, end);
     let watch = async {

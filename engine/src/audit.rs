@@ -11,4 +11,13 @@ pub mod signer;
 pub mod trunk;
 pub mod verify;
 
+use audit::SigningKey;
+use audit::note::GenerateError;
+use ring::rand::SystemRandom;
+
 pub use shelf::Shelf;
+
+/// A new key for a log of this name, by the random numbers of this machine.
+pub fn new_key(name: &str) -> Result<SigningKey, GenerateError> {
+    SigningKey::generate(name, &SystemRandom::new())
+}

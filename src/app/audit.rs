@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use audit::note::{NoteError, Secret};
+use audit::SigningKey;
+use audit::note::KeyError;
 use engine::audit::Shelf;
 use engine::audit::directory::Directory;
 use engine::audit::grower::Grower;
@@ -25,22 +26,22 @@ pub enum AuditKeyError {
     Key {
         reference: SecretRef,
         #[source]
-        cause: NoteError,
+        cause: KeyError,
     },
 }
 
 /// All that a process needs that signs.
 pub struct Signing {
-    secret: Arc<Secret>,
+    secret: Arc<SigningKey>,
     rhythm: Rhythm,
     shelves: Vec<Arc<dyn Shelf>>,
 }
 
 /// The key, where there is one.
-pub fn secret(settings: &settings::Audit) -> Result<Option<Secret>, AuditKeyError> {
+pub fn secret(settings: &settings::Audit) -> Result<Option<SigningKey>, AuditKeyError> {
     let Some(reference) = &settings.key else { return Ok(None) };
     let text = reference.resolve()?;
-    let secret = Secret::parse(text.expose_secret());
+    let secret = text.expose_secret().trim().parse::<SigningKey>();
     secret.map(Some).map_err(|cause| AuditKeyError::Key { reference: reference.clone(), cause })
 }
 

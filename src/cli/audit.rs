@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use audit::note::{Key, NoteError, Secret};
+use audit::note::{GenerateError, KeyError};
+use audit::{SigningKey, Vkey};
 use clap::Subcommand;
-use engine::audit::Shelf;
 use engine::audit::verify::{Against, Finding, Verified, verify};
+use engine::audit::{Shelf, new_key};
+use jobkit::redact::ExposeSecret;
 use serde_json::json;
 
 use super::exit::{CliError, Exit, Result};
@@ -23,7 +25,7 @@ pub enum Audit {
         anchors: Vec<PathBuf>,
         /// Believe this public key, and not the one of the configuration; can be given several times.
         #[arg(long = "key", value_name = "VKEY")]
-        keys: Vec<Key>,
+        keys: Vec<Vkey>,
     },
     /// How many entries are in the tree, what was signed last, and how far each anchor has it.
     Status,
@@ -60,18 +62,18 @@ pub async fn run(call: &Call, command: Audit) -> Result {
                     "`compline audit key create` makes a key",
                 ));
             };
-            let key = secret.key().to_string();
+            let key = secret.vkey().to_string();
             call.print.answer(&json!({ "key": key }), || key.clone())?;
             Ok(Exit::Ok)
         }
     }
 }
 
-async fn verified(call: &Call, anchors: &[PathBuf], keys: Vec<Key>) -> Result {
+async fn verified(call: &Call, anchors: &[PathBuf], keys: Vec<Vkey>) -> Result {
     call.with_app_and_settings(async |app, settings| {
         let own = wiring::secret(&settings.audit).map_err(AppError::from)?;
-        let keys: Vec<Key> = match keys.is_empty() {
-            true => own.iter().map(Secret::key).collect(),
+        let keys: Vec<Vkey> = match keys.is_empty() {
+            true => own.iter().map(|key| key.vkey().clone()).collect(),
             false => keys,
         };
         let configured = settings.audit.anchors.iter();
@@ -143,8 +145,8 @@ async fn status(call: &Call) -> Result {
 }
 
 fn create(call: &Call, name: &str, out: &Path) -> Result {
-    let secret = Secret::random(name).map_err(|problem| match problem {
-        NoteError::Name => CliError::usage(
+    let secret = new_key(name).map_err(|problem| match problem {
+        GenerateError::Key(KeyError::Name) => CliError::usage(
             format!("--name `{name}`: {problem}"),
             "name the log like a place, audit.example.com/compline",
         ),
@@ -156,7 +158,7 @@ fn create(call: &Call, name: &str, out: &Path) -> Result {
             "name a file that is not there yet, in a folder that this user may write to",
         )
     })?;
-    let key = secret.key().to_string();
+    let key = secret.vkey().to_string();
     call.print.answer(&json!({ "key": key, "file": out }), || {
         format!(
             "{key}\nis the public key: give it to your auditors, and set audit.key = \"file:{}\"",
@@ -167,10 +169,12 @@ fn create(call: &Call, name: &str, out: &Path) -> Result {
 }
 
 /// Whole or not at all, and for its owner alone from the first byte.
-fn write(out: &Path, secret: &Secret) -> std::io::Result<()> {
+fn write(out: &Path, secret: &SigningKey) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(out)?;
-    let written = file.write_all(format!("{}\n", *secret.expose()).as_bytes()).and_then(|()| file.sync_all());
+    let written = file
+        .write_all(format!("{}\n", secret.to_secret().expose_secret()).as_bytes())
+        .and_then(|()| file.sync_all());
     written.inspect_err(|_| {
         // Half a key is none, and in the way.
         let _ = std::fs::remove_file(out);

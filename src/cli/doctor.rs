@@ -311,7 +311,7 @@ fn audit(settings: &Settings) -> Check {
         }
         (Ok(Some(secret)), anchors) => Check::ok(
             name,
-            format!("signed as {}, kept in {}", secret.key().name, print::count(anchors, "anchor")),
+            format!("signed as {}, kept in {}", secret.vkey().name(), print::count(anchors, "anchor")),
         ),
     }
 }

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::audit::note::Secret;
+use ::audit::{SigningKey, Vkey};
 use engine::audit::Shelf;
 use engine::audit::directory::Directory;
 use engine::audit::grower::catch_up;
+use engine::audit::new_key;
 use engine::audit::signer::{Rhythm, SignError, Signer};
 use engine::audit::verify::{Against, Finding, Verified, verify};
 use jobkit::{Clock, Origin};
@@ -34,7 +35,7 @@ promises![
 /// A log that is signed, and an anchor of it.
 struct Log {
     t: TestStore,
-    secret: Arc<Secret>,
+    secret: Arc<SigningKey>,
     folder: TempDir,
 }
 
@@ -43,7 +44,7 @@ const ORIGIN: &str = "audit.example.com/test";
 impl Log {
     async fn of(t: TestStore) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { t, secret: Arc::new(Secret::random(ORIGIN).unwrap()), folder }
+        Self { t, secret: Arc::new(new_key(ORIGIN).unwrap()), folder }
     }
 
     /// With so many entries, of every kind that has columns of its own.
@@ -82,7 +83,7 @@ impl Log {
         Directory::new("one", self.folder.path())
     }
 
-    fn signer(&self, secret: &Arc<Secret>) -> Signer {
+    fn signer(&self, secret: &Arc<SigningKey>) -> Signer {
         Signer {
             store: self.t.store.clone(),
             clock: self.t.clock.clone(),
@@ -103,10 +104,10 @@ impl Log {
     }
 
     async fn verify(&self) -> Verified {
-        self.verify_with(&[self.secret.key()], true).await
+        self.verify_with(&[self.secret.vkey().clone()], true).await
     }
 
-    async fn verify_with(&self, keys: &[::audit::note::Key], anchored: bool) -> Verified {
+    async fn verify_with(&self, keys: &[Vkey], anchored: bool) -> Verified {
         let shelf: Box<dyn Shelf> = Box::new(self.shelf());
         let shelves = if anchored { vec![shelf] } else { Vec::new() };
         verify(self.t.store.as_ref(), &Against { keys, shelves: &shelves }).await.unwrap()
@@ -256,7 +257,11 @@ async fn a_tail_that_was_cut_off_with_its_leaves_is_missed_by_the_anchor(t: Test
     log.tamper("DELETE FROM {}audit_tree").await;
     log.t.store.grow(0, &before, &[]).await.unwrap();
 
-    assert_eq!(log.verify_with(&[log.secret.key()], false).await.findings, [], "nobody outside was asked");
+    assert_eq!(
+        log.verify_with(&[log.secret.vkey().clone()], false).await.findings,
+        [],
+        "nobody outside was asked"
+    );
     let findings = log.verify().await.findings;
 
     let missing: Vec<_> =
@@ -277,7 +282,7 @@ async fn a_log_that_was_written_anew_does_not_fit_what_was_signed(t: TestStore) 
     log.tamper("DELETE FROM {}audit_tile").await;
     while catch_up(&log.t.store).await.unwrap().edge.size() < 300 {}
 
-    let alone = log.verify_with(&[log.secret.key()], false).await.findings;
+    let alone = log.verify_with(&[log.secret.vkey().clone()], false).await.findings;
     let anchored = log.verify().await.findings;
 
     assert!(matches!(alone.as_slice(), [Finding::Root { size: 300, .. }]), "{alone:?}");
@@ -290,12 +295,12 @@ async fn a_log_that_was_written_anew_does_not_fit_what_was_signed(t: TestStore) 
 
 async fn what_another_key_signed_is_not_believed(t: TestStore) {
     let log = Log::with(t, 30).await;
-    let thief = Arc::new(Secret::random(ORIGIN).unwrap());
+    let thief = Arc::new(new_key(ORIGIN).unwrap());
     log.tamper("DELETE FROM {}audit_checkpoint").await;
     let standing = catch_up(&log.t.store).await.unwrap();
     log.signer(&thief).sign(&standing, None).await.unwrap();
 
-    let findings = log.verify_with(&[log.secret.key()], false).await.findings;
+    let findings = log.verify_with(&[log.secret.vkey().clone()], false).await.findings;
 
     let [Finding::Signature { size: 30, problem, .. }] = findings.as_slice() else { panic!("{findings:?}") };
     assert!(problem.contains("no key that is believed"), "{problem}");
@@ -340,17 +345,14 @@ async fn an_anchor_that_was_away_is_brought_up_to_date(t: TestStore) {
 
 async fn what_opens_a_commitment_is_missed_unless_an_entry_says_that_it_was_erased(t: TestStore) {
     let log = Log::of(t).await;
-    let opening = ::audit::commitment::Opening {
-        field: "email".into(),
-        salt: [7; 32],
-        value: "ada@example.com".into(),
-    };
-    let commitment = opening.commitment();
+    let opening =
+        ::audit::Opening { field: "email".into(), salt: [7; 32].into(), value: "ada@example.com".into() };
+    let commitment = opening.commit().to_string();
     let row = store::OpeningRow {
         commitment: commitment.clone(),
         field: opening.field.clone(),
-        salt: opening.salt,
-        value: jobkit::Personal::new(opening.value.clone()),
+        salt: *opening.salt,
+        value: jobkit::Personal::new("ada@example.com".into()),
         subject: "user:1".into(),
         at: log.t.clock.now(),
     };

@@ -1,7 +1,7 @@
 //! Where tiles and checkpoints are kept outside of the database, as files whose names say what they are. What lies on
 //! a shelf is never changed; a tile that is not full yet is completed, because its hashes only become more.
 
-use audit::tile::{FULL, TileId};
+use audit::tile::{TileId, WIDTH};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use jobkit::PortError;
@@ -25,7 +25,7 @@ pub trait Shelf: Send + Sync + 'static {
 
 /// A tile has one file, whether it is full or not.
 pub fn shelf_path(tile: TileId) -> String {
-    TileId { width: FULL as u16, ..tile }.to_string()
+    TileId::new(tile.level, tile.index, WIDTH as u16).unwrap_or(tile).path()
 }
 
 pub const CHECKPOINTS: &str = "checkpoints";

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::checkpoint::{Checkpoint, CheckpointError};
-use audit::note::{NoteError, Secret};
-use audit::tile::{full_tiles, partial_tiles};
+use audit::note::SigningKey;
+use audit::tile::tiles_since;
 use jobkit::{Clock, PortError};
 use tracing::{error, info, warn};
 
@@ -34,7 +34,7 @@ pub struct Signer {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     /// Processes that have it sign; all must have the same.
-    pub secret: Arc<Secret>,
+    pub secret: Arc<SigningKey>,
     pub rhythm: Rhythm,
     pub shelves: Vec<Arc<dyn Shelf>>,
 }
@@ -48,7 +48,7 @@ pub enum SignError {
     #[error(transparent)]
     Port(#[from] PortError),
     #[error("the checkpoint cannot be signed")]
-    Note(#[from] NoteError),
+    Signing(#[from] CheckpointError),
     #[error("what {place} has last of the audit log cannot be read")]
     Checkpoint {
         place: String,
@@ -136,8 +136,8 @@ impl Signer {
                 Err(away) => warn!("the anchor `{}` cannot be asked: {}", shelf.name(), chain(&away)),
             }
         }
-        let key = self.secret.key();
-        let checkpoint = Checkpoint::new(&key.name, standing.edge.size(), standing.edge.root());
+        let checkpoint =
+            Checkpoint::new(self.secret.vkey().name(), standing.edge.size(), standing.edge.root());
         let note = checkpoint.sign(&[&self.secret])?;
         let signed = SignedRow { size: checkpoint.size, at: self.clock.now(), note };
         self.store.put_checkpoint(&signed).await?;
@@ -151,7 +151,7 @@ impl Signer {
             Ok(earlier) => earlier,
             Err(cause) => return Err(SignError::Checkpoint { place, cause }),
         };
-        let (own, has) = (self.secret.key().name, standing.edge.size());
+        let (own, has) = (self.secret.vkey().name().to_owned(), standing.edge.size());
         let signed = earlier.size;
         if earlier.origin != own {
             return Err(SignError::OtherLog { place, other: earlier.origin, own });
@@ -188,10 +188,10 @@ impl Signer {
             }
             None => 0,
         };
-        let key = format!("{}\n", self.secret.key());
+        let key = format!("{}\n", self.secret.vkey());
         shelf.put(&format!("keys/{}", key_file(&key)), key.into_bytes()).await?;
         // The tiles first: a checkpoint promises that they are there.
-        for tile in full_tiles(from, signed.size).chain(partial_tiles(signed.size)) {
+        for tile in tiles_since(from, signed.size) {
             let bytes = standing.tile(self.store.as_ref(), tile).await?;
             shelf.put(&shelf_path(tile), bytes).await?;
         }

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit::checkpoint::Checkpoint;
-use audit::commitment::{Opening, commitments_in};
+use audit::checkpoint::CheckpointError;
+use audit::commitment::{Commitment, Opening, commitments_in, opens};
 use audit::compare::{Comparison, Misfit};
-use audit::note::{Key, NoteError};
-use audit::tile::{FULL, TileId};
+use audit::note::{NoteError, Vkey};
+use audit::tile::{TileId, WIDTH};
 use audit::tree::{Edge, Hash, leaf_hash};
-use jobkit::PortError;
+use jobkit::{PortError, SecretString};
 use serde::Serialize;
 
 use super::shelf::{self, Shelf, shelf_path};
@@ -102,7 +103,7 @@ pub enum VerifyError {
 /// What the log is compared with.
 pub struct Against<'a> {
     /// Empty believes no signature: then roots are compared alone.
-    pub keys: &'a [Key],
+    pub keys: &'a [Vkey],
     pub shelves: &'a [Box<dyn Shelf>],
 }
 
@@ -115,7 +116,7 @@ pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified
     let mut verified = Verified::default();
     let standing = match Standing::load(store).await {
         Ok(standing) => standing,
-        Err(TreeError::Edge(_)) => {
+        Err(TreeError::Edge(_) | TreeError::Size(_)) => {
             verified.findings.push(Finding::Edge);
             return Ok(verified);
         }
@@ -163,7 +164,7 @@ async fn signed(
     let mut roots = Roots::new();
     let has = standing.edge.size();
     let mut set_back: Option<(u64, String)> = None;
-    let origin = against.keys.first().map(|key| key.name.clone());
+    let origin = against.keys.first().map(|key| key.name().to_owned());
     for (place, note, size, outside) in notes {
         let checkpoint = match Checkpoint::unverified(&note) {
             Ok(checkpoint) if checkpoint.size == size => checkpoint,
@@ -179,12 +180,10 @@ async fn signed(
             }
         };
         if !against.keys.is_empty()
-            && let Err(problem) = Checkpoint::verify(&note, against.keys)
+            && let Err(problem) = Checkpoint::open(&note, &checkpoint.origin, against.keys)
         {
             let problem = match problem {
-                audit::checkpoint::CheckpointError::Note(NoteError::Unknown) => {
-                    "no key that is believed has signed it".into()
-                }
+                CheckpointError::Note(NoteError::Unknown) => "no key that is believed has signed it".into(),
                 other => other.to_string(),
             };
             verified.findings.push(Finding::Signature { place, size, problem });
@@ -224,7 +223,7 @@ struct Walk<'a> {
     /// The tree over what the leaves are said to be.
     edge: Edge,
     /// Each with the number of its entry.
-    commitments: Vec<(i64, String)>,
+    commitments: Vec<(i64, Commitment)>,
     erased: BTreeSet<String>,
 }
 
@@ -238,7 +237,7 @@ impl<'a> Walk<'a> {
             anchored,
             whole,
             comparison: Comparison::from(0),
-            edge: Edge::default(),
+            edge: Edge::new(),
             commitments: Vec::new(),
             erased: BTreeSet::new(),
         }
@@ -280,25 +279,29 @@ impl<'a> Walk<'a> {
     /// The next leaves as the anchors have them, or the database where none does.
     async fn take_leaves(&mut self, roots: &mut Roots, verified: &mut Verified) -> Result<(), VerifyError> {
         let (from, size) = (self.edge.size(), self.whole);
-        let first = from / FULL as u64;
-        let until = (first + TILES).min(size.div_ceil(FULL as u64));
+        let first = from / WIDTH as u64;
+        let until = (first + TILES).min(size.div_ceil(WIDTH as u64));
         let full: Vec<_> = (first..until)
-            .filter(|number| (number + 1) * FULL as u64 <= size)
+            .filter(|number| (number + 1) * WIDTH as u64 <= size)
             .map(|number| (0, number))
             .collect();
         let mut own: BTreeMap<u64, Vec<u8>> =
             self.store.tiles(&full).await?.into_iter().map(|tile| (tile.number, tile.hashes)).collect();
         for number in first..until {
-            let width = (size - number * FULL as u64).min(FULL as u64) as usize;
-            let tile = TileId { level: 0, number, width: width as u16 };
+            let width = (size - number * WIDTH as u64).min(WIDTH as u64) as usize;
+            let Some(tile) = TileId::in_tree(0, number, size) else { break };
             let mut bytes = match width {
-                FULL => own.remove(&number).unwrap_or_default(),
-                _ if number == self.standing.edge.size() / FULL as u64 => {
-                    self.standing.edge.partial(0).iter().flat_map(|hash| hash.0).collect()
-                }
+                WIDTH => own.remove(&number).unwrap_or_default(),
+                _ if number == self.standing.edge.size() / WIDTH as u64 => self
+                    .standing
+                    .edge
+                    .partial_tiles()
+                    .find(|tile| tile.level == 0)
+                    .map(|tile| tile.to_bytes())
+                    .unwrap_or_default(),
                 _ => Vec::new(),
             };
-            if number * (FULL as u64) < self.anchored {
+            if number * (WIDTH as u64) < self.anchored {
                 for shelf in self.shelves {
                     let Some(theirs) = shelf.get(&shelf_path(tile)).await? else { continue };
                     let known = theirs.len().min(width * 32);
@@ -345,11 +348,10 @@ impl<'a> Walk<'a> {
             }
         }
         for tile in above.into_iter().filter(|_| self.edge.size() <= self.standing.edge.size()) {
-            let found = self.store.tiles(&[(tile.level, tile.number)]).await?;
-            let same = found.first().is_some_and(|own| hashes(&own.hashes) == tile.hashes);
-            if !same {
-                let path = TileId { level: tile.level, number: tile.number, width: FULL as u16 }.to_string();
-                verified.findings.push(Finding::Tile { path });
+            let found = self.store.tiles(&[(tile.level, tile.index)]).await?;
+            let same = found.first().is_some_and(|own| own.hashes == tile.to_bytes());
+            if let Some(id) = tile.id().filter(|_| !same) {
+                verified.findings.push(Finding::Tile { path: id.path() });
             }
         }
         Ok(())
@@ -358,19 +360,19 @@ impl<'a> Walk<'a> {
     /// Whether each commitment is opened, or said to be erased.
     async fn open(&mut self, verified: &mut Verified) -> Result<(), VerifyError> {
         for page in self.commitments.chunks(1_000) {
-            let wanted: Vec<_> = page.iter().map(|(_, commitment)| commitment.clone()).collect();
+            let wanted: Vec<_> = page.iter().map(|(_, commitment)| commitment.to_string()).collect();
             let rows = self.store.openings(&wanted).await?;
             let known: BTreeMap<_, _> = rows.iter().map(|row| (row.commitment.as_str(), row)).collect();
-            for (seq, commitment) in page {
-                let finding = match known.get(commitment.as_str()) {
+            for ((seq, commitment), text) in page.iter().zip(wanted) {
+                let finding = match known.get(text.as_str()) {
                     Some(row) => {
-                        let (field, value) = (row.field.clone(), row.value.expose().clone());
-                        let opening = Opening { field, salt: row.salt, value };
-                        (!opening.opens(commitment))
-                            .then(|| Finding::Opening { seq: *seq, commitment: commitment.clone() })
+                        let value = SecretString::from(row.value.expose().as_str());
+                        let opening = Opening { field: row.field.clone(), salt: row.salt.into(), value };
+                        (!opens(*commitment, &opening))
+                            .then_some(Finding::Opening { seq: *seq, commitment: text })
                     }
-                    None => (!self.erased.contains(commitment))
-                        .then(|| Finding::Redacted { seq: *seq, commitment: commitment.clone() }),
+                    None => (!self.erased.contains(&text))
+                        .then_some(Finding::Redacted { seq: *seq, commitment: text }),
                 };
                 verified.findings.extend(finding);
             }
@@ -390,7 +392,7 @@ fn order(place: &Position) -> (i32, u64, i64) {
 struct Hashed {
     seq: i64,
     hash: Hash,
-    commitments: Vec<String>,
+    commitments: Vec<Commitment>,
     erased: Vec<String>,
 }
 

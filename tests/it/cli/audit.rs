@@ -51,7 +51,7 @@ async fn grow_and_change(file: &std::path::Path, secret: &str) {
     let signer = signer::Signer {
         store: store.clone(),
         clock,
-        secret: std::sync::Arc::new(audit::note::Secret::parse(secret).unwrap()),
+        secret: std::sync::Arc::new(secret.parse().unwrap()),
         rhythm: signer::Rhythm { every: std::time::Duration::from_secs(60), entries: 1 },
         shelves: Vec::new(),
     };
