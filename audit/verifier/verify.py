@@ -170,7 +170,9 @@ class Tiles:
             widths.sort()
             for width in list(widths):
                 size = os.path.getsize(os.path.join(folder, tile_path(level, index, width)))
-                if size != 32 * width:
+                # An anchor lets the file of a tile grow until it is full.
+                growing = width == WIDTH and 0 < size < 32 * WIDTH and size % 32 == 0
+                if size != 32 * width and not growing:
                     tell.problem(f"tile {tile_path(level, index, width)} has {size} bytes instead of {32 * width}")
                     widths.remove(width)
             for width in widths[:-1]:
@@ -273,7 +275,7 @@ class Folder:
         if not os.path.isdir(path):
             raise Unreadable(f"{path} is no folder")
         self.path, self.tell, self.checkpoints = path, tell, {}
-        names = [("checkpoints/" + name, name) for name in sorted(listing(path, "checkpoints"))]
+        names = sorted(checkpoints_in(path, "checkpoints"), key=lambda found: found[1])
         if os.path.exists(os.path.join(path, "checkpoint")):
             names.append(("checkpoint", None))
         for place, name in names:
@@ -347,6 +349,16 @@ class Folder:
         if unchecked:
             self.tell.note(f"{unchecked} checkpoints are of before leaf {self.first}, where this export begins: their "
                            "signatures were checked, their roots were not")
+
+
+def checkpoints_in(folder, place):
+    """Anchors put them in folders by day, so that none has a million files."""
+    for name in listing(folder, place):
+        inner = f"{place}/{name}"
+        if os.path.isdir(os.path.join(folder, inner)):
+            yield from checkpoints_in(folder, inner)
+        else:
+            yield inner, name
 
 
 def listing(*path):
@@ -622,7 +634,9 @@ def keys_of(args, folder, tell):
     elif args.key:
         lines = []
     else:
-        lines = read(folder, "keys").decode("utf-8").splitlines()
+        places = [os.path.join("keys", name) for name in sorted(listing(folder, "keys"))] \
+            if os.path.isdir(os.path.join(folder, "keys")) else ["keys"]
+        lines = [line for place in places for line in read(folder, place).decode("utf-8").splitlines()]
         tell.note("the keys are those of the folder itself; whoever made a false folder made them too. Get the log's key from "
                   "somewhere else and give it with --key")
     lines = [line for line in lines + args.key if line.strip() and not line.startswith("#")]

@@ -5,7 +5,9 @@
 //! after, and nothing waits for it.
 
 pub mod directory;
+pub mod export;
 pub mod grower;
+pub mod prove;
 pub mod shelf;
 pub mod signer;
 pub mod trunk;

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use audit::note::{GenerateError, KeyError};
 use audit::{SigningKey, Vkey};
 use clap::Subcommand;
+use engine::audit::export::{self, ExportError};
+use engine::audit::prove::{self, ProveError};
 use engine::audit::verify::{Against, Finding, Verified, verify};
 use engine::audit::{Shelf, new_key};
+use jobkit::AuditEntry;
 use jobkit::redact::ExposeSecret;
 use serde_json::json;
 
 use super::exit::{CliError, Exit, Result};
-use super::{Call, Voice, print};
+use super::{Call, Voice, actor, print};
 use crate::app::{AppError, audit as wiring};
 use crate::cli::print::row;
 
@@ -26,6 +29,26 @@ pub enum Audit {
         /// Believe this public key, and not the one of the configuration; can be given several times.
         #[arg(long = "key", value_name = "VKEY")]
         keys: Vec<Vkey>,
+    },
+    /// Write an entry and its receipt, with which anybody who has the public key can check offline that it is in the log.
+    Prove {
+        /// The number of the entry, as events and `verify` name it.
+        seq: i64,
+        /// The folder for `entry-SEQ.json` and `entry-SEQ.tlog-proof`.
+        #[arg(long, value_name = "FOLDER", default_value = ".")]
+        out: PathBuf,
+    },
+    /// Print the proof that the log as it was with so many entries is the beginning of the log as it was later.
+    ProveConsistency { from: u64, to: u64 },
+    /// Write what was signed of the log into a new folder, with a program that checks it without us.
+    Export {
+        folder: PathBuf,
+        /// From this leaf on; the tree above is there from the beginning.
+        #[arg(long, value_name = "LEAF", default_value_t = 0)]
+        from_leaf: u64,
+        /// What opens the commitments too, which is personal data.
+        #[arg(long)]
+        with_personal: bool,
     },
     /// How many entries are in the tree, what was signed last, and how far each anchor has it.
     Status,
@@ -52,6 +75,11 @@ pub enum KeyCommand {
 pub async fn run(call: &Call, command: Audit) -> Result {
     match command {
         Audit::Verify { anchors, keys } => verified(call, &anchors, keys).await,
+        Audit::Prove { seq, out } => prove(call, seq, &out).await,
+        Audit::ProveConsistency { from, to } => consistency(call, from, to).await,
+        Audit::Export { folder, from_leaf, with_personal } => {
+            exported(call, &folder, from_leaf, with_personal).await
+        }
         Audit::Status => status(call).await,
         Audit::Key(KeyCommand::Create { name, out }) => create(call, &name, &out),
         Audit::Key(KeyCommand::Show) => {
@@ -142,6 +170,110 @@ async fn status(call: &Call) -> Result {
         Ok(Exit::Ok)
     })
     .await
+}
+
+async fn prove(call: &Call, seq: i64, out: &Path) -> Result {
+    call.with_app(async |app| {
+        let proven = prove::receipt(app.store.as_ref(), seq).await.map_err(refused)?;
+        let [entry, receipt] = ["json", "tlog-proof"].map(|end| out.join(format!("entry-{seq}.{end}")));
+        let files = [(&entry, proven.line.as_slice()), (&receipt, proven.receipt.text().as_bytes())]
+            .map(|(path, bytes)| std::fs::write(path, bytes).map_err(|problem| (path, problem)));
+        for written in files {
+            written.map_err(|(path, problem)| {
+                CliError::usage(
+                    format!("--out: {}: {problem}", path.display()),
+                    "name a folder that can be written to",
+                )
+            })?;
+        }
+        let json = json!({ "seq": seq, "leaf": proven.receipt.index, "entry": entry, "receipt": receipt });
+        call.print.answer(&json, || {
+            format!(
+                "entry {seq} is leaf {}: {} is what was hashed, {} proves it",
+                proven.receipt.index,
+                entry.display(),
+                receipt.display()
+            )
+        })?;
+        Ok(Exit::Ok)
+    })
+    .await
+}
+
+async fn consistency(call: &Call, from: u64, to: u64) -> Result {
+    call.with_app(async |app| {
+        let found = prove::consistency(app.store.as_ref(), from, to).await.map_err(refused)?;
+        let hash = ToString::to_string;
+        let json = json!({
+            "from": { "size": found.from.0, "root": hash(&found.from.1) },
+            "to": { "size": found.to.0, "root": hash(&found.to.1) },
+            "proof": found.proof.iter().map(hash).collect::<Vec<_>>(),
+        });
+        call.print.answer(&json, || {
+            let head = format!(
+                "{} entries, root {}\n{} entries, root {}",
+                found.from.0, found.from.1, found.to.0, found.to.1
+            );
+            found.proof.iter().fold(head, |text, hash| format!("{text}\n{hash}"))
+        })?;
+        Ok(Exit::Ok)
+    })
+    .await
+}
+
+fn refused(problem: ProveError) -> CliError {
+    match problem {
+        ProveError::Unknown(_) => CliError::from_chain(problem).ending(Exit::NotFound),
+        ProveError::Proof(_) => CliError::from_chain(problem).ending(Exit::Usage),
+        _ => CliError::from_chain(problem),
+    }
+}
+
+async fn exported(call: &Call, folder: &Path, from: u64, openings: bool) -> Result {
+    call.with_app_and_settings(async |app, settings| {
+        let own = wiring::secret(&settings.audit).map_err(AppError::from)?;
+        let keys: Vec<Vkey> = own.iter().map(|key| key.vkey().clone()).collect();
+        if keys.is_empty() {
+            let remedy = "set audit.key; an export without its public key cannot be checked";
+            return Err(CliError::usage("audit.key is not set", remedy));
+        }
+        // Whoever takes the log along is written down, before there is anything to take.
+        app.audit.append(taken_along(folder, from, openings)).await.map_err(CliError::from_chain)?;
+        let wish = export::Wish { keys: &keys, from, openings };
+        let done =
+            export::export(app.store.as_ref(), folder, &wish).await.map_err(|problem| match problem {
+                ExportError::Occupied(_) | ExportError::Beyond { .. } => {
+                    CliError::from_chain(problem).ending(Exit::Usage)
+                }
+                other => CliError::from_chain(other),
+            })?;
+        let json =
+            json!({ "first": done.first, "size": done.size, "openings": done.openings, "folder": folder });
+        call.print.answer(&json, || {
+            format!(
+                "leaves {} to {} are in {}; `python3 verify.py --key VKEY .` in there checks them",
+                done.first,
+                done.size - 1,
+                folder.display()
+            )
+        })?;
+        Ok(Exit::Ok)
+    })
+    .await
+}
+
+fn taken_along(folder: &Path, from: u64, openings: bool) -> AuditEntry {
+    let by = actor();
+    AuditEntry {
+        at: None,
+        actor: by.name,
+        action: "audit.export".into(),
+        object: "audit".into(),
+        outcome: "begun".into(),
+        tenant: None,
+        origin: by.origin,
+        details: json!({ "folder": folder, "from_leaf": from, "with_personal": openings }),
+    }
 }
 
 fn create(call: &Call, name: &str, out: &Path) -> Result {

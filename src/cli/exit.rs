@@ -86,6 +86,12 @@ impl CliError {
         Self { exit, message, causes, remedy: remedy.map(String::from) }
     }
 
+    /// The same, with another code for scripts.
+    pub fn ending(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self

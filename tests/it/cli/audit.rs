@@ -1,5 +1,8 @@
 //! `compline audit` as a script meets it: a key, a log that is signed, and one that somebody changed.
 
+use std::path::Path;
+
+use audit::{Receipt, Vkey, leaf_hash};
 use sqlx::Connection;
 
 use crate::support::binary::Place;
@@ -31,17 +34,81 @@ fn a_log_is_signed_verified_and_what_was_changed_is_named() {
 
     place.enqueue(&["system.noop"]);
     place.enqueue(&["system.noop"]);
-    tokio::runtime::Runtime::new().unwrap().block_on(grow_and_change(&file, secret.trim()));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        grow(&file, secret.trim(), &place.path().join("one")).await;
+        change(&file).await;
+    });
 
     let status = place.run(&["audit", "status", "--json"]).expect(0).json();
     assert_eq!((&status["size"], &status["signed"]["size"]), (&2.into(), &2.into()));
+    place.run(&["audit", "prove", "2"]).expect(1).says(&["entry 2 is not what it was"]);
+    place.run(&["audit", "prove", "99"]).expect(3).says(&["there is no entry 99"]);
     place.run(&["audit", "verify"]).expect(1).says(&["entry 2 was altered (leaf 1)"]);
     let found = place.run(&["audit", "verify", "--json"]).expect(1).json();
     assert_eq!(found["findings"][0], serde_json::json!({ "finding": "altered", "leaf": 1, "seq": 2 }));
     place.run(&["audit", "verify", "--key", &key.replace("example", "exampel")]).expect(2).says(&["--key"]);
 }
 
-async fn grow_and_change(file: &std::path::Path, secret: &str) {
+#[test]
+fn an_entry_is_proven_and_the_log_taken_along_for_whoever_trusts_neither() {
+    let place = Place::new();
+    let file = place.path().join("jobs.db");
+    let place = place.with("COMPLINE__STORE__URL", &format!("sqlite://{}", file.display()));
+    let made =
+        place.run(&["audit", "key", "create", "--name", "example.com/log", "--out", "audit.key", "--json"]);
+    let key: Vkey = made.expect(0).json()["key"].as_str().unwrap().parse().unwrap();
+    let secret = std::fs::read_to_string(place.path().join("audit.key")).unwrap();
+    let place = place.file(
+        "compline.toml",
+        "[audit]\nkey = \"file:audit.key\"\n[audit.anchors.one]\ndirectory = \"one\"\n",
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    place.run(&["audit", "export", "out"]).expect(1).says(&["nothing is signed yet"]);
+    for _ in 0..3 {
+        place.enqueue(&["system.noop"]);
+    }
+    place.run(&["audit", "prove", "2"]).expect(1).says(&["entry 2 is not in the tree yet"]);
+    runtime.block_on(grow(&file, secret.trim(), &place.path().join("one")));
+
+    let proven = place.run(&["audit", "prove", "3", "--json"]).expect(0).json();
+    let read =
+        |field: &str| std::fs::read_to_string(place.path().join(proven[field].as_str().unwrap())).unwrap();
+    let receipt = Receipt::parse(&read("receipt")).unwrap();
+    receipt.verify(leaf_hash(read("entry").as_bytes()), "example.com/log", &[key.clone()]).unwrap();
+    assert_eq!(proven["leaf"], receipt.index);
+    let consistent = place.run(&["audit", "prove-consistency", "2", "4", "--json"]).expect(0).json();
+    assert_eq!((&consistent["from"]["size"], consistent["proof"].as_array().unwrap().len()), (&2.into(), 1));
+    place.run(&["audit", "prove-consistency", "2", "99"]).expect(2).says(&["`size` 99"]);
+
+    place.run(&["audit", "export", "out"]).expect(0).says(&["leaves 0 to 3 are in out"]);
+    place.run(&["audit", "export", "out"]).expect(2).says(&["out is there already"]);
+    place
+        .run(&["audit", "export", "other", "--from-leaf", "4"])
+        .expect(2)
+        .says(&["leaf 4 is not in what was signed"]);
+    let key = key.to_string();
+    let checked = |folder: &str, more: &[&str]| {
+        let out = std::process::Command::new("python3")
+            .args(["out/verify.py", folder, "--key", &key])
+            .args(more)
+            .current_dir(place.path())
+            .output()
+            .unwrap();
+        (out.status.code(), String::from_utf8(out.stdout).unwrap())
+    };
+    let (code, told) = checked("out", &["--anchor", "one"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("all is well"), "{told}");
+    assert_eq!(checked("one", &[]).0, Some(0));
+    // Somebody changes what was taken along.
+    let entries = place.path().join("out/entries/00000000000000000000.jsonl");
+    let changed = std::fs::read_to_string(&entries).unwrap().replacen("system.noop", "system.poop", 1);
+    std::fs::write(&entries, changed).unwrap();
+    let (code, told) = checked("out", &["--anchor", "one"]);
+    assert_eq!(code, Some(1), "{told}");
+}
+
+async fn grow(file: &Path, secret: &str, anchor: &Path) {
     use engine::audit::{grower, signer};
     let clock = std::sync::Arc::new(engine::adapters::clock::SystemClock::new());
     let url = format!("sqlite://{}", file.display());
@@ -53,10 +120,14 @@ async fn grow_and_change(file: &std::path::Path, secret: &str) {
         clock,
         secret: std::sync::Arc::new(secret.parse().unwrap()),
         rhythm: signer::Rhythm { every: std::time::Duration::from_secs(60), entries: 1 },
-        shelves: Vec::new(),
+        shelves: vec![std::sync::Arc::new(engine::audit::directory::Directory::new("one", anchor))],
     };
     signer.look().await.unwrap();
     store.close().await;
+}
+
+async fn change(file: &Path) {
+    let url = format!("sqlite://{}", file.display());
     let mut owner = sqlx::SqliteConnection::connect(&url).await.unwrap();
     let change = "DROP TRIGGER audit_is_not_changed; UPDATE audit_entry SET actor = 'user:eve' WHERE seq = 2";
     sqlx::raw_sql(change).execute(&mut owner).await.unwrap();
