@@ -5,6 +5,7 @@ mod buckets;
 mod journal;
 mod outgoing;
 
+use std::path::Path;
 use std::time::Duration;
 
 use engine::adapters::artifacts::DirArtifacts;
@@ -284,9 +285,22 @@ fn encryption(settings: &Settings) -> Check {
 /// Whether the audit log is signed, and kept outside of the database.
 fn audit(settings: &Settings) -> Check {
     let name = "audit";
-    let unwritable = settings.audit.anchors.iter().find_map(|(name, anchor)| {
-        Some((name, &anchor.directory, std::fs::create_dir_all(&anchor.directory).err()?))
-    });
+    // The first checkpoint makes the folder, and not what it is to be in.
+    let is_away = |folder: &Path| {
+        let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+        !folder.is_dir() && !above.is_none_or(Path::is_dir)
+    };
+    let away = settings.audit.anchors.iter().find(|(_, anchor)| is_away(&anchor.directory));
+    if let Some((anchor, settings)) = away {
+        return Check::warn(
+            name,
+            format!(
+                "anchor {anchor}: neither {} is there nor what it is to be in",
+                settings.directory.display()
+            ),
+            "mount the folder; what is signed meanwhile is taken there with the next checkpoint",
+        );
+    }
     match (app::audit::secret(&settings.audit), settings.audit.anchors.len()) {
         (Err(error), _) => Check::fail(name, &CliError::from_chain(error)),
         (Ok(None), _) => Check::warn(
@@ -299,16 +313,6 @@ fn audit(settings: &Settings) -> Check {
             "the log is signed and kept nowhere else: whoever owns the database can set it back",
             "add [audit.anchors.NAME] outside of the database's machine, two of them at best",
         ),
-        _ if unwritable.is_some() => {
-            let what = unwritable.map_or_else(String::new, |(name, folder, error)| {
-                format!("anchor {name}: {} cannot be made: {error}", folder.display())
-            });
-            Check::warn(
-                name,
-                what,
-                "mount the folder, or let this user write there; what is signed meanwhile is taken there later",
-            )
-        }
         (Ok(Some(secret)), anchors) => Check::ok(
             name,
             format!("signed as {}, kept in {}", secret.vkey().name(), print::count(anchors, "anchor")),

@@ -27,6 +27,7 @@ promises![
     a_log_that_was_written_anew_does_not_fit_what_was_signed,
     what_another_key_signed_is_not_believed,
     nothing_is_signed_that_does_not_go_on_from_what_an_anchor_has,
+    of_two_that_sign_whoever_looked_first_accuses_nobody,
     an_anchor_that_was_away_is_brought_up_to_date,
     what_opens_a_commitment_is_missed_unless_an_entry_says_that_it_was_erased,
     of_many_processes_that_let_the_tree_grow_each_entry_is_one_leaf,
@@ -324,6 +325,19 @@ async fn nothing_is_signed_that_does_not_go_on_from_what_an_anchor_has(t: TestSt
         findings.iter().any(|f| matches!(f, Finding::SetBack { signed: 30, has: 5, .. })),
         "{findings:?}"
     );
+}
+
+/// It had looked at the tree before the other signed more of it, and once took that for a database that was set back.
+async fn of_two_that_sign_whoever_looked_first_accuses_nobody(t: TestStore) {
+    let log = Log::with(t, 3).await;
+    let before = catch_up(&log.t.store).await.unwrap();
+    log.write(3).await;
+    assert_eq!(log.sign().await.unwrap(), 6);
+
+    let late = log.signer(&log.secret).sign(&before, None).await.unwrap();
+
+    assert_eq!(late.size, 3);
+    assert_eq!(log.verify().await.findings, []);
 }
 
 async fn an_anchor_that_was_away_is_brought_up_to_date(t: TestStore) {

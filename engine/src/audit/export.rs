@@ -58,8 +58,9 @@ pub async fn export(store: &dyn Store, folder: &Path, wish: &Wish<'_>) -> Result
     if folder.exists() {
         return Err(ExportError::Occupied(folder.display().to_string()));
     }
-    let standing = Standing::load(store).await?;
+    // Before the tree, which only grows.
     let newest = store.last_checkpoint().await?.ok_or(ExportError::NotSigned)?;
+    let standing = Standing::load(store).await?;
     let size = newest.size;
     if wish.from >= size {
         return Err(ExportError::Beyond { from: wish.from, size });

@@ -50,6 +50,8 @@ pub async fn receipt(store: &dyn Store, seq: i64) -> Result<Proven, ProveError> 
     let mut line = Vec::new();
     leaves[place].1.write_line(&mut line);
     let signed = store.checkpoints(index, 1).await?.pop().ok_or(ProveError::NotSigned(seq))?;
+    // Another process may have signed more since.
+    let standing = Standing::load(store).await?;
     let tiles = standing.tiles(store, &proof::needed_for_inclusion(signed.size, index)?).await?;
     let path = proof::inclusion(signed.size, index, &tiles)?;
     let root = standing.root_at(store, signed.size).await?;

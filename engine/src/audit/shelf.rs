@@ -13,8 +13,8 @@ pub trait Shelf: Send + Sync + 'static {
     /// The checkpoint of the largest tree; none on an empty shelf.
     fn newest(&self) -> BoxFuture<'_, Result<Option<String>, PortError>>;
 
-    /// Puts a file there. One that is there already with these bytes is well, a beginning of them is completed, and
-    /// anything else is an error.
+    /// Puts a file there. One that is there already with these bytes, or goes on from them, is well; a beginning of them is
+    /// completed; anything else is an error.
     fn put<'a>(&'a self, path: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), PortError>>;
 
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, PortError>>;

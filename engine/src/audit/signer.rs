@@ -151,11 +151,17 @@ impl Signer {
             Ok(earlier) => earlier,
             Err(cause) => return Err(SignError::Checkpoint { place, cause }),
         };
-        let (own, has) = (self.secret.vkey().name().to_owned(), standing.edge.size());
-        let signed = earlier.size;
+        let (own, signed) = (self.secret.vkey().name().to_owned(), earlier.size);
         if earlier.origin != own {
             return Err(SignError::OtherLog { place, other: earlier.origin, own });
         }
+        // Another process may have signed more since this one looked.
+        let now = match signed > standing.edge.size() {
+            true => Some(Standing::load(self.store.as_ref()).await?),
+            false => None,
+        };
+        let standing = now.as_ref().unwrap_or(standing);
+        let has = standing.edge.size();
         if signed > has {
             return Err(SignError::SetBack { place, signed, has });
         }

@@ -114,6 +114,9 @@ const TILES: u64 = 32;
 
 pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified, VerifyError> {
     let mut verified = Verified::default();
+    // What was signed is read before the tree, which only grows: the other way round a checkpoint that is signed
+    // meanwhile would look as if the end were missing.
+    let notes = notes(store, against).await?;
     let standing = match Standing::load(store).await {
         Ok(standing) => standing,
         Err(TreeError::Edge(_) | TreeError::Size(_)) => {
@@ -123,7 +126,7 @@ pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified
         Err(other) => return Err(other.into()),
     };
     verified.entries = standing.edge.size();
-    let mut roots = signed(store, against, &standing, &mut verified).await?;
+    let mut roots = signed(notes, against.keys, &standing, &mut verified);
     let mut walk = Walk::new(store, against, standing, verified.anchored);
     walk.along(&mut roots, &mut verified).await?;
     verified.findings.sort();
@@ -134,39 +137,50 @@ pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified
 /// The roots that must be those of the tree, by its size.
 type Roots = BTreeMap<u64, Vec<(String, Hash)>>;
 
-/// Reads all checkpoints, and says what can be said of them alone.
-async fn signed(
-    store: &dyn Store,
-    against: &Against<'_>,
-    standing: &Standing,
-    verified: &mut Verified,
-) -> Result<Roots, VerifyError> {
+/// A checkpoint as it was found.
+struct Note {
+    place: String,
+    text: String,
+    /// What its place says of its size.
+    size: u64,
+    /// In an anchor.
+    outside: bool,
+}
+
+async fn notes(store: &dyn Store, against: &Against<'_>) -> Result<Vec<Note>, VerifyError> {
     let mut notes = Vec::new();
-    let mut above = None;
+    // The empty tree is never signed.
+    let mut above = 0;
     loop {
-        // The empty tree is never signed.
-        let page = store.checkpoints(above.unwrap_or(0), PAGE).await?;
-        above = page.last().map(|last| last.size);
-        notes.extend(page.iter().map(|row| {
-            (format!("checkpoint {} of the database", row.size), row.note.clone(), row.size, false)
+        let page = store.checkpoints(above, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        above = last.size;
+        notes.extend(page.into_iter().map(|row| Note {
+            place: format!("checkpoint {} of the database", row.size),
+            text: row.note,
+            size: row.size,
+            outside: false,
         }));
-        if page.len() < PAGE {
-            break;
-        }
     }
     for shelf in against.shelves {
-        for (path, note) in shelf::checkpoints(shelf.as_ref()).await? {
+        for (path, text) in shelf::checkpoints(shelf.as_ref()).await? {
             let size = path.rsplit('/').next().and_then(|name| name.parse().ok()).unwrap_or(0);
-            notes.push((format!("{path} of the anchor `{}`", shelf.name()), note, size, true));
+            let place = format!("{path} of the anchor `{}`", shelf.name());
+            notes.push(Note { place, text, size, outside: true });
         }
     }
+    Ok(notes)
+}
+
+/// What can be said of checkpoints alone, and the roots that the walk has to find.
+fn signed(notes: Vec<Note>, keys: &[Vkey], standing: &Standing, verified: &mut Verified) -> Roots {
     verified.checkpoints = notes.len();
     let mut roots = Roots::new();
     let has = standing.edge.size();
     let mut set_back: Option<(u64, String)> = None;
-    let origin = against.keys.first().map(|key| key.name().to_owned());
-    for (place, note, size, outside) in notes {
-        let checkpoint = match Checkpoint::unverified(&note) {
+    let origin = keys.first().map(|key| key.name().to_owned());
+    for Note { place, text, size, outside } in notes {
+        let checkpoint = match Checkpoint::unverified(&text) {
             Ok(checkpoint) if checkpoint.size == size => checkpoint,
             Ok(other) => {
                 let problem = format!("it says {} entries", other.size);
@@ -179,8 +193,8 @@ async fn signed(
                 continue;
             }
         };
-        if !against.keys.is_empty()
-            && let Err(problem) = Checkpoint::open(&note, &checkpoint.origin, against.keys)
+        if !keys.is_empty()
+            && let Err(problem) = Checkpoint::open(&text, &checkpoint.origin, keys)
         {
             let problem = match problem {
                 CheckpointError::Note(NoteError::Unknown) => "no key that is believed has signed it".into(),
@@ -207,7 +221,7 @@ async fn signed(
     if let Some((signed, place)) = set_back {
         verified.findings.push(Finding::SetBack { place, signed, has });
     }
-    Ok(roots)
+    roots
 }
 
 /// The walk along leaves and entries.

@@ -74,7 +74,9 @@ fn an_entry_is_proven_and_the_log_taken_along_for_whoever_trusts_neither() {
     let read =
         |field: &str| std::fs::read_to_string(place.path().join(proven[field].as_str().unwrap())).unwrap();
     let receipt = Receipt::parse(&read("receipt")).unwrap();
-    receipt.verify(leaf_hash(read("entry").as_bytes()), "example.com/log", &[key.clone()]).unwrap();
+    receipt
+        .verify(leaf_hash(read("entry").as_bytes()), "example.com/log", std::slice::from_ref(&key))
+        .unwrap();
     assert_eq!(proven["leaf"], receipt.index);
     let consistent = place.run(&["audit", "prove-consistency", "2", "4", "--json"]).expect(0).json();
     assert_eq!((&consistent["from"]["size"], consistent["proof"].as_array().unwrap().len()), (&2.into(), 1));
