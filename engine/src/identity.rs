@@ -9,6 +9,7 @@ pub mod keys;
 pub mod networks;
 pub mod own;
 pub mod password;
+pub mod principal;
 pub mod session;
 pub mod sign_in;
 pub mod totp;
@@ -27,6 +28,7 @@ use store::{Actor, Store, StoreError, UserId};
 use self::access::AccessTokens;
 use self::keys::Keys;
 use self::password::Passwords;
+pub use self::principal::Principal;
 pub use self::users::Users;
 use crate::seal::{Keyring, SealError};
 

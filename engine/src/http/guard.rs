@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::problem::{Code, Problem, method_not_allowed};
+use crate::identity::Principal;
 use crate::reference::{ReferenceError, SecretRef};
 use crate::trace::{self, TRACEPARENT};
 
@@ -73,12 +74,12 @@ impl Token {
 /// Lets nobody through who does not show the token.
 pub async fn authenticate(State(api): State<Shared>, request: Request, next: Next) -> Response {
     match admit(api.token.as_ref(), request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(principal) => PRINCIPAL.scope(principal, next.run(request)).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-fn admit(token: Option<&Token>, headers: &HeaderMap) -> Result<(), Problem> {
+fn admit(token: Option<&Token>, headers: &HeaderMap) -> Result<Principal, Problem> {
     let Some(token) = token else {
         let remedy =
             "set http.token to a reference to a secret, \"env:NAME\" or \"file:PATH\", and start it again";
@@ -90,7 +91,7 @@ fn admit(token: Option<&Token>, headers: &HeaderMap) -> Result<(), Problem> {
         _ => None,
     };
     match shown {
-        Some(shown) if token.is(shown) => Ok(()),
+        Some(shown) if token.is(shown) => Ok(Principal::api()),
         _ => Err(Problem::new(
             Code::Unauthorized,
             "the request does not show the token of this API",
@@ -185,6 +186,14 @@ static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resou
 tokio::task_local! {
     /// Where the request comes from that this task answers.
     static ORIGIN: Origin;
+    /// Who sent it.
+    static PRINCIPAL: Principal;
+}
+
+/// Who sent the request that is being answered. Nobody, outside of routes that ask who calls: in a task that a handler
+/// started, say, or in the body of an answer, which have to be told.
+pub fn principal() -> Principal {
+    PRINCIPAL.try_with(Clone::clone).unwrap_or_else(|_| Principal::nobody())
 }
 
 /// Of the request that is being answered.
