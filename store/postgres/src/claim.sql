@@ -6,24 +6,32 @@
 -- $5, $6 are where the last full claim ended: dead index entries before it need not be walked again.
 WITH alive AS MATERIALIZED (
     SELECT w.id FROM compline.worker w WHERE w.id = $2 AND w.ended_at IS NULL FOR SHARE
+),
+claimed AS (
+    UPDATE compline.job j
+    SET state = 'running', fence = j.fence + 1, attempt = j.attempt + 1, worker = $2,
+        claimed_at = coalesce($1::timestamptz, now())
+    WHERE j.ctid = ANY (
+        CASE
+        WHEN NOT EXISTS (SELECT FROM alive)
+          OR EXISTS (SELECT FROM compline.queue q WHERE q.name = $3 AND q.paused_at IS NOT NULL
+                     AND (q.resume_at IS NULL OR q.resume_at > coalesce($1::timestamptz, now())))
+          OR EXISTS (SELECT FROM compline.job t
+                     WHERE t.queue = $3 AND t.state = 'available' AND t.tenant IS NOT NULL AND t.lane IS NULL)
+        THEN '{}'::tid[]
+        ELSE ARRAY(
+            SELECT f.ctid FROM compline.job f
+            WHERE f.queue = $3 AND f.state = 'available' AND f.tenant IS NULL AND f.lane IS NULL
+              AND (f.rank, f.id) > ($5::timestamptz, $6::uuid)
+            ORDER BY f.rank, f.id LIMIT $4::bigint
+            FOR UPDATE SKIP LOCKED)
+        END
+    )
+    RETURNING j.id, j.fence, j.attempt, j.max_attempts, j.rank, j.kind, j.args, j.tenant, j.tags, j.metadata
+),
+entry AS (
+    INSERT INTO compline.audit_entry (at, actor, action, object, outcome, jobs)
+    SELECT coalesce($1::timestamptz, now()), 'worker:' || $2, 'job.claim', 'job', 'running', array_agg(id)
+    FROM claimed HAVING count(*) > 0
 )
-UPDATE compline.job j
-SET state = 'running', fence = j.fence + 1, attempt = j.attempt + 1, worker = $2,
-    claimed_at = coalesce($1::timestamptz, now())
-WHERE j.ctid = ANY (
-    CASE
-    WHEN NOT EXISTS (SELECT FROM alive)
-      OR EXISTS (SELECT FROM compline.queue q WHERE q.name = $3 AND q.paused_at IS NOT NULL
-                 AND (q.resume_at IS NULL OR q.resume_at > coalesce($1::timestamptz, now())))
-      OR EXISTS (SELECT FROM compline.job t
-                 WHERE t.queue = $3 AND t.state = 'available' AND t.tenant IS NOT NULL AND t.lane IS NULL)
-    THEN '{}'::tid[]
-    ELSE ARRAY(
-        SELECT f.ctid FROM compline.job f
-        WHERE f.queue = $3 AND f.state = 'available' AND f.tenant IS NULL AND f.lane IS NULL
-          AND (f.rank, f.id) > ($5::timestamptz, $6::uuid)
-        ORDER BY f.rank, f.id LIMIT $4::bigint
-        FOR UPDATE SKIP LOCKED)
-    END
-)
-RETURNING j.id, j.fence, j.attempt, j.max_attempts, j.rank, j.kind, j.args, j.tenant, j.tags, j.metadata
+SELECT id, fence, attempt, max_attempts, rank, kind, args, tenant, tags, metadata FROM claimed

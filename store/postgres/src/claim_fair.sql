@@ -57,18 +57,26 @@ turns AS (
         ) z
         WHERE r.tenant = ''
     ) x
+),
+claimed AS (
+    UPDATE compline.job j
+    SET state = 'running', fence = j.fence + 1, attempt = j.attempt + 1, worker = $2,
+        claimed_at = coalesce($1::timestamptz, now())
+    WHERE j.ctid = ANY (
+        CASE
+        WHEN NOT (SELECT yes FROM open) THEN '{}'::tid[]
+        ELSE ARRAY(
+            SELECT f.ctid FROM (SELECT id, turn, place FROM turns ORDER BY turn, place LIMIT $6::bigint) p
+            JOIN compline.job f ON f.id = p.id WHERE f.state = 'available'
+            ORDER BY p.turn, p.place LIMIT $4::bigint
+            FOR UPDATE OF f SKIP LOCKED)
+        END
+    )
+    RETURNING j.id, j.fence, j.attempt, j.max_attempts, j.rank, j.kind, j.args, j.tenant, j.tags, j.metadata
+),
+entry AS (
+    INSERT INTO compline.audit_entry (at, actor, action, object, outcome, jobs)
+    SELECT coalesce($1::timestamptz, now()), 'worker:' || $2, 'job.claim', 'job', 'running', array_agg(id)
+    FROM claimed HAVING count(*) > 0
 )
-UPDATE compline.job j
-SET state = 'running', fence = j.fence + 1, attempt = j.attempt + 1, worker = $2,
-    claimed_at = coalesce($1::timestamptz, now())
-WHERE j.ctid = ANY (
-    CASE
-    WHEN NOT (SELECT yes FROM open) THEN '{}'::tid[]
-    ELSE ARRAY(
-        SELECT f.ctid FROM (SELECT id, turn, place FROM turns ORDER BY turn, place LIMIT $6::bigint) p
-        JOIN compline.job f ON f.id = p.id WHERE f.state = 'available'
-        ORDER BY p.turn, p.place LIMIT $4::bigint
-        FOR UPDATE OF f SKIP LOCKED)
-    END
-)
-RETURNING j.id, j.fence, j.attempt, j.max_attempts, j.rank, j.kind, j.args, j.tenant, j.tags, j.metadata
+SELECT id, fence, attempt, max_attempts, rank, kind, args, tenant, tags, metadata FROM claimed

@@ -7,20 +7,23 @@ use jobkit::JobId;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::audit;
 use super::row::{RowExt, hex_list};
 use super::writer::{Done, Script, Tx, script};
-use store::{Claimed, Fence, Staged, WorkerId};
+use store::{Actor, Claimed, Fence, Staged, WorkerId};
 
 pub(super) const LOOK: &str = include_str!("claim_look.sql");
 /// A claim need not wait for the disk: one that a crash undoes is a job that runs again, as its lease would
 /// have it anyway. The next durable commit takes it to the disk with it.
 pub(super) const CLAIM: Script = Script {
     alone: concat!(
-        "PRAGMA synchronous = NORMAL;\n",
+        "PRAGMA synchronous = NORMAL;\nBEGIN IMMEDIATE;\n",
+        include_str!("claim_audit.sql"),
+        ";\n",
         include_str!("claim.sql"),
-        ";\nPRAGMA synchronous = FULL"
+        ";\nCOMMIT;\nPRAGMA synchronous = FULL"
     ),
-    ..script!("claim.sql")
+    ..script!("claim_audit.sql", "claim.sql")
 };
 pub(super) const CLAIM_THESE: &str = include_str!("claim_these.sql");
 pub(super) const CLAIM_TENANTS: &str = include_str!("claim_tenants.sql");
@@ -60,8 +63,17 @@ pub(super) async fn claim_fairly(
     }
     let chosen = choose_fairly(tx, &queue, limit, last_turn).await?;
     let place: BTreeMap<JobId, usize> = chosen.iter().enumerate().map(|(place, id)| (*id, place)).collect();
-    let rows = sqlx::query(CLAIM_THESE).bind(worker.0).bind(now).bind(hex_list(chosen)).fetch_all(tx).await?;
-    in_order(&rows, |id, _| place.get(&id).copied())
+    let rows =
+        sqlx::query(CLAIM_THESE).bind(worker.0).bind(now).bind(hex_list(chosen)).fetch_all(&mut *tx).await?;
+    let claimed = in_order(&rows, |id, _| place.get(&id).copied())?;
+    write_down(tx, now, worker, &claimed).await?;
+    Ok(claimed)
+}
+
+/// Whose jobs these are from here on; claim_audit.sql says it of those that claim.sql gives.
+pub(super) async fn write_down(tx: &mut Tx, now: i64, worker: WorkerId, claimed: &[Claimed]) -> Done<()> {
+    let ids: Vec<_> = claimed.iter().map(|job| job.id).collect();
+    audit::transition(tx, now, &Actor::worker(worker), "job.claim", "job", "running", &ids).await
 }
 
 /// `RETURNING` gives rows as it meets them, so their order is made here.
@@ -127,6 +139,8 @@ pub(super) async fn stage(tx: &mut Tx, now: i64, limit: usize) -> Done<Staged> {
         .fetch_all(&mut *tx)
         .await?;
     let queues: BTreeSet<String> = rows.iter().map(|row| row.text("queue")).collect::<Done<_>>()?;
+    let ids: Vec<_> = rows.iter().map(|row| row.id("id")).collect::<Done<_>>()?;
+    audit::transition(tx, now, &Actor::system(), "job.stage", "job", "available", &ids).await?;
     Ok(Staged { count: rows.len(), queues: queues.into_iter().collect(), next: next_due(tx, now).await? })
 }
 

@@ -150,11 +150,17 @@ async fn settle_dependents(
         let freed: Vec<_> = freed.into_iter().map(|(child, parents)| (hex(child), parents)).collect();
         let rows =
             sqlx::query(FREE).bind(serde_json::to_string(&freed)?).bind(now).fetch_all(&mut *tx).await?;
+        let mut free = Vec::new();
         for row in &rows {
-            if row.state("state")? == JobState::Available {
+            let state = row.state("state")?;
+            if state != JobState::Waiting {
+                free.push(row.id("id")?);
+            }
+            if state == JobState::Available {
                 woken.insert(row.text("queue")?);
             }
         }
+        audit::transition(tx, now, &Actor::system(), "job.free", "job", "ok", &free).await?;
     }
 
     let mut next = Vec::new();

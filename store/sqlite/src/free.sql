@@ -6,4 +6,4 @@ SET waits_for = job.waits_for - freed.parents,
                  ELSE 'available' END
 FROM (SELECT unhex(value ->> 0) AS child, value ->> 1 AS parents FROM json_each(?1)) AS freed
 WHERE job.id = freed.child AND job.state = 'waiting'
-RETURNING state, queue
+RETURNING id, state, queue

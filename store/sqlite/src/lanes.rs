@@ -7,7 +7,7 @@ use jobkit::{Clock, JobId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::claim::in_order;
+use super::claim::{in_order, write_down};
 use super::row::RowExt;
 use super::writer::{Done, Tx};
 use store::ledger::{BucketState, Ledger, buckets_of, uncounted};
@@ -67,7 +67,9 @@ impl Claiming {
         let picked = picked(&rows, &lanes)?;
         let settled = settle(&mut ledger, &lanes, &shares, picked, in_nanos(now), steady);
         store_moved(tx, &ledger.moved().collect::<Vec<_>>()).await?;
-        Ok((settled.apply(in_order(&rows, |_, rank| rank)?), last))
+        let claimed = in_order(&rows, |_, rank| rank)?;
+        write_down(tx, now, self.worker, &claimed).await?;
+        Ok((settled.apply(claimed), last))
     }
 
     async fn states(&self, tx: &mut Tx, lanes: &[Lane]) -> Done<BTreeMap<String, BucketState>> {

@@ -297,9 +297,11 @@ impl Store for SqliteStore {
 
     async fn claim(&self, worker: WorkerId, queue: &str, limit: usize) -> Result<Vec<Claimed>> {
         const DOING: &str = "claiming jobs";
-        let (now, name) = (self.now_us(), queue.to_owned());
+        let (now, name, by) = (self.now_us(), queue.to_owned(), Actor::worker(worker).name);
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let bind = move |sql| sqlx::query(sql).bind(worker.0).bind(now).bind(name.clone()).bind(most);
+        let bind = move |sql| {
+            sqlx::query(sql).bind(worker.0).bind(now).bind(name.clone()).bind(most).bind(by.clone())
+        };
         let claimed = self.writer.script(DOING, claim::CLAIM, bind, claim::claimed).await?;
         // Without tenants that is all there is to it.
         if !claimed.is_empty()

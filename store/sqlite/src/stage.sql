@@ -5,4 +5,4 @@ WHERE id IN (SELECT id FROM job
              WHERE state IN ('scheduled', 'retryable') AND run_at <= ?1
              ORDER BY run_at
              LIMIT ?2)
-RETURNING queue
+RETURNING id, queue

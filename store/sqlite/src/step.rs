@@ -4,9 +4,9 @@ use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 use serde_json::Value;
 use sqlx::{Row, SqliteConnection};
 
-use super::insert;
 use super::row::step_record;
 use super::writer::{Done, Tx};
+use super::{audit, insert};
 use store::{Actor, Held, NewRow, StoreError};
 
 const STEPS: &str = include_str!("steps.sql");
@@ -47,9 +47,11 @@ pub(super) async fn save_step(tx: &mut Tx, held: Held, step: &StepRecord) -> Don
         .bind(i64::from(step.attempt))
         .bind(step.at.as_microsecond())
         .bind(held.worker.0)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
-    held_or_lost(saved.rows_affected())
+    held_or_lost(saved.rows_affected())?;
+    let (by, outcome) = (Actor::worker(held.worker), if step.result.is_some() { "done" } else { "begun" });
+    audit::transition(tx, step.at.as_microsecond(), &by, "job.step", &step.name, outcome, &[held.job]).await
 }
 
 pub(super) async fn save_progress(tx: &mut Tx, now: i64, held: Held, progress: &Progress) -> Done<()> {

@@ -63,6 +63,7 @@ async fn no_hot_statement_walks_over_the_jobs() {
     let (store, _folder) = store().await;
     for (name, sql) in [
         ("claim", include_str!("claim.sql")),
+        ("claim_audit", include_str!("claim_audit.sql")),
         ("claim_look", claim::LOOK),
         ("claim_tenants", claim::CLAIM_TENANTS),
         ("claim_fair", claim::CLAIM_FAIR),

@@ -1,8 +1,11 @@
+use std::collections::BTreeSet;
+
 use engine::adapters::audit::StoreAudit;
-use jobkit::{Audit, AuditEntry, Clock, JobId, OnConflict, Origin};
-use serde_json::{Value, json};
+use jobkit::{Audit, AuditEntry, Clock, JobId, OnConflict, Origin, When};
+use serde_json::json;
 use store::{Actor, Change, End, Held, JobFilter, NewRow, Position, Release, StoreError};
 
+use super::limits::{at_once, rules};
 use crate::support::store::{
     TestStore, ada, completed, discarded, named, promises, report, retry, seconds, set, step, unique,
 };
@@ -14,7 +17,9 @@ promises![
     what_people_do_is_written_down_with_their_name,
     an_entry_tells_where_it_was_asked_from,
     callers_whose_jobs_are_inserted_together_are_told_apart,
-    claims_beats_steps_and_progress_are_not_written_down,
+    each_change_of_a_jobs_state_is_written_down_with_it,
+    claims_of_tenants_and_of_limited_jobs_are_written_down_alike,
+    beats_progress_and_claims_of_nothing_are_not_written_down,
     what_was_refused_is_not_written_down,
     entries_of_others_are_kept_as_they_are,
     the_port_appends_to_the_same_log,
@@ -83,7 +88,7 @@ async fn what_is_given_back_or_cancelled_on_the_way_back_is_written_down(t: Test
     let audit = t.audit().await;
     let told = |outcome: &str| {
         let entries = audit[before..].iter().filter(|entry| entry.outcome == outcome);
-        entries.flat_map(named).collect::<std::collections::BTreeSet<_>>()
+        entries.flat_map(named).collect::<BTreeSet<_>>()
     };
     assert_eq!((told("given_back"), told("cancelled")), (set([added[0]]), set([added[1], added[2]])));
 }
@@ -171,16 +176,77 @@ async fn callers_whose_jobs_are_inserted_together_are_told_apart(t: TestStore) {
     assert_eq!(told, expected);
 }
 
-async fn claims_beats_steps_and_progress_are_not_written_down(t: TestStore) {
+async fn each_change_of_a_jobs_state_is_written_down_with_it(t: TestStore) {
     let worker = t.worker().await;
-    let id = t.add(|_| {}).await;
+    let late = t.add(|row| row.when = When::After(seconds(5))).await;
+    let parent = t.add(|_| {}).await;
+    let child = t.add(|row| row.after = vec![parent]).await;
     let job = t.claim_one(worker).await;
+    t.store.save_step(job.held(), &step(parent, "fetch", None, &t.clock)).await.unwrap();
+    t.store.save_step(job.held(), &step(parent, "fetch", Some(json!(7)), &t.clock)).await.unwrap();
+    t.finish(worker, &job, completed()).await;
+    t.clock.advance(seconds(5));
+    t.store.stage(100).await.unwrap();
+
+    let told: Vec<_> = t
+        .everything_audited()
+        .await
+        .into_iter()
+        .filter(|entry| entry.action != "job.enqueue")
+        .map(|entry| (named(&entry), entry.actor, entry.action, entry.object, entry.outcome))
+        .collect();
+
+    let by = format!("worker:{}", worker.0);
+    let entry = |id, by: &str, action: &str, object: &str, outcome: &str| {
+        (set([id]), by.to_owned(), action.to_owned(), object.to_owned(), outcome.to_owned())
+    };
+    let mut wanted = vec![
+        entry(parent, &by, "job.claim", "job", "running"),
+        entry(parent, &by, "job.step", "fetch", "begun"),
+        entry(parent, &by, "job.step", "fetch", "done"),
+        entry(parent, &by, "job.finish", "job", "completed"),
+        entry(child, "system", "job.free", "job", "ok"),
+        entry(late, "system", "job.stage", "job", "available"),
+    ];
+    // The end and what it frees are one transaction; each database has its own order in it.
+    let mut told = told;
+    told[3..5].sort();
+    wanted[3..5].sort();
+    assert_eq!(told, wanted);
+}
+
+async fn claims_of_tenants_and_of_limited_jobs_are_written_down_alike(t: TestStore) {
+    let worker = t.worker().await;
+    let of_tenants = [t.add(|row| row.tenant = Some("north".into())).await, t.add(|_| {}).await];
+    let claimed = t.claim(worker, 10).await;
+    assert_eq!(claimed.iter().map(|job| job.id).collect::<BTreeSet<_>>(), set(of_tenants));
+
+    let claims = async |t: &TestStore| {
+        let entries = t.everything_audited().await;
+        let claims = entries.into_iter().filter(|entry| entry.action == "job.claim");
+        claims.map(|entry| (named(&entry), entry.actor, entry.outcome)).collect::<Vec<_>>()
+    };
+    let by = format!("worker:{}", worker.0);
+    assert_eq!(claims(&t).await, [(set(of_tenants), by.clone(), "running".into())]);
+
+    let limited = t.add_in("x/1", 1).await;
+    let claimed = t.limited(worker, 1, &rules([at_once("x", 1)])).await.jobs;
+    assert_eq!(claimed.iter().map(|job| job.id).collect::<Vec<_>>(), limited);
+    assert_eq!(claims(&t).await[1..], [(set(limited), by, "running".into())]);
+}
+
+async fn beats_progress_and_claims_of_nothing_are_not_written_down(t: TestStore) {
+    let worker = t.worker().await;
+    t.add(|_| {}).await;
+    let job = t.claim_one(worker).await;
+    assert_eq!(t.claim(worker, 10).await, []);
     t.store.beat(worker).await.unwrap();
-    t.store.save_step(job.held(), &step(id, "a", Some(Value::Null), &t.clock)).await.unwrap();
     let progress = jobkit::Progress { done: 0, total: 0, message: String::new() };
     t.store.save_progress(job.held(), &progress).await.unwrap();
+    t.store.stage(100).await.unwrap();
 
-    assert_eq!(t.audit().await, []);
+    let actions: Vec<_> = t.everything_audited().await.into_iter().map(|entry| entry.action).collect();
+    assert_eq!(actions, ["job.enqueue", "job.claim"]);
 }
 
 async fn what_was_refused_is_not_written_down(t: TestStore) {
