@@ -7,9 +7,11 @@
 pub mod directory;
 pub mod export;
 pub mod grower;
+pub mod keeper;
 pub mod prove;
 pub mod shelf;
 pub mod signer;
+pub mod sources;
 pub mod trunk;
 pub mod verify;
 

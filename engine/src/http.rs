@@ -33,6 +33,7 @@ pub use self::memory::STRANGERS_SHARE;
 pub use self::reference::document;
 use crate::alerts::courier::Courier;
 use crate::alerts::desk::Desk;
+use crate::audit::sources::Sources;
 use crate::identity::Identity;
 use crate::identity::networks::Network;
 use crate::limits::usage::Usage;
@@ -104,6 +105,7 @@ pub struct Api {
     token: Option<Token>,
     identity: Option<Arc<Identity>>,
     proxies: Vec<Network>,
+    sources: Sources,
     /// Pages of these may call in the name of whoever is signed in.
     origins: Vec<String>,
     limits: Limits,
@@ -161,6 +163,7 @@ impl Http {
         let (events, reader) = Events::start(store.clone(), clock.clone(), parts.hints, alarm);
         let desk = Desk { store: store.clone(), clock: clock.clone() };
         let models = ModelList { store: store.clone() };
+        let sources = Sources::new(store.clone(), clock.clone());
         let api = Api {
             store,
             queue,
@@ -176,6 +179,7 @@ impl Http {
             token,
             identity,
             proxies,
+            sources,
             origins: origins.clone(),
             memory: Memory::new(limits.memory_bytes),
             limits,

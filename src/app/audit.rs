@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit::SigningKey;
 use audit::note::KeyError;
 use engine::audit::Shelf;
 use engine::audit::directory::Directory;
 use engine::audit::grower::Grower;
+use engine::audit::keeper::Keeper;
 use engine::audit::signer::{Rhythm, Signer};
 use engine::reference::{ReferenceError, SecretRef};
 use engine::service::{Alarm, Service};
@@ -35,6 +37,7 @@ pub struct Signing {
     secret: Arc<SigningKey>,
     rhythm: Rhythm,
     shelves: Vec<Arc<dyn Shelf>>,
+    keep: Option<Duration>,
 }
 
 /// The key, where there is one.
@@ -49,14 +52,19 @@ pub fn signing(settings: &settings::Audit) -> Result<Option<Signing>, AuditKeyEr
     let Some(secret) = secret(settings)? else { return Ok(None) };
     let rhythm = Rhythm { every: settings.checkpoint_every, entries: settings.checkpoint_entries };
     let shelves = settings.anchors.iter().map(|(name, anchor)| shelf(name, &anchor.directory).into());
-    Ok(Some(Signing { secret: Arc::new(secret), rhythm, shelves: shelves.collect() }))
+    Ok(Some(Signing {
+        secret: Arc::new(secret),
+        rhythm,
+        shelves: shelves.collect(),
+        keep: settings.keep.period(),
+    }))
 }
 
 pub fn shelf(name: &str, directory: &Path) -> Box<dyn Shelf> {
     Box::new(Directory::new(name, directory))
 }
 
-/// The tree grows in every process that runs jobs; those with the key sign.
+/// The tree grows in every process that runs jobs; those with the key sign, and let segments go.
 pub fn start(
     signing: Option<Signing>,
     store: &Arc<dyn Store>,
@@ -66,9 +74,13 @@ pub fn start(
 ) -> Vec<Service> {
     let grower = Grower { store: store.clone(), clock: clock.clone(), hints };
     let grower = Service::passing("grower of the audit log's tree", alarm, grower.run());
-    let signer = signing.map(|Signing { secret, rhythm, shelves }| {
+    let mut services = vec![grower];
+    if let Some(Signing { secret, rhythm, shelves, keep }) = signing {
+        let anchors = shelves.iter().map(|shelf| shelf.name().to_owned()).collect();
+        let keeper = Keeper { store: store.clone(), clock: clock.clone(), keep, anchors };
         let signer = Signer { store: store.clone(), clock: clock.clone(), secret, rhythm, shelves };
-        Service::passing("signer of the audit log", alarm, signer.run())
-    });
-    [grower].into_iter().chain(signer).collect()
+        services.push(Service::passing("signer of the audit log", alarm, signer.run()));
+        services.push(Service::passing("keeper of the audit log's segments", alarm, keeper.run()));
+    }
+    services
 }

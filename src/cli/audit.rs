@@ -1,5 +1,7 @@
 //! `audit`: whether the log is what was signed, what is signed, and the key that signs.
 
+mod search;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use jobkit::AuditEntry;
 use jobkit::redact::ExposeSecret;
 use serde_json::json;
 
+use self::search::{Redact, Search};
 use super::exit::{CliError, Exit, Result};
 use super::{Call, Voice, actor, print};
 use crate::app::{AppError, audit as wiring};
@@ -50,6 +53,10 @@ pub enum Audit {
         #[arg(long)]
         with_personal: bool,
     },
+    /// Find entries, the newest first.
+    Search(Search),
+    /// Erase what is personal, so that nobody can tell any more what an entry stands for; the entries and their proofs stand.
+    Redact(Redact),
     /// How many entries are in the tree, what was signed last, and how far each anchor has it.
     Status,
     /// The key that signs.
@@ -80,6 +87,8 @@ pub async fn run(call: &Call, command: Audit) -> Result {
         Audit::Export { folder, from_leaf, with_personal } => {
             exported(call, &folder, from_leaf, with_personal).await
         }
+        Audit::Search(wanted) => search::search(call, wanted).await,
+        Audit::Redact(wanted) => search::redact(call, wanted).await,
         Audit::Status => status(call).await,
         Audit::Key(KeyCommand::Create { name, out }) => create(call, &name, &out),
         Audit::Key(KeyCommand::Show) => {
@@ -108,7 +117,7 @@ async fn verified(call: &Call, anchors: &[PathBuf], keys: Vec<Vkey>) -> Result {
         let configured = configured.map(|(name, anchor)| wiring::shelf(name, &anchor.directory));
         let given = anchors.iter().map(|folder| wiring::shelf(&folder.display().to_string(), folder));
         let shelves: Vec<Box<dyn Shelf>> = configured.chain(given).collect();
-        let against = Against { keys: &keys, shelves: &shelves };
+        let against = Against { keep: settings.audit.keep.period(), keys: &keys, shelves: &shelves };
         let found = verify(app.store.as_ref(), &against).await.map_err(CliError::from_chain)?;
         call.print.answer(&found, || told(&found))?;
         if keys.is_empty() && !call.print.json {
@@ -132,8 +141,17 @@ const MOST_SHOWN: usize = 100;
 fn told(found: &Verified) -> String {
     let mut lines = vec![format!(
         "{} entries and {} checkpoints were compared; {} entries are not in the tree yet; anchors have {}",
-        found.entries, found.checkpoints, found.waiting, found.anchored
+        found.entries - found.gone,
+        found.checkpoints,
+        found.waiting,
+        found.anchored
     )];
+    if found.gone > 0 {
+        lines.push(format!(
+            "{} entries before them are gone with their segments; their hashes were",
+            found.gone
+        ));
+    }
     lines.extend(found.findings.iter().take(MOST_SHOWN).map(Finding::to_string));
     match found.findings.len() {
         0 => lines.push("all of it fits".into()),
@@ -242,7 +260,7 @@ async fn exported(call: &Call, folder: &Path, from: u64, openings: bool) -> Resu
         let wish = export::Wish { keys: &keys, from, openings };
         let done =
             export::export(app.store.as_ref(), folder, &wish).await.map_err(|problem| match problem {
-                ExportError::Occupied(_) | ExportError::Beyond { .. } => {
+                ExportError::Occupied(_) | ExportError::Beyond { .. } | ExportError::Gone { .. } => {
                     CliError::from_chain(problem).ending(Exit::Usage)
                 }
                 other => CliError::from_chain(other),

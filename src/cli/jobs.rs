@@ -6,17 +6,16 @@ mod review;
 mod wait;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use engine::http::view::JobInFull;
-use engine::units::parse_duration;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use jobkit::JobId;
 use store::state::JobState;
-use store::{Change, FIRST_MOMENT, JobDetail, JobFilter, JobRow};
+use store::{Change, JobDetail, JobFilter, JobRow};
 
 use super::exit::{CliError, Exit, Result};
+use super::moment::Moment;
 use super::{Call, at_least_one, job_id};
 use crate::app::App;
 
@@ -94,37 +93,6 @@ pub struct FilterArgs {
     /// With this id.
     #[arg(long = "id", value_name = "ID", value_delimiter = ',', value_parser = job_id)]
     filter_ids: Vec<JobId>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Moment {
-    At(Timestamp),
-    Ago(Duration),
-}
-
-impl Moment {
-    fn parse(text: &str) -> Result<Self, String> {
-        match (text.parse(), parse_duration(text)) {
-            (Ok(at), _) => Ok(Moment::At(at)),
-            (_, Ok(ago)) => Ok(Moment::Ago(ago)),
-            _ => Err(format!(
-                "`{text}` is neither a time such as 2026-01-31T09:00:00Z nor a duration such as 2h"
-            )),
-        }
-    }
-
-    /// Before the first moment there is no job, and not every store has times there.
-    fn before(self, now: Timestamp) -> Timestamp {
-        let at = match self {
-            Moment::At(at) => at,
-            // Longer ago than time goes back is as long ago as can be.
-            Moment::Ago(ago) => SignedDuration::try_from(ago)
-                .ok()
-                .and_then(|ago| now.checked_sub(ago).ok())
-                .unwrap_or(Timestamp::MIN),
-        };
-        at.max(FIRST_MOMENT)
-    }
 }
 
 impl FilterArgs {
@@ -216,23 +184,4 @@ fn not_found(ids: &[JobId]) -> CliError {
         format!("there is no job {}", ids.join(", ")),
         "`compline jobs list` shows the jobs; ended ones are deleted when their retention is over",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_a_time_or_so_long_ago() {
-        let now: Timestamp = "2026-01-31T09:00:00Z".parse().unwrap();
-        for (text, expected) in [
-            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
-            ("2h", "2026-01-31T07:00:00Z"),
-            ("7d", "2026-01-24T09:00:00Z"),
-        ] {
-            assert_eq!(Moment::parse(text).unwrap().before(now).to_string(), expected);
-        }
-        assert_eq!(Moment::parse("99999999d").unwrap().before(now), FIRST_MOMENT);
-        assert!(Moment::parse("yesterday").unwrap_err().contains("such as 2h"));
-    }
 }

@@ -14,6 +14,7 @@ mod journal;
 mod limits;
 mod migrate;
 mod models;
+mod moment;
 pub mod print;
 mod queues;
 mod schedules;

@@ -85,8 +85,13 @@ pub struct Audit {
     #[serde(with = "duration")]
     pub checkpoint_every: Duration,
     pub checkpoint_entries: u64,
+    /// How long entries are kept.
+    pub keep: Keep,
     pub anchors: BTreeMap<String, Anchor>,
 }
+
+/// In days, leap days included.
+const SEVEN_YEARS: u64 = 7 * 365 + 2;
 
 impl Default for Audit {
     fn default() -> Self {
@@ -94,6 +99,7 @@ impl Default for Audit {
             key: None,
             checkpoint_every: Duration::from_secs(60),
             checkpoint_entries: 1_000,
+            keep: Keep::days(SEVEN_YEARS),
             anchors: BTreeMap::new(),
         }
     }

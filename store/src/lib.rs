@@ -16,6 +16,7 @@ pub mod audit_log;
 pub mod breaker;
 pub mod breakers;
 pub mod briefs;
+pub mod evidence;
 mod fault;
 pub mod identities;
 pub mod ledger;
@@ -28,6 +29,7 @@ pub mod reviews;
 pub mod rule;
 pub mod schedules;
 pub mod scope;
+pub mod segments;
 pub mod state;
 pub mod transaction;
 pub mod tree;
@@ -45,6 +47,7 @@ pub use alerts::*;
 pub use audit_log::{AuditLog, AuditPage};
 pub use breakers::{BreakerRow, Breakers};
 pub use briefs::{Briefs, JobBrief};
+pub use evidence::{AuditSearch, Erasing, Evidence};
 pub use fault::chain;
 pub use identities::{Identities, Role, SessionId, UserId};
 pub use limits::{
@@ -57,6 +60,7 @@ pub use requests::{Once, Request, Requests};
 pub use reviews::{Comment, Decision, NewReview, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews};
 pub use schedules::Schedules;
 pub use scope::Scope;
+pub use segments::{NewSegment, SegmentRow, Segments};
 pub use transaction::Transaction;
 pub use tree::{AnchorRow, FullTile, OpeningRow, SignedRow, Tree, Trunk};
 pub use triggers::Triggers;
@@ -70,12 +74,14 @@ pub trait Store:
     + AuditLog
     + Breakers
     + Briefs
+    + Evidence
     + Identities
     + Limits
     + Models
     + Requests
     + Reviews
     + Schedules
+    + Segments
     + Tree
     + Triggers
 {

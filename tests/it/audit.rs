@@ -1,6 +1,8 @@
 //! The audit log as whoever owns the database might change it: each change is found and named, by the tree where the
 //! tree was left as it was, and by an anchor where nothing was.
 
+mod segments;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +41,9 @@ struct Log {
     secret: Arc<SigningKey>,
     folder: TempDir,
 }
+
+/// A year and a month and some days.
+const KEEP: Duration = Duration::from_secs(400 * 86_400);
 
 const ORIGIN: &str = "audit.example.com/test";
 
@@ -111,7 +116,7 @@ impl Log {
     async fn verify_with(&self, keys: &[Vkey], anchored: bool) -> Verified {
         let shelf: Box<dyn Shelf> = Box::new(self.shelf());
         let shelves = if anchored { vec![shelf] } else { Vec::new() };
-        verify(self.t.store.as_ref(), &Against { keys, shelves: &shelves }).await.unwrap()
+        verify(self.t.store.as_ref(), &Against { keep: Some(KEEP), keys, shelves: &shelves }).await.unwrap()
     }
 
     /// As whoever owns the database: with the triggers out of the way. `{}` is where the table's schema is written.
@@ -119,7 +124,7 @@ impl Log {
         let mut owner = self.t.connection().await;
         match &owner {
             Connection::Postgres(_) => {
-                for table in ["audit_entry", "audit_tile", "audit_checkpoint"] {
+                for table in ["audit_entry", "audit_tile", "audit_checkpoint", "audit_segment"] {
                     owner.run(&format!("ALTER TABLE compline.{table} DISABLE TRIGGER ALL")).await;
                 }
                 owner.run(&sql.replace("{}", "compline.")).await;
@@ -133,6 +138,7 @@ impl Log {
                     "audit_tile_is_not_deleted",
                     "audit_checkpoint_is_not_changed",
                     "audit_checkpoint_is_not_deleted",
+                    "audit_segment_is_dropped_once",
                 ] {
                     owner.run(&format!("DROP TRIGGER IF EXISTS {trigger}")).await;
                 }

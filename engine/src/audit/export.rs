@@ -28,6 +28,10 @@ pub enum ExportError {
     NotSigned,
     #[error("leaf {from} is not in what was signed, which has {size} entries")]
     Beyond { from: u64, size: u64 },
+    #[error(
+        "leaves before {first} are gone with their segments, and {from} is one of them; begin with {first}"
+    )]
+    Gone { from: u64, first: u64 },
     #[error("{0} is there already; name a folder that is not")]
     Occupied(String),
     #[error("the log has fewer entries than were signed: {has} of {size}; `compline audit verify` says more")]
@@ -68,7 +72,12 @@ pub async fn export(store: &dyn Store, folder: &Path, wish: &Wish<'_>) -> Result
     if size > standing.edge.size() {
         return Err(ExportError::Short { has: standing.edge.size(), size });
     }
+    let gone = store.segments().await?.into_iter().rfind(|row| row.dropped_at.is_some());
+    let gone = gone.map_or(0, |row| row.segment.until);
     let first = wish.from - wish.from % WIDTH as u64;
+    if first < gone {
+        return Err(ExportError::Gone { from: wish.from, first: gone.next_multiple_of(WIDTH as u64) });
+    }
     let start = match first {
         0 => Position::START,
         _ if first >= standing.edge.size() - standing.edge.size() % WIDTH as u64 => behind(standing.first),

@@ -62,18 +62,35 @@ pub async fn receipt(store: &dyn Store, seq: i64) -> Result<Proven, ProveError> 
     Ok(Proven { line, receipt })
 }
 
-/// The number of the first leaf in the tile of this one, and where it stands in the log.
-pub async fn tile_of(
+/// The number of the first leaf in the tile of this one whose entry is there, and where it stands in the log.
+async fn tile_of(
     store: &dyn Store,
     standing: &Standing,
     position: Position,
 ) -> Result<(u64, Position), StoreError> {
-    if position >= standing.first {
-        let size = standing.edge.size();
-        return Ok((size - size % WIDTH as u64, standing.first));
-    }
-    let tile = store.tile_at(position).await?;
-    Ok(tile.map_or((0, Position::START), |tile| (tile.number * WIDTH as u64, tile.first.unwrap_or_default())))
+    let tile = match position >= standing.first {
+        true => {
+            let size = standing.edge.size();
+            (size - size % WIDTH as u64, standing.first)
+        }
+        false => match store.tile_at(position).await? {
+            Some(tile) => (tile.number * WIDTH as u64, tile.first.unwrap_or_default()),
+            None => (0, Position::START),
+        },
+    };
+    kept(store, tile).await
+}
+
+/// Entries at the beginning of a tile may be gone with their segment: then the first that is there is the one behind.
+pub async fn kept(store: &dyn Store, tile: (u64, Position)) -> Result<(u64, Position), StoreError> {
+    let gone = store.segments().await?.into_iter().rfind(|row| row.dropped_at.is_some());
+    Ok(match gone {
+        Some(row) if row.segment.until > tile.0 => {
+            let last = row.segment.last;
+            (row.segment.until, Position { seq: last.seq.saturating_add(1), ..last })
+        }
+        _ => tile,
+    })
 }
 
 /// From here on the entry itself is the first that is read.

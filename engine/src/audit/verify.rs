@@ -4,6 +4,7 @@
 //! What an anchor has is believed before the database: whoever can change entries can change the tiles beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use audit::checkpoint::Checkpoint;
 use audit::checkpoint::CheckpointError;
@@ -12,12 +13,16 @@ use audit::compare::{Comparison, Misfit};
 use audit::note::{NoteError, Vkey};
 use audit::tile::{TileId, WIDTH};
 use audit::tree::{Edge, Hash, leaf_hash};
+use jiff::Timestamp;
 use jobkit::{PortError, SecretString};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::shelf::{self, Shelf, shelf_path};
 use super::trunk::{Standing, TreeError, hashes};
-use store::{Position, Store, StoreError};
+use store::evidence::REDACT;
+use store::segments::{CLOSE, DROP};
+use store::{Position, SegmentRow, Store, StoreError};
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -71,6 +76,11 @@ pub enum Finding {
         seq: i64,
         commitment: String,
     },
+    /// Entries of a segment are gone that were not to go.
+    Segment {
+        number: u64,
+        problem: &'static str,
+    },
     /// What is said to open the commitment does not.
     Opening {
         seq: i64,
@@ -82,6 +92,8 @@ pub enum Finding {
 pub struct Verified {
     /// Entries that are leaves.
     pub entries: u64,
+    /// Of those, how many went with their segments when their time was over. Their hashes stay.
+    pub gone: u64,
     /// Those that were written since, and are none yet.
     pub waiting: u64,
     pub checkpoints: usize,
@@ -102,6 +114,8 @@ pub enum VerifyError {
 
 /// What the log is compared with.
 pub struct Against<'a> {
+    /// So long entries are to be kept; none for ever.
+    pub keep: Option<Duration>,
     /// Empty believes no signature: then roots are compared alone.
     pub keys: &'a [Vkey],
     pub shelves: &'a [Box<dyn Shelf>],
@@ -126,9 +140,14 @@ pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified
         Err(other) => return Err(other.into()),
     };
     verified.entries = standing.edge.size();
+    let gone = store.segments().await?.into_iter().rfind(|row| row.dropped_at.is_some());
+    verified.gone = gone.as_ref().map_or(0, |row| row.segment.until);
     let mut roots = signed(notes, against.keys, &standing, &mut verified);
-    let mut walk = Walk::new(store, against, standing, verified.anchored);
+    let mut walk = Walk::new(store, against, standing, verified.anchored, gone.as_ref());
     walk.along(&mut roots, &mut verified).await?;
+    if let Some(gone) = gone {
+        verified.findings.extend(walk.segments.problem_of(&gone, against.keep));
+    }
     verified.findings.sort();
     verified.findings.dedup();
     Ok(verified)
@@ -239,10 +258,19 @@ struct Walk<'a> {
     /// Each with the number of its entry.
     commitments: Vec<(i64, Commitment)>,
     erased: BTreeSet<String>,
+    /// The first leaf whose entry is to be there, and the place behind which the entries begin.
+    gone: (u64, Position),
+    segments: Told,
 }
 
 impl<'a> Walk<'a> {
-    fn new(store: &'a dyn Store, against: &Against<'a>, standing: Standing, anchored: u64) -> Self {
+    fn new(
+        store: &'a dyn Store,
+        against: &Against<'a>,
+        standing: Standing,
+        anchored: u64,
+        gone: Option<&SegmentRow>,
+    ) -> Self {
         let whole = standing.edge.size().max(anchored);
         Self {
             store,
@@ -250,15 +278,17 @@ impl<'a> Walk<'a> {
             standing,
             anchored,
             whole,
-            comparison: Comparison::from(0),
+            comparison: Comparison::from(gone.map_or(0, |row| row.segment.until)),
             edge: Edge::new(),
             commitments: Vec::new(),
             erased: BTreeSet::new(),
+            gone: gone.map_or((0, BEFORE_ALL), |row| (row.segment.until, row.segment.last)),
+            segments: Told::default(),
         }
     }
 
     async fn along(&mut self, roots: &mut Roots, verified: &mut Verified) -> Result<(), VerifyError> {
-        let (mut at, mut more) = (BEFORE_ALL, true);
+        let (mut at, mut more) = (self.gone.1, true);
         while more || self.edge.size() < self.whole {
             let (leaves, entries) = self.comparison.waiting();
             if leaves <= entries && self.edge.size() < self.whole {
@@ -281,6 +311,7 @@ impl<'a> Walk<'a> {
                     self.comparison.entry(entry.seq, entry.hash);
                     self.commitments.extend(entry.commitments.into_iter().map(|c| (entry.seq, c)));
                     self.erased.extend(entry.erased);
+                    self.segments.hear(entry.segment);
                 }
             }
             self.comparison.settle();
@@ -346,7 +377,9 @@ impl<'a> Walk<'a> {
     ) -> Result<(), VerifyError> {
         let mut above = Vec::new();
         for leaf in leaves {
-            self.comparison.leaf(*leaf);
+            if self.edge.size() >= self.gone.0 {
+                self.comparison.leaf(*leaf);
+            }
             self.edge.push(*leaf, &mut |tile| {
                 if tile.level > 0 {
                     above.push(tile);
@@ -408,10 +441,49 @@ struct Hashed {
     hash: Hash,
     commitments: Vec<Commitment>,
     erased: Vec<String>,
+    segment: Option<Heard>,
 }
 
-/// The entry that says that openings were erased.
-pub const REDACT: &str = "audit.redact";
+/// Of one segment: when it was dropped, or that it was closed.
+struct Heard {
+    at: Option<Timestamp>,
+    told: Value,
+}
+
+/// What entries say of segments that were closed and dropped.
+#[derive(Debug, Default)]
+struct Told {
+    closed: Vec<Value>,
+    dropped: Vec<(Timestamp, Value)>,
+}
+
+impl Told {
+    fn hear(&mut self, segment: Option<Heard>) {
+        match segment {
+            Some(Heard { at: Some(at), told }) => self.dropped.push((at, told)),
+            Some(Heard { at: None, told }) => self.closed.push(told),
+            None => {}
+        }
+    }
+
+    /// What the row of the last segment that is gone says must stand in the log too, which is signed. Of those before it
+    /// the entries may be gone themselves.
+    fn problem_of(&self, gone: &SegmentRow, keep: Option<Duration>) -> Option<Finding> {
+        let (number, told) = (gone.segment.number, gone.segment.told());
+        let problem = |problem| Some(Finding::Segment { number, problem });
+        if !self.closed.contains(&told) {
+            return problem("no entry says that it was closed so");
+        }
+        let Some((at, _)) = self.dropped.iter().find(|(_, dropped)| *dropped == told) else {
+            return problem("no entry says that it was dropped");
+        };
+        let kept = Duration::try_from(at.duration_since(gone.segment.ends_at)).unwrap_or_default();
+        match keep {
+            Some(keep) if kept >= keep => None,
+            _ => problem("it was dropped before its time"),
+        }
+    }
+}
 
 fn hashed((_, entry): &(Position, audit::Entry)) -> Hashed {
     let mut line = Vec::with_capacity(512);
@@ -420,14 +492,18 @@ fn hashed((_, entry): &(Position, audit::Entry)) -> Hashed {
     // Few entries have any; the rest are not parsed.
     let personal = details.filter(|details| details.contains("\"personal\""));
     let erased = details.filter(|_| entry.action == REDACT).and_then(|details| {
-        let details: serde_json::Value = serde_json::from_str(details).ok()?;
+        let details: Value = serde_json::from_str(details).ok()?;
         serde_json::from_value(details.get("commitments")?.clone()).ok()
     });
+    let about = matches!(entry.action.as_str(), CLOSE | DROP).then_some(details).flatten();
+    let segment = about.and_then(|details| serde_json::from_str(details).ok());
+    let segment = segment.map(|told| Heard { at: (entry.action == DROP).then_some(entry.at), told });
     Hashed {
         seq: entry.seq,
         hash: leaf_hash(&line),
         commitments: commitments_in(entry.source.as_deref(), personal),
         erased: erased.unwrap_or_default(),
+        segment,
     }
 }
 
@@ -466,6 +542,9 @@ impl std::fmt::Display for Finding {
             Self::Origin { place, origin, .. } => write!(f, "{place} is of another log, `{origin}`"),
             Self::Redacted { seq, .. } => {
                 write!(f, "entry {seq}: personal data was erased, and no entry says that it was to be")
+            }
+            Self::Segment { number, problem } => {
+                write!(f, "entries of segment {number} are gone: {problem}")
             }
             Self::Opening { seq, .. } => {
                 write!(f, "entry {seq}: the personal data beside it is not what was written")

@@ -26,6 +26,8 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::problem::{Code, Problem, method_not_allowed};
+use super::session::{address_of, is_safe};
+use crate::audit::sources::SourceError;
 use crate::identity::Principal;
 use crate::reference::{ReferenceError, SecretRef};
 use crate::trace::{self, TRACEPARENT};
@@ -199,6 +201,22 @@ pub fn principal() -> Principal {
 /// Of the request that is being answered.
 pub fn origin() -> Origin {
     ORIGIN.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// For requests that change something: the entries that they write say from where it was asked.
+pub async fn whence(State(api): State<Shared>, request: Request, next: Next) -> Response {
+    if is_safe(request.method()) {
+        return next.run(request).await;
+    }
+    let address = address_of(request.extensions(), request.headers(), &api);
+    match api.sources.of(address, &principal().name).await {
+        Ok(source) => ORIGIN.scope(Origin { source: Some(source), ..origin() }, next.run(request)).await,
+        Err(SourceError::Store(problem)) => Problem::from(problem).into_response(),
+        Err(problem) => {
+            error!("{problem}");
+            Problem::internal().into_response()
+        }
+    }
 }
 
 /// The outermost: whatever happens inside, the caller gets an answer with a name under which it can be found again.

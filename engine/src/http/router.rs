@@ -99,12 +99,16 @@ pub fn document() -> Document {
 pub fn router(api: Shared, origins: &[String]) -> Router {
     let Routes { open, signed, sessions, quick, long } = described();
     let known = middleware::from_fn_with_state(Arc::new(Known::of(&document())), guard::parameters);
-    let signed =
-        signed.merge(sessions).route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry));
+    let whence = middleware::from_fn_with_state(api.clone(), guard::whence);
+    let signed = signed
+        .merge(sessions)
+        .route_layer(whence.clone())
+        .route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry));
     let open = open.merge(signed).route_layer(known.clone());
     let guarded = quick
         .route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry))
         .merge(long)
+        .route_layer(whence)
         .route_layer(known)
         .route_layer(middleware::from_fn_with_state(api.clone(), guard::authenticate));
     let (router, _) = open.merge(guarded).split_for_parts();

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method};
 use axum::response::Response;
 use jobkit::SecretString;
 use jobkit::redact::ExposeSecret;
@@ -66,13 +66,7 @@ impl FromRequestParts<Shared> for Whence {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
-        let peer =
-            parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-        let forwarded =
-            parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        // A header list has no end to go back from.
-        let forwarded: Vec<_> = forwarded.collect();
-        let address = networks::caller(peer, forwarded.into_iter(), &api.proxies);
+        let address = address_of(&parts.extensions, &parts.headers, api);
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         Ok(Self(Caller {
             address,
@@ -80,6 +74,15 @@ impl FromRequestParts<Shared> for Whence {
             origin: origin(),
         }))
     }
+}
+
+/// The address of the caller, as far as it is known through proxies that are trusted.
+pub(super) fn address_of(extensions: &Extensions, headers: &HeaderMap, api: &Api) -> IpAddr {
+    let peer = extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    // A header list has no end to go back from.
+    let forwarded: Vec<_> = forwarded.collect();
+    networks::caller(peer, forwarded.into_iter(), &api.proxies)
 }
 
 impl Api {
@@ -112,7 +115,7 @@ impl Api {
     }
 }
 
-fn is_safe(method: &Method) -> bool {
+pub(super) fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 

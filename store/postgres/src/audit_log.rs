@@ -122,33 +122,33 @@ async fn head(store: &PostgresStore) -> Result<Place> {
 }
 
 async fn page(store: &PostgresStore, position: Position, limit: usize, most_bytes: u64) -> Result<AuditPage> {
-    let doing = READING;
     let rows = rows_after(store, position, limit, most_bytes).await?;
-    let entry = |row: &PgRow| {
-        let details = text(row, "details").map_err(failed(doing))?;
-        let mut details: serde_json::Value = details
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|error| unreadable(doing, error))?
-            .unwrap_or_else(|| serde_json::json!({}));
-        if let (Some(jobs), Some(map)) = (row.get::<Option<Vec<Uuid>>, _>("jobs"), details.as_object_mut()) {
-            map.insert("jobs".into(), serde_json::json!(jobs));
-        }
-        let entry = AuditEntry {
-            at: Some(row.get::<Micros, _>("at").into()),
-            actor: row.get("actor"),
-            action: row.get("action"),
-            object: row.get("object"),
-            outcome: row.get("outcome"),
-            tenant: row.get("tenant"),
-            origin: Origin { request: row.get("request"), source: row.get("source") },
-            details,
-        };
-        Ok((self::position(row).map_err(failed(doing))?, entry))
-    };
     let looked_at = rows.first().map_or(0, |row| row.get::<i64, _>("looked_at"));
     let more = looked_at > rows::count(rows.len()) || looked_at == rows::count(limit);
     Ok(AuditPage { entries: rows.iter().map(entry).collect::<Result<_>>()?, more })
+}
+
+pub fn entry(row: &PgRow) -> Result<(Position, AuditEntry)> {
+    let details = text(row, "details").map_err(failed(READING))?;
+    let mut details: serde_json::Value = details
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|error| unreadable(READING, error))?
+        .unwrap_or_else(|| serde_json::json!({}));
+    if let (Some(jobs), Some(map)) = (row.get::<Option<Vec<Uuid>>, _>("jobs"), details.as_object_mut()) {
+        map.insert("jobs".into(), serde_json::json!(jobs));
+    }
+    let entry = AuditEntry {
+        at: Some(row.get::<Micros, _>("at").into()),
+        actor: row.get("actor"),
+        action: row.get("action"),
+        object: row.get("object"),
+        outcome: row.get("outcome"),
+        tenant: row.get("tenant"),
+        origin: Origin { request: row.get("request"), source: row.get("source") },
+        details,
+    };
+    Ok((position(row).map_err(failed(READING))?, entry))
 }
 
 pub async fn rows_after(

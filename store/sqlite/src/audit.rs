@@ -99,29 +99,28 @@ pub(super) async fn page(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let looked_at = rows.first().map_or(Ok(0), |row| sqlx::Row::try_get::<i64, _>(row, "looked_at"))?;
     let told = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    let entries = rows
-        .iter()
-        .map(|row| {
-            let mut details: Value = row.json_if_any("details")?.unwrap_or_else(|| json!({}));
-            if let Some(jobs) = sqlx::Row::try_get::<Option<&[u8]>, _>(row, "jobs")?
-                && let Some(details) = details.as_object_mut()
-            {
-                details.insert("jobs".into(), json!(unpacked(jobs)));
-            }
-            let entry = AuditEntry {
-                at: Some(row.time("at")?),
-                actor: row.text("actor")?,
-                action: row.text("action")?,
-                object: row.text("object")?,
-                outcome: row.text("outcome")?,
-                tenant: row.text_if_any("tenant")?,
-                origin: Origin { request: row.text_if_any("request")?, source: row.text_if_any("source")? },
-                details,
-            };
-            Ok((at(sqlx::Row::try_get(row, "seq")?), entry))
-        })
-        .collect::<Done<_>>()?;
+    let entries = rows.iter().map(entry_of).collect::<Done<_>>()?;
     Ok(AuditPage { entries, more: looked_at > told || looked_at == limit })
+}
+
+pub(super) fn entry_of(row: &SqliteRow) -> Done<(Position, AuditEntry)> {
+    let mut details: Value = row.json_if_any("details")?.unwrap_or_else(|| json!({}));
+    if let Some(jobs) = sqlx::Row::try_get::<Option<&[u8]>, _>(row, "jobs")?
+        && let Some(details) = details.as_object_mut()
+    {
+        details.insert("jobs".into(), json!(unpacked(jobs)));
+    }
+    let entry = AuditEntry {
+        at: Some(row.time("at")?),
+        actor: row.text("actor")?,
+        action: row.text("action")?,
+        object: row.text("object")?,
+        outcome: row.text("outcome")?,
+        tenant: row.text_if_any("tenant")?,
+        origin: Origin { request: row.text_if_any("request")?, source: row.text_if_any("source")? },
+        details,
+    };
+    Ok((at(sqlx::Row::try_get(row, "seq")?), entry))
 }
 
 pub(super) async fn rows_after(

@@ -13,6 +13,7 @@ mod buckets;
 mod change;
 mod claim;
 mod ending;
+mod evidence;
 mod finish;
 mod identities;
 mod insert;
@@ -27,6 +28,7 @@ mod reviews;
 mod row;
 mod rules;
 mod schedules;
+mod segments;
 mod step;
 #[cfg(test)]
 mod tests;

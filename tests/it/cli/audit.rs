@@ -134,3 +134,36 @@ async fn change(file: &Path) {
     let change = "DROP TRIGGER audit_is_not_changed; UPDATE audit_entry SET actor = 'user:eve' WHERE seq = 2";
     sqlx::raw_sql(change).execute(&mut owner).await.unwrap();
 }
+
+#[test]
+fn what_was_done_is_found_and_what_is_personal_in_it_erased() {
+    let place = Place::new();
+    let file = place.path().join("jobs.db");
+    let place = place.with("COMPLINE__STORE__URL", &format!("sqlite://{}", file.display()));
+    let job = place.enqueue(&["system.noop"]);
+    place.run(&["queues", "pause", "mail", "--reason", "month end"]).expect(0);
+
+    let found =
+        place.run(&["audit", "search", "--action", "queue.", "--from", "1h", "--json"]).expect(0).json();
+    let found = found.as_array().unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0]["seq"], &found[0]["entry"]["object"]), (&2.into(), &"mail".into()));
+    place.run(&["audit", "search", "--job", &job]).expect(0).says(&["job.enqueue"]);
+    place.run(&["audit", "search", "--until", "1h"]).expect(0).says(&["no entry meets these conditions"]);
+    place.run(&["audit", "search", "--from", "yesterday"]).expect(2).says(&["--from", "such as 2h"]);
+
+    place.run(&["audit", "redact", "--basis", "GDPR 17"]).expect(2).says(&["--subject"]);
+    place.run(&["audit", "redact", "--subject", "user:1"]).expect(2).says(&["--basis"]);
+    place
+        .run(&["audit", "redact", "--subject", "user:1", "--basis", " "])
+        .expect(2)
+        .says(&["--basis is empty"]);
+    place
+        .run(&["audit", "redact", "--subject", "user:1", "--field", "address", "--basis", "GDPR 17"])
+        .expect(2)
+        .says(&["--before"]);
+    place
+        .run(&["audit", "redact", "--subject", "user:1", "--basis", "GDPR 17"])
+        .expect(3)
+        .says(&["nothing was erased"]);
+}

@@ -103,7 +103,8 @@ async fn what_happens_is_told_to_everybody_who_listens(t: TestStore) {
     server.post("/v1/queues/mail/pause", &json!({ "reason": "month end" })).await.expect(200);
 
     for listener in &mut listeners {
-        let (first, second) = (listener.next().await, listener.next().await);
+        let (first, claim, second) = (listener.next().await, listener.next().await, listener.next().await);
+        assert_eq!((claim.action.as_str(), &claim.data["outcome"]), ("job.claim", &json!("running")));
         assert_eq!((first.action.as_str(), &first.data["jobs"]), ("job.enqueue", &json!([job])));
         assert_eq!((&first.data["actor"], &first.data["details"]), (&json!("token:api"), &json!({})));
         assert_eq!((second.action.as_str(), &second.data["object"]), ("queue.pause", &json!("mail")));

@@ -17,3 +17,4 @@ mod reviews;
 mod schedules;
 mod schema;
 mod told;
+mod whence;

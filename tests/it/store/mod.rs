@@ -7,6 +7,7 @@ mod claim;
 mod concurrency;
 mod dependencies;
 mod enqueue;
+mod evidence;
 mod finish;
 mod full_claims;
 mod gate;
