@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod audit;
 pub mod bulk;
 pub mod callback;
+pub mod evidence;
 pub mod http;
 pub mod identity;
 pub mod json;

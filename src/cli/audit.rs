@@ -21,6 +21,7 @@ use super::exit::{CliError, Exit, Result};
 use super::{Call, Voice, actor, print};
 use crate::app::{AppError, audit as wiring};
 use crate::cli::print::row;
+use crate::config::settings;
 
 #[derive(Debug, Subcommand)]
 pub enum Audit {
@@ -109,14 +110,8 @@ pub async fn run(call: &Call, command: Audit) -> Result {
 async fn verified(call: &Call, anchors: &[PathBuf], keys: Vec<Vkey>) -> Result {
     call.with_app_and_settings(async |app, settings| {
         let own = wiring::secret(&settings.audit).map_err(AppError::from)?;
-        let keys: Vec<Vkey> = match keys.is_empty() {
-            true => own.iter().map(|key| key.vkey().clone()).collect(),
-            false => keys,
-        };
-        let configured = settings.audit.anchors.iter();
-        let configured = configured.map(|(name, anchor)| wiring::shelf(name, &anchor.directory));
-        let given = anchors.iter().map(|folder| wiring::shelf(&folder.display().to_string(), folder));
-        let shelves: Vec<Box<dyn Shelf>> = configured.chain(given).collect();
+        let keys = believed(own.as_ref(), &keys);
+        let shelves = shelves(&settings.audit, anchors);
         let against = Against { keep: settings.audit.keep.period(), keys: &keys, shelves: &shelves };
         let found = verify(app.store.as_ref(), &against).await.map_err(CliError::from_chain)?;
         call.print.answer(&found, || told(&found))?;
@@ -133,6 +128,22 @@ async fn verified(call: &Call, anchors: &[PathBuf], keys: Vec<Vkey>) -> Result {
         Ok(if found.findings.is_empty() { Exit::Ok } else { Exit::Failed })
     })
     .await
+}
+
+/// The keys that were given, or the one of the configuration.
+pub fn believed(own: Option<&SigningKey>, given: &[Vkey]) -> Vec<Vkey> {
+    match given {
+        [] => own.iter().map(|key| key.vkey().clone()).collect(),
+        given => given.to_vec(),
+    }
+}
+
+/// The anchors of the configuration, and folders beside them.
+pub fn shelves(settings: &settings::Audit, given: &[PathBuf]) -> Vec<Box<dyn Shelf>> {
+    let configured = settings.anchors.iter();
+    let configured = configured.map(|(name, anchor)| wiring::shelf(name, &anchor.directory));
+    let given = given.iter().map(|folder| wiring::shelf(&folder.display().to_string(), folder));
+    configured.chain(given).collect()
 }
 
 /// More of them are counted.

@@ -7,6 +7,7 @@ mod configuration;
 mod demo;
 mod doctor;
 mod enqueue;
+mod evidence;
 pub mod exit;
 mod forest;
 mod jobs;
@@ -82,6 +83,8 @@ enum Command {
     /// The audit log: whether it is what was signed, and the key that signs it.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Make a ZIP for auditors of what happened in a period, in which every sentence names the entries that it stands on.
+    Evidence(evidence::Evidence),
     /// Create users who sign in, and look after them and their sessions.
     #[command(subcommand)]
     Users(Box<users::UsersCommand>),
@@ -152,6 +155,7 @@ fn run(cli: Cli) -> Result {
         Command::Limits(command) => on_runtime(limits::run(&call, command)),
         Command::Models(command) => on_runtime(models::run(&call, command)),
         Command::Audit(command) => on_runtime(audit::run(&call, command)),
+        Command::Evidence(wanted) => on_runtime(evidence::run(&call, wanted)),
         Command::Users(command) => on_runtime(users::run(&call, *command)),
         Command::Workers(command) => on_runtime(workers::run(&call, &command)),
     }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use engine::units::parse_duration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use store::FIRST_MOMENT;
 
@@ -14,12 +16,15 @@ pub enum Moment {
 
 impl Moment {
     pub fn parse(text: &str) -> Result<Self, String> {
+        let day = || text.parse::<Date>().and_then(|day| day.to_zoned(TimeZone::UTC));
         match (text.parse(), parse_duration(text)) {
             (Ok(at), _) => Ok(Moment::At(at)),
             (_, Ok(ago)) => Ok(Moment::Ago(ago)),
-            _ => Err(format!(
-                "`{text}` is neither a time such as 2026-01-31T09:00:00Z nor a duration such as 2h"
-            )),
+            _ => day().map(|day| Moment::At(day.timestamp())).map_err(|_| {
+                format!(
+                    "`{text}` is no time such as 2026-01-31T09:00:00Z, no day such as 2026-01-31 and no duration such as 2h"
+                )
+            }),
         }
     }
 
@@ -46,6 +51,7 @@ mod tests {
         let now: Timestamp = "2026-01-31T09:00:00Z".parse().unwrap();
         for (text, expected) in [
             ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            ("2026-01-01", "2026-01-01T00:00:00Z"),
             ("2h", "2026-01-31T07:00:00Z"),
             ("7d", "2026-01-24T09:00:00Z"),
         ] {

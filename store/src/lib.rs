@@ -8,8 +8,8 @@
 //! *beat*, a counter: whoever watches it measures on its own steady clock how long the counter stood
 //! still, so no clock that a person can set takes part.
 //!
-//! Enqueueing, endings, rescues, pruning and what people do write their audit entry in the same transaction;
-//! claims, beats, staging, steps and progress write none yet.
+//! Every transition of a job, each step, and what people do writes its audit entry in the same transaction; beats and
+//! progress write none.
 
 pub mod alerts;
 pub mod audit_log;

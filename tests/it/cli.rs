@@ -1,6 +1,7 @@
 //! The command line as a script meets it: the real binary, its exit codes, its JSON, its errors.
 
 mod audit;
+mod evidence;
 mod forest;
 mod journal;
 mod journal_models;

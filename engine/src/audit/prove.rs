@@ -81,6 +81,12 @@ async fn tile_of(
     kept(store, tile).await
 }
 
+/// As `tile_of`, of the tree as it stands.
+pub async fn tile_of_entry(store: &dyn Store, position: Position) -> Result<(u64, Position), ProveError> {
+    let standing = Standing::load(store).await?;
+    Ok(tile_of(store, &standing, position).await?)
+}
+
 /// Entries at the beginning of a tile may be gone with their segment: then the first that is there is the one behind.
 pub async fn kept(store: &dyn Store, tile: (u64, Position)) -> Result<(u64, Position), StoreError> {
     let gone = store.segments().await?.into_iter().rfind(|row| row.dropped_at.is_some());

@@ -110,7 +110,7 @@ fn an_entry_is_proven_and_the_log_taken_along_for_whoever_trusts_neither() {
     assert_eq!(code, Some(1), "{told}");
 }
 
-async fn grow(file: &Path, secret: &str, anchor: &Path) {
+pub async fn grow(file: &Path, secret: &str, anchor: &Path) {
     use engine::audit::{grower, signer};
     let clock = std::sync::Arc::new(engine::adapters::clock::SystemClock::new());
     let url = format!("sqlite://{}", file.display());
@@ -128,7 +128,7 @@ async fn grow(file: &Path, secret: &str, anchor: &Path) {
     store.close().await;
 }
 
-async fn change(file: &Path) {
+pub async fn change(file: &Path) {
     let url = format!("sqlite://{}", file.display());
     let mut owner = sqlx::SqliteConnection::connect(&url).await.unwrap();
     let change = "DROP TRIGGER audit_is_not_changed; UPDATE audit_entry SET actor = 'user:eve' WHERE seq = 2";

@@ -1,0 +1,13 @@
+//! The evidence pack: what happened in a period, in sentences that each name the entries they stand on, with all that it
+//! takes to check those without us.
+//!
+//! `themes.rs` has what is said and of which entries, `facts.rs` counts them, `report.rs` writes the page; all pure.
+//! `pack.rs` reads the log and makes the ZIP.
+
+pub mod facts;
+pub mod pack;
+mod report;
+pub mod themes;
+
+pub use pack::{PackError, Packed, Wish, pack};
+pub use themes::Framework;
