@@ -407,7 +407,7 @@ impl App {
             prune_every: settings.retention.every,
             alerting: outgoing::alerting(settings, courier.clone()),
             triggers,
-            audit: audit::signing(&settings.audit)?,
+            audit: audit::signing(&settings.audit, &Arc::new(Buckets::open(&settings.buckets)?))?,
         };
         let Signals { stop, hard, .. } = options.signals.clone();
         let until = Until { stop, hard, idle: options.until_idle };

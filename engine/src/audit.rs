@@ -4,6 +4,7 @@
 //! The entries themselves are written by the store, in the transaction of what they tell of. Everything here comes
 //! after, and nothing waits for it.
 
+pub mod bucket;
 pub mod directory;
 pub mod export;
 pub mod grower;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use audit::SigningKey;
 use audit::note::KeyError;
+use engine::adapters::buckets::Buckets;
 use engine::audit::Shelf;
+use engine::audit::bucket::Bucket;
 use engine::audit::directory::Directory;
 use engine::audit::grower::Grower;
 use engine::audit::keeper::Keeper;
@@ -48,16 +50,24 @@ pub fn secret(settings: &settings::Audit) -> Result<Option<SigningKey>, AuditKey
     secret.map(Some).map_err(|cause| AuditKeyError::Key { reference: reference.clone(), cause })
 }
 
-pub fn signing(settings: &settings::Audit) -> Result<Option<Signing>, AuditKeyError> {
+pub fn signing(settings: &settings::Audit, buckets: &Arc<Buckets>) -> Result<Option<Signing>, AuditKeyError> {
     let Some(secret) = secret(settings)? else { return Ok(None) };
     let rhythm = Rhythm { every: settings.checkpoint_every, entries: settings.checkpoint_entries };
-    let shelves = settings.anchors.iter().map(|(name, anchor)| shelf(name, &anchor.directory).into());
+    let shelves = settings.anchors.iter().map(|(name, anchor)| anchor_shelf(name, anchor, buckets).into());
     Ok(Some(Signing {
         secret: Arc::new(secret),
         rhythm,
         shelves: shelves.collect(),
         keep: settings.keep.period(),
     }))
+}
+
+/// An anchor of the configuration.
+pub fn anchor_shelf(name: &str, anchor: &settings::Anchor, buckets: &Arc<Buckets>) -> Box<dyn Shelf> {
+    match anchor.bucket.as_str() {
+        "" => shelf(name, &anchor.directory),
+        address => Box::new(Bucket::new(name, buckets.clone(), address)),
+    }
 }
 
 pub fn shelf(name: &str, directory: &Path) -> Box<dyn Shelf> {

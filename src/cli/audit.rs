@@ -4,10 +4,12 @@ mod search;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use audit::note::{GenerateError, KeyError};
 use audit::{SigningKey, Vkey};
 use clap::Subcommand;
+use engine::adapters::buckets::Buckets;
 use engine::audit::export::{self, ExportError};
 use engine::audit::prove::{self, ProveError};
 use engine::audit::verify::{Against, Finding, Verified, verify};
@@ -111,7 +113,7 @@ async fn verified(call: &Call, anchors: &[PathBuf], keys: Vec<Vkey>) -> Result {
     call.with_app_and_settings(async |app, settings| {
         let own = wiring::secret(&settings.audit).map_err(AppError::from)?;
         let keys = believed(own.as_ref(), &keys);
-        let shelves = shelves(&settings.audit, anchors);
+        let shelves = shelves(settings, anchors)?;
         let against = Against { keep: settings.audit.keep.period(), keys: &keys, shelves: &shelves };
         let found = verify(app.store.as_ref(), &against).await.map_err(CliError::from_chain)?;
         call.print.answer(&found, || told(&found))?;
@@ -139,11 +141,12 @@ pub fn believed(own: Option<&SigningKey>, given: &[Vkey]) -> Vec<Vkey> {
 }
 
 /// The anchors of the configuration, and folders beside them.
-pub fn shelves(settings: &settings::Audit, given: &[PathBuf]) -> Vec<Box<dyn Shelf>> {
-    let configured = settings.anchors.iter();
-    let configured = configured.map(|(name, anchor)| wiring::shelf(name, &anchor.directory));
+pub fn shelves(settings: &settings::Settings, given: &[PathBuf]) -> Result<Vec<Box<dyn Shelf>>> {
+    let buckets = Arc::new(Buckets::open(&settings.buckets).map_err(AppError::from)?);
+    let configured = settings.audit.anchors.iter();
+    let configured = configured.map(|(name, anchor)| wiring::anchor_shelf(name, anchor, &buckets));
     let given = given.iter().map(|folder| wiring::shelf(&folder.display().to_string(), folder));
-    configured.chain(given).collect()
+    Ok(configured.chain(given).collect())
 }
 
 /// More of them are counted.

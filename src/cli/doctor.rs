@@ -290,7 +290,8 @@ fn audit(settings: &Settings) -> Check {
         let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
         !folder.is_dir() && !above.is_none_or(Path::is_dir)
     };
-    let away = settings.audit.anchors.iter().find(|(_, anchor)| is_away(&anchor.directory));
+    let folders = settings.audit.anchors.iter().filter(|(_, anchor)| anchor.bucket.is_empty());
+    let away = folders.into_iter().find(|(_, anchor)| is_away(&anchor.directory));
     if let Some((anchor, settings)) = away {
         return Check::warn(
             name,

@@ -54,7 +54,7 @@ pub async fn run(call: &Call, wanted: Evidence) -> Result {
             let remedy = "set audit.key, or give --key; a pack without a public key cannot be checked";
             return Err(CliError::usage("audit.key is not set", remedy));
         }
-        let shelves = shelves(&settings.audit, &wanted.anchors);
+        let shelves = shelves(settings, &wanted.anchors)?;
         let against = Against { keep: settings.audit.keep.period(), keys: &keys, shelves: &shelves };
         // Whoever takes the log along is written down, before there is anything to take.
         app.audit.append(taken_along(&wanted.out, &wanted)).await.map_err(CliError::from_chain)?;

@@ -9,6 +9,7 @@ mod triggers;
 
 use std::time::Duration;
 
+use engine::adapters::buckets::parts;
 use engine::bulk;
 use engine::http::STRANGERS_SHARE;
 use engine::queue::{MOST_ATTEMPTS, QueueError, problem_of_internal, problem_of_name};
@@ -413,8 +414,21 @@ fn audit(settings: &Settings, found: &mut Findings) {
     }
     for (name, anchor) in &audit.anchors {
         let at = dotted(&["audit".into(), "anchors".into(), name.clone()]);
-        if anchor.directory.as_os_str().is_empty() {
-            found.add(format!("{at}.directory"), "must name a directory outside of the database");
+        match (anchor.directory.as_os_str().is_empty(), anchor.bucket.as_str()) {
+            (true, "") => found.add(
+                format!("{at}.directory"),
+                "must name a directory outside of the database, or `bucket` a place such as \"s3://NAME/audit\"",
+            ),
+            (false, "") => {}
+            (false, _) => found.add(format!("{at}.bucket"), "is one place too many: leave it out, or `directory`"),
+            (true, address) => match parts(address) {
+                Some((bucket, prefix)) if !prefix.is_empty() && settings.buckets.contains_key(bucket) => {}
+                Some((bucket, prefix)) if !prefix.is_empty() => found.add(
+                    format!("{at}.bucket"),
+                    format!("lies in no bucket that is configured; add [buckets.{bucket}]"),
+                ),
+                _ => found.add(format!("{at}.bucket"), "must be a place in a bucket, such as \"s3://NAME/audit\""),
+            },
         }
         if audit.key.is_none() {
             found.add(at, "has nothing to keep: set audit.key, so that checkpoints are signed");

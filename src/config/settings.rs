@@ -108,7 +108,10 @@ impl Default for Audit {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Anchor {
+    /// One of the two: a directory,
     pub directory: PathBuf,
+    /// or a place in a bucket, `s3://BUCKET/PREFIX`.
+    pub bucket: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

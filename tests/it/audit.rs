@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ::audit::{SigningKey, Vkey};
 use engine::audit::Shelf;
+use engine::audit::bucket::Bucket;
 use engine::audit::directory::Directory;
 use engine::audit::grower::catch_up;
 use engine::audit::new_key;
@@ -17,6 +18,7 @@ use jobkit::{Clock, Origin};
 use store::{Actor, Position, Store};
 use tempfile::TempDir;
 
+use crate::support::s3::S3;
 use crate::support::store::{Connection, TestStore, promises};
 
 promises![
@@ -32,6 +34,7 @@ promises![
     of_two_that_sign_whoever_looked_first_accuses_nobody,
     an_anchor_that_was_away_is_brought_up_to_date,
     what_opens_a_commitment_is_missed_unless_an_entry_says_that_it_was_erased,
+    a_bucket_whose_objects_are_locked_is_an_anchor,
     of_many_processes_that_let_the_tree_grow_each_entry_is_one_leaf,
 ];
 
@@ -423,4 +426,37 @@ async fn of_many_processes_that_let_the_tree_grow_each_entry_is_one_leaf(t: Test
     // Jobs that were inserted together are one entry.
     let written = log.t.connection().await.count_audited_behind(Position::START).await as u64;
     assert_eq!((verified.entries, verified.findings), (written, Vec::new()));
+}
+
+/// Nothing is written twice there, so a bucket whose objects are locked will do.
+async fn a_bucket_whose_objects_are_locked_is_an_anchor(t: TestStore) {
+    let s3 = S3::start().await;
+    s3.locked_bucket("books").await;
+    let log = Log::of(t).await;
+    let bucket = || Bucket::new("locked", Arc::new(s3.buckets(&["books"])), "s3://books/audit/");
+    let sign = async |size: u64| {
+        while catch_up(&log.t.store).await.unwrap().edge.size() < size {}
+        let signer = Signer { shelves: vec![Arc::new(bucket())], ..log.signer(&log.secret) };
+        assert_eq!(signer.look().await.unwrap().map(|signed| signed.size), Some(size));
+        assert_eq!(log.t.store.anchors().await.unwrap()[0].size, size);
+    };
+    let found = async || {
+        let keys = [log.secret.vkey().clone()];
+        let shelves: Vec<Box<dyn Shelf>> = vec![Box::new(bucket())];
+        let against = Against { keep: Some(KEEP), keys: &keys, shelves: &shelves };
+        verify(log.t.store.as_ref(), &against).await.unwrap()
+    };
+
+    log.write(100).await;
+    sign(100).await;
+    log.write(200).await;
+    sign(300).await;
+
+    let verified = found().await;
+    assert_eq!((verified.anchored, verified.findings), (300, vec![]));
+    let refused = bucket().put("checkpoints/2026-01-02/00000000000000000300", b"another".to_vec()).await;
+    assert!(store::chain(&refused.unwrap_err()).contains("never changed"));
+    // Who owns the database changes an entry, its leaf and all that was made of it.
+    log.tamper("UPDATE {}audit_entry SET actor = 'user:eve' WHERE seq = 120").await;
+    assert_eq!(found().await.findings, [Finding::Altered { leaf: 119, seq: 120 }]);
 }

@@ -8,16 +8,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use jobkit::redact::ExposeSecret;
 use jobkit::roots::BUCKET;
 use jobkit::{ObjectError, Objects, PortError};
+use md5::{Digest, Md5};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::client::{HttpClient, HttpConnector};
+use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService};
 use object_store::path::Path as Key;
-use object_store::{BackoffConfig, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{
+    BackoffConfig, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig,
+};
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use serde::{Deserialize, Serialize};
 use tokio::fs::File;
@@ -117,6 +124,41 @@ impl Buckets {
         Ok(store.list(Some(&key).filter(|key| !key.as_ref().is_empty())))
     }
 
+    /// An object whole; for small ones.
+    pub async fn read(&self, address: &str) -> Result<Option<Vec<u8>>, ObjectError> {
+        let (store, key) = self.find(address)?;
+        let read = async { store.get(&key).await?.bytes().await };
+        match read.await {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(cause) => Err(object_error(address, cause)),
+        }
+    }
+
+    /// Makes an object that is not there yet. False when one is, which is left as it is.
+    pub async fn create(&self, address: &str, bytes: Vec<u8>) -> Result<bool, ObjectError> {
+        let (store, key) = self.find(address)?;
+        let mut options = PutOptions::from(PutMode::Create);
+        options.extensions.insert(ContentMd5(BASE64.encode(Md5::digest(&bytes))));
+        match store.put_opts(&key, bytes.into(), options).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(cause) => Err(object_error(address, cause)),
+        }
+    }
+
+    /// The names right below an address, in order.
+    pub async fn below(&self, address: &str) -> Result<Vec<String>, ObjectError> {
+        let (store, key) = self.find(address)?;
+        let below =
+            store.list_with_delimiter(Some(&key)).await.map_err(|cause| object_error(address, cause))?;
+        let objects = below.objects.into_iter().map(|object| object.location);
+        let all = below.common_prefixes.into_iter().chain(objects);
+        let mut names: Vec<_> = all.filter_map(|key| key.filename().map(str::to_owned)).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
     fn find(&self, address: &str) -> Result<(&Arc<AmazonS3>, Key), ObjectError> {
         let unknown = || ObjectError::Unknown(address.into());
         let (bucket, key) = parts(address).ok_or_else(unknown)?;
@@ -201,12 +243,27 @@ fn open(name: &str, settings: &Bucket) -> Result<AmazonS3, BucketError> {
     builder.build().map_err(|cause| BucketError::Store { bucket: bucket(), cause })
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Connector(reqwest::Client);
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+/// Buckets whose objects are locked take nothing without it, and the library has no place to say it.
+#[derive(Clone)]
+struct ContentMd5(String);
+
+#[async_trait]
+impl HttpService for Connector {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let md5 = request.extensions().get::<ContentMd5>().and_then(|md5| HeaderValue::from_str(&md5.0).ok());
+        if let Some(md5) = md5 {
+            request.headers_mut().insert("content-md5", md5);
+        }
+        self.0.call(request).await
     }
 }
 

@@ -17,6 +17,16 @@ pub trait Shelf: Send + Sync + 'static {
     /// completed; anything else is an error.
     fn put<'a>(&'a self, path: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<(), PortError>>;
 
+    /// Puts a tile there, which may not be full yet.
+    fn put_tile(&self, tile: TileId, bytes: Vec<u8>) -> BoxFuture<'_, Result<(), PortError>> {
+        Box::pin(async move { self.put(&shelf_path(tile), bytes).await })
+    }
+
+    /// As much of a tile as there is.
+    fn tile(&self, tile: TileId) -> BoxFuture<'_, Result<Option<Vec<u8>>, PortError>> {
+        Box::pin(async move { self.get(&shelf_path(tile)).await })
+    }
+
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, PortError>>;
 
     /// The names below a folder, each file's or folder's own, in order.
@@ -24,7 +34,7 @@ pub trait Shelf: Send + Sync + 'static {
 }
 
 /// A tile has one file, whether it is full or not.
-pub fn shelf_path(tile: TileId) -> String {
+fn shelf_path(tile: TileId) -> String {
     TileId::new(tile.level, tile.index, WIDTH as u16).unwrap_or(tile).path()
 }
 

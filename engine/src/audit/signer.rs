@@ -14,7 +14,7 @@ use audit::tile::tiles_since;
 use jobkit::{Clock, PortError};
 use tracing::{error, info, warn};
 
-use super::shelf::{Shelf, checkpoint_path, shelf_path};
+use super::shelf::{Shelf, checkpoint_path};
 use super::trunk::{Standing, TreeError};
 use crate::service::Patience;
 use store::{SignedRow, Store, StoreError, chain};
@@ -199,7 +199,7 @@ impl Signer {
         // The tiles first: a checkpoint promises that they are there.
         for tile in tiles_since(from, signed.size) {
             let bytes = standing.tile(self.store.as_ref(), tile).await?;
-            shelf.put(&shelf_path(tile), bytes).await?;
+            shelf.put_tile(tile, bytes).await?;
         }
         let path = checkpoint_path(signed.size, signed.at);
         shelf.put(&path, signed.note.clone().into_bytes()).await?;

@@ -18,7 +18,7 @@ use jobkit::{PortError, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::shelf::{self, Shelf, shelf_path};
+use super::shelf::{self, Shelf};
 use super::trunk::{Standing, TreeError, hashes};
 use store::evidence::REDACT;
 use store::segments::{CLOSE, DROP};
@@ -348,7 +348,7 @@ impl<'a> Walk<'a> {
             };
             if number * (WIDTH as u64) < self.anchored {
                 for shelf in self.shelves {
-                    let Some(theirs) = shelf.get(&shelf_path(tile)).await? else { continue };
+                    let Some(theirs) = shelf.tile(tile).await? else { continue };
                     let known = theirs.len().min(width * 32);
                     let both = known.min(bytes.len());
                     // What is missing at the end is told by what was signed of it.

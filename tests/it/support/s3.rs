@@ -62,6 +62,18 @@ impl S3 {
         }
     }
 
+    /// A bucket in which what is put can be deleted by nobody for ten years.
+    pub async fn locked_bucket(&self, name: &str) {
+        let make = self.client.put(self.at(name)).header("authorization", SIGNED);
+        let made = make.header("x-amz-bucket-object-lock-enabled", "true").send().await.unwrap();
+        assert!(made.status().is_success(), "{made:?}");
+        let rule = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
+                    <Mode>COMPLIANCE</Mode><Years>10</Years></DefaultRetention></Rule></ObjectLockConfiguration>";
+        let lock = self.client.put(self.at(&format!("{name}?object-lock"))).header("authorization", SIGNED);
+        let locked = lock.body(rule).send().await.unwrap();
+        assert!(locked.status().is_success(), "{locked:?}");
+    }
+
     /// What its settings look like.
     pub fn bucket(&self) -> Bucket {
         // Any variable does that is there: moto believes everybody.
