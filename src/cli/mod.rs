@@ -19,6 +19,7 @@ mod queues;
 mod schedules;
 mod serve;
 mod shell;
+mod tokens;
 mod triggers;
 mod users;
 mod workers;
@@ -84,6 +85,9 @@ enum Command {
     /// Create users who sign in, and look after them and their sessions.
     #[command(subcommand)]
     Users(Box<users::UsersCommand>),
+    /// Create tokens for services, rotate and revoke them.
+    #[command(subcommand)]
+    Tokens(Box<tokens::TokensCommand>),
     /// Look at workers.
     #[command(subcommand)]
     Workers(workers::Workers),
@@ -152,6 +156,7 @@ fn run(cli: Cli) -> Result {
         Command::Models(command) => on_runtime(models::run(&call, command)),
         Command::Audit(command) => on_runtime(audit::run(&call, command)),
         Command::Users(command) => on_runtime(users::run(&call, *command)),
+        Command::Tokens(command) => on_runtime(tokens::run(&call, *command)),
         Command::Workers(command) => on_runtime(workers::run(&call, &command)),
     }
 }

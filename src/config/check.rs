@@ -236,6 +236,7 @@ fn http(settings: &Settings, found: &mut Findings) {
     if let Listen::At(address) = http.listen
         && !address.ip().is_loopback()
         && http.token.is_none()
+        && settings.identity.key.is_none()
     {
         found.add(
             "http.listen",

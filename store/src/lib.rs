@@ -29,6 +29,7 @@ pub mod rule;
 pub mod schedules;
 pub mod scope;
 pub mod state;
+pub mod tokens;
 pub mod transaction;
 pub mod tree;
 pub mod triggers;
@@ -46,7 +47,7 @@ pub use audit_log::{AuditLog, AuditPage};
 pub use breakers::{BreakerRow, Breakers};
 pub use briefs::{Briefs, JobBrief};
 pub use fault::chain;
-pub use identities::{Identities, Role, SessionId, UserId};
+pub use identities::{Identities, Role, SessionId, TokenId, UserId};
 pub use limits::{
     BucketRow, HoldOff, LanedJob, LimitSet, Limited, LimitedClaim, Limits, Reserved, SetAside, StartWindow,
     Taken,
@@ -57,6 +58,7 @@ pub use requests::{Once, Request, Requests};
 pub use reviews::{Comment, Decision, NewReview, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews};
 pub use schedules::Schedules;
 pub use scope::Scope;
+pub use tokens::{TokenRow, Tokens};
 pub use transaction::Transaction;
 pub use tree::{AnchorRow, FullTile, OpeningRow, SignedRow, Tree, Trunk};
 pub use triggers::Triggers;
@@ -76,6 +78,7 @@ pub trait Store:
     + Requests
     + Reviews
     + Schedules
+    + Tokens
     + Tree
     + Triggers
 {

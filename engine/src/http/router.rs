@@ -14,6 +14,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Declared;
 use super::guard::Known;
 use super::problem::{Code, Problem};
 use super::{Shared, api, guard, health, reference};
@@ -26,7 +27,7 @@ struct Routes {
     signed: OpenApiRouter<Shared>,
     /// For whoever signs in, or is signed in; each says so itself.
     sessions: OpenApiRouter<Shared>,
-    /// For whoever shows the token.
+    /// For whoever is known, with the permission that each declares.
     quick: OpenApiRouter<Shared>,
     /// These too, and they take long by their nature, and have limits of their own.
     long: OpenApiRouter<Shared>,
@@ -81,6 +82,9 @@ fn described() -> Routes {
         .routes(routes!(api::models::list))
         .routes(routes!(api::models::get))
         .routes(routes!(api::models::promote))
+        .routes(routes!(api::tokens::list, api::tokens::create))
+        .routes(routes!(api::tokens::get, api::tokens::revoke))
+        .routes(routes!(api::tokens::rotate))
         .routes(routes!(api::workers::list))
         .routes(routes!(api::kinds::list))
         .routes(routes!(reference::openapi));
@@ -98,7 +102,9 @@ pub fn document() -> Document {
 
 pub fn router(api: Shared, origins: &[String]) -> Router {
     let Routes { open, signed, sessions, quick, long } = described();
-    let known = middleware::from_fn_with_state(Arc::new(Known::of(&document())), guard::parameters);
+    let document = document();
+    let known = middleware::from_fn_with_state(Arc::new(Known::of(&document)), guard::parameters);
+    let gate = (api.clone(), Arc::new(Declared::of(&document)));
     let signed =
         signed.merge(sessions).route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry));
     let open = open.merge(signed).route_layer(known.clone());
@@ -106,7 +112,7 @@ pub fn router(api: Shared, origins: &[String]) -> Router {
         .route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry))
         .merge(long)
         .route_layer(known)
-        .route_layer(middleware::from_fn_with_state(api.clone(), guard::authenticate));
+        .route_layer(middleware::from_fn_with_state(gate, guard::authenticate));
     let (router, _) = open.merge(guarded).split_for_parts();
     let router = router.merge(reference::pages()).fallback(unknown);
     let router = match cors(origins) {

@@ -18,6 +18,7 @@ use jobkit::redact::ExposeSecret;
 use super::guard::{bearer, origin};
 use super::problem::{Code, Problem, Result};
 use super::{Api, Shared};
+use crate::identity::networks::Network;
 use crate::identity::session::Issued;
 use crate::identity::{Caller, Identity, IdentityError, SignedIn, networks};
 use store::SessionId;
@@ -66,13 +67,7 @@ impl FromRequestParts<Shared> for Whence {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
-        let peer =
-            parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-        let forwarded =
-            parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        // A header list has no end to go back from.
-        let forwarded: Vec<_> = forwarded.collect();
-        let address = networks::caller(peer, forwarded.into_iter(), &api.proxies);
+        let address = address(parts, &api.proxies);
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         Ok(Self(Caller {
             address,
@@ -80,6 +75,14 @@ impl FromRequestParts<Shared> for Whence {
             origin: origin(),
         }))
     }
+}
+
+pub fn address(parts: &Parts, proxies: &[Network]) -> IpAddr {
+    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    // A header list has no end to go back from.
+    let forwarded: Vec<_> = forwarded.collect();
+    networks::caller(peer, forwarded.into_iter(), proxies)
 }
 
 impl Api {
@@ -138,11 +141,15 @@ pub fn over() -> Problem {
     Problem::new(Code::SessionOver, "no session goes with this request, or it is over", remedy)
 }
 
-/// One that is there twice is none: nobody can say which one was meant.
-pub fn cookie(headers: &HeaderMap, name: &str) -> Option<SecretString> {
+pub fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = pairs.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut found = pairs.filter(|(own, _)| *own == name).map(|(_, value)| value);
+    pairs.filter(move |(own, _)| *own == name).map(|(_, value)| value)
+}
+
+/// One that is there twice is none: nobody can say which one was meant.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<SecretString> {
+    let mut found = cookies(headers, name);
     match (found.next(), found.next()) {
         (Some(value), None) => Some(SecretString::from(value)),
         _ => None,
@@ -205,6 +212,7 @@ impl From<IdentityError> for Problem {
             }
             IdentityError::Refused(_) => Self::new(Code::Refused, told, "nothing was changed"),
             IdentityError::Unknown(_) => over(),
+            IdentityError::UnknownToken(_) => Self::not_found(told).at("id"),
             IdentityError::Seal(_) => {
                 tracing::error!("{}", store::chain(&error));
                 let remedy =

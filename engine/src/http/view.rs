@@ -3,6 +3,7 @@
 
 pub mod models;
 pub mod reviews;
+pub mod tokens;
 
 use std::time::Duration;
 

@@ -36,6 +36,7 @@ mod rules;
 mod schedules;
 mod sessions;
 mod stretches;
+mod tokens;
 mod tree;
 mod triggers;
 mod wake;

@@ -30,6 +30,7 @@ mod schedules;
 mod step;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tree;
 mod triggers;
 mod wake;

@@ -125,7 +125,7 @@ impl Events {
 /// Each has an `id`. Who was cut off sends the last one it got as `Last-Event-ID` and misses nothing; without it the
 /// stream begins now. The first thing that comes is an `id` without data, which says where that is. A comment comes
 /// every 15 seconds at least.
-#[utoipa::path(get, path = "/v1/events", tag = "events",
+#[utoipa::path(get, path = "/v1/events", tag = "events", security(("token" = ["events:read"])),
     params(
         ("job" = Option<Vec<Uuid>>, Query, description = "About one of these jobs."),
         ("kind" = Option<Vec<String>>, Query, description = "About jobs of one of these kinds."),

@@ -1,0 +1,1 @@
+//! What a JWT of the platform must say, and what no word in it brings about.
