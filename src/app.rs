@@ -22,7 +22,6 @@ use engine::alerts::{self, Alerting};
 use engine::http::server::Door;
 use engine::http::{self, Http, TokenError};
 use engine::identity::password::Passwords;
-use engine::identity::platform::Platform;
 use engine::identity::{self, Identity, Lives};
 use engine::limits::book::Book;
 use engine::limits::keeper::Keeper;

@@ -125,7 +125,8 @@ async fn answer(call: &Call, app: &App, settings: &Settings, command: TokensComm
                 let remedy = "set identity.key and identity.platform as the processes have them that serve";
                 return Err(CliError::usage("there is no platform in this configuration", remedy));
             };
-            let keys = keys::Keys::load(key).map_err(|problem| CliError::from_chain(problem).ending(Exit::Usage))?;
+            let keys =
+                keys::Keys::load(key).map_err(|problem| CliError::from_chain(problem).ending(Exit::Usage))?;
             let name = platform::name(&keys.subject, issuer, &subject);
             call.print.answer(&json!({ "actor": name }), || name.clone())?;
         }

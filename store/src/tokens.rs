@@ -117,7 +117,8 @@ impl TokenRow {
 
     /// Whether whoever shows a secret with this hash is let in. What a stranger may hear is the same in each case.
     pub fn admits(&self, hash: &[u8; 32], now: Timestamp) -> Result<(), Barred> {
-        let before = self.before.as_ref().is_some_and(|before| same(&before.hash, hash) && now < before.until);
+        let before =
+            self.before.as_ref().is_some_and(|before| same(&before.hash, hash) && now < before.until);
         if !same(&self.hash, hash) && !before {
             return Err(Barred::Secret);
         }
@@ -150,7 +151,11 @@ impl fmt::Debug for TokenRow {
 pub enum TokenChange {
     Revoke,
     /// Another secret. The one there was is let in for `grace` more, the one before that no more; it ends `life` from now.
-    Rotate { hash: [u8; 32], grace: Duration, life: Duration },
+    Rotate {
+        hash: [u8; 32],
+        grace: Duration,
+        life: Duration,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -317,7 +322,11 @@ mod tests {
         let at_once = applied(&rotate(0), &token(), 100).token;
         assert_eq!(at_once.admits(&[7; 32], at(100)), Err(Barred::Secret));
         let old = applied(&rotate(5_000), &token(), 100).token;
-        assert_eq!(old.before.map(|before| before.until), Some(at(1_000)), "an old secret gets no longer life");
+        assert_eq!(
+            old.before.map(|before| before.until),
+            Some(at(1_000)),
+            "an old secret gets no longer life"
+        );
         let expired = applied(&rotate(60), &token(), 2_000).token;
         assert_eq!(expired.admits(&[7; 32], at(2_000)), Err(Barred::Secret));
         assert_eq!(expired.admits(&[8; 32], at(2_000)), Ok(()));

@@ -41,7 +41,8 @@ impl Access {
     /// None where nothing is declared, or something that is not understood.
     pub fn of(operation: &Operation) -> Option<Self> {
         let declared = operation.security.as_ref()?;
-        let schemes: Vec<BTreeMap<String, Vec<String>>> = declared.iter().map(schemes).collect::<Option<_>>()?;
+        let schemes: Vec<BTreeMap<String, Vec<String>>> =
+            declared.iter().map(schemes).collect::<Option<_>>()?;
         let [schemes] = schemes.as_slice() else {
             // The document that is served offers a session in the place of each token.
             return match schemes.as_slice() {
@@ -82,10 +83,8 @@ pub fn by_session_too(operation: &mut Operation) {
         Need::Known => Vec::new(),
         Need::Permission(permission) => vec![permission.name()],
     };
-    operation.security = Some(vec![
-        SecurityRequirement::new(TOKEN, asked.clone()),
-        SecurityRequirement::new(SESSION, asked),
-    ]);
+    operation.security =
+        Some(vec![SecurityRequirement::new(TOKEN, asked.clone()), SecurityRequirement::new(SESSION, asked)]);
 }
 
 /// What each route declares.
@@ -220,7 +219,12 @@ mod tests {
             (Some(vec![]), None),
         ] {
             let operation = operation(declared.clone());
-            assert_eq!(Access::of(&operation), access, "{:?}", declared.map(|all| serde_json::to_value(all).unwrap()));
+            assert_eq!(
+                Access::of(&operation),
+                access,
+                "{:?}",
+                declared.map(|all| serde_json::to_value(all).unwrap())
+            );
         }
     }
 

@@ -73,7 +73,11 @@ async fn by_token(api: &Api, parts: &Parts, token: &SecretString) -> Result<Prin
             Caller::Unknown => Err(wrong()),
             Caller::Elsewhere => {
                 let remedy = "call from one of the networks of the token; `compline tokens show` names them";
-                Err(Problem::new(Code::NetworkRefused, "this token is not to be used from this address", remedy))
+                Err(Problem::new(
+                    Code::NetworkRefused,
+                    "this token is not to be used from this address",
+                    remedy,
+                ))
             }
         };
     }

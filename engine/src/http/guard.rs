@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -24,8 +23,8 @@ use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::{OpenApi as Document, RefOr};
 use uuid::Uuid;
 
-use super::access::{self, Declared};
 use super::Shared;
+use super::access::{self, Declared};
 use super::problem::{Code, Problem, method_not_allowed};
 use crate::identity::Principal;
 use crate::reference::{ReferenceError, SecretRef};

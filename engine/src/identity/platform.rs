@@ -143,6 +143,10 @@ pub fn name(key: &hmac::Key, issuer: &str, subject: &str) -> String {
 impl Rules {
     fn judge(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<Claimed, &'static str> {
         let now = now.as_second();
+        // The library would take a list with it in it.
+        if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
+            return Err("it is of another issuer");
+        }
         let exp = moment(claims, "exp")?.ok_or("it does not say when it ends")?;
         let iat = moment(claims, "iat")?.ok_or("it does not say when it was made")?;
         if now >= exp.saturating_add(self.leeway) {
@@ -212,7 +216,8 @@ fn values(value: Option<&Value>) -> impl Iterator<Item = &str> {
 /// Seconds, which some write with a fraction.
 fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, &'static str> {
     let Some(value) = claims.get(name) else { return Ok(None) };
-    let fraction = || value.as_f64().filter(|at| at.is_finite() && at.abs() < 1e15).map(|at| at.floor() as i64);
+    let fraction =
+        || value.as_f64().filter(|at| at.is_finite() && at.abs() < 1e15).map(|at| at.floor() as i64);
     value.as_i64().or_else(fraction).map(Some).ok_or("a time in it is none")
 }
 

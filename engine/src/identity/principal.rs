@@ -32,12 +32,7 @@ impl Principal {
 
     /// Where nobody said who calls. It sees nothing and may do nothing.
     pub fn nobody() -> Self {
-        Self {
-            name: "nobody".into(),
-            scope: Scope::Nobody,
-            permissions: Permissions::NONE,
-            role: None,
-        }
+        Self { name: "nobody".into(), scope: Scope::Nobody, permissions: Permissions::NONE, role: None }
     }
 
     pub fn user(user: &UserRow) -> Self {

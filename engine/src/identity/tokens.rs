@@ -81,7 +81,10 @@ impl Tokens {
             return invalid("permissions", format!("{one} is for people alone"));
         }
         if let Some(one) = permissions.iter().find(|one| tenant.is_some() && one.is_of_the_installation()) {
-            return invalid("permissions", format!("{one} is about the whole installation, and the token has a tenant"));
+            return invalid(
+                "permissions",
+                format!("{one} is about the whole installation, and the token has a tenant"),
+            );
         }
         beyond(permissions, own)?;
         if let Some(tenant) = &tenant {

@@ -70,7 +70,10 @@ fn platform(settings: &Settings, found: &mut Findings) {
             add("algorithms", "must be [\"HS256\"], which is all that a secret can verify");
         }
         (None, false) if own.algorithms.iter().any(|one| one.is_shared()) || own.algorithms.is_empty() => {
-            add("algorithms", "must be any of RS256, ES256 and EdDSA: keys that anybody can fetch are no secrets");
+            add(
+                "algorithms",
+                "must be any of RS256, ES256 and EdDSA: keys that anybody can fetch are no secrets",
+            );
         }
         _ => {}
     }

@@ -71,12 +71,7 @@ impl Tokens for PostgresStore {
     }
 }
 
-async fn create(
-    tx: &mut PgConnection,
-    time: Option<Micros>,
-    new: &NewToken,
-    by: &Actor,
-) -> Result<TokenRow> {
+async fn create(tx: &mut PgConnection, time: Option<Micros>, new: &NewToken, by: &Actor) -> Result<TokenRow> {
     let inserted = sqlx::query(include_str!("token_insert.sql"))
         .bind(time)
         .bind(new.id.0)

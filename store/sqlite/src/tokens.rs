@@ -35,10 +35,8 @@ impl Tokens for SqliteStore {
 
     async fn token(&self, which: &Which) -> Result<Option<(TokenRow, Timestamp)>> {
         let now = moment(self.now_us());
-        self.read(READING, async |connection| {
-            Ok(find(connection, which).await?.map(|token| (token, now)))
-        })
-        .await
+        self.read(READING, async |connection| Ok(find(connection, which).await?.map(|token| (token, now))))
+            .await
     }
 
     async fn tokens(&self, after: Option<TokenId>, limit: usize) -> Result<Vec<TokenRow>> {
@@ -105,13 +103,7 @@ async fn find(connection: &mut SqliteConnection, which: &Which) -> Done<Option<T
     row.as_ref().map(token_row).transpose()
 }
 
-async fn apply(
-    tx: &mut Tx,
-    now: i64,
-    id: TokenId,
-    change: &TokenChange,
-    by: &Actor,
-) -> Done<TokenChanged> {
+async fn apply(tx: &mut Tx, now: i64, id: TokenId, change: &TokenChange, by: &Actor) -> Done<TokenChanged> {
     let Some(token) = find(tx, &Which::Id(id)).await? else { return Ok(TokenChanged::Unknown) };
     let applied = match change.apply(&token, moment(now)) {
         Decided::Same => return Ok(TokenChanged::Same(Box::new(token))),

@@ -151,7 +151,9 @@ impl Jwks {
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 *known = Known { keys, fetched: Some(now), tried: Some(now) };
             }
-            Err(problem) => warn!("the keys of identity.platform.jwks_url cannot be had: {}", store::chain(&problem)),
+            Err(problem) => {
+                warn!("the keys of identity.platform.jwks_url cannot be had: {}", store::chain(&problem))
+            }
         }
     }
 
@@ -189,8 +191,12 @@ fn key(value: Value) -> Option<Key> {
     let jwk: Jwk = serde_json::from_value(value).ok()?;
     let (algorithm, name) = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => (Algorithm::Rs256, "RS256"),
-        AlgorithmParameters::EllipticCurve(of) if of.curve == EllipticCurve::P256 => (Algorithm::Es256, "ES256"),
-        AlgorithmParameters::OctetKeyPair(of) if of.curve == EllipticCurve::Ed25519 => (Algorithm::EdDsa, "EdDSA"),
+        AlgorithmParameters::EllipticCurve(of) if of.curve == EllipticCurve::P256 => {
+            (Algorithm::Es256, "ES256")
+        }
+        AlgorithmParameters::OctetKeyPair(of) if of.curve == EllipticCurve::Ed25519 => {
+            (Algorithm::EdDsa, "EdDSA")
+        }
         // A secret that anybody can fetch is none.
         _ => return None,
     };
@@ -283,7 +289,11 @@ mod tests {
             (None, Algorithm::EdDsa, 0, true),
             (None, Algorithm::Es256, 0, false),
         ] {
-            assert_eq!(known.find(id, algorithm, seconds(now)).is_some(), found, "{id:?} {algorithm:?} {now}");
+            assert_eq!(
+                known.find(id, algorithm, seconds(now)).is_some(),
+                found,
+                "{id:?} {algorithm:?} {now}"
+            );
         }
     }
 }

@@ -133,7 +133,9 @@ impl<'de> Deserialize<'de> for Grant {
         match Written::deserialize(from)? {
             Written::One(role) => match role.parse() {
                 // Whoever runs the platform would be above everybody who runs the installation.
-                Ok(Role::Owner) => Err(de::Error::custom("owners are users of this installation; write admin, member or viewer")),
+                Ok(Role::Owner) => Err(de::Error::custom(
+                    "owners are users of this installation; write admin, member or viewer",
+                )),
                 Ok(role) => Ok(Self::Role(role)),
                 Err(problem) => Err(de::Error::custom(problem)),
             },
