@@ -4,6 +4,7 @@
 //! [`Users`] is for whoever runs the installation, and needs the store alone. [`Identity`] signs people in, and needs
 //! the key of the installation too.
 
+pub mod above;
 pub mod access;
 mod jwt;
 pub mod keys;
@@ -102,6 +103,11 @@ impl Identity {
 
     pub fn lives(&self) -> Lives {
         self.lives
+    }
+
+    /// For whoever manages them over HTTP.
+    pub fn users(&self) -> Users {
+        Users::new(self.store.clone(), self.clock.clone(), self.passwords.clone(), self.lives.idle)
     }
 
     pub fn csrf_fits(&self, session: store::SessionId, given: &[u8]) -> bool {

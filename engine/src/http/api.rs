@@ -15,5 +15,6 @@ pub mod queues;
 pub mod reviews;
 pub mod schedules;
 pub mod tokens;
+pub mod users;
 pub mod wait;
 pub mod workers;

@@ -91,6 +91,15 @@ const TABLE: &[Row] = &[
     Asks("GET /v1/tokens/{id}", "tokens:manage", Admin, 404),
     Asks("DELETE /v1/tokens/{id}", "tokens:manage", Admin, 404),
     Asks("POST /v1/tokens/{id}/rotate", "tokens:manage", Admin, 415),
+    Asks("GET /v1/users", "users:manage", Admin, 200),
+    Asks("POST /v1/users", "users:manage", Admin, 415),
+    Asks("GET /v1/users/{id}", "users:manage", Admin, 404),
+    Asks("POST /v1/users/{id}/disable", "users:manage", Admin, 404),
+    Asks("POST /v1/users/{id}/enable", "users:manage", Admin, 404),
+    Asks("PUT /v1/users/{id}/role", "users:manage", Admin, 415),
+    Asks("PUT /v1/users/{id}/password", "users:manage", Admin, 415),
+    Asks("DELETE /v1/users/{id}/second-factor", "users:manage", Admin, 404),
+    Asks("DELETE /v1/users/{id}/sessions", "users:manage", Admin, 404),
 ];
 
 const ID: &str = "019c0a2e-5a5c-7cc1-b6c0-0123456789ab";

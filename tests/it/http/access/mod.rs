@@ -3,6 +3,7 @@
 mod matrix;
 mod platform;
 mod tokens;
+mod users;
 
 use std::time::Duration;
 
