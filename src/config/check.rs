@@ -240,7 +240,7 @@ fn http(settings: &Settings, found: &mut Findings) {
     {
         found.add(
             "http.listen",
-            format!("{address} can be reached from other machines; set http.token, or listen on 127.0.0.1"),
+            format!("{address} can be reached from other machines; set http.token or identity.key, or listen on 127.0.0.1"),
         );
     }
     for (key, value) in [

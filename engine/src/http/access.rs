@@ -5,8 +5,10 @@
 //! `security(("session" = []))` for a session, and `security(())` for nothing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::MatchedPath;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::header::ALLOW;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -17,8 +19,8 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
 
-use super::Api;
 use super::problem::{Code, Problem};
+use super::{Api, Shared};
 use super::{credential, session};
 use crate::identity::Principal;
 use crate::identity::principal::{Need, Refusal, may};
@@ -150,6 +152,37 @@ pub async fn admit(api: &Api, declared: &Declared, parts: &Parts) -> Result<Prin
         info!("{} may not {} {route}: {refusal:?}", principal.name, parts.method);
         refused(refusal).into_response()
     })
+}
+
+/// Whoever was let in to something that goes on, and what it showed.
+pub struct Still {
+    declared: Arc<Declared>,
+    parts: Parts,
+}
+
+/// What is shown may be taken back while somebody listens.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+impl FromRequestParts<Shared> for Still {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        let declared = parts.extensions.get::<Arc<Declared>>().cloned().ok_or_else(Problem::internal)?;
+        Ok(Self { declared, parts: parts.clone() })
+    }
+}
+
+impl Still {
+    /// Comes back when it would not be let in any more. A store that is away says nothing about that.
+    pub async fn over(self, api: Shared) {
+        loop {
+            api.clock.sleep(LOOK_AGAIN).await;
+            let again = admit(&api, &self.declared, &self.parts).await;
+            if again.is_err_and(|refused| refused.status().is_client_error()) {
+                return;
+            }
+        }
+    }
 }
 
 /// The header is what the outermost layer makes the answer of.

@@ -77,7 +77,8 @@ pub async fn authenticate(
     request: Request,
     next: Next,
 ) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(declared.clone());
     match access::admit(&api, &declared, &parts).await {
         Ok(principal) => PRINCIPAL.scope(principal, next.run(Request::from_parts(parts, body))).await,
         Err(refused) => refused,

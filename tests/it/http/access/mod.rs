@@ -8,7 +8,8 @@ mod users;
 use std::time::Duration;
 
 use engine::identity::tokens::{Given, Issued, Tokens};
-use engine::identity::{Permission, Permissions, Users, users};
+use engine::identity::users::Given as GivenUser;
+use engine::identity::{Permission, Permissions, Users};
 use jobkit::redact::ExposeSecret;
 use jobkit::{Personal, SecretString};
 use reqwest::{Method, RequestBuilder};
@@ -70,7 +71,7 @@ fn email(role: Role, tenant: Option<&str>) -> String {
 
 async fn user(t: &TestStore, role: Role, tenant: Option<&str>) -> UserRow {
     let users = Users::new(t.store.clone(), t.clock.clone(), passwords(), LIVES.idle);
-    let given = users::Given {
+    let given = GivenUser {
         email: email(role, tenant).parse().unwrap(),
         name: Personal::new("Grace".into()),
         role,

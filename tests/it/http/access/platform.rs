@@ -18,7 +18,7 @@ use crate::support::http::{Server, Setup};
 use crate::support::python;
 use crate::support::store::TestStore;
 
-/// `tests/python/platform.py`.
+/// `tests/python/jose_platform.py`.
 struct Foreign {
     process: Child,
     says: BufReader<ChildStdout>,
@@ -28,7 +28,7 @@ struct Foreign {
 
 impl Foreign {
     fn start() -> Self {
-        let mut script = python::script("platform.py");
+        let mut script = python::script("jose_platform.py");
         let script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = script.spawn().unwrap();
         let (hears, says) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());

@@ -14,7 +14,7 @@ use store::Role;
 
 use super::{Caller, Given, given, refused, setup, signed_in, token};
 use crate::support::http::{Server, Setup, answer};
-use crate::support::store::{TestStore, promises};
+use crate::support::store::{TestStore, ada, promises};
 
 promises![
     a_token_is_made_used_rotated_and_revoked_and_each_holds_at_once_everywhere,
@@ -23,6 +23,7 @@ promises![
     administrative_permissions_are_used_from_their_networks_alone,
     a_session_comes_in_by_its_cookie_and_only_from_our_own_pages,
     what_a_service_does_is_written_down_under_its_name,
+    a_stream_of_events_ends_with_the_token_that_opened_it,
     what_is_asked_wrongly_is_told_with_its_field,
 ];
 
@@ -218,6 +219,33 @@ async fn what_a_service_does_is_written_down_under_its_name(t: TestStore) {
     let actors: Vec<_> =
         told.iter().filter(|entry| entry.action == "job.enqueue").map(|entry| entry.actor.as_str()).collect();
     assert_eq!(actors, ["service:billing", user.object.as_str()]);
+}
+
+async fn a_stream_of_events_ends_with_the_token_that_opened_it(t: TestStore) {
+    let server = server(t).await;
+    let life = Duration::from_secs(300 * 86_400);
+    let (caller, id) = token(&server.t, Given { life, ..given("listener", &[Permission::EventsRead]) }).await;
+    let stream = caller.request(&server, Method::GET, "/v1/events").send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    let reading = tokio::spawn(stream.bytes());
+    let clock = &server.t.clock;
+    for _ in 0..20 {
+        clock.advance(Duration::from_secs(15));
+        caller.get(&server, "/v1/jobs").await;
+    }
+    assert!(!reading.is_finished(), "it goes on for as long as it may");
+
+    server.t.store.change_token(id, &store::tokens::TokenChange::Revoke, &ada()).await.unwrap();
+
+    // Each round is one time that it looks again; whoever answers gives it the time to.
+    for _ in 0..1_000 {
+        if reading.is_finished() {
+            break;
+        }
+        clock.advance(Duration::from_secs(15));
+        refused(&caller.get(&server, "/v1/jobs").await, 401, "unauthorized");
+    }
+    assert!(reading.is_finished(), "it went on");
 }
 
 async fn what_is_asked_wrongly_is_told_with_its_field(t: TestStore) {
