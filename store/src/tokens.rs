@@ -198,7 +198,7 @@ impl TokenChange {
             Self::Rotate { hash, grace, life } => {
                 // Whoever comes late gets no more of the old secret than it had left.
                 let until = later(now, *grace).min(token.expires_at);
-                to.before = (until > now).then(|| Before { hash: token.hash, until });
+                to.before = (until > now).then_some(Before { hash: token.hash, until });
                 to.hash = *hash;
                 to.rotated_at = Some(now);
                 to.expires_at = later(now, *life);

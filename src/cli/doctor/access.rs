@@ -23,7 +23,7 @@ pub async fn tokens(app: &App) -> Check {
     let found = tokens::every(&Tokens::new(app.store.clone(), app.clock.clone())).await;
     let (mut found, now) = match (found, app.store.now().await) {
         (Ok(found), Ok(now)) => (found, now),
-        (Err(error), _) => return Check::fail(name, &error.into()),
+        (Err(error), _) => return Check::fail(name, &error),
         (_, Err(error)) => return Check::fail(name, &error.into()),
     };
     found.retain(|token| token.state(now) == TokenState::Live);

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 pub use self::wanted::Wanted;
 use crate::http::extract::{Body, Object};
 use crate::http::problem::{Code, Problem, Result};
-use crate::http::{Api, Shared};
+use crate::http::{Api, Shared, guard};
 use crate::json;
 use crate::trace::{Context, TRACEPARENT, TRACESTATE};
 use store::types::unknown_parent;
@@ -142,8 +142,10 @@ impl At {
             parts.iter().for_each(|part| hash.update(part));
             hash.finalize().into()
         };
+        // Keys of two callers are two keys: nobody is answered what another was.
+        let caller = format!("http\0{}\0", guard::principal().name);
         Ok(Some(Request {
-            key: sum([b"http\0", key.as_bytes()]),
+            key: sum([caller.as_bytes(), key.as_bytes()]),
             fingerprint: sum([route.as_bytes(), asked.as_bytes()]),
         }))
     }

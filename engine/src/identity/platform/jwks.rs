@@ -152,7 +152,7 @@ impl Jwks {
                 *known = Known { keys, fetched: Some(now), tried: Some(now) };
             }
             Err(problem) => {
-                warn!("the keys of identity.platform.jwks_url cannot be had: {}", store::chain(&problem))
+                warn!("the keys of identity.platform.jwks_url cannot be had: {}", store::chain(&problem));
             }
         }
     }
@@ -260,7 +260,7 @@ mod tests {
             (with(rsa(), "use", "enc"), None),
             (with(rsa(), "alg", "RS512"), None),
             (with(rsa(), "alg", "HS256"), None),
-            (with(ec.clone(), "crv", "P-384"), None),
+            (with(ec, "crv", "P-384"), None),
             (json!({ "kty": "oct", "kid": "d", "k": "AQAB" }), None),
             (json!({ "kty": "oct", "kid": "d", "k": "AQAB", "alg": "HS256" }), None),
             (json!({ "kid": "e" }), None),

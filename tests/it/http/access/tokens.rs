@@ -214,11 +214,21 @@ async fn what_a_service_does_is_written_down_under_its_name(t: TestStore) {
     caller.post(&server, "/v1/jobs", &job).await.expect(202);
     member.post(&server, "/v1/jobs", &job).await.expect(202);
 
+    // The key of one caller is no key of another's.
+    let once = async |caller: &Caller| {
+        let request = caller.request(&server, Method::POST, "/v1/jobs").header("idempotency-key", "k-1");
+        answer(request.json(&json!({ "kind": "system.noop", "tags": ["once"] }))).await.expect(202)["id"]
+            .clone()
+    };
+    let (first, other, again) = (once(&caller).await, once(&member).await, once(&caller).await);
+    assert_eq!((first == other, first == again), (false, true));
+
     let told = server.t.everything_audited().await;
     let user = told.iter().find(|entry| entry.action == "user.created").unwrap();
     let actors: Vec<_> =
         told.iter().filter(|entry| entry.action == "job.enqueue").map(|entry| entry.actor.as_str()).collect();
-    assert_eq!(actors, ["service:billing", user.object.as_str()]);
+    let both = ["service:billing", user.object.as_str()];
+    assert_eq!(actors, [both, both].concat());
 }
 
 async fn a_stream_of_events_ends_with_the_token_that_opened_it(t: TestStore) {
