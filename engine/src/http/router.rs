@@ -190,3 +190,35 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
             ])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::access::Access;
+
+    fn declared(routes: OpenApiRouter<Shared>) -> Vec<(String, Option<Access>)> {
+        let document = routes.into_openapi();
+        let paths = document.paths.paths.iter();
+        paths
+            .flat_map(|(path, item)| {
+                let methods = [&item.get, &item.post, &item.put, &item.delete, &item.patch, &item.head];
+                methods.into_iter().flatten().map(move |operation| (path.clone(), Access::of(operation)))
+            })
+            .collect()
+    }
+
+    /// What stands behind the guard asks for something, and what does not says so.
+    #[test]
+    fn every_route_declares_who_may_call_it() {
+        let Routes { open, signed, sessions, quick, long } = described();
+        for (path, access) in declared(open).into_iter().chain(declared(signed)) {
+            assert_eq!(access, Some(Access::Open), "{path}");
+        }
+        for (path, access) in declared(sessions) {
+            assert!(matches!(access, Some(Access::Session | Access::Open)), "{path}: {access:?}");
+        }
+        for (path, access) in declared(quick).into_iter().chain(declared(long)) {
+            assert!(matches!(access, Some(Access::Asks(_))), "{path}: {access:?}");
+        }
+    }
+}
