@@ -431,6 +431,7 @@ impl App {
     ) -> Result<Option<Service>, AppError> {
         let hooks = triggers::webhooks(&settings.triggers, &self.around())?;
         let identity_settings = &settings.identity;
+        let platform = outgoing::platform(settings, &self.clock)?.map(Arc::new);
         let settings = &settings.http;
         let address = match settings.listen {
             Listen::At(address) => address,
@@ -441,9 +442,9 @@ impl App {
             },
         };
         let token = settings.token.as_ref().map(http::Token::load).transpose()?;
-        if token.is_none() {
+        if token.is_none() && identity_settings.key.is_none() {
             tracing::warn!(
-                "http.token is not set: only health and signed deliveries are served; set it to \"env:NAME\" or \"file:PATH\""
+                "http.token is not set: only health, signed deliveries and tokens of services are served; set it to \"env:NAME\" or \"file:PATH\""
             );
         }
         let identity = self.identity(identity_settings)?;
@@ -464,6 +465,8 @@ impl App {
                 courier,
                 token,
                 identity,
+                platform,
+                admin_networks: settings.admin_networks.clone(),
                 proxies: settings.trusted_proxies.clone(),
                 limits: http_limits(settings),
                 origins: settings.cors_origins.clone(),

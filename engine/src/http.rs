@@ -1,10 +1,12 @@
 //! The HTTP API: what other programs ask over the network. A door like the command line: it reads, calls a use case,
 //! answers, and decides nothing else. Only this folder knows the web framework.
 //!
-//! The token guards everything but health, the static pages of the reference, which know nothing, and deliveries, which
-//! are signed. The routes of sessions let people in by what they show.
+//! Every route declares who may call it. Open are health, the static pages of the reference, which know nothing,
+//! deliveries, which are signed, and the routes by which people sign in.
 
+mod access;
 pub mod api;
+mod credential;
 mod extract;
 mod guard;
 mod health;
@@ -34,8 +36,9 @@ pub use self::reference::document;
 use crate::alerts::courier::Courier;
 use crate::alerts::desk::Desk;
 use crate::audit::sources::Sources;
-use crate::identity::Identity;
 use crate::identity::networks::Network;
+use crate::identity::platform::Platform;
+use crate::identity::{Identity, Tokens};
 use crate::limits::usage::Usage;
 use crate::models::ModelList;
 use crate::queue::Queue;
@@ -78,6 +81,10 @@ pub struct Parts {
     pub token: Option<Token>,
     /// Who signs people in; none when nobody is.
     pub identity: Option<Arc<Identity>>,
+    /// Who knows people of the platform; none when it has none.
+    pub platform: Option<Arc<Platform>>,
+    /// Where administrative permissions are used from; empty is anywhere.
+    pub admin_networks: Vec<Network>,
     /// Proxies whose word on where a caller comes from is believed.
     pub proxies: Vec<Network>,
     pub limits: Limits,
@@ -104,6 +111,9 @@ pub struct Api {
     hooks: Webhooks,
     token: Option<Token>,
     identity: Option<Arc<Identity>>,
+    platform: Option<Arc<Platform>>,
+    tokens: Tokens,
+    admin_networks: Vec<Network>,
     proxies: Vec<Network>,
     sources: Sources,
     /// Pages of these may call in the name of whoever is signed in.
@@ -154,6 +164,8 @@ impl Http {
             courier,
             token,
             identity,
+            platform,
+            admin_networks,
             proxies,
             limits,
             origins,
@@ -164,6 +176,7 @@ impl Http {
         let desk = Desk { store: store.clone(), clock: clock.clone() };
         let models = ModelList { store: store.clone() };
         let sources = Sources::new(store.clone(), clock.clone());
+        let tokens = Tokens::new(store.clone(), clock.clone());
         let api = Api {
             store,
             queue,
@@ -178,6 +191,9 @@ impl Http {
             hooks,
             token,
             identity,
+            platform,
+            tokens,
+            admin_networks,
             proxies,
             sources,
             origins: origins.clone(),

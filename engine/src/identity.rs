@@ -1,17 +1,23 @@
 //! Who somebody is: people who sign in with a password and, if they have one, a second factor, and the sessions that
-//! they open.
+//! they open; services, which show a token; and people of the platform, who show a JWT of its own.
 //!
 //! [`Users`] is for whoever runs the installation, and needs the store alone. [`Identity`] signs people in, and needs
 //! the key of the installation too.
 
+pub mod above;
 pub mod access;
+mod jwt;
 pub mod keys;
 pub mod networks;
 pub mod own;
 pub mod password;
+pub mod permission;
+pub mod platform;
 pub mod principal;
+pub mod service_token;
 pub mod session;
 pub mod sign_in;
+pub mod tokens;
 pub mod totp;
 pub mod users;
 
@@ -23,12 +29,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use jobkit::{Clock, IdGenerator, Origin};
 use store::identities::{SessionRow, UserRow, acting_user};
-use store::{Actor, Store, StoreError, UserId};
+use store::{Actor, Store, StoreError, TokenId, UserId};
 
 use self::access::AccessTokens;
 use self::keys::Keys;
 use self::password::Passwords;
+pub use self::permission::{Permission, Permissions};
 pub use self::principal::Principal;
+pub use self::tokens::Tokens;
 pub use self::users::Users;
 use crate::seal::{Keyring, SealError};
 
@@ -38,6 +46,8 @@ pub enum IdentityError {
     Invalid { field: &'static str, problem: String },
     #[error("user {0} is not known")]
     Unknown(UserId),
+    #[error("token {0} is not known")]
+    UnknownToken(TokenId),
     #[error("{0}")]
     Refused(&'static str),
     #[error("the second factor is kept encrypted, and cannot be just now")]
@@ -93,6 +103,11 @@ impl Identity {
 
     pub fn lives(&self) -> Lives {
         self.lives
+    }
+
+    /// For whoever manages them over HTTP.
+    pub fn users(&self) -> Users {
+        Users::new(self.store.clone(), self.clock.clone(), self.passwords.clone(), self.lives.idle)
     }
 
     pub fn csrf_fits(&self, session: store::SessionId, given: &[u8]) -> bool {

@@ -18,6 +18,8 @@ use self::target::{Prefix, Target};
 /// The way out over HTTP. An adapter follows no redirect: where it leads nobody has allowed.
 pub trait HttpClient: Send + Sync + 'static {
     fn post(&self, post: Post) -> BoxFuture<'_, Result<Answer, PortError>>;
+    /// The status, and the body.
+    fn get(&self, get: Get) -> BoxFuture<'_, Result<(u16, Vec<u8>), PortError>>;
     /// Whether somebody listens there; nothing is sent.
     fn reach<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), PortError>>;
 }
@@ -27,6 +29,14 @@ pub struct Post {
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
     pub timeout: Duration,
+}
+
+pub struct Get {
+    pub url: Url,
+    /// Until all of the body is there.
+    pub timeout: Duration,
+    /// A longer body is none.
+    pub most: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

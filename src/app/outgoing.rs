@@ -7,6 +7,11 @@ use engine::adapters::http_client::{HttpError, WebClient};
 use engine::adapters::mailer::{Encryption, MailerError, Server, SmtpMailer};
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, Pace, Route, Routes, To};
+use engine::identity;
+use engine::identity::keys::SHORTEST_KEY;
+use engine::identity::platform::jwks::Jwks;
+use engine::identity::platform::{Platform, Source};
+use engine::reference::SecretRef;
 use engine::webhooks::Webhooks;
 use engine::webhooks::signature::{Keys, NotASecret};
 use engine::webhooks::target::{Prefix, Target};
@@ -29,6 +34,10 @@ pub enum OutgoingError {
     Secret { at: usize, cause: NotASecret },
     #[error("`{key}` {problem}")]
     Address { key: String, problem: String },
+    #[error("identity.platform.secret: `{0}` holds fewer than {SHORTEST_KEY} bytes")]
+    ShortSecret(SecretRef),
+    #[error(transparent)]
+    Key(#[from] identity::keys::KeyError),
     #[error(transparent)]
     Http(#[from] HttpError),
     #[error(transparent)]
@@ -47,6 +56,33 @@ pub fn webhooks(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<Webhoo
     let allow = allow.iter().map(|text| Prefix::parse(text)).collect::<Result<_, _>>().map_err(wrong)?;
     let client = Arc::new(WebClient::new(some(ca_file).as_deref())?);
     Ok(Arc::new(Webhooks { client, keys, allow, timeout: *timeout, clock }))
+}
+
+/// Who knows people of the platform by its JWTs; none where it is not described.
+pub fn platform(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Option<Platform>, OutgoingError> {
+    let own = &settings.identity.platform;
+    let Some(key) = settings.identity.key.as_ref().filter(|_| own.is_set()) else { return Ok(None) };
+    let source = match &own.secret {
+        Some(secret) => {
+            let unresolved =
+                |cause| OutgoingError::Unresolved { key: "identity.platform.secret".into(), cause };
+            let resolved = secret.resolve().map_err(unresolved)?;
+            if resolved.expose_secret().len() < SHORTEST_KEY {
+                return Err(OutgoingError::ShortSecret(secret.clone()));
+            }
+            Source::Secret(resolved)
+        }
+        None => Source::Jwks(Arc::new(jwks(settings, clock)?)),
+    };
+    Ok(Some(Platform::new(own, source, &identity::keys::Keys::load(key)?, clock.clone())))
+}
+
+/// The keys of the platform, by the authority of the house if it has one of its own.
+pub fn jwks(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Jwks, OutgoingError> {
+    let wrong = |problem| OutgoingError::Address { key: "identity.platform.jwks_url".into(), problem };
+    let target = Target::parse(&settings.identity.platform.jwks_url).map_err(wrong)?;
+    let client = Arc::new(WebClient::new(some(&settings.webhooks.ca_file).as_deref())?);
+    Ok(Jwks::new(target.url().clone(), client, clock.clone()))
 }
 
 /// None when no mail server is configured.

@@ -41,6 +41,7 @@ pub fn run(call: &Call, command: &Config) -> Result {
             loaded.settings.http.token.as_ref().map(Token::load).transpose()?;
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
             let webhooks = outgoing::webhooks(&loaded.settings, clock.clone())?;
+            outgoing::platform(&loaded.settings, &clock)?;
             outgoing::courier(&loaded.settings, webhooks, clock)?;
             let file = loaded.file.as_ref().map(|file| file.display().to_string());
             let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();

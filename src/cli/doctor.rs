@@ -1,6 +1,7 @@
 //! `doctor`: looks at each thing Compline needs, and says what is amiss and what to do about it. It
 //! changes nothing in the store.
 
+mod access;
 mod buckets;
 mod journal;
 mod outgoing;
@@ -85,6 +86,7 @@ pub async fn run(call: &Call) -> Result {
             checks.push(audit(&loaded.settings));
             checks.extend(outgoing::outgoing(&loaded.settings).await);
             checks.push(http(&loaded.settings));
+            checks.extend(access::platform(&loaded.settings).await);
         }
     }
     call.print.answer(&checks, || report(call, &checks))?;
@@ -144,7 +146,7 @@ async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
     checks.extend([schema, clocks]);
     // A schema that is too old has neither to look at.
     if readable {
-        checks.extend([schedules(app).await, limits(settings, app).await]);
+        checks.extend([schedules(app).await, limits(settings, app).await, access::tokens(app).await]);
     }
     checks
 }
@@ -330,7 +332,13 @@ fn http(settings: &Settings) -> Check {
         Some(Ok(_)) => {
             Check::ok(name, format!("the token can be had; http.listen is {}", settings.http.listen))
         }
-        None => Check::ok(name, "no token is set; only health and signed deliveries are served"),
+        None if settings.identity.key.is_some() => {
+            Check::ok(name, "no token of the installation is set; people and services come in by their own")
+        }
+        None => Check::ok(
+            name,
+            "no token is set; only health, signed deliveries and tokens of services are served",
+        ),
     }
 }
 

@@ -21,6 +21,7 @@ mod queues;
 mod schedules;
 mod serve;
 mod shell;
+mod tokens;
 mod triggers;
 mod users;
 mod workers;
@@ -88,6 +89,9 @@ enum Command {
     /// Create users who sign in, and look after them and their sessions.
     #[command(subcommand)]
     Users(Box<users::UsersCommand>),
+    /// Create tokens for services, rotate and revoke them.
+    #[command(subcommand)]
+    Tokens(Box<tokens::TokensCommand>),
     /// Look at workers.
     #[command(subcommand)]
     Workers(workers::Workers),
@@ -157,6 +161,7 @@ fn run(cli: Cli) -> Result {
         Command::Audit(command) => on_runtime(audit::run(&call, command)),
         Command::Evidence(wanted) => on_runtime(evidence::run(&call, wanted)),
         Command::Users(command) => on_runtime(users::run(&call, *command)),
+        Command::Tokens(command) => on_runtime(tokens::run(&call, *command)),
         Command::Workers(command) => on_runtime(workers::run(&call, &command)),
     }
 }

@@ -237,10 +237,11 @@ fn http(settings: &Settings, found: &mut Findings) {
     if let Listen::At(address) = http.listen
         && !address.ip().is_loopback()
         && http.token.is_none()
+        && settings.identity.key.is_none()
     {
         found.add(
             "http.listen",
-            format!("{address} can be reached from other machines; set http.token, or listen on 127.0.0.1"),
+            format!("{address} can be reached from other machines; set http.token or identity.key, or listen on 127.0.0.1"),
         );
     }
     for (key, value) in [

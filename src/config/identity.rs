@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::identity::platform::settings::Platform;
 use engine::reference::SecretRef;
 use engine::units::duration;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub struct Identity {
     pub session_idle: Duration,
     #[serde(with = "duration")]
     pub session_life: Duration,
+    pub platform: Platform,
 }
 
 impl Default for Identity {
@@ -26,6 +28,7 @@ impl Default for Identity {
             access_life: Duration::from_secs(15 * 60),
             session_idle: Duration::from_secs(24 * 3_600),
             session_life: Duration::from_secs(7 * 24 * 3_600),
+            platform: Platform::default(),
         }
     }
 }

@@ -117,6 +117,7 @@ pub(super) fn holds_secrets(path: &[&str]) -> bool {
             | ["webhooks", "secrets"]
             | ["http", "token"]
             | ["identity", "key"]
+            | ["identity", "platform", "secret"]
             | ["buckets", _, "access_key_id" | "secret_access_key"]
             | ["triggers", "webhooks", _, "secrets"]
     )

@@ -8,6 +8,7 @@ use std::time::Duration;
 use engine::adapters::buckets::Bucket;
 use engine::adapters::databases::Database;
 use engine::identity::networks::Network;
+use engine::identity::platform::settings::Platform;
 use engine::reference::{SecretRef, UrlRef};
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::definition::Definition;
@@ -344,6 +345,7 @@ pub struct Http {
     pub stop_delay: Duration,
     pub cors_origins: Vec<String>,
     pub trusted_proxies: Vec<Network>,
+    pub admin_networks: Vec<Network>,
 }
 
 impl Default for Http {
@@ -362,6 +364,7 @@ impl Default for Http {
             stop_delay: Duration::from_secs(3),
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            admin_networks: Vec::new(),
         }
     }
 }
@@ -413,7 +416,11 @@ impl Settings {
         let calls = Calls { rate: limit.rate, burst: limit.burst };
         Self {
             http: Http { token: Some(SecretRef::Env("KEY".into())), ..Http::default() },
-            identity: Identity { key: Some(SecretRef::Env("KEY".into())), ..Identity::default() },
+            identity: Identity {
+                key: Some(SecretRef::Env("KEY".into())),
+                platform: Platform::with_every_key(),
+                ..Identity::default()
+            },
             queues: [(any(), Queue { concurrency: Some(1) })].into(),
             kinds: [(any(), kind)].into(),
             schedules: [(any(), Definition::with_every_key())].into(),

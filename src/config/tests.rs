@@ -215,7 +215,11 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
             2,
             "`8080` is no address with a port; write one such as \"127.0.0.1:8080\"",
         ),
-        ("[http]\nlisten = \"0.0.0.0:8080\"\n", 2, "can be reached from other machines; set http.token"),
+        (
+            "[http]\nlisten = \"0.0.0.0:8080\"\n",
+            2,
+            "can be reached from other machines; set http.token or identity.key",
+        ),
         ("[http]\ntoken = \"hunter2hunter2hunter2\"\n", 2, "`http.token`: a secret is never written"),
         ("[http]\nbody_bytes = 0\n", 2, "`http.body_bytes`: must be at least 1"),
         ("[http]\nmemory_bytes = 41943039\n", 2, "`http.memory_bytes`: must be at least 41943040"),

@@ -113,6 +113,8 @@ macro_rules! ids {
 ids! {
     UserId
     SessionId
+    /// Of a token of a service.
+    TokenId
 }
 
 macro_rules! named {

@@ -31,6 +31,7 @@ pub mod schedules;
 pub mod scope;
 pub mod segments;
 pub mod state;
+pub mod tokens;
 pub mod transaction;
 pub mod tree;
 pub mod triggers;
@@ -49,7 +50,7 @@ pub use breakers::{BreakerRow, Breakers};
 pub use briefs::{Briefs, JobBrief};
 pub use evidence::{AuditSearch, Erasing, Evidence};
 pub use fault::chain;
-pub use identities::{Identities, Role, SessionId, UserId};
+pub use identities::{Identities, Role, SessionId, TokenId, UserId};
 pub use limits::{
     BucketRow, HoldOff, LanedJob, LimitSet, Limited, LimitedClaim, Limits, Reserved, SetAside, StartWindow,
     Taken,
@@ -61,6 +62,7 @@ pub use reviews::{Comment, Decision, NewReview, ReviewFilter, ReviewRow, Reviewe
 pub use schedules::Schedules;
 pub use scope::Scope;
 pub use segments::{NewSegment, SegmentRow, Segments};
+pub use tokens::{TokenRow, Tokens};
 pub use transaction::Transaction;
 pub use tree::{AnchorRow, FullTile, OpeningRow, SignedRow, Tree, Trunk};
 pub use triggers::Triggers;
@@ -82,6 +84,7 @@ pub trait Store:
     + Reviews
     + Schedules
     + Segments
+    + Tokens
     + Tree
     + Triggers
 {

@@ -8,6 +8,7 @@ mod journal_models;
 mod limits;
 mod models;
 mod reviews;
+mod tokens;
 mod users;
 
 use serde_json::json;

@@ -1,6 +1,7 @@
 //! What `doctor` and the other commands say of a place that is not as it should be.
 
 use crate::support::binary::Place;
+use crate::support::ports::free_port;
 
 #[test]
 fn the_doctor_finds_a_healthy_place_healthy_and_names_what_is_not() {
@@ -69,4 +70,31 @@ fn a_file_that_is_no_database_is_named() {
     let place = Place::new().file("compline.db", &"no database, ".repeat(100));
 
     place.run(&["jobs", "list"]).expect(4).says(&["`compline.db` cannot be opened", "not a database"]);
+}
+
+#[test]
+fn the_doctor_names_the_token_that_ends_next_and_a_platform_that_cannot_be_asked() {
+    let place = Place::new();
+    let create = |name: &str, life: &str| {
+        let args = ["tokens", "create", "--name", name, "--permission", "jobs:read", "--expires", life];
+        place.run(&args).expect(0);
+    };
+    create("long", "15d");
+    place.run(&["doctor"]).says(&["ok    tokens", "1 token of services"]);
+    create("short", "13d");
+    create("shortest", "2d");
+    place.run(&["doctor"]).says(&[
+        "warn  tokens",
+        "2 tokens end within 14 days, shortest first",
+        "rotate shortest",
+    ]);
+
+    let port = free_port();
+    let text = format!(
+        "[identity]\nkey = \"env:KEY\"\n[identity.platform]\nissuer = \"https://login.example.org/\"\naudience = \"x\"\n\
+         algorithms = [\"RS256\"]\njwks_url = \"http://127.0.0.1:{port}/keys\"\nroles = {{ ops = \"viewer\" }}\n"
+    );
+    let key = "a key for tests, of thirty-two bytes and more";
+    let place = Place::new().file("compline.toml", &text).with("KEY", key);
+    place.run(&["doctor"]).expect(4).says(&["FAIL  platform", "does not answer", "jwks_url"]);
 }

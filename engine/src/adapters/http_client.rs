@@ -1,5 +1,4 @@
-//! The way out over HTTP. No redirects, no proxy from the environment, a limit on time, and an answer whose body
-//! nobody reads.
+//! The way out over HTTP. No redirects, no proxy from the environment, a limit on time, and on what is read of an answer.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use super::tls::{self, TlsError};
-use crate::webhooks::{Answer, HttpClient, Post};
+use crate::webhooks::{Answer, Get, HttpClient, Post};
 
 const CONNECTING: Duration = Duration::from_secs(5);
 
@@ -45,6 +44,10 @@ impl WebClient {
     }
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is longer than {0} bytes")]
+struct TooLong(usize);
+
 impl HttpClient for WebClient {
     fn post(&self, post: Post) -> BoxFuture<'_, Result<Answer, PortError>> {
         Box::pin(async move {
@@ -64,6 +67,22 @@ impl HttpClient for WebClient {
                     .and_then(|text| text.parse().ok())
                     .map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT)),
             })
+        })
+    }
+
+    fn get(&self, get: Get) -> BoxFuture<'_, Result<(u16, Vec<u8>), PortError>> {
+        Box::pin(async move {
+            let Get { url, timeout, most } = get;
+            let told = |cause: reqwest::Error| failed("getting", cause.without_url());
+            let mut answer = self.0.get(url).timeout(timeout).send().await.map_err(told)?;
+            let (status, mut body) = (answer.status().as_u16(), Vec::new());
+            while let Some(chunk) = answer.chunk().await.map_err(told)? {
+                if body.len() + chunk.len() > most {
+                    return Err(failed("getting", TooLong(most)));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok((status, body))
         })
     }
 

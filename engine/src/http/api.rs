@@ -14,5 +14,7 @@ pub mod models;
 pub mod queues;
 pub mod reviews;
 pub mod schedules;
+pub mod tokens;
+pub mod users;
 pub mod wait;
 pub mod workers;

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -25,8 +24,9 @@ use utoipa::openapi::{OpenApi as Document, RefOr};
 use uuid::Uuid;
 
 use super::Shared;
+use super::access::{self, Declared};
 use super::problem::{Code, Problem, method_not_allowed};
-use super::session::{address_of, is_safe};
+use super::session::{address, is_safe};
 use crate::audit::sources::SourceError;
 use crate::identity::Principal;
 use crate::reference::{ReferenceError, SecretRef};
@@ -68,38 +68,22 @@ impl Token {
         Ok(Self { key, code })
     }
 
-    fn is(&self, shown: &[u8]) -> bool {
+    pub fn is(&self, shown: &[u8]) -> bool {
         hmac::verify(&self.key, shown, self.code.as_ref()).is_ok()
     }
 }
 
-/// Lets nobody through who does not show the token.
-pub async fn authenticate(State(api): State<Shared>, request: Request, next: Next) -> Response {
-    match admit(api.token.as_ref(), request.headers()) {
-        Ok(principal) => PRINCIPAL.scope(principal, next.run(request)).await,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-fn admit(token: Option<&Token>, headers: &HeaderMap) -> Result<Principal, Problem> {
-    let Some(token) = token else {
-        let remedy =
-            "set http.token to a reference to a secret, \"env:NAME\" or \"file:PATH\", and start it again";
-        return Err(Problem::new(Code::TokenNotSet, "this process has no http.token", remedy));
-    };
-    let mut given = headers.get_all(AUTHORIZATION).iter();
-    let shown = match (given.next(), given.next()) {
-        (Some(value), None) => bearer(value.as_bytes()),
-        _ => None,
-    };
-    match shown {
-        Some(shown) if token.is(shown) => Ok(Principal::api()),
-        _ => Err(Problem::new(
-            Code::Unauthorized,
-            "the request does not show the token of this API",
-            "send the header Authorization: Bearer TOKEN, once, with the secret that http.token points at",
-        )
-        .at("Authorization")),
+/// Lets nobody through who is not known, or may not do what it asks for: see [`access`].
+pub async fn authenticate(
+    State((api, declared)): State<(Shared, Arc<Declared>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(declared.clone());
+    match access::admit(&api, &declared, &parts).await {
+        Ok(principal) => PRINCIPAL.scope(principal, next.run(Request::from_parts(parts, body))).await,
+        Err(refused) => refused,
     }
 }
 
@@ -208,7 +192,9 @@ pub async fn whence(State(api): State<Shared>, request: Request, next: Next) -> 
     if is_safe(request.method()) {
         return next.run(request).await;
     }
-    let address = address_of(request.extensions(), request.headers(), &api);
+    let (parts, body) = request.into_parts();
+    let address = address(&parts, &api.proxies);
+    let request = Request::from_parts(parts, body);
     match api.sources.of(address, &principal().name).await {
         Ok(source) => ORIGIN.scope(Origin { source: Some(source), ..origin() }, next.run(request)).await,
         Err(SourceError::Store(problem)) => Problem::from(problem).into_response(),
@@ -312,29 +298,17 @@ mod tests {
 
     use super::*;
 
-    fn headers(values: &[&'static str]) -> HeaderMap {
-        values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).collect()
-    }
-
     #[test]
-    fn only_the_token_opens_and_only_when_it_is_shown_once() {
+    fn only_the_token_is_the_token() {
         let token = Token::new(&SecretString::from("a long enough secret")).unwrap();
-        for (shown, admitted) in [
-            (&["Bearer a long enough secret"][..], true),
-            (&["bearer a long enough secret "], true),
-            (&["Bearer a long enough secre"], false),
-            (&["Bearer a long enough secret!"], false),
-            (&["a long enough secret"], false),
-            (&["Basic a long enough secret"], false),
-            (&["Bearer"], false),
-            (&["Bearer "], false),
-            (&[], false),
-            (&["Bearer a long enough secret", "Bearer x"], false),
+        for (shown, same) in [
+            ("a long enough secret", true),
+            ("a long enough secre", false),
+            ("a long enough secret!", false),
+            ("", false),
         ] {
-            assert_eq!(admit(Some(&token), &headers(shown)).is_ok(), admitted, "{shown:?}");
+            assert_eq!(token.is(shown.as_bytes()), same, "{shown:?}");
         }
-        let closed = admit(None, &headers(&["Bearer a long enough secret"])).unwrap_err();
-        assert_eq!(closed.code, Code::TokenNotSet);
     }
 
     async fn broken() -> Response {

@@ -58,6 +58,8 @@ codes! {
     SessionOver "session_over" UNAUTHORIZED "No session goes with this";
     InvalidSignature "invalid_signature" UNAUTHORIZED "Nobody known has signed it";
     CsrfRefused "csrf_refused" FORBIDDEN "A foreign page may have sent this";
+    Forbidden "forbidden" FORBIDDEN "Whoever calls may not do this";
+    NetworkRefused "network_refused" FORBIDDEN "This is not to be done from there";
     NotFound "not_found" NOT_FOUND "There is no such thing";
     UnknownRoute "unknown_route" NOT_FOUND "There is no such route";
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The route does not take this method";

@@ -15,15 +15,15 @@ use utoipa::openapi::{
 };
 use utoipa::{Modify, OpenApi};
 
+use super::access::{self, Access};
 use super::problem::{Code, Problem};
 use super::session::ACCESS_COOKIE;
 use super::{Shared, router};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Compline", description = "Background jobs and schedules of a regulated business.\n\nEvery route asks for the token of `http.token`, as `Authorization: Bearer TOKEN`, but those of health, those of hooks, which ask for a signature, and those below `/auth`, which open a session or belong to one. What goes wrong is told as `application/problem+json` with a stable code."),
+    info(title = "Compline", description = "Background jobs and schedules of a regulated business.\n\nEvery route below `/v1` names the permission that it asks for. Whoever calls shows a token as `Authorization: Bearer TOKEN`, which may be that of `http.token`, one of a service, the access token of a session or a JWT of the platform; or the cookie of a session. Those of health are open, those of hooks ask for a signature, and those below `/auth` open a session or belong to one. What goes wrong is told as `application/problem+json` with a stable code."),
     components(schemas(Problem)),
-    security(("token" = [])),
     modifiers(&Token),
 )]
 pub struct Description;
@@ -42,8 +42,8 @@ impl Modify for Token {
 
 /// What any route may answer, beside what it says of itself.
 const ANYWHERE: &[Code] = &[Code::InvalidParameter, Code::Internal];
-/// What any route behind the token may.
-const GUARDED: &[Code] = &[Code::Unauthorized, Code::StoreAway, Code::TimedOut];
+/// What any route that asks who calls may.
+const GUARDED: &[Code] = &[Code::Unauthorized, Code::Forbidden, Code::StoreAway, Code::TimedOut];
 /// What a route that is carried out once under a key may.
 const KEYED: &[Code] = &[Code::IdempotencyKeyReused];
 /// What a route that reads a body may.
@@ -69,7 +69,8 @@ pub fn document() -> Document {
             operations.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)));
         for (method, operation) in operations {
             operation.operation_id = Some(name(method, path));
-            let guarded = operation.security.is_none();
+            let guarded = matches!(Access::of(operation), Some(Access::Asks(_)) | None);
+            access::by_session_too(operation);
             let reading = operation.request_body.is_some();
             let keyed = operation
                 .parameters
@@ -105,7 +106,7 @@ fn problem(title: &str) -> Described {
 }
 
 /// This document.
-#[utoipa::path(get, path = "/openapi.json", tag = "reference",
+#[utoipa::path(get, path = "/openapi.json", tag = "reference", security(("token" = [])),
     responses((status = 200, description = "OpenAPI 3.1.", body = Object)))]
 pub async fn openapi(State(_): State<Shared>) -> Json<Document> {
     Json(document())

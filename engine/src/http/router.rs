@@ -14,6 +14,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::access::Declared;
 use super::guard::Known;
 use super::problem::{Code, Problem};
 use super::{Shared, api, guard, health, reference};
@@ -26,7 +27,7 @@ struct Routes {
     signed: OpenApiRouter<Shared>,
     /// For whoever signs in, or is signed in; each says so itself.
     sessions: OpenApiRouter<Shared>,
-    /// For whoever shows the token.
+    /// For whoever is known, with the permission that each declares.
     quick: OpenApiRouter<Shared>,
     /// These too, and they take long by their nature, and have limits of their own.
     long: OpenApiRouter<Shared>,
@@ -81,6 +82,17 @@ fn described() -> Routes {
         .routes(routes!(api::models::list))
         .routes(routes!(api::models::get))
         .routes(routes!(api::models::promote))
+        .routes(routes!(api::tokens::list, api::tokens::create))
+        .routes(routes!(api::tokens::get, api::tokens::revoke))
+        .routes(routes!(api::tokens::rotate))
+        .routes(routes!(api::users::list, api::users::create))
+        .routes(routes!(api::users::get))
+        .routes(routes!(api::users::disable))
+        .routes(routes!(api::users::enable))
+        .routes(routes!(api::users::set_role))
+        .routes(routes!(api::users::set_password))
+        .routes(routes!(api::users::remove_second_factor))
+        .routes(routes!(api::users::end_sessions))
         .routes(routes!(api::workers::list))
         .routes(routes!(api::kinds::list))
         .routes(routes!(reference::openapi));
@@ -98,19 +110,21 @@ pub fn document() -> Document {
 
 pub fn router(api: Shared, origins: &[String]) -> Router {
     let Routes { open, signed, sessions, quick, long } = described();
-    let known = middleware::from_fn_with_state(Arc::new(Known::of(&document())), guard::parameters);
     let whence = middleware::from_fn_with_state(api.clone(), guard::whence);
     let signed = signed
         .merge(sessions)
         .route_layer(whence.clone())
         .route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry));
+    let document = document();
+    let known = middleware::from_fn_with_state(Arc::new(Known::of(&document)), guard::parameters);
+    let gate = (api.clone(), Arc::new(Declared::of(&document)));
     let open = open.merge(signed).route_layer(known.clone());
     let guarded = quick
         .route_layer(middleware::from_fn_with_state(api.clone(), guard::hurry))
         .merge(long)
         .route_layer(whence)
         .route_layer(known)
-        .route_layer(middleware::from_fn_with_state(api.clone(), guard::authenticate));
+        .route_layer(middleware::from_fn_with_state(gate, guard::authenticate));
     let (router, _) = open.merge(guarded).split_for_parts();
     let router = router.merge(reference::pages()).fallback(unknown);
     let router = match cors(origins) {
@@ -179,4 +193,36 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
                 own("idempotent-replayed"),
             ])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::access::Access;
+
+    fn declared(routes: OpenApiRouter<Shared>) -> Vec<(String, Option<Access>)> {
+        let document = routes.into_openapi();
+        let paths = document.paths.paths.iter();
+        paths
+            .flat_map(|(path, item)| {
+                let methods = [&item.get, &item.post, &item.put, &item.delete, &item.patch, &item.head];
+                methods.into_iter().flatten().map(move |operation| (path.clone(), Access::of(operation)))
+            })
+            .collect()
+    }
+
+    /// What stands behind the guard asks for something, and what does not says so.
+    #[test]
+    fn every_route_declares_who_may_call_it() {
+        let Routes { open, signed, sessions, quick, long } = described();
+        for (path, access) in declared(open).into_iter().chain(declared(signed)) {
+            assert_eq!(access, Some(Access::Open), "{path}");
+        }
+        for (path, access) in declared(sessions) {
+            assert!(matches!(access, Some(Access::Session | Access::Open)), "{path}: {access:?}");
+        }
+        for (path, access) in declared(quick).into_iter().chain(declared(long)) {
+            assert!(matches!(access, Some(Access::Asks(_))), "{path}: {access:?}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::Response;
 use jobkit::SecretString;
 use jobkit::redact::ExposeSecret;
@@ -18,6 +18,7 @@ use jobkit::redact::ExposeSecret;
 use super::guard::{bearer, origin};
 use super::problem::{Code, Problem, Result};
 use super::{Api, Shared};
+use crate::identity::networks::Network;
 use crate::identity::session::Issued;
 use crate::identity::{Caller, Identity, IdentityError, SignedIn, networks};
 use store::SessionId;
@@ -66,7 +67,7 @@ impl FromRequestParts<Shared> for Whence {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
-        let address = address_of(&parts.extensions, &parts.headers, api);
+        let address = address(parts, &api.proxies);
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         Ok(Self(Caller {
             address,
@@ -76,13 +77,12 @@ impl FromRequestParts<Shared> for Whence {
     }
 }
 
-/// The address of the caller, as far as it is known through proxies that are trusted.
-pub(super) fn address_of(extensions: &Extensions, headers: &HeaderMap, api: &Api) -> IpAddr {
-    let peer = extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+pub fn address(parts: &Parts, proxies: &[Network]) -> IpAddr {
+    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     // A header list has no end to go back from.
     let forwarded: Vec<_> = forwarded.collect();
-    networks::caller(peer, forwarded.into_iter(), &api.proxies)
+    networks::caller(peer, forwarded.into_iter(), proxies)
 }
 
 impl Api {
@@ -141,11 +141,15 @@ pub fn over() -> Problem {
     Problem::new(Code::SessionOver, "no session goes with this request, or it is over", remedy)
 }
 
-/// One that is there twice is none: nobody can say which one was meant.
-pub fn cookie(headers: &HeaderMap, name: &str) -> Option<SecretString> {
+pub fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = pairs.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut found = pairs.filter(|(own, _)| *own == name).map(|(_, value)| value);
+    pairs.filter(move |(own, _)| *own == name).map(|(_, value)| value)
+}
+
+/// One that is there twice is none: nobody can say which one was meant.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<SecretString> {
+    let mut found = cookies(headers, name);
     match (found.next(), found.next()) {
         (Some(value), None) => Some(SecretString::from(value)),
         _ => None,
@@ -208,6 +212,7 @@ impl From<IdentityError> for Problem {
             }
             IdentityError::Refused(_) => Self::new(Code::Refused, told, "nothing was changed"),
             IdentityError::Unknown(_) => over(),
+            IdentityError::UnknownToken(_) => Self::not_found(told).at("id"),
             IdentityError::Seal(_) => {
                 tracing::error!("{}", store::chain(&error));
                 let remedy =

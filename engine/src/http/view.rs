@@ -3,6 +3,8 @@
 
 pub mod models;
 pub mod reviews;
+pub mod tokens;
+pub mod users;
 
 use std::time::Duration;
 

@@ -1,23 +1,19 @@
 //! Access tokens: JWTs of a quarter of an hour, for one session. One algorithm, one key, one issuer and one audience, all
 //! pinned; what a token says of itself decides nothing. The time is our clock's.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jobkit::SecretString;
 use jobkit::redact::ExposeSecret;
-use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
-use jsonwebtoken::errors::{ErrorKind, new_error};
-use jsonwebtoken::signature::{self, Signer, Verifier};
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, Validation};
-use ring::hmac;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use store::{SessionId, UserId};
 
-use super::IdentityError;
+use super::{IdentityError, jwt};
 
-const ISSUER: &str = "compline";
+/// Nobody else may be called so.
+pub const ISSUER: &str = "compline";
 const AUDIENCE: &str = "compline-api";
 /// Clocks of two instances may differ by so much.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -43,8 +39,7 @@ pub struct AccessTokens {
 
 impl AccessTokens {
     pub fn new(key: &[u8; 32], life: Duration) -> Self {
-        // Whoever came second finds the same one.
-        let _ = PROVIDER.install_default();
+        jwt::install();
         Self { sign: EncodingKey::from_secret(key), verify: DecodingKey::from_secret(key), life }
     }
 
@@ -93,56 +88,11 @@ impl std::fmt::Debug for AccessTokens {
     }
 }
 
-/// HS256 on ring, which is all that our own tokens need. Anything else is refused before a key is looked at.
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: |algorithm, key| match (algorithm, key.family()) {
-        (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(Hs256::new(key.as_bytes()))),
-        _ => Err(new_error(ErrorKind::InvalidAlgorithm)),
-    },
-    verifier_factory: |algorithm, key| match (algorithm, key.family()) {
-        (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(Hs256::new(key.try_get_as_bytes()?))),
-        _ => Err(new_error(ErrorKind::InvalidAlgorithm)),
-    },
-    key_utils: KeyUtils::new_unimplemented(),
-};
-
-struct Hs256(Arc<hmac::Key>);
-
-impl Hs256 {
-    fn new(key: &[u8]) -> Self {
-        Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)))
-    }
-}
-
-impl Signer<Vec<u8>> for Hs256 {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok(hmac::sign(&self.0, message).as_ref().to_vec())
-    }
-}
-
-impl JwtSigner for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-impl Verifier<Vec<u8>> for Hs256 {
-    /// In the same time, wherever it differs.
-    fn verify(&self, message: &[u8], tag: &Vec<u8>) -> Result<(), signature::Error> {
-        hmac::verify(&self.0, message, tag).map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtVerifier for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+    use ring::hmac;
     use serde_json::{Value, json};
     use uuid::Uuid;
 

@@ -28,6 +28,8 @@ pub struct Keys {
     pub access: [u8; 32],
     pub refresh: hmac::Key,
     pub csrf: hmac::Key,
+    /// Makes names for the audit log of people whom the platform knows.
+    pub subject: hmac::Key,
 }
 
 struct Length;
@@ -60,6 +62,7 @@ impl Keys {
             access: derive("access")?,
             refresh: hmac::Key::new(hmac::HMAC_SHA256, &derive("refresh")?),
             csrf: hmac::Key::new(hmac::HMAC_SHA256, &derive("csrf")?),
+            subject: hmac::Key::new(hmac::HMAC_SHA256, &derive("subject")?),
         })
     }
 }
@@ -93,6 +96,7 @@ mod tests {
         let keys = Keys::new(&SecretString::from("x".repeat(32))).unwrap();
         let tag = |key: &hmac::Key| hmac::sign(key, b"same").as_ref().to_vec();
         assert_ne!(tag(&keys.refresh), tag(&keys.csrf));
+        assert_ne!(tag(&keys.subject), tag(&keys.csrf));
         assert_ne!(tag(&keys.refresh), tag(&hmac::Key::new(hmac::HMAC_SHA256, &keys.access)));
         assert_eq!(format!("{keys:?}"), "Keys");
     }

@@ -1,22 +1,169 @@
-//! Who calls, whatever it showed to be known by: what it is called in the audit log, and whose things it may see.
+//! Who calls, whatever it showed to be known by: what it is called in the audit log, whose things it may see, and what
+//! it may do. And whether that is enough for what is asked; pure.
 
-use store::Scope;
+use std::net::IpAddr;
+
+use store::identities::UserRow;
+use store::{Role, Scope};
+
+use super::networks::Network;
+use super::permission::{Permission, Permissions};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// As the audit log has it: `token:api`, `user:ID`.
+    /// As the audit log has it: `token:api`, `user:ID`, `service:NAME`, `platform:ISSUER:PSEUDONYM`.
     pub name: String,
     pub scope: Scope,
+    pub permissions: Permissions,
+    /// None of a service, which is nobody among users.
+    pub role: Option<Role>,
 }
 
 impl Principal {
     /// Whoever shows the one token of the installation.
     pub fn api() -> Self {
-        Self { name: "token:api".into(), scope: Scope::Installation }
+        Self {
+            name: "token:api".into(),
+            scope: Scope::Installation,
+            permissions: Permissions::all(),
+            role: Some(Role::Owner),
+        }
     }
 
-    /// Where nobody said who calls. It sees nothing.
+    /// Where nobody said who calls. It sees nothing and may do nothing.
     pub fn nobody() -> Self {
-        Self { name: "nobody".into(), scope: Scope::Nobody }
+        Self { name: "nobody".into(), scope: Scope::Nobody, permissions: Permissions::NONE, role: None }
+    }
+
+    pub fn user(user: &UserRow) -> Self {
+        Self {
+            name: format!("user:{}", user.id),
+            scope: scope_of(user.tenant.as_deref()),
+            permissions: Permissions::of_role(user.role),
+            role: Some(user.role),
+        }
+    }
+}
+
+pub fn scope_of(tenant: Option<&str>) -> Scope {
+    tenant.map_or(Scope::Installation, |tenant| Scope::Tenant(tenant.to_owned()))
+}
+
+/// What a route asks of whoever calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// To be known.
+    Known,
+    Permission(Permission),
+}
+
+/// Why somebody who is known may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It has not this permission.
+    Lacks(Permission),
+    /// It has it, for its tenant, and this is about the whole installation.
+    BeyondTenant(Permission),
+    /// It has it, and not from there.
+    Network(Permission),
+    /// It is of a tenant, and tenants are not kept apart yet.
+    TenantsNotServed,
+}
+
+/// Queries do not look at [`Scope`] yet, so whoever has a tenant would see what is of all. Goes, with
+/// [`Refusal::TenantsNotServed`], when they do.
+const TENANTS_ARE_KEPT_APART: bool = false;
+
+/// `networks` are those that administrative permissions are used from; none means anywhere.
+pub fn may(principal: &Principal, need: Need, from: IpAddr, networks: &[Network]) -> Result<(), Refusal> {
+    may_among(TENANTS_ARE_KEPT_APART, principal, need, from, networks)
+}
+
+fn may_among(
+    tenants: bool,
+    principal: &Principal,
+    need: Need,
+    from: IpAddr,
+    networks: &[Network],
+) -> Result<(), Refusal> {
+    let of_all = principal.scope == Scope::Installation;
+    if let Need::Permission(permission) = need {
+        if !principal.permissions.has(permission) {
+            return Err(Refusal::Lacks(permission));
+        }
+        if permission.is_of_the_installation() && !of_all {
+            return Err(Refusal::BeyondTenant(permission));
+        }
+        if permission.is_administrative() && !within(from, networks) {
+            return Err(Refusal::Network(permission));
+        }
+    }
+    match tenants || of_all {
+        true => Ok(()),
+        false => Err(Refusal::TenantsNotServed),
+    }
+}
+
+/// An empty list holds every address.
+pub fn within(from: IpAddr, networks: &[Network]) -> bool {
+    networks.is_empty() || networks.iter().any(|network| network.holds(from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn principal(scope: Scope, permissions: &[Permission]) -> Principal {
+        Principal { scope, permissions: permissions.iter().copied().collect(), ..Principal::nobody() }
+    }
+
+    #[test]
+    fn whoever_has_the_permission_may_where_and_for_whom_it_is() {
+        use Permission::{JobsRead, LimitsControl, QueuesRead};
+        let near = "10.0.0.7".parse().unwrap();
+        let far = "192.0.2.7".parse().unwrap();
+        let office: &[Network] = &["10.0.0.0/8".parse().unwrap()];
+        let all = Scope::Installation;
+        let north = Scope::Tenant("north".into());
+        let has = [JobsRead, LimitsControl, QueuesRead];
+        let need = Need::Permission;
+        for (scope, has, need, from, networks, expected) in [
+            (&all, &has[..], need(JobsRead), far, office, Ok(())),
+            (&all, &has[..1], need(QueuesRead), near, office, Err(Refusal::Lacks(QueuesRead))),
+            (&all, &[], Need::Known, far, office, Ok(())),
+            (&all, &[], need(JobsRead), near, office, Err(Refusal::Lacks(JobsRead))),
+            (&all, &has, need(QueuesRead), far, office, Ok(())),
+            (&all, &has, need(LimitsControl), near, office, Ok(())),
+            (&all, &has, need(LimitsControl), far, office, Err(Refusal::Network(LimitsControl))),
+            (&all, &has, need(LimitsControl), far, &[], Ok(())),
+            (&north, &has, need(JobsRead), far, office, Ok(())),
+            (&north, &has, need(QueuesRead), near, office, Err(Refusal::BeyondTenant(QueuesRead))),
+            (&north, &has[..1], need(QueuesRead), near, office, Err(Refusal::Lacks(QueuesRead))),
+            (&north, &has, need(LimitsControl), far, office, Err(Refusal::BeyondTenant(LimitsControl))),
+            (&north, &[], Need::Known, far, office, Ok(())),
+            (&Scope::Nobody, &has, need(QueuesRead), near, &[], Err(Refusal::BeyondTenant(QueuesRead))),
+        ] {
+            let principal = principal(scope.clone(), has);
+            let told = may_among(true, &principal, need, from, networks);
+            assert_eq!(told, expected, "{principal:?} {need:?} {from}");
+        }
+    }
+
+    #[test]
+    fn tenants_are_not_served_while_they_are_not_kept_apart() {
+        let from = "10.0.0.7".parse().unwrap();
+        let north = principal(Scope::Tenant("north".into()), &[Permission::JobsRead]);
+        for need in [Need::Known, Need::Permission(Permission::JobsRead)] {
+            assert_eq!(may_among(false, &north, need, from, &[]), Err(Refusal::TenantsNotServed));
+        }
+    }
+
+    #[test]
+    fn nobody_may_do_nothing() {
+        let from = "10.0.0.7".parse().unwrap();
+        for one in Permission::ALL {
+            assert!(may(&Principal::nobody(), Need::Permission(*one), from, &[]).is_err(), "{one}");
+            assert_eq!(may(&Principal::api(), Need::Permission(*one), from, &[]), Ok(()), "{one}");
+        }
     }
 }

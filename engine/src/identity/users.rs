@@ -48,7 +48,7 @@ impl Users {
         let Given { email, name, role, tenant, password } = given;
         check("name", name.expose(), LONGEST_NAME)?;
         if let Some(tenant) = &tenant {
-            check("tenant", tenant, LONGEST_TENANT)?;
+            check_tenant(tenant)?;
         }
         check_password(&password, &[email.expose(), name.expose()])?;
         let password = self.passwords.keep(&password).await?;
@@ -116,6 +116,10 @@ fn check(field: &'static str, text: &str, most: usize) -> Result<(), IdentityErr
         return Ok(());
     };
     Err(IdentityError::Invalid { field, problem })
+}
+
+pub(super) fn check_tenant(tenant: &str) -> Result<(), IdentityError> {
+    check("tenant", tenant, LONGEST_TENANT)
 }
 
 pub(super) fn check_password(password: &SecretString, about: &[&str]) -> Result<(), IdentityError> {

@@ -48,6 +48,7 @@ macro_rules! transaction {
         $store.answered($doing, done).await
     }};
 }
+pub(super) use transaction;
 
 #[async_trait]
 impl Identities for PostgresStore {

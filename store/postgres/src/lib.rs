@@ -38,6 +38,7 @@ mod schedules;
 mod segments;
 mod sessions;
 mod stretches;
+mod tokens;
 mod tree;
 mod triggers;
 mod wake;

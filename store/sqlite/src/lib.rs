@@ -32,6 +32,7 @@ mod segments;
 mod step;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tree;
 mod triggers;
 mod wake;

@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(16, "0016_models_and_reviews"),
     migration!(17, "0017_tree"),
     migration!(18, "0018_identity"),
+    migration!(19, "0019_access"),
     migration!(22, "0022_segments"),
 ];
 

@@ -1,5 +1,6 @@
 //! The HTTP API: the real server over both stores, as callers meet it.
 
+mod access;
 mod alerts;
 mod binary;
 mod bulk;

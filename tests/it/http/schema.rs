@@ -210,6 +210,14 @@ async fn seed(server: &Server) -> Vec<(&'static str, Vec<(&'static str, String)>
     server.post("/v1/limits/accounts/pause", &pause).await.expect(200);
     t.store.leave_breaker("docusign", CallEnd::Failed, BreakerRules::default()).await.unwrap();
 
+    let token = json!({ "name": "billing", "permissions": ["jobs:read"], "networks": ["10.0.0.0/8"] });
+    let token = server.post("/v1/tokens", &token).await.expect(201);
+    let rotation = format!("/v1/tokens/{}/rotate", id(&token["token"]));
+    server.post(&rotation, &json!({ "grace": "7d" })).await.expect(200);
+    let user = json!({ "email": "ada@example.org", "name": "Ada", "role": "viewer", "tenant": "north",
+                       "password": "nanoseconds are eleven inches" });
+    let user = id(&server.post("/v1/users", &user).await.expect(201));
+
     let of = |name: &'static str, value: &str| vec![(name, value.to_owned())];
     let file = vec![("id", job.clone()), ("claim", "1".to_owned()), ("name", "scores.csv".to_owned())];
     vec![
@@ -231,6 +239,10 @@ async fn seed(server: &Server) -> Vec<(&'static str, Vec<(&'static str, String)>
         ("/v1/limits/{name}", of("name", "accounts")),
         ("/v1/jobs/{id}/reviews", of("id", &reviewed)),
         ("/v1/jobs/{id}/reviews/latest", of("id", &reviewed)),
+        ("/v1/tokens", vec![]),
+        ("/v1/tokens/{id}", of("id", &id(&token["token"]))),
+        ("/v1/users", vec![]),
+        ("/v1/users/{id}", of("id", &user)),
         ("/v1/models", vec![]),
         ("/v1/models/{id}", of("id", &model("a1", "ledger").id)),
     ]

@@ -30,6 +30,7 @@ mod schema;
 mod sql;
 mod staging;
 mod steps;
+mod tokens;
 mod transaction;
 mod tree;
 mod triggers;

@@ -16,6 +16,8 @@ use engine::http::{self, Http, Limits, Token};
 use engine::identity::keys::Keys;
 use engine::identity::networks::Network;
 use engine::identity::password::Passwords;
+use engine::identity::platform::settings::Platform;
+use engine::identity::platform::{self, Source};
 use engine::identity::{self, Identity, Lives};
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::declared::Declared;
@@ -138,6 +140,9 @@ pub struct Setup {
     /// What a kind or a second factor is sealed with, if there is anything.
     pub keyring: Keyring,
     pub proxies: Vec<Network>,
+    pub admin_networks: Vec<Network>,
+    /// Whose JWTs are taken, and by which key.
+    pub platform: Option<(Platform, Source)>,
 }
 
 /// By which the servers of a test know what another of them signed.
@@ -166,6 +171,8 @@ impl Default for Setup {
             identity: false,
             keyring: Keyring::default(),
             proxies: Vec::new(),
+            admin_networks: Vec::new(),
+            platform: None,
         }
     }
 }
@@ -191,7 +198,18 @@ impl Server {
     }
 
     pub async fn with(t: TestStore, setup: Setup) -> Self {
-        let Setup { limits, token, origins, receiver, clock, identity, keyring, proxies } = setup;
+        let Setup {
+            limits,
+            token,
+            origins,
+            receiver,
+            clock,
+            identity,
+            keyring,
+            proxies,
+            admin_networks,
+            platform,
+        } = setup;
         let keyring = Arc::new(keyring);
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(DirArtifacts::new(folder.path()));
@@ -230,6 +248,10 @@ impl Server {
             };
             Arc::new(Identity::new(parts))
         });
+        let platform = platform.map(|(settings, source)| {
+            let keys = Keys::new(&SecretString::from(IDENTITY_KEY)).unwrap();
+            Arc::new(platform::Platform::new(&settings, source, &keys, clock.clone()))
+        });
         let parts = http::Parts {
             store: app.store.clone(),
             queue: app.queue.clone(),
@@ -242,6 +264,8 @@ impl Server {
             courier,
             token: token.map(|secret| Token::new(&SecretString::from(secret)).unwrap()),
             identity,
+            platform,
+            admin_networks,
             proxies,
             limits,
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),

@@ -120,7 +120,7 @@ pub struct Alerts {
 const LONGEST_LIST: usize = 1_000;
 
 /// List alerts, newest first.
-#[utoipa::path(get, path = "/v1/alerts", tag = "alerts",
+#[utoipa::path(get, path = "/v1/alerts", tag = "alerts", security(("token" = ["alerts:read"])),
     params(
         ("closed" = Option<bool>, Query, description = "Closed ones too."),
         ("rule" = Option<Vec<String>>, Query, description = "Of one of these rules, such as `job.discarded`."),
@@ -176,7 +176,7 @@ fn unknown(id: AlertId) -> Problem {
 }
 
 /// One alert, and what was sent of it.
-#[utoipa::path(get, path = "/v1/alerts/{id}", tag = "alerts", params(("id" = Uuid, Path, description = "The alert.")),
+#[utoipa::path(get, path = "/v1/alerts/{id}", tag = "alerts", security(("token" = ["alerts:read"])), params(("id" = Uuid, Path, description = "The alert.")),
     responses(
         (status = 200, description = "The alert.", body = AlertInFull),
         (status = 404, description = "There is no such alert.", body = Problem, content_type = "application/problem+json"),
@@ -197,7 +197,7 @@ pub struct Acknowledged {
 /// Say that somebody has seen it.
 ///
 /// An event is closed by that; a condition is told again only when it has ended.
-#[utoipa::path(post, path = "/v1/alerts/{id}/acknowledge", tag = "alerts", params(("id" = Uuid, Path, description = "The alert.")),
+#[utoipa::path(post, path = "/v1/alerts/{id}/acknowledge", tag = "alerts", security(("token" = ["alerts:control"])), params(("id" = Uuid, Path, description = "The alert.")),
     responses(
         (status = 200, description = "It is acknowledged, or was closed.", body = Acknowledged),
         (status = 404, description = "There is no such alert.", body = Problem, content_type = "application/problem+json"),
@@ -216,7 +216,7 @@ pub struct Sampled {
 }
 
 /// Send a sample by a route of the configuration, at once.
-#[utoipa::path(post, path = "/v1/alert-routes/{name}/test", tag = "alerts",
+#[utoipa::path(post, path = "/v1/alert-routes/{name}/test", tag = "alerts", security(("token" = ["alerts:control"])),
     params(("name" = String, Path, description = "The route, as in `[alerts.routes]`.", min_length = 1)),
     responses(
         (status = 200, description = "The mail server or the receiver took it.", body = Sampled),

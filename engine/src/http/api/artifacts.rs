@@ -44,7 +44,7 @@ pub struct Files {
 const LONGEST_PAGE: usize = 1_000;
 
 /// List the files that a job left.
-#[utoipa::path(get, path = "/v1/jobs/{id}/artifacts", tag = "artifacts", 
+#[utoipa::path(get, path = "/v1/jobs/{id}/artifacts", tag = "artifacts", security(("token" = ["artifacts:read"])), 
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("after" = Option<String>, Query, description = "Behind this file: `next` of the page before.", min_length = 1),
@@ -106,7 +106,7 @@ impl FromRequestParts<Shared> for Place {
 }
 
 /// Fetch a file that a job left.
-#[utoipa::path(get, path = "/v1/jobs/{id}/artifacts/{claim}/{name}", tag = "artifacts",
+#[utoipa::path(get, path = "/v1/jobs/{id}/artifacts/{claim}/{name}", tag = "artifacts", security(("token" = ["artifacts:read"])),
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("claim" = u64, Path, description = "The run that wrote it."),

@@ -129,7 +129,7 @@ const SAMPLE: usize = 20;
 /// Retry, cancel or discard many jobs.
 ///
 /// It is carried out by a worker; jobs that are enqueued after it are not meant. `dry_run` tells how many would be.
-#[utoipa::path(post, path = "/v1/bulk-operations", tag = "bulk operations", request_body = Operation,
+#[utoipa::path(post, path = "/v1/bulk-operations", tag = "bulk operations", security(("token" = ["jobs:control"])), request_body = Operation,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255)),
     responses(
         (status = 202, description = "It is begun.", body = Begun),
@@ -228,7 +228,7 @@ async fn preview(api: &Api, filter: &JobFilter, action: Change, limit: usize) ->
 }
 
 /// How far a bulk operation is, or what came of it.
-#[utoipa::path(get, path = "/v1/bulk-operations/{id}", tag = "bulk operations",
+#[utoipa::path(get, path = "/v1/bulk-operations/{id}", tag = "bulk operations", security(("token" = ["jobs:read"])),
     params(("id" = Uuid, Path, description = "The bulk operation.")),
     responses(
         (status = 200, description = "The bulk operation.", body = BulkOperation),
@@ -276,7 +276,7 @@ fn told(detail: JobDetail) -> Option<BulkOperation> {
 }
 
 /// Stop a bulk operation. What it has changed stays changed.
-#[utoipa::path(post, path = "/v1/bulk-operations/{id}/cancel", tag = "bulk operations",
+#[utoipa::path(post, path = "/v1/bulk-operations/{id}/cancel", tag = "bulk operations", security(("token" = ["jobs:control"])),
     params(
         ("id" = Uuid, Path, description = "The bulk operation."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 pub use self::wanted::Wanted;
 use crate::http::extract::{Body, Object};
 use crate::http::problem::{Code, Problem, Result};
-use crate::http::{Api, Shared};
+use crate::http::{Api, Shared, guard};
 use crate::json;
 use crate::trace::{Context, TRACEPARENT, TRACESTATE};
 use store::types::unknown_parent;
@@ -52,7 +52,7 @@ impl From<Inserted> for Enqueued {
 ///
 /// With the header `Idempotency-Key` it is enqueued once, however often the request is sent: for a day the same
 /// request under the same key gets the same answer.
-#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = Wanted,
+#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", security(("token" = ["jobs:write"])), request_body = Wanted,
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; kept with the job."),
@@ -82,7 +82,7 @@ pub async fn enqueue(State(api): State<Shared>, headers: HeaderMap, body: Body<W
 }
 
 /// Enqueue many jobs, all or none.
-#[utoipa::path(post, path = "/v1/jobs/batch", tag = "jobs", request_body = Batch,
+#[utoipa::path(post, path = "/v1/jobs/batch", tag = "jobs", security(("token" = ["jobs:write"])), request_body = Batch,
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; kept with the jobs."),
@@ -142,8 +142,10 @@ impl At {
             parts.iter().for_each(|part| hash.update(part));
             hash.finalize().into()
         };
+        // Keys of two callers are two keys: nobody is answered what another was.
+        let caller = format!("http\0{}\0", guard::principal().name);
         Ok(Some(Request {
-            key: sum([b"http\0", key.as_bytes()]),
+            key: sum([caller.as_bytes(), key.as_bytes()]),
             fingerprint: sum([route.as_bytes(), asked.as_bytes()]),
         }))
     }

@@ -24,6 +24,7 @@ use tokio::sync::{broadcast, watch};
 pub use self::wish::Happened;
 use self::wish::{Known, Wish};
 use crate::http::Shared;
+use crate::http::access::Still;
 use crate::http::extract::Parameters;
 use crate::http::problem::{Code, Problem, Result};
 use crate::lookout::Lookout;
@@ -125,7 +126,7 @@ impl Events {
 /// Each has an `id`. Who was cut off sends the last one it got as `Last-Event-ID` and misses nothing; without it the
 /// stream begins now. The first thing that comes is an `id` without data, which says where that is. A comment comes
 /// every 15 seconds at least.
-#[utoipa::path(get, path = "/v1/events", tag = "events",
+#[utoipa::path(get, path = "/v1/events", tag = "events", security(("token" = ["events:read"])),
     params(
         ("job" = Option<Vec<Uuid>>, Query, description = "About one of these jobs."),
         ("kind" = Option<Vec<String>>, Query, description = "About jobs of one of these kinds."),
@@ -133,8 +134,13 @@ impl Events {
         ("action" = Option<Vec<String>>, Query, description = "One of these actions."),
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that was received.", pattern = "^[0-9]+-[0-9]+-[0-9]+(~[0-9]+:[0-9]+(,[0-9]+)*)?$"),
     ),
-    responses((status = 200, description = "A stream that does not end by itself. The data of each event is JSON.", body = Happened, content_type = "text/event-stream")))]
-pub async fn stream(State(api): State<Shared>, headers: HeaderMap, given: Parameters) -> Result<Response> {
+    responses((status = 200, description = "A stream that goes on for as long as whoever listens may. The data of each event is JSON.", body = Happened, content_type = "text/event-stream")))]
+pub async fn stream(
+    State(api): State<Shared>,
+    still: Still,
+    headers: HeaderMap,
+    given: Parameters,
+) -> Result<Response> {
     let wish = Wish::read(&given)?;
     let resumed = headers.get("last-event-id").map(place).transpose()?;
     // Before the first look, or what is written between the two would be in neither.
@@ -147,8 +153,12 @@ pub async fn stream(State(api): State<Shared>, headers: HeaderMap, given: Parame
         None => head,
     };
     let listener = Listener { store: api.store.clone(), wish, pages, place: from, caught_up: false };
-    let ending = api.ending.clone();
-    let events = listener.events().take_until(async move { ending.cancelled().await });
+    let events = listener.events().take_until(async move {
+        tokio::select! {
+            () = api.ending.cancelled() => {}
+            () = still.over(api.clone()) => {}
+        }
+    });
     let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("still here");
     let mut response = Sse::new(events).keep_alive(heartbeat).into_response();
     // A proxy that gathers answers would keep them for itself.

@@ -33,7 +33,7 @@ const MOST_PAGE_BYTES: u64 = 4 << 20;
 ///
 /// All conditions must hold; a name that is given several times asks for any of its values, save `tag`, of which the
 /// job has all. A page may be shorter than `limit`, where the jobs are large; it is the last one when it has no `next`.
-#[utoipa::path(get, path = "/v1/jobs", tag = "jobs",
+#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", security(("token" = ["jobs:read"])),
     params(
         ("id" = Option<Vec<Uuid>>, Query, description = "These jobs."),
         ("state" = Option<Vec<view::State>>, Query, description = "In one of these states."),
@@ -83,7 +83,7 @@ fn one_text(given: &Parameters, name: &str) -> Result<Option<String>> {
 }
 
 /// One job in full: its attempts with their logs, its steps, how far it is, its result.
-#[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = Uuid, Path, description = "The job.")),
+#[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", security(("token" = ["jobs:read"])), params(("id" = Uuid, Path, description = "The job.")),
     responses(
         (status = 200, description = "The job.", body = view::JobInFull),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
@@ -114,7 +114,7 @@ pub struct Changed {
 /// Run a job again, or now.
 ///
 /// One that ended, or waits for its time or its next attempt.
-#[utoipa::path(post, path = "/v1/jobs/{id}/retry", tag = "jobs",
+#[utoipa::path(post, path = "/v1/jobs/{id}/retry", tag = "jobs", security(("token" = ["jobs:control"])),
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
@@ -129,7 +129,7 @@ pub async fn retry(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) ->
 }
 
 /// Cancel a job.
-#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs",
+#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs", security(("token" = ["jobs:control"])),
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
@@ -145,7 +145,7 @@ pub async fn cancel(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -
 }
 
 /// Discard a job: no further attempt.
-#[utoipa::path(post, path = "/v1/jobs/{id}/discard", tag = "jobs",
+#[utoipa::path(post, path = "/v1/jobs/{id}/discard", tag = "jobs", security(("token" = ["jobs:control"])),
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),

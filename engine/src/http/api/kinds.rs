@@ -81,7 +81,7 @@ pub struct Kinds {
 }
 
 /// List the kinds that this process knows, each with its policy.
-#[utoipa::path(get, path = "/v1/kinds", tag = "kinds",
+#[utoipa::path(get, path = "/v1/kinds", tag = "kinds", security(("token" = ["kinds:read"])),
     responses((status = 200, description = "The kinds.", body = Kinds)))]
 pub async fn list(State(api): State<Shared>) -> Result<Json<Kinds>> {
     Ok(Json(Kinds { kinds: api.registry.kinds().map(Kind::from).collect() }))

@@ -123,7 +123,7 @@ pub struct Limits {
 }
 
 /// List limits and how much of each is used, and circuit breakers that have seen failures.
-#[utoipa::path(get, path = "/v1/limits", tag = "limits",
+#[utoipa::path(get, path = "/v1/limits", tag = "limits", security(("token" = ["limits:read"])),
     responses((status = 200, description = "The limits and breakers.", body = Limits)))]
 pub async fn list(State(api): State<Shared>) -> Result<Json<Limits>> {
     let overview = api.usage.overview().await?;
@@ -167,7 +167,7 @@ pub struct LimitInFull {
 const LONGEST_PAGE: usize = 1_000;
 
 /// One limit with its buckets, one for each key in use.
-#[utoipa::path(get, path = "/v1/limits/{name}", tag = "limits",
+#[utoipa::path(get, path = "/v1/limits/{name}", tag = "limits", security(("token" = ["limits:read"])),
     params(
         ("name" = String, Path, description = "The limit, as in `[limits.NAME]`; `@NAME` as in `[calls.NAME]`.", min_length = 1),
         ("after" = Option<String>, Query, description = "Behind this bucket: `next` of the page before.", min_length = 1),
@@ -226,7 +226,7 @@ pub struct PausedBucket {
 }
 
 /// Let nothing start under a limit, or call, until a time, everywhere; running jobs go on.
-#[utoipa::path(post, path = "/v1/limits/{name}/pause", tag = "limits", request_body = PauseLimit,
+#[utoipa::path(post, path = "/v1/limits/{name}/pause", tag = "limits", security(("token" = ["limits:control"])), request_body = PauseLimit,
     params(("name" = String, Path, description = "The limit, as in `[limits.NAME]`; `@NAME` as in `[calls.NAME]`.", min_length = 1)),
     responses(
         (status = 200, description = "It is paused.", body = PausedBucket),
@@ -243,7 +243,7 @@ pub async fn pause(
 }
 
 /// Let jobs start again.
-#[utoipa::path(post, path = "/v1/limits/{name}/resume", tag = "limits", request_body = ResumeLimit,
+#[utoipa::path(post, path = "/v1/limits/{name}/resume", tag = "limits", security(("token" = ["limits:control"])), request_body = ResumeLimit,
     params(("name" = String, Path, description = "The limit, as in `[limits.NAME]`; `@NAME` as in `[calls.NAME]`.", min_length = 1)),
     responses(
         (status = 200, description = "It is not paused.", body = PausedBucket),

@@ -27,7 +27,7 @@ pub struct Models {
 const LONGEST_LIST: usize = 1_000;
 
 /// List models, newest first.
-#[utoipa::path(get, path = "/v1/models", tag = "models",
+#[utoipa::path(get, path = "/v1/models", tag = "models", security(("token" = ["models:read"])),
     params(
         ("name" = Option<Vec<String>>, Query, description = "Of one of these names.", min_length = 1),
         ("before" = Option<String>, Query, description = "Older than this model: `next` of the page before.", pattern = "^[0-9a-f]{8,64}$"),
@@ -82,7 +82,7 @@ impl From<ModelError> for Problem {
 }
 
 /// One model.
-#[utoipa::path(get, path = "/v1/models/{id}", tag = "models",
+#[utoipa::path(get, path = "/v1/models/{id}", tag = "models", security(("token" = ["models:read"])),
     params(("id" = String, Path, description = "The model.", pattern = "^[0-9a-f]{8,64}$")),
     responses(
         (status = 200, description = "The model.", body = Model),
@@ -104,7 +104,7 @@ pub struct Promoted {
 /// The champion before it is retired, and so is every challenger that is older; newer ones go on. One that was retired may
 /// come back by this. With the header `Idempotency-Key` a request that is sent again is answered as it was, whatever was
 /// promoted since.
-#[utoipa::path(post, path = "/v1/models/{id}/promote", tag = "models",
+#[utoipa::path(post, path = "/v1/models/{id}/promote", tag = "models", security(("token" = ["models:promote"])),
     params(
         ("id" = String, Path, description = "The model.", pattern = "^[0-9a-f]{8,64}$"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),

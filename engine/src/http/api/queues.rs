@@ -43,7 +43,7 @@ pub struct Queues {
 }
 
 /// List queues that have live jobs or were ever paused.
-#[utoipa::path(get, path = "/v1/queues", tag = "queues",
+#[utoipa::path(get, path = "/v1/queues", tag = "queues", security(("token" = ["queues:read"])),
     responses((status = 200, description = "The queues.", body = Queues)))]
 pub async fn list(State(api): State<Shared>) -> Result<Json<Queues>> {
     let queues = api.queue.queues().await?;
@@ -76,7 +76,7 @@ pub struct Paused {
 }
 
 /// Stop taking jobs from a queue, everywhere; running jobs go on.
-#[utoipa::path(post, path = "/v1/queues/{name}/pause", tag = "queues", request_body = Pause,
+#[utoipa::path(post, path = "/v1/queues/{name}/pause", tag = "queues", security(("token" = ["queues:control"])), request_body = Pause,
     params(("name" = String, Path, description = "The queue.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
     responses((status = 200, description = "It is paused.", body = Paused)))]
 pub async fn pause(State(api): State<Shared>, Name(queue): Name, body: Body<Pause>) -> Result<Json<Paused>> {
@@ -86,7 +86,7 @@ pub async fn pause(State(api): State<Shared>, Name(queue): Name, body: Body<Paus
 }
 
 /// Take jobs from a queue again.
-#[utoipa::path(post, path = "/v1/queues/{name}/resume", tag = "queues",
+#[utoipa::path(post, path = "/v1/queues/{name}/resume", tag = "queues", security(("token" = ["queues:control"])),
     params(("name" = String, Path, description = "The queue.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
     responses((status = 200, description = "It is not paused.", body = Paused)))]
 pub async fn resume(State(api): State<Shared>, Name(queue): Name) -> Result<Json<Paused>> {

@@ -79,7 +79,7 @@ impl From<ReviewError> for Problem {
 ///
 /// Reviews are only added: a later decision on an item takes the place of the one before, and all of them can be looked back
 /// on. They outlive the job.
-#[utoipa::path(post, path = "/v1/jobs/{id}/reviews", tag = "reviews", request_body = NewReviews,
+#[utoipa::path(post, path = "/v1/jobs/{id}/reviews", tag = "reviews", security(("token" = ["reviews:write"])), request_body = NewReviews,
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
@@ -125,7 +125,7 @@ const LONGEST_LIST: usize = 250;
 /// Look back on what was said of a job's items, the newest first.
 ///
 /// All of it, what no longer holds included; also of a job that was deleted since.
-#[utoipa::path(get, path = "/v1/jobs/{id}/reviews", tag = "reviews",
+#[utoipa::path(get, path = "/v1/jobs/{id}/reviews", tag = "reviews", security(("token" = ["jobs:read"])),
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("item" = Option<Vec<String>>, Query, description = "Of one of these items.", min_length = 1),
@@ -159,7 +159,7 @@ pub struct Decisions {
 /// What holds now: the last decision on each item of a job that has one.
 ///
 /// A comment decides nothing, and changes none of them.
-#[utoipa::path(get, path = "/v1/jobs/{id}/reviews/latest", tag = "reviews",
+#[utoipa::path(get, path = "/v1/jobs/{id}/reviews/latest", tag = "reviews", security(("token" = ["jobs:read"])),
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("after" = Option<String>, Query, description = "Behind this item: `next` of the page before.", min_length = 1),

@@ -29,7 +29,7 @@ pub struct Schedules {
 }
 
 /// List schedules: when they fire, and what is amiss.
-#[utoipa::path(get, path = "/v1/schedules", tag = "schedules",
+#[utoipa::path(get, path = "/v1/schedules", tag = "schedules", security(("token" = ["schedules:read"])),
     responses((status = 200, description = "The schedules.", body = Schedules)))]
 pub async fn list(State(api): State<Shared>) -> Result<Json<Schedules>> {
     let schedules = api.scheduler.list().await?;
@@ -37,7 +37,7 @@ pub async fn list(State(api): State<Shared>) -> Result<Json<Schedules>> {
 }
 
 /// One schedule with all that is known of it.
-#[utoipa::path(get, path = "/v1/schedules/{name}", tag = "schedules",
+#[utoipa::path(get, path = "/v1/schedules/{name}", tag = "schedules", security(("token" = ["schedules:read"])),
     params(("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
     responses(
         (status = 200, description = "The schedule.", body = Schedule),
@@ -50,7 +50,7 @@ pub async fn get(State(api): State<Shared>, Name(name): Name) -> Result<Json<Sch
 /// Make a schedule, or replace what it says.
 ///
 /// One whose times stay the same keeps its next fire time. Those of the configuration are changed there.
-#[utoipa::path(put, path = "/v1/schedules/{name}", tag = "schedules", request_body = shape::Definition,
+#[utoipa::path(put, path = "/v1/schedules/{name}", tag = "schedules", security(("token" = ["schedules:write"])), request_body = shape::Definition,
     params(("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
     responses(
         (status = 200, description = "It is as was asked.", body = Schedule),
@@ -92,7 +92,7 @@ pub struct Deleted {
 }
 
 /// Delete a schedule that no configuration owns; its jobs stay.
-#[utoipa::path(delete, path = "/v1/schedules/{name}", tag = "schedules",
+#[utoipa::path(delete, path = "/v1/schedules/{name}", tag = "schedules", security(("token" = ["schedules:write"])),
     params(("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
     responses(
         (status = 200, description = "It is deleted.", body = Deleted),
@@ -119,7 +119,7 @@ pub struct PauseSchedule {
 }
 
 /// Stop a schedule, in every process. What it would have fired meanwhile is not made up for.
-#[utoipa::path(post, path = "/v1/schedules/{name}/pause", tag = "schedules", request_body = PauseSchedule,
+#[utoipa::path(post, path = "/v1/schedules/{name}/pause", tag = "schedules", security(("token" = ["schedules:control"])), request_body = PauseSchedule,
     params(("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
     responses(
         (status = 200, description = "It is paused.", body = PausedSchedule),
@@ -136,7 +136,7 @@ pub async fn pause(
 }
 
 /// Go on with the first fire time from now.
-#[utoipa::path(post, path = "/v1/schedules/{name}/resume", tag = "schedules",
+#[utoipa::path(post, path = "/v1/schedules/{name}/resume", tag = "schedules", security(("token" = ["schedules:control"])),
     params(("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$")),
     responses(
         (status = 200, description = "It is not paused.", body = PausedSchedule),
@@ -151,7 +151,7 @@ pub async fn resume(State(api): State<Shared>, Name(name): Name) -> Result<Json<
 /// Enqueue a job of the schedule now, whatever the time, the pause or the overlap.
 ///
 /// Its fire time is this moment, so a request that is sent again is another run, save with the header `Idempotency-Key`.
-#[utoipa::path(post, path = "/v1/schedules/{name}/run", tag = "schedules",
+#[utoipa::path(post, path = "/v1/schedules/{name}/run", tag = "schedules", security(("token" = ["schedules:control"])),
     params(
         ("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
@@ -216,7 +216,7 @@ impl From<Backfilled> for FireTime {
 /// Enqueue jobs for fire times of the past that have none.
 ///
 /// At most 1,000 fire times at once. Asked for again, it enqueues nothing again, with an idempotency key or without.
-#[utoipa::path(post, path = "/v1/schedules/{name}/backfill", tag = "schedules", request_body = Backfill,
+#[utoipa::path(post, path = "/v1/schedules/{name}/backfill", tag = "schedules", security(("token" = ["schedules:control"])), request_body = Backfill,
     params(
         ("name" = String, Path, description = "The schedule.", min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.:-]+$"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),

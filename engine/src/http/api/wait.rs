@@ -103,7 +103,7 @@ impl Waiting {
 /// Wait until a job has ended.
 ///
 /// Answers at once when it has. One that is still alive when the time is over is answered with 202: ask again.
-#[utoipa::path(get, path = "/v1/jobs/{id}/wait", tag = "jobs",
+#[utoipa::path(get, path = "/v1/jobs/{id}/wait", tag = "jobs", security(("token" = ["jobs:read"])),
     params(
         ("id" = uuid::Uuid, Path, description = "The job."),
         ("timeout" = Option<String>, Query, description = "How long to wait at most, in seconds; `30s` when nothing is said.", pattern = "^([0-9]|[1-5][0-9]|60)s$", example = "5s"),

@@ -14,7 +14,7 @@ pub struct Workers {
 }
 
 /// List the workers that are registered.
-#[utoipa::path(get, path = "/v1/workers", tag = "workers",
+#[utoipa::path(get, path = "/v1/workers", tag = "workers", security(("token" = ["workers:read"])),
     responses((status = 200, description = "The workers.", body = Workers)))]
 pub async fn list(State(api): State<Shared>) -> Result<Json<Workers>> {
     let workers = api.store.workers().await?;

@@ -76,7 +76,7 @@ document.getElementById("open").addEventListener("submit", async (event) => {
   event.preventDefault();
   const token = document.getElementById("token").value;
   try {
-    const answer = await fetch("/openapi.json", { headers: { authorization: `Bearer ${token}` } });
+    const answer = await fetch("/openapi.json", { credentials: "omit", headers: { authorization: `Bearer ${token}` } });
     const body = await answer.json();
     if (answer.ok) show(body);
     else told.textContent = `${body.detail}; ${body.remedy}`;

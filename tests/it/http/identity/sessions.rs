@@ -45,9 +45,9 @@ async fn who_signs_in_is_known_until_the_access_token_is_old_and_again_after_a_r
     assert_eq!(next.session, tokens.session);
     assert_ne!((&next.access, &next.refresh), (&tokens.access, &tokens.refresh));
     assert_eq!(next.get(&server, "/auth/me").await.expect(200), wanted);
-    // The token of the API is nobody's session, and a session is no token of the API yet.
+    // The token of the API is nobody's session.
     refused(&server.get("/auth/me").await, 401, "session_over");
-    assert_eq!(next.get(&server, "/v1/jobs").await.status, 401);
+    next.get(&server, "/v1/jobs").await.expect(200);
 }
 
 async fn a_wrong_password_and_an_unknown_user_hear_the_same(t: TestStore) {

@@ -58,7 +58,7 @@ pub struct Time {
 }
 
 /// The next fire times, in words and as instants.
-#[utoipa::path(post, path = "/v1/schedule-previews", tag = "schedules", request_body = PreviewOf,
+#[utoipa::path(post, path = "/v1/schedule-previews", tag = "schedules", security(("token" = ["schedules:read"])), request_body = PreviewOf,
     responses(
         (status = 200, description = "When it fires next.", body = Previewed),
         (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
@@ -193,7 +193,7 @@ impl From<Event> for SimulatedTime {
 /// What would fire, be missed and be caught up between two times.
 ///
 /// Over a change of the clock, through outages, under another policy. At most 10,000 fire times.
-#[utoipa::path(post, path = "/v1/schedule-simulations", tag = "schedules", request_body = SimulationOf,
+#[utoipa::path(post, path = "/v1/schedule-simulations", tag = "schedules", security(("token" = ["schedules:read"])), request_body = SimulationOf,
     responses(
         (status = 200, description = "What would become of each fire time.", body = Simulation),
         (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
