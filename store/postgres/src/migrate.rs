@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (16, "models_and_reviews", include_str!("../../../migrations/postgres/0016_models_and_reviews.sql")),
     (17, "tree", include_str!("../../../migrations/postgres/0017_tree.sql")),
     (18, "identity", include_str!("../../../migrations/postgres/0018_identity.sql")),
+    (21, "rates", include_str!("../../../migrations/postgres/0021_rates.sql")),
 ];
 
 const NEEDED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -1,4 +1,4 @@
-//! The statements of users and sessions on PostgreSQL come out of their index, as those in `postgres.rs` do.
+//! The statements of users, sessions and callers on PostgreSQL come out of their index, as those in `postgres.rs` do.
 
 use sqlx::{Connection, PgConnection};
 
@@ -34,6 +34,7 @@ async fn every_statement_of_users_and_sessions_is_bounded_by_its_index() {
         ("sessions_forget", 3, By("identity_session_expires", "expires_at <")),
         ("failure_put", 5, By("identity_failure_pkey", "door = $1")),
         ("failures_forget", 3, By("identity_failure_last", "last_at <")),
+        ("rates_forget", 2, By("caller_rate_keep_until", "keep_until <")),
     ] {
         let plan = plan(&mut connection, name, sql, parameters).await;
         assert!(bound.holds(&plan), "{name} is not {bound:?}:\n{plan}");

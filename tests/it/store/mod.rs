@@ -21,6 +21,7 @@ mod models;
 mod pausing;
 mod postgres;
 mod prune;
+mod rates;
 mod reading;
 mod requests;
 mod reviews;
