@@ -24,6 +24,7 @@ use engine::http::{self, Http, TokenError};
 use engine::identity::password::Passwords;
 use engine::identity::{self, Identity, Lives};
 use engine::limits::book::Book;
+use engine::limits::callers::Callers;
 use engine::limits::keeper::Keeper;
 use engine::limits::limiter::{Calls, Limiter, StoreLimiter};
 use engine::limits::redis::RedisLimiter;
@@ -466,6 +467,12 @@ impl App {
                 identity,
                 proxies: settings.trusted_proxies.clone(),
                 limits: http_limits(settings),
+                callers: Callers::new(
+                    settings.rate_limits.clone(),
+                    self.store.clone(),
+                    self.redis.clone(),
+                    self.clock.clone(),
+                ),
                 origins: settings.cors_origins.clone(),
                 hints: self.hints(),
                 stop: until.stop.child_token(),

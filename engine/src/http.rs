@@ -11,6 +11,7 @@ mod health;
 mod impatient;
 mod memory;
 mod problem;
+mod rates;
 mod reference;
 mod router;
 pub mod server;
@@ -35,6 +36,7 @@ use crate::alerts::courier::Courier;
 use crate::alerts::desk::Desk;
 use crate::identity::Identity;
 use crate::identity::networks::Network;
+use crate::limits::callers::Callers;
 use crate::limits::usage::Usage;
 use crate::models::ModelList;
 use crate::queue::Queue;
@@ -80,6 +82,8 @@ pub struct Parts {
     /// Proxies whose word on where a caller comes from is believed.
     pub proxies: Vec<Network>,
     pub limits: Limits,
+    /// How often somebody may call.
+    pub callers: Callers,
     /// Origins of pages in browsers that may call.
     pub origins: Vec<String>,
     /// Changes whenever something may stand in the audit log that did not before.
@@ -107,6 +111,7 @@ pub struct Api {
     /// Pages of these may call in the name of whoever is signed in.
     origins: Vec<String>,
     limits: Limits,
+    callers: Callers,
     waiting: Waiting,
     events: Events,
     readiness: Readiness,
@@ -154,6 +159,7 @@ impl Http {
             identity,
             proxies,
             limits,
+            callers,
             origins,
             ..
         } = parts;
@@ -179,6 +185,7 @@ impl Http {
             origins: origins.clone(),
             memory: Memory::new(limits.memory_bytes),
             limits,
+            callers,
             waiting,
             events,
             readiness: Readiness::default(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use engine::adapters::buckets::Bucket;
 use engine::adapters::databases::Database;
 use engine::identity::networks::Network;
+use engine::limits::callers::rules::{Bound, CallerRules};
 use engine::reference::{SecretRef, UrlRef};
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::definition::Definition;
@@ -335,6 +336,7 @@ pub struct Http {
     pub stop_delay: Duration,
     pub cors_origins: Vec<String>,
     pub trusted_proxies: Vec<Network>,
+    pub rate_limits: CallerRules,
 }
 
 impl Default for Http {
@@ -353,6 +355,7 @@ impl Default for Http {
             stop_delay: Duration::from_secs(3),
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            rate_limits: CallerRules::default(),
         }
     }
 }
@@ -403,7 +406,11 @@ impl Settings {
         };
         let calls = Calls { rate: limit.rate, burst: limit.burst };
         Self {
-            http: Http { token: Some(SecretRef::Env("KEY".into())), ..Http::default() },
+            http: Http {
+                token: Some(SecretRef::Env("KEY".into())),
+                rate_limits: CallerRules { routes: [(any(), Bound::Off)].into(), ..CallerRules::default() },
+                ..Http::default()
+            },
             identity: Identity { key: Some(SecretRef::Env("KEY".into())), ..Identity::default() },
             queues: [(any(), Queue { concurrency: Some(1) })].into(),
             kinds: [(any(), kind)].into(),

@@ -42,6 +42,8 @@ impl Modify for Token {
 
 /// What any route may answer, beside what it says of itself.
 const ANYWHERE: &[Code] = &[Code::InvalidParameter, Code::Internal];
+/// What any route may but those of health.
+const COUNTED: &[Code] = &[Code::RateLimited];
 /// What any route behind the token may.
 const GUARDED: &[Code] = &[Code::Unauthorized, Code::StoreAway, Code::TimedOut];
 /// What a route that is carried out once under a key may.
@@ -76,7 +78,14 @@ pub fn document() -> Document {
                 .iter()
                 .flatten()
                 .any(|parameter| matches!(parameter, RefOr::T(own) if own.name == "Idempotency-Key"));
-            let sets = [(ANYWHERE, true), (GUARDED, guarded), (READING, reading), (KEYED, keyed)];
+            let counted = !matches!(path.as_str(), "/livez" | "/readyz");
+            let sets = [
+                (ANYWHERE, true),
+                (COUNTED, counted),
+                (GUARDED, guarded),
+                (READING, reading),
+                (KEYED, keyed),
+            ];
             for code in sets.iter().filter(|(_, holds)| *holds).flat_map(|(codes, _)| *codes) {
                 add(&mut operation.responses, *code);
             }

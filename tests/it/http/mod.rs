@@ -13,6 +13,7 @@ mod limits;
 mod misuse;
 mod models;
 mod once;
+mod rates;
 mod reviews;
 mod schedules;
 mod schema;

@@ -8,6 +8,7 @@ use compline::app::{App, Parts, Upkeep};
 use compline::config::SecretRef;
 use engine::adapters::artifacts::DirArtifacts;
 use engine::adapters::clock::SystemClock;
+use engine::adapters::redis::Redis;
 use engine::adapters::tls;
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, To};
@@ -17,6 +18,8 @@ use engine::identity::keys::Keys;
 use engine::identity::networks::Network;
 use engine::identity::password::Passwords;
 use engine::identity::{self, Identity, Lives};
+use engine::limits::callers::Callers;
+use engine::limits::callers::rules::CallerRules;
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::declared::Declared;
 use engine::scheduler::definition::Definition;
@@ -138,6 +141,9 @@ pub struct Setup {
     /// What a kind or a second factor is sealed with, if there is anything.
     pub keyring: Keyring,
     pub proxies: Vec<Network>,
+    /// Nobody is counted unless a test is about it.
+    pub rates: CallerRules,
+    pub redis: Option<Arc<Redis>>,
 }
 
 /// By which the servers of a test know what another of them signed.
@@ -166,6 +172,8 @@ impl Default for Setup {
             identity: false,
             keyring: Keyring::default(),
             proxies: Vec::new(),
+            rates: CallerRules::off(),
+            redis: None,
         }
     }
 }
@@ -191,7 +199,8 @@ impl Server {
     }
 
     pub async fn with(t: TestStore, setup: Setup) -> Self {
-        let Setup { limits, token, origins, receiver, clock, identity, keyring, proxies } = setup;
+        let Setup { limits, token, origins, receiver, clock, identity, keyring, proxies, rates, redis } =
+            setup;
         let keyring = Arc::new(keyring);
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(DirArtifacts::new(folder.path()));
@@ -236,7 +245,7 @@ impl Server {
             scheduler: app.scheduler.clone(),
             usage: app.limits.clone(),
             registry: app.registry.clone(),
-            clock,
+            clock: clock.clone(),
             artifacts: artifacts.clone(),
             hooks: hooks(&app.around()),
             courier,
@@ -244,6 +253,7 @@ impl Server {
             identity,
             proxies,
             limits,
+            callers: Callers::new(rates, app.store.clone(), redis, clock.clone()),
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
             hints: app.hints(),
             stop: stop.child_token(),
