@@ -123,6 +123,11 @@ pub struct Api {
 
 type Shared = Arc<Api>;
 
+/// The id of the request that the current task answers, if it answers one.
+pub fn answering() -> Option<String> {
+    guard::origin().request
+}
+
 impl Api {
     /// Who acts, for the audit log, and in which request.
     fn actor(&self) -> Actor {
