@@ -51,6 +51,7 @@ const PURE: &[&str] = &[
     "engine/src/json.rs",
     "engine/src/alerts/message.rs",
     "engine/src/alerts/telling.rs",
+    "engine/src/limits/callers/hand.rs",
     "engine/src/worker/lanes",
     "engine/src/scheduler/cron",
     "engine/src/scheduler/calendar",
