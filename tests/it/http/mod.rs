@@ -2,6 +2,7 @@
 
 mod alerts;
 mod binary;
+mod bounds;
 mod bulk;
 mod events;
 pub mod family;
