@@ -467,12 +467,7 @@ impl App {
                 identity,
                 proxies: settings.trusted_proxies.clone(),
                 limits: http_limits(settings),
-                callers: Callers::new(
-                    settings.rate_limits.clone(),
-                    self.store.clone(),
-                    self.redis.clone(),
-                    self.clock.clone(),
-                ),
+                callers: Arc::new(self.callers(settings)),
                 origins: settings.cors_origins.clone(),
                 hints: self.hints(),
                 stop: until.stop.child_token(),
@@ -484,6 +479,11 @@ impl App {
 }
 
 impl App {
+    fn callers(&self, settings: &settings::Http) -> Callers {
+        let (store, redis) = (self.store.clone(), self.redis.clone());
+        Callers::new(settings.rate_limits.clone(), store, redis, self.clock.clone())
+    }
+
     /// Who signs people in; none without a key.
     fn identity(&self, settings: &config::identity::Identity) -> Result<Option<Arc<Identity>>, AppError> {
         let Some(key) = &settings.key else { return Ok(None) };

@@ -83,7 +83,7 @@ pub struct Parts {
     pub proxies: Vec<Network>,
     pub limits: Limits,
     /// How often somebody may call.
-    pub callers: Callers,
+    pub callers: Arc<Callers>,
     /// Origins of pages in browsers that may call.
     pub origins: Vec<String>,
     /// Changes whenever something may stand in the audit log that did not before.
@@ -111,7 +111,7 @@ pub struct Api {
     /// Pages of these may call in the name of whoever is signed in.
     origins: Vec<String>,
     limits: Limits,
-    callers: Callers,
+    callers: Arc<Callers>,
     waiting: Waiting,
     events: Events,
     readiness: Readiness,

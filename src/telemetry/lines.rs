@@ -175,11 +175,11 @@ fn write_text(
     kept: &Kept,
 ) -> fmt::Result {
     let level = meta.level().as_str();
-    match (writer.has_ansi_escapes(), colour(*meta.level())) {
-        (true, colour) => {
-            write!(writer, "\x1b[2m{now}\x1b[0m \x1b[{colour}m{level:>5}\x1b[0m \x1b[2m{target}:\x1b[0m ")?
-        }
-        (false, _) => write!(writer, "{now} {level:>5} {target}: ")?,
+    if writer.has_ansi_escapes() {
+        let colour = colour(*meta.level());
+        write!(writer, "\x1b[2m{now}\x1b[0m \x1b[{colour}m{level:>5}\x1b[0m \x1b[2m{target}:\x1b[0m ")?;
+    } else {
+        write!(writer, "{now} {level:>5} {target}: ")?;
     }
     // What others wrote into it cannot begin a line of its own, or colour the terminal.
     for letter in kept.words.chars() {

@@ -103,7 +103,7 @@ impl Callers {
     }
 
     /// Counts one call.
-    pub async fn count(&self, counted: &Counted) -> Verdict {
+    pub async fn count(self: &Arc<Self>, counted: &Counted) -> Verdict {
         let place = self.place(counted);
         let waiting = Waiting::at(&place);
         let mut hand = place.hand.lock().await;
@@ -111,7 +111,12 @@ impl Callers {
         loop {
             let among = waiting.0.load(Ordering::Relaxed);
             match hand.draw(counted.of, among, self.clock.steady()) {
-                Drawn::Granted(standing) => return Verdict::Granted(standing),
+                Drawn::Granted(standing) => {
+                    if let Some(want) = hand.due_fetch(counted.of) {
+                        tokio::spawn(self.clone().fetch(place.clone(), want));
+                    }
+                    return Verdict::Granted(standing);
+                }
                 Drawn::Refused(standing, wait) => return Verdict::Refused(standing, wait),
                 // A clock that runs away while it is asked. Nobody is held up by that.
                 Drawn::Ask { .. } if asked => {
@@ -128,6 +133,12 @@ impl Callers {
                 }
             }
         }
+    }
+
+    /// For those who come next, while what is left lasts.
+    async fn fetch(self: Arc<Self>, place: Arc<Place>, want: u32) {
+        let told = self.take(&place.counted, want, 0).await.ok();
+        place.hand.lock().await.fetched(told, self.clock.steady());
     }
 
     /// What was taken ahead and not used, so that a process that starts again takes nothing from anybody.

@@ -253,7 +253,7 @@ impl Server {
             identity,
             proxies,
             limits,
-            callers: Callers::new(rates, app.store.clone(), redis, clock.clone()),
+            callers: Arc::new(Callers::new(rates, app.store.clone(), redis, clock.clone())),
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
             hints: app.hints(),
             stop: stop.child_token(),

@@ -14,9 +14,14 @@ const HELD: Duration = Duration::from_secs(1);
 /// Others may give something back, so nobody believes for longer that there is nothing.
 const SHUT: Duration = Duration::from_secs(1);
 
+/// Where so many are taken at once, more are fetched before the last is gone, so that nobody waits for them.
+const WORTH_FETCHING: u32 = 16;
+
 #[derive(Debug, Default)]
 pub struct Hand {
     tokens: u32,
+    /// Somebody is on the way for more.
+    fetching: bool,
     /// When they were taken, and how far behind the bucket was then.
     asked_at: Duration,
     behind: i64,
@@ -64,6 +69,23 @@ impl Hand {
         let wait = Duration::from_micros(of.wait(told.behind).unsigned_abs());
         self.shut_until =
             if told.taken == 0 { now + wait.clamp(Duration::from_micros(1), SHUT) } else { now };
+    }
+
+    /// How many whoever has just been granted one is to fetch for others. One fetches.
+    pub fn due_fetch(&mut self, of: Allowance) -> Option<u32> {
+        let ahead = ahead(of);
+        let is_due = !self.fetching && ahead >= WORTH_FETCHING && self.tokens < ahead / 2;
+        self.fetching |= is_due;
+        is_due.then_some(ahead)
+    }
+
+    /// What came of fetching. Where it was nothing, whoever finds none left asks, and is told why.
+    pub fn fetched(&mut self, told: Option<RateTold>, now: Duration) {
+        self.fetching = false;
+        if let Some(told) = told.filter(|told| told.taken > 0) {
+            (self.tokens, self.behind, self.asked_at) =
+                (self.tokens.saturating_add(told.taken), told.behind, now);
+        }
     }
 
     /// What is left over when the process ends.
@@ -137,6 +159,25 @@ mod tests {
         assert_eq!(hand.draw(of, 1, at(1_040)), Drawn::Granted(standing(1_199, 10)));
         assert!(!hand.is_idle(at(1_999)) && hand.is_idle(at(2_000)));
         assert_eq!(hand.left_over(), 1);
+    }
+
+    #[test]
+    fn more_is_fetched_by_one_when_half_is_gone_and_only_of_a_high_rate() {
+        let (high, low) = (of("600000/m"), of("1200/m"));
+        let mut hand = Hand::default();
+        hand.filled(high, RateTold { taken: 500, behind: 0 }, at(0));
+        assert_eq!(hand.due_fetch(high), None);
+        hand.draw(high, 1, at(0));
+
+        assert_eq!([hand.due_fetch(high), hand.due_fetch(high)], [Some(1_000), None]);
+
+        hand.fetched(Some(RateTold { taken: 900, behind: 0 }), at(900));
+        assert_eq!(hand.due_fetch(high), None);
+        assert_eq!(hand.left_over(), 1_399);
+        assert_eq!(hand.due_fetch(high), Some(1_000));
+        hand.fetched(None, at(900));
+        assert_eq!(hand.due_fetch(high), Some(1_000));
+        assert_eq!(Hand::default().due_fetch(low), None);
     }
 
     #[test]
