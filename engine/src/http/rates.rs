@@ -56,7 +56,7 @@ pub async fn unknown(State(api): State<Shared>, request: Request, next: Next) ->
         group @ (Group::Delivery | Group::Other) => {
             let response = next.run(request).await;
             let is_known = match group {
-                Group::Delivery => response.status() != StatusCode::UNAUTHORIZED,
+                Group::Delivery => is_signed(response.status()),
                 _ => response.extensions().get::<IsKnown>().is_some(),
             };
             if is_known {
@@ -68,6 +68,11 @@ pub async fn unknown(State(api): State<Shared>, request: Request, next: Next) ->
             }
         }
     }
+}
+
+/// What a delivery is answered whose signature was looked at and found good. The rest may be anybody's.
+fn is_signed(status: StatusCode) -> bool {
+    !status.is_client_error() || matches!(status, StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 fn address(api: &Api, request: &Request) -> IpAddr {

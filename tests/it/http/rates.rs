@@ -229,6 +229,11 @@ async fn health_is_never_refused_and_pages_and_unknown_routes_are(t: TestStore) 
     for path in ["/docs", "/docs/page.js", "/nowhere", "/v1/jobs"] {
         assert_eq!(get(path).await.status, 429, "{path}");
     }
+    // Nor may anybody look for the names of hooks, or try signatures, as often as they like.
+    for hook in ["pay", "nowhere"] {
+        let delivery = server.bare(Method::POST, &format!("/v1/hooks/{hook}")).body("{}");
+        assert_eq!(answer(delivery.header("x-signature", "00")).await.status, 429, "{hook}");
+    }
     for path in ["/livez", "/readyz"] {
         let answer = get(path).await;
         assert_eq!((answer.status, standing(&answer)), (200, [""; 4]), "{path}");

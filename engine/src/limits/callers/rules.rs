@@ -219,7 +219,9 @@ impl Route<'_> {
     }
 
     fn key(&self) -> String {
-        format!("{} {}", self.method, self.path.unwrap_or_default())
+        // Where a head can be had, the whole can.
+        let method = if self.method == "HEAD" { "GET" } else { self.method };
+        format!("{method} {}", self.path.unwrap_or_default())
     }
 }
 
@@ -251,6 +253,7 @@ mod tests {
             ("token:api", HOME, "POST /v1/jobs", &[7]),
             ("user:ada", HOME, "POST /v1/jobs", &[7]),
             ("user:ada", HOME, "GET /v1/jobs", &[]),
+            ("user:ada", HOME, "HEAD /v1/jobs", &[]),
             ("user:ada", "10.1.2.3", "POST /v1/jobs", &[]),
         ] {
             let counted = rules().known(name, from.parse().unwrap(), &route(called));
