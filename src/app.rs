@@ -24,6 +24,7 @@ use engine::http::{self, Http, TokenError};
 use engine::identity::password::Passwords;
 use engine::identity::{self, Identity, Lives};
 use engine::limits::book::Book;
+use engine::limits::callers::Callers;
 use engine::limits::keeper::Keeper;
 use engine::limits::limiter::{Calls, Limiter, StoreLimiter};
 use engine::limits::redis::RedisLimiter;
@@ -469,6 +470,7 @@ impl App {
                 admin_networks: settings.admin_networks.clone(),
                 proxies: settings.trusted_proxies.clone(),
                 limits: http_limits(settings),
+                callers: Arc::new(self.callers(settings)),
                 origins: settings.cors_origins.clone(),
                 hints: self.hints(),
                 stop: until.stop.child_token(),
@@ -480,6 +482,11 @@ impl App {
 }
 
 impl App {
+    fn callers(&self, settings: &settings::Http) -> Callers {
+        let (store, redis) = (self.store.clone(), self.redis.clone());
+        Callers::new(settings.rate_limits.clone(), store, redis, self.clock.clone())
+    }
+
     /// Who signs people in; none without a key.
     fn identity(&self, settings: &config::identity::Identity) -> Result<Option<Arc<Identity>>, AppError> {
         let Some(key) = &settings.key else { return Ok(None) };

@@ -1,12 +1,16 @@
 //! Log lines to standard error, as text or as JSON. Standard output belongs to results, so that a pipe
-//! gets nothing else.
+//! gets nothing else. What a line may say is listed ([`fields`]); the rest is left out.
+
+pub mod fields;
+mod lines;
 
 use std::io::{self, IsTerminal};
 
 use engine::panics;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::settings::{Log, LogFormat};
+use self::lines::Lines;
+use crate::config::settings::Log;
 
 /// What this process is doing, which decides how much it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +30,7 @@ pub enum TelemetryError {
 }
 
 /// The driver tells of every connection that it loses, of each slow look for another, and of what the server
-/// says to it. What follows from that our own lines say, once; a filter that names the driver still has it all.
+/// says to it. What follows from that our own lines say, once.
 const QUIET_DRIVER: &str = "sqlx=error,sqlx_core=error";
 
 /// Starts logging for the life of the process; panics are log lines from here on.
@@ -36,12 +40,14 @@ pub fn start(log: &Log, voice: Voice) -> Result<(), TelemetryError> {
         Voice::Command => "warn",
     };
     let filter = EnvFilter::try_new(format!("{QUIET_DRIVER},{filter}")).map_err(TelemetryError::Filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match log.format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
-    }
-    .map_err(TelemetryError::Twice)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .fmt_fields(Lines { format: log.format })
+        .event_format(Lines { format: log.format })
+        .try_init()
+        .map_err(TelemetryError::Twice)?;
     panics::report_without_words();
     Ok(())
 }

@@ -13,6 +13,7 @@ mod health;
 mod impatient;
 mod memory;
 mod problem;
+mod rates;
 mod reference;
 mod router;
 pub mod server;
@@ -39,6 +40,7 @@ use crate::audit::sources::Sources;
 use crate::identity::networks::Network;
 use crate::identity::platform::Platform;
 use crate::identity::{Identity, Tokens};
+use crate::limits::callers::Callers;
 use crate::limits::usage::Usage;
 use crate::models::ModelList;
 use crate::queue::Queue;
@@ -88,6 +90,8 @@ pub struct Parts {
     /// Proxies whose word on where a caller comes from is believed.
     pub proxies: Vec<Network>,
     pub limits: Limits,
+    /// How often somebody may call.
+    pub callers: Arc<Callers>,
     /// Origins of pages in browsers that may call.
     pub origins: Vec<String>,
     /// Changes whenever something may stand in the audit log that did not before.
@@ -119,6 +123,7 @@ pub struct Api {
     /// Pages of these may call in the name of whoever is signed in.
     origins: Vec<String>,
     limits: Limits,
+    callers: Arc<Callers>,
     waiting: Waiting,
     events: Events,
     readiness: Readiness,
@@ -129,6 +134,11 @@ pub struct Api {
 }
 
 type Shared = Arc<Api>;
+
+/// The id of the request that the current task answers, if it answers one.
+pub fn answering() -> Option<String> {
+    guard::origin().request
+}
 
 impl Api {
     /// Who acts, for the audit log, and in which request.
@@ -168,6 +178,7 @@ impl Http {
             admin_networks,
             proxies,
             limits,
+            callers,
             origins,
             ..
         } = parts;
@@ -199,6 +210,7 @@ impl Http {
             origins: origins.clone(),
             memory: Memory::new(limits.memory_bytes),
             limits,
+            callers,
             waiting,
             events,
             readiness: Readiness::default(),

@@ -20,12 +20,17 @@ pub async fn running<T>(job: JobId, attempt: impl Future<Output = T>) -> T {
     RUNNING.scope(job, attempt).await
 }
 
+/// The job that the current task runs, if it runs one.
+pub fn running_job() -> Option<JobId> {
+    RUNNING.try_with(|job| *job).ok()
+}
+
 /// For the life of the process, once its log lines go somewhere.
 pub fn report_without_words() {
     std::panic::set_hook(Box::new(|panic| {
         let backtrace = Backtrace::capture();
         let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-        let job = RUNNING.try_with(|job| *job).ok();
+        let job = running_job();
         let line = line(panic, std::thread::current().name().unwrap_or("without a name"), job);
         error!(job.id = job.map(tracing::field::display), backtrace, "{line}");
     }));

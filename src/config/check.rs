@@ -2,6 +2,7 @@
 //! is opened or resolved here.
 
 mod buckets;
+mod http;
 mod identity;
 mod journal;
 mod outgoing;
@@ -58,6 +59,7 @@ pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
     audit(settings, &mut found);
     buckets::buckets(settings, &mut found);
     http(settings, &mut found);
+    http::rate_limits(settings, &mut found);
     identity::identity(settings, &mut found);
     for (path, text) in
         triggers::problems(&settings.triggers, !settings.redis.url.is_empty(), kinds, registry)

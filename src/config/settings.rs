@@ -9,6 +9,7 @@ use engine::adapters::buckets::Bucket;
 use engine::adapters::databases::Database;
 use engine::identity::networks::Network;
 use engine::identity::platform::settings::Platform;
+use engine::limits::callers::rules::{Bound, CallerRules};
 use engine::reference::{SecretRef, UrlRef};
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::definition::Definition;
@@ -346,6 +347,7 @@ pub struct Http {
     pub cors_origins: Vec<String>,
     pub trusted_proxies: Vec<Network>,
     pub admin_networks: Vec<Network>,
+    pub rate_limits: CallerRules,
 }
 
 impl Default for Http {
@@ -365,6 +367,7 @@ impl Default for Http {
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             admin_networks: Vec::new(),
+            rate_limits: CallerRules::default(),
         }
     }
 }
@@ -415,7 +418,11 @@ impl Settings {
         };
         let calls = Calls { rate: limit.rate, burst: limit.burst };
         Self {
-            http: Http { token: Some(SecretRef::Env("KEY".into())), ..Http::default() },
+            http: Http {
+                token: Some(SecretRef::Env("KEY".into())),
+                rate_limits: CallerRules { routes: [(any(), Bound::Off)].into(), ..CallerRules::default() },
+                ..Http::default()
+            },
             identity: Identity {
                 key: Some(SecretRef::Env("KEY".into())),
                 platform: Platform::with_every_key(),

@@ -230,6 +230,9 @@ fn every_mistake_in_the_file_is_told_with_its_line_and_its_remedy() {
         ("[http]\nanswer_timeout = \"1\"\n", 2, "`1` is not a duration"),
         ("[http]\nwrite_timeout = \"0s\"\n", 2, "`http.write_timeout`: must be at least \"1s\""),
         ("[http]\nstop_delay = \"5m\"\n", 2, "`http.stop_delay`: must be at most \"1m\""),
+        ("[http.rate_limits]\nusers = \"many\"\n", 2, "at most \"1000000/s\", or \"off\""),
+        ("[http.rate_limits.routes]\n\"POST /v1/job\" = \"off\"\n", 2, "did you mean `POST /v1/jobs`?"),
+        ("[http.rate_limits.routes]\n\"GET /livez\" = \"off\"\n", 2, "there is no such route"),
         ("[http]\ncors_origins = [\"*\"]\n", 2, "`*` is no origin; write a scheme, a host"),
         ("[http]\ncors_origins = [\"https://a.example/path\"]\n", 2, "is no origin"),
         (

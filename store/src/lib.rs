@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod limits;
 pub mod models;
 pub mod place;
+pub mod rates;
 pub mod recent;
 pub mod requests;
 pub mod reviews;
@@ -57,6 +58,7 @@ pub use limits::{
 };
 pub use models::{Attempting, ModelFilter, Models, Promoter};
 pub use place::{Beginning, NoPlace, Place, Position};
+pub use rates::{Allowance, RateAsk, RateBucket, RateTold, Rates};
 pub use requests::{Once, Request, Requests};
 pub use reviews::{Comment, Decision, NewReview, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews};
 pub use schedules::Schedules;
@@ -80,6 +82,7 @@ pub trait Store:
     + Identities
     + Limits
     + Models
+    + Rates
     + Requests
     + Reviews
     + Schedules

@@ -1,5 +1,7 @@
 //! Secrets planted wherever one may be, and every output of the binary searched for them.
 
+mod logs;
+
 use crate::support::binary::Place;
 
 const PASSWORD: &str = "pw-7d1f3c";

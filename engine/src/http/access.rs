@@ -147,7 +147,7 @@ pub async fn admit(api: &Api, declared: &Declared, parts: &Parts) -> Result<Prin
             return Err(Problem::new(Code::Forbidden, detail, remedy).into_response());
         }
     };
-    let from = session::address(parts, &api.proxies);
+    let from = session::address(&parts.headers, &parts.extensions, &api.proxies);
     may(&principal, need, from, &api.admin_networks).map(|()| principal.clone()).map_err(|refusal| {
         info!("{} may not {} {route}: {refusal:?}", principal.name, parts.method);
         refused(refusal).into_response()

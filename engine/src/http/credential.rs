@@ -68,7 +68,7 @@ async fn by_token(api: &Api, parts: &Parts, token: &SecretString) -> Result<Prin
         return Ok(Principal::api());
     }
     if service_token::is_one(token.expose_secret()) {
-        return match api.tokens.who(token, address(parts, &api.proxies)).await? {
+        return match api.tokens.who(token, address(&parts.headers, &parts.extensions, &api.proxies)).await? {
             Caller::Known(principal) => Ok(principal),
             Caller::Unknown => Err(wrong()),
             Caller::Elsewhere => {

@@ -192,9 +192,7 @@ pub async fn whence(State(api): State<Shared>, request: Request, next: Next) -> 
     if is_safe(request.method()) {
         return next.run(request).await;
     }
-    let (parts, body) = request.into_parts();
-    let address = address(&parts, &api.proxies);
-    let request = Request::from_parts(parts, body);
+    let address = address(request.headers(), request.extensions(), &api.proxies);
     match api.sources.of(address, &principal().name).await {
         Ok(source) => ORIGIN.scope(Origin { source: Some(source), ..origin() }, next.run(request)).await,
         Err(SourceError::Store(problem)) => Problem::from(problem).into_response(),
@@ -214,7 +212,8 @@ pub async fn finish(State(api): State<Shared>, request: Request, next: Next) -> 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("an unknown route", MatchedPath::as_str);
     let started = api.clock.steady();
-    let origin = Origin { request: id.to_str().ok().map(str::to_owned), source: None };
+    let name = id.to_str().ok().map(str::to_owned);
+    let origin = Origin { request: name.clone(), source: None };
     let mut response = caught(ORIGIN.scope(origin, next.run(request)), &method, route, &id).await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response = method_not_allowed(response.headers_mut().remove(axum::http::header::ALLOW));
@@ -223,14 +222,32 @@ pub async fn finish(State(api): State<Shared>, request: Request, next: Next) -> 
     let status = response.status().as_u16();
     match status {
         500.. => {
-            warn!(http.status = status, request.id = ?id, trace.id = trace, ms, "{method} {route} answered {status}");
+            warn!(
+                http.status = status,
+                request.id = name,
+                trace.id = trace,
+                ms,
+                "{method} {route} answered {status}"
+            );
         }
         // Somebody tries tokens, or has an old one.
         401 => {
-            info!(http.status = status, request.id = ?id, trace.id = trace, ms, "{method} {route} answered {status}");
+            info!(
+                http.status = status,
+                request.id = name,
+                trace.id = trace,
+                ms,
+                "{method} {route} answered {status}"
+            );
         }
         _ => {
-            debug!(http.status = status, request.id = ?id, trace.id = trace, ms, "{method} {route} answered {status}");
+            debug!(
+                http.status = status,
+                request.id = name,
+                trace.id = trace,
+                ms,
+                "{method} {route} answered {status}"
+            );
         }
     }
     let headers = response.headers_mut();
@@ -247,7 +264,7 @@ async fn caught(
     id: &HeaderValue,
 ) -> Response {
     AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
-        error!(http.route = route, request.id = ?id, "{method} {route} panicked");
+        error!(http.route = route, request.id = id.to_str().ok(), "{method} {route} panicked");
         Problem::internal().into_response()
     })
 }

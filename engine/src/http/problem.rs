@@ -76,6 +76,7 @@ codes! {
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The key belongs to another request";
     UnusableDelivery "unusable_delivery" UNPROCESSABLE_ENTITY "No job can be made of the delivery";
     LockedOut "locked_out" TOO_MANY_REQUESTS "There were too many failures";
+    RateLimited "rate_limited" TOO_MANY_REQUESTS "There were too many requests";
     Internal "internal" INTERNAL_SERVER_ERROR "This is a bug of ours";
     NotCarried "not_carried" BAD_GATEWAY "The message was not taken";
     Crowded "crowded" SERVICE_UNAVAILABLE "There is no room just now";

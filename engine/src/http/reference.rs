@@ -44,6 +44,8 @@ impl Modify for Token {
 const ANYWHERE: &[Code] = &[Code::InvalidParameter, Code::Internal];
 /// What any route that asks who calls may.
 const GUARDED: &[Code] = &[Code::Unauthorized, Code::Forbidden, Code::StoreAway, Code::TimedOut];
+/// What any route may but those of health.
+const COUNTED: &[Code] = &[Code::RateLimited];
 /// What a route that is carried out once under a key may.
 const KEYED: &[Code] = &[Code::IdempotencyKeyReused];
 /// What a route that reads a body may.
@@ -77,7 +79,14 @@ pub fn document() -> Document {
                 .iter()
                 .flatten()
                 .any(|parameter| matches!(parameter, RefOr::T(own) if own.name == "Idempotency-Key"));
-            let sets = [(ANYWHERE, true), (GUARDED, guarded), (READING, reading), (KEYED, keyed)];
+            let counted = !matches!(path.as_str(), "/livez" | "/readyz");
+            let sets = [
+                (ANYWHERE, true),
+                (COUNTED, counted),
+                (GUARDED, guarded),
+                (READING, reading),
+                (KEYED, keyed),
+            ];
             for code in sets.iter().filter(|(_, holds)| *holds).flat_map(|(codes, _)| *codes) {
                 add(&mut operation.responses, *code);
             }

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::access::Declared;
 use super::guard::Known;
 use super::problem::{Code, Problem};
-use super::{Shared, api, guard, health, reference};
+use super::{Shared, api, guard, health, rates, reference};
 
 /// The routes with their description, and the router that needs nothing more than the state.
 struct Routes {
@@ -124,9 +124,11 @@ pub fn router(api: Shared, origins: &[String]) -> Router {
         .merge(long)
         .route_layer(whence)
         .route_layer(known)
+        .route_layer(middleware::from_fn_with_state(api.clone(), rates::known))
         .route_layer(middleware::from_fn_with_state(gate, guard::authenticate));
     let (router, _) = open.merge(guarded).split_for_parts();
     let router = router.merge(reference::pages()).fallback(unknown);
+    let router = router.layer(middleware::from_fn_with_state(api.clone(), rates::unknown));
     let router = match cors(origins) {
         Some(cors) => router.layer(cors),
         None => router,
@@ -186,12 +188,12 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
                 own("x-csrf-token"),
                 own("x-request-id"),
             ])
-            .expose_headers([
-                header::LOCATION,
-                header::RETRY_AFTER,
-                own("x-request-id"),
-                own("idempotent-replayed"),
-            ])
+            .expose_headers(
+                [header::LOCATION, header::RETRY_AFTER, own("x-request-id"), own("idempotent-replayed")]
+                    .into_iter()
+                    .chain(rates::headers())
+                    .collect::<Vec<_>>(),
+            )
     })
 }
 

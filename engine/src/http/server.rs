@@ -64,7 +64,8 @@ impl Http {
         let Self { api, origins, services } = self;
         let (stop, ending, limits) = (api.stop.clone(), api.ending.clone(), api.limits.clone());
         let patience = Patience::new("accepting connections", api.clock.clone());
-        let house = House::new(router::router(api.clone(), &origins), router::beside(api), limits.clone());
+        let house =
+            House::new(router::router(api.clone(), &origins), router::beside(api.clone()), limits.clone());
         info!(http.address = %door.address, "the API listens on http://{}", door.address);
         {
             let mut accept = pin!(house.accept(&door.listener, patience));
@@ -87,6 +88,7 @@ impl Http {
         ending.cancel();
         drop(door);
         house.close(&hard).await;
+        api.callers.give_back().await;
         for service in services {
             service.stop().await;
         }

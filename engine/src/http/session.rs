@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method};
 use axum::response::Response;
 use jobkit::SecretString;
 use jobkit::redact::ExposeSecret;
@@ -60,6 +60,15 @@ impl FromRequestParts<Shared> for Session {
     }
 }
 
+/// Where a request comes from, proxies left out.
+pub fn address(headers: &HeaderMap, extensions: &Extensions, proxies: &[Network]) -> IpAddr {
+    let peer = extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    // A header list has no end to go back from.
+    let forwarded: Vec<_> = forwarded.collect();
+    networks::caller(peer, forwarded.into_iter(), proxies)
+}
+
 /// Where somebody calls from.
 pub struct Whence(pub Caller);
 
@@ -67,7 +76,7 @@ impl FromRequestParts<Shared> for Whence {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self> {
-        let address = address(parts, &api.proxies);
+        let address = address(&parts.headers, &parts.extensions, &api.proxies);
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         Ok(Self(Caller {
             address,
@@ -75,14 +84,6 @@ impl FromRequestParts<Shared> for Whence {
             origin: origin(),
         }))
     }
-}
-
-pub fn address(parts: &Parts, proxies: &[Network]) -> IpAddr {
-    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    // A header list has no end to go back from.
-    let forwarded: Vec<_> = forwarded.collect();
-    networks::caller(peer, forwarded.into_iter(), proxies)
 }
 
 impl Api {

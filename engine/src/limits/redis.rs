@@ -5,7 +5,6 @@
 //! lies behind the stretch, and the two together are never more than the limit
 //! (`docs/decisions/0033-redis-gives-out-what-the-store-sets-aside.md`).
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use jobkit::Clock;
 use redis::Script;
 use tracing::{debug, info, warn};
 
+use super::absence::Absence;
 use super::limiter::Limiter;
 use crate::adapters::redis::{Redis, RedisFault};
 use store::rule::Rate;
@@ -35,15 +35,11 @@ const LEAST_IN_A_STRETCH: u32 = 4;
 /// While somebody else brings the next stretch.
 const SOON: Duration = Duration::from_millis(10);
 
-/// A Redis that does not answer is left alone for so long.
-const LEFT_ALONE: Duration = Duration::from_secs(1);
-
 pub struct RedisLimiter {
     redis: Arc<Redis>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// Milliseconds by the steady clock until which Redis is left alone; 0 while it answers.
-    away_until: AtomicU64,
+    away: Absence,
 }
 
 enum Told {
@@ -56,7 +52,7 @@ enum Told {
 
 impl RedisLimiter {
     pub fn new(redis: Arc<Redis>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { redis, store, clock, away_until: AtomicU64::new(0) }
+        Self { redis, store, clock, away: Absence::default() }
     }
 
     fn key(&self, bucket: &str) -> String {
@@ -146,19 +142,14 @@ impl RedisLimiter {
         }
     }
 
-    fn is_left_alone(&self) -> bool {
-        self.away_until.load(Ordering::Relaxed) > millis(self.clock.steady())
-    }
-
     fn answered(&self) {
-        if self.away_until.swap(0, Ordering::Relaxed) > 0 {
+        if self.away.ended() {
             info!("limits on calls are given out by Redis again");
         }
     }
 
     fn failed(&self, fault: &RedisFault) {
-        let until = millis(self.clock.steady() + LEFT_ALONE);
-        if self.away_until.swap(until, Ordering::Relaxed) == 0 {
+        if self.away.began(&*self.clock) {
             warn!("limits on calls are taken from the store until Redis answers: {}", chain(fault));
         }
     }
@@ -171,7 +162,7 @@ impl Limiter for RedisLimiter {
         if pace.stretch < LEAST_IN_A_STRETCH {
             return self.store.take_starts(bucket, rate, count).await;
         }
-        if self.is_left_alone() {
+        if self.away.is_left_alone(&*self.clock) {
             return self.directly(bucket, rate, count).await;
         }
         match self.try_take(bucket, rate, count, pace).await {
@@ -222,10 +213,6 @@ impl Pace {
 
 fn signed(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

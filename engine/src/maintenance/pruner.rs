@@ -57,6 +57,7 @@ impl Pruner {
             self.store.forget_workers(KEEP_WORKERS).await?;
             while self.store.forget_requests(KEEP_REQUESTS, BITE).await? == BITE as u64 {}
             self.store.forget_sessions(KEEP_SESSIONS, BITE).await?;
+            while self.store.forget_rates(BITE).await? == BITE as u64 {}
         }
         Ok(bite)
     }

@@ -28,6 +28,7 @@ mod limits;
 mod migrate;
 mod models;
 mod prune;
+mod rates;
 mod read;
 mod requests;
 mod rescue;

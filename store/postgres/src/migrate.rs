@@ -28,6 +28,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (17, "tree", include_str!("../../../migrations/postgres/0017_tree.sql")),
     (18, "identity", include_str!("../../../migrations/postgres/0018_identity.sql")),
     (19, "access", include_str!("../../../migrations/postgres/0019_access.sql")),
+    (21, "rates", include_str!("../../../migrations/postgres/0021_rates.sql")),
     (22, "segments", include_str!("../../../migrations/postgres/0022_segments.sql")),
 ];
 

@@ -22,6 +22,7 @@ mod limits;
 mod migrate;
 mod models;
 mod prune;
+mod rates;
 mod read;
 mod requests;
 mod reviews;

@@ -196,6 +196,7 @@ async fn statements_that_look_often_are_bounded_by_their_index() {
         ("sessions_end", include_str!("sessions_end.sql"), "identity_session_of_user (user_id=?)"),
         ("sessions_forget", identities::FORGET[0], "identity_session_expires (expires_at<?)"),
         ("failures_forget", identities::FORGET[1], "identity_failure_last (last_at<?)"),
+        ("rates_forget", include_str!("rates_forget.sql"), "caller_rate_keep_until (keep_until<?)"),
     ] {
         let plan = plan(&store, sql).await;
         assert!(plan.iter().any(|line| line.contains(index)), "{name}.sql: {plan:#?}");

@@ -1,9 +1,6 @@
 //! The real server as a process: what it logs, and what is left when it is killed.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::adapters::tls;
@@ -11,50 +8,9 @@ use serde_json::{Value, json};
 
 use crate::support::binary::Place;
 use crate::support::postgres::empty_database;
+use crate::support::serving::Serving;
 
 const TOKEN: &str = "a token for the binary, long enough";
-
-/// `compline serve`, with what it has logged so far.
-struct Serving {
-    child: Child,
-    url: String,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
-impl Serving {
-    fn start(place: &Place) -> Self {
-        let mut child = place.command(&["serve"]).stdout(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let url = loop {
-            let line = lines.next().expect("it says where it listens").unwrap();
-            if let Some((_, url)) = line.split_once("the API listens on ") {
-                break url.split(' ').next().unwrap().to_owned();
-            }
-        };
-        let kept = log.clone();
-        std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line));
-        });
-        Self { child, url, log }
-    }
-
-    fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    fn lines_with(&self, parts: &[&str]) -> Vec<String> {
-        let lines = self.log.lock().unwrap();
-        lines.iter().filter(|line| parts.iter().all(|part| line.contains(part))).cloned().collect()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 fn place(database: Option<&str>) -> Place {
     let place = Place::new().with("COMPLINE__HTTP__TOKEN", "env:THE_TOKEN").with("THE_TOKEN", TOKEN);

@@ -3,6 +3,7 @@
 mod access;
 mod alerts;
 mod binary;
+mod bounds;
 mod bulk;
 mod events;
 pub mod family;
@@ -14,6 +15,7 @@ mod limits;
 mod misuse;
 mod models;
 mod once;
+mod rates;
 mod reviews;
 mod schedules;
 mod schema;

@@ -1,4 +1,4 @@
-//! The statements of users, sessions and tokens on PostgreSQL come out of their index, as those in `postgres.rs` do.
+//! The statements of users, sessions, tokens and callers on PostgreSQL come out of their index, as those in `postgres.rs` do.
 
 use sqlx::{Connection, PgConnection};
 
@@ -38,6 +38,7 @@ async fn every_statement_of_users_and_sessions_is_bounded_by_its_index() {
         ("tokens", 2, By("access_token_pkey", "id > $1")),
         ("token_update", 7, By("access_token_pkey", "id = $1")),
         ("token_used", 3, By("access_token_pkey", "id = $2")),
+        ("rates_forget", 2, By("caller_rate_keep_until", "keep_until <")),
     ] {
         let plan = plan(&mut connection, name, sql, parameters).await;
         assert!(bound.holds(&plan), "{name} is not {bound:?}:\n{plan}");

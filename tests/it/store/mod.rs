@@ -22,6 +22,7 @@ mod models;
 mod pausing;
 mod postgres;
 mod prune;
+mod rates;
 mod reading;
 mod requests;
 mod reviews;

@@ -8,6 +8,7 @@ use compline::app::{App, Parts, Upkeep};
 use compline::config::SecretRef;
 use engine::adapters::artifacts::DirArtifacts;
 use engine::adapters::clock::SystemClock;
+use engine::adapters::redis::Redis;
 use engine::adapters::tls;
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, To};
@@ -19,6 +20,8 @@ use engine::identity::password::Passwords;
 use engine::identity::platform::settings::Platform;
 use engine::identity::platform::{self, Source};
 use engine::identity::{self, Identity, Lives};
+use engine::limits::callers::Callers;
+use engine::limits::callers::rules::CallerRules;
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::declared::Declared;
 use engine::scheduler::definition::Definition;
@@ -143,6 +146,9 @@ pub struct Setup {
     pub admin_networks: Vec<Network>,
     /// Whose JWTs are taken, and by which key.
     pub platform: Option<(Platform, Source)>,
+    /// Nobody is counted unless a test is about it.
+    pub rates: CallerRules,
+    pub redis: Option<Arc<Redis>>,
 }
 
 /// By which the servers of a test know what another of them signed.
@@ -173,6 +179,8 @@ impl Default for Setup {
             proxies: Vec::new(),
             admin_networks: Vec::new(),
             platform: None,
+            rates: CallerRules::off(),
+            redis: None,
         }
     }
 }
@@ -209,6 +217,8 @@ impl Server {
             proxies,
             admin_networks,
             platform,
+            rates,
+            redis,
         } = setup;
         let keyring = Arc::new(keyring);
         let folder = tempfile::tempdir().unwrap();
@@ -258,7 +268,7 @@ impl Server {
             scheduler: app.scheduler.clone(),
             usage: app.limits.clone(),
             registry: app.registry.clone(),
-            clock,
+            clock: clock.clone(),
             artifacts: artifacts.clone(),
             hooks: hooks(&app.around()),
             courier,
@@ -268,6 +278,7 @@ impl Server {
             admin_networks,
             proxies,
             limits,
+            callers: Arc::new(Callers::new(rates, app.store.clone(), redis, clock.clone())),
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
             hints: app.hints(),
             stop: stop.child_token(),

@@ -9,5 +9,6 @@ pub mod python;
 pub mod receiver;
 pub mod redis;
 pub mod s3;
+pub mod serving;
 pub mod smtp;
 pub mod store;
