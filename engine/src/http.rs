@@ -124,8 +124,8 @@ impl Api {
         Actor::with_origin(guard::principal().name, guard::origin())
     }
 
-    /// Whose things the caller may see and touch.
-    #[expect(dead_code, reason = "queries take it in the next change")]
+    /// Whose things the caller may see and touch. To be asked for in the task of the request: what a handler starts, and
+    /// the body of its answer, are to be given it.
     fn scope(&self) -> Scope {
         guard::principal().scope
     }

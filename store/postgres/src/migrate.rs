@@ -5,7 +5,7 @@
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{PgConnection, SqlSafeStr};
 
-use super::audit_log;
+use super::{audit_log, tenants};
 use store::{Migrated, Schema, StoreError};
 
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (16, "models_and_reviews", include_str!("../../../migrations/postgres/0016_models_and_reviews.sql")),
     (17, "tree", include_str!("../../../migrations/postgres/0017_tree.sql")),
     (18, "identity", include_str!("../../../migrations/postgres/0018_identity.sql")),
+    (20, "tenants", include_str!("../../../migrations/postgres/0020_tenants.sql")),
 ];
 
 const NEEDED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
@@ -58,6 +59,7 @@ async fn under_lock(connection: &mut PgConnection) -> Result<Migrated, MigrateEr
     if !migrator.iter().all(done) {
         migrator.run_direct(None, &mut *connection, false).await?;
     }
+    tenants::make_role(connection).await;
     audit_log::begin_era_if_transactions_began_anew(connection).await?;
     Ok(Migrated { from: newest(&earlier), to: NEEDED.max(newest(&earlier)) })
 }

@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(16, "0016_models_and_reviews"),
     migration!(17, "0017_tree"),
     migration!(18, "0018_identity"),
+    migration!(20, "0020_tenants"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
