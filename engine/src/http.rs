@@ -188,3 +188,6 @@ impl Http {
         Self { api: Arc::new(api), origins, services: vec![watcher, reader] }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,8 @@ mod schema;
 mod sql;
 mod staging;
 mod steps;
+mod tenants;
+mod tenants_held;
 mod transaction;
 mod tree;
 mod triggers;
