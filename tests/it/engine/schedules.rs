@@ -261,12 +261,12 @@ async fn a_schedule_that_was_put_right_is_broken_no_more(t: TestStore) {
         }),
         ("pause", |engine| {
             Box::pin(async {
-                engine.app.scheduler.pause(&Scope::Installation, "pause", &ada(), "").await.unwrap()
+                engine.app.scheduler.pause(&Scope::Installation, "pause", &ada(), "").await.unwrap();
             })
         }),
         ("delete", |engine| {
             Box::pin(async {
-                engine.app.scheduler.delete(&Scope::Installation, "delete", &ada()).await.unwrap()
+                engine.app.scheduler.delete(&Scope::Installation, "delete", &ada()).await.unwrap();
             })
         }),
     ];

@@ -113,7 +113,7 @@ async fn every_statement_of_schedules_triggers_alerts_and_reviews_is_bounded_by_
         ("schedule_fire", 7, By("schedule_pkey", "name = $2")),
         ("schedule_set_back", 4, By("schedule_pkey", "name = $2")),
         ("live_fires", 2, By("schedule_fire_pkey", "schedule = $1")),
-        ("fires", 4, By("schedule_fire_pkey", "schedule = $1")),
+        ("fires", 5, By("schedule_fire_pkey", "schedule = $1")),
         ("forget_fires", 3, By("schedule_fire_fired_at", "fired_at <")),
         ("keys_hand_over", 2, By("unique_key_pkey", "key = ANY ($2)")),
         ("marks", 2, By("trigger_mark_pkey", "mark = ANY ($2)")),
@@ -135,9 +135,10 @@ async fn every_statement_of_schedules_triggers_alerts_and_reviews_is_bounded_by_
         ("delivery_end", 8, By("alert_delivery_pkey", "alert_id = $2")),
         ("holds", 3, By("job_pkey", "id = $1")),
         ("models", 4, InOrder("model_seq")),
-        ("review_completed", 1, By("job_history_pkey", "id = $1")),
-        ("reviews", 4, By("review_of_job", "job = $1")),
-        ("review_decisions", 3, By("review_decided", "job = $1")),
+        ("review_completed", 2, By("job_history_pkey", "id = $1")),
+        ("reviews", 5, By("review_of_job", "job = $1")),
+        ("review_decisions", 4, By("review_decided", "job = $1")),
+        ("own_jobs", 2, By("job_pkey", "id = ANY ($1)")),
         ("tile_at", 3, By("audit_tile_place", "ROW(era")),
     ] {
         let plan = plan(&mut connection, name, sql, parameters).await;
