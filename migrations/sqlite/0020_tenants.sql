@@ -8,5 +8,5 @@ ALTER TABLE schedule ADD COLUMN tenant TEXT
 ALTER TABLE schedule_fire ADD COLUMN tenant TEXT;
 UPDATE schedule_fire SET tenant = (SELECT tenant FROM schedule WHERE name = schedule_fire.schedule);
 
--- Of the job, which may have been pruned since. Rows of before are told by nobody any more, and the installation sees them.
+-- Of the job, which may have been pruned since. Rows of before are told to the installation alone.
 ALTER TABLE review ADD COLUMN tenant TEXT;
