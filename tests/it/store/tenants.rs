@@ -239,7 +239,7 @@ async fn stands(t: &TestStore, it: &Target) -> String {
     told
 }
 
-async fn what_is_anothers_is_answered_as_what_never_was(t: TestStore) {
+pub(super) async fn what_is_anothers_is_answered_as_what_never_was(t: TestStore) {
     for (verb, ask) in VERBS {
         let (own, foreign) = (target(&t, "north").await, target(&t, "south").await);
         let never = nothing(&t);
@@ -263,7 +263,7 @@ async fn what_is_anothers_is_answered_as_what_never_was(t: TestStore) {
     }
 }
 
-async fn lists_have_ones_own_alone(t: TestStore) {
+pub(super) async fn lists_have_ones_own_alone(t: TestStore) {
     let (own, foreign) = (target(&t, "north").await, target(&t, "south").await);
     t.add(|row| row.queue = "apart".into()).await;
     t.add(|row| {
@@ -297,7 +297,7 @@ async fn lists_have_ones_own_alone(t: TestStore) {
     assert!(!t.state(foreign.live).await.is_final());
 }
 
-async fn nobody_sees_and_touches_nothing(t: TestStore) {
+pub(super) async fn nobody_sees_and_touches_nothing(t: TestStore) {
     target(&t, "north").await;
     t.add(|_| {}).await;
     let nobody = Scope::Nobody;
@@ -418,7 +418,7 @@ impl Dice {
 
 /// Two tenants enqueue, change, wait for and look at whatever there is, each other's included. Every id and every word of one
 /// stays out of all that the other is told.
-async fn whatever_two_tenants_do_in_any_order_neither_hears_of_the_other(t: TestStore) {
+pub(super) async fn whatever_two_tenants_do_in_any_order_neither_hears_of_the_other(t: TestStore) {
     for seed in 0..6 {
         let mut dice = Dice(seed);
         let tenants = [format!("north{seed}"), format!("south{seed}")];

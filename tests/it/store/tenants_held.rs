@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use store::{Isolation, JobFilter, NewRow, Scope, Store};
 use store_postgres::{PgOptions, PostgresStore, RowSecurity};
 
+use super::tenants;
 use crate::support::postgres::{self, OwnServer};
 use crate::support::store::{TestStore, ada};
 
@@ -119,6 +120,27 @@ async fn the_role_of_tenants_writes_nothing_and_reads_nothing_else() {
     ] {
         let refused = sqlx::query(statement).execute(&mut connection).await.unwrap_err();
         assert!(refused.to_string().contains("permission denied"), "{statement}: {refused}");
+    }
+}
+
+/// With the policies, neither a missing condition nor a missing policy would show in the other tests.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_statements_hold_alone_where_policies_are_off() {
+    for number in 0..4 {
+        let mut t = TestStore::postgres().await;
+        let options = PgOptions {
+            row_security: RowSecurity::Off,
+            manual_clock: Some(t.clock.clone()),
+            ..PgOptions::default()
+        };
+        t.store = PostgresStore::connect(t.url(), &options).unwrap();
+        assert_eq!(t.store.isolation().await.unwrap(), Isolation::Statements);
+        match number {
+            0 => tenants::what_is_anothers_is_answered_as_what_never_was(t).await,
+            1 => tenants::lists_have_ones_own_alone(t).await,
+            2 => tenants::nobody_sees_and_touches_nothing(t).await,
+            _ => tenants::whatever_two_tenants_do_in_any_order_neither_hears_of_the_other(t).await,
+        }
     }
 }
 
