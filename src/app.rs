@@ -1,6 +1,7 @@
 //! Wiring, and nothing else: knows everybody, known by nobody.
 
 pub mod audit;
+mod isolation;
 pub mod outgoing;
 pub mod signals;
 
@@ -448,6 +449,7 @@ impl App {
                 "http.token is not set: only health, signed deliveries and tokens of services are served; set it to \"env:NAME\" or \"file:PATH\""
             );
         }
+        isolation::check(&*self.store).await?;
         let identity = self.identity(identity_settings)?;
         let door = Door::open(address).await.map_err(|cause| AppError::Setting {
             field: "http.listen",
@@ -530,6 +532,7 @@ async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sto
             let options = PgOptions {
                 connections: settings.store.connections,
                 acquire_timeout: settings.store.acquire_timeout,
+                row_security: settings.store.row_security.into(),
                 ..PgOptions::default()
             };
             Ok(PostgresStore::connect(url, &options)?)

@@ -13,7 +13,7 @@ use journal::run::Summary;
 use journal::sample::{SampleParams, Strange};
 use serde_json::json;
 use store::state::JobState;
-use store::{Actor, JobDetail, JobFilter};
+use store::{Actor, JobDetail, JobFilter, Scope};
 
 use crate::app::signals::Signals;
 use crate::app::{App, AppError, RunOptions};
@@ -83,7 +83,7 @@ impl Demo {
         let ended = serve_until_ended(&app, &settings, ids, signals.child()).await?;
         let mut told = Vec::new();
         for Shown { what, id } in shown {
-            if let Some(detail) = app.queue.job(id).await? {
+            if let Some(detail) = app.queue.job(&Scope::Installation, id).await? {
                 told.push(Told { what, detail });
             }
         }
@@ -125,7 +125,7 @@ async fn serve_until_ended(
     let stop = signals.stop.clone();
     let ended = async {
         while !stop.is_cancelled() {
-            if app.queue.jobs(&filter).await?.iter().all(|job| job.state.is_final()) {
+            if app.queue.jobs(&Scope::Installation, &filter).await?.iter().all(|job| job.state.is_final()) {
                 return Ok(true);
             }
             app.clock.sleep(LOOK_AGAIN).await;
@@ -172,12 +172,12 @@ async fn enqueue(app: &App, folder: &Path, ledger: &Path) -> Result<Vec<Shown>, 
         ("scores a ledger", NewJob::new("journal.score_ledger", json!({ "path": ledger }))),
     ];
     let (what, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
-    let inserted = app.queue.enqueue(jobs, &by).await?;
+    let inserted = app.queue.enqueue(&Scope::Installation, jobs, &by).await?;
     let mut shown: Vec<_> =
         what.into_iter().zip(&inserted).map(|(what, made)| Shown { what, id: made.id }).collect();
     let parents = inserted.iter().map(|made| made.id);
     let last = NewJob::new("system.noop", json!({})).after(parents);
-    let last = app.queue.enqueue(vec![last], &by).await?;
+    let last = app.queue.enqueue(&Scope::Installation, vec![last], &by).await?;
     shown.extend(last.iter().map(|made| Shown { what: "runs after all of them", id: made.id }));
     Ok(shown)
 }
@@ -208,7 +208,11 @@ mod tests {
         let app = App::open(&settings).await.unwrap();
         let (quick, late) = (NewJob::new("system.noop", json!({})), NewJob::new("system.noop", json!({})));
         let late = NewJob { when: When::After(Duration::from_secs(3_600)), ..late };
-        let made = app.queue.enqueue(vec![quick, late], &Actor::new("user:ada")).await.unwrap();
+        let made = app
+            .queue
+            .enqueue(&Scope::Installation, vec![quick, late], &Actor::new("user:ada"))
+            .await
+            .unwrap();
         // What the handler of the signal does.
         let told = Signals::default();
         told.stop.cancel();

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::breaker::BreakerRules;
 use store::rule::{By, Rate, Rule, Rules};
-use store::{Actor, Store};
+use store::{Actor, Scope, Store};
 use store_postgres::{PgOptions, PostgresStore};
 use store_sqlite::SqliteStore;
 use tokio_util::sync::CancellationToken;
@@ -214,7 +214,7 @@ async fn enqueue_blocked(url: &str, n: u64) -> Result<()> {
     app.store.pause_bucket("bench/true", until, &by(), "").await?;
     let job = || NewJob::new(Noop::KIND, json!({ "n": 0, "blocked": true }));
     for left in (0..n).step_by(CALL).map(|done| (n - done).min(CALL as u64)) {
-        app.queue.enqueue((0..left).map(|_| job()).collect(), &by()).await?;
+        app.queue.enqueue(&Scope::Installation, (0..left).map(|_| job()).collect(), &by()).await?;
     }
     app.close().await;
     say(&json!({ "count": n }))
@@ -226,7 +226,7 @@ async fn enqueue_batch(url: &str, n: u64) -> Result<()> {
     let numbers: Vec<_> = (0..n).collect();
     let started = monotonic_ns();
     for call in numbers.chunks(CALL) {
-        app.queue.enqueue(call.iter().map(|n| job(*n)).collect(), &by()).await?;
+        app.queue.enqueue(&Scope::Installation, call.iter().map(|n| job(*n)).collect(), &by()).await?;
     }
     let seconds = seconds_since(started);
     app.close().await;
@@ -251,7 +251,7 @@ async fn enqueue_single(url: &str, n: u64, inflight: u64) -> Result<()> {
             if number >= n {
                 return Ok::<_, engine::queue::QueueError>(());
             }
-            app.queue.enqueue(vec![job(number)], &by()).await?;
+            app.queue.enqueue(&Scope::Installation, vec![job(number)], &by()).await?;
         }
     };
     futures::future::try_join_all((0..inflight).map(|_| lane())).await?;
@@ -292,7 +292,9 @@ async fn drain(url: &str, n: u64, tuned: bool) -> Result<()> {
         }
         // Those of a blocked lane never go, and to count a million of them again and again is work of its own.
         let all_go = !is_blocked();
-        while all_go && app.store.queues().await?.iter().any(|queue| !queue.counts.is_empty()) {
+        while all_go
+            && app.store.queues(&Scope::Installation).await?.iter().any(|queue| !queue.counts.is_empty())
+        {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         finished.store(monotonic_ns(), Ordering::Relaxed);
@@ -341,7 +343,7 @@ async fn pickup_client(app: &App, n: u64, seed: u32) -> Result<BTreeMap<u64, u64
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         tokio::time::sleep(Duration::from_millis(u64::from(20 + (state >> 16) % 41))).await;
         enqueued.insert(number, monotonic_ns());
-        app.queue.enqueue(vec![job(number)], &by()).await?;
+        app.queue.enqueue(&Scope::Installation, vec![job(number)], &by()).await?;
     }
     Ok(enqueued)
 }

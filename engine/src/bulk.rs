@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jobkit::{Ctx, Failure, Job, JobId, Outcome, Policy, Registry};
 use serde::{Deserialize, Serialize};
 
-use store::{Actor, Change, JobFilter, Store, StoreError};
+use store::{Actor, Change, JobFilter, Scope, Store, StoreError};
 
 pub const KIND: &str = "system.bulk";
 
@@ -31,6 +31,15 @@ pub struct BulkArgs {
     pub limit: usize,
     /// Who asked, for the audit log: the door that made this job knows, and nobody else makes one.
     pub by: String,
+    /// Whose jobs alone are meant. A process that does not know it refuses the arguments, and leaves all as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+}
+
+impl BulkArgs {
+    fn scope(&self) -> Scope {
+        self.tenant.clone().map_or(Scope::Installation, Scope::Tenant)
+    }
 }
 
 /// What came of it.
@@ -80,14 +89,15 @@ impl Job for Bulk {
         let Some(filter) = narrowed(&args.filter, args.action) else {
             return Outcome::completed(Tally::default());
         };
-        let pages = self.select(&filter, args.limit, ctx).await?;
+        let scope = args.scope();
+        let pages = self.select(&scope, &filter, args.limit, ctx).await?;
         let total: usize = pages.iter().map(Vec::len).sum();
         let by = Actor::new(format!("{} by job:{}", args.by, ctx.job().id));
         let (mut tally, mut done) = (Tally::default(), 0);
         for (number, page) in pages.iter().enumerate() {
             ctx.progress(done as u64, total as u64, format!("{} jobs", args.action.name())).await;
             let name = format!("change {number}");
-            tally.add(ctx.step(&name, |_| self.change(page, args.action, &by)).await?);
+            tally.add(ctx.step(&name, |_| self.change(&scope, page, args.action, &by)).await?);
             done += page.len();
         }
         ctx.progress(done as u64, total as u64, "done").await;
@@ -117,14 +127,20 @@ pub fn narrowed(filter: &JobFilter, action: Change) -> Option<JobFilter> {
 }
 
 impl Bulk {
-    async fn select(&self, filter: &JobFilter, limit: usize, ctx: &Ctx) -> Result<Vec<Vec<JobId>>, Failure> {
+    async fn select(
+        &self,
+        scope: &Scope,
+        filter: &JobFilter,
+        limit: usize,
+        ctx: &Ctx,
+    ) -> Result<Vec<Vec<JobId>>, Failure> {
         let mut pages: Vec<Vec<JobId>> = Vec::new();
         let (mut left, mut before) = (limit, None);
         while left > 0 {
             let wanted = left.min(PAGE);
             let filter = JobFilter { before, limit: Some(wanted), ..filter.clone() };
             let name = format!("select {}", pages.len());
-            let mut page = ctx.step(&name, |_| self.page(&filter)).await?;
+            let mut page = ctx.step(&name, |_| self.page(scope, &filter)).await?;
             let full = page.len() == wanted;
             before = page.last().copied();
             left -= page.len();
@@ -138,17 +154,23 @@ impl Bulk {
         Ok(pages)
     }
 
-    async fn page(&self, filter: &JobFilter) -> Result<Vec<JobId>, Failure> {
-        let jobs = self.store.briefs(filter).await.map_err(failure)?;
+    async fn page(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobId>, Failure> {
+        let jobs = self.store.briefs(scope, filter).await.map_err(failure)?;
         Ok(jobs.into_iter().map(|job| job.id).collect())
     }
 
-    async fn change(&self, page: &[JobId], action: Change, by: &Actor) -> Result<Tally, Failure> {
+    async fn change(
+        &self,
+        scope: &Scope,
+        page: &[JobId],
+        action: Change,
+        by: &Actor,
+    ) -> Result<Tally, Failure> {
         if page.is_empty() {
             return Ok(Tally::default());
         }
         let filter = JobFilter { ids: page.to_vec(), ..JobFilter::default() };
-        let changed = self.store.change(&filter, action, by, page.len()).await.map_err(failure)?;
+        let changed = self.store.change(scope, &filter, action, by, page.len()).await.map_err(failure)?;
         for queue in &changed.woken {
             // The poll finds what this does not tell of.
             if let Err(problem) = self.store.wake(queue).await {

@@ -146,8 +146,8 @@ impl Api {
         Actor::with_origin(guard::principal().name, guard::origin())
     }
 
-    /// Whose things the caller may see and touch.
-    #[expect(dead_code, reason = "queries take it in the next change")]
+    /// Whose things the caller may see and touch. To be asked for in the task of the request: what a handler starts, and
+    /// the body of its answer, are to be given it.
     fn scope(&self) -> Scope {
         guard::principal().scope
     }
@@ -220,3 +220,6 @@ impl Http {
         Self { api: Arc::new(api), origins, services: vec![watcher, reader] }
     }
 }
+
+#[cfg(test)]
+mod tests;

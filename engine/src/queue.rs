@@ -20,10 +20,11 @@ use crate::limits::book::Book;
 use crate::seal::{Keyring, Part, SealError};
 use crate::wake::Wake;
 use store::rule::{By, Rules, Subject};
+use store::scope::Foreign;
 use store::triggers::Intake;
 use store::{
     Actor, Change, Changed, Inserted, JobDetail, JobFilter, JobRow, NewRow, Once, QueueRow, Release, Request,
-    Store, StoreError, Transaction, UniqueRow,
+    Scope, Store, StoreError, Transaction, UniqueRow,
 };
 
 mod page;
@@ -79,14 +80,24 @@ impl Queue {
     }
 
     /// All or nothing; the answers are in the order of the jobs.
-    pub async fn enqueue(&self, jobs: Vec<NewJob>, by: &Actor) -> Result<Vec<Inserted>, QueueError> {
+    pub async fn enqueue(
+        &self,
+        scope: &Scope,
+        jobs: Vec<NewJob>,
+        by: &Actor,
+    ) -> Result<Vec<Inserted>, QueueError> {
         self.freshen().await?;
-        self.insert(&self.rows(jobs)?, by).await
+        self.insert(scope, &self.rows(scope, jobs)?, by).await
     }
 
     /// As `enqueue`, of rows that [`Queue::rows`] checked.
-    pub async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>, QueueError> {
-        let inserted = self.store.insert(rows, by).await?;
+    pub async fn insert(
+        &self,
+        scope: &Scope,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Vec<Inserted>, QueueError> {
+        let inserted = self.store.insert(scope, rows, by).await?;
         self.ring_for(rows);
         Ok(own(rows, inserted))
     }
@@ -94,11 +105,12 @@ impl Queue {
     /// As `insert`, once for each key that callers choose.
     pub async fn insert_once(
         &self,
+        scope: &Scope,
         request: &Request,
         rows: &[NewRow],
         by: &Actor,
     ) -> Result<Once, QueueError> {
-        Ok(match self.store.insert_once(request, rows, by).await? {
+        Ok(match self.store.insert_once(scope, request, rows, by).await? {
             Once::Done(inserted) => {
                 self.ring_for(rows);
                 Once::Done(own(rows, inserted))
@@ -114,12 +126,13 @@ impl Queue {
     pub async fn enqueue_in(
         &self,
         tx: impl Into<Transaction<'_>>,
+        scope: &Scope,
         jobs: Vec<NewJob>,
         by: &Actor,
     ) -> Result<Vec<Inserted>, QueueError> {
         self.limits.freshen().await?;
-        let rows = self.rows(jobs)?;
-        let inserted = self.store.insert_in(tx.into(), &rows, by).await?;
+        let rows = self.rows(scope, jobs)?;
+        let inserted = self.store.insert_in(tx.into(), scope, &rows, by).await?;
         Ok(own(&rows, inserted))
     }
 
@@ -153,19 +166,23 @@ impl Queue {
     }
 
     /// Checks jobs at the door and decides everything but the time. Behind each job stand those that come with it:
-    /// for its success, for its failure, and the one that calls back.
-    pub fn rows(&self, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
+    /// for its success, for its failure, and the one that calls back. A job that names no tenant is the caller's own.
+    pub fn rows(&self, scope: &Scope, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
         jobs.iter().try_for_each(|job| by_its_name(&self.registry, &job.kind))?;
-        self.children(jobs)
+        self.rows_within(scope, jobs)
     }
 
     /// As `rows`, of jobs that a running one makes: they may be of kinds that nobody enqueues by their names. What comes with them is checked as ever.
     pub fn children(&self, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
+        self.rows_within(&Scope::Installation, jobs)
+    }
+
+    fn rows_within(&self, scope: &Scope, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
         let limits = self.limits.rules();
         let mut rows = Vec::with_capacity(jobs.len());
         for job in jobs {
             let first = rows.len();
-            self.rows_of(job, &limits, &mut rows)?;
+            self.rows_of(scope, job, &limits, &mut rows)?;
             if rows.len() - first - 1 > MOST_FOLLOWERS {
                 return invalid(
                     "on_success",
@@ -177,11 +194,19 @@ impl Queue {
     }
 
     /// As `rows`, of a job that nobody enqueues by its name; whoever makes it has checked what it is for.
-    pub fn internal(&self, job: NewJob) -> Result<Vec<NewRow>, QueueError> {
+    pub fn internal(&self, scope: &Scope, job: NewJob) -> Result<Vec<NewRow>, QueueError> {
+        let job = NewJob { tenant: own_tenant(scope, job.tenant)?, ..job };
         Ok(vec![self.row(job, &self.limits.rules())?])
     }
 
-    fn rows_of(&self, mut job: NewJob, limits: &Rules, rows: &mut Vec<NewRow>) -> Result<(), QueueError> {
+    fn rows_of(
+        &self,
+        scope: &Scope,
+        mut job: NewJob,
+        limits: &Rules,
+        rows: &mut Vec<NewRow>,
+    ) -> Result<(), QueueError> {
+        job.tenant = own_tenant(scope, job.tenant)?;
         let on_success = std::mem::take(&mut job.on_success);
         let on_failure = std::mem::take(&mut job.on_failure);
         let callback = job.callback.take();
@@ -197,7 +222,7 @@ impl Queue {
             for (index, follower) in followers.into_iter().enumerate() {
                 let place = rows.len();
                 let follower = NewJob { tenant: follower.tenant.or_else(|| tenant.clone()), ..follower };
-                self.follower(follower, id, rule, limits, rows).map_err(|cause| match cause {
+                self.follower(scope, follower, (id, rule), limits, rows).map_err(|cause| match cause {
                     QueueError::Store(cause) => cause.into(),
                     cause => QueueError::Follower { field, index, cause: Box::new(cause) },
                 })?;
@@ -209,9 +234,9 @@ impl Queue {
 
     fn follower(
         &self,
+        scope: &Scope,
         mut follower: NewJob,
-        of: JobId,
-        rule: OnParentFailure,
+        (of, rule): (JobId, OnParentFailure),
         limits: &Rules,
         rows: &mut Vec<NewRow>,
     ) -> Result<(), QueueError> {
@@ -221,7 +246,7 @@ impl Queue {
         by_its_name(&self.registry, &follower.kind)?;
         follower.after = vec![of];
         follower.on_parent_failure = rule;
-        self.rows_of(follower, limits, rows)
+        self.rows_of(scope, follower, limits, rows)
     }
 
     fn callback(&self, of: &NewRow, callback: &Callback, limits: &Rules) -> Result<NewRow, QueueError> {
@@ -291,12 +316,13 @@ impl Queue {
 
     pub async fn change(
         &self,
+        scope: &Scope,
         filter: &JobFilter,
         change: Change,
         by: &Actor,
         limit: usize,
     ) -> Result<Changed, QueueError> {
-        let changed = self.store.change(filter, change, by, limit).await?;
+        let changed = self.store.change(scope, filter, change, by, limit).await?;
         self.tell_of(&changed);
         Ok(changed)
     }
@@ -304,12 +330,13 @@ impl Queue {
     /// As `change` of one job, once for each key that callers choose.
     pub async fn change_once(
         &self,
+        scope: &Scope,
         request: &Request,
         job: JobId,
         change: Change,
         by: &Actor,
     ) -> Result<Once<Changed>, QueueError> {
-        let once = self.store.change_once(request, job, change, by).await?;
+        let once = self.store.change_once(scope, request, job, change, by).await?;
         if let Once::Done(changed) = &once {
             self.tell_of(changed);
         }
@@ -328,8 +355,8 @@ impl Queue {
 
     /// One job with all its attempts and steps. What is encrypted at rest is opened; where that cannot be, a
     /// note says why.
-    pub async fn job(&self, id: JobId) -> Result<Option<JobDetail>, QueueError> {
-        let Some(mut detail) = self.store.job(id).await? else { return Ok(None) };
+    pub async fn job(&self, scope: &Scope, id: JobId) -> Result<Option<JobDetail>, QueueError> {
+        let Some(mut detail) = self.store.job(scope, id).await? else { return Ok(None) };
         let ring = &self.keyring;
         self.show(&mut detail.job);
         for attempt in &mut detail.attempts {
@@ -346,8 +373,8 @@ impl Queue {
         Ok(Some(detail))
     }
 
-    pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, QueueError> {
-        let mut jobs = self.store.jobs(filter).await?;
+    pub async fn jobs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobRow>, QueueError> {
+        let mut jobs = self.store.jobs(scope, filter).await?;
         jobs.iter_mut().for_each(|job| self.show(job));
         Ok(jobs)
     }
@@ -359,8 +386,8 @@ impl Queue {
         }
     }
 
-    pub async fn queues(&self) -> Result<Vec<QueueRow>, QueueError> {
-        Ok(self.store.queues().await?)
+    pub async fn queues(&self, scope: &Scope) -> Result<Vec<QueueRow>, QueueError> {
+        Ok(self.store.queues(scope).await?)
     }
 
     /// From here on nobody claims from the queue, on any machine; what runs goes on. Until that time, or until it is
@@ -403,6 +430,11 @@ pub const MOST_ATTEMPTS: u16 = 1_000;
 const MOST_ARGS_BYTES: usize = 1 << 20;
 pub const MOST_METADATA_BYTES: usize = 16 << 10;
 const LONGEST_DELAY: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+/// Whose a job is, that names this tenant or none.
+fn own_tenant(scope: &Scope, named: Option<String>) -> Result<Option<String>, QueueError> {
+    scope.own(named).or_else(|Foreign(problem)| invalid("tenant", problem))
+}
 
 fn invalid<T>(field: &'static str, problem: impl Into<String>) -> Result<T, QueueError> {
     Err(QueueError::Invalid { field, problem: problem.into() })
@@ -531,9 +563,15 @@ fn unique_row(job: &NewJob, args: &str, policy: &Policy, now: i64) -> Result<Opt
     Ok(Some(UniqueRow { key, release, on_conflict: rule.on_conflict }))
 }
 
-/// With nothing but a key, the same bytes that `compline.enqueue` hashes in SQL: kind, zero, key.
+/// With nothing but a key, the same bytes that `compline.enqueue` hashes in SQL: kind, zero, key; and before them, of a
+/// tenant's job, zero, tenant, zero, so that two tenants never meet in one key. No kind begins with zero.
 fn unique_key(job: &NewJob, args: &str, rule: &Unique, now: i64) -> [u8; 32] {
     let mut hash = Sha256::new();
+    if let Some(tenant) = &job.tenant {
+        hash.update([0]);
+        hash.update(tenant.as_bytes());
+        hash.update([0]);
+    }
     hash.update(job.kind.as_bytes());
     hash.update([0]);
     hash.update(job.unique_key.as_deref().unwrap_or_default().as_bytes());

@@ -31,7 +31,8 @@ use self::template::Times;
 use crate::queue::{Queue, QueueError, check_job, problem_of_name};
 use crate::wake::Wake;
 use store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
-use store::{Actor, Inserted, NewRow, Store, StoreError};
+use store::scope::Foreign;
+use store::{Actor, Inserted, NewRow, Scope, Store, StoreError};
 
 pub use self::view::{Drift, Preview, ScheduleView, State};
 
@@ -75,6 +76,9 @@ pub enum ScheduleError {
     Unknown(String),
     #[error("schedule `{0}` is owned by the configuration; change it there, or pause it")]
     Owned(String),
+    /// All that a tenant hears of a schedule that is not its own.
+    #[error("the name `{0}` cannot be had; choose another, such as one that begins with your tenant's")]
+    Taken(String),
     #[error("{field}: {problem}")]
     Invalid { field: &'static str, problem: String },
     #[error("schedule `{0}` is being changed by others at this moment; try again")]
@@ -116,67 +120,86 @@ impl Scheduler {
         Self { store, queue, declared, wake }
     }
 
-    pub async fn list(&self) -> Result<Vec<ScheduleView>> {
-        let rows = self.store.schedules().await?;
-        Ok(view::all(&rows, &self.declared))
+    pub async fn list(&self, scope: &Scope) -> Result<Vec<ScheduleView>> {
+        let rows = self.store.schedules(scope).await?;
+        Ok(view::all(scope, &rows, &self.declared))
     }
 
-    pub async fn show(&self, name: &str) -> Result<ScheduleView> {
-        let rows: Vec<_> = self.store.schedule(name).await?.into_iter().collect();
-        let views = view::all(&rows, &self.declared);
+    pub async fn show(&self, scope: &Scope, name: &str) -> Result<ScheduleView> {
+        let rows: Vec<_> = self.store.schedule(scope, name).await?.into_iter().collect();
+        let views = view::all(scope, &rows, &self.declared);
         views.into_iter().find(|view| view.name == name).ok_or_else(|| ScheduleError::Unknown(name.into()))
     }
 
     /// Makes a schedule or replaces what it says. One whose times stay the same keeps its next.
-    pub async fn put(&self, name: &str, definition: Definition, by: &Actor) -> Result<ScheduleView> {
+    pub async fn put(
+        &self,
+        scope: &Scope,
+        name: &str,
+        definition: Definition,
+        by: &Actor,
+    ) -> Result<ScheduleView> {
         if let Some(problem) = problem_of_name(name) {
             return Err(ScheduleError::Invalid { field: "name", problem });
         }
-        if self.declared.schedules.contains_key(name) {
-            return Err(ScheduleError::Owned(name.into()));
-        }
-        let (stored, plan) = self.checked(name, definition)?;
+        let tenant = scope.own(definition.tenant);
+        let tenant =
+            tenant.map_err(|Foreign(problem)| ScheduleError::Invalid { field: "tenant", problem })?;
+        let (stored, plan) = self.checked(scope, name, Definition { tenant, ..definition })?;
         for _ in 0..TRIES {
-            let row = self.store.schedule(name).await?;
+            let row = self.store.schedule(scope, name).await?;
+            if self.declared.schedules.contains_key(name) {
+                return Err(match row.is_some() || *scope == Scope::Installation {
+                    true => ScheduleError::Owned(name.into()),
+                    // It is somebody else's, or is yet to come.
+                    false => ScheduleError::Taken(name.into()),
+                });
+            }
             if row.as_ref().is_some_and(|row| row.source == Source::Config && row.retired_at.is_none()) {
                 return Err(ScheduleError::Owned(name.into()));
             }
-            if self.put_stored(name, Source::Api, &stored, &plan, row.as_ref(), by).await? {
+            if self.put_stored(scope, (name, Source::Api), &stored, &plan, row.as_ref(), by).await? {
                 self.wake.schedules();
-                return self.show(name).await;
+                return self.show(scope, name).await;
+            }
+            if row.is_none()
+                && *scope != Scope::Installation
+                && self.store.schedule(scope, name).await?.is_none()
+            {
+                return Err(ScheduleError::Taken(name.into()));
             }
         }
         Err(ScheduleError::Contended(name.into()))
     }
 
-    pub async fn delete(&self, name: &str, by: &Actor) -> Result<()> {
-        let row = self.row(name).await?;
+    pub async fn delete(&self, scope: &Scope, name: &str, by: &Actor) -> Result<()> {
+        let row = self.row(scope, name).await?;
         if row.source == Source::Config && row.retired_at.is_none() {
             return Err(ScheduleError::Owned(name.into()));
         }
-        match self.store.delete_schedule(name, by).await? {
+        match self.store.delete_schedule(scope, name, by).await? {
             true => Ok(()),
             false => Err(ScheduleError::Unknown(name.into())),
         }
     }
 
     /// From here on it does not fire, on any machine. What it would have fired meanwhile is not made up for.
-    pub async fn pause(&self, name: &str, by: &Actor, reason: &str) -> Result<()> {
-        match self.store.pause_schedule(name, by, reason).await? {
+    pub async fn pause(&self, scope: &Scope, name: &str, by: &Actor, reason: &str) -> Result<()> {
+        match self.store.pause_schedule(scope, name, by, reason).await? {
             true => Ok(()),
             false => Err(ScheduleError::Unknown(name.into())),
         }
     }
 
     /// Goes on with the first fire time from now.
-    pub async fn resume(&self, name: &str, by: &Actor) -> Result<()> {
+    pub async fn resume(&self, scope: &Scope, name: &str, by: &Actor) -> Result<()> {
         for _ in 0..TRIES {
-            let row = self.row(name).await?;
+            let row = self.row(scope, name).await?;
             if row.paused_at.is_none() {
                 return Ok(());
             }
             let next = plan_of(&row)?.timing.next_after(self.store.now().await?);
-            if self.store.resume_schedule(name, row.revision, next, by).await? {
+            if self.store.resume_schedule(scope, name, row.revision, next, by).await? {
                 self.wake.schedules();
                 return Ok(());
             }
@@ -185,19 +208,19 @@ impl Scheduler {
     }
 
     /// A job now, whatever the time, the pause or the overlap. Its fire time is this moment.
-    pub async fn run_now(&self, name: &str, by: &Actor) -> Result<Inserted> {
-        let fired = self.fire(&self.run(name).await?, by).await?;
+    pub async fn run_now(&self, scope: &Scope, name: &str, by: &Actor) -> Result<Inserted> {
+        let fired = self.fire(scope, &self.run(scope, name).await?, by).await?;
         fired.first().map(|(_, job)| *job).ok_or_else(|| ScheduleError::Contended(name.into()))
     }
 
-    async fn run(&self, name: &str) -> Result<Firing> {
-        let row = self.row(name).await?;
+    async fn run(&self, scope: &Scope, name: &str) -> Result<Firing> {
+        let row = self.row(scope, name).await?;
         let plan = plan_of(&row)?;
         let now = self.store.now().await?;
         let previous = row.last_fire.or_else(|| plan.timing.last_before(now)).unwrap_or(now);
         let job = self.job(name, &plan, now, previous)?;
         self.queue.freshen().await?;
-        let rows = self.rows(name, vec![NewJob { when: When::Now, ..job }])?;
+        let rows = self.rows(scope, name, vec![NewJob { when: When::Now, ..job }])?;
         Ok(Firing {
             name: name.into(),
             jobs: rows.into_iter().map(|row| (now, row)).collect(),
@@ -212,20 +235,21 @@ impl Scheduler {
     /// again, it enqueues nothing again.
     pub async fn backfill(
         &self,
+        scope: &Scope,
         name: &str,
         (from, until): (Timestamp, Timestamp),
         preview: bool,
         by: &Actor,
     ) -> Result<Vec<Backfilled>> {
-        let row = self.row(name).await?;
+        let row = self.row(scope, name).await?;
         let plan = plan_of(&row)?;
         let now = self.store.now().await?;
         // One of that name may have been deleted.
-        let first = self.store.first_fired(name).await?;
+        let first = self.store.first_fired(scope, name).await?;
         let since = first.map_or(row.created_at, |first| first.min(row.created_at));
         let times = self.backfilled_times(since, &plan, (from, until), now)?;
         let range = FireRange { from, until, limit: usize::MAX };
-        let known = self.store.fires(name, range).await?;
+        let known = self.store.fires(scope, name, range).await?;
         let known: BTreeMap<_, _> = known.into_iter().map(|fire| (fire.fire_time, fire.job_id)).collect();
         let mut told: Vec<Backfilled> = times
             .iter()
@@ -246,7 +270,7 @@ impl Scheduler {
             jobs.push(NewJob { when: When::Now, ..job });
         }
         self.queue.freshen().await?;
-        let rows = self.rows(name, jobs)?;
+        let rows = self.rows(scope, name, jobs)?;
         let firing = Firing {
             name: name.into(),
             jobs: missing.into_iter().zip(rows).collect(),
@@ -255,7 +279,7 @@ impl Scheduler {
             details: json!({ "from": from, "until": until }),
             news: Vec::new(),
         };
-        let fired = self.fire(&firing, by).await?;
+        let fired = self.fire(scope, &firing, by).await?;
         for one in &mut told {
             if let Some((_, job)) = fired.iter().find(|(at, _)| *at == one.fire_time) {
                 one.job_id = Some(job.id);
@@ -305,16 +329,16 @@ impl Scheduler {
     }
 
     /// Of one that is only described, without storing it. Who names no kind asks for the times alone.
-    pub fn described(&self, definition: Definition) -> Result<Plan> {
+    pub fn described(&self, scope: &Scope, definition: Definition) -> Result<Plan> {
         let kind = match definition.kind.is_empty() {
             true => "system.noop".into(),
             false => definition.kind,
         };
-        Ok(self.checked("described", Definition { kind, ..definition })?.1)
+        Ok(self.checked(scope, "described", Definition { kind, ..definition })?.1)
     }
 
-    pub async fn plan(&self, name: &str) -> Result<Plan> {
-        plan_of(&self.row(name).await?)
+    pub async fn plan(&self, scope: &Scope, name: &str) -> Result<Plan> {
+        plan_of(&self.row(scope, name).await?)
     }
 
     /// The next fire times from an instant on, or from now.
@@ -341,16 +365,16 @@ impl Scheduler {
     }
 
     /// Checks at the door all that can be known now, with the job of some fire time to try it on.
-    fn checked(&self, name: &str, definition: Definition) -> Result<(Stored, Plan)> {
+    fn checked(&self, scope: &Scope, name: &str, definition: Definition) -> Result<(Stored, Plan)> {
         let (stored, plan, job) = tried(name, definition, &self.declared.calendars)?;
-        self.rows(name, vec![job])?;
+        self.rows(scope, name, vec![job])?;
         Ok((stored, plan))
     }
 
     async fn put_stored(
         &self,
-        name: &str,
-        source: Source,
+        scope: &Scope,
+        (name, source): (&str, Source),
         stored: &Stored,
         plan: &Plan,
         row: Option<&ScheduleRow>,
@@ -372,26 +396,26 @@ impl Scheduler {
             next_fire,
             revision: row.map(|row| row.revision),
         };
-        Ok(self.store.put_schedule(&put, by).await?)
+        Ok(self.store.put_schedule(scope, &put, by).await?)
     }
 
-    async fn row(&self, name: &str) -> Result<ScheduleRow> {
-        self.store.schedule(name).await?.ok_or_else(|| ScheduleError::Unknown(name.into()))
+    async fn row(&self, scope: &Scope, name: &str) -> Result<ScheduleRow> {
+        self.store.schedule(scope, name).await?.ok_or_else(|| ScheduleError::Unknown(name.into()))
     }
 
     fn job(&self, name: &str, plan: &Plan, fire_time: Timestamp, previous: Timestamp) -> Result<NewJob> {
         job_of(name, plan, fire_time, previous)
     }
 
-    fn rows(&self, name: &str, jobs: Vec<NewJob>) -> Result<Vec<NewRow>> {
-        self.queue.rows(jobs).map_err(|cause| match cause {
+    fn rows(&self, scope: &Scope, name: &str, jobs: Vec<NewJob>) -> Result<Vec<NewRow>> {
+        self.queue.rows(scope, jobs).map_err(|cause| match cause {
             QueueError::Store(cause) => cause.into(),
             cause => ScheduleError::Job { name: name.into(), cause: Box::new(cause) },
         })
     }
 
-    async fn fire(&self, firing: &Firing, by: &Actor) -> Result<Vec<(Timestamp, Inserted)>> {
-        match self.store.fire_schedule(firing, by).await? {
+    async fn fire(&self, scope: &Scope, firing: &Firing, by: &Actor) -> Result<Vec<(Timestamp, Inserted)>> {
+        match self.store.fire_schedule(scope, firing, by).await? {
             Fired::Lost => Err(ScheduleError::Unknown(firing.name.clone())),
             Fired::Enqueued(fired) => {
                 let rows: Vec<_> = firing.jobs.iter().map(|(_, row)| row.clone()).collect();

@@ -16,8 +16,7 @@ use engine::seal::Keyring;
 use engine::units::format_duration;
 use jobkit::Clock;
 use serde::Serialize;
-use store::Schema;
-use store::chain;
+use store::{Isolation, Schema, Scope, chain};
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, print};
@@ -146,7 +145,12 @@ async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
     checks.extend([schema, clocks]);
     // A schema that is too old has neither to look at.
     if readable {
-        checks.extend([schedules(app).await, limits(settings, app).await, access::tokens(app).await]);
+        checks.extend([
+            schedules(app).await,
+            limits(settings, app).await,
+            access::tokens(app).await,
+            tenants(app).await,
+        ]);
     }
     checks
 }
@@ -158,7 +162,7 @@ async fn schedules(app: &App) -> Check {
     if let Err(error) = app.scheduler.check_declared() {
         return Check::fail(name, &error.into());
     }
-    let schedules = match app.scheduler.list().await {
+    let schedules = match app.scheduler.list(&Scope::Installation).await {
         Ok(schedules) => schedules,
         Err(error) => return Check::fail(name, &error.into()),
     };
@@ -174,6 +178,27 @@ async fn schedules(app: &App) -> Check {
             format!("`compline schedules show {}` says why", schedule.name),
         ),
         None => Check::ok(name, print::count(schedules.len(), "schedule")),
+    }
+}
+
+/// Whether the database keeps tenants apart, or our statements alone do.
+async fn tenants(app: &App) -> Check {
+    let name = "tenants";
+    match app.store.isolation().await {
+        Err(error) => Check::fail(name, &error.into()),
+        Ok(Isolation::Statements) => Check::ok(name, "kept apart by our statements; no policies are used"),
+        Ok(Isolation::Policies { amiss, .. }) if amiss.is_empty() => {
+            Check::ok(name, "kept apart by our statements, and by policies of the database")
+        }
+        Ok(Isolation::Policies { amiss, required }) => {
+            let told = amiss.join("; ");
+            let remedy =
+                "docs/operations/tenants.md has a remedy for each; `compline migrate` sets up what it may";
+            match required {
+                true => Check::fail(name, &CliError::new(Exit::Failed, told, remedy)),
+                false => Check::warn(name, told, remedy),
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jobkit::{Callback, CallbackEvent, JobId, NewJob, OnConflict, RawJson, Unique, When};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use store::Scope;
 
 use super::exit::{CliError, Exit, Result};
 use super::{Call, actor, duration, instant, job_id, print};
@@ -111,7 +112,7 @@ pub async fn run(call: &Call, args: EnqueueArgs) -> Result {
             let rule = own.unwrap_or_else(Unique::by_key);
             job.unique = Some(Unique { on_conflict: on_conflict.into(), ..rule });
         }
-        for inserted in app.queue.enqueue(vec![job], &actor()).await? {
+        for inserted in app.queue.enqueue(&Scope::Installation, vec![job], &actor()).await? {
             // Who asked again would have two jobs.
             let told = call.print.answer(&inserted, || inserted.id.to_string());
             told.map_err(|error| error.remedy(format!("the job is there all the same: {}", inserted.id)))?;

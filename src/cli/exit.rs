@@ -201,9 +201,10 @@ impl From<ScheduleError> for CliError {
         let exit = match &error {
             ScheduleError::Store(_) => return Self::from_chain(error),
             ScheduleError::Unknown(_) => Exit::NotFound,
-            ScheduleError::Owned(_) | ScheduleError::Contended(_) | ScheduleError::Unreadable { .. } => {
-                Exit::Failed
-            }
+            ScheduleError::Owned(_)
+            | ScheduleError::Taken(_)
+            | ScheduleError::Contended(_)
+            | ScheduleError::Unreadable { .. } => Exit::Failed,
             ScheduleError::Definition { .. } | ScheduleError::Job { .. } | ScheduleError::Invalid { .. } => {
                 Exit::Usage
             }

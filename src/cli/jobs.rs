@@ -12,7 +12,7 @@ use engine::http::view::JobInFull;
 use jiff::Timestamp;
 use jobkit::JobId;
 use store::state::JobState;
-use store::{Change, JobDetail, JobFilter, JobRow};
+use store::{Change, JobDetail, JobFilter, JobRow, Scope};
 
 use super::exit::{CliError, Exit, Result};
 use super::moment::Moment;
@@ -167,14 +167,14 @@ async fn known(app: &App, ids: &[JobId]) -> Result<Vec<JobRow>> {
         return Ok(Vec::new());
     }
     let filter = JobFilter { ids: ids.to_vec(), limit: Some(ids.len()), ..JobFilter::default() };
-    let rows = app.store.jobs(&filter).await?;
+    let rows = app.store.jobs(&Scope::Installation, &filter).await?;
     let found: BTreeSet<_> = rows.iter().map(|job| job.id).collect();
     let missing: Vec<_> = ids.iter().copied().filter(|id| !found.contains(id)).collect();
     if missing.is_empty() { Ok(rows) } else { Err(not_found(&missing)) }
 }
 
 async fn find(app: &App, id: JobId) -> Result<JobDetail> {
-    app.queue.job(id).await?.ok_or_else(|| not_found(&[id]))
+    app.queue.job(&Scope::Installation, id).await?.ok_or_else(|| not_found(&[id]))
 }
 
 fn not_found(ids: &[JobId]) -> CliError {

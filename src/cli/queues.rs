@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 use serde_json::json;
-use store::QueueRow;
 use store::state::JobState;
+use store::{QueueRow, Scope};
 
 use super::exit::{Exit, Result};
 use super::{Call, Until, actor, print};
@@ -31,7 +31,7 @@ pub async fn run(call: &Call, command: Queues) -> Result {
     call.with_app(async |app| {
         match command {
             Queues::List => {
-                let queues = app.queue.queues().await?;
+                let queues = app.queue.queues(&Scope::Installation).await?;
                 call.print.answer(&queues, || listing(&queues))?;
             }
             Queues::Pause { queue, until, reason } => {

@@ -12,6 +12,7 @@ use engine::scheduler::policy::Overlap;
 use engine::scheduler::simulate::MOST_SIMULATED;
 use jiff::Timestamp;
 use serde_json::json;
+use store::Scope;
 
 use self::given::Given;
 use super::exit::{CliError, Exit, Result};
@@ -103,35 +104,38 @@ pub async fn run(call: &Call, command: Schedules) -> Result {
         let scheduler = &app.scheduler;
         match command {
             Schedules::List => {
-                let schedules = scheduler.list().await?;
+                let schedules = scheduler.list(&Scope::Installation).await?;
                 call.print.answer(&schedules, || shown::list(&schedules))?;
             }
             Schedules::Show { name } => {
-                let schedule = scheduler.show(&name).await?;
+                let schedule = scheduler.show(&Scope::Installation, &name).await?;
                 call.print.answer(&schedule, || shown::one(&schedule))?;
             }
             Schedules::Put(args) => {
-                let schedule = scheduler.put(&args.name, args.definition.definition()?, &actor()).await?;
+                let schedule = scheduler
+                    .put(&Scope::Installation, &args.name, args.definition.definition()?, &actor())
+                    .await?;
                 call.print.answer(&schedule, || shown::one(&schedule))?;
             }
             Schedules::Delete { name } => {
-                scheduler.delete(&name, &actor()).await?;
+                scheduler.delete(&Scope::Installation, &name, &actor()).await?;
                 done(call, &name, "deleted")?;
             }
             Schedules::Pause { name, reason } => {
-                scheduler.pause(&name, &actor(), &reason).await?;
+                scheduler.pause(&Scope::Installation, &name, &actor(), &reason).await?;
                 done(call, &name, "paused")?;
             }
             Schedules::Resume { name } => {
-                scheduler.resume(&name, &actor()).await?;
+                scheduler.resume(&Scope::Installation, &name, &actor()).await?;
                 done(call, &name, "resumed")?;
             }
             Schedules::Run { name } => {
-                let job = scheduler.run_now(&name, &actor()).await?;
+                let job = scheduler.run_now(&Scope::Installation, &name, &actor()).await?;
                 call.print.answer(&job, || job.id.to_string())?;
             }
             Schedules::Backfill { name, from, until, preview } => {
-                let told = scheduler.backfill(&name, (from, until), preview, &actor()).await?;
+                let told =
+                    scheduler.backfill(&Scope::Installation, &name, (from, until), preview, &actor()).await?;
                 call.print.answer(&told, || shown::backfill(&told, preview))?;
             }
             Schedules::Preview { of, count, after } => {
@@ -149,8 +153,8 @@ pub async fn run(call: &Call, command: Schedules) -> Result {
 /// Of a schedule that is there, or of one that is only described.
 async fn plan(app: &App, of: &Given) -> Result<Plan> {
     match (&of.name, of.described.is_empty()) {
-        (Some(name), true) => Ok(app.scheduler.plan(name).await?),
-        (None, false) => Ok(app.scheduler.described(of.described.definition()?)?),
+        (Some(name), true) => Ok(app.scheduler.plan(&Scope::Installation, name).await?),
+        (None, false) => Ok(app.scheduler.described(&Scope::Installation, of.described.definition()?)?),
         (Some(_), false) => Err(CliError::usage(
             "a name and a description are two schedules",
             "give the name of a schedule, or --cron and what else describes one",

@@ -22,7 +22,7 @@ use jobkit::{ArgsError, Registry};
 
 use super::keys::{dotted, nearest_name};
 use super::listen::Listen;
-use super::settings::Settings;
+use super::settings::{RowSecurity, Settings};
 
 /// A finding about one key: what is wrong and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +138,9 @@ fn store(settings: &Settings, found: &mut Findings) {
             );
         } else if let Err(problem) = check_url(url) {
             found.add("store.url", problem.to_string());
+        }
+        if url.starts_with("sqlite:") && settings.store.row_security == RowSecurity::Required {
+            found.add("store.row_security", "\"required\" needs PostgreSQL; SQLite has no policies for rows");
         }
     }
     if settings.store.connections < 2 {

@@ -66,6 +66,26 @@ pub struct Store {
     pub connections: u32,
     #[serde(with = "duration")]
     pub acquire_timeout: Duration,
+    pub row_security: RowSecurity,
+}
+
+/// Whether PostgreSQL itself keeps tenants apart, beside our statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowSecurity {
+    Auto,
+    Required,
+    Off,
+}
+
+impl From<RowSecurity> for store_postgres::RowSecurity {
+    fn from(given: RowSecurity) -> Self {
+        match given {
+            RowSecurity::Auto => Self::Auto,
+            RowSecurity::Required => Self::Required,
+            RowSecurity::Off => Self::Off,
+        }
+    }
 }
 
 impl Default for Store {
@@ -75,6 +95,7 @@ impl Default for Store {
             migrate_at_start: true,
             connections: 5,
             acquire_timeout: Duration::from_secs(10),
+            row_security: RowSecurity::Auto,
         }
     }
 }

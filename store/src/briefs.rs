@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use jobkit::JobId;
 
-use super::{JobFilter, Result};
+use super::{JobFilter, Result, Scope};
 use crate::state::JobState;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,5 +20,5 @@ pub struct JobBrief {
 #[async_trait]
 pub trait Briefs {
     /// As [`super::Store::jobs`], of the same jobs in the same order.
-    async fn briefs(&self, filter: &JobFilter) -> Result<Vec<JobBrief>>;
+    async fn briefs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobBrief>>;
 }

@@ -8,6 +8,9 @@
 //! *beat*, a counter: whoever watches it measures on its own steady clock how long the counter stood
 //! still, so no clock that a person can set takes part.
 //!
+//! What is read or changed for somebody who calls is within a [`Scope`], which every such verb asks for; the other verbs
+//! are the engine's own.
+//!
 //! Every transition of a job, each step, and what people do writes its audit entry in the same transaction; beats and
 //! progress write none.
 
@@ -62,7 +65,7 @@ pub use rates::{Allowance, RateAsk, RateBucket, RateTold, Rates};
 pub use requests::{Once, Request, Requests};
 pub use reviews::{Comment, Decision, NewReview, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews};
 pub use schedules::Schedules;
-pub use scope::Scope;
+pub use scope::{Isolation, Scope};
 pub use segments::{NewSegment, SegmentRow, Segments};
 pub use tokens::{TokenRow, Tokens};
 pub use transaction::Transaction;
@@ -100,6 +103,9 @@ pub trait Store:
     /// An error where nothing could be written, as on a standby or a full disk. Leaves nothing behind.
     async fn writable(&self) -> Result<()>;
 
+    /// How tenants are kept apart. Changes nothing.
+    async fn isolation(&self) -> Result<Isolation>;
+
     /// The time that decides what is due.
     async fn now(&self) -> Result<Timestamp>;
 
@@ -121,13 +127,21 @@ pub trait Store:
     /// has ended as the child's rule does not allow goes straight to the history as cancelled, with an error
     /// that names the parent. A row that comes with a duplicate is left out, and answers as that one did.
     ///
+    /// A row of another tenant than the scope's, or of none, is `Refused`, and a parent outside of the scope is unknown.
+    ///
     /// `Busy` when a transaction that somebody keeps open has the same key, or a parent; on SQLite it is
     /// waited for.
-    async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>>;
+    async fn insert(&self, scope: &Scope, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>>;
 
     /// As `insert`, in a transaction that the caller commits or rolls back. On PostgreSQL workers are woken
     /// by the commit; on SQLite they find the jobs at their next poll, or when the caller wakes them.
-    async fn insert_in(&self, tx: Transaction<'_>, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>>;
+    async fn insert_in(
+        &self,
+        tx: Transaction<'_>,
+        scope: &Scope,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Vec<Inserted>>;
 
     // Workers and their leases.
 
@@ -209,11 +223,12 @@ pub trait Store:
 
     // What people and programs ask.
 
-    async fn job(&self, id: JobId) -> Result<Option<JobDetail>>;
+    async fn job(&self, scope: &Scope, id: JobId) -> Result<Option<JobDetail>>;
     /// Newest first.
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>>;
-    /// Queues that have live jobs or were ever paused, by name; only live jobs are counted.
-    async fn queues(&self) -> Result<Vec<QueueRow>>;
+    async fn jobs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobRow>>;
+    /// Queues that have live jobs or were ever paused, by name; only live jobs are counted. A tenant is told of those that
+    /// have jobs of its own, and not who paused them and why.
+    async fn queues(&self, scope: &Scope) -> Result<Vec<QueueRow>>;
 
     // What people do.
 
@@ -226,7 +241,14 @@ pub trait Store:
     /// its attempts and its steps; it may be attempted as often as when it was enqueued if its attempts
     /// were used up, and takes its unique key again, to be released as before, or is refused with the id of
     /// the job that holds it.
-    async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed>;
+    async fn change(
+        &self,
+        scope: &Scope,
+        filter: &JobFilter,
+        change: Change,
+        by: &Actor,
+        limit: usize,
+    ) -> Result<Changed>;
     /// Until that time, or until it is resumed.
     async fn pause(&self, queue: &str, until: Option<Timestamp>, by: &Actor, reason: &str) -> Result<()>;
     async fn resume(&self, queue: &str, by: &Actor) -> Result<()>;

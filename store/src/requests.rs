@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jobkit::JobId;
+use sha2::{Digest, Sha256};
 
 use super::schedules::{Fired, Firing};
-use super::{Actor, Change, Changed, Inserted, NewRow, Result};
+use super::{Actor, Change, Changed, Inserted, NewRow, Result, Scope};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
@@ -15,6 +16,18 @@ pub struct Request {
     pub key: [u8; 32],
     /// SHA-256 of what is asked.
     pub fingerprint: [u8; 32],
+}
+
+impl Request {
+    /// As the store keeps it: two tenants that choose the same key have two.
+    pub fn within(&self, scope: &Scope) -> Self {
+        let Some(tenant) = scope.bound() else { return *self };
+        let mut hash = Sha256::new();
+        hash.update(b"tenant\0");
+        hash.update(tenant.as_bytes());
+        hash.update(self.key);
+        Self { key: hash.finalize().into(), fingerprint: self.fingerprint }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,14 +53,27 @@ impl<T> Once<T> {
 pub trait Requests: Send + Sync + 'static {
     /// As [`super::Store::insert`], once for each key: the key, the answer and the jobs are in one transaction. Whoever comes
     /// with a key that another is using just now waits for it; `Busy` when that takes too long.
-    async fn insert_once(&self, request: &Request, rows: &[NewRow], by: &Actor) -> Result<Once>;
+    async fn insert_once(
+        &self,
+        scope: &Scope,
+        request: &Request,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Once>;
 
     /// As [`super::Schedules::fire_schedule`], once for each key. What is `Lost` leaves its key free.
-    async fn fire_once(&self, request: &Request, firing: &Firing, by: &Actor) -> Result<Once<Fired>>;
+    async fn fire_once(
+        &self,
+        scope: &Scope,
+        request: &Request,
+        firing: &Firing,
+        by: &Actor,
+    ) -> Result<Once<Fired>>;
 
     /// As [`super::Store::change`] of one job, once for each key. A change that the job cannot take leaves its key free.
     async fn change_once(
         &self,
+        scope: &Scope,
         request: &Request,
         job: JobId,
         change: Change,

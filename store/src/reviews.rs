@@ -7,17 +7,24 @@ use jobkit::JobId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Actor, Once, Request, Result};
+use super::{Actor, Once, Request, Result, Scope};
 
 #[async_trait]
 pub trait Reviews: Send + Sync + 'static {
     /// Writes down what somebody decided, all of it or nothing, with one entry in the audit log that names the items and
     /// the decisions and holds no comment. A job that has not completed, or is not there, has nothing to decide on.
-    async fn review(&self, job: JobId, reviews: &[NewReview], by: &Reviewer) -> Result<Reviewed>;
+    async fn review(
+        &self,
+        scope: &Scope,
+        job: JobId,
+        reviews: &[NewReview],
+        by: &Reviewer,
+    ) -> Result<Reviewed>;
 
     /// As `review`, once for each key. What was not written leaves its key free.
     async fn review_once(
         &self,
+        scope: &Scope,
         request: &Request,
         job: JobId,
         reviews: &[NewReview],
@@ -25,11 +32,17 @@ pub trait Reviews: Send + Sync + 'static {
     ) -> Result<Once<Reviewed>>;
 
     /// All that was said of a job's items, the newest first; also of a job that was pruned since.
-    async fn reviews(&self, filter: &ReviewFilter) -> Result<Vec<ReviewRow>>;
+    async fn reviews(&self, scope: &Scope, filter: &ReviewFilter) -> Result<Vec<ReviewRow>>;
 
     /// What holds for each item that something was decided on: the last decision, which a comment does not change. In the
     /// order of the items' bytes, from behind this one on.
-    async fn decisions(&self, job: JobId, after: Option<&str>, limit: usize) -> Result<Vec<ReviewRow>>;
+    async fn decisions(
+        &self,
+        scope: &Scope,
+        job: JobId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ReviewRow>>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jobkit::{JobId, OnParentFailure};
+use jobkit::{AuditEntry, JobId, OnParentFailure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Actor, Inserted, NewRow, News, Result};
+use super::{Actor, Inserted, NewRow, News, Result, Scope, StoreError};
 
 /// The rule of alerts for what a schedule asks for and cannot be enqueued; whatever touches the schedule ends it.
 pub const SCHEDULE_BROKEN: &str = "schedule.broken";
@@ -20,20 +20,22 @@ pub const SCHEDULE_BROKEN: &str = "schedule.broken";
 #[async_trait]
 pub trait Schedules: Send + Sync + 'static {
     /// By name.
-    async fn schedules(&self) -> Result<Vec<ScheduleRow>>;
+    async fn schedules(&self, scope: &Scope) -> Result<Vec<ScheduleRow>>;
 
-    async fn schedule(&self, name: &str) -> Result<Option<ScheduleRow>>;
+    async fn schedule(&self, scope: &Scope, name: &str) -> Result<Option<ScheduleRow>>;
 
     /// Makes it, or replaces what it says; what has happened to it stays, and a pause too. False when the row
-    /// is not at the revision that the caller read: none, for one that was not there.
-    async fn put_schedule(&self, put: &PutSchedule, by: &Actor) -> Result<bool>;
+    /// is not at the revision that the caller read: none, for one that was not there. It belongs to the tenant that its
+    /// definition names, and fire times of another tenant's schedule of the same name are forgotten.
+    async fn put_schedule(&self, scope: &Scope, put: &PutSchedule, by: &Actor) -> Result<bool>;
 
     /// False when there is none. One that is paused already keeps the time of its pause.
-    async fn pause_schedule(&self, name: &str, by: &Actor, reason: &str) -> Result<bool>;
+    async fn pause_schedule(&self, scope: &Scope, name: &str, by: &Actor, reason: &str) -> Result<bool>;
 
     /// Goes on with this fire time. False when the row is not at that revision.
     async fn resume_schedule(
         &self,
+        scope: &Scope,
         name: &str,
         revision: i64,
         next: Option<Timestamp>,
@@ -46,7 +48,7 @@ pub trait Schedules: Send + Sync + 'static {
 
     /// Its jobs stay, and so does the memory of its fire times: one of its name gives none of them a second job. False
     /// when there is none.
-    async fn delete_schedule(&self, name: &str, by: &Actor) -> Result<bool>;
+    async fn delete_schedule(&self, scope: &Scope, name: &str, by: &Actor) -> Result<bool>;
 
     /// Those that are due, the longest due first, by the time that decides what is due. Left out are those of these
     /// names that are still at these revisions.
@@ -69,13 +71,13 @@ pub trait Schedules: Send + Sync + 'static {
     /// Enqueues the jobs of fire times that have none yet, and advances the schedule where that is asked for:
     /// all or nothing, and nothing when the row is not at the revision. Jobs that make room give up their unique
     /// keys to those that come.
-    async fn fire_schedule(&self, firing: &Firing, by: &Actor) -> Result<Fired>;
+    async fn fire_schedule(&self, scope: &Scope, firing: &Firing, by: &Actor) -> Result<Fired>;
 
     /// Fire times that have their job, the newest first.
-    async fn fires(&self, name: &str, range: FireRange) -> Result<Vec<FireRow>>;
+    async fn fires(&self, scope: &Scope, name: &str, range: FireRange) -> Result<Vec<FireRow>>;
 
     /// When the first of them got it.
-    async fn first_fired(&self, name: &str) -> Result<Option<Timestamp>>;
+    async fn first_fired(&self, scope: &Scope, name: &str) -> Result<Option<Timestamp>>;
 
     /// Forgets fire times whose job was enqueued so long ago, up to `limit`; the first of each schedule stays.
     async fn forget_fires(&self, fired_for: Duration, limit: usize) -> Result<u64>;
@@ -84,6 +86,31 @@ pub trait Schedules: Send + Sync + 'static {
 /// Whatever was amiss with a schedule that was put anew, paused or taken away: the next time will tell.
 pub fn touched(name: &str) -> News {
     News::ended(SCHEDULE_BROKEN, name, format!("schedule {name} was changed, paused or taken away"))
+}
+
+/// What the audit log says of a schedule that somebody changed; it is its tenant's.
+pub fn schedule_entry(
+    what: &str,
+    name: &str,
+    tenant: Option<String>,
+    by: &Actor,
+    details: Value,
+) -> AuditEntry {
+    AuditEntry {
+        at: None,
+        actor: by.name.clone(),
+        action: format!("schedule.{what}"),
+        object: name.into(),
+        outcome: "ok".into(),
+        tenant,
+        origin: by.origin.clone(),
+        details,
+    }
+}
+
+/// A definition that names another tenant than the caller's, or none.
+pub fn foreign_schedule() -> StoreError {
+    StoreError::Refused("tenant: must be your own; or leave it out".into())
 }
 
 /// So many fire times are looked at for jobs that have not ended.
@@ -115,6 +142,8 @@ impl Source {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScheduleRow {
     pub name: String,
+    /// Whose it is: as the definition says.
+    pub tenant: Option<String>,
     pub source: Source,
     /// JSON text, as the scheduler wrote it.
     pub definition: String,

@@ -15,7 +15,7 @@ use engine::audit::new_key;
 use engine::audit::signer::{Rhythm, SignError, Signer};
 use engine::audit::verify::{Against, Finding, Verified, verify};
 use jobkit::{Clock, Origin};
-use store::{Actor, Position, Store};
+use store::{Actor, Position, Scope, Store};
 use tempfile::TempDir;
 
 use crate::support::s3::S3;
@@ -69,7 +69,7 @@ impl Log {
         let by = Actor::with_origin("user:ada", origin);
         for number in 0..entries {
             match number % 3 {
-                0 => drop(self.t.store.insert(&[self.t.row()], &by).await.unwrap()),
+                0 => drop(self.t.store.insert(&Scope::Installation, &[self.t.row()], &by).await.unwrap()),
                 1 => self.t.store.pause("default", None, &by, &format!("no. {number}")).await.unwrap(),
                 _ => {
                     let entry = jobkit::AuditEntry {

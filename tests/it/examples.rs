@@ -8,7 +8,7 @@ use engine::adapters::tls;
 use jobkit::testing::ManualClock;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use store::{JobFilter, JobRow, Store};
+use store::{JobFilter, JobRow, Scope, Store};
 
 use crate::support::binary::Place;
 use crate::support::postgres;
@@ -96,11 +96,11 @@ impl Office {
     /// The examples mark their jobs.
     async fn jobs(&self) -> Vec<JobRow> {
         let filter = JobFilter { tags: vec!["example".into()], ..JobFilter::default() };
-        self.store().jobs(&filter).await.unwrap()
+        self.store().jobs(&Scope::Installation, &filter).await.unwrap()
     }
 
     async fn is_there(&self, id: &str) -> bool {
-        self.store().job(id.parse().unwrap()).await.unwrap().is_some()
+        self.store().job(&Scope::Installation, id.parse().unwrap()).await.unwrap().is_some()
     }
 }
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jobkit::{Clock, IdGenerator, JobId, OnParentFailure, StepKey, When};
 use rustix::process::{Pid, Signal, kill_process};
 use store::state::JobState;
-use store::{JobDetail, JobFilter, NewRow, Store};
+use store::{JobDetail, JobFilter, NewRow, Scope, Store};
 use store_postgres::{PgOptions, PostgresStore};
 use store_sqlite::SqliteStore;
 
@@ -361,7 +361,13 @@ impl World {
     async fn insert(&self, rows: &[NewRow]) -> BTreeSet<JobId> {
         // Copies of a row are jobs of their own.
         let rows: Vec<_> = rows.iter().cloned().map(|row| NewRow { id: self.ids.next(), ..row }).collect();
-        self.store.insert(&rows, &ada()).await.unwrap().into_iter().map(|row| row.id).collect()
+        self.store
+            .insert(&Scope::Installation, &rows, &ada())
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|row| row.id)
+            .collect()
     }
 
     async fn insert_one(&self, row: NewRow) -> JobId {
@@ -373,19 +379,31 @@ impl World {
     }
 
     async fn job(&self, id: JobId) -> JobDetail {
-        self.store.job(id).await.unwrap().expect("a job that is there")
+        self.store.job(&Scope::Installation, id).await.unwrap().expect("a job that is there")
     }
 
     async fn states(&self, ids: &[JobId]) -> BTreeSet<JobState> {
         let filter = JobFilter { ids: ids.to_vec(), limit: Some(ids.len()), ..JobFilter::default() };
-        self.store.jobs(&filter).await.unwrap().into_iter().map(|job| job.state).collect()
+        self.store
+            .jobs(&Scope::Installation, &filter)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|job| job.state)
+            .collect()
     }
 
     /// Nobody while the store does not answer.
     async fn ended(&self) -> BTreeSet<JobId> {
         let states = vec![JobState::Completed, JobState::Cancelled, JobState::Discarded];
         let filter = JobFilter { states, limit: Some(10_000), ..JobFilter::default() };
-        self.store.jobs(&filter).await.unwrap_or_default().into_iter().map(|job| job.id).collect()
+        self.store
+            .jobs(&Scope::Installation, &filter)
+            .await
+            .unwrap_or_default()
+            .into_iter()
+            .map(|job| job.id)
+            .collect()
     }
 
     async fn until(&self, what: &str, condition: impl AsyncFn() -> bool) {
@@ -402,7 +420,7 @@ impl World {
 
     async fn assert_each_completed_once(&self, jobs: &Jobs) {
         let all = JobFilter { limit: Some(10_000), ..JobFilter::default() };
-        let rows = self.store.jobs(&all).await.unwrap();
+        let rows = self.store.jobs(&Scope::Installation, &all).await.unwrap();
         let ended: Vec<_> = rows.iter().map(|row| (row.id, row.state)).collect();
         let expected: Vec<_> = jobs.keys().rev().map(|id| (*id, JobState::Completed)).collect();
         assert_eq!(ended, expected);

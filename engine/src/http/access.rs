@@ -204,11 +204,6 @@ fn refused(refusal: Refusal) -> Problem {
             format!("{permission} is about the whole installation, and you belong to a tenant"),
             "ask whoever runs the installation",
         ),
-        Refusal::TenantsNotServed => Problem::new(
-            Code::Forbidden,
-            "you belong to a tenant, and this version does not keep tenants apart",
-            "use a user or a token of the whole installation",
-        ),
         Refusal::Network(permission) => Problem::new(
             Code::NetworkRefused,
             format!("{permission} is not to be used from this address"),

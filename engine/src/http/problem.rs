@@ -215,6 +215,7 @@ impl From<ScheduleError> for Problem {
                 let remedy = "change it in the configuration of the processes that run jobs, or pause it";
                 Self::new(Code::OwnedByConfiguration, told, remedy).at("name")
             }
+            ScheduleError::Taken(_) => Self::new(Code::Refused, told, "put it under another name").at("name"),
             ScheduleError::Contended(_) => {
                 Self::new(Code::Busy, told, "send the request again").retry_after(1)
             }

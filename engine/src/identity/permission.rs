@@ -64,8 +64,7 @@ permissions! {
 }
 
 impl Permission {
-    /// It is about what belongs to no tenant, so that nobody who has one may use it. The names of schedules are shared by
-    /// all, and what one makes may be any tenant's.
+    /// It is about what belongs to no tenant, so that nobody who has one may use it.
     pub fn is_of_the_installation(self) -> bool {
         match self {
             Self::JobsRead
@@ -74,14 +73,14 @@ impl Permission {
             | Self::ReviewsWrite
             | Self::ArtifactsRead
             | Self::EventsRead
-            | Self::KindsRead => false,
-            Self::QueuesRead
-            | Self::QueuesControl
-            | Self::LimitsRead
-            | Self::LimitsControl
+            | Self::KindsRead
+            | Self::QueuesRead
             | Self::SchedulesRead
             | Self::SchedulesWrite
-            | Self::SchedulesControl
+            | Self::SchedulesControl => false,
+            Self::QueuesControl
+            | Self::LimitsRead
+            | Self::LimitsControl
             | Self::AlertsRead
             | Self::AlertsControl
             | Self::ModelsRead

@@ -66,26 +66,10 @@ pub enum Refusal {
     BeyondTenant(Permission),
     /// It has it, and not from there.
     Network(Permission),
-    /// It is of a tenant, and tenants are not kept apart yet.
-    TenantsNotServed,
 }
-
-/// Queries do not look at [`Scope`] yet, so whoever has a tenant would see what is of all. Goes, with
-/// [`Refusal::TenantsNotServed`], when they do.
-const TENANTS_ARE_KEPT_APART: bool = false;
 
 /// `networks` are those that administrative permissions are used from; none means anywhere.
 pub fn may(principal: &Principal, need: Need, from: IpAddr, networks: &[Network]) -> Result<(), Refusal> {
-    may_among(TENANTS_ARE_KEPT_APART, principal, need, from, networks)
-}
-
-fn may_among(
-    tenants: bool,
-    principal: &Principal,
-    need: Need,
-    from: IpAddr,
-    networks: &[Network],
-) -> Result<(), Refusal> {
     let of_all = principal.scope == Scope::Installation;
     if let Need::Permission(permission) = need {
         if !principal.permissions.has(permission) {
@@ -98,10 +82,7 @@ fn may_among(
             return Err(Refusal::Network(permission));
         }
     }
-    match tenants || of_all {
-        true => Ok(()),
-        false => Err(Refusal::TenantsNotServed),
-    }
+    Ok(())
 }
 
 /// An empty list holds every address.
@@ -119,42 +100,33 @@ mod tests {
 
     #[test]
     fn whoever_has_the_permission_may_where_and_for_whom_it_is() {
-        use Permission::{JobsRead, LimitsControl, QueuesRead};
+        use Permission::{JobsRead, LimitsControl, WorkersRead};
         let near = "10.0.0.7".parse().unwrap();
         let far = "192.0.2.7".parse().unwrap();
         let office: &[Network] = &["10.0.0.0/8".parse().unwrap()];
         let all = Scope::Installation;
         let north = Scope::Tenant("north".into());
-        let has = [JobsRead, LimitsControl, QueuesRead];
+        let has = [JobsRead, LimitsControl, WorkersRead];
         let need = Need::Permission;
         for (scope, has, need, from, networks, expected) in [
             (&all, &has[..], need(JobsRead), far, office, Ok(())),
-            (&all, &has[..1], need(QueuesRead), near, office, Err(Refusal::Lacks(QueuesRead))),
+            (&all, &has[..1], need(WorkersRead), near, office, Err(Refusal::Lacks(WorkersRead))),
             (&all, &[], Need::Known, far, office, Ok(())),
             (&all, &[], need(JobsRead), near, office, Err(Refusal::Lacks(JobsRead))),
-            (&all, &has, need(QueuesRead), far, office, Ok(())),
+            (&all, &has, need(WorkersRead), far, office, Ok(())),
             (&all, &has, need(LimitsControl), near, office, Ok(())),
             (&all, &has, need(LimitsControl), far, office, Err(Refusal::Network(LimitsControl))),
             (&all, &has, need(LimitsControl), far, &[], Ok(())),
             (&north, &has, need(JobsRead), far, office, Ok(())),
-            (&north, &has, need(QueuesRead), near, office, Err(Refusal::BeyondTenant(QueuesRead))),
-            (&north, &has[..1], need(QueuesRead), near, office, Err(Refusal::Lacks(QueuesRead))),
+            (&north, &has, need(WorkersRead), near, office, Err(Refusal::BeyondTenant(WorkersRead))),
+            (&north, &has[..1], need(WorkersRead), near, office, Err(Refusal::Lacks(WorkersRead))),
             (&north, &has, need(LimitsControl), far, office, Err(Refusal::BeyondTenant(LimitsControl))),
             (&north, &[], Need::Known, far, office, Ok(())),
-            (&Scope::Nobody, &has, need(QueuesRead), near, &[], Err(Refusal::BeyondTenant(QueuesRead))),
+            (&Scope::Nobody, &has, need(WorkersRead), near, &[], Err(Refusal::BeyondTenant(WorkersRead))),
         ] {
             let principal = principal(scope.clone(), has);
-            let told = may_among(true, &principal, need, from, networks);
+            let told = may(&principal, need, from, networks);
             assert_eq!(told, expected, "{principal:?} {need:?} {from}");
-        }
-    }
-
-    #[test]
-    fn tenants_are_not_served_while_they_are_not_kept_apart() {
-        let from = "10.0.0.7".parse().unwrap();
-        let north = principal(Scope::Tenant("north".into()), &[Permission::JobsRead]);
-        for need in [Need::Known, Need::Permission(Permission::JobsRead)] {
-            assert_eq!(may_among(false, &north, need, from, &[]), Err(Refusal::TenantsNotServed));
         }
     }
 

@@ -3,7 +3,7 @@
 use jobkit::JobId;
 
 use super::{Queue, QueueError};
-use store::{DEFAULT_PAGE, JobBrief, JobFilter, JobRow};
+use store::{DEFAULT_PAGE, JobBrief, JobFilter, JobRow, Scope};
 
 /// Newest first.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,14 +15,20 @@ pub struct JobPage {
 
 impl Queue {
     /// As [`Queue::jobs`], of at most so many bytes, save that a page has one job if there is any.
-    pub async fn page(&self, filter: &JobFilter, most_bytes: u64) -> Result<JobPage, QueueError> {
-        let found = self.store.briefs(filter).await?;
+    pub async fn page(
+        &self,
+        scope: &Scope,
+        filter: &JobFilter,
+        most_bytes: u64,
+    ) -> Result<JobPage, QueueError> {
+        let found = self.store.briefs(scope, filter).await?;
         let ids: Vec<_> = fitting(&found, most_bytes).iter().map(|job| job.id).collect();
         let limit = filter.limit.unwrap_or(DEFAULT_PAGE);
         let more = ids.len() < found.len() || found.len() == limit;
         let Some(last) = ids.last().copied() else { return Ok(JobPage { jobs: Vec::new(), next: None }) };
         // One that has gone on meanwhile may not be meant any more, and the page is shorter by it.
-        let jobs = self.jobs(&JobFilter { limit: Some(ids.len()), ids, ..filter.clone() }).await?;
+        let meant = JobFilter { limit: Some(ids.len()), ids, ..filter.clone() };
+        let jobs = self.jobs(scope, &meant).await?;
         Ok(JobPage { jobs, next: more.then_some(last) })
     }
 }

@@ -9,7 +9,7 @@ use crate::seal::{Part, SealError};
 use store::state::JobState;
 use store::{
     Comment, Decision, JobFilter, NewReview, Once, Request, ReviewFilter, ReviewRow, Reviewed, Reviewer,
-    StoreError,
+    Scope, StoreError,
 };
 
 /// At once.
@@ -44,21 +44,28 @@ pub enum ReviewError {
 
 impl Queue {
     /// Writes down what somebody decided, all of it or nothing, and says when.
-    pub async fn review(&self, job: JobId, given: &[Given], by: &Reviewer) -> Result<Timestamp, ReviewError> {
-        let reviews = self.checked_reviews(job, given, by).await?;
-        self.reviewed(job, self.store.review(job, &reviews, by).await?)
+    pub async fn review(
+        &self,
+        scope: &Scope,
+        job: JobId,
+        given: &[Given],
+        by: &Reviewer,
+    ) -> Result<Timestamp, ReviewError> {
+        let reviews = self.checked_reviews(scope, job, given, by).await?;
+        self.reviewed(job, self.store.review(scope, job, &reviews, by).await?)
     }
 
     /// As `review`, once for each key that callers choose.
     pub async fn review_once(
         &self,
+        scope: &Scope,
         request: &Request,
         job: JobId,
         given: &[Given],
         by: &Reviewer,
     ) -> Result<Once<Timestamp>, ReviewError> {
-        let reviews = self.checked_reviews(job, given, by).await?;
-        Ok(match self.store.review_once(request, job, &reviews, by).await? {
+        let reviews = self.checked_reviews(scope, job, given, by).await?;
+        Ok(match self.store.review_once(scope, request, job, &reviews, by).await? {
             Once::Done(reviewed) => Once::Done(self.reviewed(job, reviewed)?),
             Once::Again(reviewed) => Once::Again(self.reviewed(job, reviewed)?),
             Once::Other => Once::Other,
@@ -66,31 +73,33 @@ impl Queue {
     }
 
     /// What was said of a job's items, the newest first; also of a job that was pruned since.
-    pub async fn reviews(&self, filter: &ReviewFilter) -> Result<Vec<ReviewRow>, ReviewError> {
-        let found = self.store.reviews(filter).await?;
-        self.shown_reviews(filter.job, found).await
+    pub async fn reviews(&self, scope: &Scope, filter: &ReviewFilter) -> Result<Vec<ReviewRow>, ReviewError> {
+        let found = self.store.reviews(scope, filter).await?;
+        self.shown_reviews(scope, filter.job, found).await
     }
 
     /// The last decision on each item that has one, by item.
     pub async fn decisions(
         &self,
+        scope: &Scope,
         job: JobId,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ReviewRow>, ReviewError> {
-        let found = self.store.decisions(job, after, limit).await?;
-        self.shown_reviews(job, found).await
+        let found = self.store.decisions(scope, job, after, limit).await?;
+        self.shown_reviews(scope, job, found).await
     }
 
     async fn checked_reviews(
         &self,
+        scope: &Scope,
         job: JobId,
         given: &[Given],
         by: &Reviewer,
     ) -> Result<Vec<NewReview>, ReviewError> {
         check(given, by.by.as_deref())?;
         let only = JobFilter { ids: vec![job], limit: Some(1), ..JobFilter::default() };
-        let brief = self.store.briefs(&only).await?.pop().ok_or(ReviewError::Unknown(job))?;
+        let brief = self.store.briefs(scope, &only).await?.pop().ok_or(ReviewError::Unknown(job))?;
         if brief.state != JobState::Completed {
             return Err(ReviewError::NotCompleted { job, state: brief.state });
         }
@@ -126,13 +135,15 @@ impl Queue {
     /// With the comments opened. Where there are none the job is to be there, or some review of it.
     async fn shown_reviews(
         &self,
+        scope: &Scope,
         job: JobId,
         mut found: Vec<ReviewRow>,
     ) -> Result<Vec<ReviewRow>, ReviewError> {
         if found.is_empty() {
             let any = ReviewFilter { job, items: Vec::new(), before: None, limit: 1 };
             let only = JobFilter { ids: vec![job], limit: Some(1), ..JobFilter::default() };
-            if self.store.briefs(&only).await?.is_empty() && self.store.reviews(&any).await?.is_empty() {
+            let unknown = self.store.briefs(scope, &only).await?.is_empty();
+            if unknown && self.store.reviews(scope, &any).await?.is_empty() {
                 return Err(ReviewError::Unknown(job));
             }
         }

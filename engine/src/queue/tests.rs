@@ -16,6 +16,26 @@ fn a_plain_unique_key_hashes_as_the_sql_function_does() {
 }
 
 #[test]
+fn a_unique_key_is_the_tenants_own() {
+    let rule = Unique::by_key();
+    let job = |tenant: Option<&str>, kind: &str, key: &str| {
+        let job = NewJob::new(kind, json!({})).unique_key(key);
+        NewJob { tenant: tenant.map(str::to_owned), ..job }
+    };
+    let north = job(Some("north"), "mail.send", "invoice-7");
+
+    assert_eq!(key(&north, &rule, 0), <[u8; 32]>::from(Sha256::digest(b"\0north\0mail.send\0invoice-7")));
+    for other in [
+        job(Some("south"), "mail.send", "invoice-7"),
+        job(None, "mail.send", "invoice-7"),
+        // What a caller may write does not make it another's.
+        job(None, "north", "mail.send\0invoice-7"),
+    ] {
+        assert_ne!(key(&other, &rule, 0), key(&north, &rule, 0), "{other:?}");
+    }
+}
+
+#[test]
 fn arguments_in_another_order_are_the_same_and_other_arguments_are_not() {
     let rule = Unique::by_args();
     let job = |args| NewJob::new("k", RawJson::parse(args).unwrap());

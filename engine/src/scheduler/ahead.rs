@@ -13,8 +13,8 @@ use tracing::warn;
 use super::policy::ON_TIME;
 use super::timing::Timing;
 use super::{Scheduler, off_to_the_side, plan_of};
-use store::StoreError;
 use store::schedules::ScheduleRow;
+use store::{Scope, StoreError};
 
 /// The clock may have been set right while nobody looked.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
@@ -59,7 +59,7 @@ impl Scheduler {
     /// Sets back what a clock that was ahead has carried away. What fired meanwhile is remembered and does not fire
     /// again.
     pub(super) async fn set_back(&self) -> Result<(), StoreError> {
-        let rows = self.store.schedules().await?;
+        let rows = self.store.schedules(&Scope::Installation).await?;
         let now = self.store.now().await?;
         for (row, next) in off_to_the_side(move || carried_away(rows, now)).await {
             let details = json!({ "next": next, "was": row.next_fire });

@@ -65,6 +65,7 @@ mod tests {
     fn row(name: &str, revision: i64, definition: &str) -> ScheduleRow {
         ScheduleRow {
             name: name.into(),
+            tenant: None,
             source: Source::Api,
             definition: definition.into(),
             digest: String::new(),

@@ -9,8 +9,8 @@ use tracing::{info, warn};
 use super::calendar::CalendarRules;
 use super::definition::{Definition, Stored};
 use super::{Result, ScheduleError, Scheduler, TRIES};
-use store::Actor;
 use store::schedules::{ScheduleRow, Source};
+use store::{Actor, Scope};
 
 /// What the configuration says of schedules.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ impl Scheduler {
     /// What the configuration says of each schedule, checked as at every door.
     pub fn check_declared(&self) -> Result<()> {
         for (name, definition) in &self.declared.schedules {
-            self.checked(name, definition.clone())?;
+            self.checked(&Scope::Installation, name, definition.clone())?;
         }
         Ok(())
     }
@@ -37,7 +37,7 @@ impl Scheduler {
         for (name, definition) in &self.declared.schedules {
             self.sync_one(name, definition.clone()).await?;
         }
-        for row in self.store.schedules().await? {
+        for row in self.store.schedules(&Scope::Installation).await? {
             if row.source == Source::Api {
                 self.renew_calendar(&row).await?;
             } else if !self.declared.schedules.contains_key(&row.name)
@@ -55,9 +55,9 @@ impl Scheduler {
     }
 
     async fn sync_one(&self, name: &str, definition: Definition) -> Result<()> {
-        let (stored, plan) = self.checked(name, definition)?;
+        let (stored, plan) = self.checked(&Scope::Installation, name, definition)?;
         for _ in 0..TRIES {
-            let row = self.store.schedule(name).await?;
+            let row = self.store.schedule(&Scope::Installation, name).await?;
             if row.as_ref().is_some_and(|row| is_applied(row, &stored)) {
                 return Ok(());
             }
@@ -67,7 +67,10 @@ impl Scheduler {
                     "schedule {name} was made by hand; from here on the configuration owns it"
                 );
             }
-            if self.put_stored(name, Source::Config, &stored, &plan, row.as_ref(), &by()).await? {
+            if self
+                .put_stored(&Scope::Installation, (name, Source::Config), &stored, &plan, row.as_ref(), &by())
+                .await?
+            {
                 info!(schedule = name, "schedule {name} is as the configuration says: {}", plan.words());
                 return Ok(());
             }
@@ -86,7 +89,15 @@ impl Scheduler {
         match renewed.clone().plan() {
             // Should others have changed it meanwhile, they had the new calendar, or the next start has.
             Ok(plan) => {
-                self.put_stored(&row.name, Source::Api, &renewed, &plan, Some(row), &by()).await?;
+                self.put_stored(
+                    &Scope::Installation,
+                    (&row.name, Source::Api),
+                    &renewed,
+                    &plan,
+                    Some(row),
+                    &by(),
+                )
+                .await?;
             }
             Err(problem) => {
                 let name = &row.name;

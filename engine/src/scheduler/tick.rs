@@ -20,7 +20,7 @@ use crate::service::Patience;
 use crate::wake::Wake;
 use store::chain;
 use store::schedules::{Fired, Firing, Occasion, ScheduleRow};
-use store::{Actor, NewRow, News, Severity, Store, StoreError};
+use store::{Actor, NewRow, News, Scope, Severity, Store, StoreError};
 
 /// Another process may put a schedule that is due before ours; it is found after this long at the latest.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -170,7 +170,9 @@ impl Scheduler {
             // A job that a person asked for may be later than what is made up for.
             let earlier = previous.filter(|previous| *previous < at);
             let before = earlier.or_else(|| plan.timing.last_before(at)).unwrap_or(at);
-            let rows = self.job(&row.name, plan, at, before).and_then(|job| self.rows(&row.name, vec![job]));
+            let rows = self
+                .job(&row.name, plan, at, before)
+                .and_then(|job| self.rows(&Scope::Installation, &row.name, vec![job]));
             match rows {
                 Ok(rows) => jobs.extend(rows.into_iter().map(|mut new| {
                     if start.waits {
@@ -204,7 +206,7 @@ impl Scheduler {
             details: json!({ "missed": tick.missed, "left_out": admitted.left_out, "late_by_ms": late(&tick, now) }),
             news: news_of(row, tick.missed),
         };
-        match self.fire(&firing, &actor(&row.name)).await {
+        match self.fire(&Scope::Installation, &firing, &actor(&row.name)).await {
             Ok(fired) => {
                 let name = &row.name;
                 debug!(schedule = name, jobs = fired.len(), "schedule {name} fired {} jobs", fired.len());
@@ -247,7 +249,9 @@ impl Scheduler {
             details: json!({ "missed": missed, "error": true }),
             news: vec![News::began(SCHEDULE_BROKEN, &row.name, Severity::Warning, broken(&row.name))],
         };
-        if let Fired::Enqueued(_) = self.store.fire_schedule(&firing, &actor(&row.name)).await? {
+        if let Fired::Enqueued(_) =
+            self.store.fire_schedule(&Scope::Installation, &firing, &actor(&row.name)).await?
+        {
             let name = &row.name;
             // What is wrong may name a value of the arguments, so it is not said here.
             error!(schedule = name, missed, "{}", broken(name));

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::declared::{Declared, is_applied};
 use super::definition::{Definition, Plan, Stored};
 use super::plan_of;
+use store::Scope;
 use store::schedules::{ScheduleRow, Source};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -102,11 +103,12 @@ fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// The rows, and what the configuration has beside them, by name.
-pub fn all(rows: &[ScheduleRow], declared: &Declared) -> Vec<ScheduleView> {
+/// The rows, and what the configuration has beside them within the scope, by name.
+pub fn all(scope: &Scope, rows: &[ScheduleRow], declared: &Declared) -> Vec<ScheduleView> {
     let mut views: Vec<_> = rows.iter().map(|row| of(row, declared)).collect();
     for (name, definition) in &declared.schedules {
-        if !rows.iter().any(|row| row.name == *name) {
+        let due = scope.covers(definition.tenant.as_deref());
+        if due && !rows.iter().any(|row| row.name == *name) {
             views.push(not_applied(name, definition, declared));
         }
     }

@@ -23,7 +23,8 @@ use crate::triggers::settings::{self, ChainOn};
 use crate::units::format_duration;
 use store::state::JobState;
 use store::{
-    Actor, JobFilter, JobRow, NewRow, Place, Position, Release, Store, StoreError, UniqueRow, chain as all_of,
+    Actor, JobFilter, JobRow, NewRow, Place, Position, Release, Scope, Store, StoreError, UniqueRow,
+    chain as all_of,
 };
 
 const ENTRIES: usize = 200;
@@ -178,7 +179,7 @@ impl Chain {
             states: states(self.on).to_vec(),
             ..JobFilter::default()
         };
-        let mut jobs = match self.queue.jobs(&filter).await {
+        let mut jobs = match self.queue.jobs(&Scope::Installation, &filter).await {
             Ok(jobs) => jobs,
             Err(QueueError::Store(problem)) => return Err(problem),
             Err(problem) => return Err(StoreError::Refused(problem.to_string())),
@@ -193,7 +194,8 @@ impl Chain {
         let from = self.told(job);
         let next = self.target.job(&from).map_err(|problem| format!("args: {problem}"))?;
         let next = NewJob { tenant: next.tenant.or_else(|| job.tenant.clone()), ..next };
-        let mut rows = self.queue.rows(vec![next]).map_err(|problem| all_of(&problem))?;
+        let mut rows =
+            self.queue.rows(&Scope::Installation, vec![next]).map_err(|problem| all_of(&problem))?;
         for row in &mut rows {
             row.unique = Some(UniqueRow {
                 key: key(&self.name, job),

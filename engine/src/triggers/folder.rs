@@ -30,7 +30,7 @@ use crate::queue::Queue;
 use crate::service::Patience;
 use crate::triggers::settings;
 use store::triggers::Intake;
-use store::{Actor, News, Severity, Store, StoreError, chain};
+use store::{Actor, News, Scope, Severity, Store, StoreError, chain};
 
 const BATCH: usize = 100;
 
@@ -266,7 +266,9 @@ impl FolderTrigger {
                 continue;
             }
             let job = self.target.job(&file.told()).map_err(|problem| problem.to_string());
-            match job.and_then(|job| self.queue.rows(vec![job]).map_err(|problem| chain(&problem))) {
+            match job.and_then(|job| {
+                self.queue.rows(&Scope::Installation, vec![job]).map_err(|problem| chain(&problem))
+            }) {
                 Ok(rows) => new.push((file, Intake { mark, rows })),
                 Err(problem) => self.set_aside(file, &problem, sightings).await?,
             }

@@ -22,7 +22,7 @@ use crate::adapters::redis::RedisFault;
 use crate::queue::Queue;
 use crate::service::Patience;
 use store::triggers::Intake;
-use store::{Actor, Store, chain};
+use store::{Actor, Scope, Store, chain};
 
 /// Entries may be of a megabyte each, and are read whole; after a round that failed there are half as many.
 const BATCH: usize = 100;
@@ -104,8 +104,9 @@ impl StreamTrigger {
         let mut batch = Vec::with_capacity(entries.len());
         for entry in entries {
             let read = entry::job(&entry.fields).map_err(|problem| problem.to_string());
-            let rows =
-                read.and_then(|job| self.queue.rows(vec![job]).map_err(|problem| entry::told(&problem)));
+            let rows = read.and_then(|job| {
+                self.queue.rows(&Scope::Installation, vec![job]).map_err(|problem| entry::told(&problem))
+            });
             match rows {
                 Ok(rows) => batch.push((entry.id.clone(), Intake { mark: mark(&entry.id), rows }, entry)),
                 Err(error) => self.refuse(&entry, &error).await?,

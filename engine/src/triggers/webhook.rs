@@ -21,7 +21,7 @@ use crate::queue::{Queue, QueueError};
 use crate::reference::ReferenceError;
 use crate::triggers::settings::{self, SchemeName};
 use store::triggers::Intake;
-use store::{Actor, Inserted, Store, StoreError, chain};
+use store::{Actor, Inserted, Scope, Store, StoreError, chain};
 
 /// What arguments may be made of.
 pub const PLACES: &[&str] = &["body", "headers"];
@@ -174,7 +174,7 @@ impl Webhooks {
         if let Err(problem) = self.queue.freshen().await {
             return Receipt::Away(problem.into());
         }
-        let rows = match self.queue.rows(vec![job]) {
+        let rows = match self.queue.rows(&Scope::Installation, vec![job]) {
             Ok(rows) => rows,
             Err(problem @ QueueError::Seal { .. }) => return Receipt::Away(problem),
             Err(problem) => return Receipt::Unusable(chain(&problem)),

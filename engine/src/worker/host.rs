@@ -18,7 +18,7 @@ use super::sealing::Sealing;
 use crate::limits::limiter::{Calls, CallsError};
 use crate::seal::Part;
 use store::rule::Lane;
-use store::{self, Actor, Held, JobFilter, Taken, chain};
+use store::{self, Actor, Held, JobFilter, Scope, Taken, chain};
 
 impl From<CallsError> for HostError {
     fn from(problem: CallsError) -> Self {
@@ -107,7 +107,7 @@ impl Host for AttemptHost {
     fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>> {
         async move {
             let filter = JobFilter { ids: ids.to_vec(), limit: Some(ids.len()), ..JobFilter::default() };
-            let found = self.engine.store.jobs(&filter).await?;
+            let found = self.engine.store.jobs(&Scope::Installation, &filter).await?;
             let child = |id: &JobId| {
                 let Some(job) = found.iter().find(|job| job.id == *id) else {
                     let state = "unknown".to_owned();

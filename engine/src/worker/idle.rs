@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::held::HeldJobs;
 use store::state::JobState;
-use store::{QueueRow, Result, Store, WorkerId, WorkerRow};
+use store::{QueueRow, Result, Scope, Store, WorkerId, WorkerRow};
 
 pub struct Idle {
     pub store: Arc<dyn Store>,
@@ -66,7 +66,7 @@ impl Idle {
         if beats.may_be_dead(&others) || !self.store.unrescued().await?.is_empty() {
             let runs =
                 |queue: &QueueRow| queue.counts.get(&JobState::Running).is_some_and(|running| *running > 0);
-            let queues = self.store.queues().await?;
+            let queues = self.store.queues(&Scope::Installation).await?;
             if queues.iter().any(|queue| self.serves(&queue.name) && runs(queue)) {
                 return Ok(true);
             }

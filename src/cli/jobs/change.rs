@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde_json::json;
 use store::state::JobState;
-use store::{Change, Changed, JobFilter};
+use store::{Change, Changed, JobFilter, Scope};
 
 use super::{ChangeArgs, known};
 use crate::app::App;
@@ -23,7 +23,7 @@ pub async fn run(call: &Call, app: &App, change: Change, args: ChangeArgs) -> Re
     } else if !narrow(&mut filter, change, app, call, yes).await? {
         return Ok(Exit::Ok);
     }
-    let changed = app.queue.change(&filter, change, &actor(), limit).await?;
+    let changed = app.queue.change(&Scope::Installation, &filter, change, &actor(), limit).await?;
     tell(call, change, &changed)?;
     let none = changed.ids.is_empty() && changed.asked.is_empty();
     Ok(if by_id && (none || !changed.refused.is_empty()) { Exit::Failed } else { Exit::Ok })
@@ -38,7 +38,7 @@ async fn narrow(filter: &mut JobFilter, change: Change, app: &App, call: &Call, 
     }
     let found = match filter.states.is_empty() {
         true => 0,
-        false => app.store.jobs(filter).await?.len(),
+        false => app.store.jobs(&Scope::Installation, filter).await?.len(),
     };
     if found == 0 {
         let states: Vec<_> = change.from_states().iter().map(|state| state.name()).collect();

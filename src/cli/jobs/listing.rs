@@ -2,7 +2,7 @@
 
 use engine::http::view::Job;
 use engine::seal::is_sealed;
-use store::{JobDetail, JobRow};
+use store::{JobDetail, JobRow, Scope};
 
 use super::FilterArgs;
 use crate::app::App;
@@ -13,7 +13,7 @@ use crate::cli::print::{self, Print, row, short, time, took};
 pub async fn list(call: &Call, app: &App, filter: FilterArgs, limit: usize) -> Result {
     let filter = filter.filter(app.clock.now(), limit);
     // Not through the queue, which would open every sealed argument to show none of them.
-    let jobs = app.store.jobs(&filter).await?;
+    let jobs = app.store.jobs(&Scope::Installation, &filter).await?;
     let json: Vec<_> = jobs.iter().cloned().map(Job::from).collect();
     call.print.answer(&json, || table(call.print, &jobs))?;
     if jobs.len() == limit && !call.print.json {

@@ -5,7 +5,7 @@ use engine::http::view::reviews::Review;
 use engine::queue::reviews::Given;
 use jobkit::JobId;
 use serde_json::json;
-use store::{Decision, ReviewFilter, ReviewRow, Reviewer};
+use store::{Decision, ReviewFilter, ReviewRow, Reviewer, Scope};
 
 use crate::app::App;
 use crate::cli::exit::{Exit, Result};
@@ -49,7 +49,7 @@ pub async fn review(call: &Call, app: &App, args: ReviewArgs) -> Result {
     let ReviewArgs { id, items, decision, comment, by } = args;
     let given: Vec<_> =
         items.into_iter().map(|item| Given { item, decision, comment: comment.clone() }).collect();
-    let at = app.queue.review(id, &given, &Reviewer { actor: actor(), by }).await?;
+    let at = app.queue.review(&Scope::Installation, id, &given, &Reviewer { actor: actor(), by }).await?;
     call.print.answer(&json!({ "job": id, "reviewed": given.len(), "at": at }), || {
         format!("{} of job {id}: {}", count(given.len(), "item"), decision.name())
     })?;
@@ -59,8 +59,12 @@ pub async fn review(call: &Call, app: &App, args: ReviewArgs) -> Result {
 pub async fn list(call: &Call, app: &App, args: ReviewsArgs) -> Result {
     let ReviewsArgs { id, items, latest, limit } = args;
     let found = match latest {
-        true => app.queue.decisions(id, None, limit).await?,
-        false => app.queue.reviews(&ReviewFilter { job: id, items, before: None, limit }).await?,
+        true => app.queue.decisions(&Scope::Installation, id, None, limit).await?,
+        false => {
+            app.queue
+                .reviews(&Scope::Installation, &ReviewFilter { job: id, items, before: None, limit })
+                .await?
+        }
     };
     let json: Vec<_> = found.iter().cloned().map(Review::from).collect();
     call.print.answer(&json, || listing(&found))?;

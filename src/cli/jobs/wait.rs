@@ -10,7 +10,7 @@ use engine::units::format_duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use jobkit::{JobId, Progress};
 use store::state::JobState;
-use store::{JobDetail, JobRow};
+use store::{JobDetail, JobRow, Scope};
 
 use super::{FilterArgs, at_least_one, find, known, listing};
 use crate::app::App;
@@ -48,7 +48,8 @@ pub async fn run(call: &Call, app: &App, args: WaitArgs) -> Result {
     if by_id {
         known(app, &ids).await?;
     }
-    let meant: Vec<_> = app.store.jobs(&filter).await?.into_iter().map(|job| job.id).collect();
+    let meant: Vec<_> =
+        app.store.jobs(&Scope::Installation, &filter).await?.into_iter().map(|job| job.id).collect();
     if !by_id && meant.len() == limit && !call.print.json {
         remark(&format!("the newest {limit} that match are waited for; --limit waits for more"));
     }

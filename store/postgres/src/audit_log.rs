@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::read::unreadable;
 use super::rows::{self, Micros, text};
 use super::sessions::within;
+use super::tenants::Asker;
 use super::{LONG, PostgresStore, contention, failed, insert};
 use store::audit_log::ANY_WEIGHT;
 use store::{Actor, AuditLog, AuditPage, Beginning, Inserted, NewRow, Place, Position, Result};
@@ -211,7 +212,7 @@ async fn follow(
     let inserted = match moved.rows_affected() {
         0 => None,
         _ if rows.is_empty() => Some(Vec::new()),
-        _ => Some(insert::insert(&mut tx, store.time(), rows, by).await?),
+        _ => Some(insert::insert(&mut tx, &Asker::ENGINE, store.time(), rows, by).await?),
     };
     tx.commit().await.map_err(failed(FOLLOWING))?;
     session.keep();

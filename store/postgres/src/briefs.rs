@@ -6,22 +6,24 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::rows::text;
-use super::sessions::{Sessions, within};
+use super::sessions::within;
 use super::{LONG, PostgresStore, failed, read};
-use store::{Briefs, JobBrief, JobFilter, Result};
+use store::{Briefs, JobBrief, JobFilter, Result, Scope};
 
 const DOING: &str = "listing jobs";
 
 #[async_trait]
 impl Briefs for PostgresStore {
-    async fn briefs(&self, filter: &JobFilter) -> Result<Vec<JobBrief>> {
-        within(LONG, DOING, briefs(&self.cold, filter)).await
+    async fn briefs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobBrief>> {
+        within(LONG, DOING, briefs(self, scope, filter)).await
     }
 }
 
-pub async fn briefs(pool: &Sessions, filter: &JobFilter) -> Result<Vec<JobBrief>> {
-    let rows = read::filtered(include_str!("briefs.sql"), filter).fetch_all(pool).await;
+pub async fn briefs(store: &PostgresStore, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobBrief>> {
+    let mut reader = store.reader(scope).await?;
+    let rows = reader.all(read::filtered(include_str!("briefs.sql"), scope, filter)).await;
     let rows = rows.map_err(failed(DOING))?;
+    reader.done().await.map_err(failed(DOING))?;
     rows.iter().map(brief_row).collect::<sqlx::Result<_>>().map_err(failed(DOING))
 }
 

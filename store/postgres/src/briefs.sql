@@ -21,6 +21,7 @@ FROM (
       AND ($8::timestamptz IS NULL OR created_at < $8)
       AND ($9::text IS NULL OR position(lower($9) IN lower(error)) > 0)
       AND ($10::uuid IS NULL OR id < $10)
+      AND ($12::text IS NULL OR tenant = $12)
     ORDER BY id DESC LIMIT $11
 ) page
 ORDER BY id DESC

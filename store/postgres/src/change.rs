@@ -7,23 +7,26 @@ use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use super::rows::{Micros, uuids};
+use super::tenants::Asker;
 use super::{PostgresStore, briefs, contention, failed, insert};
 use store::state::JobState;
 use store::types::{doomed_by, dooms, rule_of};
-use store::{Actor, Change, Changed, JobFilter, Release, Result};
+use store::{Actor, Change, Changed, JobFilter, Release, Result, Scope};
 
 const DOING: &str = "changing jobs";
 
 pub async fn change(
     store: &PostgresStore,
+    scope: &Scope,
     filter: &JobFilter,
     change: Change,
     by: &Actor,
     limit: usize,
 ) -> Result<Changed> {
-    let ids = able(store, filter, change, limit).await?;
-    let changed =
-        contention::patiently(DOING, || change_these(store, &ids, filter, change, by).boxed()).await?;
+    let asker = store.asker(scope).await?;
+    let ids = able(store, scope, filter, change, limit).await?;
+    let changing = || change_these(store, &asker, &ids, filter, change, by).boxed();
+    let changed = contention::patiently(DOING, changing).await?;
     if !changed.asked.is_empty() {
         store.tell_if_possible(&["cancel".into()]).await;
     }
@@ -32,6 +35,7 @@ pub async fn change(
 
 async fn change_these(
     store: &PostgresStore,
+    asker: &Asker<'_>,
     ids: &[JobId],
     filter: &JobFilter,
     change: Change,
@@ -39,15 +43,17 @@ async fn change_these(
 ) -> Result<Changed> {
     let mut session = store.cold.acquire().await.map_err(failed(DOING))?;
     let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
-    let changed = change_within(&mut tx, store.time(), ids, filter, change, by).await?;
+    let changed = change_within(&mut tx, asker, store.time(), ids, filter, change, by).await?;
     tx.commit().await.map_err(failed(DOING))?;
     session.keep();
     Ok(changed)
 }
 
-/// Those of these jobs that can take it; with the filter that found them, which may name others.
+/// Those of these jobs that can take it; with the filter that found them, which may name others. They were found within
+/// the scope, and a job stays its tenant's.
 pub async fn change_within(
     tx: &mut PgConnection,
+    asker: &Asker<'_>,
     time: Option<Micros>,
     ids: &[JobId],
     filter: &JobFilter,
@@ -70,7 +76,7 @@ pub async fn change_within(
         let action = format!("job.{}", change.name());
         insert::audit(tx, time, by, &action, "job", "ok", &touched, filter.told()).await?;
     }
-    name_refused(tx, filter, change, &mut changed).await?;
+    name_refused(tx, asker, filter, change, &mut changed).await?;
     changed.woken.sort_unstable();
     changed.woken.dedup();
     Ok(changed)
@@ -79,21 +85,27 @@ pub async fn change_within(
 /// Jobs that may take the change as they are now. Those that were asked to stop already are found and then left out.
 pub async fn able(
     store: &PostgresStore,
+    scope: &Scope,
     filter: &JobFilter,
     change: Change,
     limit: usize,
 ) -> Result<Vec<JobId>> {
     let asked: Vec<Uuid> = match change == Change::Cancel && filter.ids.is_empty() {
-        true => sqlx::query_scalar("SELECT job_id FROM compline.cancel_request")
-            .fetch_all(&store.cold)
-            .await
-            .map_err(failed(DOING))?,
+        true => cancels_asked(store, scope).await?,
         false => Vec::new(),
     };
     let most = limit.saturating_add(asked.len());
-    let matching = briefs::briefs(&store.cold, &narrowed(filter, change, most)).await?;
+    let matching = briefs::briefs(store, scope, &narrowed(filter, change, most)).await?;
     let ids = matching.iter().map(|job| job.id).filter(|id| !asked.contains(&id.0));
     Ok(ids.take(limit).collect())
+}
+
+async fn cancels_asked(store: &PostgresStore, scope: &Scope) -> Result<Vec<Uuid>> {
+    let mut reader = store.reader(scope).await?;
+    let asked = sqlx::query(include_str!("cancels_asked.sql")).bind(scope.bound());
+    let asked = reader.all(asked).await.map_err(failed(DOING))?;
+    reader.done().await.map_err(failed(DOING))?;
+    Ok(asked.iter().map(|row| row.get(0)).collect())
 }
 
 fn narrowed(filter: &JobFilter, change: Change, limit: usize) -> JobFilter {
@@ -110,10 +122,12 @@ fn narrowed(filter: &JobFilter, change: Change, limit: usize) -> JobFilter {
 /// Jobs named by id that could not take the change, each with its reason.
 async fn name_refused(
     tx: &mut PgConnection,
+    asker: &Asker<'_>,
     filter: &JobFilter,
     change: Change,
     changed: &mut Changed,
 ) -> Result<()> {
+    asker.hold(tx).await?;
     for id in &filter.ids {
         let known = changed.ids.contains(id)
             || changed.asked.contains(id)
@@ -122,10 +136,12 @@ async fn name_refused(
             continue;
         }
         let state: Option<String> = sqlx::query_scalar(
-            "SELECT state::text FROM compline.job WHERE id = $1
-             UNION ALL SELECT state::text FROM compline.job_history WHERE id = $1",
+            "SELECT state::text FROM compline.job WHERE id = $1 AND ($2::text IS NULL OR tenant = $2)
+             UNION ALL
+             SELECT state::text FROM compline.job_history WHERE id = $1 AND ($2::text IS NULL OR tenant = $2)",
         )
         .bind(id.0)
+        .bind(asker.bound())
         .fetch_optional(&mut *tx)
         .await
         .map_err(failed(DOING))?;
@@ -138,7 +154,7 @@ async fn name_refused(
         };
         changed.refused.push((*id, reason));
     }
-    Ok(())
+    asker.let_go(tx).await
 }
 
 async fn retry(

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::PostgresStore;
 use super::sessions::within;
-use store::{Actor, Inserted, NewRow, Result, StoreError};
+use store::{Actor, Inserted, NewRow, Result, Scope, StoreError};
 
 const DOING: &str = "enqueueing jobs together with others";
 
@@ -67,7 +67,7 @@ impl Gather {
             None => {
                 // Whoever waits goes next, also when this caller gives up in the middle.
                 let _next = Next(store.this.clone());
-                store.insert_now(rows, by).await
+                store.insert_now(&Scope::Installation, rows, by).await
             }
         }
     }
@@ -145,7 +145,7 @@ fn together(group: &[Waiting]) -> Option<Actor> {
 
 async fn insert_together(store: &PostgresStore, group: Vec<Waiting>, by: &Actor) {
     let rows: Vec<_> = group.iter().flat_map(|waiting| waiting.rows.iter().cloned()).collect();
-    match store.insert_now(&rows, by).await {
+    match store.insert_now(&Scope::Installation, &rows, by).await {
         Ok(inserted) => {
             let mut inserted = inserted.into_iter();
             for waiting in group {
@@ -157,7 +157,7 @@ async fn insert_together(store: &PostgresStore, group: Vec<Waiting>, by: &Actor)
         // One caller's bad row must not be another's failure.
         Err(problem) if problem.blames_the_data() => {
             for waiting in group {
-                let _ = waiting.answer.send(store.insert_now(&waiting.rows, by).await);
+                let _ = waiting.answer.send(store.insert_now(&Scope::Installation, &waiting.rows, by).await);
             }
         }
         // Whether it was committed is not known, so nothing may be inserted again; each caller decides.

@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use super::rows::{self, Micros, micros};
+use super::tenants::Asker;
 use super::wake::{CHANNEL, news};
 use super::{PostgresStore, contention, copy, failed, lease};
 use store::rule::Lane;
@@ -26,14 +27,37 @@ pub fn all_plain(rows: &[NewRow]) -> bool {
 /// Within the caller's transaction.
 pub async fn insert(
     tx: &mut PgConnection,
+    asker: &Asker<'_>,
     time: Option<Micros>,
     rows: &[NewRow],
     by: &Actor,
 ) -> Result<Vec<Inserted>> {
-    match all_plain(rows) {
-        true if rows.len() >= copy::WORTH_A_COPY => copy::insert(tx, time, rows, by).await,
-        true => insert_plain(tx, time, rows, by).await,
-        false => insert_with_care(tx, time, rows, by).await,
+    asker.scope.takes(rows)?;
+    let inserted = match all_plain(rows) {
+        true if rows.len() >= copy::WORTH_A_COPY => copy::insert(tx, time, rows, by).await?,
+        true => insert_plain(tx, time, rows, by).await?,
+        false => {
+            know_parents(tx, asker, rows).await?;
+            insert_with_care(tx, time, rows, by).await?
+        }
+    };
+    let fresh = inserted.iter().filter(|row| !row.duplicate).map(|row| row.id);
+    asker.confirm(tx, &fresh.collect::<Vec<_>>()).await?;
+    Ok(inserted)
+}
+
+/// A parent that is another tenant's is not known.
+async fn know_parents(tx: &mut PgConnection, asker: &Asker<'_>, rows: &[NewRow]) -> Result<()> {
+    if asker.bound().is_none() {
+        return Ok(());
+    }
+    let own: BTreeSet<JobId> = rows.iter().map(|row| row.id).collect();
+    let named = rows.iter().flat_map(|row| &row.after).filter(|id| !own.contains(id));
+    let named: BTreeSet<Uuid> = named.map(|id| id.0).collect();
+    let known = asker.own_jobs(tx, &named.iter().copied().collect::<Vec<_>>()).await?;
+    match named.iter().find(|id| !known.contains(id)) {
+        Some(unknown) => Err(StoreError::Refused(unknown_parent(JobId(*unknown)))),
+        None => Ok(()),
     }
 }
 
@@ -376,10 +400,15 @@ pub async fn depend(
 }
 
 /// In a transaction of its own.
-pub async fn insert_once(store: &PostgresStore, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+pub async fn insert_once(
+    store: &PostgresStore,
+    asker: &Asker<'_>,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Result<Vec<Inserted>> {
     let mut session = store.hot.acquire().await.map_err(failed(DOING))?;
     let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
-    let inserted = insert(&mut tx, store.time(), rows, by).await?;
+    let inserted = insert(&mut tx, asker, store.time(), rows, by).await?;
     tx.commit().await.map_err(failed(DOING))?;
     session.keep();
     Ok(inserted)
@@ -409,7 +438,7 @@ pub async fn spawn(
         Some(made) => serde_json::from_str(&made)
             .map_err(|cause| StoreError::Database { doing: DOING, cause: cause.into() })?,
         None => {
-            let inserted = insert(&mut tx, store.time(), rows, by).await?;
+            let inserted = insert(&mut tx, &Asker::ENGINE, store.time(), rows, by).await?;
             let own = inserted.iter().zip(rows).filter(|(_, row)| row.comes_with.is_none());
             own.map(|(child, _)| child.id).collect()
         }

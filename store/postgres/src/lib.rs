@@ -39,6 +39,7 @@ mod schedules;
 mod segments;
 mod sessions;
 mod stretches;
+mod tenants;
 mod tokens;
 mod tree;
 mod triggers;
@@ -62,6 +63,8 @@ use sessions::{Sessions, within};
 use store::recent::Recent;
 use store::turns::Turns;
 use store::*;
+use tenants::Asker;
+pub use tenants::RowSecurity;
 pub use wake::CHANNEL;
 
 #[derive(Clone)]
@@ -71,6 +74,7 @@ pub struct PgOptions {
     pub acquire_timeout: Duration,
     /// A call of the engine's that has no answer by then is given up and its connection closed.
     pub answer_within: Duration,
+    pub row_security: RowSecurity,
     /// In tests the time comes from here, in life from the database.
     pub manual_clock: Option<Arc<dyn Clock>>,
 }
@@ -81,6 +85,7 @@ impl Default for PgOptions {
             connections: 5,
             acquire_timeout: Duration::from_secs(10),
             answer_within: Duration::from_secs(30),
+            row_security: RowSecurity::default(),
             manual_clock: None,
         }
     }
@@ -95,6 +100,9 @@ pub struct PostgresStore {
     listening: PgConnectOptions,
     answer_within: Duration,
     manual_clock: Option<Arc<dyn Clock>>,
+    row_security: RowSecurity,
+    /// Whether they are, once it is known.
+    tenants_held: tokio::sync::OnceCell<bool>,
     gather: Gather,
     this: Weak<PostgresStore>,
     /// Where the last full claim of each queue ended, and when it must be forgotten.
@@ -147,6 +155,8 @@ impl PostgresStore {
             listening: base.clone(),
             answer_within: options.answer_within,
             manual_clock: options.manual_clock.clone(),
+            row_security: options.row_security,
+            tenants_held: tokio::sync::OnceCell::new(),
             gather: Gather::default(),
             this: this.clone(),
             cursors: Mutex::default(),
@@ -238,6 +248,10 @@ impl Store for PostgresStore {
         }
     }
 
+    async fn isolation(&self) -> Result<Isolation> {
+        self.answered("checking whether tenants are kept apart", self.isolation_now()).await
+    }
+
     async fn now(&self) -> Result<Timestamp> {
         let doing = "asking the time";
         let now = sqlx::query_scalar("SELECT coalesce($1::timestamptz, clock_timestamp())")
@@ -252,21 +266,33 @@ impl Store for PostgresStore {
         self.answered("storing the kinds", self.put_kinds_now(kinds)).await
     }
 
-    async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+    async fn insert(&self, scope: &Scope, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+        scope.takes(rows)?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        match insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY {
+        // A group shares a commit, and a tenant's transaction is its own.
+        let shared =
+            *scope == Scope::Installation && insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY;
+        match shared {
             true => self.gather.insert(self, rows, by).await,
-            false => self.insert_now(rows, by).await,
+            false => self.insert_now(scope, rows, by).await,
         }
     }
 
-    async fn insert_in(&self, tx: Transaction<'_>, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+    async fn insert_in(
+        &self,
+        tx: Transaction<'_>,
+        scope: &Scope,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Vec<Inserted>> {
         let Transaction::Postgres(tx) = tx else {
             return Err(StoreError::Refused("the transaction must be one on the store's PostgreSQL".into()));
         };
-        let inserted = insert::insert(tx, self.time(), rows, by).await;
+        // The role of the caller's own transaction is the caller's.
+        let asker = Asker::unheld(scope);
+        let inserted = insert::insert(tx, &asker, self.time(), rows, by).await;
         let inserted = inserted.map_err(contention::busy("enqueueing in the caller's transaction"))?;
         wake::at_commit(tx, insert::ready_queues(rows)).await?;
         Ok(inserted)
@@ -356,20 +382,27 @@ impl Store for PostgresStore {
         Ok(ids)
     }
 
-    async fn job(&self, id: JobId) -> Result<Option<JobDetail>> {
-        within(LONG, "reading a job", read::job(self, id)).await
+    async fn job(&self, scope: &Scope, id: JobId) -> Result<Option<JobDetail>> {
+        within(LONG, "reading a job", read::job(self, scope, id)).await
     }
 
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>> {
-        within(LONG, "listing jobs", read::jobs(&self.cold, filter)).await
+    async fn jobs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobRow>> {
+        within(LONG, "listing jobs", read::jobs(self, scope, filter)).await
     }
 
-    async fn queues(&self) -> Result<Vec<QueueRow>> {
-        within(LONG, "listing queues", read::queues(self)).await
+    async fn queues(&self, scope: &Scope) -> Result<Vec<QueueRow>> {
+        within(LONG, "listing queues", read::queues(self, scope)).await
     }
 
-    async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed> {
-        within(LONG, "changing jobs", change::change(self, filter, change, by, limit)).await
+    async fn change(
+        &self,
+        scope: &Scope,
+        filter: &JobFilter,
+        change: Change,
+        by: &Actor,
+        limit: usize,
+    ) -> Result<Changed> {
+        within(LONG, "changing jobs", change::change(self, scope, filter, change, by, limit)).await
     }
 
     async fn pause(&self, queue: &str, until: Option<Timestamp>, by: &Actor, reason: &str) -> Result<()> {
@@ -406,21 +439,24 @@ impl PostgresStore {
         self.answer_within + FOR_EACH_ROW.saturating_mul(u32::try_from(rows).unwrap_or(u32::MAX))
     }
 
-    async fn insert_now(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
-        within(self.limit_for(rows.len()), "enqueueing jobs", self.insert_here(rows, by)).await
+    async fn insert_now(&self, scope: &Scope, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+        within(self.limit_for(rows.len()), "enqueueing jobs", self.insert_here(scope, rows, by)).await
     }
 
-    async fn insert_here(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+    async fn insert_here(&self, scope: &Scope, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
         let doing = "enqueueing jobs";
         // Plain rows are one statement or one COPY; a transaction around one statement would be two more
         // round trips.
-        if insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY {
+        let alone = *scope == Scope::Installation;
+        if alone && insert::all_plain(rows) && rows.len() < copy::WORTH_A_COPY {
             let mut connection = self.hot.acquire().await.map_err(failed(doing))?;
             let inserted = insert::insert_and_wake(&mut connection, self.time(), rows, by).await?;
             connection.keep();
             return Ok(inserted);
         }
-        let inserted = contention::patiently(doing, || insert::insert_once(self, rows, by).boxed()).await?;
+        let asker = self.asker(scope).await?;
+        let insert = || insert::insert_once(self, &asker, rows, by).boxed();
+        let inserted = contention::patiently(doing, insert).await?;
         self.tell_of(rows).await;
         Ok(inserted)
     }

@@ -5,7 +5,7 @@
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{PgConnection, SqlSafeStr};
 
-use super::audit_log;
+use super::{audit_log, tenants};
 use store::{Migrated, Schema, StoreError};
 
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -28,6 +28,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (17, "tree", include_str!("../../../migrations/postgres/0017_tree.sql")),
     (18, "identity", include_str!("../../../migrations/postgres/0018_identity.sql")),
     (19, "access", include_str!("../../../migrations/postgres/0019_access.sql")),
+    (20, "tenants", include_str!("../../../migrations/postgres/0020_tenants.sql")),
     (21, "rates", include_str!("../../../migrations/postgres/0021_rates.sql")),
     (22, "segments", include_str!("../../../migrations/postgres/0022_segments.sql")),
 ];
@@ -61,6 +62,7 @@ async fn under_lock(connection: &mut PgConnection) -> Result<Migrated, MigrateEr
     if !migrator.iter().all(done) {
         migrator.run_direct(None, &mut *connection, false).await?;
     }
+    tenants::make_role(connection).await;
     audit_log::begin_era_if_transactions_began_anew(connection).await?;
     Ok(Migrated { from: newest(&earlier), to: NEEDED.max(newest(&earlier)) })
 }

@@ -7,14 +7,14 @@ use jobkit::{JobId, Progress, StepKey, StepRecord};
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{Postgres, Row};
-use uuid::Uuid;
 
 use super::rows::{self, Micros, job_row, text, uuids};
-use super::sessions::Sessions;
+use super::tenants::Reader;
 use super::{PostgresStore, failed};
 use store::state::JobState;
 use store::{
-    AttemptRow, DEFAULT_PAGE, Held, JobDetail, JobFilter, JobRow, QueueRow, Result, StoreError, WorkerId,
+    AttemptRow, DEFAULT_PAGE, Held, JobDetail, JobFilter, JobRow, QueueRow, Result, Scope, StoreError,
+    WorkerId,
 };
 
 fn given<T: Clone>(items: &[T]) -> Option<Vec<T>> {
@@ -29,7 +29,11 @@ pub fn unreadable(
 }
 
 /// A statement about jobs, with the conditions bound.
-pub fn filtered(sql: &'static str, filter: &JobFilter) -> Query<'static, Postgres, PgArguments> {
+pub fn filtered(
+    sql: &'static str,
+    scope: &Scope,
+    filter: &JobFilter,
+) -> Query<'static, Postgres, PgArguments> {
     // Enum arrays have no type in the driver; PostgreSQL reads the literal.
     let states: Vec<_> = filter.states.iter().map(|state| state.name()).collect();
     let states = (!states.is_empty()).then(|| format!("{{{}}}", states.join(",")));
@@ -45,47 +49,53 @@ pub fn filtered(sql: &'static str, filter: &JobFilter) -> Query<'static, Postgre
         .bind(filter.error.clone())
         .bind(filter.before.map(|id| id.0))
         .bind(rows::count(filter.limit.unwrap_or(DEFAULT_PAGE)))
+        .bind(scope.bound().map(str::to_owned))
 }
 
-pub async fn jobs(pool: &Sessions, filter: &JobFilter) -> Result<Vec<JobRow>> {
+pub async fn jobs(store: &PostgresStore, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobRow>> {
+    let mut reader = store.reader(scope).await?;
+    let jobs = jobs_as(&mut reader, scope, filter).await?;
+    reader.done().await.map_err(failed("listing jobs"))?;
+    Ok(jobs)
+}
+
+async fn jobs_as(reader: &mut Reader<'_>, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobRow>> {
     let doing = "listing jobs";
-    let rows = filtered(include_str!("jobs.sql"), filter).fetch_all(pool).await.map_err(failed(doing))?;
+    let rows = reader.all(filtered(include_str!("jobs.sql"), scope, filter)).await.map_err(failed(doing))?;
     rows.iter().map(job_row).collect::<sqlx::Result<_>>().map_err(failed(doing))
 }
 
-pub async fn job(store: &PostgresStore, id: JobId) -> Result<Option<JobDetail>> {
+pub async fn job(store: &PostgresStore, scope: &Scope, id: JobId) -> Result<Option<JobDetail>> {
+    let mut reader = store.reader(scope).await?;
+    let job = job_as(&mut reader, scope, id).await?;
+    reader.done().await.map_err(failed("reading a job"))?;
+    Ok(job)
+}
+
+/// What belongs to the job is read once the job was seen.
+async fn job_as(reader: &mut Reader<'_>, scope: &Scope, id: JobId) -> Result<Option<JobDetail>> {
     let doing = "reading a job";
     let filter = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
-    let Some(job) = jobs(&store.cold, &filter).await?.pop() else { return Ok(None) };
+    let Some(job) = jobs_as(reader, scope, &filter).await?.pop() else { return Ok(None) };
     let attempts = sqlx::query(
         "SELECT attempt, ending, worker, claimed_at, finished_at, ran_us, error, log
          FROM compline.job_attempt WHERE job_id = $1 ORDER BY fence",
-    )
-    .bind(id.0)
-    .fetch_all(&store.cold)
-    .await
-    .map_err(failed(doing))?;
-    let progress = sqlx::query("SELECT done, total, message FROM compline.job_progress WHERE job_id = $1")
-        .bind(id.0)
-        .fetch_optional(&store.cold)
-        .await
-        .map_err(failed(doing))?;
-    let waits_for: Vec<Uuid> =
-        sqlx::query_scalar("SELECT parent FROM compline.job_dependency WHERE child = $1 ORDER BY parent")
-            .bind(id.0)
-            .fetch_all(&store.cold)
-            .await
-            .map_err(failed(doing))?;
+    );
+    let attempts = reader.all(attempts.bind(id.0)).await.map_err(failed(doing))?;
+    let progress = sqlx::query("SELECT done, total, message FROM compline.job_progress WHERE job_id = $1");
+    let progress = reader.first(progress.bind(id.0)).await.map_err(failed(doing))?;
+    let waits_for = sqlx::query(include_str!("waits_for.sql")).bind(id.0).bind(scope.bound());
+    let waits_for = reader.all(waits_for).await.map_err(failed(doing))?;
     Ok(Some(JobDetail {
         job,
         attempts: attempts.iter().map(attempt_row).collect::<Result<_>>()?,
-        steps: steps(&store.cold, id).await?,
+        steps: steps(reader, id).await?,
         progress: progress.map(|row| Progress {
             done: row.get::<i64, _>(0).unsigned_abs(),
             total: row.get::<i64, _>(1).unsigned_abs(),
             message: row.get(2),
         }),
-        waits_for: waits_for.into_iter().map(JobId).collect(),
+        waits_for: waits_for.iter().map(|row| JobId(row.get(0))).collect(),
     }))
 }
 
@@ -109,14 +119,11 @@ fn attempt_row(row: &sqlx::postgres::PgRow) -> Result<AttemptRow> {
 
 const READING_STEPS: &str = "reading a job's steps";
 
-async fn steps(pool: &Sessions, job: JobId) -> Result<Vec<StepRecord>> {
-    let rows = sqlx::query(
+async fn steps(reader: &mut Reader<'_>, job: JobId) -> Result<Vec<StepRecord>> {
+    let steps = sqlx::query(
         "SELECT name, result, attempt, at FROM compline.job_step WHERE job_id = $1 ORDER BY at, name",
-    )
-    .bind(job.0)
-    .fetch_all(pool)
-    .await
-    .map_err(failed(READING_STEPS))?;
+    );
+    let rows = reader.all(steps.bind(job.0)).await.map_err(failed(READING_STEPS))?;
     rows.iter().map(|row| step_row(job, row)).collect()
 }
 
@@ -148,12 +155,17 @@ fn step_row(job: JobId, row: &sqlx::postgres::PgRow) -> Result<StepRecord> {
     })
 }
 
-pub async fn queues(store: &PostgresStore) -> Result<Vec<QueueRow>> {
-    let rows = sqlx::query(include_str!("queues.sql"))
-        .bind(store.time())
-        .fetch_all(&store.cold)
-        .await
-        .map_err(failed("listing queues"))?;
+pub async fn queues(store: &PostgresStore, scope: &Scope) -> Result<Vec<QueueRow>> {
+    let doing = "listing queues";
+    let queues = match scope.bound() {
+        None => sqlx::query(include_str!("queues.sql")).bind(store.time()),
+        Some(tenant) => {
+            sqlx::query(include_str!("queues_of_tenant.sql")).bind(store.time()).bind(tenant.to_owned())
+        }
+    };
+    let mut reader = store.reader(scope).await?;
+    let rows = reader.all(queues).await.map_err(failed(doing))?;
+    reader.done().await.map_err(failed(doing))?;
     let mut queues: Vec<QueueRow> = Vec::new();
     for row in &rows {
         let name: String = row.get("name");

@@ -11,17 +11,26 @@ use serde::de::DeserializeOwned;
 use sqlx::{Connection, PgConnection, Row};
 
 use super::rows::{Micros, count, micros};
+use super::tenants::Asker;
 use super::{LONG, PostgresStore, change, contention, failed, insert, schedules, within};
 use store::requests::{Once, Request, Requests};
 use store::schedules::{Fired, Firing};
-use store::{Actor, Change, Changed, Inserted, JobFilter, NewRow, Result, StoreError};
+use store::{Actor, Change, Changed, Inserted, JobFilter, NewRow, Result, Scope, StoreError};
 
 const DOING: &str = "carrying out a request once";
 
 #[async_trait]
 impl Requests for PostgresStore {
-    async fn insert_once(&self, request: &Request, rows: &[NewRow], by: &Actor) -> Result<Once> {
-        let once = contention::patiently(DOING, || insert_once(self, request, rows, by).boxed());
+    async fn insert_once(
+        &self,
+        scope: &Scope,
+        request: &Request,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Once> {
+        let (asker, request) = (self.asker(scope).await?, request.within(scope));
+        let once = || insert_once(self, &asker, &request, rows, by).boxed();
+        let once = contention::patiently(DOING, once);
         let once = within(self.limit_for(rows.len()), DOING, once).await?;
         if matches!(once, Once::Done(_)) {
             self.tell_of(rows).await;
@@ -29,8 +38,16 @@ impl Requests for PostgresStore {
         Ok(once)
     }
 
-    async fn fire_once(&self, request: &Request, firing: &Firing, by: &Actor) -> Result<Once<Fired>> {
-        let once = contention::patiently(DOING, || fire_once(self, request, firing, by).boxed());
+    async fn fire_once(
+        &self,
+        scope: &Scope,
+        request: &Request,
+        firing: &Firing,
+        by: &Actor,
+    ) -> Result<Once<Fired>> {
+        let (asker, request) = (self.asker(scope).await?, request.within(scope));
+        let once = || fire_once(self, &asker, &request, firing, by).boxed();
+        let once = contention::patiently(DOING, once);
         let (once, changed) = within(self.limit_for(firing.jobs.len()), DOING, once).await?;
         if !changed.asked.is_empty() {
             self.tell_if_possible(&["cancel".into()]).await;
@@ -40,12 +57,15 @@ impl Requests for PostgresStore {
 
     async fn change_once(
         &self,
+        scope: &Scope,
         request: &Request,
         job: JobId,
         change: Change,
         by: &Actor,
     ) -> Result<Once<Changed>> {
-        let once = contention::patiently(DOING, || change_once(self, request, job, change, by).boxed());
+        let (asker, request) = (self.asker(scope).await?, request.within(scope));
+        let once = || change_once(self, &asker, &request, job, change, by).boxed();
+        let once = contention::patiently(DOING, once);
         let once = within(LONG, DOING, once).await?;
         if matches!(&once, Once::Done(changed) if !changed.asked.is_empty()) {
             self.tell_if_possible(&["cancel".into()]).await;
@@ -68,14 +88,20 @@ impl Requests for PostgresStore {
     }
 }
 
-async fn insert_once(store: &PostgresStore, request: &Request, rows: &[NewRow], by: &Actor) -> Result<Once> {
+async fn insert_once(
+    store: &PostgresStore,
+    asker: &Asker<'_>,
+    request: &Request,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Result<Once> {
     let mut session = store.hot.acquire().await.map_err(failed(DOING))?;
     let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
     let foreseen = insert::fresh(rows);
     let once = match take(&mut tx, store.time(), request, &foreseen).await? {
         Some(known) => known,
         None => {
-            let inserted = insert::insert(&mut tx, store.time(), rows, by).await?;
+            let inserted = insert::insert(&mut tx, asker, store.time(), rows, by).await?;
             if inserted != foreseen {
                 answer(&mut tx, request, &inserted).await?;
             }
@@ -89,6 +115,7 @@ async fn insert_once(store: &PostgresStore, request: &Request, rows: &[NewRow], 
 
 async fn fire_once(
     store: &PostgresStore,
+    asker: &Asker<'_>,
     request: &Request,
     firing: &Firing,
     by: &Actor,
@@ -102,7 +129,7 @@ async fn fire_once(
         }
         Some(Once::Other) => (Once::Other, Changed::default()),
         None => {
-            let (fired, changed) = schedules::fire_within(&mut tx, store.time(), firing, by).await?;
+            let (fired, changed) = schedules::fire_within(&mut tx, asker, store.time(), firing, by).await?;
             match &fired {
                 Fired::Enqueued(made) => answer(&mut tx, request, made).await?,
                 Fired::Lost => {
@@ -121,20 +148,22 @@ async fn fire_once(
 
 async fn change_once(
     store: &PostgresStore,
+    asker: &Asker<'_>,
     request: &Request,
     job: JobId,
     change: Change,
     by: &Actor,
 ) -> Result<Once<Changed>> {
     let filter = JobFilter { ids: vec![job], ..JobFilter::default() };
-    let able = change::able(store, &filter, change, 1).await?;
+    let able = change::able(store, asker.scope, &filter, change, 1).await?;
     let mut session = store.cold.acquire().await.map_err(failed(DOING))?;
     let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
     let once = match take(&mut tx, store.time(), request, &Vec::<Changed>::new()).await? {
         // Every answer is kept as a list; this one has one member.
         Some(known) => known.map(|changed| changed.into_iter().next().unwrap_or_default()),
         None => {
-            let changed = change::change_within(&mut tx, store.time(), &able, &filter, change, by).await?;
+            let changed =
+                change::change_within(&mut tx, asker, store.time(), &able, &filter, change, by).await?;
             if changed.ids.is_empty() && changed.asked.is_empty() {
                 tx.rollback().await.map_err(failed(DOING))?;
                 session.keep();

@@ -1,64 +1,97 @@
 //! What people decided on the items of a job's result.
 
 use async_trait::async_trait;
-use futures::{FutureExt, TryFutureExt};
+use futures::FutureExt;
 use jiff::Timestamp;
 use jobkit::JobId;
-use sqlx::postgres::PgRow;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Connection, PgConnection, Postgres, Row};
 
 use super::rows::{self, Micros};
+use super::tenants::Asker;
 use super::{LONG, PostgresStore, contention, failed, insert, requests, within};
 use store::reviews::review_details;
-use store::{NewReview, Once, Request, Result, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews};
+use store::{NewReview, Once, Request, Result, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews, Scope};
 
 const REVIEWING: &str = "writing down what was decided";
 const LISTING: &str = "listing what was decided";
 
 #[async_trait]
 impl Reviews for PostgresStore {
-    async fn review(&self, job: JobId, reviews: &[NewReview], by: &Reviewer) -> Result<Reviewed> {
-        let review = contention::patiently(REVIEWING, || review(self, job, reviews, by).boxed());
+    async fn review(
+        &self,
+        scope: &Scope,
+        job: JobId,
+        reviews: &[NewReview],
+        by: &Reviewer,
+    ) -> Result<Reviewed> {
+        let asker = self.asker(scope).await?;
+        let review = contention::patiently(REVIEWING, || review(self, &asker, job, reviews, by).boxed());
         within(LONG, REVIEWING, review).await
     }
 
     async fn review_once(
         &self,
+        scope: &Scope,
         request: &Request,
         job: JobId,
         reviews: &[NewReview],
         by: &Reviewer,
     ) -> Result<Once<Reviewed>> {
-        let once = contention::patiently(REVIEWING, || review_once(self, request, job, reviews, by).boxed());
+        let (asker, request) = (self.asker(scope).await?, request.within(scope));
+        let once = || review_once(self, &asker, &request, job, reviews, by).boxed();
+        let once = contention::patiently(REVIEWING, once);
         within(LONG, REVIEWING, once).await
     }
 
-    async fn reviews(&self, filter: &ReviewFilter) -> Result<Vec<ReviewRow>> {
-        let rows = sqlx::query(include_str!("reviews.sql"))
+    async fn reviews(&self, scope: &Scope, filter: &ReviewFilter) -> Result<Vec<ReviewRow>> {
+        let reviews = sqlx::query(include_str!("reviews.sql"))
             .bind(filter.job.0)
             .bind((!filter.items.is_empty()).then_some(&filter.items))
             .bind(filter.before)
             .bind(rows::count(filter.limit))
-            .fetch_all(&self.cold)
-            .map_err(failed(LISTING));
-        read(&within(LONG, LISTING, rows).await?)
+            .bind(scope.bound());
+        read(&within(LONG, LISTING, list(self, scope, reviews)).await?)
     }
 
-    async fn decisions(&self, job: JobId, after: Option<&str>, limit: usize) -> Result<Vec<ReviewRow>> {
-        let rows = sqlx::query(include_str!("review_decisions.sql"))
+    async fn decisions(
+        &self,
+        scope: &Scope,
+        job: JobId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ReviewRow>> {
+        let decisions = sqlx::query(include_str!("review_decisions.sql"))
             .bind(job.0)
             .bind(after)
             .bind(rows::count(limit))
-            .fetch_all(&self.cold)
-            .map_err(failed(LISTING));
-        read(&within(LONG, LISTING, rows).await?)
+            .bind(scope.bound());
+        read(&within(LONG, LISTING, list(self, scope, decisions)).await?)
     }
 }
 
-async fn review(store: &PostgresStore, job: JobId, reviews: &[NewReview], by: &Reviewer) -> Result<Reviewed> {
+async fn list(
+    store: &PostgresStore,
+    scope: &Scope,
+    query: Query<'_, Postgres, PgArguments>,
+) -> Result<Vec<PgRow>> {
+    let mut reader = store.reader(scope).await?;
+    let rows = reader.all(query).await.map_err(failed(LISTING))?;
+    reader.done().await.map_err(failed(LISTING))?;
+    Ok(rows)
+}
+
+async fn review(
+    store: &PostgresStore,
+    asker: &Asker<'_>,
+    job: JobId,
+    reviews: &[NewReview],
+    by: &Reviewer,
+) -> Result<Reviewed> {
     let mut session = store.cold.acquire().await.map_err(failed(REVIEWING))?;
     let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(REVIEWING))?;
-    let reviewed = write(&mut tx, store.time(), job, reviews, by).await?;
+    let reviewed = write(&mut tx, asker, store.time(), job, reviews, by).await?;
     tx.commit().await.map_err(failed(REVIEWING))?;
     session.keep();
     Ok(reviewed)
@@ -66,6 +99,7 @@ async fn review(store: &PostgresStore, job: JobId, reviews: &[NewReview], by: &R
 
 async fn review_once(
     store: &PostgresStore,
+    asker: &Asker<'_>,
     request: &Request,
     job: JobId,
     reviews: &[NewReview],
@@ -77,7 +111,7 @@ async fn review_once(
         // Every answer is kept as a list; this one has one member.
         Some(known) => known.map(|at| at.first().map_or(Reviewed::NotCompleted, |at| Reviewed::At(*at))),
         None => {
-            let reviewed = write(&mut tx, store.time(), job, reviews, by).await?;
+            let reviewed = write(&mut tx, asker, store.time(), job, reviews, by).await?;
             let Reviewed::At(at) = reviewed else {
                 tx.rollback().await.map_err(failed(REVIEWING))?;
                 session.keep();
@@ -94,16 +128,20 @@ async fn review_once(
 
 async fn write(
     tx: &mut PgConnection,
+    asker: &Asker<'_>,
     time: Option<Micros>,
     job: JobId,
     reviews: &[NewReview],
     by: &Reviewer,
 ) -> Result<Reviewed> {
+    asker.hold(tx).await?;
     let completed = sqlx::query(include_str!("review_completed.sql"))
         .bind(job.0)
+        .bind(asker.bound())
         .fetch_optional(&mut *tx)
         .await
         .map_err(failed(REVIEWING))?;
+    asker.let_go(tx).await?;
     if completed.is_none() {
         return Ok(Reviewed::NotCompleted);
     }

@@ -12,5 +12,5 @@ ON CONFLICT (name) DO UPDATE SET
     enabled = excluded.enabled, revision = s.revision + 1, retired_at = NULL, last_error = NULL, error_at = NULL,
     changed_at = excluded.changed_at,
     next_fire = CASE WHEN s.paused_at IS NULL THEN excluded.next_fire END
-WHERE s.revision = $8
-RETURNING revision
+WHERE s.revision = $8 AND ($9::text IS NULL OR s.tenant = $9)
+RETURNING tenant

@@ -9,41 +9,43 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use jobkit::JobId;
 use serde_json::{Value, json};
-use sqlx::postgres::PgRow;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Connection, PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use super::rows::{self, Micros, count, micros, text};
-use super::{LONG, PostgresStore, alerts, change, contention, failed, insert, wake, within};
+use super::tenants::Asker;
+use super::{LONG, PostgresStore, alerts, audit_log, change, contention, failed, insert, wake, within};
 use store::schedules::{
     FireRange, FireRow, Fired, Firing, LATEST_FIRES, Occasion, PutSchedule, ScheduleRow, Schedules,
-    SchedulesDue, Source, keys, touched, wait_for_holders,
+    SchedulesDue, Source, foreign_schedule, keys, schedule_entry, touched, wait_for_holders,
 };
-use store::{Actor, Changed, Inserted, NewRow, Result};
+use store::{Actor, Changed, Inserted, NewRow, Result, Scope};
 
 #[async_trait]
 impl Schedules for PostgresStore {
-    async fn schedules(&self) -> Result<Vec<ScheduleRow>> {
+    async fn schedules(&self, scope: &Scope) -> Result<Vec<ScheduleRow>> {
         const DOING: &str = "listing schedules";
         let found = async {
-            let sql = "SELECT * FROM compline.schedule ORDER BY name";
-            let rows = sqlx::query(sql).fetch_all(&self.cold).await.map_err(failed(DOING))?;
+            let sql = "SELECT * FROM compline.schedule WHERE $1::text IS NULL OR tenant = $1 ORDER BY name";
+            let rows = self.ask(DOING, scope, sqlx::query(sql).bind(scope.bound())).await?;
             rows.iter().map(schedule_row).collect::<sqlx::Result<_>>().map_err(failed(DOING))
         };
         within(LONG, DOING, found).await
     }
 
-    async fn schedule(&self, name: &str) -> Result<Option<ScheduleRow>> {
+    async fn schedule(&self, scope: &Scope, name: &str) -> Result<Option<ScheduleRow>> {
         const DOING: &str = "reading a schedule";
         let found = async {
-            let sql = "SELECT * FROM compline.schedule WHERE name = $1";
-            let row = sqlx::query(sql).bind(name).fetch_optional(&self.cold).await.map_err(failed(DOING))?;
-            row.as_ref().map(schedule_row).transpose().map_err(failed(DOING))
+            let sql = "SELECT * FROM compline.schedule WHERE name = $1 AND ($2::text IS NULL OR tenant = $2)";
+            let rows = self.ask(DOING, scope, sqlx::query(sql).bind(name).bind(scope.bound())).await?;
+            rows.first().map(schedule_row).transpose().map_err(failed(DOING))
         };
         within(LONG, DOING, found).await
     }
 
-    async fn put_schedule(&self, put: &PutSchedule, by: &Actor) -> Result<bool> {
+    async fn put_schedule(&self, scope: &Scope, put: &PutSchedule, by: &Actor) -> Result<bool> {
         const DOING: &str = "putting a schedule";
         let details = json!({ "source": put.source.name(), "digest": put.digest, "enabled": put.enabled });
         let query = sqlx::query(include_str!("schedule_put.sql"))
@@ -54,23 +56,34 @@ impl Schedules for PostgresStore {
             .bind(&put.digest)
             .bind(put.enabled)
             .bind(put.next_fire.map(Micros::from))
-            .bind(put.revision);
-        self.change_schedule(DOING, query, "schedule.put", &put.name, by, details).await
+            .bind(put.revision)
+            .bind(scope.bound());
+        let change = ScheduleChange {
+            doing: DOING,
+            what: "put",
+            name: &put.name,
+            there: put.revision.is_some(),
+            details,
+        };
+        self.change_schedule(scope, query, change, by).await
     }
 
-    async fn pause_schedule(&self, name: &str, by: &Actor, reason: &str) -> Result<bool> {
+    async fn pause_schedule(&self, scope: &Scope, name: &str, by: &Actor, reason: &str) -> Result<bool> {
         let query = sqlx::query(
             "UPDATE compline.schedule SET paused_at = coalesce(paused_at, $1::timestamptz, now()), paused_by = $3,
                  reason = $4, next_fire = NULL, revision = revision + 1
-             WHERE name = $2 RETURNING revision",
+             WHERE name = $2 AND ($5::text IS NULL OR tenant = $5) RETURNING tenant",
         );
-        let query = query.bind(self.time()).bind(name).bind(&by.name).bind(reason);
+        let query = query.bind(self.time()).bind(name).bind(&by.name).bind(reason).bind(scope.bound());
         let details = json!({ "reason": reason });
-        self.change_schedule("pausing a schedule", query, "schedule.pause", name, by, details).await
+        let change =
+            ScheduleChange { doing: "pausing a schedule", what: "pause", name, there: true, details };
+        self.change_schedule(scope, query, change, by).await
     }
 
     async fn resume_schedule(
         &self,
+        scope: &Scope,
         name: &str,
         revision: i64,
         next: Option<Timestamp>,
@@ -80,26 +93,49 @@ impl Schedules for PostgresStore {
             "UPDATE compline.schedule SET paused_at = NULL, paused_by = NULL, reason = NULL,
                  next_fire = CASE WHEN enabled AND retired_at IS NULL THEN $3::timestamptz END,
                  revision = revision + 1
-             WHERE name = $1 AND revision = $2 RETURNING revision",
+             WHERE name = $1 AND revision = $2 AND ($4::text IS NULL OR tenant = $4) RETURNING tenant",
         );
-        let query = query.bind(name).bind(revision).bind(next.map(Micros::from));
-        self.change_schedule("resuming a schedule", query, "schedule.resume", name, by, json!({})).await
+        let query = query.bind(name).bind(revision).bind(next.map(Micros::from)).bind(scope.bound());
+        let change = ScheduleChange {
+            doing: "resuming a schedule",
+            what: "resume",
+            name,
+            there: true,
+            details: json!({}),
+        };
+        self.change_schedule(scope, query, change, by).await
     }
 
     async fn retire_schedule(&self, name: &str, revision: i64, by: &Actor) -> Result<bool> {
         let query = sqlx::query(
             "UPDATE compline.schedule SET retired_at = coalesce($1::timestamptz, now()), next_fire = NULL,
                  revision = revision + 1
-             WHERE name = $2 AND revision = $3 RETURNING revision",
+             WHERE name = $2 AND revision = $3 RETURNING tenant",
         );
         let query = query.bind(self.time()).bind(name).bind(revision);
-        self.change_schedule("retiring a schedule", query, "schedule.retire", name, by, json!({})).await
+        let change = ScheduleChange {
+            doing: "retiring a schedule",
+            what: "retire",
+            name,
+            there: true,
+            details: json!({}),
+        };
+        self.change_schedule(&Scope::Installation, query, change, by).await
     }
 
-    async fn delete_schedule(&self, name: &str, by: &Actor) -> Result<bool> {
-        let query =
-            sqlx::query("DELETE FROM compline.schedule WHERE name = $1 RETURNING revision").bind(name);
-        self.change_schedule("deleting a schedule", query, "schedule.delete", name, by, json!({})).await
+    async fn delete_schedule(&self, scope: &Scope, name: &str, by: &Actor) -> Result<bool> {
+        let query = sqlx::query(
+            "DELETE FROM compline.schedule WHERE name = $1 AND ($2::text IS NULL OR tenant = $2) RETURNING tenant",
+        );
+        let query = query.bind(name).bind(scope.bound());
+        let change = ScheduleChange {
+            doing: "deleting a schedule",
+            what: "delete",
+            name,
+            there: true,
+            details: json!({}),
+        };
+        self.change_schedule(scope, query, change, by).await
     }
 
     async fn schedules_due(&self, limit: usize, without: &[(String, i64)]) -> Result<SchedulesDue> {
@@ -180,9 +216,10 @@ impl Schedules for PostgresStore {
         self.answered(DOING, live).await
     }
 
-    async fn fire_schedule(&self, firing: &Firing, by: &Actor) -> Result<Fired> {
+    async fn fire_schedule(&self, scope: &Scope, firing: &Firing, by: &Actor) -> Result<Fired> {
         const DOING: &str = "firing a schedule";
-        let fire = contention::patiently(DOING, || fire(self, firing, by).boxed());
+        let asker = self.asker(scope).await?;
+        let fire = contention::patiently(DOING, || fire(self, &asker, firing, by).boxed());
         let (fired, changed) = within(self.limit_for(firing.jobs.len()), DOING, fire).await?;
         if !changed.asked.is_empty() {
             self.tell_if_possible(&["cancel".into()]).await;
@@ -190,17 +227,16 @@ impl Schedules for PostgresStore {
         Ok(fired)
     }
 
-    async fn fires(&self, name: &str, range: FireRange) -> Result<Vec<FireRow>> {
+    async fn fires(&self, scope: &Scope, name: &str, range: FireRange) -> Result<Vec<FireRow>> {
         const DOING: &str = "listing fire times";
         let found = async {
-            let rows = sqlx::query(include_str!("fires.sql"))
+            let fires = sqlx::query(include_str!("fires.sql"))
                 .bind(name)
                 .bind(Micros::from(range.from))
                 .bind(Micros::from(range.until))
                 .bind(count(range.limit))
-                .fetch_all(&self.cold)
-                .await
-                .map_err(failed(DOING))?;
+                .bind(scope.bound());
+            let rows = self.ask(DOING, scope, fires).await?;
             let fire = |row: &PgRow| {
                 Ok(FireRow {
                     fire_time: row.try_get::<Micros, _>(0)?.into(),
@@ -213,16 +249,14 @@ impl Schedules for PostgresStore {
         within(LONG, DOING, found).await
     }
 
-    async fn first_fired(&self, name: &str) -> Result<Option<Timestamp>> {
+    async fn first_fired(&self, scope: &Scope, name: &str) -> Result<Option<Timestamp>> {
         const DOING: &str = "asking since when a schedule fires";
         let first = async {
-            sqlx::query_scalar("SELECT min(fired_at) FROM compline.schedule_fire WHERE schedule = $1")
-                .bind(name)
-                .fetch_one(&self.cold)
-                .await
-                .map_err(failed(DOING))
+            let first = sqlx::query(include_str!("first_fired.sql")).bind(name).bind(scope.bound());
+            self.ask(DOING, scope, first).await
         };
-        let first: Option<Micros> = self.answered(DOING, first).await?;
+        let first = self.answered(DOING, first).await?;
+        let first: Option<Micros> = first.first().and_then(|row| row.get(0));
         Ok(first.map(Timestamp::from))
     }
 
@@ -243,37 +277,79 @@ impl Schedules for PostgresStore {
 }
 
 impl PostgresStore {
-    /// One statement that returns a row when it did something, its audit entry, and the end of what was amiss.
-    async fn change_schedule(
+    /// A question about schedules, as whoever asks.
+    async fn ask(
         &self,
         doing: &'static str,
-        statement: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
-        action: &str,
-        name: &str,
+        scope: &Scope,
+        question: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>> {
+        let mut reader = self.reader(scope).await?;
+        let rows = reader.all(question).await.map_err(failed(doing))?;
+        reader.done().await.map_err(failed(doing))?;
+        Ok(rows)
+    }
+
+    /// One statement that returns the schedule's tenant when it did something, its audit entry, and the end of what was
+    /// amiss.
+    async fn change_schedule(
+        &self,
+        scope: &Scope,
+        statement: Query<'_, Postgres, PgArguments>,
+        change: ScheduleChange<'_>,
         by: &Actor,
-        details: Value,
     ) -> Result<bool> {
+        let ScheduleChange { doing, what, name, there, details } = change;
         let changed = async {
+            let asker = self.asker(scope).await?;
             let mut session = self.cold.acquire().await.map_err(failed(doing))?;
             let mut tx = session.begin().await.map_err(failed(doing))?;
-            let done = statement.fetch_optional(&mut *tx).await.map_err(failed(doing))?.is_some();
-            if done {
-                insert::audit(&mut tx, self.time(), by, action, name, "ok", &[], Some(details)).await?;
+            let done = match !there || asker.owns_schedule(&mut tx, name).await? {
+                true => statement.fetch_optional(&mut *tx).await.map_err(failed(doing))?,
+                false => None,
+            };
+            if let Some(row) = &done {
+                let tenant: Option<String> = row.get(0);
+                if !scope.covers(tenant.as_deref()) {
+                    return Err(foreign_schedule());
+                }
+                if what == "put" {
+                    let forget = sqlx::query(include_str!("schedule_forget_foreign.sql")).bind(name);
+                    forget.bind(&tenant).execute(&mut *tx).await.map_err(failed(doing))?;
+                }
+                let entry = schedule_entry(what, name, tenant, by, details);
+                audit_log::append_on(&mut tx, self.time(), &entry).await?;
                 alerts::raise(&mut tx, self.time(), &[touched(name)]).await?;
             }
             tx.commit().await.map_err(failed(doing))?;
             session.keep();
-            Ok(done)
+            Ok(done.is_some())
         };
         within(LONG, doing, changed).await
     }
 }
 
-async fn fire(store: &PostgresStore, firing: &Firing, by: &Actor) -> Result<(Fired, Changed)> {
+/// What is done to a schedule, as it is told.
+struct ScheduleChange<'a> {
+    doing: &'static str,
+    /// `put`, `pause` and so on.
+    what: &'static str,
+    name: &'a str,
+    /// It is there; else it is made.
+    there: bool,
+    details: Value,
+}
+
+async fn fire(
+    store: &PostgresStore,
+    asker: &Asker<'_>,
+    firing: &Firing,
+    by: &Actor,
+) -> Result<(Fired, Changed)> {
     const DOING: &str = "firing a schedule";
     let mut session = store.hot.acquire().await.map_err(failed(DOING))?;
     let mut tx = session.begin_with(contention::BEGIN).await.map_err(failed(DOING))?;
-    let (fired, changed) = fire_within(&mut tx, store.time(), firing, by).await?;
+    let (fired, changed) = fire_within(&mut tx, asker, store.time(), firing, by).await?;
     let ended = match fired {
         Fired::Lost => tx.rollback().await,
         Fired::Enqueued(_) => tx.commit().await,
@@ -286,12 +362,13 @@ async fn fire(store: &PostgresStore, firing: &Firing, by: &Actor) -> Result<(Fir
 /// In a transaction that is rolled back when it is `Lost`.
 pub async fn fire_within(
     tx: &mut PgConnection,
+    asker: &Asker<'_>,
     time: Option<Micros>,
     firing: &Firing,
     by: &Actor,
 ) -> Result<(Fired, Changed)> {
     let mut changed = Changed::default();
-    if !advance(tx, time, firing).await? {
+    if !asker.owns_schedule(tx, &firing.name).await? || !advance(tx, time, firing).await? {
         return Ok((Fired::Lost, changed));
     }
     let mut fresh = without_a_job(tx, firing).await?;
@@ -299,7 +376,7 @@ pub async fn fire_within(
     let (times, rows): (Vec<Timestamp>, Vec<NewRow>) = fresh.into_iter().unzip();
     let inserted = match rows.is_empty() {
         true => Vec::new(),
-        false => insert::insert(tx, time, &rows, by).await?,
+        false => insert::insert(tx, asker, time, &rows, by).await?,
     };
     let fired: Vec<(Timestamp, Inserted)> = times.into_iter().zip(inserted).collect();
     if firing.makes_room(&fired) {
@@ -380,8 +457,9 @@ async fn remember(
 ) -> Result<()> {
     let (times, jobs): (Vec<_>, Vec<_>) = fired.iter().map(|(at, job)| (Micros::from(*at), job.id.0)).unzip();
     sqlx::query(
-        "INSERT INTO compline.schedule_fire (schedule, fire_time, job_id, fired_at)
-         SELECT $2, f.at, f.job, coalesce($1::timestamptz, now()) FROM unnest($3::timestamptz[], $4::uuid[]) AS f (at, job)",
+        "INSERT INTO compline.schedule_fire (schedule, fire_time, job_id, fired_at, tenant)
+         SELECT $2, f.at, f.job, coalesce($1::timestamptz, now()), (SELECT tenant FROM compline.schedule WHERE name = $2)
+         FROM unnest($3::timestamptz[], $4::uuid[]) AS f (at, job)",
     )
     .bind(time)
     .bind(name)
@@ -396,6 +474,7 @@ async fn remember(
 fn schedule_row(row: &PgRow) -> sqlx::Result<ScheduleRow> {
     Ok(ScheduleRow {
         name: row.try_get("name")?,
+        tenant: row.try_get("tenant")?,
         source: Source::of(row.try_get("source")?),
         definition: text(row, "definition")?.unwrap_or_default().into(),
         digest: row.try_get("digest")?,

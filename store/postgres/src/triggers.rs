@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::rows::{self, Micros, micros};
 use super::sessions::within;
+use super::tenants::Asker;
 use super::{LONG, PostgresStore, contention, failed, insert};
 use store::triggers::{Intake, Plan, SourceRow, Triggers};
 use store::{Actor, Inserted, NewRow, Result};
@@ -123,7 +124,7 @@ async fn take_once(
         let mut plan = Plan::of(intakes, taken(&mut tx, source, intakes).await?);
         let inserted = match plan.rows.is_empty() {
             true => Vec::new(),
-            false => insert::insert(&mut tx, store.time(), &plan.rows, by).await?,
+            false => insert::insert(&mut tx, &Asker::ENGINE, store.time(), &plan.rows, by).await?,
         };
         plan.inserted(&inserted);
         if mark(&mut tx, store.time(), source, &plan.marks).await? {

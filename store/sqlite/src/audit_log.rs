@@ -8,7 +8,7 @@ use jobkit::AuditEntry;
 
 use super::{SqliteStore, audit, insert};
 use store::audit_log::ANY_WEIGHT;
-use store::{Actor, AuditLog, AuditPage, Inserted, NewRow, Place, Position, Result};
+use store::{Actor, AuditLog, AuditPage, Inserted, NewRow, Place, Position, Result, Scope};
 
 #[async_trait]
 impl AuditLog for SqliteStore {
@@ -74,7 +74,7 @@ impl AuditLog for SqliteStore {
                         .await?;
                     match moved.rows_affected() {
                         0 => Ok(None),
-                        _ => insert::insert(tx, now, &rows, &by).await.map(Some),
+                        _ => insert::insert(tx, &Scope::Installation, now, &rows, &by).await.map(Some),
                     }
                 }
                 .boxed()

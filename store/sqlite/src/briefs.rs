@@ -10,17 +10,17 @@ use super::SqliteStore;
 use super::read::{self, Table};
 use super::row::RowExt;
 use super::writer::Done;
-use store::{Briefs, DEFAULT_PAGE, JobBrief, JobFilter, Result};
+use store::{Briefs, DEFAULT_PAGE, JobBrief, JobFilter, Result, Scope};
 
 const LIVE: &str = include_str!("briefs_live.sql");
 const ENDED: &str = include_str!("briefs_ended.sql");
 
 #[async_trait]
 impl Briefs for SqliteStore {
-    async fn briefs(&self, filter: &JobFilter) -> Result<Vec<JobBrief>> {
+    async fn briefs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobBrief>> {
         self.read("listing jobs", async |connection| {
             let mut snapshot = connection.begin().await?;
-            let briefs = briefs(&mut snapshot, filter, filter.limit.unwrap_or(DEFAULT_PAGE)).await?;
+            let briefs = briefs(&mut snapshot, scope, filter, filter.limit.unwrap_or(DEFAULT_PAGE)).await?;
             snapshot.commit().await?;
             Ok(briefs)
         })
@@ -31,12 +31,13 @@ impl Briefs for SqliteStore {
 /// Newest first, from both tables.
 pub(super) async fn briefs(
     connection: &mut SqliteConnection,
+    scope: &Scope,
     filter: &JobFilter,
     limit: usize,
 ) -> Done<Vec<JobBrief>> {
     let mut found = Vec::new();
     for (sql, table) in [(LIVE, Table::Live), (ENDED, Table::Ended)] {
-        let Some(mut query) = read::filtered(sql, filter, table, limit)? else { continue };
+        let Some(mut query) = read::filtered(sql, scope, filter, table, limit)? else { continue };
         let rows = query.build().fetch_all(&mut *connection).await?;
         found.extend(rows.iter().map(brief_row).collect::<Done<Vec<_>>>()?);
     }

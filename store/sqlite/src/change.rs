@@ -13,7 +13,7 @@ use super::insert::{KEYS_TAKE, hex_bytes};
 use super::row::{RowExt, hex, hex_list};
 use super::writer::{Done, Tx};
 use store::state::JobState;
-use store::{Actor, Change, Changed, JobBrief, JobFilter};
+use store::{Actor, Change, Changed, JobBrief, JobFilter, Scope};
 
 const CANCEL_REQUEST: &str = include_str!("cancel_request.sql");
 const CANCELS_ASKED: &str = include_str!("cancels_asked.sql");
@@ -24,13 +24,14 @@ const KEYS_WANTED: &str = include_str!("keys_wanted.sql");
 
 pub(super) async fn change(
     tx: &mut Tx,
+    scope: &Scope,
     now: i64,
     filter: &JobFilter,
     change: Change,
     by: &Actor,
     limit: usize,
 ) -> Done<Changed> {
-    let (jobs, mut refused) = candidates(tx, filter, change, limit).await?;
+    let (jobs, mut refused) = candidates(tx, scope, filter, change, limit).await?;
     let mut changed = match change {
         Change::Retry => retry(tx, now, &jobs).await?,
         Change::Cancel => end(tx, now, &jobs, JobState::Cancelled, by).await?,
@@ -49,6 +50,7 @@ pub(super) async fn change(
 /// The jobs that can take the change, newest first, and those that were named and cannot.
 async fn candidates(
     tx: &mut Tx,
+    scope: &Scope,
     filter: &JobFilter,
     change: Change,
     limit: usize,
@@ -68,14 +70,14 @@ async fn candidates(
     // Jobs that were asked to stop already are found and then left out.
     let most = if named { filter.ids.len() } else { limit.saturating_add(asked.len()) };
     let filter = JobFilter { states, ..filter.clone() };
-    let mut found = briefs(tx, &filter, most).await?;
+    let mut found = briefs(tx, scope, &filter, most).await?;
     if !named {
         found.retain(|job| !asked.contains(&job.id));
         found.truncate(limit);
         return Ok((found, Vec::new()));
     }
 
-    let there: BTreeSet<JobId> = existing(tx, &filter.ids).await?;
+    let there: BTreeSet<JobId> = existing(tx, scope, &filter.ids).await?;
     let ids: BTreeSet<JobId> = filter.ids.iter().copied().collect();
     let mut refused: Vec<(JobId, String)> =
         ids.difference(&there).map(|id| (*id, "no such job".to_string())).collect();
@@ -89,9 +91,9 @@ async fn candidates(
     Ok((able, refused))
 }
 
-async fn existing(tx: &mut Tx, ids: &[JobId]) -> Done<BTreeSet<JobId>> {
+async fn existing(tx: &mut Tx, scope: &Scope, ids: &[JobId]) -> Done<BTreeSet<JobId>> {
     let filter = JobFilter { ids: ids.to_vec(), ..JobFilter::default() };
-    Ok(briefs(tx, &filter, ids.len()).await?.into_iter().map(|job| job.id).collect())
+    Ok(briefs(tx, scope, &filter, ids.len()).await?.into_iter().map(|job| job.id).collect())
 }
 
 async fn cancels_asked(tx: &mut Tx) -> Done<BTreeSet<JobId>> {

@@ -9,11 +9,11 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::audit;
-use super::row::{RowExt, hex, hex_list, micros, rank};
+use super::row::{RowExt, bound, hex, hex_list, micros, rank};
 use super::writer::{Done, Script, Tx, script};
 use store::state::JobState;
 use store::types::{doomed_by, dooms, rule_name, unknown_parent};
-use store::{Actor, Inserted, NewRow, Release, StoreError, UniqueRow};
+use store::{Actor, Inserted, NewRow, Release, Scope, StoreError, UniqueRow};
 
 const INSERT: &str = include_str!("insert.sql");
 pub(super) const INSERT_PLAIN: Script = script!("insert.sql", "insert_audit.sql");
@@ -121,9 +121,16 @@ struct Plan<'a> {
     cancelled: Vec<JobId>,
 }
 
-pub(super) async fn insert(tx: &mut Tx, now: i64, rows: &[NewRow], by: &Actor) -> Done<Vec<Inserted>> {
+pub(super) async fn insert(
+    tx: &mut Tx,
+    scope: &Scope,
+    now: i64,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Done<Vec<Inserted>> {
+    scope.takes(rows)?;
     let mut holders = holders(tx, now, rows).await?;
-    let mut parents = parents(tx, rows, holders.values()).await?;
+    let mut parents = parents(tx, scope, rows, holders.values()).await?;
     // A row that is a duplicate stands for the job that was there: its children wait for that one.
     let mut stands_for: BTreeMap<JobId, JobId> = BTreeMap::new();
     let mut plan = Plan::default();
@@ -261,6 +268,7 @@ async fn holders(tx: &mut Tx, now: i64, rows: &[NewRow]) -> Done<BTreeMap<[u8; 3
 /// What became of the parents that the rows name, and of the jobs that duplicates among them stand for.
 async fn parents(
     tx: &mut Tx,
+    scope: &Scope,
     rows: &[NewRow],
     holders: impl Iterator<Item = &JobId>,
 ) -> Done<BTreeMap<JobId, Parent>> {
@@ -270,7 +278,7 @@ async fn parents(
     }
     let mut parents = BTreeMap::new();
     if !named.is_empty() {
-        for row in &sqlx::query(PARENTS).bind(hex_list(named)).fetch_all(tx).await? {
+        for row in &sqlx::query(PARENTS).bind(hex_list(named)).bind(bound(scope)).fetch_all(tx).await? {
             let parent = match row.text_if_any("state")? {
                 None => Parent::Alive,
                 Some(_) => Parent::Ended(row.state("state")?),

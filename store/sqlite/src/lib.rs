@@ -63,9 +63,9 @@ use self::writer::{BUSY_TIMEOUT, Done, Tx, Writer};
 use store::recent::Recent;
 use store::turns::Turns;
 use store::{
-    Actor, Beat, Change, Changed, Claimed, Finished, Held, Inserted, JobDetail, JobFilter, JobRow, KindRow,
-    Migrated, NewRow, PruneRules, QueueRow, Report, Rescued, Result, Schema, Staged, Store, StoreError,
-    Transaction, Woken, WorkerId, WorkerInfo, WorkerRow,
+    Actor, Beat, Change, Changed, Claimed, Finished, Held, Inserted, Isolation, JobDetail, JobFilter, JobRow,
+    KindRow, Migrated, NewRow, PruneRules, QueueRow, Report, Rescued, Result, Schema, Scope, Staged, Store,
+    StoreError, Transaction, Woken, WorkerId, WorkerInfo, WorkerRow,
 };
 
 /// Enough for a console and a few programs at once; a reader costs memory.
@@ -222,6 +222,10 @@ impl Store for SqliteStore {
         })
     }
 
+    async fn isolation(&self) -> Result<Isolation> {
+        Ok(Isolation::Statements)
+    }
+
     async fn now(&self) -> Result<Timestamp> {
         Ok(self.clock.now())
     }
@@ -234,8 +238,9 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn insert(&self, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+    async fn insert(&self, scope: &Scope, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
         const DOING: &str = "enqueueing jobs";
+        scope.takes(rows)?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -257,17 +262,25 @@ impl Store for SqliteStore {
             inserted.await?;
             return Ok(ids.into_iter().map(|id| Inserted { id, duplicate: false }).collect());
         }
-        let rows = rows.to_vec();
-        self.write(DOING, move |tx, now| async move { insert::insert(tx, now, &rows, &by).await }.boxed())
-            .await
+        let (scope, rows) = (scope.clone(), rows.to_vec());
+        self.write(DOING, move |tx, now| {
+            async move { insert::insert(tx, &scope, now, &rows, &by).await }.boxed()
+        })
+        .await
     }
 
-    async fn insert_in(&self, tx: Transaction<'_>, rows: &[NewRow], by: &Actor) -> Result<Vec<Inserted>> {
+    async fn insert_in(
+        &self,
+        tx: Transaction<'_>,
+        scope: &Scope,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Vec<Inserted>> {
         const DOING: &str = "enqueueing jobs in the caller's transaction";
         let Transaction::Sqlite(tx) = tx else {
             return Err(StoreError::Refused("the transaction must be one on the store's SQLite file".into()));
         };
-        insert::insert(tx, self.now_us(), rows, by).await.map_err(|abort| abort.while_doing(DOING))
+        insert::insert(tx, scope, self.now_us(), rows, by).await.map_err(|abort| abort.while_doing(DOING))
     }
 
     async fn register(&self, worker: &WorkerInfo) -> Result<WorkerId> {
@@ -419,37 +432,44 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn job(&self, id: JobId) -> Result<Option<JobDetail>> {
+    async fn job(&self, scope: &Scope, id: JobId) -> Result<Option<JobDetail>> {
         self.read("reading a job", async |connection| {
             // One snapshot, or a job that ends meanwhile would be in neither table or half told.
             let mut snapshot = connection.begin().await?;
-            let job = read::job(&mut snapshot, id).await?;
+            let job = read::job(&mut snapshot, scope, id).await?;
             snapshot.commit().await?;
             Ok(job)
         })
         .await
     }
 
-    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>> {
+    async fn jobs(&self, scope: &Scope, filter: &JobFilter) -> Result<Vec<JobRow>> {
         self.read("listing jobs", async |connection| {
             let mut snapshot = connection.begin().await?;
-            let jobs = read::jobs(&mut snapshot, filter).await?;
+            let jobs = read::jobs(&mut snapshot, scope, filter).await?;
             snapshot.commit().await?;
             Ok(jobs)
         })
         .await
     }
 
-    async fn queues(&self) -> Result<Vec<QueueRow>> {
+    async fn queues(&self, scope: &Scope) -> Result<Vec<QueueRow>> {
         let now = self.now_us();
-        self.read("listing queues", async |connection| read::queues(connection, now).await).await
+        self.read("listing queues", async |connection| read::queues(connection, scope, now).await).await
     }
 
-    async fn change(&self, filter: &JobFilter, change: Change, by: &Actor, limit: usize) -> Result<Changed> {
-        let (filter, by) = (filter.clone(), by.clone());
+    async fn change(
+        &self,
+        scope: &Scope,
+        filter: &JobFilter,
+        change: Change,
+        by: &Actor,
+        limit: usize,
+    ) -> Result<Changed> {
+        let (scope, filter, by) = (scope.clone(), filter.clone(), by.clone());
         let changed = self
             .write("changing jobs", move |tx, now| {
-                async move { change::change(tx, now, &filter, change, &by, limit).await }.boxed()
+                async move { change::change(tx, &scope, now, &filter, change, &by, limit).await }.boxed()
             })
             .await?;
         if !changed.asked.is_empty() {

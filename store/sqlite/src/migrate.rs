@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(17, "0017_tree"),
     migration!(18, "0018_identity"),
     migration!(19, "0019_access"),
+    migration!(20, "0020_tenants"),
     migration!(21, "0021_rates"),
     migration!(22, "0022_segments"),
 ];

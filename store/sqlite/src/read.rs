@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jobkit::{JobId, Progress};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use super::row::{RowExt, attempt_row, hex_list, job_row};
+use super::row::{RowExt, attempt_row, bound, hex_list, job_row};
 use super::step;
 use super::writer::Done;
 use store::state::JobState;
-use store::{DEFAULT_PAGE, JobDetail, JobFilter, JobRow, QueueRow};
+use store::{DEFAULT_PAGE, JobDetail, JobFilter, JobRow, QueueRow, Scope};
 
 pub(super) const JOB: &str = include_str!("job.sql");
 const ATTEMPTS: &str = include_str!("attempts.sql");
@@ -20,12 +20,16 @@ const JOBS_ENDED: &str = include_str!("jobs_ended.sql");
 const QUEUES: &str = include_str!("queues.sql");
 const QUEUES_KNOWN: &str = include_str!("queues_known.sql");
 
-pub(super) async fn job(connection: &mut SqliteConnection, id: JobId) -> Done<Option<JobDetail>> {
-    let rows = sqlx::query(JOB).bind(id.0).fetch_all(&mut *connection).await?;
+pub(super) async fn job(
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    id: JobId,
+) -> Done<Option<JobDetail>> {
+    let rows = sqlx::query(JOB).bind(id.0).bind(bound(scope)).fetch_all(&mut *connection).await?;
     let Some(job) = rows.first() else { return Ok(None) };
     let attempts = sqlx::query(ATTEMPTS).bind(id.0).fetch_all(&mut *connection).await?;
     let progress = sqlx::query(PROGRESS).bind(id.0).fetch_all(&mut *connection).await?;
-    let waits_for = sqlx::query(WAITS_FOR).bind(id.0).fetch_all(&mut *connection).await?;
+    let waits_for = sqlx::query(WAITS_FOR).bind(id.0).bind(bound(scope)).fetch_all(&mut *connection).await?;
     Ok(Some(JobDetail {
         job: job_row(job)?,
         attempts: attempts.iter().map(attempt_row).collect::<Done<_>>()?,
@@ -45,11 +49,15 @@ pub(super) async fn job(connection: &mut SqliteConnection, id: JobId) -> Done<Op
 }
 
 /// Newest first, from both tables.
-pub(super) async fn jobs(connection: &mut SqliteConnection, filter: &JobFilter) -> Done<Vec<JobRow>> {
+pub(super) async fn jobs(
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    filter: &JobFilter,
+) -> Done<Vec<JobRow>> {
     let limit = filter.limit.unwrap_or(DEFAULT_PAGE);
     let mut jobs = Vec::new();
     for (sql, table) in [(JOBS_LIVE, Table::Live), (JOBS_ENDED, Table::Ended)] {
-        let Some(mut query) = filtered(sql, filter, table, limit)? else { continue };
+        let Some(mut query) = filtered(sql, scope, filter, table, limit)? else { continue };
         let rows = query.build().fetch_all(&mut *connection).await?;
         jobs.extend(rows.iter().map(job_row).collect::<Done<Vec<_>>>()?);
     }
@@ -68,6 +76,7 @@ pub(super) enum Table {
 /// Only the conditions that were asked for are in the statement, so each can use the index it has.
 pub(super) fn filtered(
     start: &'static str,
+    scope: &Scope,
     filter: &JobFilter,
     table: Table,
     limit: usize,
@@ -77,6 +86,9 @@ pub(super) fn filtered(
         return Ok(None);
     }
     let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(start);
+    if let Some(tenant) = bound(scope) {
+        sql.push(" AND tenant = ").push_bind(tenant);
+    }
     if !filter.ids.is_empty() {
         sql.push(" AND id IN (SELECT unhex(value) FROM json_each(");
         sql.push_bind(hex_list(filter.ids.iter().copied())).push("))");
@@ -118,16 +130,20 @@ pub(super) fn filtered(
     Ok(Some(sql))
 }
 
-pub(super) async fn queues(connection: &mut SqliteConnection, now: i64) -> Done<Vec<QueueRow>> {
+pub(super) async fn queues(
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    now: i64,
+) -> Done<Vec<QueueRow>> {
     let mut queues: BTreeMap<String, QueueRow> = BTreeMap::new();
-    for row in &sqlx::query(QUEUES_KNOWN).bind(now).fetch_all(&mut *connection).await? {
+    for row in &sqlx::query(QUEUES_KNOWN).bind(now).bind(bound(scope)).fetch_all(&mut *connection).await? {
         let queue = known(&mut queues, row.text("name")?);
         queue.paused_at = row.time_if_any("paused_at")?;
         queue.paused_by = row.text_if_any("paused_by")?;
         queue.reason = row.text_if_any("reason")?;
         queue.resume_at = row.time_if_any("resume_at")?;
     }
-    for row in &sqlx::query(QUEUES).fetch_all(connection).await? {
+    for row in &sqlx::query(QUEUES).bind(bound(scope)).fetch_all(connection).await? {
         let queue = known(&mut queues, row.text("name")?);
         let jobs: i64 = row.try_get("jobs")?;
         queue.counts.insert(row.state("state")?, u64::try_from(jobs).unwrap_or(0));

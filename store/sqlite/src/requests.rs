@@ -15,20 +15,34 @@ use super::writer::{Done, Tx};
 use super::{SqliteStore, change, insert, schedules};
 use store::requests::{Once, Request, Requests};
 use store::schedules::{Fired, Firing};
-use store::{Actor, Change, Changed, JobFilter, NewRow, Result, Woken};
+use store::{Actor, Change, Changed, JobFilter, NewRow, Result, Scope, Woken};
 
 #[async_trait]
 impl Requests for SqliteStore {
-    async fn insert_once(&self, request: &Request, rows: &[NewRow], by: &Actor) -> Result<Once> {
-        let (request, owned, by) = (*request, rows.to_vec(), by.clone());
+    async fn insert_once(
+        &self,
+        scope: &Scope,
+        request: &Request,
+        rows: &[NewRow],
+        by: &Actor,
+    ) -> Result<Once> {
+        let (request, scope) = (request.within(scope), scope.clone());
+        let (owned, by) = (rows.to_vec(), by.clone());
         self.write("enqueueing jobs once", move |tx, now| {
-            async move { insert_once(tx, now, &request, &owned, &by).await }.boxed()
+            async move { insert_once(tx, &scope, now, &request, &owned, &by).await }.boxed()
         })
         .await
     }
 
-    async fn fire_once(&self, request: &Request, firing: &Firing, by: &Actor) -> Result<Once<Fired>> {
-        let (request, firing, by) = (*request, firing.clone(), by.clone());
+    async fn fire_once(
+        &self,
+        scope: &Scope,
+        request: &Request,
+        firing: &Firing,
+        by: &Actor,
+    ) -> Result<Once<Fired>> {
+        let (request, scope) = (request.within(scope), scope.clone());
+        let (firing, by) = (firing.clone(), by.clone());
         let (once, changed, queues) = self
             .write("firing a schedule once", move |tx, now| {
                 async move {
@@ -40,7 +54,7 @@ impl Requests for SqliteStore {
                         Some(Once::Other) => return Ok((Once::Other, nothing.0, nothing.1)),
                         None => {}
                     }
-                    let (fired, changed, queues) = schedules::fire(tx, now, &firing, &by).await?;
+                    let (fired, changed, queues) = schedules::fire(tx, &scope, now, &firing, &by).await?;
                     if let Fired::Enqueued(made) = &fired {
                         keep(tx, now, &request, made).await?;
                     }
@@ -58,12 +72,13 @@ impl Requests for SqliteStore {
 
     async fn change_once(
         &self,
+        scope: &Scope,
         request: &Request,
         job: JobId,
         change: Change,
         by: &Actor,
     ) -> Result<Once<Changed>> {
-        let (request, by) = (*request, by.clone());
+        let (request, scope, by) = (request.within(scope), scope.clone(), by.clone());
         let once = self
             .write("changing a job once", move |tx, now| {
                 async move {
@@ -72,7 +87,7 @@ impl Requests for SqliteStore {
                         return Ok(known.map(|changed| changed.into_iter().next().unwrap_or_default()));
                     }
                     let filter = JobFilter { ids: vec![job], ..JobFilter::default() };
-                    let changed = change::change(tx, now, &filter, change, &by, 1).await?;
+                    let changed = change::change(tx, &scope, now, &filter, change, &by, 1).await?;
                     if !changed.ids.is_empty() || !changed.asked.is_empty() {
                         keep(tx, now, &request, &[&changed]).await?;
                     }
@@ -103,11 +118,18 @@ impl Requests for SqliteStore {
     }
 }
 
-async fn insert_once(tx: &mut Tx, now: i64, request: &Request, rows: &[NewRow], by: &Actor) -> Done<Once> {
+async fn insert_once(
+    tx: &mut Tx,
+    scope: &Scope,
+    now: i64,
+    request: &Request,
+    rows: &[NewRow],
+    by: &Actor,
+) -> Done<Once> {
     if let Some(known) = known(tx, request).await? {
         return Ok(known);
     }
-    let inserted = insert::insert(tx, now, rows, by).await?;
+    let inserted = insert::insert(tx, scope, now, rows, by).await?;
     keep(tx, now, request, &inserted).await?;
     Ok(Once::Done(inserted))
 }

@@ -8,11 +8,11 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::row::RowExt;
+use super::row::{RowExt, bound};
 use super::writer::{Abort, Done, Tx};
 use super::{SqliteStore, audit, requests};
 use store::reviews::review_details;
-use store::{NewReview, Once, Request, Result, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews};
+use store::{NewReview, Once, Request, Result, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews, Scope};
 
 const REVIEWING: &str = "writing down what was decided";
 const LISTING: &str = "listing what was decided";
@@ -21,20 +21,30 @@ pub(super) const DECISIONS: &str = include_str!("review_decisions.sql");
 
 #[async_trait]
 impl Reviews for SqliteStore {
-    async fn review(&self, job: JobId, reviews: &[NewReview], by: &Reviewer) -> Result<Reviewed> {
-        let (reviews, by) = (reviews.to_vec(), by.clone());
-        self.write(REVIEWING, move |tx, now| async move { write(tx, now, job, &reviews, &by).await }.boxed())
-            .await
+    async fn review(
+        &self,
+        scope: &Scope,
+        job: JobId,
+        reviews: &[NewReview],
+        by: &Reviewer,
+    ) -> Result<Reviewed> {
+        let (scope, reviews, by) = (scope.clone(), reviews.to_vec(), by.clone());
+        self.write(REVIEWING, move |tx, now| {
+            async move { write(tx, &scope, now, job, &reviews, &by).await }.boxed()
+        })
+        .await
     }
 
     async fn review_once(
         &self,
+        scope: &Scope,
         request: &Request,
         job: JobId,
         reviews: &[NewReview],
         by: &Reviewer,
     ) -> Result<Once<Reviewed>> {
-        let (request, reviews, by) = (*request, reviews.to_vec(), by.clone());
+        let (request, scope) = (request.within(scope), scope.clone());
+        let (reviews, by) = (reviews.to_vec(), by.clone());
         self.write(REVIEWING, move |tx, now| {
             async move {
                 // Every answer is kept as a list; this one has one member.
@@ -44,7 +54,7 @@ impl Reviews for SqliteStore {
                     };
                     return Ok(known.map(first));
                 }
-                let reviewed = write(tx, now, job, &reviews, &by).await?;
+                let reviewed = write(tx, &scope, now, job, &reviews, &by).await?;
                 if let Reviewed::At(at) = reviewed {
                     requests::keep(tx, now, &request, &[at]).await?;
                 }
@@ -55,20 +65,27 @@ impl Reviews for SqliteStore {
         .await
     }
 
-    async fn reviews(&self, filter: &ReviewFilter) -> Result<Vec<ReviewRow>> {
+    async fn reviews(&self, scope: &Scope, filter: &ReviewFilter) -> Result<Vec<ReviewRow>> {
         let items = (!filter.items.is_empty()).then(|| json!(filter.items).to_string());
         let (job, before, limit) = (filter.job, filter.before, most(filter.limit));
+        let scope = bound(scope);
         self.read(LISTING, async |connection| {
-            let query = sqlx::query(REVIEWS).bind(job.0).bind(items).bind(before).bind(limit);
+            let query = sqlx::query(REVIEWS).bind(job.0).bind(items).bind(before).bind(limit).bind(scope);
             query.fetch_all(connection).await?.iter().map(review_row).collect()
         })
         .await
     }
 
-    async fn decisions(&self, job: JobId, after: Option<&str>, limit: usize) -> Result<Vec<ReviewRow>> {
-        let after = after.map(str::to_owned);
+    async fn decisions(
+        &self,
+        scope: &Scope,
+        job: JobId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ReviewRow>> {
+        let (after, scope) = (after.map(str::to_owned), bound(scope));
         self.read(LISTING, async |connection| {
-            let query = sqlx::query(DECISIONS).bind(job.0).bind(after).bind(most(limit));
+            let query = sqlx::query(DECISIONS).bind(job.0).bind(after).bind(most(limit)).bind(scope);
             query.fetch_all(connection).await?.iter().map(review_row).collect()
         })
         .await
@@ -79,9 +96,19 @@ fn most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-async fn write(tx: &mut Tx, now: i64, job: JobId, reviews: &[NewReview], by: &Reviewer) -> Done<Reviewed> {
-    let completed =
-        sqlx::query(include_str!("review_completed.sql")).bind(job.0).fetch_optional(&mut *tx).await?;
+async fn write(
+    tx: &mut Tx,
+    scope: &Scope,
+    now: i64,
+    job: JobId,
+    reviews: &[NewReview],
+    by: &Reviewer,
+) -> Done<Reviewed> {
+    let completed = sqlx::query(include_str!("review_completed.sql"))
+        .bind(job.0)
+        .bind(bound(scope))
+        .fetch_optional(&mut *tx)
+        .await?;
     if completed.is_none() {
         return Ok(Reviewed::NotCompleted);
     }

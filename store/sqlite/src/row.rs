@@ -11,7 +11,12 @@ use uuid::Uuid;
 
 use super::writer::{Abort, Done};
 use store::state::JobState;
-use store::{AGEING, AttemptRow, JobRow, WorkerId, WorkerRow};
+use store::{AGEING, AttemptRow, JobRow, Scope, WorkerId, WorkerRow};
+
+/// As statements take a scope: none is no condition.
+pub(super) fn bound(scope: &Scope) -> Option<String> {
+    scope.bound().map(str::to_owned)
+}
 
 pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)

@@ -7,5 +7,5 @@ UPDATE schedule SET
     missed = missed + ?6,
     last_error = CASE WHEN ?3 IS NULL THEN last_error ELSE ?7 END,
     error_at = CASE WHEN ?3 IS NULL THEN error_at WHEN ?7 IS NOT NULL THEN ?1 END
-WHERE name = ?2 AND (?3 IS NULL OR revision = ?3)
+WHERE name = ?2 AND (?3 IS NULL OR revision = ?3) AND (?8 IS NULL OR tenant = ?8)
 RETURNING revision

@@ -9,5 +9,5 @@ ON CONFLICT (name) DO UPDATE SET
     enabled = excluded.enabled, revision = schedule.revision + 1, retired_at = NULL, last_error = NULL, error_at = NULL,
     changed_at = excluded.changed_at,
     next_fire = CASE WHEN schedule.paused_at IS NULL THEN excluded.next_fire END
-WHERE schedule.revision = ?8
-RETURNING revision
+WHERE schedule.revision = ?8 AND (?9 IS NULL OR schedule.tenant = ?9)
+RETURNING tenant

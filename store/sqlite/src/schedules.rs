@@ -12,20 +12,22 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::insert::hex_bytes;
-use super::row::{RowExt, hex_list, micros};
+use super::row::{RowExt, bound, hex_list, micros};
 use super::writer::{Done, Tx};
 use super::{SqliteStore, alerts, audit, change, insert};
 use store::schedules::{
     FireRange, FireRow, Fired, Firing, LATEST_FIRES, Occasion, PutSchedule, ScheduleRow, Schedules,
-    SchedulesDue, Source, keys, touched, wait_for_holders,
+    SchedulesDue, Source, foreign_schedule, keys, schedule_entry, touched, wait_for_holders,
 };
-use store::{Actor, Change, Changed, Inserted, JobFilter, NewRow, Result, Woken};
+use store::{Actor, Change, Changed, Inserted, JobFilter, NewRow, Result, Scope, Woken};
 
 const PUT: &str = include_str!("schedule_put.sql");
 const FIRE: &str = include_str!("schedule_fire.sql");
 const DUE: &str = include_str!("schedules_due.sql");
 const NEXT: &str = include_str!("schedules_next.sql");
 const LIVE: &str = include_str!("live_fires.sql");
+const FIRST_FIRED: &str = include_str!("first_fired.sql");
+const FORGET_FOREIGN: &str = include_str!("schedule_forget_foreign.sql");
 const FIRES: &str = include_str!("fires.sql");
 const FORGET: &str = include_str!("forget_fires.sql");
 const HAND_OVER: &str = include_str!("keys_hand_over.sql");
@@ -38,25 +40,27 @@ const SET_BACK: &str = include_str!("schedule_set_back.sql");
 
 #[async_trait]
 impl Schedules for SqliteStore {
-    async fn schedules(&self) -> Result<Vec<ScheduleRow>> {
+    async fn schedules(&self, scope: &Scope) -> Result<Vec<ScheduleRow>> {
         self.read("listing schedules", async |connection| {
-            let rows = sqlx::query("SELECT * FROM schedule ORDER BY name").fetch_all(connection).await?;
+            let sql = "SELECT * FROM schedule WHERE ?1 IS NULL OR tenant = ?1 ORDER BY name";
+            let rows = sqlx::query(sql).bind(bound(scope)).fetch_all(connection).await?;
             rows.iter().map(schedule_row).collect()
         })
         .await
     }
 
-    async fn schedule(&self, name: &str) -> Result<Option<ScheduleRow>> {
+    async fn schedule(&self, scope: &Scope, name: &str) -> Result<Option<ScheduleRow>> {
         self.read("reading a schedule", async |connection| {
-            let sql = "SELECT * FROM schedule WHERE name = ?";
-            let row = sqlx::query(sql).bind(name.to_owned()).fetch_optional(connection).await?;
+            let sql = "SELECT * FROM schedule WHERE name = ?1 AND (?2 IS NULL OR tenant = ?2)";
+            let row = sqlx::query(sql).bind(name.to_owned()).bind(bound(scope));
+            let row = row.fetch_optional(connection).await?;
             row.as_ref().map(schedule_row).transpose()
         })
         .await
     }
 
-    async fn put_schedule(&self, put: &PutSchedule, by: &Actor) -> Result<bool> {
-        let (put, by) = (put.clone(), by.clone());
+    async fn put_schedule(&self, scope: &Scope, put: &PutSchedule, by: &Actor) -> Result<bool> {
+        let (scope, put, by) = (scope.clone(), put.clone(), by.clone());
         self.write("putting a schedule", move |tx, now| {
             async move {
                 let query = sqlx::query(PUT)
@@ -67,37 +71,44 @@ impl Schedules for SqliteStore {
                     .bind(put.digest.clone())
                     .bind(put.enabled)
                     .bind(put.next_fire.map(Timestamp::as_microsecond))
-                    .bind(put.revision);
-                let done = query.fetch_optional(&mut *tx).await?.is_some();
-                if done {
-                    let details =
-                        json!({ "source": put.source.name(), "digest": put.digest, "enabled": put.enabled });
-                    audit::object(tx, now, &by, "schedule.put", &put.name, Some(details)).await?;
-                    alerts::raise(tx, now, &[touched(&put.name)]).await?;
+                    .bind(put.revision)
+                    .bind(bound(&scope));
+                let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(false) };
+                let tenant = row.text_if_any("tenant")?;
+                if !scope.covers(tenant.as_deref()) {
+                    return Err(foreign_schedule().into());
                 }
-                Ok(done)
+                let query = sqlx::query(FORGET_FOREIGN).bind(put.name.clone()).bind(tenant.clone());
+                query.execute(&mut *tx).await?;
+                let details =
+                    json!({ "source": put.source.name(), "digest": put.digest, "enabled": put.enabled });
+                let entry = schedule_entry("put", &put.name, tenant, &by, details);
+                audit::entry(tx, now, &entry).await?;
+                alerts::raise(tx, now, &[touched(&put.name)]).await?;
+                Ok(true)
             }
             .boxed()
         })
         .await
     }
 
-    async fn pause_schedule(&self, name: &str, by: &Actor, reason: &str) -> Result<bool> {
+    async fn pause_schedule(&self, scope: &Scope, name: &str, by: &Actor, reason: &str) -> Result<bool> {
         let (name, by, reason) = (name.to_owned(), by.clone(), reason.to_owned());
+        let scope = bound(scope);
         self.write("pausing a schedule", move |tx, now| {
             async move {
                 let query = sqlx::query(PAUSE)
                     .bind(now)
                     .bind(name.clone())
                     .bind(by.name.clone())
-                    .bind(reason.clone());
-                let done = query.execute(&mut *tx).await?.rows_affected() > 0;
-                if done {
-                    let details = Some(json!({ "reason": reason }));
-                    audit::object(tx, now, &by, "schedule.pause", &name, details).await?;
-                    alerts::raise(tx, now, &[touched(&name)]).await?;
-                }
-                Ok(done)
+                    .bind(reason.clone())
+                    .bind(scope);
+                let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(false) };
+                let details = json!({ "reason": reason });
+                let entry = schedule_entry("pause", &name, row.text_if_any("tenant")?, &by, details);
+                audit::entry(tx, now, &entry).await?;
+                alerts::raise(tx, now, &[touched(&name)]).await?;
+                Ok(true)
             }
             .boxed()
         })
@@ -106,21 +117,21 @@ impl Schedules for SqliteStore {
 
     async fn resume_schedule(
         &self,
+        scope: &Scope,
         name: &str,
         revision: i64,
         next: Option<Timestamp>,
         by: &Actor,
     ) -> Result<bool> {
-        let (name, by) = (name.to_owned(), by.clone());
+        let (scope, name, by) = (bound(scope), name.to_owned(), by.clone());
         self.write("resuming a schedule", move |tx, now| {
             async move {
                 let next = next.map(Timestamp::as_microsecond);
-                let query = sqlx::query(RESUME).bind(name.clone()).bind(revision).bind(next);
-                let done = query.execute(&mut *tx).await?.rows_affected() > 0;
-                if done {
-                    audit::object(tx, now, &by, "schedule.resume", &name, None).await?;
-                }
-                Ok(done)
+                let query = sqlx::query(RESUME).bind(name.clone()).bind(revision).bind(next).bind(scope);
+                let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(false) };
+                let entry = schedule_entry("resume", &name, row.text_if_any("tenant")?, &by, json!({}));
+                audit::entry(tx, now, &entry).await?;
+                Ok(true)
             }
             .boxed()
         })
@@ -144,17 +155,16 @@ impl Schedules for SqliteStore {
         .await
     }
 
-    async fn delete_schedule(&self, name: &str, by: &Actor) -> Result<bool> {
-        let (name, by) = (name.to_owned(), by.clone());
+    async fn delete_schedule(&self, scope: &Scope, name: &str, by: &Actor) -> Result<bool> {
+        let (scope, name, by) = (bound(scope), name.to_owned(), by.clone());
         self.write("deleting a schedule", move |tx, now| {
             async move {
-                let done =
-                    sqlx::query(DELETE).bind(name.clone()).execute(&mut *tx).await?.rows_affected() > 0;
-                if done {
-                    audit::object(tx, now, &by, "schedule.delete", &name, None).await?;
-                    alerts::raise(tx, now, &[touched(&name)]).await?;
-                }
-                Ok(done)
+                let query = sqlx::query(DELETE).bind(name.clone()).bind(scope);
+                let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(false) };
+                let entry = schedule_entry("delete", &name, row.text_if_any("tenant")?, &by, json!({}));
+                audit::entry(tx, now, &entry).await?;
+                alerts::raise(tx, now, &[touched(&name)]).await?;
+                Ok(true)
             }
             .boxed()
         })
@@ -211,11 +221,11 @@ impl Schedules for SqliteStore {
         .await
     }
 
-    async fn fire_schedule(&self, firing: &Firing, by: &Actor) -> Result<Fired> {
-        let (firing, by) = (firing.clone(), by.clone());
+    async fn fire_schedule(&self, scope: &Scope, firing: &Firing, by: &Actor) -> Result<Fired> {
+        let (scope, firing, by) = (scope.clone(), firing.clone(), by.clone());
         let (fired, changed, queues) = self
             .write("firing a schedule", move |tx, now| {
-                async move { fire(tx, now, &firing, &by).await }.boxed()
+                async move { fire(tx, &scope, now, &firing, &by).await }.boxed()
             })
             .await?;
         if !changed.asked.is_empty() {
@@ -225,13 +235,14 @@ impl Schedules for SqliteStore {
         Ok(fired)
     }
 
-    async fn fires(&self, name: &str, range: FireRange) -> Result<Vec<FireRow>> {
+    async fn fires(&self, scope: &Scope, name: &str, range: FireRange) -> Result<Vec<FireRow>> {
         self.read("listing fire times", async |connection| {
             let rows = sqlx::query(FIRES)
                 .bind(name.to_owned())
                 .bind(range.from.as_microsecond())
                 .bind(range.until.as_microsecond())
                 .bind(i64::try_from(range.limit).unwrap_or(i64::MAX))
+                .bind(bound(scope))
                 .fetch_all(connection)
                 .await?;
             let fire = |row: &SqliteRow| {
@@ -246,13 +257,13 @@ impl Schedules for SqliteStore {
         .await
     }
 
-    async fn first_fired(&self, name: &str) -> Result<Option<Timestamp>> {
+    async fn first_fired(&self, scope: &Scope, name: &str) -> Result<Option<Timestamp>> {
         self.read("asking since when a schedule fires", async |connection| {
-            let first: Option<i64> =
-                sqlx::query_scalar("SELECT min(fired_at) FROM schedule_fire WHERE schedule = ?1")
-                    .bind(name.to_owned())
-                    .fetch_one(connection)
-                    .await?;
+            let first: Option<i64> = sqlx::query_scalar(FIRST_FIRED)
+                .bind(name.to_owned())
+                .bind(bound(scope))
+                .fetch_one(connection)
+                .await?;
             Ok(first.and_then(|at| Timestamp::from_microsecond(at).ok()))
         })
         .await
@@ -273,11 +284,12 @@ impl Schedules for SqliteStore {
 
 pub(super) async fn fire(
     tx: &mut Tx,
+    scope: &Scope,
     now: i64,
     firing: &Firing,
     by: &Actor,
 ) -> Done<(Fired, Changed, BTreeSet<String>)> {
-    if !advance(tx, now, firing).await? {
+    if !advance(tx, scope, now, firing).await? {
         return Ok((Fired::Lost, Changed::default(), BTreeSet::new()));
     }
     let mut changed = Changed::default();
@@ -286,12 +298,14 @@ pub(super) async fn fire(
     let (times, rows): (Vec<Timestamp>, Vec<NewRow>) = fresh.into_iter().unzip();
     let inserted = match rows.is_empty() {
         true => Vec::new(),
-        false => insert::insert(tx, now, &rows, by).await?,
+        false => insert::insert(tx, scope, now, &rows, by).await?,
     };
     let fired: Vec<(Timestamp, Inserted)> = times.into_iter().zip(inserted).collect();
     if firing.makes_room(&fired) {
         let filter = JobFilter { ids: firing.cancel.clone(), ..JobFilter::default() };
-        changed = change::change(tx, now, &filter, Change::Cancel, by, firing.cancel.len()).await?;
+        // Its own jobs, of whatever tenant it was when it made them.
+        let (all, most) = (Scope::Installation, firing.cancel.len());
+        changed = change::change(tx, &all, now, &filter, Change::Cancel, by, most).await?;
     }
     for (at, job) in &fired {
         let query = sqlx::query(REMEMBER).bind(firing.name.clone()).bind(at.as_microsecond());
@@ -305,7 +319,7 @@ pub(super) async fn fire(
     Ok((Fired::Enqueued(fired), changed, queues))
 }
 
-async fn advance(tx: &mut Tx, now: i64, firing: &Firing) -> Done<bool> {
+async fn advance(tx: &mut Tx, scope: &Scope, now: i64, firing: &Firing) -> Done<bool> {
     let (next, missed, error) = match &firing.occasion {
         Occasion::Tick { next, missed, error, .. } => (*next, *missed, error.clone()),
         Occasion::Run | Occasion::Backfill => (None, 0, None),
@@ -320,6 +334,7 @@ async fn advance(tx: &mut Tx, now: i64, firing: &Firing) -> Done<bool> {
         .bind(last.map(|(at, _)| at.as_microsecond()))
         .bind(i64::try_from(missed).unwrap_or(i64::MAX))
         .bind(error)
+        .bind(bound(scope))
         .fetch_optional(tx)
         .await?;
     Ok(row.is_some())
@@ -354,6 +369,7 @@ async fn hand_over(tx: &mut Tx, firing: &Firing, fresh: &mut [(Timestamp, NewRow
 fn schedule_row(row: &SqliteRow) -> Done<ScheduleRow> {
     Ok(ScheduleRow {
         name: row.text("name")?,
+        tenant: row.text_if_any("tenant")?,
         source: Source::of(row.try_get("source")?),
         definition: row.text("definition")?,
         digest: row.text("digest")?,

@@ -7,7 +7,7 @@ use sqlx::{Row, SqliteConnection};
 use super::row::step_record;
 use super::writer::{Done, Tx};
 use super::{audit, insert};
-use store::{Actor, Held, NewRow, StoreError};
+use store::{Actor, Held, NewRow, Scope, StoreError};
 
 const STEPS: &str = include_str!("steps.sql");
 pub(super) const HELD_STEPS: &str = include_str!("held_steps.sql");
@@ -110,7 +110,7 @@ pub(super) async fn spawn(
     if let Some(done) = standing.try_get::<Option<String>, _>("done")? {
         return Ok(serde_json::from_str(&done)?);
     }
-    let inserted = insert::insert(tx, now, rows, by).await?;
+    let inserted = insert::insert(tx, &Scope::Installation, now, rows, by).await?;
     let own = inserted.iter().zip(rows).filter(|(_, row)| row.comes_with.is_none());
     let ids: Vec<_> = own.map(|(child, _)| child.id).collect();
     let step = StepRecord { result: Some(serde_json::to_value(&ids)?), ..step.clone() };

@@ -49,7 +49,7 @@ async fn a_reader_that_does_not_end_does_not_keep_the_store_open() {
 
     store.close().await;
 
-    assert!(store.insert(&[row(1)], &Actor::system()).await.is_err());
+    assert!(store.insert(&Scope::Installation, &[row(1)], &Actor::system()).await.is_err());
 }
 
 async fn plan(store: &SqliteStore, sql: &str) -> Vec<String> {
@@ -256,14 +256,15 @@ fn hold_the_writer(
 async fn a_bad_row_in_any_place_of_a_shared_transaction_is_alone_refused() {
     let (store, _folder) = store().await;
     let by = Actor::system();
-    store.insert(&[row(0)], &by).await.unwrap();
+    store.insert(&Scope::Installation, &[row(0)], &by).await.unwrap();
     for (bad, base) in [(0, 10), (1, 20), (2, 30), (3, 40)] {
         let (first, held, hold) = hold_the_writer(&store);
         let all = async {
             held.wait().await;
             // An id that is there already.
             let rows: Vec<_> = (0..4).map(|at| row(if at == bad { 0 } else { base + at })).collect();
-            let inserts = rows.iter().map(|row| store.insert(std::slice::from_ref(row), &by));
+            let inserts =
+                rows.iter().map(|row| store.insert(&Scope::Installation, std::slice::from_ref(row), &by));
             let mut inserts = Box::pin(futures::future::join_all(inserts));
             assert!(futures::poll!(&mut inserts).is_pending());
             hold.wait().await;
@@ -274,7 +275,11 @@ async fn a_bad_row_in_any_place_of_a_shared_transaction_is_alone_refused() {
         first.unwrap();
         for (at, answer) in (0..).zip(&answers) {
             assert_eq!(answer.is_err(), at == bad, "{at} of a transaction whose {bad} is bad: {answer:?}");
-            let there = store.job(JobId(uuid::Uuid::from_u128(base + at))).await.unwrap().is_some();
+            let there = store
+                .job(&Scope::Installation, JobId(uuid::Uuid::from_u128(base + at)))
+                .await
+                .unwrap()
+                .is_some();
             assert_eq!(there, at != bad, "{at} of a transaction whose {bad} is bad");
         }
     }
@@ -315,7 +320,13 @@ async fn the_refusal_of_one_does_not_undo_the_others_of_its_transaction() {
     for (n, answer) in answers.iter().enumerate() {
         assert_eq!(answer.is_ok(), n % 2 == 0, "{n}: {answer:?}");
     }
-    let queues = store.queues().await.unwrap().into_iter().map(|queue| queue.name).collect::<Vec<_>>();
+    let queues = store
+        .queues(&Scope::Installation)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|queue| queue.name)
+        .collect::<Vec<_>>();
     let even: Vec<_> = (0..others).step_by(2).map(|n| format!("queue-{n:02}")).collect();
     assert_eq!(queues, even);
 }
@@ -383,16 +394,16 @@ async fn closing_does_what_waits_and_refuses_what_comes_later() {
     assert!(matches!(store.resume("q", &Actor::system()).await, Err(StoreError::Database { .. })));
     assert_eq!(listener.recv().await, None, "listeners hear that nothing more will come");
     let again = open(&folder).await;
-    assert_eq!(again.queues().await.unwrap()[0].name, "q");
+    assert_eq!(again.queues(&Scope::Installation).await.unwrap()[0].name, "q");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lone_refusal_tells_its_cause() {
     let (store, _folder) = store().await;
     let by = Actor::system();
-    store.insert(&[row(1)], &by).await.unwrap();
+    store.insert(&Scope::Installation, &[row(1)], &by).await.unwrap();
 
-    let again = store.insert(&[row(1)], &by).await.unwrap_err();
+    let again = store.insert(&Scope::Installation, &[row(1)], &by).await.unwrap_err();
 
     assert!(again.blames_the_data(), "{again:?}");
 }
@@ -401,11 +412,11 @@ async fn a_lone_refusal_tells_its_cause() {
 async fn a_question_that_was_given_up_leaves_no_old_snapshot_behind() {
     let (store, _folder) = store().await;
     let by = Actor::system();
-    store.insert(&[row(1)], &by).await.unwrap();
+    store.insert(&Scope::Installation, &[row(1)], &by).await.unwrap();
     let all = JobFilter::default();
     // At every step on its way.
     for steps in 0..40 {
-        let mut question = std::pin::pin!(store.jobs(&all));
+        let mut question = std::pin::pin!(store.jobs(&Scope::Installation, &all));
         for _ in 0..steps {
             if futures::poll!(&mut question).is_ready() {
                 break;
@@ -414,10 +425,11 @@ async fn a_question_that_was_given_up_leaves_no_old_snapshot_behind() {
         }
     }
 
-    store.insert(&[row(2)], &by).await.unwrap();
+    store.insert(&Scope::Installation, &[row(2)], &by).await.unwrap();
 
     for _ in 0..2 * READERS {
-        let (one, two) = tokio::join!(store.jobs(&all), store.jobs(&all));
+        let (one, two) =
+            tokio::join!(store.jobs(&Scope::Installation, &all), store.jobs(&Scope::Installation, &all));
         assert_eq!((one.unwrap().len(), two.unwrap().len()), (2, 2));
     }
 }
@@ -438,10 +450,11 @@ async fn a_writer_that_panicked_writes_on_and_keeps_nothing_of_what_it_was_at() 
 
     let told = format!("{:?}", broken.unwrap_err());
     assert!(told.contains("the writer panicked"), "{told}");
-    store.insert(&[row(1)], &by).await.unwrap();
-    let queues: Vec<_> = store.queues().await.unwrap().into_iter().map(|queue| queue.name).collect();
+    store.insert(&Scope::Installation, &[row(1)], &by).await.unwrap();
+    let queues: Vec<_> =
+        store.queues(&Scope::Installation).await.unwrap().into_iter().map(|queue| queue.name).collect();
     assert!(!queues.contains(&"half".to_string()), "{queues:?}");
-    assert_eq!(store.jobs(&JobFilter::default()).await.unwrap().len(), 1);
+    assert_eq!(store.jobs(&Scope::Installation, &JobFilter::default()).await.unwrap().len(), 1);
 }
 
 /// Does something to the file behind the store's back.
@@ -475,7 +488,7 @@ async fn a_claim_that_fails_in_any_place_of_a_shared_transaction_fails_alone() {
                 queues: vec!["default".into()],
             };
             let worker = store.register(&info).await.unwrap();
-            store.insert(&[row(1)], &by).await.unwrap();
+            store.insert(&Scope::Installation, &[row(1)], &by).await.unwrap();
             by_another_hand(&store, trouble).await;
             let (first, held, hold) = hold_the_writer(&store);
             let all = async {
@@ -488,7 +501,10 @@ async fn a_claim_that_fails_in_any_place_of_a_shared_transaction_fails_alone() {
                         if at == claim {
                             store.claim(worker, "default", 1).await.map(|_| ())
                         } else {
-                            store.insert(std::slice::from_ref(row), by).await.map(|_| ())
+                            store
+                                .insert(&Scope::Installation, std::slice::from_ref(row), by)
+                                .await
+                                .map(|_| ())
                         }
                     }
                 });
@@ -502,7 +518,11 @@ async fn a_claim_that_fails_in_any_place_of_a_shared_transaction_fails_alone() {
             first.unwrap();
             for (at, answer) in (0..).zip(&answers) {
                 assert_eq!(answer.is_err(), at == claim, "{at}, claim {claim}, {trouble}: {answer:?}");
-                let there = store.job(JobId(uuid::Uuid::from_u128(base + at))).await.unwrap().is_some();
+                let there = store
+                    .job(&Scope::Installation, JobId(uuid::Uuid::from_u128(base + at)))
+                    .await
+                    .unwrap()
+                    .is_some();
                 assert_eq!(there, at != claim, "{at}, claim {claim}, {trouble}");
             }
         }

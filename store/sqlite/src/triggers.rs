@@ -13,7 +13,7 @@ use super::row::{RowExt, hex, micros};
 use super::writer::{Done, Tx};
 use super::{SqliteStore, audit, insert};
 use store::triggers::{Intake, Plan, SourceRow, Triggers};
-use store::{Actor, Inserted, Result};
+use store::{Actor, Inserted, Result, Scope};
 
 const MARKS: &str = include_str!("marks.sql");
 const MARK: &str = include_str!("mark.sql");
@@ -127,7 +127,7 @@ async fn take(tx: &mut Tx, now: i64, source: &str, intakes: &[Intake], by: &Acto
     if plan.rows.is_empty() {
         return Ok(plan.answers);
     }
-    let inserted = insert::insert(tx, now, &plan.rows, by).await?;
+    let inserted = insert::insert(tx, &Scope::Installation, now, &plan.rows, by).await?;
     plan.inserted(&inserted);
     let marks: Vec<_> = plan.marks.iter().map(|(mark, job)| json!([mark, hex(*job)])).collect();
     sqlx::query(MARK).bind(source.to_owned()).bind(json!(marks).to_string()).bind(now).execute(tx).await?;

@@ -1,7 +1,7 @@
 //! `compline models` as a script meets it.
 
 use serde_json::json;
-use store::{Actor, Attempting, JobFilter, Models as _, Store, WorkerInfo};
+use store::{Actor, Attempting, JobFilter, Models as _, Scope, Store, WorkerInfo};
 
 use crate::support::binary::Place;
 use crate::support::store::model;
@@ -13,7 +13,7 @@ async fn take_in(url: &str) {
     let lease = std::time::Duration::from_secs(30);
     let info = WorkerInfo { name: "here".into(), version: "1".into(), lease, queues: Vec::new() };
     let worker = store.register(&info).await.unwrap();
-    let queue = store.jobs(&JobFilter::default()).await.unwrap().remove(0).queue;
+    let queue = store.jobs(&Scope::Installation, &JobFilter::default()).await.unwrap().remove(0).queue;
     let job = store.claim(worker, &queue, 1).await.unwrap().remove(0);
     let attempt = Attempting { held: job.held(), by: Actor::new(format!("job:{}", job.id)), tenant: None };
     for digits in ["a1", "a2"] {

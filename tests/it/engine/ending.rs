@@ -5,7 +5,7 @@ use std::time::Duration;
 use jobkit::{Clock, NewJob, When};
 use serde_json::json;
 use store::state::JobState;
-use store::{Actor, Change, JobFilter};
+use store::{Actor, Change, JobFilter, Scope};
 
 use super::Engine;
 use super::family::{Act, act};
@@ -77,7 +77,8 @@ async fn a_job_out_of_attempts_is_discarded_with_every_error_and_a_person_can_re
 
     let filter = JobFilter { states: vec![JobState::Discarded], ..JobFilter::default() };
     let ada = Actor::new("user:ada");
-    let changed = engine.app.queue.change(&filter, Change::Retry, &ada, 10).await.unwrap();
+    let changed =
+        engine.app.queue.change(&Scope::Installation, &filter, Change::Retry, &ada, 10).await.unwrap();
     assert_eq!(changed.ids, [id]);
     engine.until_state(id, JobState::Completed).await;
     engine.end(worker).await;
@@ -183,7 +184,12 @@ async fn a_waiting_job_that_is_cancelled_never_runs(t: TestStore) {
     let engine = Engine::over(t);
     let id = engine.enqueue(act(Act::Succeed)).await;
     let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
-    engine.app.queue.change(&filter, Change::Cancel, &Actor::new("user:ada"), 10).await.unwrap();
+    engine
+        .app
+        .queue
+        .change(&Scope::Installation, &filter, Change::Cancel, &Actor::new("user:ada"), 10)
+        .await
+        .unwrap();
 
     let worker = engine.start();
     let next = engine.enqueue(act(Act::Succeed)).await;
@@ -204,7 +210,10 @@ async fn a_running_job_that_is_cancelled_is_told_and_stops(t: TestStore) {
     let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
     // Through another process's door.
     let elsewhere = engine.t.another().await;
-    let changed = elsewhere.change(&filter, Change::Cancel, &Actor::new("user:ada"), 10).await.unwrap();
+    let changed = elsewhere
+        .change(&Scope::Installation, &filter, Change::Cancel, &Actor::new("user:ada"), 10)
+        .await
+        .unwrap();
 
     assert_eq!(changed.asked, [id]);
     let detail = engine.until_state(id, JobState::Cancelled).await;
@@ -219,7 +228,12 @@ async fn a_job_that_does_not_listen_is_dropped_in_the_end(t: TestStore) {
     engine.until_state(id, JobState::Running).await;
 
     let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
-    engine.app.queue.change(&filter, Change::Cancel, &Actor::new("user:ada"), 10).await.unwrap();
+    engine
+        .app
+        .queue
+        .change(&Scope::Installation, &filter, Change::Cancel, &Actor::new("user:ada"), 10)
+        .await
+        .unwrap();
 
     engine.until_state(id, JobState::Cancelled).await;
     engine.end(worker).await;
@@ -232,10 +246,10 @@ async fn a_job_that_was_cancelled_while_it_ran_can_be_retried(t: TestStore) {
     engine.until_state(id, JobState::Running).await;
     let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
     let ada = Actor::new("user:ada");
-    engine.app.queue.change(&filter, Change::Cancel, &ada, 10).await.unwrap();
+    engine.app.queue.change(&Scope::Installation, &filter, Change::Cancel, &ada, 10).await.unwrap();
     engine.until_state(id, JobState::Cancelled).await;
 
-    engine.app.queue.change(&filter, Change::Retry, &ada, 10).await.unwrap();
+    engine.app.queue.change(&Scope::Installation, &filter, Change::Retry, &ada, 10).await.unwrap();
     engine.scene.gate.add_permits(1);
 
     engine.until_state(id, JobState::Completed).await;
@@ -291,7 +305,8 @@ async fn an_attempt_whose_step_the_store_will_never_take_is_counted(t: TestStore
 
     let id = engine.enqueue(NewJob { max_attempts: Some(2), ..act(Act::StepThenGate) }).await;
 
-    let state = || async { engine.t.store.jobs(&JobFilter::default()).await.unwrap()[0].state };
+    let state =
+        || async { engine.t.store.jobs(&Scope::Installation, &JobFilter::default()).await.unwrap()[0].state };
     engine.until("it was discarded", || async { state().await == JobState::Discarded }).await;
     assert_eq!(engine.scene.begun(id), 2);
     engine.end(worker).await;
@@ -325,7 +340,12 @@ async fn a_job_locked_by_somebody_else_keeps_nobody_from_being_recorded(t: TestS
     let mut child = engine.t.row();
     child.after = vec![parent];
     mine.run("BEGIN").await;
-    engine.t.store.insert_in(mine.transaction(), &[child], &Actor::new("user:ada")).await.unwrap();
+    engine
+        .t
+        .store
+        .insert_in(mine.transaction(), &Scope::Installation, &[child], &Actor::new("user:ada"))
+        .await
+        .unwrap();
     engine.scene.gate.add_permits(1);
     let other = engine.enqueue(act(Act::Succeed)).await;
 

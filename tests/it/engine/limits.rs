@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use engine::scheduler::definition::Definition;
 use jobkit::{Clock, JobId, NewJob, When};
+use store::Scope;
 use store::rule::{By, Rate, Rule, Rules};
 use store::state::JobState;
 use store::triggers::Intake;
@@ -48,7 +49,7 @@ impl Engine {
 
     async fn enqueue_many(&self, count: usize, job: impl Fn() -> NewJob) -> Vec<JobId> {
         let jobs = (0..count).map(|_| job()).collect();
-        let inserted = self.app.queue.enqueue(jobs, &ada()).await.unwrap();
+        let inserted = self.app.queue.enqueue(&Scope::Installation, jobs, &ada()).await.unwrap();
         inserted.into_iter().map(|row| row.id).collect()
     }
 
@@ -335,12 +336,12 @@ async fn every_door_gives_a_job_its_lane(t: TestStore) {
     let queue = &engine.app.queue;
     queue.freshen().await.unwrap();
     let intake = |mark: &str, rows| Intake { mark: mark.into(), rows };
-    let brought = intake("one", queue.rows(vec![follows(act(Act::Succeed))]).unwrap());
+    let brought = intake("one", queue.rows(&Scope::Installation, vec![follows(act(Act::Succeed))]).unwrap());
     queue.take("stream:x", &[brought], &ada()).await.unwrap();
     let definition =
         Definition { kind: "system.noop".into(), cron: Some("@daily".into()), ..Definition::default() };
-    engine.app.scheduler.put("daily", definition, &ada()).await.unwrap();
-    engine.app.scheduler.run_now("daily", &ada()).await.unwrap();
+    engine.app.scheduler.put(&Scope::Installation, "daily", definition, &ada()).await.unwrap();
+    engine.app.scheduler.run_now(&Scope::Installation, "daily", &ada()).await.unwrap();
 
     let jobs = engine.t.store.laned_jobs(None, 100, true).await.unwrap();
     assert_eq!(jobs.len(), 5);

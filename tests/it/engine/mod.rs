@@ -29,7 +29,7 @@ use jobkit::{JobId, NewJob, Registry};
 use store::breaker::BreakerRules;
 use store::rule::Rules;
 use store::state::JobState;
-use store::{Actor, JobDetail, PruneRules, Store};
+use store::{Actor, JobDetail, PruneRules, Scope, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -133,7 +133,7 @@ impl Engine {
     }
 
     pub async fn enqueue(&self, job: NewJob) -> JobId {
-        self.app.queue.enqueue(vec![job], &Actor::new("user:ada")).await.unwrap()[0].id
+        self.app.queue.enqueue(&Scope::Installation, vec![job], &Actor::new("user:ada")).await.unwrap()[0].id
     }
 
     /// Lets time pass until the condition holds.
@@ -144,7 +144,7 @@ impl Engine {
     pub async fn until_state(&self, id: JobId, state: JobState) -> JobDetail {
         let store: &dyn Store = &*self.t.store;
         self.until(&format!("job {id} is {state}"), || async move {
-            store.job(id).await.unwrap().is_some_and(|detail| detail.job.state == state)
+            store.job(&Scope::Installation, id).await.unwrap().is_some_and(|detail| detail.job.state == state)
         })
         .await;
         self.t.job(id).await

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jobkit::JobId;
+use store::Scope;
 use store::state::JobState;
 
 use super::Engine;
@@ -90,7 +91,11 @@ async fn a_running_job_is_cancelled_by_another_process_at_once(t: TestStore) {
     settled(&works, &asks).await;
 
     let filter = store::JobFilter { ids: vec![id], ..Default::default() };
-    asks.app.queue.change(&filter, store::Change::Cancel, &crate::support::store::ada(), 1).await.unwrap();
+    asks.app
+        .queue
+        .change(&Scope::Installation, &filter, store::Change::Cancel, &crate::support::store::ada(), 1)
+        .await
+        .unwrap();
 
     assert!(reaches(&works, id, JobState::Cancelled).await);
     works.end(worker).await;

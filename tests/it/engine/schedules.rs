@@ -17,7 +17,7 @@ use jobkit::Clock;
 use serde_json::json;
 use store::schedules::{PutSchedule, Source};
 use store::state::JobState;
-use store::{AlertFilter, JobFilter, JobRow};
+use store::{AlertFilter, JobFilter, JobRow, Scope};
 
 use super::family::Act;
 use super::{Engine, until};
@@ -60,13 +60,13 @@ fn at(text: &str) -> Timestamp {
 
 impl Engine {
     async fn put(&self, name: &str, definition: Definition) {
-        self.app.scheduler.put(name, definition, &ada()).await.unwrap();
+        self.app.scheduler.put(&Scope::Installation, name, definition, &ada()).await.unwrap();
     }
 
     /// The jobs of a schedule by their fire times.
     async fn jobs_of(&self, name: &str) -> BTreeMap<Timestamp, JobRow> {
         let filter = JobFilter { limit: Some(1_000), ..JobFilter::default() };
-        let jobs = self.t.store.jobs(&filter).await.unwrap();
+        let jobs = self.t.store.jobs(&Scope::Installation, &filter).await.unwrap();
         let mut found = BTreeMap::new();
         for job in jobs {
             let metadata = job.metadata.clone().unwrap_or_default();
@@ -174,7 +174,7 @@ async fn after_an_outage_each_policy_catches_up_its_own(t: TestStore) {
     assert_eq!(engine.times_of("all").await, ["10:20", "10:30", "10:40"]);
     let missed = |name: &'static str| {
         let scheduler = engine.app.scheduler.clone();
-        async move { scheduler.show(name).await.unwrap().missed }
+        async move { scheduler.show(&Scope::Installation, name).await.unwrap().missed }
     };
     assert_eq!((missed("skip").await, missed("once").await, missed("all").await), (3, 2, 1));
     let told = ["all", "once", "skip"].map(|name| format!("schedule.missed/{name}"));
@@ -234,10 +234,12 @@ async fn a_kind_that_is_gone_is_said_and_the_next_time_is_tried(t: TestStore) {
     );
     let worker = old.start();
 
-    old.until("two times went by", || async { old.app.scheduler.show("gone").await.unwrap().missed >= 2 })
-        .await;
+    old.until("two times went by", || async {
+        old.app.scheduler.show(&Scope::Installation, "gone").await.unwrap().missed >= 2
+    })
+    .await;
 
-    let schedule = old.app.scheduler.show("gone").await.unwrap();
+    let schedule = old.app.scheduler.show(&Scope::Installation, "gone").await.unwrap();
     assert_eq!(schedule.state, State::Active);
     assert!(schedule.last_error.unwrap().contains("unknown kind `test.act`"));
     assert!(alerts(&old.t).await.contains_key("schedule.broken/gone"));
@@ -245,7 +247,7 @@ async fn a_kind_that_is_gone_is_said_and_the_next_time_is_tried(t: TestStore) {
     old.end(worker).await;
     let worker = engine.start();
     engine.until_times("gone", 1).await;
-    assert_eq!(engine.app.scheduler.show("gone").await.unwrap().last_error, None);
+    assert_eq!(engine.app.scheduler.show(&Scope::Installation, "gone").await.unwrap().last_error, None);
     assert!(!alerts(&engine.t).await.contains_key("schedule.broken/gone"), "it fires again");
     engine.end(worker).await;
 }
@@ -258,9 +260,15 @@ async fn a_schedule_that_was_put_right_is_broken_no_more(t: TestStore) {
             Box::pin(engine.put("put", Definition { tags: vec!["x".into()], ..every_minute() }))
         }),
         ("pause", |engine| {
-            Box::pin(async { engine.app.scheduler.pause("pause", &ada(), "").await.unwrap() })
+            Box::pin(async {
+                engine.app.scheduler.pause(&Scope::Installation, "pause", &ada(), "").await.unwrap();
+            })
         }),
-        ("delete", |engine| Box::pin(async { engine.app.scheduler.delete("delete", &ada()).await.unwrap() })),
+        ("delete", |engine| {
+            Box::pin(async {
+                engine.app.scheduler.delete(&Scope::Installation, "delete", &ada()).await.unwrap();
+            })
+        }),
     ];
     let engine = Engine::over(t);
     for (name, _) in repairs {
@@ -297,12 +305,13 @@ async fn a_time_that_was_filled_in_keeps_its_job(t: TestStore) {
     engine.put("hourly", hourly).await;
     engine.t.clock.advance(Duration::from_secs(70 * 60));
     let range = (at("2026-01-02T11:00:00Z"), at("2026-01-02T11:05:00Z"));
-    let filled = engine.app.scheduler.backfill("hourly", range, false, &ada()).await.unwrap();
+    let filled =
+        engine.app.scheduler.backfill(&Scope::Installation, "hourly", range, false, &ada()).await.unwrap();
 
     let worker = engine.start();
     engine
         .until("the tick has come by", || async {
-            let schedule = engine.app.scheduler.show("hourly").await.unwrap();
+            let schedule = engine.app.scheduler.show(&Scope::Installation, "hourly").await.unwrap();
             schedule.next_fire == Some(at("2026-01-02T12:00:00Z"))
         })
         .await;
@@ -321,7 +330,7 @@ async fn a_run_by_hand_is_not_previous_to_an_earlier_time(t: TestStore) {
     let args = json!({ "act": { "secret": secret } });
     engine.put("told", Definition { cron: Some("@hourly".into()), args, ..every_minute() }).await;
     engine.t.clock.advance(Duration::from_secs(70 * 60));
-    engine.app.scheduler.run_now("told", &ada()).await.unwrap();
+    engine.app.scheduler.run_now(&Scope::Installation, "told", &ada()).await.unwrap();
 
     let worker = engine.start();
     engine.until_times("told", 2).await;
@@ -337,7 +346,9 @@ async fn a_clock_that_was_ahead_puts_no_schedule_to_sleep(t: TestStore) {
     let worker = engine.start();
     engine.put("minutely", every_minute()).await;
     engine.until_times("minutely", 1).await;
-    let next = || async { engine.app.scheduler.show("minutely").await.unwrap().next_fire.unwrap() };
+    let next = || async {
+        engine.app.scheduler.show(&Scope::Installation, "minutely").await.unwrap().next_fire.unwrap()
+    };
     engine.t.clock.set(at("2027-01-02T10:00:30Z"));
     engine.until("it has moved on", || async { next().await > at("2027-01-01T00:00:00Z") }).await;
 
@@ -352,7 +363,7 @@ async fn a_clock_that_was_ahead_puts_no_schedule_to_sleep(t: TestStore) {
         engine.t.audit().await.into_iter().filter(|entry| entry.action == "schedule.set_back").collect();
     assert_eq!(set_back[0].object, "minutely");
     assert_eq!(set_back[0].details["next"], "2026-01-02T10:06:00Z");
-    let last = engine.app.scheduler.show("minutely").await.unwrap().last_fire.unwrap();
+    let last = engine.app.scheduler.show(&Scope::Installation, "minutely").await.unwrap().last_fire.unwrap();
     assert!(last < at("2026-01-02T11:00:00Z"), "{last}");
     engine.end(worker).await;
 }
@@ -371,7 +382,7 @@ async fn schedules_that_cannot_be_read_hold_up_no_others_and_are_told_of(t: Test
             next_fire: Some(engine.t.clock.now()),
             revision: None,
         };
-        assert!(engine.t.store.put_schedule(&odd, &ada()).await.unwrap());
+        assert!(engine.t.store.put_schedule(&Scope::Installation, &odd, &ada()).await.unwrap());
     }
     engine.put("minutely", every_minute()).await;
 
@@ -392,7 +403,7 @@ async fn schedules_that_cannot_be_read_hold_up_no_others_and_are_told_of(t: Test
 
     assert_eq!(seen.into_inner().unwrap(), told);
     assert_eq!(alerts(&engine.t).await, told, "each is told once");
-    let odd = engine.app.scheduler.show("odd-007").await.unwrap();
+    let odd = engine.app.scheduler.show(&Scope::Installation, "odd-007").await.unwrap();
     assert!(odd.last_error.unwrap().contains("cannot be read"));
     engine.end(worker).await;
 }
@@ -401,14 +412,14 @@ async fn a_paused_schedule_makes_up_for_nothing(t: TestStore) {
     let engine = Engine::over(t);
     let worker = engine.start();
     engine.put("minutely", every_minute()).await;
-    engine.app.scheduler.pause("minutely", &ada(), "audit").await.unwrap();
+    engine.app.scheduler.pause(&Scope::Installation, "minutely", &ada(), "audit").await.unwrap();
     engine
         .until("three minutes have gone by", || async { engine.t.clock.now() > at("2026-01-02T10:03:10Z") })
         .await;
-    let paused = engine.app.scheduler.show("minutely").await.unwrap();
+    let paused = engine.app.scheduler.show(&Scope::Installation, "minutely").await.unwrap();
     assert_eq!((paused.state, paused.reason.as_deref()), (State::Paused, Some("audit")));
 
-    engine.app.scheduler.resume("minutely", &ada()).await.unwrap();
+    engine.app.scheduler.resume(&Scope::Installation, "minutely", &ada()).await.unwrap();
     engine.until_times("minutely", 1).await;
 
     assert_eq!(engine.times_of("minutely").await, ["10:04"]);
@@ -422,36 +433,52 @@ async fn the_configuration_owns_its_schedules(t: TestStore) {
         calendars: [("germany".to_owned(), CalendarRules::default())].into(),
     };
     let one = engine.another(declared.clone());
-    let listed = one.scheduler.list().await.unwrap();
+    let listed = one.scheduler.list(&Scope::Installation).await.unwrap();
     assert!(listed.iter().all(|schedule| schedule.drift == Some(Drift::NotApplied)), "{listed:?}");
     let engine = Engine { app: Arc::new(one), ..engine };
     let worker = engine.start();
     engine.until_times("nightly", 1).await;
 
-    let refused = engine.app.scheduler.put("nightly", every_minute(), &ada()).await.unwrap_err();
+    let refused =
+        engine.app.scheduler.put(&Scope::Installation, "nightly", every_minute(), &ada()).await.unwrap_err();
     assert!(matches!(refused, ScheduleError::Owned(_)), "{refused}");
-    let refused = engine.app.scheduler.delete("weekly", &ada()).await.unwrap_err();
+    let refused = engine.app.scheduler.delete(&Scope::Installation, "weekly", &ada()).await.unwrap_err();
     assert!(refused.to_string().contains("owned by the configuration"), "{refused}");
-    engine.app.scheduler.pause("weekly", &ada(), "").await.unwrap();
-    assert!(engine.app.scheduler.list().await.unwrap().iter().all(|schedule| schedule.drift.is_none()));
+    engine.app.scheduler.pause(&Scope::Installation, "weekly", &ada(), "").await.unwrap();
+    assert!(
+        engine
+            .app
+            .scheduler
+            .list(&Scope::Installation)
+            .await
+            .unwrap()
+            .iter()
+            .all(|schedule| schedule.drift.is_none())
+    );
     engine.end(worker).await;
 
     // The next version has another time for one, and nothing to say of the other.
     let hourly = Definition { cron: Some("@hourly".into()), ..every_minute() };
     let newer = Declared { schedules: [("nightly".to_owned(), hourly)].into(), ..declared };
     let two = engine.another(newer);
-    let drift: Vec<_> =
-        two.scheduler.list().await.unwrap().into_iter().map(|schedule| schedule.drift).collect();
+    let drift: Vec<_> = two
+        .scheduler
+        .list(&Scope::Installation)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|schedule| schedule.drift)
+        .collect();
     assert_eq!(drift, [Some(Drift::Differs), Some(Drift::NotDeclared)]);
     let fresh = tokio_util::sync::CancellationToken::new;
     let engine = Engine { app: Arc::new(two), stop: fresh(), hard: fresh(), ..engine };
     let worker = engine.start();
     engine
         .until("the other is retired", || async {
-            engine.app.scheduler.show("weekly").await.unwrap().state == State::Retired
+            engine.app.scheduler.show(&Scope::Installation, "weekly").await.unwrap().state == State::Retired
         })
         .await;
-    let nightly = engine.app.scheduler.show("nightly").await.unwrap();
+    let nightly = engine.app.scheduler.show(&Scope::Installation, "nightly").await.unwrap();
     assert_eq!((nightly.next_fire, nightly.drift), (Some(at("2026-01-02T11:00:00Z")), None));
     engine.end(worker).await;
 }
@@ -462,12 +489,12 @@ async fn a_backfill_fills_in_what_is_missing_and_nothing_twice(t: TestStore) {
     let scheduler = &engine.app.scheduler;
     let range = (at("2026-01-01T22:00:00Z"), at("2026-01-02T01:00:00Z"));
 
-    let preview = scheduler.backfill("hourly", range, true, &ada()).await.unwrap();
+    let preview = scheduler.backfill(&Scope::Installation, "hourly", range, true, &ada()).await.unwrap();
     assert!(preview.iter().all(|one| one.job_id.is_none() && !one.there_already), "{preview:?}");
     assert_eq!(engine.times_of("hourly").await, [] as [String; 0]);
-    let told = scheduler.backfill("hourly", range, false, &ada()).await.unwrap();
+    let told = scheduler.backfill(&Scope::Installation, "hourly", range, false, &ada()).await.unwrap();
     let wider = (at("2026-01-01T21:00:00Z"), range.1);
-    let again = scheduler.backfill("hourly", wider, false, &ada()).await.unwrap();
+    let again = scheduler.backfill(&Scope::Installation, "hourly", wider, false, &ada()).await.unwrap();
 
     assert_eq!(engine.times_of("hourly").await, ["21:00", "22:00", "23:00", "00:00"]);
     assert_eq!(
@@ -476,10 +503,15 @@ async fn a_backfill_fills_in_what_is_missing_and_nothing_twice(t: TestStore) {
     );
     assert_eq!(again.iter().map(|one| one.there_already).collect::<Vec<_>>(), [false, true, true, true]);
     let future = (at("2026-01-02T09:00:00Z"), at("2026-01-03T09:00:00Z"));
-    let refused = scheduler.backfill("hourly", future, true, &ada()).await.unwrap_err().to_string();
+    let refused = scheduler
+        .backfill(&Scope::Installation, "hourly", future, true, &ada())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.starts_with("until: lies in the future"), "{refused}");
     let long = (at("2020-01-01T00:00:00Z"), at("2021-01-01T00:00:00Z"));
-    let refused = scheduler.backfill("hourly", long, true, &ada()).await.unwrap_err().to_string();
+    let refused =
+        scheduler.backfill(&Scope::Installation, "hourly", long, true, &ada()).await.unwrap_err().to_string();
     assert!(refused.contains("more than 1000 fire times"), "{refused}");
 }
 
@@ -490,33 +522,44 @@ async fn a_backfill_trusts_no_memory_of_a_schedule_that_was_deleted(t: TestStore
     engine.put("hourly", hourly()).await;
     let scheduler = &engine.app.scheduler;
     let range = (at("2026-01-01T22:00:00Z"), at("2026-01-02T01:00:00Z"));
-    scheduler.backfill("hourly", range, false, &ada()).await.unwrap();
-    assert!(engine.t.store.delete_schedule("hourly", &ada()).await.unwrap());
+    scheduler.backfill(&Scope::Installation, "hourly", range, false, &ada()).await.unwrap();
+    assert!(engine.t.store.delete_schedule(&Scope::Installation, "hourly", &ada()).await.unwrap());
     engine.t.clock.advance(Duration::from_secs(200 * 86_400));
     engine.t.store.forget_fires(Duration::from_secs(100 * 86_400), 100).await.unwrap();
     engine.put("hourly", hourly()).await;
 
-    let refused = scheduler.backfill("hourly", range, false, &ada()).await.unwrap_err().to_string();
+    let refused = scheduler
+        .backfill(&Scope::Installation, "hourly", range, false, &ada())
+        .await
+        .unwrap_err()
+        .to_string();
 
     assert!(refused.contains("no longer remembered"), "{refused}");
     let young = (engine.t.clock.now() - Duration::from_secs(7_200), engine.t.clock.now());
-    assert_eq!(scheduler.backfill("hourly", young, false, &ada()).await.unwrap().len(), 2);
+    assert_eq!(
+        scheduler.backfill(&Scope::Installation, "hourly", young, false, &ada()).await.unwrap().len(),
+        2
+    );
     engine.t.store.forget_fires(Duration::from_secs(0), 100).await.unwrap();
-    let refused = scheduler.backfill("hourly", range, false, &ada()).await.unwrap_err().to_string();
+    let refused = scheduler
+        .backfill(&Scope::Installation, "hourly", range, false, &ada())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("no longer remembered"), "what fired since hides nothing: {refused}");
 }
 
 async fn a_run_by_hand_has_its_own_time(t: TestStore) {
     let engine = Engine::over(t);
     engine.put("yearly", Definition { cron: Some("@yearly".into()), ..every_minute() }).await;
-    let next = engine.app.scheduler.show("yearly").await.unwrap().next_fire;
+    let next = engine.app.scheduler.show(&Scope::Installation, "yearly").await.unwrap().next_fire;
 
-    let job = engine.app.scheduler.run_now("yearly", &ada()).await.unwrap();
+    let job = engine.app.scheduler.run_now(&Scope::Installation, "yearly", &ada()).await.unwrap();
 
     let jobs = engine.jobs_of("yearly").await;
     assert_eq!(jobs[&engine.t.clock.now()].id, job.id);
-    assert_eq!(engine.app.scheduler.show("yearly").await.unwrap().next_fire, next);
-    let unknown = engine.app.scheduler.run_now("unknown", &ada()).await.unwrap_err();
+    assert_eq!(engine.app.scheduler.show(&Scope::Installation, "yearly").await.unwrap().next_fire, next);
+    let unknown = engine.app.scheduler.run_now(&Scope::Installation, "unknown", &ada()).await.unwrap_err();
     assert_eq!(unknown.to_string(), "there is no schedule `unknown`");
 }
 
@@ -543,10 +586,11 @@ async fn bad_schedules_are_refused_at_the_door(t: TestStore) {
             "calendar: `mars` is not known",
         ),
     ] {
-        let refused = engine.app.scheduler.put(name, definition, &ada()).await.unwrap_err();
+        let refused =
+            engine.app.scheduler.put(&Scope::Installation, name, definition, &ada()).await.unwrap_err();
         let text = store::chain(&refused);
         assert!(text.contains(says), "{text}");
     }
-    assert_eq!(engine.app.scheduler.list().await.unwrap(), []);
+    assert_eq!(engine.app.scheduler.list(&Scope::Installation).await.unwrap(), []);
     until(&engine.t.clock, "nothing stays behind", || async { engine.t.audit().await.is_empty() }).await;
 }

@@ -8,7 +8,7 @@ use jobkit::{JobId, NewJob, Registry};
 use serde_json::json;
 use store::chain;
 use store::state::JobState;
-use store::{Actor, End};
+use store::{Actor, End, Scope};
 
 use super::Engine;
 use super::family::{self, Act, Sealed, act};
@@ -194,7 +194,7 @@ async fn a_queue_that_nobody_rang_for_is_found_while_another_is_full(t: TestStor
     // As another process does; on SQLite no word of it gets here.
     let mut row = engine.t.row();
     (row.kind, row.args, row.queue) = ("test.act".into(), r#"{"act":"succeed"}"#.into(), "other".into());
-    engine.t.another().await.insert(&[row.clone()], &ada()).await.unwrap();
+    engine.t.another().await.insert(&Scope::Installation, &[row.clone()], &ada()).await.unwrap();
 
     engine.until_state(row.id, JobState::Completed).await;
     assert_eq!(engine.t.states(&narrow).await, [JobState::Running, JobState::Available]);
@@ -260,7 +260,8 @@ async fn a_job_that_cannot_be_encrypted_is_refused_with_the_setting_to_make(t: T
     let engine = Engine::with(t, std::sync::Arc::default(), registry, Keyring::default());
     let job = NewJob::new("test.sealed", json!({ "word": "plugh" }));
 
-    let refused = engine.app.queue.enqueue(vec![job], &Actor::new("user:ada")).await.unwrap_err();
+    let refused =
+        engine.app.queue.enqueue(&Scope::Installation, vec![job], &Actor::new("user:ada")).await.unwrap_err();
 
     let told = chain(&refused);
     assert!(told.starts_with("args: ") && told.contains("`test.sealed`"), "{told}");
@@ -281,7 +282,7 @@ async fn encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door(t: TestStor
     assert!(is_sealed(&stored.job.args) && is_sealed(stored.job.result.as_ref().unwrap()));
     assert_eq!((stored.attempts.len(), stored.steps[0].name.as_str()), (3, "say"));
 
-    let opened = engine.app.queue.job(id).await.unwrap().unwrap();
+    let opened = engine.app.queue.job(&Scope::Installation, id).await.unwrap().unwrap();
     assert_eq!(opened.job.args, r#"{"word":"plugh"}"#);
     // The third attempt was told what the first one's step gave.
     let result = r#"{"first":"plugh on attempt 1","word":"plugh"}"#;
@@ -331,7 +332,7 @@ async fn a_sealed_job_leaves_nothing_in_the_clear_on_a_worker_that_does_not_call
     let stored = engine.until_state(id, JobState::Completed).await;
 
     assert!(!format!("{stored:?}").contains("plugh"), "{stored:?}");
-    let opened = engine.app.queue.job(id).await.unwrap().unwrap();
+    let opened = engine.app.queue.job(&Scope::Installation, id).await.unwrap().unwrap();
     let result = r#"{"first":"plugh on attempt 1","word":"plugh"}"#;
     assert_eq!(opened.job.result.as_deref(), Some(result));
     engine.end(worker).await;

@@ -6,8 +6,8 @@ use std::path::Path;
 use jobkit::JobId;
 use journal::sample::{self, SampleParams};
 use serde_json::{Value, json};
-use store::JobFilter;
 use store::state::JobState;
+use store::{JobFilter, Scope};
 
 use super::World;
 
@@ -97,7 +97,7 @@ impl World {
     async fn until_it_is_tidied_up(&self, id: JobId) {
         let cleared = JobFilter { kinds: vec!["journal.clear_parts".into()], ..JobFilter::default() };
         let done = async || {
-            let jobs = self.store.jobs(&cleared).await.unwrap();
+            let jobs = self.store.jobs(&Scope::Installation, &cleared).await.unwrap();
             jobs.iter().map(|job| job.state).eq([JobState::Completed])
         };
         self.until("it is tidied up", done).await;
@@ -113,7 +113,7 @@ impl World {
             states: vec![state],
             ..JobFilter::default()
         };
-        self.store.jobs(&filter).await.unwrap().into_iter().map(|job| job.id).collect()
+        self.store.jobs(&Scope::Installation, &filter).await.unwrap().into_iter().map(|job| job.id).collect()
     }
 
     async fn scores_sha256(&self, id: JobId) -> Value {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use store::rule::{By, Lane, Rate, Rule, Rules};
 use store::state::JobState;
-use store::{JobFilter, NewRow};
+use store::{JobFilter, NewRow, Scope};
 
 use super::{Process, World};
 
@@ -103,7 +103,7 @@ impl World {
         let states = vec![JobState::Running];
         let filter = JobFilter { states, limit: Some(1_000), ..JobFilter::default() };
         self.until(&format!("{count} jobs ended"), async || {
-            let running = self.store.jobs(&filter).await.unwrap();
+            let running = self.store.jobs(&Scope::Installation, &filter).await.unwrap();
             let workers: BTreeSet<_> = running.iter().map(|job| job.worker).collect();
             // A rate reserves starts; those jobs are claimed and do not run yet.
             assert!(running.len() <= PLACES, "{} run, in {workers:?}", running.len());
@@ -116,7 +116,7 @@ impl World {
     async fn runs(&self) -> Vec<(Timestamp, Timestamp)> {
         let filter =
             JobFilter { states: vec![JobState::Completed], limit: Some(1_000), ..JobFilter::default() };
-        let jobs = self.store.jobs(&filter).await.unwrap();
+        let jobs = self.store.jobs(&Scope::Installation, &filter).await.unwrap();
         let told = |result: &Value, name: &str| result[name].as_str().unwrap().parse().unwrap();
         jobs.iter()
             .map(|job| {

@@ -2,8 +2,8 @@
 
 use jobkit::JobId;
 use serde_json::{Value, json};
-use store::JobFilter;
 use store::state::JobState;
+use store::{JobFilter, Scope};
 
 use crate::engine::until;
 use crate::support::http::Server;
@@ -24,7 +24,13 @@ async fn ended(server: &Server, operation: JobId) -> Value {
     let store = server.t.store.clone();
     until(&server.t.clock, "the bulk operation ended", || {
         let store = store.clone();
-        async move { store.job(operation).await.unwrap().is_some_and(|detail| detail.job.state.is_final()) }
+        async move {
+            store
+                .job(&Scope::Installation, operation)
+                .await
+                .unwrap()
+                .is_some_and(|detail| detail.job.state.is_final())
+        }
     })
     .await;
     server.get(&format!("/v1/bulk-operations/{operation}")).await.expect(200)
@@ -65,7 +71,7 @@ async fn a_bulk_operation_changes_what_it_said_it_would_and_nothing_else(t: Test
     assert_eq!(told["result"], json!({ "changed": 3, "asked": 0, "refused": 0, "refusals": [] }));
     assert_eq!(told["progress"], json!({ "done": 3, "total": 3, "message": "done" }));
     let cancelled = JobFilter { states: vec![JobState::Cancelled], ..JobFilter::default() };
-    let cancelled = server.t.store.jobs(&cancelled).await.unwrap();
+    let cancelled = server.t.store.jobs(&Scope::Installation, &cancelled).await.unwrap();
     assert_eq!(set(cancelled.iter().map(|job| job.id)), set(meant[1..].iter().copied()));
     let audit = server.t.audit().await;
     let entry = audit.iter().find(|entry| entry.action == "job.cancel").unwrap();

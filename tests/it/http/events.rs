@@ -6,6 +6,7 @@ use futures::StreamExt;
 use jobkit::{AuditEntry, Origin};
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::Scope;
 use store::state::JobState;
 
 use crate::support::http::{Server, TOKEN, answer};
@@ -146,7 +147,12 @@ async fn a_listener_beside_an_open_transaction_is_told_what_comes_and_nothing_th
     let mut slow = server.t.connection().await;
     slow.run("BEGIN").await;
     let late = server.t.row();
-    server.t.store.insert_in(slow.transaction(), std::slice::from_ref(&late), &ada()).await.unwrap();
+    server
+        .t
+        .store
+        .insert_in(slow.transaction(), &Scope::Installation, std::slice::from_ref(&late), &ada())
+        .await
+        .unwrap();
     enqueue(&server, "before").await;
 
     let mut stays = Listener::start(&server, "", None).await;

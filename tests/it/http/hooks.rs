@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use store::Scope;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -45,7 +46,7 @@ async fn a_signed_delivery_becomes_one_job_without_the_token_and_a_forged_one_no
     assert_eq!((forged, problem["code"].as_str()), (401, Some("invalid_signature")));
     assert_eq!((unknown, first, second), (404, 202, 200));
     assert_eq!((&job["id"], &again["duplicate"]), (&again["id"], &json!(true)));
-    let jobs = server.t.store.jobs(&store::JobFilter::default()).await.unwrap();
+    let jobs = server.t.store.jobs(&Scope::Installation, &store::JobFilter::default()).await.unwrap();
     let told: Vec<_> = jobs.iter().map(|job| (job.id.to_string(), job.args.clone())).collect();
     assert_eq!(told, [(job["id"].as_str().unwrap().to_owned(), r#"{"ms":5}"#.to_owned())]);
 }

@@ -6,7 +6,7 @@ use engine::http::Limits;
 use jobkit::{Artifacts, JobId, Owner};
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::{End, JobFilter};
+use store::{End, JobFilter, Scope};
 
 use crate::support::http::{Server, Setup, TOKEN, answer, limits};
 use crate::support::receiver::Receiver;
@@ -92,7 +92,7 @@ async fn arguments_are_kept_as_they_were_written(t: TestStore) {
     let parent = format!(r#"{{"kind": "system.noop", "on_success": [{wanted}]}}"#);
     send("/v1/jobs", parent).await;
 
-    let all = server.t.store.jobs(&JobFilter::default()).await.unwrap();
+    let all = server.t.store.jobs(&Scope::Installation, &JobFilter::default()).await.unwrap();
     let kept = all.iter().filter(|job| job.kind == "test.as_written");
     let kept: Vec<_> = kept.map(|job| job.args.as_str()).collect();
     assert_eq!(kept, [ARGS; 3]);
@@ -124,12 +124,12 @@ async fn a_batch_is_enqueued_whole_or_not_at_all(t: TestStore) {
     let refused = json!({ "jobs": [good, { "kind": "system.sleep", "args": { "ms": "soon" } }] });
     let refused = server.post("/v1/jobs/batch", &refused).await.expect(422);
     assert_eq!(refused["errors"][0]["field"], "/jobs/1/args");
-    assert_eq!(server.t.store.jobs(&JobFilter::default()).await.unwrap(), []);
+    assert_eq!(server.t.store.jobs(&Scope::Installation, &JobFilter::default()).await.unwrap(), []);
 
     let enqueued = server.post("/v1/jobs/batch", &json!({ "jobs": vec![good; 250] })).await.expect(202);
     let told: BTreeSet<_> = enqueued["jobs"].as_array().unwrap().iter().map(id).collect();
     let there = JobFilter { limit: Some(1_000), ..JobFilter::default() };
-    let there = server.t.store.jobs(&there).await.unwrap();
+    let there = server.t.store.jobs(&Scope::Installation, &there).await.unwrap();
     assert_eq!((told.len(), told), (250, there.into_iter().map(|job| job.id).collect()));
 }
 

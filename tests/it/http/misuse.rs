@@ -6,7 +6,7 @@ mod schedules;
 
 use reqwest::Method;
 use serde_json::json;
-use store::{JobFilter, Position};
+use store::{JobFilter, Position, Scope};
 
 use crate::support::http::{Server, TOKEN, answer};
 use crate::support::store::{TestStore, promises};
@@ -516,7 +516,7 @@ async fn every_misuse_is_refused_with_its_field_and_its_remedy(t: TestStore) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(server.t.store.jobs(&JobFilter::default()).await.unwrap(), []);
+    assert_eq!(server.t.store.jobs(&Scope::Installation, &JobFilter::default()).await.unwrap(), []);
     assert_eq!(server.t.audited_behind(Position::START, 10).await, []);
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::JobFilter;
 use store::state::JobState;
+use store::{JobFilter, Scope};
 
 use crate::support::http::{Answer, Server, TOKEN, answer};
 use crate::support::store::{TestStore, discarded, promises};
@@ -28,7 +28,15 @@ async fn send(server: &Server, path: &str, key: &str, body: &Value) -> Answer {
 
 async fn jobs(server: &Server) -> BTreeSet<String> {
     let all = JobFilter { limit: Some(1_000), ..JobFilter::default() };
-    server.t.store.jobs(&all).await.unwrap().iter().map(|job| job.id.to_string()).collect()
+    server
+        .t
+        .store
+        .jobs(&Scope::Installation, &all)
+        .await
+        .unwrap()
+        .iter()
+        .map(|job| job.id.to_string())
+        .collect()
 }
 
 async fn a_hundred_requests_at_once_under_one_key_make_one_job(t: TestStore) {

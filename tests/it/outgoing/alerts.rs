@@ -7,7 +7,7 @@ use engine::alerts::{Alerting, Pace, Route, To};
 use engine::webhooks::target::Target;
 use jobkit::{NewJob, Personal};
 use serde_json::json;
-use store::{AlertFilter, Message, News, Severity};
+use store::{AlertFilter, Message, News, Scope, Severity};
 
 use super::{
     House, alerting, alerting_by, alerting_to, failing, mail_server, route, steady, webhooks_to,
@@ -130,7 +130,7 @@ async fn a_storm_is_told_once_and_then_as_a_count(t: TestStore) {
     house.enqueue(failing()).await;
     house.until("the first was told", || receiver.received().len() == 1).await;
 
-    house.app.queue.enqueue(vec![failing(); 300], &ada()).await.unwrap();
+    house.app.queue.enqueue(&Scope::Installation, vec![failing(); 300], &ada()).await.unwrap();
 
     house.until("the rest was told", || receiver.received().len() == 2).await;
     let digest = receiver.received()[1].json();

@@ -4,7 +4,7 @@ use engine::seal::Keyring;
 use jobkit::{Callback, CallbackEvent, JobId, NewJob};
 use serde_json::{Value, json};
 use store::state::JobState;
-use store::{Change, JobDetail, JobFilter};
+use store::{Change, JobDetail, JobFilter, Scope};
 
 use super::{House, failing, webhooks_to};
 use crate::support::receiver::{Answer, Receiver};
@@ -35,7 +35,7 @@ fn house(t: &TestStore, allow: &str) -> House {
 async fn callbacks(t: &TestStore) -> Vec<JobDetail> {
     let filter = JobFilter { kinds: vec![KIND.into()], ..JobFilter::default() };
     let mut details = Vec::new();
-    for job in t.store.jobs(&filter).await.unwrap() {
+    for job in t.store.jobs(&Scope::Installation, &filter).await.unwrap() {
         details.push(t.job(job.id).await);
     }
     details
@@ -149,14 +149,19 @@ async fn an_address_that_nobody_allowed_is_refused_at_the_door(t: TestStore) {
         (&none, "https://hooks.example.org/compline", "webhooks.allow"),
         (&nobody, "https://hooks.example.org/compline", "no address may be called"),
     ] {
-        let refused = house.app.queue.enqueue(vec![noop(), noop().callback(url)], &ada()).await.unwrap_err();
+        let refused = house
+            .app
+            .queue
+            .enqueue(&Scope::Installation, vec![noop(), noop().callback(url)], &ada())
+            .await
+            .unwrap_err();
 
         assert!(
             matches!(&refused, QueueError::Invalid { field: "callback", problem } if problem.contains(why)),
             "{refused:?}"
         );
     }
-    assert_eq!(t.store.jobs(&JobFilter::default()).await.unwrap(), []);
+    assert_eq!(t.store.jobs(&Scope::Installation, &JobFilter::default()).await.unwrap(), []);
 }
 
 /// SQL cannot ask, and what is configured changes.
@@ -177,8 +182,9 @@ async fn a_duplicate_brings_no_callback_of_its_own(t: TestStore) {
     let house = house(&t, &receiver.url("/"));
     let job = || noop().unique_key("k").callback(receiver.url("/"));
 
-    let first = house.app.queue.enqueue(vec![job()], &ada()).await.unwrap();
-    let again = house.app.queue.enqueue(vec![noop(), job(), noop()], &ada()).await.unwrap();
+    let first = house.app.queue.enqueue(&Scope::Installation, vec![job()], &ada()).await.unwrap();
+    let again =
+        house.app.queue.enqueue(&Scope::Installation, vec![noop(), job(), noop()], &ada()).await.unwrap();
 
     assert_eq!((again.len(), again[1].id, again[1].duplicate), (3, first[0].id, true));
     let calls = callbacks(&t).await;
@@ -224,7 +230,8 @@ async fn the_callback_comes_and_goes_with_the_transaction_of_its_job(t: TestStor
     macro_rules! in_a_transaction {
         ($connection:expr, $end:ident) => {{
             let mut tx = $connection.begin().await.unwrap();
-            let made = house.app.queue.enqueue_in(&mut *tx, job(), &ada()).await.unwrap();
+            let made =
+                house.app.queue.enqueue_in(&mut *tx, &Scope::Installation, job(), &ada()).await.unwrap();
             tx.$end().await.unwrap();
             made.iter().map(|one| one.id).collect::<Vec<JobId>>()
         }};
@@ -299,7 +306,7 @@ async fn a_callback_is_not_enqueued_by_its_name_through_any_door() {
     follower.on_success.push(NewJob::new(KIND, args.clone()));
 
     for job in [NewJob::new(KIND, args.clone()), follower] {
-        let refused = house.app.queue.enqueue(vec![job], &ada()).await.unwrap_err();
+        let refused = house.app.queue.enqueue(&Scope::Installation, vec![job], &ada()).await.unwrap_err();
         let refused = store::chain(&refused);
         assert!(refused.contains("kind: `system.callback` is made by the engine alone"), "{refused}");
     }

@@ -25,7 +25,7 @@ use jobkit::testing::ManualClock;
 use jobkit::{Clock, JobId, Mailer, NewJob, Personal, Registry};
 use serde_json::json;
 use store::rule::Rules;
-use store::{AlertDetail, AlertFilter, PruneRules, Severity, Store};
+use store::{AlertDetail, AlertFilter, PruneRules, Scope, Severity, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -139,7 +139,7 @@ impl House {
     }
 
     pub async fn enqueue(&self, job: NewJob) -> JobId {
-        self.app.queue.enqueue(vec![job], &ada()).await.unwrap()[0].id
+        self.app.queue.enqueue(&Scope::Installation, vec![job], &ada()).await.unwrap()[0].id
     }
 
     pub async fn until(&self, what: &str, condition: impl Fn() -> bool) {

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use engine::adapters::audit::StoreAudit;
 use jobkit::{Audit, AuditEntry, Clock, JobId, OnConflict, Origin, When};
 use serde_json::json;
-use store::{Actor, Change, End, Held, JobFilter, NewRow, Position, Release, StoreError};
+use store::{Actor, Change, End, Held, JobFilter, NewRow, Position, Release, Scope, StoreError};
 
 use super::limits::{at_once, rules};
 use crate::support::store::{
@@ -115,14 +115,18 @@ async fn an_entry_tells_where_it_was_asked_from(t: TestStore) {
     let origin = Origin { request: Some("r-1".into()), source: Some("c:0a".into()) };
     let by = Actor::with_origin("user:ada", origin.clone());
     let rows = |count: usize| std::iter::repeat_with(|| t.row()).take(count).collect::<Vec<_>>();
-    let one = t.store.insert(&rows(1), &by).await.unwrap()[0].id;
-    t.store.insert(&rows(200), &by).await.unwrap();
+    let one = t.store.insert(&Scope::Installation, &rows(1), &by).await.unwrap()[0].id;
+    t.store.insert(&Scope::Installation, &rows(200), &by).await.unwrap();
     t.store
-        .insert(&[NewRow { unique: unique(7, Release::AtEnd, OnConflict::ReturnExisting), ..t.row() }], &by)
+        .insert(
+            &Scope::Installation,
+            &[NewRow { unique: unique(7, Release::AtEnd, OnConflict::ReturnExisting), ..t.row() }],
+            &by,
+        )
         .await
         .unwrap();
     let filter = JobFilter { ids: vec![one], ..JobFilter::default() };
-    t.store.change(&filter, Change::Cancel, &by, 1).await.unwrap();
+    t.store.change(&Scope::Installation, &filter, Change::Cancel, &by, 1).await.unwrap();
     t.store.pause("default", None, &by, "month end").await.unwrap();
 
     let entries = t.everything_audited().await;
@@ -130,7 +134,7 @@ async fn an_entry_tells_where_it_was_asked_from(t: TestStore) {
     let told: Vec<_> = entries.iter().map(|entry| (entry.actor.as_str(), &entry.origin)).collect();
     assert_eq!(told, [("user:ada", &origin); 5]);
     // Whoever is named with the sign that parts a name from its origin is still one name.
-    t.store.insert(&rows(1), &Actor::new("a\u{1f}b")).await.unwrap();
+    t.store.insert(&Scope::Installation, &rows(1), &Actor::new("a\u{1f}b")).await.unwrap();
     let last = t.everything_audited().await.pop().unwrap();
     assert!(last.origin.is_unknown() && last.actor.starts_with('a'), "{last:?}");
 }
@@ -140,7 +144,7 @@ async fn callers_whose_jobs_are_inserted_together_are_told_apart(t: TestStore) {
         let by = Actor::with_origin("user:ada", Origin { request: Some(request.into()), source: None });
         let rows: Vec<_> = std::iter::repeat_with(|| t.row()).take(count).collect();
         let store = t.store.clone();
-        async move { store.insert(&rows, &by).await.unwrap() }
+        async move { store.insert(&Scope::Installation, &rows, &by).await.unwrap() }
     };
     let inserted =
         futures::future::join_all([insert("r1", 1), insert("r2", 3), insert("r3", 1), insert("r4", 2)]).await;
@@ -416,8 +420,8 @@ async fn of_two_processes_that_read_for_one_reader_one_moves_it_on_and_enqueues(
     assert_eq!(one.is_some(), two.is_none(), "exactly one: {one:?}, {two:?}");
     let (made, not_made) =
         if one.is_some() { (ours[0].id, theirs[0].id) } else { (theirs[0].id, ours[0].id) };
-    assert!(t.store.job(made).await.unwrap().is_some());
-    assert_eq!(t.store.job(not_made).await.unwrap(), None);
+    assert!(t.store.job(&Scope::Installation, made).await.unwrap().is_some());
+    assert_eq!(t.store.job(&Scope::Installation, not_made).await.unwrap(), None);
 }
 
 async fn what_follows_is_enqueued_with_the_move_or_not_at_all(t: TestStore) {

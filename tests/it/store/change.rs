@@ -1,7 +1,7 @@
 use jobkit::{Clock, When};
 use serde_json::json;
 use store::state::JobState;
-use store::{Actor, Beat, Change, Changed, JobFilter};
+use store::{Actor, Beat, Change, Changed, JobFilter, Scope};
 
 use crate::support::store::{TestStore, ada, completed, discarded, ids, promises, retry, seconds, set, step};
 
@@ -31,7 +31,11 @@ async fn those_who_were_asked_to_stop_are_not_asked_in_the_place_of_others(t: Te
     t.claim(worker, 3).await;
     let (bob, one) = (Actor::new("user:bob"), 1);
     let ask = async |by: &Actor| {
-        t.store.change(&JobFilter::default(), Change::Cancel, by, one).await.unwrap().asked
+        t.store
+            .change(&Scope::Installation, &JobFilter::default(), Change::Cancel, by, one)
+            .await
+            .unwrap()
+            .asked
     };
 
     assert_eq!([ask(&ada()).await, ask(&bob).await], [[jobs[2]], [jobs[1]]]);
@@ -93,7 +97,7 @@ async fn what_waits_for_a_time_runs_now(t: TestStore) {
     let later = t.add(|row| row.when = When::After(seconds(3_600))).await;
 
     let filter = JobFilter { ids: vec![failed, later], ..JobFilter::default() };
-    let changed = t.store.change(&filter, Change::Retry, &ada(), 10).await.unwrap();
+    let changed = t.store.change(&Scope::Installation, &filter, Change::Retry, &ada(), 10).await.unwrap();
 
     assert_eq!((set(changed.ids), changed.woken), (set([failed, later]), vec!["default".to_string()]));
     assert_eq!(t.job(later).await.job.run_at, t.clock.now());
@@ -207,7 +211,7 @@ async fn a_filter_changes_only_what_it_matches(t: TestStore) {
         tags: vec!["x".into()],
         ..JobFilter::default()
     };
-    let changed = t.store.change(&filter, Change::Cancel, &ada(), 10).await.unwrap();
+    let changed = t.store.change(&Scope::Installation, &filter, Change::Cancel, &ada(), 10).await.unwrap();
 
     assert_eq!(changed, Changed { ids: vec![matches], ..Changed::default() });
     assert_eq!(t.states(&others).await, [JobState::Available; 4]);
@@ -219,7 +223,7 @@ async fn a_filter_by_a_state_that_cannot_take_it_changes_nothing(t: TestStore) {
     let done = t.run(worker, completed()).await;
     let filter = JobFilter { states: vec![JobState::Completed], ..JobFilter::default() };
 
-    let changed = t.store.change(&filter, Change::Retry, &ada(), 10).await.unwrap();
+    let changed = t.store.change(&Scope::Installation, &filter, Change::Retry, &ada(), 10).await.unwrap();
 
     assert_eq!(changed, Changed::default());
     assert_eq!(t.state(done).await, JobState::Completed);
@@ -232,10 +236,15 @@ async fn an_empty_filter_means_everything_that_can_take_it(t: TestStore) {
     t.finish(worker, &jobs[0], completed()).await;
     t.finish(worker, &jobs[1], discarded()).await;
 
-    let changed = t.store.change(&JobFilter::default(), Change::Cancel, &ada(), 10).await.unwrap();
+    let changed = t
+        .store
+        .change(&Scope::Installation, &JobFilter::default(), Change::Cancel, &ada(), 10)
+        .await
+        .unwrap();
     assert_eq!((changed.ids, changed.asked, changed.refused), (vec![added[3]], vec![added[2]], vec![]));
 
-    let changed = t.store.change(&JobFilter::default(), Change::Retry, &ada(), 10).await.unwrap();
+    let changed =
+        t.store.change(&Scope::Installation, &JobFilter::default(), Change::Retry, &ada(), 10).await.unwrap();
     assert_eq!(set(changed.ids), set([added[1], added[3]]));
 }
 
@@ -243,7 +252,7 @@ async fn named_jobs_beyond_the_limit_are_left_and_not_refused(t: TestStore) {
     let added = t.add_many(3).await;
     let filter = JobFilter { ids: added.clone(), ..JobFilter::default() };
 
-    let changed = t.store.change(&filter, Change::Cancel, &ada(), 2).await.unwrap();
+    let changed = t.store.change(&Scope::Installation, &filter, Change::Cancel, &ada(), 2).await.unwrap();
 
     assert_eq!((set(changed.ids), changed.refused), (set(added[1..].iter().copied()), vec![]));
     assert_eq!(t.state(added[0]).await, JobState::Available);
@@ -254,7 +263,7 @@ async fn a_limit_of_zero_changes_nothing(t: TestStore) {
 
     for limit in [None, Some(0), Some(9)] {
         let filter = JobFilter { limit, ..JobFilter::default() };
-        let changed = t.store.change(&filter, Change::Cancel, &ada(), 0).await.unwrap();
+        let changed = t.store.change(&Scope::Installation, &filter, Change::Cancel, &ada(), 0).await.unwrap();
         assert_eq!(changed, Changed::default(), "{limit:?}");
     }
     assert_eq!(t.state(id).await, JobState::Available);
@@ -263,8 +272,10 @@ async fn a_limit_of_zero_changes_nothing(t: TestStore) {
 async fn no_more_than_the_limit_is_changed_newest_first(t: TestStore) {
     let added = t.add_many(5).await;
 
-    let first = t.store.change(&JobFilter::default(), Change::Cancel, &ada(), 3).await.unwrap();
-    let second = t.store.change(&JobFilter::default(), Change::Cancel, &ada(), 3).await.unwrap();
+    let first =
+        t.store.change(&Scope::Installation, &JobFilter::default(), Change::Cancel, &ada(), 3).await.unwrap();
+    let second =
+        t.store.change(&Scope::Installation, &JobFilter::default(), Change::Cancel, &ada(), 3).await.unwrap();
 
     assert_eq!(set(first.ids), set(added[2..].iter().copied()));
     assert_eq!(set(second.ids), set(added[..2].iter().copied()));
@@ -281,8 +292,8 @@ async fn the_entry_of_a_change_tells_its_conditions_and_its_jobs(t: TestStore) {
     };
     let by_name = JobFilter { ids: vec![other], ..JobFilter::default() };
 
-    t.store.change(&by_queue, Change::Cancel, &ada(), 10).await.unwrap();
-    t.store.change(&by_name, Change::Cancel, &ada(), 10).await.unwrap();
+    t.store.change(&Scope::Installation, &by_queue, Change::Cancel, &ada(), 10).await.unwrap();
+    t.store.change(&Scope::Installation, &by_name, Change::Cancel, &ada(), 10).await.unwrap();
 
     let audit = t.audit().await;
     let told: Vec<_> = audit.iter().map(|entry| (entry.action.as_str(), &entry.details)).collect();

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use jobkit::{Clock, JobId, When};
 use serde_json::json;
 use store::state::JobState;
-use store::{AGEING, Fence, NewRow};
+use store::{AGEING, Fence, NewRow, Scope};
 
 use crate::support::store::{TestStore, ada, completed, ids, promises, retry, seconds};
 
@@ -108,14 +108,14 @@ async fn a_paused_queue_gives_none_until_it_is_resumed(t: TestStore) {
 
     t.store.pause("default", None, &ada(), "month end").await.unwrap();
     assert_eq!(t.claim(worker, 5).await, []);
-    let queues = t.store.queues().await.unwrap();
+    let queues = t.store.queues(&Scope::Installation).await.unwrap();
     assert_eq!(queues[0].paused_by.as_deref(), Some("user:ada"));
     assert_eq!(queues[0].reason.as_deref(), Some("month end"));
     assert_eq!(queues[0].paused_at, Some(t.clock.now()));
 
     t.store.resume("default", &ada()).await.unwrap();
     assert_eq!(ids(&t.claim(worker, 5).await), [id]);
-    assert_eq!(t.store.queues().await.unwrap()[0].paused_at, None);
+    assert_eq!(t.store.queues(&Scope::Installation).await.unwrap()[0].paused_at, None);
 }
 
 async fn what_is_not_due_is_not_claimed(t: TestStore) {

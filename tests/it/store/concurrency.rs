@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use jobkit::OnConflict;
 use store::state::JobState;
-use store::{Change, Release};
+use store::{Change, Release, Scope};
 use tokio::sync::Barrier;
 
 use crate::support::store::{TestStore, ada, completed, ids, promises, report, set, unique};
@@ -55,7 +55,7 @@ async fn two_processes_enqueue_one_job_per_key(t: TestStore) {
         row.unique = unique(1, Release::AtEnd, OnConflict::ReturnExisting);
         processes.push(tokio::spawn(async move {
             start.wait().await;
-            store.insert(&[row], &ada()).await.unwrap()[0]
+            store.insert(&Scope::Installation, &[row], &ada()).await.unwrap()[0]
         }));
     }
     let mut answers = Vec::new();
@@ -124,7 +124,7 @@ async fn a_cancellation_and_a_completion_leave_one_end(t: TestStore) {
         let cancel = tokio::spawn(async move {
             at.wait().await;
             let filter = store::JobFilter { ids: vec![id], ..Default::default() };
-            canceller.change(&filter, Change::Cancel, &ada(), 1).await.unwrap()
+            canceller.change(&Scope::Installation, &filter, Change::Cancel, &ada(), 1).await.unwrap()
         });
         start.wait().await;
         assert_eq!(t.finish(worker, &job, completed()).await.refused, []);
@@ -140,7 +140,7 @@ async fn what_one_process_writes_the_other_sees(t: TestStore) {
     let other = t.another().await;
     let id = t.add(|_| {}).await;
 
-    assert_eq!(other.job(id).await.unwrap().unwrap().job.id, id);
+    assert_eq!(other.job(&Scope::Installation, id).await.unwrap().unwrap().job.id, id);
     assert_eq!(other.ready_queues().await.unwrap(), ["default"]);
 }
 

@@ -1,6 +1,6 @@
 use jobkit::{JobId, OnConflict, OnParentFailure, When};
 use store::state::JobState::{Available, Cancelled, Scheduled, Waiting};
-use store::{Change, End, Release};
+use store::{Change, End, Release, Scope};
 
 use crate::support::store::{
     TestStore, ada, completed, discarded, ids, named, promises, refusal, seconds, set, unique,
@@ -157,19 +157,19 @@ async fn an_unknown_parent_is_refused_by_name(t: TestStore) {
     let unknown = t.ids.next();
     let (good, bad) = (t.row(), after(&t, &[unknown]));
 
-    let reason = refusal(t.store.insert(&[good.clone(), bad], &ada()).await);
+    let reason = refusal(t.store.insert(&Scope::Installation, &[good.clone(), bad], &ada()).await);
 
     assert!(reason.contains(&unknown.to_string()), "{reason}");
-    assert_eq!(t.store.job(good.id).await.unwrap(), None, "nothing of the batch stays");
+    assert_eq!(t.store.job(&Scope::Installation, good.id).await.unwrap(), None, "nothing of the batch stays");
 }
 
 async fn a_job_may_not_wait_for_itself(t: TestStore) {
     let mut row = t.row();
     row.after = vec![row.id];
 
-    refusal(t.store.insert(&[row.clone()], &ada()).await);
+    refusal(t.store.insert(&Scope::Installation, &[row.clone()], &ada()).await);
 
-    assert_eq!(t.store.job(row.id).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, row.id).await.unwrap(), None);
 }
 
 async fn a_discarded_parent_cancels_those_that_wait_for_it_and_theirs(t: TestStore) {
@@ -410,7 +410,7 @@ async fn what_comes_with_a_duplicate_is_left_out(t: TestStore) {
 
     assert!(first.iter().all(|made| !made.duplicate));
     assert!(second.iter().all(|made| made.duplicate && made.id == first[0].id));
-    let all = t.store.jobs(&store::JobFilter::default()).await.unwrap();
+    let all = t.store.jobs(&Scope::Installation, &store::JobFilter::default()).await.unwrap();
     assert_eq!(set(all.iter().map(|job| job.id)), set(first.iter().map(|made| made.id)));
 }
 

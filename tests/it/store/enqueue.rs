@@ -4,7 +4,7 @@ use jobkit::OnConflict::Replace;
 use jobkit::{Clock, When};
 use serde_json::json;
 use store::state::JobState;
-use store::{NewRow, Position, Release};
+use store::{NewRow, Position, Release, Scope};
 
 use crate::support::store::{KIND, QUEUE, TestStore, ada, ids, promises, seconds, unique};
 
@@ -97,9 +97,9 @@ async fn a_batch_with_a_row_that_cannot_be_leaves_nothing_behind(t: TestStore) {
     let mut bad = t.row();
     bad.priority = 10;
 
-    t.store.insert(&[good.clone(), bad], &ada()).await.unwrap_err();
+    t.store.insert(&Scope::Installation, &[good.clone(), bad], &ada()).await.unwrap_err();
 
-    assert_eq!(t.store.job(good.id).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, good.id).await.unwrap(), None);
     assert_eq!(t.audited_behind(Position::START, 10).await, []);
 }
 

@@ -2,7 +2,7 @@
 
 use jobkit::{AuditEntry, Clock, Origin, Personal};
 use serde_json::json;
-use store::{Actor, AuditSearch, Change, Erasing, OpeningRow};
+use store::{Actor, AuditSearch, Change, Erasing, OpeningRow, Scope};
 
 use crate::support::store::{TestStore, ada, named, promises, seconds, set};
 
@@ -76,7 +76,15 @@ async fn a_request_is_found_also_where_several_share_an_entry(t: TestStore) {
         let by = Actor::with_origin("user:ada", Origin { request: Some(request.into()), source: None });
         let rows: Vec<_> = std::iter::repeat_with(|| t.row()).take(count).collect();
         let store = t.store.clone();
-        async move { store.insert(&rows, &by).await.unwrap().into_iter().map(|row| row.id).collect::<Vec<_>>() }
+        async move {
+            store
+                .insert(&Scope::Installation, &rows, &by)
+                .await
+                .unwrap()
+                .into_iter()
+                .map(|row| row.id)
+                .collect::<Vec<_>>()
+        }
     };
     let inserted = futures::future::join_all([insert("r1", 1), insert("r2", 3), insert("r3", 1)]).await;
 

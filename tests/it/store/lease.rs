@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use jobkit::{Clock, OnParentFailure, Progress};
 use store::state::JobState;
-use store::{Actor, Beat, Change, Rescued, StoreError, Woken};
+use store::{Actor, Beat, Change, Rescued, Scope, StoreError, Woken};
 
 use crate::support::store::{
     Connection, TestStore, ada, completed, ids, named, promises, refusal, retry, seconds, set, step,
@@ -303,7 +303,7 @@ async fn an_old_fence_writes_no_step_and_no_progress(t: TestStore) {
 
     let detail = t.job(id).await;
     assert_eq!((detail.steps, detail.progress), (vec![], None));
-    assert_eq!(t.store.job(children[0].id).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, children[0].id).await.unwrap(), None);
 }
 
 async fn a_fence_that_was_given_twice_lets_only_its_holder_write(t: TestStore) {

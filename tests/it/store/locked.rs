@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 use store::rule::{By, Lane, Rule, Rules};
 use store::state::JobState::{Available, Discarded, Running};
-use store::{Change, JobFilter, Release, Rescued, StoreError};
+use store::{Change, JobFilter, Release, Rescued, Scope, StoreError};
 
 use super::limits::{at_once, rated, rules};
 use crate::support::store::{QUEUE, TestStore, ada, completed, discarded, ids, retry, seconds, unique};
@@ -66,17 +66,18 @@ async fn a_job_that_completed_before_its_retry_came_to_it_does_not_get_its_key_a
     let held = Held::rows(&t, &format!("SELECT FROM compline.job_history WHERE id = '{dead}'")).await;
     let (all, by) = (JobFilter::default(), ada());
 
-    let (changed, ()) = tokio::join!(t.store.change(&all, Change::Retry, &by, 10), async {
-        let first = waiting(&t).await;
-        t.clock.advance(seconds(1));
-        t.store.stage(10).await.unwrap();
-        let again = t.claim_one(worker).await;
-        assert_eq!(again.id, late);
-        t.finish(worker, &again, completed()).await;
-        // The first try gives up, and the second finds the job among those that have ended.
-        another_waiting(&t, &first).await;
-        held.release().await;
-    });
+    let (changed, ()) =
+        tokio::join!(t.store.change(&Scope::Installation, &all, Change::Retry, &by, 10), async {
+            let first = waiting(&t).await;
+            t.clock.advance(seconds(1));
+            t.store.stage(10).await.unwrap();
+            let again = t.claim_one(worker).await;
+            assert_eq!(again.id, late);
+            t.finish(worker, &again, completed()).await;
+            // The first try gives up, and the second finds the job among those that have ended.
+            another_waiting(&t, &first).await;
+            held.release().await;
+        });
 
     assert_eq!(changed.unwrap().ids, [dead]);
     let mut row = t.row();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use store::{Place, Position};
+use store::{Place, Position, Scope};
 
 use crate::support::store::{TestStore, ada, named, set};
 
@@ -15,7 +15,10 @@ async fn a_reader_of_the_log_does_not_pass_over_an_entry_that_is_committed_late(
     let mut slow = t.connection().await;
     slow.run("BEGIN").await;
     let late = t.row();
-    t.store.insert_in(slow.transaction(), std::slice::from_ref(&late), &ada()).await.unwrap();
+    t.store
+        .insert_in(slow.transaction(), &Scope::Installation, std::slice::from_ref(&late), &ada())
+        .await
+        .unwrap();
     let quick = t.add(|_| {}).await;
 
     assert_eq!(t.store.audit_after(Position::START, 10).await.unwrap(), [], "held back for the open one");
@@ -32,7 +35,11 @@ async fn a_transaction_of_another_database_holds_no_reader_of_the_log_up() {
     let (t, other) = (TestStore::postgres().await, TestStore::postgres().await);
     let mut elsewhere = other.connection().await;
     elsewhere.run("BEGIN").await;
-    other.store.insert_in(elsewhere.transaction(), &[other.row()], &ada()).await.unwrap();
+    other
+        .store
+        .insert_in(elsewhere.transaction(), &Scope::Installation, &[other.row()], &ada())
+        .await
+        .unwrap();
 
     let id = t.add(|_| {}).await;
 
@@ -69,7 +76,10 @@ async fn a_reader_that_begins_beside_an_open_transaction_is_told_only_what_comes
     let mut slow = t.connection().await;
     slow.run("BEGIN").await;
     let late = t.row();
-    t.store.insert_in(slow.transaction(), std::slice::from_ref(&late), &ada()).await.unwrap();
+    t.store
+        .insert_in(slow.transaction(), &Scope::Installation, std::slice::from_ref(&late), &ada())
+        .await
+        .unwrap();
     let before = t.add(|_| {}).await;
 
     let (begun, head) = (t.store.follower("chains").await.unwrap(), t.store.audit_head().await.unwrap());

@@ -31,6 +31,8 @@ mod schema;
 mod sql;
 mod staging;
 mod steps;
+mod tenants;
+mod tenants_held;
 mod tokens;
 mod transaction;
 mod tree;

@@ -2,7 +2,7 @@
 
 use jobkit::{Admission, CallEnd, Clock};
 use store::breaker::BreakerRules;
-use store::{Held, HoldOff, LimitedClaim, StoreError};
+use store::{Held, HoldOff, LimitedClaim, Scope, StoreError};
 
 use super::limits::{at_once, rules};
 use crate::support::store::{QUEUE, TestStore, ada, ids, promises, seconds, set};
@@ -60,21 +60,21 @@ async fn a_queue_paused_until_a_time_resumes_by_itself(t: TestStore) {
     t.store.pause(QUEUE, Some(until), &ada(), "month end").await.unwrap();
     assert_eq!(t.claim(worker, 5).await, []);
     assert_eq!(t.store.ready_queues().await.unwrap(), [""; 0]);
-    assert_eq!(t.store.queues().await.unwrap()[0].resume_at, Some(until));
+    assert_eq!(t.store.queues(&Scope::Installation).await.unwrap()[0].resume_at, Some(until));
 
     t.clock.advance(seconds(30));
 
     assert_eq!(t.store.ready_queues().await.unwrap(), [QUEUE]);
-    let row = t.store.queues().await.unwrap().remove(0);
+    let row = t.store.queues(&Scope::Installation).await.unwrap().remove(0);
     assert_eq!((row.paused_at, row.paused_by, row.reason, row.resume_at), (None, None, None, None));
     assert_eq!(set(ids(&t.claim(worker, 5).await)), set([plain[0], tenants]));
     assert_eq!(ids(&t.limited(worker, 5, &rules([at_once("x", 5)])).await.jobs), limited);
 
     // A pause that is over is none: the next begins anew.
     t.store.pause(QUEUE, None, &ada(), "").await.unwrap();
-    assert_eq!(t.store.queues().await.unwrap()[0].paused_at, Some(t.clock.now()));
+    assert_eq!(t.store.queues(&Scope::Installation).await.unwrap()[0].paused_at, Some(t.clock.now()));
     t.store.resume(QUEUE, &ada()).await.unwrap();
-    assert_eq!(t.store.queues().await.unwrap()[0].paused_at, None);
+    assert_eq!(t.store.queues(&Scope::Installation).await.unwrap()[0].paused_at, None);
 }
 
 async fn what_a_job_found_out_holds_for_others_and_is_audited(t: TestStore) {
@@ -90,7 +90,7 @@ async fn what_a_job_found_out_holds_for_others_and_is_audited(t: TestStore) {
     }
 
     assert_eq!(t.claim(worker, 5).await, []);
-    let row = t.store.queues().await.unwrap().remove(0);
+    let row = t.store.queues(&Scope::Installation).await.unwrap().remove(0);
     assert_eq!((row.resume_at, row.paused_by), (Some(t.clock.now() + seconds(60)), Some(by.name.clone())));
     assert_eq!(t.bucket("x/1").await.paused_until, Some(t.clock.now() + seconds(60)));
     let told: Vec<_> = t.audit().await.into_iter().map(|entry| (entry.actor, entry.action)).collect();
@@ -112,7 +112,7 @@ async fn a_person_who_paused_longer_is_not_overruled(t: TestStore) {
     }
 
     assert_eq!(t.bucket("x/1").await.paused_until, Some(later));
-    let row = t.store.queues().await.unwrap().remove(0);
+    let row = t.store.queues(&Scope::Installation).await.unwrap().remove(0);
     assert_eq!((row.resume_at, row.reason.as_deref()), (None, Some("audit")));
 }
 
@@ -126,7 +126,7 @@ async fn who_lost_the_lease_holds_nothing_off(t: TestStore) {
         t.store.hold_off(old, &HoldOff::Queue(QUEUE.into()), seconds(60), &ada(), "").await.unwrap_err();
 
     assert!(matches!(refused, StoreError::LeaseLost), "{refused:?}");
-    assert_eq!(t.store.queues().await.unwrap()[0].paused_at, None);
+    assert_eq!(t.store.queues(&Scope::Installation).await.unwrap()[0].paused_at, None);
     assert_eq!(t.audit().await, []);
 }
 

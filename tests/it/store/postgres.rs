@@ -7,7 +7,7 @@ use store::state::JobState;
 use store::{Change, JobFilter, KindRow, Release, Store, StoreError};
 
 use crate::support::postgres;
-use crate::support::store::{TestStore, ada, unique};
+use crate::support::store::{ALL, TestStore, ada, unique};
 
 /// Whoever folds second has done nothing to its session, and would open another one every second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,7 +113,7 @@ async fn every_statement_of_schedules_triggers_alerts_and_reviews_is_bounded_by_
         ("schedule_fire", 7, By("schedule_pkey", "name = $2")),
         ("schedule_set_back", 4, By("schedule_pkey", "name = $2")),
         ("live_fires", 2, By("schedule_fire_pkey", "schedule = $1")),
-        ("fires", 4, By("schedule_fire_pkey", "schedule = $1")),
+        ("fires", 5, By("schedule_fire_pkey", "schedule = $1")),
         ("forget_fires", 3, By("schedule_fire_fired_at", "fired_at <")),
         ("keys_hand_over", 2, By("unique_key_pkey", "key = ANY ($2)")),
         ("marks", 2, By("trigger_mark_pkey", "mark = ANY ($2)")),
@@ -135,9 +135,10 @@ async fn every_statement_of_schedules_triggers_alerts_and_reviews_is_bounded_by_
         ("delivery_end", 8, By("alert_delivery_pkey", "alert_id = $2")),
         ("holds", 3, By("job_pkey", "id = $1")),
         ("models", 4, InOrder("model_seq")),
-        ("review_completed", 1, By("job_history_pkey", "id = $1")),
-        ("reviews", 4, By("review_of_job", "job = $1")),
-        ("review_decisions", 3, By("review_decided", "job = $1")),
+        ("review_completed", 2, By("job_history_pkey", "id = $1")),
+        ("reviews", 5, By("review_of_job", "job = $1")),
+        ("review_decisions", 4, By("review_decided", "job = $1")),
+        ("own_jobs", 2, By("job_pkey", "id = ANY ($1)")),
         ("tile_at", 3, By("audit_tile_place", "ROW(era")),
     ] {
         let plan = plan(&mut connection, name, sql, parameters).await;
@@ -321,7 +322,7 @@ async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
     let again: uuid::Uuid = sqlx::query_scalar(call).fetch_one(&mut app).await.unwrap();
     assert_eq!(id, again, "the same key is the same job");
     assert_eq!(id.get_version_num(), 7);
-    let job = store.job(jobkit::JobId(id)).await.unwrap().unwrap().job;
+    let job = store.job(ALL, jobkit::JobId(id)).await.unwrap().unwrap().job;
     assert_eq!(
         (job.queue.as_str(), job.priority, job.max_attempts, job.tags),
         ("mail", 4, 7, vec!["a".to_string()])
@@ -400,23 +401,23 @@ async fn what_an_open_transaction_holds_makes_others_busy_and_leaves_nothing_hal
     held.after = vec![parent];
     let mut mine = t.connection().await;
     mine.run("BEGIN").await;
-    t.store.insert_in(mine.transaction(), std::slice::from_ref(&held), &ada()).await.unwrap();
+    t.store.insert_in(mine.transaction(), ALL, std::slice::from_ref(&held), &ada()).await.unwrap();
     let (plain, mut same_key, mut same_parent) = (t.row(), t.row(), t.row());
     same_key.unique = held.unique.clone();
     same_parent.after = vec![parent];
     let the_parent = JobFilter { ids: vec![parent], ..JobFilter::default() };
 
     let (key, child, cancelled) = tokio::join!(
-        async { t.store.insert(&[plain.clone(), same_key.clone()], &ada()).await.map(drop) },
-        async { t.store.insert(&[same_parent.clone()], &ada()).await.map(drop) },
-        async { t.store.change(&the_parent, Change::Cancel, &ada(), 1).await.map(drop) },
+        async { t.store.insert(ALL, &[plain.clone(), same_key.clone()], &ada()).await.map(drop) },
+        async { t.store.insert(ALL, &[same_parent.clone()], &ada()).await.map(drop) },
+        async { t.store.change(ALL, &the_parent, Change::Cancel, &ada(), 1).await.map(drop) },
     );
 
     for answer in [key, child, cancelled] {
         assert!(matches!(answer, Err(StoreError::Busy { .. })), "{answer:?}");
     }
     for row in [&plain, &same_key, &same_parent] {
-        assert_eq!(t.store.job(row.id).await.unwrap(), None);
+        assert_eq!(t.store.job(ALL, row.id).await.unwrap(), None);
     }
     mine.run("COMMIT").await;
     let answers = t.insert(&[plain.clone(), same_key, same_parent]).await;
@@ -444,7 +445,7 @@ async fn a_job_that_nobody_can_read_ends_alone_and_can_be_looked_at() {
     assert_eq!(t.state(ids[0]).await, JobState::Discarded);
     let told = t.job(ids[0]).await.job;
     assert!(told.error.is_some_and(|error| error.contains("cannot be read")), "{:?}", told.metadata);
-    assert_eq!(t.store.jobs(&JobFilter::default()).await.unwrap().len(), 3);
+    assert_eq!(t.store.jobs(ALL, &JobFilter::default()).await.unwrap().len(), 3);
 }
 
 /// An answer that is not full says that there are no more, so the others once waited for the next look at all queues.
@@ -518,19 +519,19 @@ async fn a_caller_who_gave_up_waiting_for_its_turn_enqueues_nothing() {
     other.run("BEGIN").await;
     other.run("LOCK TABLE compline.job IN ACCESS EXCLUSIVE MODE").await;
     let (first, gone, last, by) = ([t.row()], [t.row()], [t.row()], ada());
-    let mut under_way = t.store.insert(&first, &by);
+    let mut under_way = t.store.insert(ALL, &first, &by);
     assert!(futures::poll!(&mut under_way).is_pending());
-    let mut waiting = t.store.insert(&gone, &by);
+    let mut waiting = t.store.insert(ALL, &gone, &by);
     assert!(futures::poll!(&mut waiting).is_pending());
     drop(waiting);
-    let mut next = t.store.insert(&last, &by);
+    let mut next = t.store.insert(ALL, &last, &by);
     assert!(futures::poll!(&mut next).is_pending());
     other.run("COMMIT").await;
 
     let (first_there, last_there) = tokio::join!(under_way, next);
 
     assert_eq!((first_there.unwrap()[0].id, last_there.unwrap()[0].id), (first[0].id, last[0].id));
-    assert_eq!(t.store.job(gone[0].id).await.unwrap(), None);
+    assert_eq!(t.store.job(ALL, gone[0].id).await.unwrap(), None);
 }
 
 /// What is still to come on its connection would come in the middle of the next call.
@@ -589,7 +590,7 @@ async fn the_database_does_not_go_on_with_a_question_that_was_given_up() {
     };
 
     tokio::select! {
-        queues = t.store.queues() => panic!("{queues:?} past a lock"),
+        queues = t.store.queues(ALL) => panic!("{queues:?} past a lock"),
         () = until(1) => {}
     }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use jobkit::Progress;
 use store::state::JobState;
-use store::{JobFilter, PruneRules};
+use store::{JobFilter, PruneRules, Scope};
 
 use crate::support::store::{TestStore, completed, discarded, named, promises, retry, seconds, set, step};
 
@@ -34,7 +34,7 @@ async fn only_what_is_older_than_its_rule_is_deleted(t: TestStore) {
 
     assert_eq!(t.store.prune(&completed_after(10), 100).await.unwrap(), 1);
 
-    assert_eq!(t.store.job(old).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, old).await.unwrap(), None);
     assert_eq!(t.states(&[young, alive]).await, [JobState::Completed, JobState::Available]);
 }
 
@@ -48,7 +48,10 @@ async fn each_state_has_its_own_rule(t: TestStore) {
     let rules = PruneRules { discarded: Some(seconds(200)), ..completed_after(10) };
     t.store.prune(&rules, 100).await.unwrap();
 
-    assert_eq!((t.store.job(done).await.unwrap(), t.state(dead).await), (None, JobState::Discarded));
+    assert_eq!(
+        (t.store.job(&Scope::Installation, done).await.unwrap(), t.state(dead).await),
+        (None, JobState::Discarded)
+    );
 }
 
 async fn a_kinds_own_rule_goes_before_the_general_one(t: TestStore) {
@@ -69,7 +72,7 @@ async fn a_kinds_own_rule_goes_before_the_general_one(t: TestStore) {
     let rules = PruneRules { by_kind, ..completed_after(60) };
     assert_eq!(t.store.prune(&rules, 100).await.unwrap(), 1);
 
-    let gone = t.store.job(kept.remove(2)).await.unwrap();
+    let gone = t.store.job(&Scope::Installation, kept.remove(2)).await.unwrap();
     assert_eq!((gone, t.states(&kept).await), (None, vec![JobState::Completed; 3]));
 }
 
@@ -105,7 +108,7 @@ async fn what_was_kept_goes_when_its_time_has_come(t: TestStore) {
             t.finish(worker, &job, completed()).await;
         }
         t.store.prune(&rules, 100).await.unwrap();
-        let all = t.store.jobs(&JobFilter::default()).await.unwrap();
+        let all = t.store.jobs(&Scope::Installation, &JobFilter::default()).await.unwrap();
         left.push(set(all.into_iter().map(|job| job.id)));
     }
 
@@ -129,7 +132,7 @@ async fn new_rules_hold_for_what_the_old_ones_kept(t: TestStore) {
 
     assert_eq!(t.store.prune(&completed_after(10), 10).await.unwrap(), 1);
 
-    assert_eq!(t.store.job(id).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, id).await.unwrap(), None);
 }
 
 async fn no_more_than_the_limit_is_deleted_oldest_first(t: TestStore) {
@@ -144,8 +147,8 @@ async fn no_more_than_the_limit_is_deleted_oldest_first(t: TestStore) {
 
     assert_eq!(t.store.prune(&completed_after(10), 2).await.unwrap(), 2);
 
-    assert_eq!(t.store.job(ended[0]).await.unwrap(), None);
-    assert_eq!(t.store.job(ended[1]).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, ended[0]).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, ended[1]).await.unwrap(), None);
     assert_eq!(t.state(ended[2]).await, JobState::Completed);
 }
 

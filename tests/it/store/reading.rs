@@ -4,7 +4,7 @@ use std::time::Duration;
 use jobkit::{Clock, JobId, When};
 use serde_json::json;
 use store::state::JobState;
-use store::{End, JobFilter, KindRow};
+use store::{End, JobFilter, KindRow, Scope};
 
 use crate::support::store::{TestStore, ada, completed, promises, retry, seconds};
 
@@ -22,9 +22,11 @@ promises![
 ];
 
 async fn listed(t: &TestStore, filter: JobFilter) -> Vec<JobId> {
-    let listed: Vec<_> = t.store.jobs(&filter).await.unwrap().into_iter().map(|job| job.id).collect();
+    let listed: Vec<_> =
+        t.store.jobs(&Scope::Installation, &filter).await.unwrap().into_iter().map(|job| job.id).collect();
     // The same question in brief is answered with the same jobs.
-    let brief: Vec<_> = t.store.briefs(&filter).await.unwrap().into_iter().map(|job| job.id).collect();
+    let brief: Vec<_> =
+        t.store.briefs(&Scope::Installation, &filter).await.unwrap().into_iter().map(|job| job.id).collect();
     assert_eq!(listed, brief);
     listed
 }
@@ -40,7 +42,7 @@ async fn a_brief_says_what_a_job_is_and_how_heavy(t: TestStore) {
         })
         .await;
 
-    let briefs = t.store.briefs(&JobFilter::default()).await.unwrap();
+    let briefs = t.store.briefs(&Scope::Installation, &JobFilter::default()).await.unwrap();
 
     let told: Vec<_> = briefs
         .iter()
@@ -56,7 +58,7 @@ async fn a_brief_says_what_a_job_is_and_how_heavy(t: TestStore) {
 }
 
 async fn a_job_that_is_not_there_is_none(t: TestStore) {
-    assert_eq!(t.store.job(t.ids.next()).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, t.ids.next()).await.unwrap(), None);
 }
 
 async fn jobs_are_listed_newest_first_alive_and_ended_together(t: TestStore) {
@@ -138,7 +140,7 @@ async fn queues_are_listed_with_what_is_in_them(t: TestStore) {
     t.add(|row| (row.queue, row.when) = ("later".into(), When::After(seconds(9)))).await;
     t.store.pause("paused", None, &ada(), "why").await.unwrap();
 
-    let queues = t.store.queues().await.unwrap();
+    let queues = t.store.queues(&Scope::Installation).await.unwrap();
 
     let told: Vec<_> =
         queues.iter().map(|queue| (queue.name.as_str(), &queue.counts, queue.oldest)).collect();

@@ -6,7 +6,7 @@ use jobkit::{Clock, JobId, OnConflict};
 use serde_json::json;
 use store::schedules::{Fired, Firing, Occasion, PutSchedule, Source};
 use store::state::JobState;
-use store::{Change, Inserted, Once, Release, Request, StoreError};
+use store::{Change, Inserted, Once, Release, Request, Scope, StoreError};
 
 use crate::support::store::{TestStore, ada, completed, discarded, promises, seconds, unique};
 
@@ -30,7 +30,9 @@ async fn a_request_is_carried_out_once_through_all_doors(t: TestStore) {
     let callers: Vec<_> = (0..20)
         .map(|n| {
             let (store, row) = (doors[n % 2].clone(), t.row());
-            tokio::spawn(async move { store.insert_once(&request(1, 1), &[row], &ada()).await.unwrap() })
+            tokio::spawn(async move {
+                store.insert_once(&Scope::Installation, &request(1, 1), &[row], &ada()).await.unwrap()
+            })
         })
         .collect();
 
@@ -45,7 +47,7 @@ async fn a_request_is_carried_out_once_through_all_doors(t: TestStore) {
 
     assert_eq!((done.len(), again.len()), (1, 19));
     assert!(again.iter().all(|answer| *answer == done[0]), "{again:?}");
-    let jobs = t.store.jobs(&Default::default()).await.unwrap();
+    let jobs = t.store.jobs(&Scope::Installation, &Default::default()).await.unwrap();
     assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [done[0][0].id]);
     let audit = t.audited_behind(store::Position::START, 10).await;
     assert_eq!(audit.len(), 1);
@@ -56,33 +58,39 @@ async fn what_was_answered_is_answered_again_whatever_became_of_the_jobs(t: Test
     let mut duplicate = t.row();
     duplicate.unique = unique(1, Release::AtEnd, OnConflict::ReturnExisting);
     let rows = [t.row(), duplicate];
-    let Once::Done(first) = t.store.insert_once(&request(1, 1), &rows, &ada()).await.unwrap() else {
+    let Once::Done(first) =
+        t.store.insert_once(&Scope::Installation, &request(1, 1), &rows, &ada()).await.unwrap()
+    else {
         panic!("it is new")
     };
     assert_eq!((first[1].id, first[1].duplicate), (holder, true));
     t.change(holder, Change::Cancel).await;
 
-    let again = t.store.insert_once(&request(1, 1), &rows, &ada()).await.unwrap();
+    let again = t.store.insert_once(&Scope::Installation, &request(1, 1), &rows, &ada()).await.unwrap();
 
     assert_eq!(again, Once::Again(first));
 }
 
 async fn a_key_with_another_request_writes_nothing(t: TestStore) {
-    t.store.insert_once(&request(1, 1), &[t.row()], &ada()).await.unwrap();
+    t.store.insert_once(&Scope::Installation, &request(1, 1), &[t.row()], &ada()).await.unwrap();
 
     let row = t.row();
-    let other = t.store.insert_once(&request(1, 2), std::slice::from_ref(&row), &ada()).await.unwrap();
+    let other = t
+        .store
+        .insert_once(&Scope::Installation, &request(1, 2), std::slice::from_ref(&row), &ada())
+        .await
+        .unwrap();
 
-    assert_eq!((other, t.store.job(row.id).await.unwrap()), (Once::Other, None));
+    assert_eq!((other, t.store.job(&Scope::Installation, row.id).await.unwrap()), (Once::Other, None));
 }
 
 async fn a_request_that_fails_leaves_nothing(t: TestStore) {
     let mut orphan = t.row();
     orphan.after = vec![JobId(uuid::Uuid::nil())];
-    let failed = t.store.insert_once(&request(1, 1), &[orphan], &ada()).await;
+    let failed = t.store.insert_once(&Scope::Installation, &request(1, 1), &[orphan], &ada()).await;
     assert!(matches!(failed, Err(StoreError::Refused(_))), "{failed:?}");
 
-    let other = t.store.insert_once(&request(1, 2), &[t.row()], &ada()).await.unwrap();
+    let other = t.store.insert_once(&Scope::Installation, &request(1, 2), &[t.row()], &ada()).await.unwrap();
 
     assert!(matches!(other, Once::Done(_)), "{other:?}");
 }
@@ -96,7 +104,10 @@ async fn a_change_is_made_once_through_all_doors(t: TestStore) {
         .map(|n| {
             let store = doors[n % 2].clone();
             tokio::spawn(async move {
-                store.change_once(&request(1, 1), job, Change::Retry, &ada()).await.unwrap()
+                store
+                    .change_once(&Scope::Installation, &request(1, 1), job, Change::Retry, &ada())
+                    .await
+                    .unwrap()
             })
         })
         .collect();
@@ -113,9 +124,11 @@ async fn a_change_is_made_once_through_all_doors(t: TestStore) {
     assert_eq!((done.len(), &done[0].ids, again.len()), (1, &vec![job], 19));
     assert!(again.iter().all(|answer| *answer == done[0]), "{again:?}");
     t.run(worker, discarded()).await;
-    let late = t.store.change_once(&request(1, 1), job, Change::Retry, &ada()).await.unwrap();
+    let late =
+        t.store.change_once(&Scope::Installation, &request(1, 1), job, Change::Retry, &ada()).await.unwrap();
     assert_eq!((late, t.state(job).await), (Once::Again(done.remove(0)), JobState::Discarded));
-    let other = t.store.change_once(&request(1, 2), job, Change::Retry, &ada()).await.unwrap();
+    let other =
+        t.store.change_once(&Scope::Installation, &request(1, 2), job, Change::Retry, &ada()).await.unwrap();
     assert_eq!((other, t.state(job).await), (Once::Other, JobState::Discarded));
     let retried = t.audit().await.iter().filter(|entry| entry.action == "job.retry").count();
     assert_eq!(retried, 1);
@@ -124,7 +137,9 @@ async fn a_change_is_made_once_through_all_doors(t: TestStore) {
 async fn a_change_that_a_job_cannot_take_leaves_its_key_free(t: TestStore) {
     let worker = t.worker().await;
     let job = t.add(|_| {}).await;
-    let retry = async || t.store.change_once(&request(1, 1), job, Change::Retry, &ada()).await.unwrap();
+    let retry = async || {
+        t.store.change_once(&Scope::Installation, &request(1, 1), job, Change::Retry, &ada()).await.unwrap()
+    };
 
     let Once::Done(refused) = retry().await else { panic!("it was not asked before") };
     assert_eq!((refused.ids.len(), refused.refused[0].0), (0, job));
@@ -132,7 +147,8 @@ async fn a_change_that_a_job_cannot_take_leaves_its_key_free(t: TestStore) {
 
     assert!(matches!(retry().await, Once::Done(changed) if changed.ids == [job]));
     t.run(worker, completed()).await;
-    let done = t.store.change_once(&request(2, 1), job, Change::Retry, &ada()).await.unwrap();
+    let done =
+        t.store.change_once(&Scope::Installation, &request(2, 1), job, Change::Retry, &ada()).await.unwrap();
     assert!(matches!(done, Once::Done(changed) if changed.ids.is_empty() && changed.refused.len() == 1));
     assert_eq!(t.state(job).await, JobState::Completed);
 }
@@ -148,7 +164,9 @@ async fn a_firing_is_done_once_and_one_that_is_lost_leaves_its_key_free(t: TestS
         details: json!({ "fire_time": now }),
         news: Vec::new(),
     };
-    let fire = async |asked: u8| t.store.fire_once(&request(1, asked), &firing, &ada()).await.unwrap();
+    let fire = async |asked: u8| {
+        t.store.fire_once(&Scope::Installation, &request(1, asked), &firing, &ada()).await.unwrap()
+    };
     assert_eq!(fire(1).await, Once::Done(Fired::Lost), "there is no such schedule");
     let put = PutSchedule {
         name: "close".into(),
@@ -159,7 +177,7 @@ async fn a_firing_is_done_once_and_one_that_is_lost_leaves_its_key_free(t: TestS
         next_fire: None,
         revision: None,
     };
-    assert!(t.store.put_schedule(&put, &ada()).await.unwrap());
+    assert!(t.store.put_schedule(&Scope::Installation, &put, &ada()).await.unwrap());
 
     let first = fire(2).await;
     let again = fire(2).await;
@@ -173,13 +191,15 @@ async fn a_firing_is_done_once_and_one_that_is_lost_leaves_its_key_free(t: TestS
 
 async fn old_requests_are_forgotten_the_oldest_first(t: TestStore) {
     for key in 1..=3 {
-        t.store.insert_once(&request(key, 1), &[t.row()], &ada()).await.unwrap();
+        t.store.insert_once(&Scope::Installation, &request(key, 1), &[t.row()], &ada()).await.unwrap();
         t.clock.advance(seconds(10));
     }
 
     assert_eq!(t.store.forget_requests(Duration::from_secs(15), 1).await.unwrap(), 1);
 
-    let again = async |key| t.store.insert_once(&request(key, 1), &[t.row()], &ada()).await.unwrap();
+    let again = async |key| {
+        t.store.insert_once(&Scope::Installation, &request(key, 1), &[t.row()], &ada()).await.unwrap()
+    };
     assert!(matches!(again(1).await, Once::Done(_)));
     assert!(matches!(again(2).await, Once::Again(_)));
     assert_eq!(t.store.forget_requests(Duration::from_secs(15), 10).await.unwrap(), 1);

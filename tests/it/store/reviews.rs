@@ -4,6 +4,7 @@ use jobkit::{Clock, JobId};
 use serde_json::json;
 use store::{
     Comment, Decision, NewReview, Once, PruneRules, Request, ReviewFilter, ReviewRow, Reviewed, Reviewer,
+    Scope,
 };
 
 use crate::support::store::{TestStore, ada, completed, discarded, named, promises, seconds, set};
@@ -35,13 +36,17 @@ fn decided(item: &str, decision: Decision, comment: Option<&str>) -> NewReview {
 
 async fn review(t: &TestStore, job: JobId, item: &str, decision: Decision) {
     let comment = (decision == Decision::Comment).then_some("hm");
-    let reviewed = t.store.review(job, &[decided(item, decision, comment)], &by(None)).await.unwrap();
+    let reviewed = t
+        .store
+        .review(&Scope::Installation, job, &[decided(item, decision, comment)], &by(None))
+        .await
+        .unwrap();
     assert_eq!(reviewed, Reviewed::At(t.clock.now()));
 }
 
 async fn all(t: &TestStore, job: JobId) -> Vec<ReviewRow> {
     let filter = ReviewFilter { job, items: Vec::new(), before: None, limit: 1_000 };
-    t.store.reviews(&filter).await.unwrap()
+    t.store.reviews(&Scope::Installation, &filter).await.unwrap()
 }
 
 /// Each with its decision.
@@ -56,7 +61,7 @@ async fn what_somebody_decided_is_kept_with_who_and_when_and_written_down_withou
         decided("JE-4712", Decision::Cleared, None),
     ];
 
-    let reviewed = t.store.review(job, &given, &by(Some("Grace"))).await.unwrap();
+    let reviewed = t.store.review(&Scope::Installation, job, &given, &by(Some("Grace"))).await.unwrap();
 
     assert_eq!(reviewed, Reviewed::At(t.clock.now()));
     let rows = all(&t, job).await;
@@ -106,7 +111,10 @@ async fn only_what_has_completed_is_reviewed(t: TestStore) {
 
     for job in [dead, running, t.ids.next()] {
         let given = [decided("JE-1", Decision::Cleared, None)];
-        assert_eq!(t.store.review(job, &given, &by(None)).await.unwrap(), Reviewed::NotCompleted);
+        assert_eq!(
+            t.store.review(&Scope::Installation, job, &given, &by(None)).await.unwrap(),
+            Reviewed::NotCompleted
+        );
         assert_eq!(all(&t, job).await, []);
     }
     assert!(t.audit().await.iter().all(|entry| entry.action != "job.reviewed"));
@@ -129,9 +137,10 @@ async fn the_last_decision_on_an_item_holds_whatever_is_said_of_it_since(t: Test
     }
     // Of two on one item in one call the later one holds.
     let twice = [decided("z", Cleared, None), decided("z", FollowUp, None)];
-    t.store.review(job, &twice, &by(None)).await.unwrap();
+    t.store.review(&Scope::Installation, job, &twice, &by(None)).await.unwrap();
     review(&t, other, "a", FollowUp).await;
-    let decisions = async |after, limit| t.store.decisions(job, after, limit).await.unwrap();
+    let decisions =
+        async |after, limit| t.store.decisions(&Scope::Installation, job, after, limit).await.unwrap();
 
     let held = decisions(None, 100).await;
 
@@ -141,7 +150,10 @@ async fn the_last_decision_on_an_item_holds_whatever_is_said_of_it_since(t: Test
     assert_eq!(items(&decisions(None, 2).await), wanted[..2]);
     assert_eq!(items(&decisions(Some("a"), 2).await), wanted[2..4]);
     assert_eq!(items(&decisions(Some("é"), 2).await), []);
-    assert_eq!(items(&t.store.decisions(other, None, 9).await.unwrap()), [("a", FollowUp)]);
+    assert_eq!(
+        items(&t.store.decisions(&Scope::Installation, other, None, 9).await.unwrap()),
+        [("a", FollowUp)]
+    );
 }
 
 async fn reviews_are_looked_back_on_newest_first_and_in_pages(t: TestStore) {
@@ -152,7 +164,7 @@ async fn reviews_are_looked_back_on_newest_first_and_in_pages(t: TestStore) {
     }
     let page = async |items: &[&str], before, limit| {
         let items = items.iter().map(|item| (*item).to_owned()).collect();
-        t.store.reviews(&ReviewFilter { job, items, before, limit }).await.unwrap()
+        t.store.reviews(&Scope::Installation, &ReviewFilter { job, items, before, limit }).await.unwrap()
     };
 
     let first = page(&[], None, 3).await;
@@ -171,7 +183,9 @@ async fn reviews_under_a_key_are_written_once(t: TestStore) {
     let waiting = t.add(|_| {}).await;
     let request = |key, asked| Request { key: [key; 32], fingerprint: [asked; 32] };
     let given = [decided("a", Decision::Cleared, None)];
-    let ask = async |request, job| t.store.review_once(&request, job, &given, &by(None)).await.unwrap();
+    let ask = async |request, job| {
+        t.store.review_once(&Scope::Installation, &request, job, &given, &by(None)).await.unwrap()
+    };
 
     let first = ask(request(1, 1), job).await;
     let at = t.clock.now();
@@ -200,11 +214,17 @@ async fn reviews_outlive_their_job(t: TestStore) {
     let rules = PruneRules { completed: Some(seconds(5)), ..PruneRules::default() };
     assert_eq!(t.store.prune(&rules, 10).await.unwrap(), 1);
 
-    assert_eq!(t.store.job(job).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, job).await.unwrap(), None);
     assert_eq!(items(&all(&t, job).await), [("a", Decision::FollowUp)]);
-    assert_eq!(items(&t.store.decisions(job, None, 9).await.unwrap()), [("a", Decision::FollowUp)]);
+    assert_eq!(
+        items(&t.store.decisions(&Scope::Installation, job, None, 9).await.unwrap()),
+        [("a", Decision::FollowUp)]
+    );
     let given = [decided("a", Decision::Cleared, None)];
-    assert_eq!(t.store.review(job, &given, &by(None)).await.unwrap(), Reviewed::NotCompleted);
+    assert_eq!(
+        t.store.review(&Scope::Installation, job, &given, &by(None)).await.unwrap(),
+        Reviewed::NotCompleted
+    );
 }
 
 async fn no_review_is_changed_or_deleted(t: TestStore) {

@@ -8,7 +8,7 @@ use jobkit::{Clock, JobId, OnConflict, When};
 use serde_json::json;
 use store::schedules::{FireRange, Fired, Firing, Occasion, PutSchedule, ScheduleRow, Source};
 use store::state::JobState;
-use store::{Actor, Inserted, NewRow, Release};
+use store::{Actor, Inserted, NewRow, Release, Scope};
 use tokio::sync::Barrier;
 
 use crate::support::store::{TestStore, ada, completed, named, promises, refusal, seconds, unique};
@@ -50,12 +50,14 @@ fn put(name: &str, next: Option<Timestamp>) -> PutSchedule {
 }
 
 async fn made(t: &TestStore, name: &str) -> ScheduleRow {
-    assert!(t.store.put_schedule(&put(name, Some(t.clock.now())), &ada()).await.unwrap());
+    assert!(
+        t.store.put_schedule(&Scope::Installation, &put(name, Some(t.clock.now())), &ada()).await.unwrap()
+    );
     read(t, name).await
 }
 
 async fn read(t: &TestStore, name: &str) -> ScheduleRow {
-    t.store.schedule(name).await.unwrap().expect("a schedule that is there")
+    t.store.schedule(&Scope::Installation, name).await.unwrap().expect("a schedule that is there")
 }
 
 fn tick(row: &ScheduleRow, jobs: Vec<(Timestamp, NewRow)>) -> Firing {
@@ -95,7 +97,7 @@ fn ids(fired: &Fired) -> Vec<JobId> {
 async fn fired(t: &TestStore, name: &str) -> Vec<(Timestamp, JobId)> {
     let range =
         FireRange { from: Timestamp::UNIX_EPOCH, until: t.clock.now() + seconds(1_000_000), limit: 100 };
-    let rows = t.store.fires(name, range).await.unwrap();
+    let rows = t.store.fires(&Scope::Installation, name, range).await.unwrap();
     rows.into_iter().map(|row| (row.fire_time, row.job_id)).collect()
 }
 
@@ -108,9 +110,10 @@ async fn a_schedule_is_put_read_and_listed(t: TestStore) {
     assert_eq!((row.definition.as_str(), row.digest.as_str()), (r#"{"n":1}"#, "d1"));
     assert_eq!((row.next_fire, row.last_fire, row.missed), (Some(now), None, 0));
     assert_eq!((row.created_at, row.changed_at), (now, now));
-    let names: Vec<_> = t.store.schedules().await.unwrap().into_iter().map(|row| row.name).collect();
+    let names: Vec<_> =
+        t.store.schedules(&Scope::Installation).await.unwrap().into_iter().map(|row| row.name).collect();
     assert_eq!(names, ["nightly", "weekly"]);
-    assert_eq!(t.store.schedule("monthly").await.unwrap(), None);
+    assert_eq!(t.store.schedule(&Scope::Installation, "monthly").await.unwrap(), None);
     let audit = t.audit().await;
     assert_eq!((audit[1].action.as_str(), audit[1].object.as_str()), ("schedule.put", "nightly"));
     assert_eq!((audit[1].actor.as_str(), &audit[1].details["digest"]), ("user:ada", &json!("d1")));
@@ -120,14 +123,17 @@ async fn a_put_that_read_an_older_row_is_not_taken(t: TestStore) {
     let row = made(&t, "nightly").await;
     let newer = PutSchedule { digest: "d2".into(), revision: Some(row.revision), ..put("nightly", None) };
 
-    assert!(!t.store.put_schedule(&put("nightly", None), &ada()).await.unwrap(), "one is there");
-    assert!(t.store.put_schedule(&newer, &ada()).await.unwrap());
-    assert!(!t.store.put_schedule(&newer, &ada()).await.unwrap(), "it has moved on");
-    assert!(t.store.delete_schedule("nightly", &ada()).await.unwrap());
+    assert!(
+        !t.store.put_schedule(&Scope::Installation, &put("nightly", None), &ada()).await.unwrap(),
+        "one is there"
+    );
+    assert!(t.store.put_schedule(&Scope::Installation, &newer, &ada()).await.unwrap());
+    assert!(!t.store.put_schedule(&Scope::Installation, &newer, &ada()).await.unwrap(), "it has moved on");
+    assert!(t.store.delete_schedule(&Scope::Installation, "nightly", &ada()).await.unwrap());
     let gone = PutSchedule { revision: Some(row.revision + 1), ..newer };
-    assert!(!t.store.put_schedule(&gone, &ada()).await.unwrap(), "it is gone");
+    assert!(!t.store.put_schedule(&Scope::Installation, &gone, &ada()).await.unwrap(), "it is gone");
 
-    assert_eq!(t.store.schedules().await.unwrap(), []);
+    assert_eq!(t.store.schedules(&Scope::Installation).await.unwrap(), []);
     let puts = t.audit().await.into_iter().filter(|entry| entry.action == "schedule.put");
     assert_eq!(puts.map(|entry| entry.details["digest"].clone()).collect::<Vec<_>>(), ["d1", "d2"]);
 }
@@ -135,13 +141,13 @@ async fn a_put_that_read_an_older_row_is_not_taken(t: TestStore) {
 async fn a_schedule_that_rests_is_never_due(t: TestStore) {
     let now = t.clock.now();
     let off = PutSchedule { enabled: false, ..put("off", Some(now)) };
-    assert!(t.store.put_schedule(&off, &ada()).await.unwrap());
+    assert!(t.store.put_schedule(&Scope::Installation, &off, &ada()).await.unwrap());
     made(&t, "paused").await;
-    assert!(t.store.pause_schedule("paused", &ada(), "audit").await.unwrap());
+    assert!(t.store.pause_schedule(&Scope::Installation, "paused", &ada(), "audit").await.unwrap());
     let row = made(&t, "retired").await;
     let config =
         PutSchedule { source: Source::Config, revision: Some(row.revision), ..put("retired", Some(now)) };
-    assert!(t.store.put_schedule(&config, &ada()).await.unwrap());
+    assert!(t.store.put_schedule(&Scope::Installation, &config, &ada()).await.unwrap());
     assert!(t.store.retire_schedule("retired", row.revision + 1, &ada()).await.unwrap());
 
     let due = t.store.schedules_due(10, &[]).await.unwrap();
@@ -151,24 +157,34 @@ async fn a_schedule_that_rests_is_never_due(t: TestStore) {
         let row = read(&t, name).await;
         assert!(row.rests() && row.next_fire.is_none(), "{row:?}");
     }
-    assert!(!t.store.pause_schedule("unknown", &ada(), "").await.unwrap());
+    assert!(!t.store.pause_schedule(&Scope::Installation, "unknown", &ada(), "").await.unwrap());
 }
 
 async fn a_pause_outlives_a_new_definition(t: TestStore) {
     made(&t, "nightly").await;
-    t.store.pause_schedule("nightly", &ada(), "year end").await.unwrap();
+    t.store.pause_schedule(&Scope::Installation, "nightly", &ada(), "year end").await.unwrap();
     let row = read(&t, "nightly").await;
     let paused_at = row.paused_at;
     let next = t.clock.now() + seconds(60);
 
     let newer = PutSchedule { revision: Some(row.revision), ..put("nightly", Some(next)) };
-    assert!(t.store.put_schedule(&newer, &ada()).await.unwrap());
+    assert!(t.store.put_schedule(&Scope::Installation, &newer, &ada()).await.unwrap());
 
     let row = read(&t, "nightly").await;
     assert_eq!((row.paused_at, row.paused_by.as_deref()), (paused_at, Some("user:ada")));
     assert_eq!((row.reason.as_deref(), row.next_fire), (Some("year end"), None));
-    assert!(!t.store.resume_schedule("nightly", row.revision - 1, Some(next), &ada()).await.unwrap());
-    assert!(t.store.resume_schedule("nightly", row.revision, Some(next), &ada()).await.unwrap());
+    assert!(
+        !t.store
+            .resume_schedule(&Scope::Installation, "nightly", row.revision - 1, Some(next), &ada())
+            .await
+            .unwrap()
+    );
+    assert!(
+        t.store
+            .resume_schedule(&Scope::Installation, "nightly", row.revision, Some(next), &ada())
+            .await
+            .unwrap()
+    );
     let row = read(&t, "nightly").await;
     assert_eq!((row.paused_at, row.next_fire), (None, Some(next)));
     let audit: Vec<_> = t.audit().await.into_iter().map(|entry| entry.action).collect();
@@ -178,7 +194,10 @@ async fn a_pause_outlives_a_new_definition(t: TestStore) {
 async fn what_is_due_comes_first_and_the_next_is_told(t: TestStore) {
     let now = t.clock.now();
     for (name, after) in [("b", 10), ("a", 20), ("c", 40)] {
-        t.store.put_schedule(&put(name, Some(now + seconds(after))), &ada()).await.unwrap();
+        t.store
+            .put_schedule(&Scope::Installation, &put(name, Some(now + seconds(after))), &ada())
+            .await
+            .unwrap();
     }
     t.clock.advance(seconds(25));
 
@@ -195,7 +214,8 @@ async fn a_firing_enqueues_and_advances_in_one(t: TestStore) {
     let job = t.row();
     let (id, next) = (job.id, now + seconds(60));
 
-    let answer = t.store.fire_schedule(&tick(&row, vec![(now, job)]), &by()).await.unwrap();
+    let answer =
+        t.store.fire_schedule(&Scope::Installation, &tick(&row, vec![(now, job)]), &by()).await.unwrap();
 
     assert_eq!(answer, Fired::Enqueued(vec![(now, Inserted { id, duplicate: false })]));
     assert_eq!(t.state(id).await, JobState::Available);
@@ -221,7 +241,7 @@ async fn two_processes_that_fire_one_schedule_fire_it_once(t: TestStore) {
         let (store, start, firing) = (t.another().await, start.clone(), tick(&row, vec![(now, t.row())]));
         processes.push(tokio::spawn(async move {
             start.wait().await;
-            store.fire_schedule(&firing, &by()).await.unwrap()
+            store.fire_schedule(&Scope::Installation, &firing, &by()).await.unwrap()
         }));
     }
     let mut won = Vec::new();
@@ -234,7 +254,7 @@ async fn two_processes_that_fire_one_schedule_fire_it_once(t: TestStore) {
 
     assert_eq!(won.len(), 1, "{won:?}");
     assert_eq!(fired(&t, "nightly").await, [(now, won[0].1.id)]);
-    let jobs = t.store.jobs(&store::JobFilter::default()).await.unwrap();
+    let jobs = t.store.jobs(&Scope::Installation, &store::JobFilter::default()).await.unwrap();
     assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [won[0].1.id]);
 }
 
@@ -242,7 +262,11 @@ async fn two_processes_that_fire_one_schedule_fire_it_once(t: TestStore) {
 async fn a_fire_time_that_has_its_job_is_given_no_other(t: TestStore) {
     let now = t.clock.now();
     let row = made(&t, "nightly").await;
-    let first = ids(&t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap());
+    let first = ids(&t
+        .store
+        .fire_schedule(&Scope::Installation, &tick(&row, vec![(now, t.row())]), &by())
+        .await
+        .unwrap());
     let backfill = |times: Vec<Timestamp>| Firing {
         name: "nightly".into(),
         jobs: times.into_iter().map(|at| (at, t.row())).collect(),
@@ -253,8 +277,10 @@ async fn a_fire_time_that_has_its_job_is_given_no_other(t: TestStore) {
     };
     let before = now - seconds(60);
 
-    let some = t.store.fire_schedule(&backfill(vec![before, now]), &ada()).await.unwrap();
-    let none = t.store.fire_schedule(&backfill(vec![before, now]), &ada()).await.unwrap();
+    let some =
+        t.store.fire_schedule(&Scope::Installation, &backfill(vec![before, now]), &ada()).await.unwrap();
+    let none =
+        t.store.fire_schedule(&Scope::Installation, &backfill(vec![before, now]), &ada()).await.unwrap();
 
     let second = ids(&some);
     assert_eq!((second.len(), ids(&none)), (1, vec![]));
@@ -268,12 +294,15 @@ async fn a_firing_that_cannot_be_written_leaves_nothing(t: TestStore) {
     let mut orphan = t.row();
     orphan.after = vec![t.ids.next()];
 
-    let answer = t.store.fire_schedule(&tick(&row, vec![(now, t.row()), (now, orphan)]), &by()).await;
+    let answer = t
+        .store
+        .fire_schedule(&Scope::Installation, &tick(&row, vec![(now, t.row()), (now, orphan)]), &by())
+        .await;
 
     assert!(refusal(answer).contains("job"));
     assert_eq!(read(&t, "nightly").await, row);
     assert_eq!(fired(&t, "nightly").await, []);
-    assert_eq!(t.store.jobs(&store::JobFilter::default()).await.unwrap(), []);
+    assert_eq!(t.store.jobs(&Scope::Installation, &store::JobFilter::default()).await.unwrap(), []);
 }
 
 async fn a_run_does_not_advance_and_a_tick_decides_anew(t: TestStore) {
@@ -281,14 +310,15 @@ async fn a_run_does_not_advance_and_a_tick_decides_anew(t: TestStore) {
     let row = made(&t, "nightly").await;
     let run = Firing { occasion: Occasion::Run, ..tick(&row, vec![(now - seconds(1), t.row())]) };
 
-    let answer = t.store.fire_schedule(&run, &ada()).await.unwrap();
+    let answer = t.store.fire_schedule(&Scope::Installation, &run, &ada()).await.unwrap();
 
     assert_eq!(ids(&answer).len(), 1);
     assert_eq!(read(&t, "nightly").await.next_fire, Some(now));
-    let stale = t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
+    let stale =
+        t.store.fire_schedule(&Scope::Installation, &tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
     assert_eq!(stale, Fired::Lost);
     let unknown = Firing { name: "unknown".into(), ..run };
-    assert_eq!(t.store.fire_schedule(&unknown, &ada()).await.unwrap(), Fired::Lost);
+    assert_eq!(t.store.fire_schedule(&Scope::Installation, &unknown, &ada()).await.unwrap(), Fired::Lost);
     assert_eq!(t.audit().await.last().unwrap().action, "schedule.run");
 }
 
@@ -298,13 +328,13 @@ async fn jobs_that_make_room_are_cancelled_in_the_same_breath(t: TestStore) {
     let row = made(&t, "nightly").await;
     let later = NewRow { when: When::After(seconds(60)), ..t.row() };
     let jobs = vec![(now - seconds(2), t.row()), (now - seconds(1), later)];
-    let old = ids(&t.store.fire_schedule(&tick(&row, jobs), &by()).await.unwrap());
+    let old = ids(&t.store.fire_schedule(&Scope::Installation, &tick(&row, jobs), &by()).await.unwrap());
     let running = t.claim_one(worker).await;
     assert_eq!(running.id, old[0]);
 
     let row = read(&t, "nightly").await;
     let firing = Firing { cancel: old.clone(), ..tick(&row, vec![(now, t.row())]) };
-    let new = ids(&t.store.fire_schedule(&firing, &by()).await.unwrap());
+    let new = ids(&t.store.fire_schedule(&Scope::Installation, &firing, &by()).await.unwrap());
 
     assert_eq!(t.states(&old).await, [JobState::Running, JobState::Cancelled]);
     assert_eq!(t.state(new[0]).await, JobState::Available);
@@ -323,14 +353,14 @@ async fn a_job_that_makes_room_gives_up_its_unique_key(t: TestStore) {
     let keyed = |key| NewRow { unique: unique(key, Release::AtEnd, OnConflict::ReturnExisting), ..own(&t) };
     let row = made(&t, "nightly").await;
     let jobs = vec![(now - seconds(2), keyed(1)), (now - seconds(1), keyed(2))];
-    let old = ids(&t.store.fire_schedule(&tick(&row, jobs), &by()).await.unwrap());
+    let old = ids(&t.store.fire_schedule(&Scope::Installation, &tick(&row, jobs), &by()).await.unwrap());
     let running = t.claim_one(worker).await;
     assert_eq!(running.id, old[0]);
     let row = read(&t, "nightly").await;
     let jobs = vec![(now, keyed(1)), (now + seconds(1), keyed(2))];
     let firing = Firing { cancel: old.clone(), ..tick(&row, jobs) };
 
-    let fired = t.store.fire_schedule(&firing, &by()).await.unwrap();
+    let fired = t.store.fire_schedule(&Scope::Installation, &firing, &by()).await.unwrap();
 
     let new = ids(&fired);
     let Fired::Enqueued(jobs) = fired else { panic!("it fired") };
@@ -351,13 +381,16 @@ async fn a_time_that_meets_the_key_of_another_job_is_recorded_and_cancels_nothin
     let keyed = || unique(7, Release::AtEnd, OnConflict::ReturnExisting);
     let holder = t.add(|row| row.unique = keyed()).await;
     let row = made(&t, "nightly").await;
-    let old =
-        ids(&t.store.fire_schedule(&tick(&row, vec![(now - seconds(1), own(&t))]), &by()).await.unwrap());
+    let old = ids(&t
+        .store
+        .fire_schedule(&Scope::Installation, &tick(&row, vec![(now - seconds(1), own(&t))]), &by())
+        .await
+        .unwrap());
     let row = read(&t, "nightly").await;
     let firing =
         Firing { cancel: old.clone(), ..tick(&row, vec![(now, NewRow { unique: keyed(), ..own(&t) })]) };
 
-    let fired = t.store.fire_schedule(&firing, &by()).await.unwrap();
+    let fired = t.store.fire_schedule(&Scope::Installation, &firing, &by()).await.unwrap();
 
     assert_eq!(fired, Fired::Enqueued(vec![(now, Inserted { id: holder, duplicate: true })]));
     assert_eq!(t.states(&old).await, [JobState::Available]);
@@ -372,7 +405,7 @@ async fn only_jobs_that_have_not_ended_are_live(t: TestStore) {
     let worker = t.worker().await;
     let row = made(&t, "nightly").await;
     let jobs = (0..20).map(|n| (now + seconds(n), own(&t))).collect();
-    let jobs = ids(&t.store.fire_schedule(&tick(&row, jobs), &by()).await.unwrap());
+    let jobs = ids(&t.store.fire_schedule(&Scope::Installation, &tick(&row, jobs), &by()).await.unwrap());
     let ended = t.run(worker, completed()).await;
     assert_eq!(ended, jobs[0]);
 
@@ -391,12 +424,15 @@ async fn an_error_is_kept_until_the_next_firing_that_has_none(t: TestStore) {
     let next = Some(now + seconds(60));
     let occasion =
         Occasion::Tick { revision: row.revision, next, missed: 1, error: Some("unknown kind".into()) };
-    t.store.fire_schedule(&Firing { occasion, ..tick(&row, Vec::new()) }, &by()).await.unwrap();
+    t.store
+        .fire_schedule(&Scope::Installation, &Firing { occasion, ..tick(&row, Vec::new()) }, &by())
+        .await
+        .unwrap();
 
     let row = read(&t, "nightly").await;
     assert_eq!((row.last_error.as_deref(), row.error_at), (Some("unknown kind"), Some(now)));
     assert_eq!((row.missed, row.last_fire, row.next_fire), (1, None, next));
-    t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
+    t.store.fire_schedule(&Scope::Installation, &tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
     let row = read(&t, "nightly").await;
     assert_eq!((row.last_error, row.error_at, row.missed), (None, None, 1));
 }
@@ -404,7 +440,11 @@ async fn an_error_is_kept_until_the_next_firing_that_has_none(t: TestStore) {
 async fn old_fire_times_are_forgotten_and_young_ones_kept(t: TestStore) {
     let fire = async || {
         let (row, now) = (read(&t, "nightly").await, t.clock.now());
-        let fired = t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
+        let fired = t
+            .store
+            .fire_schedule(&Scope::Installation, &tick(&row, vec![(now, t.row())]), &by())
+            .await
+            .unwrap();
         t.clock.advance(seconds(100));
         (now, ids(&fired)[0])
     };
@@ -416,19 +456,23 @@ async fn old_fire_times_are_forgotten_and_young_ones_kept(t: TestStore) {
 
     // The first stays: it says since when there were others, however long ago.
     assert_eq!(fired(&t, "nightly").await, [third, first]);
-    assert_eq!(t.store.first_fired("nightly").await.unwrap(), Some(first.0));
-    assert_eq!(t.store.first_fired("weekly").await.unwrap(), None);
+    assert_eq!(t.store.first_fired(&Scope::Installation, "nightly").await.unwrap(), Some(first.0));
+    assert_eq!(t.store.first_fired(&Scope::Installation, "weekly").await.unwrap(), None);
 }
 
 /// Who read the old one must not act on the new.
 async fn a_schedule_that_is_made_anew_is_at_another_revision(t: TestStore) {
     let row = made(&t, "nightly").await;
-    assert!(t.store.delete_schedule("nightly", &ada()).await.unwrap());
+    assert!(t.store.delete_schedule(&Scope::Installation, "nightly", &ada()).await.unwrap());
     t.clock.advance(seconds(1));
     let anew = made(&t, "nightly").await;
 
     assert!(anew.revision > row.revision);
-    let late = t.store.fire_schedule(&tick(&row, vec![(t.clock.now(), t.row())]), &by()).await.unwrap();
+    let late = t
+        .store
+        .fire_schedule(&Scope::Installation, &tick(&row, vec![(t.clock.now(), t.row())]), &by())
+        .await
+        .unwrap();
     assert_eq!(late, Fired::Lost);
     assert_eq!(fired(&t, "nightly").await, []);
 }
@@ -437,16 +481,21 @@ async fn a_schedule_that_is_made_anew_is_at_another_revision(t: TestStore) {
 async fn deleting_a_schedule_keeps_its_jobs_and_its_memory(t: TestStore) {
     let now = t.clock.now();
     let row = made(&t, "nightly").await;
-    let jobs = ids(&t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap());
+    let jobs = ids(&t
+        .store
+        .fire_schedule(&Scope::Installation, &tick(&row, vec![(now, t.row())]), &by())
+        .await
+        .unwrap());
 
-    assert!(t.store.delete_schedule("nightly", &ada()).await.unwrap());
-    assert!(!t.store.delete_schedule("nightly", &ada()).await.unwrap());
+    assert!(t.store.delete_schedule(&Scope::Installation, "nightly", &ada()).await.unwrap());
+    assert!(!t.store.delete_schedule(&Scope::Installation, "nightly", &ada()).await.unwrap());
 
-    assert_eq!(t.store.schedule("nightly").await.unwrap(), None);
+    assert_eq!(t.store.schedule(&Scope::Installation, "nightly").await.unwrap(), None);
     assert_eq!(t.state(jobs[0]).await, JobState::Available);
     assert_eq!(t.audit().await.last().unwrap().action, "schedule.delete");
     let row = made(&t, "nightly").await;
-    let again = t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
+    let again =
+        t.store.fire_schedule(&Scope::Installation, &tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
     assert_eq!(again, Fired::Enqueued(Vec::new()));
     assert_eq!(fired(&t, "nightly").await, [(now, jobs[0])]);
 }
@@ -462,14 +511,14 @@ async fn what_a_process_cannot_read_is_left_out_while_it_stays_as_it_is(t: TestS
 
     let newer =
         PutSchedule { revision: Some(odd.revision), digest: "d2".into(), ..put("odd", odd.next_fire) };
-    assert!(t.store.put_schedule(&newer, &ada()).await.unwrap());
+    assert!(t.store.put_schedule(&Scope::Installation, &newer, &ada()).await.unwrap());
     assert_eq!(names(&known).await.len(), 2);
 }
 
 async fn what_a_wrong_clock_carried_away_is_set_back_with_an_entry(t: TestStore) {
     let now = t.clock.now();
     let row = made(&t, "nightly").await;
-    t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
+    t.store.fire_schedule(&Scope::Installation, &tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
     let year = seconds(365 * 86_400);
     t.clock.set(now + year);
     let row = read(&t, "nightly").await;
@@ -482,7 +531,7 @@ async fn what_a_wrong_clock_carried_away_is_set_back_with_an_entry(t: TestStore)
         },
         ..tick(&row, vec![(now + year, t.row())])
     };
-    t.store.fire_schedule(&ahead, &by()).await.unwrap();
+    t.store.fire_schedule(&Scope::Installation, &ahead, &by()).await.unwrap();
     t.clock.set(now + seconds(5));
     let (row, next) = (read(&t, "nightly").await, now + seconds(60));
     assert_eq!(row.last_fire, Some(now + year));
@@ -498,9 +547,13 @@ async fn what_a_wrong_clock_carried_away_is_set_back_with_an_entry(t: TestStore)
     assert_eq!((entry.action.as_str(), entry.actor.as_str()), ("schedule.set_back", "schedule:nightly"));
     assert_eq!((entry.object.as_str(), &entry.details["next"]), ("nightly", &json!(next)));
     // What fired ahead of its time does not fire again.
-    let again = t.store.fire_schedule(&tick(&row, vec![(now + year, t.row())]), &by()).await.unwrap();
+    let again = t
+        .store
+        .fire_schedule(&Scope::Installation, &tick(&row, vec![(now + year, t.row())]), &by())
+        .await
+        .unwrap();
     assert_eq!(again, Fired::Enqueued(Vec::new()));
-    t.store.pause_schedule("nightly", &ada(), "").await.unwrap();
+    t.store.pause_schedule(&Scope::Installation, "nightly", &ada(), "").await.unwrap();
     let row = read(&t, "nightly").await;
     assert!(!set(row.revision).await.unwrap(), "it rests");
 }
@@ -508,16 +561,16 @@ async fn what_a_wrong_clock_carried_away_is_set_back_with_an_entry(t: TestStore)
 async fn a_retired_schedule_comes_back_with_its_memory(t: TestStore) {
     let now = t.clock.now();
     let config = PutSchedule { source: Source::Config, ..put("nightly", Some(now)) };
-    assert!(t.store.put_schedule(&config, &ada()).await.unwrap());
+    assert!(t.store.put_schedule(&Scope::Installation, &config, &ada()).await.unwrap());
     let row = read(&t, "nightly").await;
-    t.store.fire_schedule(&tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
+    t.store.fire_schedule(&Scope::Installation, &tick(&row, vec![(now, t.row())]), &by()).await.unwrap();
     assert!(!t.store.retire_schedule("nightly", row.revision, &ada()).await.unwrap(), "it has moved on");
     assert!(t.store.retire_schedule("nightly", row.revision + 1, &ada()).await.unwrap());
     let row = read(&t, "nightly").await;
     assert_eq!((row.retired_at, row.next_fire), (Some(now), None));
 
     let again = PutSchedule { revision: Some(row.revision), next_fire: Some(now + seconds(60)), ..config };
-    assert!(t.store.put_schedule(&again, &ada()).await.unwrap());
+    assert!(t.store.put_schedule(&Scope::Installation, &again, &ada()).await.unwrap());
 
     let row = read(&t, "nightly").await;
     assert_eq!((row.retired_at, row.last_fire), (None, Some(now)));

@@ -122,6 +122,25 @@ async fn a_callback_is_an_option_in_sql() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unique_key_is_the_tenants_own_in_sql_too() {
+    let mut caller = Caller::new().await;
+    let options = |tenant: Option<&str>| json!({ "unique_key": "k", "tenant": tenant });
+    let mut made = Vec::new();
+    for tenant in [Some("north"), Some("south"), None, Some("north")] {
+        made.push(caller.enqueue(options(tenant)).await.unwrap());
+    }
+
+    assert_eq!(made[0], made[3]);
+    assert!(made[0] != made[1] && made[0] != made[2] && made[1] != made[2], "{made:?}");
+    // As the door hashes it.
+    let same = "SELECT key = sha256('\\x00'::bytea || 'north'::bytea || '\\x00'::bytea || $2::text::bytea
+                                    || '\\x00'::bytea || 'k'::bytea)
+                FROM compline.unique_key WHERE job_id = $1";
+    let same = sqlx::query_scalar(same).bind(made[0].0).bind(KIND).fetch_one(&mut caller.sql).await;
+    assert!(same.unwrap_or(false));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_duplicate_brings_nothing_along_in_sql() {
     let mut caller = Caller::new().await;
     let options = json!({ "unique_key": "k", "on_success": [job(1)] });

@@ -1,7 +1,7 @@
 use jobkit::{Progress, StepRecord};
 use serde_json::{Value, json};
 use store::state::JobState;
-use store::{Actor, End, Held, StoreError};
+use store::{Actor, End, Held, Scope, StoreError};
 
 use crate::support::store::{TestStore, ada, completed, promises, refusal, retry, seconds, step};
 
@@ -128,7 +128,7 @@ async fn children_and_their_step_come_together_or_not_at_all(t: TestStore) {
     let with_orphan = [children[0].clone(), orphan];
     refusal(t.store.spawn(job.held(), &made, &with_orphan, &by).await);
     assert_eq!(t.store.steps(job.held()).await.unwrap(), []);
-    assert_eq!(t.store.job(children[0].id).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, children[0].id).await.unwrap(), None);
 
     t.store.spawn(job.held(), &made, &children, &by).await.unwrap();
     assert_eq!(t.store.steps(job.held()).await.unwrap(), [made]);

@@ -1,7 +1,7 @@
 //! Enqueueing in the application's own transaction.
 
-use store::Position;
 use store::state::JobState;
+use store::{Position, Scope};
 
 use crate::support::store::{Connection, TestStore, ada, promises, refusal};
 
@@ -16,8 +16,11 @@ async fn a_job_exists_if_and_when_the_caller_commits(t: TestStore) {
     let row = t.row();
     let mut mine = t.connection().await;
     mine.run("BEGIN").await;
-    t.store.insert_in(mine.transaction(), std::slice::from_ref(&row), &ada()).await.unwrap();
-    assert_eq!(t.store.job(row.id).await.unwrap(), None);
+    t.store
+        .insert_in(mine.transaction(), &Scope::Installation, std::slice::from_ref(&row), &ada())
+        .await
+        .unwrap();
+    assert_eq!(t.store.job(&Scope::Installation, row.id).await.unwrap(), None);
 
     mine.run("COMMIT").await;
 
@@ -30,11 +33,14 @@ async fn a_job_of_a_transaction_that_was_rolled_back_never_was(t: TestStore) {
     let row = t.row();
     let mut mine = t.connection().await;
     mine.run("BEGIN").await;
-    t.store.insert_in(mine.transaction(), std::slice::from_ref(&row), &ada()).await.unwrap();
+    t.store
+        .insert_in(mine.transaction(), &Scope::Installation, std::slice::from_ref(&row), &ada())
+        .await
+        .unwrap();
 
     mine.run("ROLLBACK").await;
 
-    assert_eq!(t.store.job(row.id).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, row.id).await.unwrap(), None);
     assert_eq!(t.audited_behind(Position::START, 10).await, []);
 }
 
@@ -48,7 +54,7 @@ async fn a_unique_job_of_a_transaction_is_one_too(t: TestStore) {
     let mut mine = t.connection().await;
     mine.run("BEGIN").await;
 
-    let inserted = t.store.insert_in(mine.transaction(), &[row], &ada()).await.unwrap();
+    let inserted = t.store.insert_in(mine.transaction(), &Scope::Installation, &[row], &ada()).await.unwrap();
 
     mine.run("COMMIT").await;
     assert_eq!((inserted[0].id, inserted[0].duplicate), (first, true));
@@ -62,7 +68,8 @@ async fn a_transaction_on_another_kind_of_database_is_refused(t: TestStore) {
     };
     let mut foreign = other.connection().await;
 
-    let problem = refusal(t.store.insert_in(foreign.transaction(), &[t.row()], &ada()).await);
+    let problem =
+        refusal(t.store.insert_in(foreign.transaction(), &Scope::Installation, &[t.row()], &ada()).await);
 
     assert!(problem.contains("transaction"), "{problem}");
 }

@@ -1,6 +1,6 @@
 use audit::Entry;
 use jobkit::{Clock, Origin, Personal};
-use store::{Actor, FullTile, JobFilter, OpeningRow, Position, SignedRow, Trunk};
+use store::{Actor, FullTile, JobFilter, OpeningRow, Position, Scope, SignedRow, Trunk};
 
 use crate::support::store::{TestStore, ada, promises};
 
@@ -68,9 +68,9 @@ async fn full_tiles_are_found_by_name_and_by_place(t: TestStore) {
 async fn a_leaf_has_all_that_its_entry_has(t: TestStore) {
     let origin = Origin { request: Some("r-1".into()), source: Some("c:0a".into()) };
     let by = Actor::with_origin("user:ada", origin);
-    let id = t.store.insert(&[t.row()], &by).await.unwrap()[0].id;
+    let id = t.store.insert(&Scope::Installation, &[t.row()], &by).await.unwrap()[0].id;
     let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
-    t.store.change(&filter, store::Change::Cancel, &ada(), 1).await.unwrap();
+    t.store.change(&Scope::Installation, &filter, store::Change::Cancel, &ada(), 1).await.unwrap();
     t.store.pause("default", None, &ada(), "month \"end\"").await.unwrap();
     let positions: Vec<_> = t.audited_behind(Position::START, 10).await.iter().map(|(at, _)| *at).collect();
 

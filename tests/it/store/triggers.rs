@@ -2,7 +2,7 @@
 
 use jobkit::{Clock, JobId, OnConflict};
 use store::triggers::{Intake, SourceRow};
-use store::{JobFilter, NewRow, Release};
+use store::{JobFilter, NewRow, Release, Scope};
 
 use crate::support::store::{TestStore, ada, completed, named, promises, seconds, set, unique};
 
@@ -32,7 +32,13 @@ async fn take(t: &TestStore, marks: &[&str]) -> Vec<(JobId, bool)> {
 }
 
 async fn all(t: &TestStore) -> std::collections::BTreeSet<JobId> {
-    set(t.store.jobs(&JobFilter::default()).await.unwrap().into_iter().map(|job| job.id))
+    set(t
+        .store
+        .jobs(&Scope::Installation, &JobFilter::default())
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|job| job.id))
 }
 
 async fn what_was_taken_makes_no_second_job(t: TestStore) {

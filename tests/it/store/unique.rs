@@ -1,7 +1,7 @@
 use jobkit::{Clock, JobId, OnConflict, When};
 use serde_json::json;
 use store::state::JobState;
-use store::{Change, Inserted, PruneRules, Release};
+use store::{Change, Inserted, PruneRules, Release, Scope};
 
 use OnConflict::{Replace, ReturnExisting};
 use Release::{AtEnd, UnlessCompleted};
@@ -222,7 +222,7 @@ async fn a_later_row_of_the_batch_replaces_an_earlier_one(t: TestStore) {
 
     assert_eq!((answers[1].id, answers[1].duplicate), (rows[0].id, true));
     assert_eq!(t.job(rows[0].id).await.job.args, "1");
-    assert_eq!(t.store.job(rows[1].id).await.unwrap(), None);
+    assert_eq!(t.store.job(&Scope::Installation, rows[1].id).await.unwrap(), None);
 }
 
 async fn a_job_cancelled_by_a_person_frees_its_key(t: TestStore) {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use store::state::JobState;
 use store::{
     Actor, Attempting, Change, Changed, Claimed, End, Finished, Inserted, JobDetail, JobFilter, NewRow,
-    Position, Release, Report, Store, StoreError, Transaction, UniqueRow, WorkerId, WorkerInfo,
+    Position, Release, Report, Scope, Store, StoreError, Transaction, UniqueRow, WorkerId, WorkerInfo,
 };
 use store_sqlite::SqliteStore;
 use tempfile::TempDir;
@@ -144,6 +144,9 @@ pub struct TestStore {
 pub const QUEUE: &str = "default";
 pub const KIND: &str = "test.kind";
 
+/// Whoever has the database has everything.
+pub const ALL: &Scope = &Scope::Installation;
+
 pub fn ada() -> Actor {
     Actor::new("user:ada")
 }
@@ -227,7 +230,7 @@ impl TestStore {
     }
 
     pub async fn insert(&self, rows: &[NewRow]) -> Vec<Inserted> {
-        self.store.insert(rows, &ada()).await.unwrap()
+        self.store.insert(&Scope::Installation, rows, &ada()).await.unwrap()
     }
 
     /// A row made from the plain one.
@@ -282,7 +285,7 @@ impl TestStore {
     }
 
     pub async fn job(&self, id: JobId) -> JobDetail {
-        self.store.job(id).await.unwrap().expect("a job that is there")
+        self.store.job(&Scope::Installation, id).await.unwrap().expect("a job that is there")
     }
 
     pub async fn state(&self, id: JobId) -> JobState {
@@ -299,7 +302,7 @@ impl TestStore {
 
     pub async fn change(&self, id: JobId, change: Change) -> Changed {
         let filter = JobFilter { ids: vec![id], ..JobFilter::default() };
-        self.store.change(&filter, change, &ada(), 100).await.unwrap()
+        self.store.change(&Scope::Installation, &filter, change, &ada(), 100).await.unwrap()
     }
 
     /// What stands in the audit log, without the way of each job to its end.

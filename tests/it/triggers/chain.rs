@@ -4,7 +4,7 @@ use engine::triggers::settings::{Chain, ChainOn, Triggers as Settings};
 use jobkit::{JobId, NewJob};
 use serde_json::json;
 use store::state::JobState;
-use store::{Change, End};
+use store::{Change, End, Scope};
 
 use super::{Door, stop};
 use crate::support::store::{TestStore, ada, completed, discarded, promises};
@@ -34,7 +34,7 @@ const TOLD: &str = r#"{"message": "{/id} {/state} {/args/ms}"}"#;
 
 async fn enqueue(door: &Door, ms: u64) -> JobId {
     let job = NewJob::new("system.sleep", json!({ "ms": ms })).tenant("acme");
-    door.app.queue.enqueue(vec![job], &ada()).await.unwrap()[0].id
+    door.app.queue.enqueue(&Scope::Installation, vec![job], &ada()).await.unwrap()[0].id
 }
 
 /// The chain stands where it will begin.

@@ -21,7 +21,7 @@ use engine::triggers::Triggers;
 use engine::triggers::settings::Triggers as Settings;
 use jobkit::Registry;
 use serde_json::Value;
-use store::{AlertFilter, JobFilter, JobRow};
+use store::{AlertFilter, JobFilter, JobRow, Scope};
 
 use crate::support::store::TestStore;
 
@@ -61,7 +61,7 @@ impl Door {
     /// Oldest first.
     async fn jobs(&self) -> Vec<JobRow> {
         let filter = JobFilter { limit: Some(10_000), ..JobFilter::default() };
-        let mut jobs = self.t.store.jobs(&filter).await.unwrap();
+        let mut jobs = self.t.store.jobs(&Scope::Installation, &filter).await.unwrap();
         jobs.reverse();
         jobs
     }

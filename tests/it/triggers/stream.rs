@@ -9,6 +9,7 @@ use engine::triggers::stream::entry::mark;
 use engine::triggers::stream::group::{Group, Standing};
 use jobkit::NewJob;
 use serde_json::json;
+use store::Scope;
 use store::state::JobState;
 use store::triggers::Intake;
 
@@ -154,7 +155,8 @@ async fn an_entry_of_a_consumer_that_died_after_the_commit_makes_no_second_job(t
     let door = Door::new(&t, Some(redis.clone()));
     add(&redis, &[("kind", "system.noop")]).await;
     let read = dead_consumer(&redis).await;
-    let rows = door.app.queue.rows(vec![NewJob::new("system.noop", json!({}))]).unwrap();
+    let rows =
+        door.app.queue.rows(&Scope::Installation, vec![NewJob::new("system.noop", json!({}))]).unwrap();
     let intake = Intake { mark: mark(&read[0]), rows };
     let taken = t.store.take("stream:compline:enqueue", &[intake], &ada()).await.unwrap();
 
@@ -174,7 +176,8 @@ async fn an_entry_whose_job_another_version_made_is_not_set_aside(t: TestStore) 
     let door = Door::new(&t, Some(redis.clone()));
     add(&redis, &[("kind", "system.of_tomorrow")]).await;
     let read = dead_consumer(&redis).await;
-    let rows = door.app.queue.rows(vec![NewJob::new("system.noop", json!({}))]).unwrap();
+    let rows =
+        door.app.queue.rows(&Scope::Installation, vec![NewJob::new("system.noop", json!({}))]).unwrap();
     let intake = Intake { mark: mark(&read[0]), rows };
     t.store.take("stream:compline:enqueue", &[intake], &ada()).await.unwrap();
 

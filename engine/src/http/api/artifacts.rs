@@ -79,7 +79,7 @@ pub async fn list(State(api): State<Shared>, Id(id): Id, given: Parameters) -> R
 async fn files(api: &Api, id: JobId) -> Result<Vec<Artifact>> {
     // Files outlive the rows of their job, and are nobody's business then.
     let only = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
-    match api.store.briefs(&only).await?.is_empty() {
+    match api.store.briefs(&api.scope(), &only).await?.is_empty() {
         true => Err(unknown(id)),
         false => Ok(api.artifacts.list(id).await?),
     }

@@ -150,10 +150,12 @@ pub async fn start(State(api): State<Shared>, headers: HeaderMap, body: Body<Ope
     if dry_run {
         return Ok(Json(preview(&api, &filter, action.into(), limit).await?).into_response());
     }
-    let args = BulkArgs { action: action.into(), filter, limit, by: api.actor().name };
+    let scope = api.scope();
+    let tenant = scope.bound().map(str::to_owned);
+    let args = BulkArgs { action: action.into(), filter, limit, by: api.actor().name, tenant };
     let job = NewJob::of::<bulk::Bulk>(&args).map_err(|_| Problem::internal())?;
     api.queue.freshen().await?;
-    let rows = api.queue.internal(job).map_err(|error| Problem::of_job("", error))?;
+    let rows = api.queue.internal(&scope, job).map_err(|error| Problem::of_job("", error))?;
     let (replayed, inserted) = insert(&api, request, &rows).await?;
     let Some(id) = inserted.first().map(|inserted| inserted.id) else { return Err(Problem::internal()) };
     let href = format!("/v1/bulk-operations/{id}");
@@ -214,7 +216,7 @@ async fn preview(api: &Api, filter: &JobFilter, action: Change, limit: usize) ->
     while matches <= most {
         let wanted = (most + 1 - matches).min(1_000);
         let filter = JobFilter { before, limit: Some(wanted), ..filter.clone() };
-        let page = api.store.briefs(&filter).await?;
+        let page = api.store.briefs(&api.scope(), &filter).await?;
         matches += page.len();
         before = page.last().map(|job| job.id);
         sample.extend(page.iter().map(|job| job.id).take(SAMPLE.saturating_sub(sample.len())));
@@ -239,7 +241,7 @@ pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<BulkOpera
 }
 
 async fn find(api: &Api, id: JobId) -> Result<BulkOperation> {
-    let found = api.queue.job(id).await?.filter(|detail| detail.job.kind == bulk::KIND);
+    let found = api.queue.job(&api.scope(), id).await?.filter(|detail| detail.job.kind == bulk::KIND);
     let operation = found.and_then(told);
     operation.ok_or_else(|| Problem::not_found(format!("bulk operation {id} is not known")).at("id"))
 }

@@ -152,7 +152,7 @@ impl At {
 
     fn rows(&self, api: &Api, wanted: Wanted, pointer: &dyn Fn() -> String) -> Result<Vec<NewRow>> {
         let job = wanted.job(api, self.trace.as_ref(), pointer)?;
-        api.queue.rows(vec![job]).map_err(|error| Problem::of_job(&pointer(), error))
+        api.queue.rows(&api.scope(), vec![job]).map_err(|error| Problem::of_job(&pointer(), error))
     }
 }
 
@@ -176,9 +176,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
 }
 
 pub async fn insert(api: &Api, request: Option<Request>, rows: &[NewRow]) -> Result<(bool, Vec<Inserted>)> {
-    let by = api.actor();
-    let Some(request) = request else { return Ok((false, api.queue.insert(rows, &by).await?)) };
-    once(api.queue.insert_once(&request, rows, &by).await?)
+    let (scope, by) = (api.scope(), api.actor());
+    let Some(request) = request else { return Ok((false, api.queue.insert(&scope, rows, &by).await?)) };
+    once(api.queue.insert_once(&scope, &request, rows, &by).await?)
 }
 
 /// Names the job to wait for, where the store does not know it; `pointer` leads from the body to a job by its number.

@@ -22,14 +22,14 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
 pub use self::wish::Happened;
-use self::wish::{Known, Wish};
+use self::wish::{Known, Wish, within};
 use crate::http::Shared;
 use crate::http::access::Still;
 use crate::http::extract::Parameters;
 use crate::http::problem::{Code, Problem, Result};
 use crate::lookout::Lookout;
 use crate::service::{Alarm, Patience, Service};
-use store::{self, AuditPage, JobFilter, Place, Position, Store};
+use store::{self, AuditPage, JobFilter, Place, Position, Scope, Store};
 
 const PAGE: usize = 50;
 /// An entry of a large batch names ten thousand jobs, and a page of such would be heavy.
@@ -125,7 +125,8 @@ impl Events {
 ///
 /// Each has an `id`. Who was cut off sends the last one it got as `Last-Event-ID` and misses nothing; without it the
 /// stream begins now. The first thing that comes is an `id` without data, which says where that is. A comment comes
-/// every 15 seconds at least.
+/// every 15 seconds at least. A tenant hears of its own jobs and schedules; of what was done to jobs of others at the same time it
+/// hears the part that is its own, without details.
 #[utoipa::path(get, path = "/v1/events", tag = "events", security(("token" = ["events:read"])),
     params(
         ("job" = Option<Vec<Uuid>>, Query, description = "About one of these jobs."),
@@ -152,7 +153,8 @@ pub async fn stream(
         Some(place) => place,
         None => head,
     };
-    let listener = Listener { store: api.store.clone(), wish, pages, place: from, caught_up: false };
+    let (store, scope) = (api.store.clone(), api.scope());
+    let listener = Listener { store, scope, wish, pages, place: from, caught_up: false };
     let events = listener.events().take_until(async move {
         tokio::select! {
             () = api.ending.cancelled() => {}
@@ -180,6 +182,8 @@ fn no_event(what: &str) -> Problem {
 
 struct Listener {
     store: Arc<dyn Store>,
+    /// Pages are of the whole log; what a tenant hears of them is decided here, and whose a job is, by the store.
+    scope: Scope,
     wish: Wish,
     pages: broadcast::Receiver<Page>,
     place: Place,
@@ -241,11 +245,12 @@ impl Listener {
     async fn wanted(&mut self, entries: &[(Position, AuditEntry)]) -> store::Result<Vec<Event>> {
         let place = self.place.clone();
         let fresh: Vec<_> = place.news(entries).filter(|(position, _)| *position > place.at).collect();
-        let jobs = fresh.iter().flat_map(|(_, entry)| self.wish.unknown_jobs(entry)).collect();
+        let jobs = fresh.iter().flat_map(|(_, entry)| self.wish.unknown_jobs(&self.scope, entry)).collect();
         let known = self.look_up(jobs).await?;
         let mut events = Vec::new();
         for (position, entry) in fresh {
-            let Some(happened) = self.wish.grant(entry, &known) else { continue };
+            let Some(entry) = within(&self.scope, entry, &known) else { continue };
+            let Some(happened) = self.wish.grant(&entry, &known) else { continue };
             let told = place.clone().moved_to(*position);
             let event = Event::default().id(told.to_string()).event(on_one_line(&happened.action));
             // What is made of JSON can be written as JSON.
@@ -262,7 +267,7 @@ impl Listener {
         let mut known = Known::new();
         for some in ids.chunks(1_000) {
             let filter = JobFilter { ids: some.to_vec(), limit: Some(some.len()), ..JobFilter::default() };
-            let jobs = self.store.briefs(&filter).await?;
+            let jobs = self.store.briefs(&self.scope, &filter).await?;
             known.extend(jobs.into_iter().map(|job| (job.id, (job.kind, job.queue))));
         }
         Ok(known)
@@ -307,7 +312,8 @@ mod tests {
 
     async fn listener(store: &Arc<dyn Store>, pages: broadcast::Receiver<Page>) -> Listener {
         let place = store.audit_head().await.unwrap();
-        Listener { store: store.clone(), wish: Wish::default(), pages, place, caught_up: true }
+        let (store, scope) = (store.clone(), Scope::Installation);
+        Listener { store, scope, wish: Wish::default(), pages, place, caught_up: true }
     }
 
     /// Who read slowly was sent away, and one with conditions might never have come further.

@@ -49,7 +49,7 @@ const MOST_PAGE_BYTES: u64 = 4 << 20;
     ),
     responses((status = 200, description = "A page of jobs.", body = Page)))]
 pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<Page>> {
-    let JobPage { jobs, next } = api.queue.page(&filter(&given)?, MOST_PAGE_BYTES).await?;
+    let JobPage { jobs, next } = api.queue.page(&api.scope(), &filter(&given)?, MOST_PAGE_BYTES).await?;
     Ok(Json(Page { jobs: jobs.into_iter().map(view::Job::from).collect(), next }))
 }
 
@@ -93,7 +93,7 @@ pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<view::Job
 }
 
 pub async fn find(api: &Api, id: JobId) -> Result<view::JobInFull> {
-    match api.queue.job(id).await? {
+    match api.queue.job(&api.scope(), id).await? {
         Some(job) => Ok(job.into()),
         None => Err(unknown(id)),
     }
@@ -163,16 +163,17 @@ pub async fn discard(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) 
 pub async fn change(api: &Api, id: JobId, change: Change, headers: &HeaderMap) -> Result<Response> {
     let only = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
     let route = format!("POST /v1/jobs/{id}/{}", change.name());
+    let scope = api.scope();
     let (replayed, changed) = match At::new(headers)?.request(&route, b"null")? {
-        None => (false, api.queue.change(&only, change, &api.actor(), 1).await?),
-        Some(request) => once(api.queue.change_once(&request, id, change, &api.actor()).await?)?,
+        None => (false, api.queue.change(&scope, &only, change, &api.actor(), 1).await?),
+        Some(request) => once(api.queue.change_once(&scope, &request, id, change, &api.actor()).await?)?,
     };
     let asked = changed.asked.contains(&id);
     if asked || changed.ids.contains(&id) {
         let status = if asked { StatusCode::ACCEPTED } else { StatusCode::OK };
         return Ok(marked((status, Json(Changed { id, asked })).into_response(), replayed));
     }
-    if api.store.briefs(&only).await?.is_empty() {
+    if api.store.briefs(&scope, &only).await?.is_empty() {
         return Err(unknown(id));
     }
     let why = changed

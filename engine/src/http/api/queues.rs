@@ -46,7 +46,7 @@ pub struct Queues {
 #[utoipa::path(get, path = "/v1/queues", tag = "queues", security(("token" = ["queues:read"])),
     responses((status = 200, description = "The queues.", body = Queues)))]
 pub async fn list(State(api): State<Shared>) -> Result<Json<Queues>> {
-    let queues = api.queue.queues().await?;
+    let queues = api.queue.queues(&api.scope()).await?;
     Ok(Json(Queues { queues: queues.into_iter().map(Queue::from).collect() }))
 }
 

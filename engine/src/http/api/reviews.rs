@@ -104,8 +104,8 @@ pub async fn review(
         .collect();
     let by = Reviewer { actor: api.actor(), by };
     let (replayed, at) = match request {
-        None => (false, api.queue.review(id, &given, &by).await?),
-        Some(request) => once(api.queue.review_once(&request, id, &given, &by).await?)?,
+        None => (false, api.queue.review(&api.scope(), id, &given, &by).await?),
+        Some(request) => once(api.queue.review_once(&api.scope(), &request, id, &given, &by).await?)?,
     };
     let reviewed = Reviewed { job: id, reviewed: given.len(), at };
     Ok(marked(Json(reviewed).into_response(), replayed))
@@ -143,7 +143,7 @@ pub async fn history(State(api): State<Shared>, Id(id): Id, given: Parameters) -
     })?;
     let limit = given.limit(LONGEST_LIST)?.unwrap_or(DEFAULT_PAGE);
     let filter = ReviewFilter { job: id, items: given.texts("item")?, before, limit };
-    let found = api.queue.reviews(&filter).await?;
+    let found = api.queue.reviews(&api.scope(), &filter).await?;
     let next = found.last().filter(|_| found.len() == limit).map(|last| last.seq);
     Ok(Json(Reviews { reviews: found.into_iter().map(Review::from).collect(), next }))
 }
@@ -175,7 +175,7 @@ pub async fn latest(State(api): State<Shared>, Id(id): Id, given: Parameters) ->
         false => Ok(text.to_owned()),
     })?;
     let limit = given.limit(LONGEST_LIST)?.unwrap_or(DEFAULT_PAGE);
-    let found = api.queue.decisions(id, after.as_deref(), limit).await?;
+    let found = api.queue.decisions(&api.scope(), id, after.as_deref(), limit).await?;
     let next = found.last().filter(|_| found.len() == limit).map(|last| last.item.clone());
     Ok(Json(Decisions { reviews: found.into_iter().map(Review::from).collect(), next }))
 }

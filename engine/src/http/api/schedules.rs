@@ -32,7 +32,7 @@ pub struct Schedules {
 #[utoipa::path(get, path = "/v1/schedules", tag = "schedules", security(("token" = ["schedules:read"])),
     responses((status = 200, description = "The schedules.", body = Schedules)))]
 pub async fn list(State(api): State<Shared>) -> Result<Json<Schedules>> {
-    let schedules = api.scheduler.list().await?;
+    let schedules = api.scheduler.list(&api.scope()).await?;
     Ok(Json(Schedules { schedules: schedules.into_iter().map(Schedule::from).collect() }))
 }
 
@@ -44,7 +44,7 @@ pub async fn list(State(api): State<Shared>) -> Result<Json<Schedules>> {
         (status = 404, description = "There is no such schedule.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn get(State(api): State<Shared>, Name(name): Name) -> Result<Json<Schedule>> {
-    Ok(Json(api.scheduler.show(&name).await?.into()))
+    Ok(Json(api.scheduler.show(&api.scope(), &name).await?.into()))
 }
 
 /// Make a schedule, or replace what it says.
@@ -63,7 +63,7 @@ pub async fn put(
     body: Body<definition::Definition>,
 ) -> Result<Json<Schedule>> {
     exact(&body.bytes)?;
-    let put = api.scheduler.put(&name, body.value, &api.actor()).await;
+    let put = api.scheduler.put(&api.scope(), &name, body.value, &api.actor()).await;
     Ok(Json(put.map_err(|error| Problem::of_schedule("", error))?.into()))
 }
 
@@ -100,7 +100,7 @@ pub struct Deleted {
         (status = 409, description = "The configuration owns it.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn delete(State(api): State<Shared>, Name(name): Name) -> Result<Json<Deleted>> {
-    api.scheduler.delete(&name, &api.actor()).await?;
+    api.scheduler.delete(&api.scope(), &name, &api.actor()).await?;
     Ok(Json(Deleted { schedule: name, deleted: true }))
 }
 
@@ -131,7 +131,7 @@ pub async fn pause(
     body: Body<PauseSchedule>,
 ) -> Result<Json<PausedSchedule>> {
     let reason = checked(body.value.reason)?;
-    api.scheduler.pause(&name, &api.actor(), &reason).await?;
+    api.scheduler.pause(&api.scope(), &name, &api.actor(), &reason).await?;
     Ok(Json(PausedSchedule { schedule: name, paused: true }))
 }
 
@@ -144,7 +144,7 @@ pub async fn pause(
         (status = 409, description = "It cannot be just now, or this program cannot read what is stored.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn resume(State(api): State<Shared>, Name(name): Name) -> Result<Json<PausedSchedule>> {
-    api.scheduler.resume(&name, &api.actor()).await?;
+    api.scheduler.resume(&api.scope(), &name, &api.actor()).await?;
     Ok(Json(PausedSchedule { schedule: name, paused: false }))
 }
 
@@ -164,9 +164,10 @@ pub async fn resume(State(api): State<Shared>, Name(name): Name) -> Result<Json<
     ))]
 pub async fn run(State(api): State<Shared>, Name(name): Name, headers: HeaderMap) -> Result<Response> {
     let request = At::new(&headers)?.request(&format!("POST /v1/schedules/{name}/run"), b"null")?;
+    let (scope, by) = (api.scope(), api.actor());
     let (replayed, inserted) = match request {
-        None => (false, api.scheduler.run_now(&name, &api.actor()).await?),
-        Some(request) => once(api.scheduler.run_once(&name, &request, &api.actor()).await?)?,
+        None => (false, api.scheduler.run_now(&scope, &name, &by).await?),
+        Some(request) => once(api.scheduler.run_once(&scope, &name, &request, &by).await?)?,
     };
     let status = if inserted.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/v1/jobs/{}", inserted.id);
@@ -235,6 +236,7 @@ pub async fn backfill(
     // A fire time has one job however often it is asked for, so the key has nothing left to do but be one.
     At::new(&headers)?;
     let Backfill { from, until, dry_run } = body.value;
-    let told = api.scheduler.backfill(&name, (from, until), dry_run, &api.actor()).await?;
+    let (scope, by) = (api.scope(), api.actor());
+    let told = api.scheduler.backfill(&scope, &name, (from, until), dry_run, &by).await?;
     Ok(Json(FilledIn { fire_times: told.into_iter().map(FireTime::from).collect() }))
 }

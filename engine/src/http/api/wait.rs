@@ -17,7 +17,7 @@ use crate::http::problem::{Problem, Result};
 use crate::http::{Shared, view};
 use crate::lookout::Lookout;
 use crate::service::{Alarm, Patience, Service};
-use store::{JobFilter, Store};
+use store::{JobFilter, Scope, Store};
 
 /// In one look.
 const MOST_AT_ONCE: usize = 1_000;
@@ -52,7 +52,7 @@ impl Waiting {
         self.bells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends when the job has, or is gone.
+    /// Ends when the job has, or is gone. Whoever waits has seen the job, so the watcher need not know whose it is.
     async fn until_ended(&self, id: JobId) {
         let mut bell = self.lock().entry(id).or_default().subscribe();
         self.somebody.notify_one();
@@ -74,7 +74,7 @@ impl Waiting {
             for some in meant.chunks(MOST_AT_ONCE) {
                 let filter =
                     JobFilter { ids: some.to_vec(), limit: Some(some.len()), ..JobFilter::default() };
-                match store.briefs(&filter).await {
+                match store.briefs(&Scope::Installation, &filter).await {
                     Ok(found) => {
                         patience.succeeded();
                         let alive =

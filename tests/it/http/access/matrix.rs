@@ -137,8 +137,8 @@ struct People {
     /// With a sum that is wrong, of a refresh token, of nothing at all.
     wrong: Vec<Caller>,
     roles: Vec<(Role, Caller)>,
-    /// Of a tenant, who is refused as long as tenants are not kept apart.
-    tenants: Vec<Caller>,
+    /// Of a tenant: a service that may all that those of tenants may, and an owner.
+    tenants: [Caller; 2],
 }
 
 impl People {
@@ -165,7 +165,7 @@ impl People {
             revoked,
             wrong: wrong.iter().map(|text| Caller::new(text, text)).collect(),
             roles,
-            tenants: vec![token(t, of_tenant).await.0, signed_in(server, Role::Owner, Some("north")).await],
+            tenants: [token(t, of_tenant).await.0, signed_in(server, Role::Owner, Some("north")).await],
         }
     }
 }
@@ -219,7 +219,7 @@ async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
                 expected.push((&people.api, *heard));
                 expected.extend(people.roles.iter().map(|(_, caller)| (caller, *heard)));
                 expected.extend(services.iter().map(|(_, with, _)| (with, *heard)));
-                expected.extend(people.tenants.iter().map(|caller| (caller, 403)));
+                expected.extend(people.tenants.iter().map(|caller| (caller, *heard)));
             }
             Asks(_, permission, least, heard) => {
                 let permission: Permission = permission.parse().unwrap();
@@ -235,7 +235,11 @@ async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
                         expected.push((without, if others { *heard } else { 403 }));
                     }
                 }
-                expected.extend(people.tenants.iter().map(|caller| (caller, 403)));
+                let for_tenants = !permission.is_of_the_installation();
+                let [service, owner] = &people.tenants;
+                expected.push((owner, if for_tenants { *heard } else { 403 }));
+                expected
+                    .push((service, if for_tenants && permission.is_for_services() { *heard } else { 403 }));
             }
         }
         for (caller, status_is) in expected {

@@ -283,8 +283,8 @@ async fn what_is_asked_wrongly_is_told_with_its_field(t: TestStore) {
         refused(&answer, 422, "invalid_body");
         assert_eq!(answer.json()["errors"][0]["field"], json!(field), "{body}");
     }
-    let queues = json!({ "name": "billing", "permissions": ["queues:read"], "tenant": "north" });
-    refused(&api.post(&server, "/v1/tokens", &queues).await, 422, "invalid_body");
+    let limits = json!({ "name": "billing", "permissions": ["limits:read"], "tenant": "north" });
+    refused(&api.post(&server, "/v1/tokens", &limits).await, 422, "invalid_body");
     refused(&api.get(&server, "/v1/tokens/7").await, 400, "invalid_parameter");
     assert_eq!(api.get(&server, "/v1/tokens").await.expect(200)["tokens"], json!([]));
     assert!(server.t.everything_audited().await.is_empty());

@@ -1,15 +1,17 @@
 //! Which events a listener wants, and what it is told of one. Pure.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::http::extract::{Parameters, job_id};
 use crate::http::problem::Result;
+use store::Scope;
 
 /// All conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,8 +71,9 @@ impl Wish {
     }
 
     /// Those of an entry that have to be looked up to grant it or not.
-    pub fn unknown_jobs(&self, entry: &AuditEntry) -> Vec<JobId> {
-        match self.asks_about_jobs() && self.wants_action(&entry.action) {
+    pub fn unknown_jobs(&self, scope: &Scope, entry: &AuditEntry) -> Vec<JobId> {
+        let unknown = self.asks_about_jobs() || !scope.covers(entry.tenant.as_deref());
+        match unknown && self.wants_action(&entry.action) {
             true => jobs_of(entry),
             false => Vec::new(),
         }
@@ -141,6 +144,21 @@ impl Wish {
     }
 }
 
+/// What may be heard of an entry. One that names the tenant is the tenant's, as it stands. Of one that names none, its own
+/// jobs, as the store knows them, and who did what: others' jobs may stand beside them, and what else is told may be about
+/// those.
+pub fn within<'e>(scope: &Scope, entry: &'e AuditEntry, known: &Known) -> Option<Cow<'e, AuditEntry>> {
+    if scope.covers(entry.tenant.as_deref()) {
+        return Some(Cow::Borrowed(entry));
+    }
+    let own: Vec<JobId> = match entry.tenant {
+        None => jobs_of(entry).into_iter().filter(|id| known.contains_key(id)).collect(),
+        Some(_) => Vec::new(),
+    };
+    let told = AuditEntry { details: json!({ "jobs": own }), ..entry.clone() };
+    (!own.is_empty()).then_some(Cow::Owned(told))
+}
+
 fn jobs_of(entry: &AuditEntry) -> Vec<JobId> {
     let ids = entry.details.get("jobs").and_then(Value::as_array);
     ids.into_iter().flatten().filter_map(|id| id.as_str()?.parse().ok()).collect()
@@ -148,7 +166,6 @@ fn jobs_of(entry: &AuditEntry) -> Vec<JobId> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
@@ -208,6 +225,29 @@ mod tests {
         ] {
             let told = wish.grant(&entry, &known);
             assert_eq!(told.map(|told| numbers(&told.jobs)), wanted, "{wish:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_hears_of_its_own_and_of_nothing_beside_it() {
+        let own: Known = known().into_iter().filter(|(id, _)| id.0.as_u128() != 2).collect();
+        let of = |tenant: &str| AuditEntry { tenant: Some(tenant.into()), ..entry("schedule.put", "s", &[]) };
+        let north = Scope::Tenant("north".into());
+        for (scope, entry, wanted) in [
+            (&Scope::Installation, entry("job.finish", "job", &[1, 2]), Some((vec![1, 2], true))),
+            (&north, entry("job.finish", "job", &[1, 2]), Some((vec![1], false))),
+            (&north, entry("job.finish", "job", &[2]), None),
+            (&north, entry("queue.pause", "mail", &[]), None),
+            (&north, of("north"), Some((vec![], true))),
+            (&north, of("south"), None),
+            // Of no tenant's entry is a job told that another tenant's entry names.
+            (&north, AuditEntry { tenant: Some("south".into()), ..entry("job.enqueue", "a.b", &[1]) }, None),
+            (&Scope::Nobody, entry("queue.pause", "mail", &[]), None),
+            (&Scope::Nobody, of("north"), None),
+        ] {
+            let told = within(scope, &entry, &own)
+                .map(|told| (numbers(&jobs_of(&told)), told.details.get("reason").is_some()));
+            assert_eq!(told, wanted, "{scope:?} {entry:?}");
         }
     }
 

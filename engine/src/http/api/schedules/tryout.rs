@@ -87,11 +87,11 @@ async fn plan(api: &Api, name: Option<String>, definition: Option<Object<Definit
         "give the name of a schedule, or describe one, as in {\"definition\": {\"cron\": \"@daily\"}}";
     match (name, definition) {
         (Some(name), None) => match problem_of_name(&name) {
-            None => Ok(api.scheduler.plan(&name).await?),
+            None => Ok(api.scheduler.plan(&api.scope(), &name).await?),
             Some(problem) => Err(wrong("schedule", problem, remedy)),
         },
         (None, Some(Object(definition))) => {
-            let plan = api.scheduler.described(definition);
+            let plan = api.scheduler.described(&api.scope(), definition);
             plan.map_err(|error| Problem::of_schedule("/definition", error))
         }
         (Some(_), Some(_)) => Err(wrong("definition", "is given together with schedule", remedy)),
