@@ -8,13 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use compline::app::{App, Parts, Upkeep};
+use compline::app::{App, Parts, Upkeep, audit};
+use compline::config::settings::{Anchor, Audit};
 use engine::adapters::artifacts::DirArtifacts;
 use engine::alerts::Alerting;
+use engine::reference::SecretRef;
 use engine::scheduler::declared::Declared;
+use engine::seal::Keyring;
 use engine::worker::fetcher::FetchOptions;
 use engine::worker::{Until, WorkerOptions};
-use jobkit::{Clock, Ctx, Failure, Job, NewJob, Outcome, Registry};
+use jobkit::redact::ExposeSecret;
+use jobkit::{Clock, Ctx, Failure, Job, NewJob, Outcome, Policy, Registry};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::breaker::BreakerRules;
@@ -107,7 +111,29 @@ impl Job for Noop {
     const KIND: &'static str = "bench.noop";
 
     async fn run(&self, args: Number, _: &Ctx) -> std::result::Result<Outcome, Failure> {
-        let seen = &self.0;
+        self.0.handle(&args)
+    }
+}
+
+/// The same, with arguments that are sealed.
+struct Sealed(Seen);
+
+impl Job for Sealed {
+    type Args = Number;
+    const KIND: &'static str = "bench.sealed";
+
+    fn policy(&self) -> Policy {
+        Policy::default().encrypted()
+    }
+
+    async fn run(&self, args: Number, _: &Ctx) -> std::result::Result<Outcome, Failure> {
+        self.0.handle(&args)
+    }
+}
+
+impl Seen {
+    fn handle(&self, args: &Number) -> std::result::Result<Outcome, Failure> {
+        let seen = self;
         if seen.stamps {
             let now = monotonic_ns();
             seen.started.lock().map_err(|_| Failure::permanent("poisoned"))?.entry(args.n).or_insert(now);
@@ -146,12 +172,15 @@ async fn open(url: &str, seen: Seen) -> Result<App> {
         false => PostgresStore::connect(url, &PgOptions::default())?,
     };
     let mut registry = Registry::default();
-    registry.add(Noop(seen));
+    registry.add(Noop(seen.clone()));
+    registry.add(Sealed(seen));
+    let mut keyring = Keyring::default();
+    keyring.add("bench", &[7; 32]);
     Ok(App::new(Parts {
         store,
         clock,
         registry: Arc::new(registry),
-        keyring: Arc::default(),
+        keyring: Arc::new(keyring.with_current("bench")),
         artifacts: Arc::new(DirArtifacts::new(std::env::temp_dir())),
         redis: None,
         declared: Declared::default(),
@@ -192,11 +221,35 @@ fn limits() -> Rules {
     Rules::new([Rule { name: "bench".into(), kinds, queues, by, rate, concurrency }])
 }
 
+/// What `benches/features` asks: `COMPLINE_BENCH_FEATURES` has `audit` (the tree is signed and kept in a directory) and
+/// `sealed`.
+fn has(feature: &str) -> bool {
+    std::env::var("COMPLINE_BENCH_FEATURES").is_ok_and(|all| all.split(',').any(|one| one == feature))
+}
+
+fn signing(folder: &std::path::Path) -> Result<Option<audit::Signing>> {
+    if !has("audit") {
+        return Ok(None);
+    }
+    let key = folder.join("key");
+    std::fs::write(&key, engine::audit::new_key("bench.example.com/log")?.to_secret().expose_secret())?;
+    let anchor = Anchor { directory: folder.join("anchor"), ..Anchor::default() };
+    let settings = Audit {
+        key: Some(SecretRef::File(key)),
+        anchors: [("one".into(), anchor)].into(),
+        ..Audit::default()
+    };
+    Ok(audit::signing(&settings, &Arc::default())?)
+}
+
 fn is_blocked() -> bool {
     std::env::var_os("COMPLINE_BENCH_LIMIT").is_some_and(|limit| limit == "blocked")
 }
 
 fn job(n: u64) -> NewJob {
+    if has("sealed") {
+        return NewJob::new(Sealed::KIND, json!({ "n": n }));
+    }
     match std::env::var_os("COMPLINE_BENCH_LIMIT") {
         Some(_) => NewJob::new(Noop::KIND, json!({ "n": n, "lane": n % 100 })),
         None => NewJob::new(Noop::KIND, json!({ "n": n })),
@@ -261,6 +314,7 @@ async fn enqueue_single(url: &str, n: u64, inflight: u64) -> Result<()> {
 }
 
 async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, until: F) -> Result<()> {
+    let folder = tempfile::tempdir()?;
     let stop = CancellationToken::new();
     let end = Until { stop: stop.clone(), hard: CancellationToken::new(), idle: false };
     let upkeep = Upkeep {
@@ -269,7 +323,7 @@ async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, unti
         prune_every: Duration::from_secs(60),
         triggers: engine::triggers::Triggers::default(),
         alerting: Alerting::default(),
-        audit: None,
+        audit: signing(folder.path())?,
     };
     let work = app.run(options(tuned), upkeep, end);
     let watch = async {

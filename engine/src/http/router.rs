@@ -144,7 +144,9 @@ pub fn router(api: Shared, origins: &[String]) -> Router {
 #[cfg(test)]
 pub fn unguarded(api: Shared) -> Router {
     let Routes { quick, long, .. } = described();
-    quick.merge(long).split_for_parts().0.with_state(api)
+    // As the guard leaves it behind, for streams.
+    let declared = axum::Extension(Arc::new(Declared::of(&document())));
+    quick.merge(long).split_for_parts().0.layer(declared).with_state(api)
 }
 
 /// For connections that find all places taken: they hear whether the process lives, and are sent away.
