@@ -31,7 +31,7 @@ DO $$
 DECLARE
     v_table text;
 BEGIN
-    FOREACH v_table IN ARRAY ARRAY['job', 'job_history', 'schedule', 'schedule_fire', 'review', 'audit_entry', 'identity_user']
+    FOREACH v_table IN ARRAY ARRAY['job', 'job_history', 'schedule', 'schedule_fire', 'review', 'audit_entry', 'identity_user', 'access_token']
     LOOP
         EXECUTE format('ALTER TABLE compline.%I ENABLE ROW LEVEL SECURITY', v_table);
         EXECUTE format('CREATE POLICY tenants ON compline.%I USING (current_user <> ''compline_tenant'' OR tenant = compline.tenant())',

@@ -64,7 +64,8 @@ async fn a_wait_ends_with_the_job_and_not_with_the_next_look(t: TestStore) {
 async fn an_event_is_told_when_it_happens_and_not_at_the_next_look(t: TestStore) {
     let (server, clock) = frozen(t).await;
     let mut listener = Listener::start(&server, "", None).await;
-    let_it_look_once(&clock, 1).await;
+    // Whoever looks, and whoever asks whether the listener may still listen.
+    let_it_look_once(&clock, 2).await;
 
     let job = noop(&server).await;
 

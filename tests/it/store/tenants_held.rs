@@ -25,6 +25,7 @@ const OF_NO_TENANT: &[&str] = &[
     "audit_tree",
     "breaker",
     "bucket",
+    "caller_rate",
     "era",
     "follower",
     "identity_failure",
