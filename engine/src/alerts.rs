@@ -41,6 +41,11 @@ pub const TRIGGER_REFUSED: &str = "trigger.refused";
 
 pub use store::identities::{IDENTITY_LOCKED, IDENTITY_TOKEN_REUSED};
 
+/// The audit log does not go on from what was signed of it, and nothing is signed any more.
+pub const AUDIT_REFUSED: &str = "audit.refused";
+/// An anchor has got nothing of the audit log for a while.
+pub const AUDIT_ANCHOR_BEHIND: &str = "audit.anchor_behind";
+
 /// Every rule there is; a route that names another would wait for ever. A family adds its own here.
 pub const RULES: &[&str] = &[
     JOB_DISCARDED,
@@ -51,6 +56,8 @@ pub const RULES: &[&str] = &[
     TRIGGER_REFUSED,
     IDENTITY_LOCKED,
     IDENTITY_TOKEN_REUSED,
+    AUDIT_REFUSED,
+    AUDIT_ANCHOR_BEHIND,
 ];
 
 /// How alerts are kept and told.

@@ -13,6 +13,7 @@ pub mod prove;
 pub mod shelf;
 pub mod signer;
 pub mod sources;
+mod told;
 pub mod trunk;
 pub mod verify;
 

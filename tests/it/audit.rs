@@ -15,7 +15,7 @@ use engine::audit::new_key;
 use engine::audit::signer::{Rhythm, SignError, Signer};
 use engine::audit::verify::{Against, Finding, Verified, verify};
 use jobkit::{Clock, Origin};
-use store::{Actor, Position, Scope, Store};
+use store::{Actor, AlertFilter, Position, Scope, Store};
 use tempfile::TempDir;
 
 use crate::support::s3::S3;
@@ -33,6 +33,7 @@ promises![
     nothing_is_signed_that_does_not_go_on_from_what_an_anchor_has,
     of_two_that_sign_whoever_looked_first_accuses_nobody,
     an_anchor_that_was_away_is_brought_up_to_date,
+    people_are_told_that_nothing_is_signed_and_that_it_is_again,
     what_opens_a_commitment_is_missed_unless_an_entry_says_that_it_was_erased,
     a_bucket_whose_objects_are_locked_is_an_anchor,
     of_many_processes_that_let_the_tree_grow_each_entry_is_one_leaf,
@@ -358,12 +359,36 @@ async fn an_anchor_that_was_away_is_brought_up_to_date(t: TestStore) {
     away.look().await.unwrap();
     assert_eq!(log.verify().await.anchored, 0);
 
+    // Before the next checkpoint.
+    log.signer(&log.secret).see_to(None).await.unwrap();
+    assert_eq!((log.verify().await.anchored, log.t.store.anchors().await.unwrap()[0].size), (300, 300));
+
     log.write(3).await;
     assert_eq!(log.sign().await.unwrap(), 303);
 
     let verified = log.verify().await;
     assert_eq!((verified.anchored, verified.findings), (303, Vec::new()));
     assert_eq!(log.t.store.anchors().await.unwrap()[0].size, 303);
+}
+
+async fn people_are_told_that_nothing_is_signed_and_that_it_is_again(t: TestStore) {
+    let log = Log::with(t, 30).await;
+    let signer = log.signer(&log.secret);
+    let open = async || {
+        log.t.store.fold(100, &log.t.ids).await.unwrap();
+        let filter = AlertFilter { open: true, ..AlertFilter::default() };
+        let alerts = log.t.store.alerts(&filter).await.unwrap();
+        alerts.into_iter().map(|alert| alert.key).collect::<Vec<_>>()
+    };
+    signer.see_to(None).await.unwrap();
+    assert_eq!(open().await, [""; 0]);
+
+    signer.see_to(Some("the database was set back")).await.unwrap();
+    signer.see_to(Some("the database was set back")).await.unwrap();
+    assert_eq!(open().await, [format!("audit.refused/{ORIGIN}")]);
+
+    signer.see_to(None).await.unwrap();
+    assert_eq!(open().await, [""; 0]);
 }
 
 async fn what_opens_a_commitment_is_missed_unless_an_entry_says_that_it_was_erased(t: TestStore) {

@@ -91,7 +91,7 @@ pub fn mail(message: &Value) -> (String, String) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub mod tests {
     use super::*;
     use store::{AlertId, Nature, Severity};
 

@@ -12,12 +12,14 @@ use audit::checkpoint::{Checkpoint, CheckpointError};
 use audit::note::SigningKey;
 use audit::tile::tiles_since;
 use jobkit::{Clock, PortError};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::shelf::{Shelf, checkpoint_path};
+use super::told::{self, Signing};
 use super::trunk::{Standing, TreeError};
+use crate::alerts::{AUDIT_ANCHOR_BEHIND, AUDIT_REFUSED};
 use crate::service::Patience;
-use store::{SignedRow, Store, StoreError, chain};
+use store::{AlertFilter, SignedRow, Store, StoreError, chain};
 
 /// How long to go on without a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,9 @@ pub struct Rhythm {
 
 /// Between two looks whether something is to be signed, and so the least time between two checkpoints.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// Looks between two at which anchors are seen to: a minute.
+const TURNS_BETWEEN: u32 = 12;
 
 pub struct Signer {
     pub store: Arc<dyn Store>,
@@ -77,24 +82,56 @@ impl SignError {
 impl Signer {
     pub async fn run(self) {
         let mut patience = Patience::new("signing the audit log", self.clock.clone());
-        let mut accused = false;
-        loop {
+        let mut refused = None;
+        for turn in 0_u32.. {
             match self.look().await {
                 Ok(_) => {
                     patience.succeeded();
-                    accused = false;
+                    refused = None;
                 }
                 Err(problem) if problem.is_an_accusation() => {
                     // Once and not every five seconds; `doctor` and `audit verify` say it as often as they are asked.
-                    if !accused {
+                    if refused.is_none() {
                         error!("nothing is signed any more: {}", chain(&problem));
                     }
-                    accused = true;
+                    refused = Some(chain(&problem));
                 }
                 Err(problem) => patience.failed(&problem).await,
             }
+            if turn.is_multiple_of(TURNS_BETWEEN)
+                && let Err(problem) = self.see_to(refused.as_deref()).await
+            {
+                debug!("the anchors of the audit log cannot be seen to: {}", chain(&problem));
+            }
             self.clock.sleep(LOOK).await;
         }
+    }
+
+    /// Brings anchors that were away what they miss, and tells people what does not mend by itself.
+    pub async fn see_to(&self, refused: Option<&str>) -> Result<(), SignError> {
+        let last = self.store.last_checkpoint().await?;
+        if let (Some(last), None) = (&last, refused) {
+            let rows = self.store.anchors().await?;
+            let has = |name: &str| rows.iter().any(|row| row.name == name && row.size >= last.size);
+            let behind: Vec<_> = self.shelves.iter().filter(|shelf| !has(shelf.name())).collect();
+            if !behind.is_empty() {
+                let standing = Standing::load(self.store.as_ref()).await?;
+                for shelf in behind {
+                    self.bring(shelf.as_ref(), &standing, last).await;
+                }
+            }
+        }
+        let rules = vec![AUDIT_REFUSED.into(), AUDIT_ANCHOR_BEHIND.into()];
+        let filter = AlertFilter { open: true, rules, limit: Some(usize::MAX), ..AlertFilter::default() };
+        let open = self.store.alerts(&filter).await?;
+        let anchors: Vec<_> = self.shelves.iter().map(|shelf| shelf.name()).collect();
+        let signing = Signing { log: self.secret.vkey().name(), refused, anchors: &anchors };
+        let rows = self.store.anchors().await?;
+        let news = told::news(signing, last.as_ref(), &rows, &open, self.clock.now());
+        if !news.is_empty() {
+            self.store.raise(&news).await?;
+        }
+        Ok(())
     }
 
     /// Signs if it is time, and brings every shelf up to date. The checkpoint, if one was made.
@@ -174,13 +211,17 @@ impl Signer {
     /// Each shelf for itself: one that is away holds no other up.
     async fn take_out(&self, standing: &Standing, signed: &SignedRow) {
         for shelf in &self.shelves {
-            if let Err(problem) = self.put(shelf.as_ref(), standing, signed).await {
-                warn!(
-                    "the audit log cannot be taken to the anchor `{}`, and will be again with the next checkpoint: {}",
-                    shelf.name(),
-                    chain(&problem)
-                );
-            }
+            self.bring(shelf.as_ref(), standing, signed).await;
+        }
+    }
+
+    async fn bring(&self, shelf: &dyn Shelf, standing: &Standing, signed: &SignedRow) {
+        if let Err(problem) = self.put(shelf, standing, signed).await {
+            warn!(
+                "the audit log cannot be taken to the anchor `{}`, and will be tried again in a minute: {}",
+                shelf.name(),
+                chain(&problem)
+            );
         }
     }
 

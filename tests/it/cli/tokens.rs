@@ -48,7 +48,7 @@ fn a_role_gives_what_a_service_may_have_of_it() {
 
     let has = |list: &serde_json::Value, one: &str| list.as_array().unwrap().contains(&json!(one));
     assert!(has(&admin, "limits:control") && !has(&admin, "tokens:manage") && !has(&admin, "users:manage"));
-    assert!(has(&tenant, "jobs:write") && !has(&tenant, "queues:read"));
+    assert!(has(&tenant, "jobs:write") && !has(&tenant, "limits:read"));
     assert!(has(&more, "jobs:write") && !has(&more, "jobs:control"));
 }
 
@@ -64,7 +64,7 @@ fn what_cannot_be_is_refused_with_its_remedy() {
     create(&["--permission", "users:manage"]).expect(2).says(&["for people alone"]);
     create(&["--permission", "jobs:read", "--from", "10.0.0.0/33"]).expect(2).says(&["10.0.0.0/33"]);
     create(&["--permission", "jobs:read", "--expires", "400d"]).expect(2).says(&["expires_in", "366d"]);
-    create(&["--permission", "queues:read", "--tenant", "north"]).expect(2).says(&["whole installation"]);
+    create(&["--permission", "limits:read", "--tenant", "north"]).expect(2).says(&["whole installation"]);
     place.run(&["tokens", "show", "billing"]).expect(3).says(&["no such token", "tokens list"]);
     place.run(&["tokens", "platform-name", "ada"]).expect(2).says(&["identity.platform"]);
 }
