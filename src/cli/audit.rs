@@ -295,17 +295,8 @@ async fn exported(call: &Call, folder: &Path, from: u64, openings: bool) -> Resu
 }
 
 fn taken_along(folder: &Path, from: u64, openings: bool) -> AuditEntry {
-    let by = actor();
-    AuditEntry {
-        at: None,
-        actor: by.name,
-        action: "audit.export".into(),
-        object: "audit".into(),
-        outcome: "begun".into(),
-        tenant: None,
-        origin: by.origin,
-        details: json!({ "folder": folder, "from_leaf": from, "with_personal": openings }),
-    }
+    let details = json!({ "folder": folder, "from_leaf": from, "with_personal": openings });
+    actor().entry("audit.export", "audit", "begun", details)
 }
 
 fn create(call: &Call, name: &str, out: &Path) -> Result {

@@ -101,15 +101,7 @@ pub async fn run(call: &Call, wanted: Evidence) -> Result {
 }
 
 fn taken_along(out: &Path, wanted: &Evidence) -> AuditEntry {
-    let by = actor();
-    AuditEntry {
-        at: None,
-        actor: by.name,
-        action: "audit.evidence".into(),
-        object: "audit".into(),
-        outcome: "begun".into(),
-        tenant: None,
-        origin: by.origin,
-        details: json!({ "file": out, "framework": wanted.framework, "with_personal": wanted.with_personal }),
-    }
+    let details =
+        json!({ "file": out, "framework": wanted.framework, "with_personal": wanted.with_personal });
+    actor().entry("audit.evidence", "audit", "begun", details)
 }

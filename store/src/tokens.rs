@@ -217,16 +217,8 @@ pub fn later(now: Timestamp, wait: Duration) -> Timestamp {
 }
 
 fn entry(by: &Actor, action: &str, token: &TokenRow, details: Value) -> AuditEntry {
-    AuditEntry {
-        at: None,
-        actor: by.name.clone(),
-        action: action.into(),
-        object: format!("token:{}", token.id),
-        outcome: "ok".into(),
-        tenant: token.tenant.clone(),
-        origin: by.origin.clone(),
-        details,
-    }
+    let object = format!("token:{}", token.id);
+    AuditEntry { tenant: token.tenant.clone(), ..by.entry(action, object, "ok", details) }
 }
 
 /// Says what the token may do, and nothing of its secret.

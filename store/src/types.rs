@@ -51,6 +51,26 @@ impl Actor {
         Self { name: name.into(), origin }
     }
 
+    /// What it did, as the audit log has it.
+    pub fn entry(
+        &self,
+        action: &str,
+        object: impl Into<String>,
+        outcome: &str,
+        details: Value,
+    ) -> jobkit::AuditEntry {
+        jobkit::AuditEntry {
+            at: None,
+            actor: self.name.clone(),
+            action: action.into(),
+            object: object.into(),
+            outcome: outcome.into(),
+            tenant: None,
+            origin: self.origin.clone(),
+            details,
+        }
+    }
+
     pub fn system() -> Self {
         Self::new("system")
     }

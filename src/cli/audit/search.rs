@@ -140,18 +140,8 @@ pub async fn search(call: &Call, wanted: Search) -> Result {
 /// What opens the commitments of these entries. That it was looked at is written down before it is shown.
 async fn open(store: &dyn Store, found: &[(Position, AuditEntry)]) -> Result<Vec<(String, String)>> {
     let wanted: Vec<String> = found.iter().filter_map(|(_, entry)| entry.origin.source.clone()).collect();
-    let by = actor();
     let seqs: Vec<i64> = found.iter().map(|(at, _)| at.seq).collect();
-    let looked = AuditEntry {
-        at: None,
-        actor: by.name,
-        action: "audit.look".into(),
-        object: "audit".into(),
-        outcome: "ok".into(),
-        tenant: None,
-        origin: by.origin,
-        details: json!({ "entries": seqs }),
-    };
+    let looked = actor().entry("audit.look", "audit", "ok", json!({ "entries": seqs }));
     store.append_audit(&looked).await?;
     let rows = store.openings(&wanted).await?;
     Ok(rows.into_iter().map(|row| (row.commitment, row.value.expose().clone())).collect())

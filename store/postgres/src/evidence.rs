@@ -107,16 +107,7 @@ async fn erase(
     erased.sort_unstable();
     if !erased.is_empty() {
         let details = json!({ "basis": basis, "commitments": erased });
-        let entry = AuditEntry {
-            at: None,
-            actor: by.name.clone(),
-            action: REDACT.into(),
-            object: "audit".into(),
-            outcome: "ok".into(),
-            tenant: None,
-            origin: by.origin.clone(),
-            details,
-        };
+        let entry = by.entry(REDACT, "audit", "ok", details);
         audit_log::append_on(&mut tx, store.time(), &entry).await?;
     }
     tx.commit().await.map_err(failed(ERASING))?;

@@ -83,16 +83,7 @@ async fn told(
 }
 
 fn entry(segment: &NewSegment, action: &str, by: &Actor) -> AuditEntry {
-    AuditEntry {
-        at: None,
-        actor: by.name.clone(),
-        action: action.into(),
-        object: "audit".into(),
-        outcome: "ok".into(),
-        tenant: None,
-        origin: by.origin.clone(),
-        details: segment.told(),
-    }
+    by.entry(action, "audit", "ok", segment.told())
 }
 
 fn segment(row: &PgRow) -> sqlx::Result<SegmentRow> {

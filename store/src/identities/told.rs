@@ -31,22 +31,8 @@ fn object(id: UserId) -> String {
     format!("user:{id}")
 }
 
-/// The one place where entries about people are made.
-fn entry(by: &Actor, action: &str, object: String, outcome: &str, details: Value) -> AuditEntry {
-    AuditEntry {
-        at: None,
-        actor: by.name.clone(),
-        action: action.into(),
-        object,
-        outcome: outcome.into(),
-        tenant: None,
-        origin: by.origin.clone(),
-        details,
-    }
-}
-
 pub fn user_entry(by: &Actor, action: &str, user: &UserRow, details: Value) -> AuditEntry {
-    AuditEntry { tenant: user.tenant.clone(), ..entry(by, action, object(user.id), "ok", details) }
+    AuditEntry { tenant: user.tenant.clone(), ..by.entry(action, object(user.id), "ok", details) }
 }
 
 pub fn user_created(by: &Actor, user: &UserRow) -> AuditEntry {
@@ -66,7 +52,7 @@ pub fn signed_in(user: &UserRow, session: &SessionRow, factor: &Factor, origin: 
 pub fn sign_in_failed(failed: &FailedSignIn, locked: Option<jiff::Timestamp>) -> AuditEntry {
     let object = failed.user.map_or_else(|| "user:unknown".into(), object);
     let details = json!({ "why": failed.why, "locked_until": locked });
-    entry(&stranger(&failed.origin), "user.sign_in_failed", object, "refused", details)
+    stranger(&failed.origin).entry("user.sign_in_failed", object, "refused", details)
 }
 
 /// Somebody tries passwords of an account that there is.
