@@ -220,6 +220,3 @@ impl Http {
         Self { api: Arc::new(api), origins, services: vec![watcher, reader] }
     }
 }
-
-#[cfg(test)]
-mod tests;

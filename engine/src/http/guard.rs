@@ -182,12 +182,6 @@ pub fn principal() -> Principal {
     PRINCIPAL.try_with(Clone::clone).unwrap_or_else(|_| Principal::nobody())
 }
 
-/// As a guard that let this one in.
-#[cfg(test)]
-pub async fn as_principal<T>(principal: Principal, answer: impl Future<Output = T>) -> T {
-    PRINCIPAL.scope(principal, answer).await
-}
-
 /// Of the request that is being answered.
 pub fn origin() -> Origin {
     ORIGIN.try_with(Clone::clone).unwrap_or_default()

@@ -140,15 +140,6 @@ pub fn router(api: Shared, origins: &[String]) -> Router {
         .with_state(api)
 }
 
-/// What the guards let through, for tests of what is behind them.
-#[cfg(test)]
-pub fn unguarded(api: Shared) -> Router {
-    let Routes { quick, long, .. } = described();
-    // As the guard leaves it behind, for streams.
-    let declared = axum::Extension(Arc::new(Declared::of(&document())));
-    quick.merge(long).split_for_parts().0.layer(declared).with_state(api)
-}
-
 /// For connections that find all places taken: they hear whether the process lives, and are sent away.
 pub fn beside(api: Shared) -> Router {
     Router::new()

@@ -12,7 +12,7 @@ use store::tokens::TokenChange;
 
 use super::{Caller, given, setup, signed_in, token};
 use crate::support::http::Server;
-use crate::support::store::{TestStore, ada};
+use crate::support::store::{TestStore, ada, promises};
 
 /// Who gets through to a route, and what it says then to a request that asks for nothing sensible.
 enum Row {
@@ -102,6 +102,8 @@ const TABLE: &[Row] = &[
     Asks("DELETE /v1/users/{id}/sessions", "users:manage", Admin, 404),
 ];
 
+promises![every_route_lets_in_whom_it_is_for_and_nobody_else];
+
 const ID: &str = "019c0a2e-5a5c-7cc1-b6c0-0123456789ab";
 
 fn route(row: &Row) -> &'static str {
@@ -176,9 +178,7 @@ fn rank(role: Role) -> usize {
     Role::ALL.len() - Role::ALL.iter().position(|one| *one == role).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
-    let t = TestStore::sqlite().await;
+async fn every_route_lets_in_whom_it_is_for_and_nobody_else(t: TestStore) {
     let setup = setup(&t);
     let server = Server::with(t, setup).await;
     let document = Caller::api().get(&server, "/openapi.json").await.expect(200);

@@ -1,5 +1,6 @@
 //! Who may do what over HTTP, by whatever they show to be known by.
 
+mod foreign;
 mod matrix;
 mod platform;
 mod tokens;

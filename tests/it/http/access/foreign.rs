@@ -1,39 +1,29 @@
 //! Every route that takes the name of a thing, asked by a tenant for a thing of its own, of another tenant's and of nobody's.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::http::Request;
 use futures::StreamExt;
-use hyper::service::Service as _;
-use hyper_util::service::TowerToHyperService;
-use jobkit::testing::ManualClock;
-use jobkit::{Artifacts, Clock, JobId, Owner, Registry};
+use jobkit::{Artifacts, JobId, Owner};
+use reqwest::Method;
 use serde_json::{Value, json};
 use store::schedules::{PutSchedule, Source};
 use store::state::JobState;
-use store::{Actor, End, JobFilter, Report, Role, Scope, Store, WorkerInfo};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use store::{Actor, End, JobFilter, Report, Role, Scope, WorkerInfo};
 
-use super::{Http, Limits, Parts, Shared, document, guard, router};
-use crate::adapters::artifacts::DirArtifacts;
-use crate::identity::Principal;
-use crate::identity::permission::Permissions;
-use crate::limits::book::Book;
-use crate::limits::callers::Callers;
-use crate::limits::callers::rules::CallerRules;
-use crate::limits::limiter::{Calls, StoreLimiter};
-use crate::limits::usage::Usage;
-use crate::queue::Queue;
-use crate::scheduler::Scheduler;
-use crate::scheduler::declared::Declared;
-use crate::seal::Keyring;
-use crate::service::Alarm;
-use crate::triggers::webhook::Webhooks;
-use crate::wake::Wake;
+use super::{Caller, setup, signed_in};
+use crate::support::http::{Answer, Server, answer};
+use crate::support::store::{ALL, TestStore, promises};
+
+promises![
+    every_route_that_names_a_thing_is_asked_for_foreign_ones,
+    another_tenants_thing_is_answered_as_what_never_was,
+    what_comes_in_is_the_callers_own_or_names_the_field,
+    a_name_that_is_taken_is_all_that_is_told,
+    two_tenants_with_one_unique_key_have_a_job_each,
+    a_bulk_operation_means_the_tenants_jobs,
+    a_stream_tells_a_tenant_of_its_own_jobs_alone,
+];
 
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,9 +93,8 @@ fn without_query(path: &str) -> &str {
     path.split_once('?').map_or(path, |(path, _)| path)
 }
 
-#[test]
-fn every_route_that_names_a_thing_is_asked_for_foreign_ones() {
-    let document = serde_json::to_value(document()).unwrap();
+async fn every_route_that_names_a_thing_is_asked_for_foreign_ones(t: TestStore) {
+    let document = Server::over(t).await.get("/openapi.json").await.expect(200);
     let mut named = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().filter(|_| path.contains('{')) {
@@ -117,18 +106,11 @@ fn every_route_that_names_a_thing_is_asked_for_foreign_ones() {
     assert_eq!(known.collect::<BTreeSet<_>>(), named);
 }
 
-/// The owner of a tenant.
-fn of_tenant(tenant: &str) -> Principal {
-    let (name, scope) = (format!("user:{tenant}"), Scope::Tenant(tenant.into()));
-    Principal { name, scope, permissions: Permissions::of_role(Role::Owner), role: Some(Role::Owner) }
-}
-
+/// Two tenants, and the owner of each.
 struct World {
-    api: Shared,
-    store: Arc<dyn Store>,
-    artifacts: Arc<DirArtifacts>,
-    clock: Arc<ManualClock>,
-    _folder: tempfile::TempDir,
+    server: Server,
+    north: Caller,
+    south: Caller,
 }
 
 /// Names of things.
@@ -150,88 +132,34 @@ impl Things {
     }
 }
 
+fn id(told: &Value) -> JobId {
+    told["id"].as_str().unwrap().parse().unwrap()
+}
+
 impl World {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let manual = Arc::new(ManualClock::default());
-        let clock: Arc<dyn Clock> = manual.clone();
-        let url = format!("sqlite://{}", folder.path().join("jobs.db").display());
-        let store: Arc<dyn Store> =
-            Arc::new(store_sqlite::SqliteStore::open(&url, clock.clone()).await.unwrap());
-        store.migrate().await.unwrap();
-        let mut registry = Registry::default();
-        crate::system::register(&mut registry, crate::system::Config::default());
-        crate::bulk::register(&mut registry, store.clone());
-        let (registry, alarm) = (Arc::new(registry), Alarm::default());
-        let (wake, _) = Wake::start(store.clone(), None, &alarm);
-        let book = Arc::new(Book::new(store.clone(), clock.clone()));
-        let queue = Arc::new(Queue::new(
-            store.clone(),
-            registry.clone(),
-            Arc::new(Keyring::default()),
-            clock.clone(),
-            wake.clone(),
-            book.clone(),
-        ));
-        let calls = Calls { rates: Arc::default(), limiter: Arc::new(StoreLimiter { store: store.clone() }) };
-        let artifacts = Arc::new(DirArtifacts::new(folder.path().join("artifacts")));
-        let declared = Declared::default();
-        let callers = Arc::new(Callers::new(CallerRules::off(), store.clone(), None, clock.clone()));
-        let parts = Parts {
-            store: store.clone(),
-            queue: queue.clone(),
-            scheduler: Arc::new(Scheduler::new(store.clone(), queue.clone(), declared, wake.clone())),
-            usage: Usage { store: store.clone(), book, calls, wake },
-            registry,
-            clock: clock.clone(),
-            artifacts: artifacts.clone(),
-            hooks: Webhooks::new([].into(), queue, clock),
-            courier: None,
-            token: None,
-            identity: None,
-            platform: None,
-            admin_networks: Vec::new(),
-            proxies: Vec::new(),
-            callers,
-            limits: Limits {
-                body_bytes: 1 << 20,
-                memory_bytes: 8 << 20,
-                batch: 10,
-                header_timeout: Duration::from_secs(10),
-                body_timeout: Duration::from_secs(10),
-                answer_timeout: Duration::from_secs(10),
-                write_timeout: Duration::from_secs(10),
-                connections: 10,
-                stop_delay: Duration::ZERO,
-            },
-            origins: Vec::new(),
-            hints: watch::channel(()).1,
-            stop: CancellationToken::new(),
-        };
-        Self { api: Http::new(parts, &alarm).api, store, artifacts, clock: manual, _folder: folder }
+    async fn new(t: TestStore) -> Self {
+        let setup = setup(&t);
+        let server = Server::with(t, setup).await;
+        let north = signed_in(&server, Role::Owner, Some("north")).await;
+        let south = signed_in(&server, Role::Owner, Some("south")).await;
+        Self { server, north, south }
     }
 
-    /// As somebody of this tenant.
-    async fn ask(&self, tenant: &str, method: &str, path: &str, body: &str) -> (u16, String) {
-        let principal = of_tenant(tenant);
-        let mut request = Request::builder().method(method.to_uppercase().as_str()).uri(path);
+    /// As the owner of this tenant.
+    async fn ask(&self, tenant: &str, method: &str, path: &str, body: &str) -> Answer {
+        let caller = if tenant == "north" { &self.north } else { &self.south };
+        let method: Method = method.to_uppercase().parse().unwrap();
+        // The one thing that answers never have in common otherwise.
+        let mut request = caller.request(&self.server, method, path).header("x-request-id", "asked");
         if !body.is_empty() {
-            request = request.header("content-type", "application/json");
+            request = request.header("content-type", "application/json").body(body.to_owned());
         }
-        let request = request.body(Body::from(body.to_owned())).unwrap();
-        let router = TowerToHyperService::new(router::unguarded(self.api.clone()));
-        let answer = guard::as_principal(principal, router.call(request)).await.unwrap();
-        let status = answer.status().as_u16();
-        let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
+        answer(request).await
     }
 
     async fn enqueue(&self, tenant: &str, queue: &str) -> JobId {
         let job = json!({ "kind": "system.noop", "queue": queue }).to_string();
-        let (status, told) = self.ask(tenant, "post", "/v1/jobs", &job).await;
-        assert_eq!(status, 202, "{told}");
-        let told: Value = serde_json::from_str(&told).unwrap();
-        told["id"].as_str().unwrap().parse().unwrap()
+        id(&self.ask(tenant, "post", "/v1/jobs", &job).await.expect(202))
     }
 
     async fn things(&self, tenant: &str) -> Things {
@@ -242,42 +170,38 @@ impl World {
             lease: Duration::from_secs(30),
             queues: vec!["done".into()],
         };
-        let worker = self.store.register(&info).await.unwrap();
-        for claimed in self.store.claim(worker, "done", 100).await.unwrap() {
+        let store = &self.server.t.store;
+        let worker = store.register(&info).await.unwrap();
+        for claimed in store.claim(worker, "done", 100).await.unwrap() {
             let (held, attempt) = (claimed.held(), claimed.attempt);
             let end = End::Completed { result: None };
             let report = Report { held, attempt, end, ran: Duration::ZERO, log: Vec::new() };
-            self.store.finish(worker, &[report]).await.unwrap();
+            store.finish(worker, &[report]).await.unwrap();
         }
         let owner = Owner { job: done, claim: 1 };
-        self.artifacts.put(owner, "file", tenant.as_bytes().to_vec()).await.unwrap();
+        self.server.artifacts.put(owner, "file", tenant.as_bytes().to_vec()).await.unwrap();
         let bulk = r#"{"action": "cancel", "filter": {"kinds": ["none"]}}"#;
-        let (status, told) = self.ask(tenant, "post", "/v1/bulk-operations", bulk).await;
-        assert_eq!(status, 202, "{told}");
-        let told: Value = serde_json::from_str(&told).unwrap();
-        let bulk = told["id"].as_str().unwrap().parse().unwrap();
+        let bulk = id(&self.ask(tenant, "post", "/v1/bulk-operations", bulk).await.expect(202));
         let live = self.enqueue(tenant, "live").await;
-        let schedule = format!("s-{}", live);
-        let (status, told) = self.put(tenant, &schedule, None).await;
-        assert_eq!(status, 200, "{told}");
+        let schedule = format!("s-{live}");
+        self.put(tenant, &schedule, None).await.expect(200);
         Things { live, done, bulk, schedule }
     }
 
-    async fn put(&self, asker: &str, name: &str, tenant: Option<&str>) -> (u16, String) {
+    async fn put(&self, asker: &str, name: &str, tenant: Option<&str>) -> Answer {
         let definition = json!({ "kind": "system.noop", "every": "1h", "tenant": tenant });
         self.ask(asker, "put", &format!("/v1/schedules/{name}"), &definition.to_string()).await
     }
 
     async fn everything_of(&self, tenant: &str) -> String {
-        let scope = Scope::Tenant(tenant.into());
-        let jobs = self.store.jobs(&scope, &JobFilter::default()).await.unwrap();
-        format!("{jobs:?} {:?}", self.store.schedules(&scope).await.unwrap())
+        let (store, scope) = (&self.server.t.store, Scope::Tenant(tenant.into()));
+        let jobs = store.jobs(&scope, &JobFilter::default()).await.unwrap();
+        format!("{jobs:?} {:?}", store.schedules(&scope).await.unwrap())
     }
 }
 
-#[tokio::test]
-async fn another_tenants_thing_is_answered_as_what_never_was() {
-    let world = World::new().await;
+async fn another_tenants_thing_is_answered_as_what_never_was(t: TestStore) {
+    let world = World::new(t).await;
     for (method, path, of, body) in ROUTES {
         if matches!(of, Of::Installation | Of::Other) {
             continue;
@@ -296,8 +220,8 @@ async fn another_tenants_thing_is_answered_as_what_never_was() {
                 Of::Schedule => path.replace("{name}", &name),
                 _ => path.replace("{name}", "file"),
             };
-            let (status, told) = world.ask("north", method, &path, body).await;
-            (status, told.replace(&name, "IT"))
+            let answer = world.ask("north", method, &path, body).await;
+            (answer.status, answer.text.replace(&name, "IT"))
         };
         let before = world.everything_of("south").await;
 
@@ -311,9 +235,8 @@ async fn another_tenants_thing_is_answered_as_what_never_was() {
     }
 }
 
-#[tokio::test]
-async fn what_comes_in_is_the_callers_own_or_names_the_field() {
-    let world = World::new().await;
+async fn what_comes_in_is_the_callers_own_or_names_the_field(t: TestStore) {
+    let world = World::new(t).await;
     let foreign = world.things("south").await;
     for (body, status, pointer) in [
         (json!({ "kind": "system.noop", "tenant": "north" }), 202, ""),
@@ -325,22 +248,18 @@ async fn what_comes_in_is_the_callers_own_or_names_the_field() {
         ),
         (json!({ "kind": "system.noop", "after": [foreign.live] }), 409, "/after/0"),
     ] {
-        let (got, told) = world.ask("north", "post", "/v1/jobs", &body.to_string()).await;
-        assert_eq!(got, status, "{body}: {told}");
-        let told: Value = serde_json::from_str(&told).unwrap();
+        let told = world.ask("north", "post", "/v1/jobs", &body.to_string()).await.expect(status);
         if !pointer.is_empty() {
             assert_eq!(told["errors"][0]["field"], pointer, "{told}");
         }
     }
-    let (_, listed) = world.ask("north", "get", "/v1/jobs", "").await;
-    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let listed = world.ask("north", "get", "/v1/jobs", "").await.expect(200);
     assert!(listed["jobs"].as_array().unwrap().iter().all(|job| job["tenant"] == "north"), "{listed}");
 }
 
 /// The names of schedules are one set, so that one is taken has to be told, and nothing else is.
-#[tokio::test]
-async fn a_name_that_is_taken_is_all_that_is_told() {
-    let world = World::new().await;
+async fn a_name_that_is_taken_is_all_that_is_told(t: TestStore) {
+    let world = World::new(t).await;
     let foreign = world.things("south").await;
     let row = PutSchedule {
         name: "nobodys".into(),
@@ -351,81 +270,65 @@ async fn a_name_that_is_taken_is_all_that_is_told() {
         next_fire: None,
         revision: None,
     };
-    assert!(world.store.put_schedule(&Scope::Installation, &row, &Actor::system()).await.unwrap());
+    assert!(world.server.t.store.put_schedule(ALL, &row, &Actor::system()).await.unwrap());
     let before = world.everything_of("south").await;
 
     let answers =
         [world.put("north", &foreign.schedule, None).await, world.put("north", "nobodys", None).await];
 
-    for ((status, told), name) in answers.iter().zip([&foreign.schedule, "nobodys"]) {
+    for (Answer { status, text: told, .. }, name) in answers.iter().zip([&foreign.schedule, "nobodys"]) {
         assert_eq!(*status, 409, "{told}");
-        assert_eq!(told.replace(name, "IT"), answers[0].1.replace(&foreign.schedule, "IT"));
+        assert_eq!(told.replace(name, "IT"), answers[0].text.replace(&foreign.schedule, "IT"));
         assert!(!told.contains("south\"") && !told.contains("onfiguration"), "{told}");
     }
     assert_eq!(world.everything_of("south").await, before);
-    let (status, told) = world.put("north", "mine", Some("south")).await;
-    assert_eq!(status, 422, "{told}");
-    assert!(told.contains("/tenant"), "{told}");
+    let told = world.put("north", "mine", Some("south")).await.expect(422);
+    assert_eq!(told["errors"][0]["field"], "/tenant", "{told}");
 }
 
-#[tokio::test]
-async fn two_tenants_with_one_unique_key_have_a_job_each() {
-    let world = World::new().await;
+async fn two_tenants_with_one_unique_key_have_a_job_each(t: TestStore) {
+    let world = World::new(t).await;
     let body = r#"{"kind": "system.noop", "unique_key": "invoice-7"}"#;
     let mut made = Vec::new();
     for tenant in ["north", "south", "north"] {
-        let (status, told) = world.ask(tenant, "post", "/v1/jobs", body).await;
-        assert!(status == 202 || status == 200, "{told}");
-        let told: Value = serde_json::from_str(&told).unwrap();
-        made.push(told["id"].as_str().unwrap().to_owned());
+        let answer = world.ask(tenant, "post", "/v1/jobs", body).await;
+        assert!([200, 202].contains(&answer.status), "{answer:?}");
+        made.push(id(&answer.json()));
     }
     assert_eq!(made[0], made[2]);
     assert_ne!(made[0], made[1]);
 }
 
 /// A bulk operation is its tenant's, and so is what it touches.
-#[tokio::test]
-async fn a_bulk_operation_means_the_tenants_jobs() {
-    let world = World::new().await;
+async fn a_bulk_operation_means_the_tenants_jobs(t: TestStore) {
+    let world = World::new(t).await;
     let (own, foreign) = (world.things("north").await, world.things("south").await);
     // What comes in at this moment is not meant.
-    world.clock.advance(Duration::from_secs(1));
+    world.server.t.clock.advance(Duration::from_secs(1));
     let body = r#"{"action": "cancel", "dry_run": true, "filter": {"kinds": ["system.noop"]}}"#;
 
-    let (status, told) = world.ask("north", "post", "/v1/bulk-operations", body).await;
+    let told = world.ask("north", "post", "/v1/bulk-operations", body).await.expect(200).to_string();
 
-    assert_eq!(status, 200, "{told}");
     assert!(told.contains(&own.live.to_string()) && !told.contains(&foreign.live.to_string()), "{told}");
-    let kept = world.store.job(&Scope::Installation, own.bulk).await.unwrap().unwrap().job;
+    let kept = world.server.t.store.job(ALL, own.bulk).await.unwrap().unwrap().job;
     let args: Value = serde_json::from_str(&kept.args).unwrap();
     assert_eq!((kept.tenant.as_deref(), &args["tenant"]), (Some("north"), &json!("north")));
 }
 
-#[tokio::test]
-async fn a_stream_tells_a_tenant_of_its_own_jobs_alone() {
-    let world = World::new().await;
-    let principal = of_tenant("north");
-    let request = Request::builder().uri("/v1/events").header("last-event-id", "0-0-0");
-    let router = TowerToHyperService::new(router::unguarded(world.api.clone()));
+async fn a_stream_tells_a_tenant_of_its_own_jobs_alone(t: TestStore) {
+    let world = World::new(t).await;
     let (own, foreign) = (world.enqueue("north", "live").await, world.enqueue("south", "live").await);
     let last = world.enqueue("north", "live").await;
-    let request = request.body(Body::empty()).unwrap();
 
-    let answer = guard::as_principal(principal, router.call(request)).await.unwrap();
+    let request = world.north.request(&world.server, Method::GET, "/v1/events");
+    let request = request.header("last-event-id", "0-0-0").send().await.unwrap();
 
-    // Its body is read outside of the request's task.
-    let (mut told, mut body) = (String::new(), answer.into_body().into_data_stream());
+    let (mut told, mut body) = (String::new(), request.bytes_stream());
     while !told.contains(&last.to_string()) {
         let piece = tokio::time::timeout(Duration::from_secs(20), body.next()).await.unwrap();
         told.push_str(std::str::from_utf8(&piece.unwrap().unwrap()).unwrap());
     }
     assert!(told.contains(&own.to_string()) && !told.contains(&foreign.to_string()), "{told}");
-    assert!(
-        world
-            .store
-            .job(&Scope::Installation, foreign)
-            .await
-            .unwrap()
-            .is_some_and(|it| it.job.state == JobState::Available)
-    );
+    let kept = world.server.t.store.job(ALL, foreign).await.unwrap().unwrap();
+    assert_eq!(kept.job.state, JobState::Available);
 }
