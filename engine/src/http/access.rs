@@ -28,6 +28,8 @@ use crate::identity::principal::{Need, Refusal, may};
 /// The scheme of whoever shows a bearer token, and of a session that does in its place.
 pub const TOKEN: &str = "token";
 pub const SESSION: &str = "session";
+/// The scheme of the token that a session gives to programs, which keep no cookies.
+pub const ACCESS_TOKEN: &str = "access_token";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -46,8 +48,9 @@ impl Access {
         let schemes: Vec<BTreeMap<String, Vec<String>>> =
             declared.iter().map(schemes).collect::<Option<_>>()?;
         let [schemes] = schemes.as_slice() else {
-            // The document that is served offers a session in the place of each token.
+            // The document that is served offers a session in the place of each token, and its token in the place of a cookie.
             return match schemes.as_slice() {
+                [token, session] if is(token, ACCESS_TOKEN) && is(session, SESSION) => Some(Self::Session),
                 [token, session] if token.get(TOKEN) == session.get(SESSION) => asks(token.get(TOKEN)?),
                 _ => None,
             };
@@ -59,6 +62,11 @@ impl Access {
             Some(_) => None,
         }
     }
+}
+
+/// This scheme, which asks for nothing more.
+fn is(schemes: &BTreeMap<String, Vec<String>>, scheme: &str) -> bool {
+    schemes.len() == 1 && schemes.get(scheme).is_some_and(Vec::is_empty)
 }
 
 fn asks(permissions: &[String]) -> Option<Access> {
@@ -78,15 +86,15 @@ fn schemes(requirement: &SecurityRequirement) -> Option<BTreeMap<String, Vec<Str
         .collect()
 }
 
-/// As [`TOKEN`] asks it, for a session.
-pub fn by_session_too(operation: &mut Operation) {
-    let Some(Access::Asks(need)) = Access::of(operation) else { return };
-    let asked: Vec<_> = match need {
-        Need::Known => Vec::new(),
-        Need::Permission(permission) => vec![permission.name()],
+/// The other ways in: a session does for each token, and its access token for its cookie.
+pub fn by_other_ways_too(operation: &mut Operation) {
+    let (asked, ways) = match Access::of(operation) {
+        Some(Access::Asks(Need::Permission(permission))) => (vec![permission.name()], [TOKEN, SESSION]),
+        Some(Access::Asks(Need::Known)) => (Vec::new(), [TOKEN, SESSION]),
+        Some(Access::Session) => (Vec::new(), [ACCESS_TOKEN, SESSION]),
+        Some(Access::Open) | None => return,
     };
-    operation.security =
-        Some(vec![SecurityRequirement::new(TOKEN, asked.clone()), SecurityRequirement::new(SESSION, asked)]);
+    operation.security = Some(ways.map(|way| SecurityRequirement::new(way, asked.clone())).into());
 }
 
 /// What each route declares.
@@ -243,6 +251,11 @@ mod tests {
             (Some(vec![token(&["jobs:fly"])]), None),
             (Some(vec![token(&["jobs:read"]).add::<_, [&str; 0], &str>("other", [])]), None),
             (Some(vec![session(&["jobs:read"])]), None),
+            (
+                Some(vec![SecurityRequirement::new(ACCESS_TOKEN, [""; 0]), session(&[])]),
+                Some(Access::Session),
+            ),
+            (Some(vec![SecurityRequirement::new(ACCESS_TOKEN, ["jobs:read"]), session(&[])]), None),
             (Some(vec![SecurityRequirement::new("other", ["jobs:read"])]), None),
             (Some(vec![]), None),
         ] {
@@ -257,10 +270,18 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_offered_where_a_token_is_and_asks_for_the_same() {
-        let mut operation = operation(Some(vec![SecurityRequirement::new(TOKEN, ["jobs:read"])]));
-        let before = Access::of(&operation);
-        by_session_too(&mut operation);
-        assert_eq!((operation.security.as_ref().map(Vec::len), Access::of(&operation)), (Some(2), before));
+    fn every_way_in_is_offered_and_asks_for_the_same() {
+        for (scheme, permissions) in [(TOKEN, &["jobs:read"][..]), (TOKEN, &[]), (SESSION, &[])] {
+            let mut operation = operation(Some(vec![SecurityRequirement::new(scheme, permissions.to_vec())]));
+            let before = Access::of(&operation);
+            by_other_ways_too(&mut operation);
+            assert_eq!(
+                (operation.security.as_ref().map(Vec::len), Access::of(&operation)),
+                (Some(2), before)
+            );
+        }
+        let mut open = operation(Some(vec![SecurityRequirement::default()]));
+        by_other_ways_too(&mut open);
+        assert_eq!(open.security.map(|all| all.len()), Some(1));
     }
 }

@@ -34,9 +34,10 @@ impl Modify for Token {
     fn modify(&self, document: &mut Document) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         let components = document.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        components.add_security_scheme(access::TOKEN, SecurityScheme::Http(scheme.clone()));
+        components.add_security_scheme(access::ACCESS_TOKEN, SecurityScheme::Http(scheme));
         let cookie = ApiKey::Cookie(ApiKeyValue::new(ACCESS_COOKIE));
-        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+        components.add_security_scheme(access::SESSION, SecurityScheme::ApiKey(cookie));
     }
 }
 
@@ -72,7 +73,7 @@ pub fn document() -> Document {
         for (method, operation) in operations {
             operation.operation_id = Some(name(method, path));
             let guarded = matches!(Access::of(operation), Some(Access::Asks(_)) | None);
-            access::by_session_too(operation);
+            access::by_other_ways_too(operation);
             let reading = operation.request_body.is_some();
             let keyed = operation
                 .parameters

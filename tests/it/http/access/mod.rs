@@ -30,10 +30,10 @@ fn setup(t: &TestStore) -> Setup {
 
 /// A name under which somebody calls, and what is shown.
 #[derive(Debug, Clone)]
-struct Caller {
+pub struct Caller {
     name: String,
     /// Of the header `Authorization`; none shows nothing.
-    bearer: Option<String>,
+    pub bearer: Option<String>,
 }
 
 impl Caller {
@@ -83,7 +83,7 @@ async fn user(t: &TestStore, role: Role, tenant: Option<&str>) -> UserRow {
 }
 
 /// A user of this role, who has signed in.
-async fn signed_in(server: &Server, role: Role, tenant: Option<&str>) -> Caller {
+pub async fn signed_in(server: &Server, role: Role, tenant: Option<&str>) -> Caller {
     user(&server.t, role, tenant).await;
     let body = json!({ "email": email(role, tenant), "password": PASSWORD, "bearer": true });
     let answer = answer(server.bare(Method::POST, "/auth/sign-in").json(&body)).await.expect(200);
