@@ -49,7 +49,7 @@ use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
 pub use alerts::*;
-pub use audit_log::{AuditLog, AuditPage};
+pub use audit_log::{AuditLog, AuditPage, OfJobs};
 pub use breakers::{BreakerRow, Breakers};
 pub use briefs::{Briefs, JobBrief};
 pub use evidence::{AuditSearch, Erasing, Evidence};
