@@ -2,6 +2,7 @@
 
 mod matrix;
 mod platform;
+mod shown;
 mod tokens;
 mod users;
 
