@@ -10,6 +10,7 @@ pub mod export;
 pub mod grower;
 pub mod keeper;
 pub mod prove;
+pub mod rotate;
 pub mod seen;
 pub mod shelf;
 pub mod signer;

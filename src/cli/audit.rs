@@ -1,21 +1,19 @@
 //! `audit`: whether the log is what was signed, what is signed, and the key that signs.
 
+mod key;
 mod search;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use audit::note::{GenerateError, KeyError};
 use audit::{SigningKey, Vkey};
 use clap::Subcommand;
 use engine::adapters::buckets::Buckets;
+use engine::audit::Shelf;
 use engine::audit::export::{self, ExportError};
 use engine::audit::prove::{self, ProveError};
 use engine::audit::verify::{Against, Finding, Verified, verify};
-use engine::audit::{Shelf, new_key};
 use jobkit::AuditEntry;
-use jobkit::redact::ExposeSecret;
 use serde_json::json;
 
 use self::search::{Redact, Search};
@@ -80,6 +78,13 @@ pub enum KeyCommand {
     },
     /// Print the public key, for auditors to verify with.
     Show,
+    /// Make another key, hand over to it in a checkpoint that both sign, and print its public key. From then on only the new one signs:
+    /// set audit.key to it and start the processes that sign again.
+    Rotate {
+        /// The file for the new key, which must not be there yet.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 pub async fn run(call: &Call, command: Audit) -> Result {
@@ -93,15 +98,11 @@ pub async fn run(call: &Call, command: Audit) -> Result {
         Audit::Search(wanted) => search::search(call, wanted).await,
         Audit::Redact(wanted) => search::redact(call, wanted).await,
         Audit::Status => status(call).await,
-        Audit::Key(KeyCommand::Create { name, out }) => create(call, &name, &out),
+        Audit::Key(KeyCommand::Create { name, out }) => key::create(call, &name, &out),
+        Audit::Key(KeyCommand::Rotate { out }) => key::rotate(call, &out).await,
         Audit::Key(KeyCommand::Show) => {
             let loaded = call.load(Voice::Command)?;
-            let Some(secret) = wiring::secret(&loaded.settings.audit).map_err(AppError::from)? else {
-                return Err(CliError::usage(
-                    "audit.key is not set",
-                    "`compline audit key create` makes a key",
-                ));
-            };
+            let secret = key::own(&loaded.settings)?;
             let key = secret.vkey().to_string();
             call.print.answer(&json!({ "key": key }), || key.clone())?;
             Ok(Exit::Ok)
@@ -297,41 +298,4 @@ async fn exported(call: &Call, folder: &Path, from: u64, openings: bool) -> Resu
 fn taken_along(folder: &Path, from: u64, openings: bool) -> AuditEntry {
     let details = json!({ "folder": folder, "from_leaf": from, "with_personal": openings });
     actor().entry("audit.export", "audit", "begun", details)
-}
-
-fn create(call: &Call, name: &str, out: &Path) -> Result {
-    let secret = new_key(name).map_err(|problem| match problem {
-        GenerateError::Key(KeyError::Name) => CliError::usage(
-            format!("--name `{name}`: {problem}"),
-            "name the log like a place, audit.example.com/compline",
-        ),
-        other => CliError::from_chain(other),
-    })?;
-    write(out, &secret).map_err(|problem| {
-        CliError::usage(
-            format!("--out {}: {problem}", out.display()),
-            "name a file that is not there yet, in a folder that this user may write to",
-        )
-    })?;
-    let key = secret.vkey().to_string();
-    call.print.answer(&json!({ "key": key, "file": out }), || {
-        format!(
-            "{key}\nis the public key: give it to your auditors, and set audit.key = \"file:{}\"",
-            out.display()
-        )
-    })?;
-    Ok(Exit::Ok)
-}
-
-/// Whole or not at all, and for its owner alone from the first byte.
-fn write(out: &Path, secret: &SigningKey) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(out)?;
-    let written = file
-        .write_all(format!("{}\n", secret.to_secret().expose_secret()).as_bytes())
-        .and_then(|()| file.sync_all());
-    written.inspect_err(|_| {
-        // Half a key is none, and in the way.
-        let _ = std::fs::remove_file(out);
-    })
 }

@@ -38,8 +38,12 @@ pub trait Tree: Send + Sync + 'static {
     /// Where the entry of this number stands.
     async fn position_of(&self, seq: i64) -> Result<Option<Position>>;
 
-    /// Keeps what was signed; what is there of the same size stays.
-    async fn put_checkpoint(&self, checkpoint: &SignedRow) -> Result<()>;
+    /// Keeps what was signed behind the checkpoint of so many leaves, 0 being none. False, and nothing is done, when that is not the
+    /// last one: another process has signed meanwhile, or handed its key over.
+    async fn put_checkpoint(&self, checkpoint: &SignedRow, behind: u64) -> Result<bool>;
+
+    /// Those by which a key handed over to another, smallest first.
+    async fn handovers(&self) -> Result<Vec<SignedRow>>;
 
     /// Those of more than so many leaves, smallest first.
     async fn checkpoints(&self, above: u64, limit: usize) -> Result<Vec<SignedRow>>;

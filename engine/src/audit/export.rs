@@ -9,6 +9,7 @@ use audit::export::{
     CHECKPOINT, KEYS, LINES, OPENINGS, README, README_TEXT, VERIFIER, VERIFIER_TEXT, checkpoint_path,
     entries_path,
 };
+use audit::succession::{Chain, Handover};
 use audit::tile::{WIDTH, tiles_of};
 use jobkit::PortError;
 use store::{Position, Store, StoreError};
@@ -103,7 +104,9 @@ pub async fn export(store: &dyn Store, folder: &Path, wish: &Wish<'_>) -> Result
             put(folder, &checkpoint_path(row.size), row.note.as_bytes())?;
         }
     }
-    let keys: String = wish.keys.iter().map(|key| format!("{key}\n")).collect();
+    let handed = store.handovers().await?;
+    let handed: Vec<_> = handed.iter().filter_map(|row| Handover::of(&row.note)?.ok()).collect();
+    let keys: String = Chain::of(wish.keys, handed).0.keys().iter().map(|key| format!("{key}\n")).collect();
     put(folder, KEYS, keys.as_bytes())?;
     put(folder, README, README_TEXT.as_bytes())?;
     put(folder, VERIFIER, VERIFIER_TEXT.as_bytes())?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use audit::checkpoint::{Checkpoint, CheckpointError};
 use audit::note::SigningKey;
+use audit::succession::Handover;
 use audit::tile::tiles_since;
 use jobkit::{Clock, PortError};
 use tracing::{debug, error, info, warn};
@@ -68,6 +69,10 @@ pub enum SignError {
         "the first {signed} entries of the audit log are not those of which {place} has the root: they were changed; see the runbook on the audit log"
     )]
     Rewritten { place: String, signed: u64 },
+    #[error(
+        "the key that signs the audit log has handed over to {to} with {size} entries; set audit.key to that one and start again, or see the runbook on the audit log"
+    )]
+    HandedOver { size: u64, to: String },
     #[error("{place} has the log `{other}`, and the key is of `{own}`; an anchor has one log")]
     OtherLog { place: String, other: String, own: String },
 }
@@ -75,7 +80,10 @@ pub enum SignError {
 impl SignError {
     /// Waiting will not mend it.
     fn is_an_accusation(&self) -> bool {
-        matches!(self, Self::SetBack { .. } | Self::Rewritten { .. } | Self::OtherLog { .. })
+        matches!(
+            self,
+            Self::SetBack { .. } | Self::Rewritten { .. } | Self::OtherLog { .. } | Self::HandedOver { .. }
+        )
     }
 }
 
@@ -149,7 +157,7 @@ impl Signer {
             }
         };
         let signed = match due {
-            true => Some(self.sign(&standing, last).await?),
+            true => self.sign(&standing, last).await?,
             false => None,
         };
         if let Some(signed) = &signed {
@@ -158,8 +166,24 @@ impl Signer {
         Ok(signed)
     }
 
-    /// Signs the tree as it stands.
-    pub async fn sign(&self, standing: &Standing, last: Option<SignedRow>) -> Result<SignedRow, SignError> {
+    /// Signs the tree as it stands. None when another process has signed since `last` was the last.
+    pub async fn sign(
+        &self,
+        standing: &Standing,
+        last: Option<SignedRow>,
+    ) -> Result<Option<SignedRow>, SignError> {
+        let checkpoint = self.to_sign(standing, last.as_ref()).await?;
+        let note = checkpoint.sign(&[&self.secret])?;
+        self.keep(checkpoint.size, note, last).await
+    }
+
+    /// What is signed next, once it is known to go on from all that was signed.
+    pub(super) async fn to_sign(
+        &self,
+        standing: &Standing,
+        last: Option<&SignedRow>,
+    ) -> Result<Checkpoint, SignError> {
+        self.in_office().await?;
         if let Some(last) = last {
             self.goes_on_from(standing, "the database", &last.note).await?;
         }
@@ -173,13 +197,32 @@ impl Signer {
                 Err(away) => warn!("the anchor `{}` cannot be asked: {}", shelf.name(), chain(&away)),
             }
         }
-        let checkpoint =
-            Checkpoint::new(self.secret.vkey().name(), standing.edge.size(), standing.edge.root());
-        let note = checkpoint.sign(&[&self.secret])?;
-        let signed = SignedRow { size: checkpoint.size, at: self.clock.now(), note };
-        self.store.put_checkpoint(&signed).await?;
+        Ok(Checkpoint::new(self.secret.vkey().name(), standing.edge.size(), standing.edge.root()))
+    }
+
+    pub(super) async fn keep(
+        &self,
+        size: u64,
+        note: String,
+        last: Option<SignedRow>,
+    ) -> Result<Option<SignedRow>, SignError> {
+        let signed = SignedRow { size, at: self.clock.now(), note };
+        if !self.store.put_checkpoint(&signed, last.map_or(0, |last| last.size)).await? {
+            return Ok(None);
+        }
         info!(audit.size = signed.size, "the audit log is signed up to entry {}", signed.size);
-        Ok(signed)
+        Ok(Some(signed))
+    }
+
+    /// A key that has handed over signs nothing more.
+    async fn in_office(&self) -> Result<(), SignError> {
+        let own = self.secret.vkey();
+        let rows = self.store.handovers().await?;
+        let handed = rows.iter().filter_map(|row| Handover::of(&row.note)?.ok());
+        match handed.into_iter().find(|handover| handover.from == *own) {
+            None => Ok(()),
+            Some(Handover { size, to, .. }) => Err(SignError::HandedOver { size, to: to.to_string() }),
+        }
     }
 
     async fn goes_on_from(&self, standing: &Standing, place: &str, note: &str) -> Result<(), SignError> {
@@ -209,7 +252,7 @@ impl Signer {
     }
 
     /// Each shelf for itself: one that is away holds no other up.
-    async fn take_out(&self, standing: &Standing, signed: &SignedRow) {
+    pub(super) async fn take_out(&self, standing: &Standing, signed: &SignedRow) {
         for shelf in &self.shelves {
             self.bring(shelf.as_ref(), standing, signed).await;
         }
@@ -241,6 +284,12 @@ impl Signer {
         for tile in tiles_since(from, signed.size) {
             let bytes = standing.tile(self.store.as_ref(), tile).await?;
             shelf.put_tile(tile, bytes).await?;
+        }
+        // Without those an auditor who has an anchor alone could not tell why another key signs.
+        for row in
+            self.store.handovers().await?.iter().filter(|row| row.size > from && row.size < signed.size)
+        {
+            shelf.put(&checkpoint_path(row.size, row.at), row.note.clone().into_bytes()).await?;
         }
         let path = checkpoint_path(signed.size, signed.at);
         shelf.put(&path, signed.note.clone().into_bytes()).await?;

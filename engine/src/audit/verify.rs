@@ -6,11 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use audit::checkpoint::Checkpoint;
-use audit::checkpoint::CheckpointError;
 use audit::commitment::{Commitment, Opening, commitments_in, opens};
 use audit::compare::{Comparison, Misfit};
-use audit::note::{NoteError, Vkey};
+use audit::note::Vkey;
 use audit::tile::{TileId, WIDTH};
 use audit::tree::{Edge, Hash, leaf_hash};
 use jiff::Timestamp;
@@ -18,7 +16,10 @@ use jobkit::{PortError, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::shelf::{self, Shelf};
+mod notes;
+
+use self::notes::{Roots, notes, signed};
+use super::shelf::Shelf;
 use super::trunk::{Standing, TreeError, hashes};
 use store::evidence::REDACT;
 use store::segments::{CLOSE, DROP};
@@ -64,6 +65,12 @@ pub enum Finding {
         place: String,
         signed: u64,
         has: u64,
+    },
+    /// A key handed over twice, and one of the two was not its owner: whose the keys after it are nobody can tell from here.
+    Forked {
+        key: String,
+        at: [u64; 2],
+        to: [String; 2],
     },
     /// Another log, by its name.
     Origin {
@@ -151,96 +158,6 @@ pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified
     verified.findings.sort();
     verified.findings.dedup();
     Ok(verified)
-}
-
-/// The roots that must be those of the tree, by its size.
-type Roots = BTreeMap<u64, Vec<(String, Hash)>>;
-
-/// A checkpoint as it was found.
-struct Note {
-    place: String,
-    text: String,
-    /// What its place says of its size.
-    size: u64,
-    /// In an anchor.
-    outside: bool,
-}
-
-async fn notes(store: &dyn Store, against: &Against<'_>) -> Result<Vec<Note>, VerifyError> {
-    let mut notes = Vec::new();
-    // The empty tree is never signed.
-    let mut above = 0;
-    loop {
-        let page = store.checkpoints(above, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        above = last.size;
-        notes.extend(page.into_iter().map(|row| Note {
-            place: format!("checkpoint {} of the database", row.size),
-            text: row.note,
-            size: row.size,
-            outside: false,
-        }));
-    }
-    for shelf in against.shelves {
-        for (path, text) in shelf::checkpoints(shelf.as_ref()).await? {
-            let size = path.rsplit('/').next().and_then(|name| name.parse().ok()).unwrap_or(0);
-            let place = format!("{path} of the anchor `{}`", shelf.name());
-            notes.push(Note { place, text, size, outside: true });
-        }
-    }
-    Ok(notes)
-}
-
-/// What can be said of checkpoints alone, and the roots that the walk has to find.
-fn signed(notes: Vec<Note>, keys: &[Vkey], standing: &Standing, verified: &mut Verified) -> Roots {
-    verified.checkpoints = notes.len();
-    let mut roots = Roots::new();
-    let has = standing.edge.size();
-    let mut set_back: Option<(u64, String)> = None;
-    let origin = keys.first().map(|key| key.name().to_owned());
-    for Note { place, text, size, outside } in notes {
-        let checkpoint = match Checkpoint::unverified(&text) {
-            Ok(checkpoint) if checkpoint.size == size => checkpoint,
-            Ok(other) => {
-                let problem = format!("it says {} entries", other.size);
-                verified.findings.push(Finding::Signature { place, size, problem });
-                continue;
-            }
-            Err(problem) => {
-                let problem = problem.to_string();
-                verified.findings.push(Finding::Signature { place, size, problem });
-                continue;
-            }
-        };
-        if !keys.is_empty()
-            && let Err(problem) = Checkpoint::open(&text, &checkpoint.origin, keys)
-        {
-            let problem = match problem {
-                CheckpointError::Note(NoteError::Unknown) => "no key that is believed has signed it".into(),
-                other => other.to_string(),
-            };
-            verified.findings.push(Finding::Signature { place, size, problem });
-            continue;
-        }
-        if origin.as_ref().is_some_and(|origin| *origin != checkpoint.origin) {
-            verified.findings.push(Finding::Origin { place, size, origin: checkpoint.origin });
-            continue;
-        }
-        if outside {
-            verified.anchored = verified.anchored.max(size);
-        }
-        // The largest says it for all.
-        if size > has && set_back.as_ref().is_none_or(|(most, _)| *most < size) {
-            set_back = Some((size, place.clone()));
-        }
-        roots.entry(size).or_default().push((place, checkpoint.root));
-    }
-    // Beyond what the database has, an anchor has the leaves; of what only the database signed there are none.
-    roots.retain(|size, _| *size <= has.max(verified.anchored));
-    if let Some((signed, place)) = set_back {
-        verified.findings.push(Finding::SetBack { place, signed, has });
-    }
-    roots
 }
 
 /// The walk along leaves and entries.
@@ -539,6 +456,10 @@ impl std::fmt::Display for Finding {
                     "{place} has signed {signed} entries, and there are {has}: the end was cut off, or an old state restored"
                 )
             }
+            Self::Forked { key, at: [first, second], to: [one, other] } => write!(
+                f,
+                "the key {key} has handed over twice: to {one} with {first} entries and to {other} with {second}; one of them is a thief's"
+            ),
             Self::Origin { place, origin, .. } => write!(f, "{place} is of another log, `{origin}`"),
             Self::Redacted { seq, .. } => {
                 write!(f, "entry {seq}: personal data was erased, and no entry says that it was to be")

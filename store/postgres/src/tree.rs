@@ -70,11 +70,16 @@ impl Tree for PostgresStore {
         self.answered(READING, async { read.await.map_err(failed(READING)) }).await
     }
 
-    async fn put_checkpoint(&self, checkpoint: &SignedRow) -> Result<()> {
-        let SignedRow { size, at, note } = checkpoint;
-        let query = sqlx::query(include_str!("checkpoint_put.sql"));
-        let query = query.bind(size.cast_signed()).bind(Micros::from(*at)).bind(note);
-        self.done(SIGNED, query).await
+    async fn put_checkpoint(&self, checkpoint: &SignedRow, behind: u64) -> Result<bool> {
+        self.answered(SIGNED, put_checkpoint(self, checkpoint, behind)).await
+    }
+
+    async fn handovers(&self) -> Result<Vec<SignedRow>> {
+        let read = async {
+            let rows = sqlx::query(include_str!("handovers.sql")).fetch_all(&self.cold).await?;
+            rows.iter().map(signed).collect::<sqlx::Result<Vec<_>>>()
+        };
+        self.answered(READING, async { read.await.map_err(failed(READING)) }).await
     }
 
     async fn checkpoints(&self, above: u64, limit: usize) -> Result<Vec<SignedRow>> {
@@ -131,6 +136,23 @@ impl PostgresStore {
         let done = async { query.execute(&self.cold).await.map(|_| ()).map_err(failed(doing)) };
         self.answered(doing, done).await
     }
+}
+
+async fn put_checkpoint(store: &PostgresStore, checkpoint: &SignedRow, behind: u64) -> Result<bool> {
+    let SignedRow { size, at, note } = checkpoint;
+    let mut session = store.cold.acquire().await.map_err(failed(SIGNED))?;
+    let mut tx = session.begin().await.map_err(failed(SIGNED))?;
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('compline.audit_checkpoint'))");
+    lock.execute(&mut *tx).await.map_err(failed(SIGNED))?;
+    let put = sqlx::query(include_str!("checkpoint_put.sql"))
+        .bind(size.cast_signed())
+        .bind(Micros::from(*at))
+        .bind(note)
+        .bind(behind.cast_signed());
+    let put = put.execute(&mut *tx).await.map_err(failed(SIGNED))?;
+    tx.commit().await.map_err(failed(SIGNED))?;
+    session.keep();
+    Ok(put.rows_affected() == 1)
 }
 
 async fn grow(store: &PostgresStore, from: u64, to: &Trunk, full: &[FullTile]) -> Result<bool> {

@@ -103,13 +103,21 @@ impl Tree for SqliteStore {
         .await
     }
 
-    async fn put_checkpoint(&self, checkpoint: &SignedRow) -> Result<()> {
+    async fn handovers(&self) -> Result<Vec<SignedRow>> {
+        self.read(READING, async |connection| {
+            let rows = sqlx::query(include_str!("handovers.sql")).fetch_all(connection).await?;
+            rows.iter().map(signed).collect()
+        })
+        .await
+    }
+
+    async fn put_checkpoint(&self, checkpoint: &SignedRow, behind: u64) -> Result<bool> {
         let SignedRow { size, at, note } = checkpoint.clone();
         self.write("keeping what was signed of the audit log", move |tx, _| {
             async move {
                 let query = sqlx::query(include_str!("checkpoint_put.sql"));
-                query.bind(size.cast_signed()).bind(at.as_microsecond()).bind(note).execute(tx).await?;
-                Ok(())
+                let query = query.bind(size.cast_signed()).bind(at.as_microsecond()).bind(note);
+                Ok(query.bind(behind.cast_signed()).execute(tx).await?.rows_affected() == 1)
             }
             .boxed()
         })
