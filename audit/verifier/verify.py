@@ -107,6 +107,12 @@ class Key:
             raise Unreadable(f"{vkey.strip()!r} is {error}")
         self.negated = multiples(((P - x) % P, y, z, (P - t) % P))
 
+    def named(self, name):
+        """The same key under another name."""
+        raw = b"\1" + self.public
+        number = hashlib.sha256(name.encode() + b"\n" + raw).hexdigest()[:8]
+        return Key(f"{name}+{number}+{base64.b64encode(raw).decode()}")
+
     def verifies(self, text, signature):
         r, s = signature[:32], int.from_bytes(signature[32:], "little")
         if len(signature) != 64 or s >= L:
@@ -289,6 +295,30 @@ def handover_of(data):
     return checkpoint.size, old, new
 
 
+# Epochs: the log goes on under another name behind a restore, as a statement says that its key has signed under both.
+
+
+def statement_of(data):
+    """Number, how many leaves are common, how many had been signed, and the key of the new epoch."""
+    text = data.decode("utf-8", "replace").rpartition("\n\n")[0]
+    found = re.fullmatch(r"(.+)\n([0-9]+)\n.+\nepoch ([0-9]+) ([0-9]+) (\S+) (\S+)", text)
+    if not found:
+        raise Refused("is no statement of a new epoch")
+    origin, common, number, signed = found[1], int(found[2]), int(found[3]), int(found[4])
+    log = re.sub(r"/epoch-[0-9]+$", "", origin)
+    try:
+        new = Key(found[6])
+    except Unreadable:
+        raise Refused("names a key that cannot be read")
+    names = [log if one < 2 else f"{log}/epoch-{one}" for one in (number - 1, number)]
+    if number < 2 or [origin, new.name] != names or signed <= common:
+        raise Refused("does not fit itself")
+    before = new.named(origin)
+    if len({key.vkey for key in Checkpoint(data, [before, new]).by}) != 2:
+        raise Refused("is not signed by its key under both names")
+    return number, common, signed, before, new
+
+
 class Chain:
     """The keys that are trusted and those that they lead to by hand-overs, each for its time."""
 
@@ -304,14 +334,22 @@ class Chain:
                     continue
                 if handover:
                     size, old, new = handover
-                    found[size, old.vkey, new.vkey] = handover
+                    found[size, old.vkey, new.vkey] = size, old, new, size
+            for name in sorted(listing(folder, "statements")):
+                try:
+                    number, common, signed, old, new = statement_of(read(folder, "statements", name))
+                except Refused as refused:
+                    tell.problem(f"statement {name} {refused}")
+                    continue
+                found[signed, old.vkey, new.vkey] = signed, old, new, common
+                tell.note(f"{signed - common} entries of epoch {number - 1} after {common} were lost by a restore that was declared")
         waiting = [found[at] for at in sorted(found)]
         while True:
             leads = next((one for one in waiting if one[1].vkey in self.since or one[2].vkey in self.since), None)
             if leads is None:
                 return
             waiting.remove(leads)
-            size, old, new = leads
+            size, old, new, since = leads
             self.add(old, 0)
             if old.vkey in self.until:
                 first, other = self.until[old.vkey]
@@ -319,7 +357,7 @@ class Chain:
                              "one of them is a thief's")
                 continue
             self.until[old.vkey] = size, new.vkey
-            self.add(new, size)
+            self.add(new, since)
 
     def add(self, key, since):
         if key.vkey not in self.since:

@@ -6,6 +6,7 @@ mod search;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use audit::epoch::name_in;
 use audit::{SigningKey, Vkey};
 use clap::Subcommand;
 use engine::adapters::buckets::Buckets;
@@ -19,7 +20,7 @@ use serde_json::json;
 use self::search::{Redact, Search};
 use super::exit::{CliError, Exit, Result};
 use super::{Call, Voice, actor, print};
-use crate::app::{AppError, audit as wiring};
+use crate::app::{App, AppError, audit as wiring};
 use crate::cli::print::row;
 use crate::config::settings;
 
@@ -60,6 +61,13 @@ pub enum Audit {
     Redact(Redact),
     /// How many entries are in the tree, what was signed last, and how far each anchor has it.
     Status,
+    /// Declare that the database was restored to an earlier state for good: the log goes on from there as another epoch, and a signed statement
+    /// says what was lost. `verify` tells it for ever.
+    Epoch {
+        /// Why, as the entry will say: which backup was restored, and what happened.
+        #[arg(long)]
+        reason: String,
+    },
     /// The key that signs.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -98,6 +106,7 @@ pub async fn run(call: &Call, command: Audit) -> Result {
         Audit::Search(wanted) => search::search(call, wanted).await,
         Audit::Redact(wanted) => search::redact(call, wanted).await,
         Audit::Status => status(call).await,
+        Audit::Epoch { reason } => key::declare(call, &reason).await,
         Audit::Key(KeyCommand::Create { name, out }) => key::create(call, &name, &out),
         Audit::Key(KeyCommand::Rotate { out }) => key::rotate(call, &out).await,
         Audit::Key(KeyCommand::Show) => {
@@ -113,7 +122,7 @@ pub async fn run(call: &Call, command: Audit) -> Result {
 async fn verified(call: &Call, anchors: &[PathBuf], keys: Vec<Vkey>) -> Result {
     call.with_app_and_settings(async |app, settings| {
         let own = wiring::secret(&settings.audit).map_err(AppError::from)?;
-        let keys = believed(own.as_ref(), &keys);
+        let keys = believed(app, own.as_ref(), &keys).await?;
         let shelves = shelves(settings, anchors)?;
         let against = Against { keep: settings.audit.keep.period(), keys: &keys, shelves: &shelves };
         let found = verify(app.store.as_ref(), &against).await.map_err(CliError::from_chain)?;
@@ -133,12 +142,11 @@ async fn verified(call: &Call, anchors: &[PathBuf], keys: Vec<Vkey>) -> Result {
     .await
 }
 
-/// The keys that were given, or the one of the configuration.
-pub fn believed(own: Option<&SigningKey>, given: &[Vkey]) -> Vec<Vkey> {
-    match given {
-        [] => own.iter().map(|key| key.vkey().clone()).collect(),
-        given => given.to_vec(),
-    }
+/// The keys that were given, or the one of the configuration under the name of the epoch that goes on.
+pub async fn believed(app: &App, own: Option<&SigningKey>, given: &[Vkey]) -> Result<Vec<Vkey>> {
+    let (Some(own), []) = (own, given) else { return Ok(given.to_vec()) };
+    let number = app.store.epochs().await?.last().map_or(1, |epoch| epoch.number);
+    Ok(vec![own.vkey().named(&name_in(own.vkey().name(), number))])
 }
 
 /// The anchors of the configuration, and folders beside them.
@@ -167,6 +175,7 @@ fn told(found: &Verified) -> String {
             found.gone
         ));
     }
+    lines.extend(found.lost.iter().map(ToString::to_string));
     lines.extend(found.findings.iter().take(MOST_SHOWN).map(Finding::to_string));
     match found.findings.len() {
         0 => lines.push("all of it fits".into()),
@@ -265,7 +274,7 @@ fn refused(problem: ProveError) -> CliError {
 async fn exported(call: &Call, folder: &Path, from: u64, openings: bool) -> Result {
     call.with_app_and_settings(async |app, settings| {
         let own = wiring::secret(&settings.audit).map_err(AppError::from)?;
-        let keys: Vec<Vkey> = own.iter().map(|key| key.vkey().clone()).collect();
+        let keys = believed(app, own.as_ref(), &[]).await?;
         if keys.is_empty() {
             let remedy = "set audit.key; an export without its public key cannot be checked";
             return Err(CliError::usage("audit.key is not set", remedy));

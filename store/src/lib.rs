@@ -69,7 +69,7 @@ pub use scope::{Isolation, Scope};
 pub use segments::{NewSegment, SegmentRow, Segments};
 pub use tokens::{TokenRow, Tokens};
 pub use transaction::Transaction;
-pub use tree::{AnchorRow, FullTile, OpeningRow, SignedRow, Tree, Trunk};
+pub use tree::{AnchorRow, EpochRow, FullTile, OpeningRow, SignedRow, Tree, Trunk};
 pub use triggers::Triggers;
 pub use types::*;
 

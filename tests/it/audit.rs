@@ -1,6 +1,7 @@
 //! The audit log as whoever owns the database might change it: each change is found and named, by the tree where the
 //! tree was left as it was, and by an anchor where nothing was.
 
+mod restored;
 mod rotation;
 mod segments;
 
@@ -129,7 +130,8 @@ impl Log {
         let mut owner = self.t.connection().await;
         match &owner {
             Connection::Postgres(_) => {
-                for table in ["audit_entry", "audit_tile", "audit_checkpoint", "audit_segment"] {
+                for table in ["audit_entry", "audit_tile", "audit_checkpoint", "audit_segment", "audit_epoch"]
+                {
                     owner.run(&format!("ALTER TABLE compline.{table} DISABLE TRIGGER ALL")).await;
                 }
                 owner.run(&sql.replace("{}", "compline.")).await;

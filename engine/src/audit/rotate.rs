@@ -31,6 +31,8 @@ impl Signer {
         if own.name() != new.name() {
             return Err(RotateError::Name { new: new.name().into(), log: own.name().into() });
         }
+        let hand = self.hand().await?;
+        let to = &to.named(hand.secret.vkey().name()).map_err(SignError::from)?;
         let details = json!({ "from": own.to_string(), "to": new.to_string() });
         for _ in 0..TRIES {
             // That somebody does it is in the log before it is done, and a later try is no other hand-over.
@@ -38,11 +40,11 @@ impl Signer {
             self.store.append_audit(&entry).await.map_err(SignError::from)?;
             let standing = catch_up(&self.store).await.map_err(SignError::from)?;
             let last = self.store.last_checkpoint().await.map_err(SignError::from)?;
-            let checkpoint = self.to_sign(&standing, last.as_ref()).await?;
+            let checkpoint = hand.to_sign(&standing, last.as_ref()).await?;
             let size = checkpoint.size;
-            let note = hand_over(checkpoint, &self.secret, to).map_err(SignError::from)?;
-            if let Some(signed) = self.keep(size, note, last).await? {
-                self.take_out(&standing, &signed).await;
+            let note = hand_over(checkpoint, &hand.secret, to).map_err(SignError::from)?;
+            if let Some(signed) = hand.keep(size, note, last).await? {
+                hand.take_out(&standing, &signed).await;
                 return Ok(signed);
             }
         }

@@ -18,7 +18,8 @@ use serde_json::Value;
 
 mod notes;
 
-use self::notes::{Roots, notes, signed};
+use self::notes::{Roots, folders, notes, signed};
+use super::epochs::Epochs;
 use super::shelf::Shelf;
 use super::trunk::{Standing, TreeError, hashes};
 use store::evidence::REDACT;
@@ -72,6 +73,12 @@ pub enum Finding {
         at: [u64; 2],
         to: [String; 2],
     },
+    /// What is said of another epoch, and is not believed.
+    Epoch {
+        place: String,
+        number: u64,
+        problem: String,
+    },
     /// Another log, by its name.
     Origin {
         place: String,
@@ -106,7 +113,29 @@ pub struct Verified {
     pub checkpoints: usize,
     /// The largest tree that an anchor has.
     pub anchored: u64,
+    /// What was lost when the database was restored on purpose, in each epoch that ended so. It is always told.
+    pub lost: Vec<Lost>,
     pub findings: Vec<Finding>,
+}
+
+/// Entries that had been signed, and were lost by a restore that was declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    pub epoch: u64,
+    /// So many entries are left of it, and the log goes on behind them.
+    pub after: u64,
+    pub entries: u64,
+    pub declared_at: Timestamp,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { epoch, after, entries, declared_at } = self;
+        write!(
+            f,
+            "{entries} entries of epoch {epoch} after {after} were lost by a restore that was declared at {declared_at}"
+        )
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +166,9 @@ pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified
     let mut verified = Verified::default();
     // What was signed is read before the tree, which only grows: the other way round a checkpoint that is signed
     // meanwhile would look as if the end were missing.
-    let notes = notes(store, against).await?;
+    let epochs = Epochs::load(store).await?;
+    let folders = folders(against.shelves, &epochs);
+    let notes = notes(store, &folders, &epochs, &mut verified).await?;
     let standing = match Standing::load(store).await {
         Ok(standing) => standing,
         Err(TreeError::Edge(_) | TreeError::Size(_)) => {
@@ -149,8 +180,10 @@ pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified
     verified.entries = standing.edge.size();
     let gone = store.segments().await?.into_iter().rfind(|row| row.dropped_at.is_some());
     verified.gone = gone.as_ref().map_or(0, |row| row.segment.until);
-    let mut roots = signed(notes, against.keys, &standing, &mut verified);
-    let mut walk = Walk::new(store, against, standing, verified.anchored, gone.as_ref());
+    let mut roots = signed(notes, against.keys, &epochs, &standing, &mut verified);
+    // What the epoch that goes on has in the anchors: earlier ones have other leaves behind what is common.
+    let current = folders.last().map_or(&[][..], |(_, shelves)| shelves);
+    let mut walk = Walk::new(store, current, standing, verified.anchored, gone.as_ref());
     walk.along(&mut roots, &mut verified).await?;
     if let Some(gone) = gone {
         verified.findings.extend(walk.segments.problem_of(&gone, against.keep));
@@ -183,7 +216,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(
         store: &'a dyn Store,
-        against: &Against<'a>,
+        shelves: &'a [Box<dyn Shelf>],
         standing: Standing,
         anchored: u64,
         gone: Option<&SegmentRow>,
@@ -191,7 +224,7 @@ impl<'a> Walk<'a> {
         let whole = standing.edge.size().max(anchored);
         Self {
             store,
-            shelves: against.shelves,
+            shelves,
             standing,
             anchored,
             whole,
@@ -460,6 +493,7 @@ impl std::fmt::Display for Finding {
                 f,
                 "the key {key} has handed over twice: to {one} with {first} entries and to {other} with {second}; one of them is a thief's"
             ),
+            Self::Epoch { place, number, problem } => write!(f, "{place}: epoch {number}: {problem}"),
             Self::Origin { place, origin, .. } => write!(f, "{place} is of another log, `{origin}`"),
             Self::Redacted { seq, .. } => {
                 write!(f, "entry {seq}: personal data was erased, and no entry says that it was to be")

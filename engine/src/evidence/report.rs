@@ -124,6 +124,9 @@ fn integrity(page: &mut String, report: &Report<'_>) {
             page.push_str("</ul>\n");
         }
     }
+    for lost in &verified.lost {
+        let _ = writeln!(page, "<p class=\"ill\">{}.</p>", escape(&lost.to_string()));
+    }
     let _ = writeln!(
         page,
         "<p>The pack has the entries of leaves {} to {}, counted from 0. The proofs in this pack lead to the signed tree of {} entries with the root <code>{}</code>. \
@@ -316,7 +319,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::verify::Finding;
+    use crate::audit::verify::{Finding, Lost};
     use crate::evidence::facts::tests::entry;
 
     fn service(revoked_at: Option<Timestamp>) -> Service {
@@ -396,6 +399,14 @@ mod tests {
         let mut facts = Facts::default();
         facts.take(0, &entry(1, "job:1", "backup.take", "done"));
         assert!(reported(&facts, &Verified::default(), None).contains("Backups taken"));
+    }
+
+    #[test]
+    fn what_a_restore_lost_is_told() {
+        let lost = Lost { epoch: 1, after: 300, entries: 40, declared_at: Timestamp::UNIX_EPOCH };
+        let verified = Verified { lost: vec![lost], ..Verified::default() };
+        let page = reported(&Facts::default(), &verified, None);
+        assert!(page.contains("40 entries of epoch 1 after 300 were lost by a restore"), "{page}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use jobkit::redact::ExposeSecret;
 use serde_json::json;
 
 use super::shelves;
-use crate::app::{AppError, audit as wiring};
+use crate::app::{App, AppError, audit as wiring};
 use crate::cli::exit::{CliError, Exit, Result};
 use crate::cli::{Call, actor};
 use crate::config::settings::Settings;
@@ -31,16 +31,7 @@ pub async fn rotate(call: &Call, out: &Path) -> Result {
         let new = new_key(own.vkey().name()).map_err(CliError::from_chain)?;
         keep(out, &new)?;
         let (old, key) = (own.vkey().to_string(), new.vkey().to_string());
-        let signer = Signer {
-            store: app.store.clone(),
-            clock: app.clock.clone(),
-            secret: Arc::new(own),
-            rhythm: Rhythm {
-                every: settings.audit.checkpoint_every,
-                entries: settings.audit.checkpoint_entries,
-            },
-            shelves: shelves(settings, &[])?.into_iter().map(Arc::from).collect(),
-        };
+        let signer = signer(app, settings, own)?;
         let handed = signer.hand_over(&new, &actor()).await.inspect_err(|_: &RotateError| {
             // Nothing was handed over to it.
             let _ = std::fs::remove_file(out);
@@ -53,6 +44,36 @@ pub async fn rotate(call: &Call, out: &Path) -> Result {
                  nothing is signed.\nWhoever believes {old} is led to it; give it to your auditors all the same",
                 signed.size,
                 out.display()
+            )
+        })?;
+        Ok(Exit::Ok)
+    })
+    .await
+}
+
+fn signer(app: &App, settings: &Settings, own: SigningKey) -> Result<Signer> {
+    Ok(Signer {
+        store: app.store.clone(),
+        clock: app.clock.clone(),
+        secret: Arc::new(own),
+        rhythm: Rhythm { every: settings.audit.checkpoint_every, entries: settings.audit.checkpoint_entries },
+        shelves: shelves(settings, &[])?.into_iter().map(Arc::from).collect(),
+    })
+}
+
+pub async fn declare(call: &Call, reason: &str) -> Result {
+    if reason.trim().is_empty() {
+        return Err(CliError::usage("--reason is empty", "say which backup was restored, and what happened"));
+    }
+    call.with_app_and_settings(async |app, settings| {
+        let signer = signer(app, settings, own(settings)?)?;
+        let done = signer.declare_restored(reason, &actor()).await.map_err(CliError::from_chain)?;
+        let lost = done.signed - done.common;
+        let json = json!({ "epoch": done.number, "common": done.common, "signed": done.signed, "lost": lost });
+        call.print.answer(&json, || {
+            format!(
+                "epoch {} goes on behind {} entries; {lost} that had been signed are lost, which `compline audit verify` tells from now on",
+                done.number, done.common
             )
         })?;
         Ok(Exit::Ok)

@@ -65,7 +65,7 @@ async fn whoever_believes_one_key_follows_to_the_other_and_the_old_one_signs_not
     let [entry] = &said[..] else { panic!("one entry: {said:?}") };
     assert_eq!((entry.action.as_str(), entry.actor.as_str()), ("audit.key_rotate", ada().name.as_str()));
     assert_eq!(entry.details["to"], new.vkey().to_string());
-    assert_eq!(log.t.store.handovers().await.unwrap(), [handed.clone()]);
+    assert_eq!(log.t.store.handovers().await.unwrap(), std::slice::from_ref(&handed));
     log.write(3).await;
     let refused = log.sign().await.unwrap_err();
     let told = new.vkey().to_string();
