@@ -28,7 +28,7 @@ fn both_keys_sign_one_checkpoint_that_names_them() {
     assert_eq!(told, Handover { size: 9, from: old.vkey().clone(), to: new.vkey().clone() });
     // To whoever knows one of the keys, and nothing of hand-overs, it is a checkpoint.
     for known in [old.vkey(), new.vkey()] {
-        assert_eq!(Checkpoint::open(&note, LOG, &[known.clone()]).unwrap().checkpoint.size, 9);
+        assert_eq!(Checkpoint::open(&note, LOG, std::slice::from_ref(known)).unwrap().checkpoint.size, 9);
     }
     assert_eq!(Handover::of(&at(9).sign(&[&old]).unwrap()), None);
 }
