@@ -9,6 +9,7 @@ use log::{Log, ORIGIN, entry};
 use ring::rand::SystemRandom;
 use uuid::Uuid;
 
+#[expect(dead_code, reason = "a log whose key changes is for others")]
 #[path = "../tests/support/log.rs"]
 mod log;
 

@@ -9,10 +9,12 @@ pub mod checkpoint;
 pub mod commitment;
 pub mod compare;
 pub mod entry;
+pub mod epoch;
 pub mod export;
 pub mod note;
 pub mod proof;
 pub mod receipt;
+pub mod succession;
 pub mod tile;
 pub mod tree;
 

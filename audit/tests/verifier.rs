@@ -316,6 +316,99 @@ fn an_anchor_finds_what_was_changed_and_signed_anew() {
     assert_eq!(told[0], format!("{anchor_path}: {misfit}"));
 }
 
+/// Of 300 leaves by one key, of 600 by the next, of 900 by the one after it.
+fn rotated() -> (Log, [String; 3]) {
+    let mut log = Log::new(key());
+    for number in 0..900 {
+        match number {
+            300 | 600 => log.hand_over(key()),
+            150 | 450 | 750 => log.sign(),
+            _ => {}
+        }
+        log.push(&entry(number));
+    }
+    log.sign();
+    let keys = [0, 1, 2].map(|at: usize| log.keys[at].to_string());
+    (log, keys)
+}
+
+#[test]
+fn any_key_leads_to_those_before_and_after_it() {
+    let (log, keys) = rotated();
+    let folder = Folder::of(log, 0);
+    for key in &keys {
+        assert_eq!(folder.told_with(&["--key", key]), (0, Vec::new()));
+    }
+    let (_, text) = run(folder.home.path(), &["--key", &keys[0]]);
+    assert!(text.contains("note: 2 other keys are trusted"), "{text}");
+    let stranger = key().vkey().to_string();
+    let (code, told) = folder.told_with(&["--key", &stranger]);
+    assert!(code == 1 && told[0].contains("has no signature of a known key"), "{told:?}");
+}
+
+#[test]
+fn a_key_that_signs_out_of_its_time_is_named() {
+    let (mut log, keys) = rotated();
+    let thief = key();
+    // The second key is stolen after it handed over, and the third one is lost on the way.
+    let second = key();
+    let mut other = Log::new(key());
+    other.push(&entry(0));
+    let first = other.keys[0].to_string();
+    other.hand_over(second.to_secret().expose_secret().parse().unwrap());
+    other.push(&entry(1));
+    other.hand_over(key());
+    other.push(&entry(2));
+    let stolen = other.checkpoint().sign(&[&second]).unwrap();
+    other.keep(stolen);
+    let names = other.keys.clone();
+    let folder = Folder::of(other, 0);
+    let (code, told) = folder.told_with(&["--key", &first]);
+    let late = format!("is signed by {}, which had handed over to {} with 2 leaves", names[1], names[2]);
+    assert!(code == 1 && told[0] == format!("checkpoint {} {late}", checkpoint_path(3)), "{told:?}");
+
+    // A hand-over that the old key never signed, and one that was changed after it was.
+    log.push(&entry(900));
+    let mut forged = log.checkpoint();
+    forged.extensions.push(format!("handover {} {}", keys[2], thief.vkey()));
+    let forged = forged.sign(&[&thief]).unwrap();
+    log.keep(forged);
+    let folder = Folder::of(log, 0);
+    let (code, told) = folder.told_with(&["--key", &keys[0]]);
+    let problem =
+        format!("checkpoint {} hands a key over, and not both keys have signed it", checkpoint_path(901));
+    assert!(code == 1 && told.contains(&problem), "{told:?}");
+    let path = folder.path(&checkpoint_path(300));
+    let note = fs::read_to_string(&path).unwrap();
+    fs::write(&path, note.replace(&keys[1], &thief.vkey().to_string())).unwrap();
+    let (code, told) = folder.told_with(&["--key", &keys[0]]);
+    assert!(code == 1 && told[0].contains("00000000000000000300 has a bad signature"), "{told:?}");
+}
+
+#[test]
+fn a_key_that_hands_over_twice_is_named() {
+    let mut log = Log::new(key());
+    let stolen = log.key.to_secret();
+    log.push(&entry(0));
+    log.hand_over(key());
+    log.push(&entry(1));
+    log.sign();
+    log.push(&entry(2));
+    let thief = key();
+    let old = stolen.expose_secret().parse::<SigningKey>().unwrap();
+    let note = audit::succession::hand_over(log.checkpoint(), &old, &thief).unwrap();
+    log.keep(note);
+    let (first, second) = (log.keys[0].to_string(), log.keys[1].to_string());
+
+    let (code, told) = Folder::of(log, 0).told_with(&["--key", &first]);
+
+    let twice = format!(
+        "key {first} has handed over twice: to {second} with 1 leaves and to {} with 3; one of them is a thief's",
+        thief.vkey()
+    );
+    assert!(code == 1 && told[0] == twice, "{told:?}");
+}
+
 #[test]
 fn openings_must_open_what_the_entries_hold() {
     let random = SystemRandom::new();

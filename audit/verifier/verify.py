@@ -107,6 +107,12 @@ class Key:
             raise Unreadable(f"{vkey.strip()!r} is {error}")
         self.negated = multiples(((P - x) % P, y, z, (P - t) % P))
 
+    def named(self, name):
+        """The same key under another name."""
+        raw = b"\1" + self.public
+        number = hashlib.sha256(name.encode() + b"\n" + raw).hexdigest()[:8]
+        return Key(f"{name}+{number}+{base64.b64encode(raw).decode()}")
+
     def verifies(self, text, signature):
         r, s = signature[:32], int.from_bytes(signature[32:], "little")
         if len(signature) != 64 or s >= L:
@@ -268,19 +274,123 @@ class Checkpoint:
             raise Refused(f"is of {self.origin}, and no key of that name has signed it")
 
 
+# Keys that take each other's place: a checkpoint with a line "handover <old vkey> <new vkey>" that both have signed.
+
+
+def handover_of(data):
+    """Size, old and new key, where a checkpoint hands over; else None."""
+    text = data.decode("utf-8", "replace").rpartition("\n\n")[0]
+    lines = [line for line in text.split("\n")[3:] if line.startswith("handover ")]
+    if not lines:
+        return None
+    try:
+        (old, new), = [[Key(vkey) for vkey in line.split(" ")[1:]] for line in lines]
+    except (Unreadable, ValueError):
+        raise Refused("hands a key over, and the line of the keys cannot be read")
+    checkpoint = Checkpoint(data, [old, new])
+    if {key.vkey for key in checkpoint.by} != {old.vkey, new.vkey} or old.vkey == new.vkey:
+        raise Refused("hands a key over, and not both keys have signed it")
+    if old.name != checkpoint.origin or new.name != checkpoint.origin:
+        raise Refused("hands a key over, and names a key of another log")
+    return checkpoint.size, old, new
+
+
+# Epochs: the log goes on under another name behind a restore, as a statement says that its key has signed under both.
+
+
+def statement_of(data):
+    """Number, how many leaves are common, how many had been signed, and the key of the new epoch."""
+    text = data.decode("utf-8", "replace").rpartition("\n\n")[0]
+    found = re.fullmatch(r"(.+)\n([0-9]+)\n.+\nepoch ([0-9]+) ([0-9]+) (\S+) (\S+)", text)
+    if not found:
+        raise Refused("is no statement of a new epoch")
+    origin, common, number, signed = found[1], int(found[2]), int(found[3]), int(found[4])
+    log = re.sub(r"/epoch-[0-9]+$", "", origin)
+    try:
+        new = Key(found[6])
+    except Unreadable:
+        raise Refused("names a key that cannot be read")
+    names = [log if one < 2 else f"{log}/epoch-{one}" for one in (number - 1, number)]
+    if number < 2 or [origin, new.name] != names or signed <= common:
+        raise Refused("does not fit itself")
+    before = new.named(origin)
+    if len({key.vkey for key in Checkpoint(data, [before, new]).by}) != 2:
+        raise Refused("is not signed by its key under both names")
+    return number, common, signed, before, new
+
+
+class Chain:
+    """The keys that are trusted and those that they lead to by hand-overs, each for its time."""
+
+    def __init__(self, keys, folders, tell):
+        self.keys, self.since, self.until = list(keys), {key.vkey: 0 for key in keys}, {}
+        found = {}
+        for folder in folders:
+            for place in places_of(folder):
+                try:
+                    handover = handover_of(read(folder, place))
+                except Refused as refused:
+                    tell.problem(f"checkpoint {place} {refused}")
+                    continue
+                if handover:
+                    size, old, new = handover
+                    found[size, old.vkey, new.vkey] = size, old, new, size
+            for name in sorted(listing(folder, "statements")):
+                try:
+                    number, common, signed, old, new = statement_of(read(folder, "statements", name))
+                except Refused as refused:
+                    tell.problem(f"statement {name} {refused}")
+                    continue
+                found[signed, old.vkey, new.vkey] = signed, old, new, common
+                tell.note(f"{signed - common} entries of epoch {number - 1} after {common} were lost by a restore that was declared")
+        waiting = [found[at] for at in sorted(found)]
+        while True:
+            leads = next((one for one in waiting if one[1].vkey in self.since or one[2].vkey in self.since), None)
+            if leads is None:
+                return
+            waiting.remove(leads)
+            size, old, new, since = leads
+            self.add(old, 0)
+            if old.vkey in self.until:
+                first, other = self.until[old.vkey]
+                tell.problem(f"key {old.vkey} has handed over twice: to {other} with {first} leaves and to {new.vkey} with {size}; "
+                             "one of them is a thief's")
+                continue
+            self.until[old.vkey] = size, new.vkey
+            self.add(new, since)
+
+    def add(self, key, since):
+        if key.vkey not in self.since:
+            self.keys.append(key)
+            self.since[key.vkey] = since
+
+    def checked(self, checkpoint):
+        """Refuses what no key has signed in its time."""
+        why = None
+        for key in checkpoint.by:
+            until, successor = self.until.get(key.vkey, (MAX_SIZE, ""))
+            if self.since[key.vkey] <= checkpoint.size <= until:
+                return checkpoint
+            why = f"had handed over to {successor} with {until} leaves" if checkpoint.size > until else "was no key of the log yet"
+        raise Refused(f"is signed by {checkpoint.by[-1].vkey}, which {why}")
+
+
+def places_of(folder):
+    places = [place for place, _ in sorted(checkpoints_in(folder, "checkpoints"), key=lambda found: found[1])]
+    return places + (["checkpoint"] if os.path.exists(os.path.join(folder, "checkpoint")) else [])
+
+
 class Folder:
     """An export or an anchor."""
 
-    def __init__(self, path, keys, tell):
+    def __init__(self, path, chain, tell):
         if not os.path.isdir(path):
             raise Unreadable(f"{path} is no folder")
         self.path, self.tell, self.checkpoints = path, tell, {}
-        names = sorted(checkpoints_in(path, "checkpoints"), key=lambda found: found[1])
-        if os.path.exists(os.path.join(path, "checkpoint")):
-            names.append(("checkpoint", None))
+        names = [(place, None if place == "checkpoint" else place.rpartition("/")[2]) for place in places_of(path)]
         for place, name in names:
             try:
-                checkpoint = Checkpoint(read(path, place), keys)
+                checkpoint = chain.checked(Checkpoint(read(path, place), chain.keys))
                 if name is not None and name != f"{checkpoint.size:020}":
                     raise Refused(f"is of size {checkpoint.size}, which is not what its name says")
             except Refused as refused:
@@ -647,7 +757,10 @@ def keys_of(args, folder, tell):
 
 def verify(args, tell):
     keys = keys_of(args, args.folder, tell)
-    folder = Folder(args.folder, keys, tell)
+    chain = Chain(keys, [args.folder] + args.anchor, tell)
+    if len(chain.keys) > len(keys):
+        tell.note(f"{len(chain.keys) - len(keys)} other keys are trusted, each for its time, since keys that are trusted handed over")
+    folder = Folder(args.folder, chain, tell)
     if folder.size is None:
         tell.problem("no checkpoint can be trusted, so nothing else was checked")
         return None
@@ -665,7 +778,7 @@ def verify(args, tell):
     if os.path.exists(os.path.join(args.folder, "openings.jsonl")):
         told += f"; {check_openings(folder)} openings"
     for place in args.anchor:
-        anchor = Folder(place, keys, Tell(tell.problems, f"{place}: "))
+        anchor = Folder(place, chain, Tell(tell.problems, f"{place}: "))
         if anchor.size is None:
             tell.problem(f"no checkpoint of {place} can be trusted")
         else:

@@ -6,10 +6,14 @@
 
 pub mod bucket;
 pub mod directory;
+pub mod epochs;
 pub mod export;
 pub mod grower;
 pub mod keeper;
 pub mod prove;
+pub mod restore;
+pub mod rotate;
+pub mod seen;
 pub mod shelf;
 pub mod signer;
 pub mod sources;

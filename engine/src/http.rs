@@ -36,6 +36,7 @@ pub use self::memory::STRANGERS_SHARE;
 pub use self::reference::document;
 use crate::alerts::courier::Courier;
 use crate::alerts::desk::Desk;
+use crate::audit::seen::{Seen, Sight};
 use crate::audit::sources::Sources;
 use crate::identity::networks::Network;
 use crate::identity::platform::Platform;
@@ -120,6 +121,7 @@ pub struct Api {
     admin_networks: Vec<Network>,
     proxies: Vec<Network>,
     sources: Sources,
+    seen: Seen,
     /// Pages of these may call in the name of whoever is signed in.
     origins: Vec<String>,
     limits: Limits,
@@ -144,6 +146,15 @@ impl Api {
     /// Who acts, for the audit log, and in which request.
     fn actor(&self) -> Actor {
         Actor::with_origin(guard::principal().name, guard::origin())
+    }
+
+    /// Writes down that the caller is shown this, which is to be done before it is. Only then is it asked from where.
+    async fn shows(&self, sights: &[Sight]) -> problem::Result<()> {
+        let mut by = self.actor();
+        if let (None, Some(address)) = (&by.origin.source, guard::address_of_caller()) {
+            by.origin.source = Some(self.sources.of(address, &by.name).await?);
+        }
+        Ok(self.seen.shows(&by, sights).await?)
     }
 
     /// Whose things the caller may see and touch. To be asked for in the task of the request: what a handler starts, and
@@ -187,6 +198,7 @@ impl Http {
         let desk = Desk { store: store.clone(), clock: clock.clone() };
         let models = ModelList { store: store.clone() };
         let sources = Sources::new(store.clone(), clock.clone());
+        let seen = Seen::new(store.clone(), clock.clone());
         let tokens = Tokens::new(store.clone(), clock.clone());
         let api = Api {
             store,
@@ -207,6 +219,7 @@ impl Http {
             admin_networks,
             proxies,
             sources,
+            seen,
             origins: origins.clone(),
             memory: Memory::new(limits.memory_bytes),
             limits,

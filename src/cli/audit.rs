@@ -1,27 +1,26 @@
 //! `audit`: whether the log is what was signed, what is signed, and the key that signs.
 
+mod key;
 mod search;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use audit::note::{GenerateError, KeyError};
+use audit::epoch::name_in;
 use audit::{SigningKey, Vkey};
 use clap::Subcommand;
 use engine::adapters::buckets::Buckets;
+use engine::audit::Shelf;
 use engine::audit::export::{self, ExportError};
 use engine::audit::prove::{self, ProveError};
 use engine::audit::verify::{Against, Finding, Verified, verify};
-use engine::audit::{Shelf, new_key};
 use jobkit::AuditEntry;
-use jobkit::redact::ExposeSecret;
 use serde_json::json;
 
 use self::search::{Redact, Search};
 use super::exit::{CliError, Exit, Result};
 use super::{Call, Voice, actor, print};
-use crate::app::{AppError, audit as wiring};
+use crate::app::{App, AppError, audit as wiring};
 use crate::cli::print::row;
 use crate::config::settings;
 
@@ -62,6 +61,13 @@ pub enum Audit {
     Redact(Redact),
     /// How many entries are in the tree, what was signed last, and how far each anchor has it.
     Status,
+    /// Declare that the database was restored to an earlier state for good: the log goes on from there as another epoch, and a signed statement
+    /// says what was lost. `verify` tells it for ever.
+    Epoch {
+        /// Why, as the entry will say: which backup was restored, and what happened.
+        #[arg(long)]
+        reason: String,
+    },
     /// The key that signs.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -80,6 +86,13 @@ pub enum KeyCommand {
     },
     /// Print the public key, for auditors to verify with.
     Show,
+    /// Make another key, hand over to it in a checkpoint that both sign, and print its public key. From then on only the new one signs:
+    /// set audit.key to it and start the processes that sign again.
+    Rotate {
+        /// The file for the new key, which must not be there yet.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 pub async fn run(call: &Call, command: Audit) -> Result {
@@ -93,15 +106,12 @@ pub async fn run(call: &Call, command: Audit) -> Result {
         Audit::Search(wanted) => search::search(call, wanted).await,
         Audit::Redact(wanted) => search::redact(call, wanted).await,
         Audit::Status => status(call).await,
-        Audit::Key(KeyCommand::Create { name, out }) => create(call, &name, &out),
+        Audit::Epoch { reason } => key::declare(call, &reason).await,
+        Audit::Key(KeyCommand::Create { name, out }) => key::create(call, &name, &out),
+        Audit::Key(KeyCommand::Rotate { out }) => key::rotate(call, &out).await,
         Audit::Key(KeyCommand::Show) => {
             let loaded = call.load(Voice::Command)?;
-            let Some(secret) = wiring::secret(&loaded.settings.audit).map_err(AppError::from)? else {
-                return Err(CliError::usage(
-                    "audit.key is not set",
-                    "`compline audit key create` makes a key",
-                ));
-            };
+            let secret = key::own(&loaded.settings)?;
             let key = secret.vkey().to_string();
             call.print.answer(&json!({ "key": key }), || key.clone())?;
             Ok(Exit::Ok)
@@ -112,7 +122,7 @@ pub async fn run(call: &Call, command: Audit) -> Result {
 async fn verified(call: &Call, anchors: &[PathBuf], keys: Vec<Vkey>) -> Result {
     call.with_app_and_settings(async |app, settings| {
         let own = wiring::secret(&settings.audit).map_err(AppError::from)?;
-        let keys = believed(own.as_ref(), &keys);
+        let keys = believed(app, own.as_ref(), &keys).await?;
         let shelves = shelves(settings, anchors)?;
         let against = Against { keep: settings.audit.keep.period(), keys: &keys, shelves: &shelves };
         let found = verify(app.store.as_ref(), &against).await.map_err(CliError::from_chain)?;
@@ -132,12 +142,11 @@ async fn verified(call: &Call, anchors: &[PathBuf], keys: Vec<Vkey>) -> Result {
     .await
 }
 
-/// The keys that were given, or the one of the configuration.
-pub fn believed(own: Option<&SigningKey>, given: &[Vkey]) -> Vec<Vkey> {
-    match given {
-        [] => own.iter().map(|key| key.vkey().clone()).collect(),
-        given => given.to_vec(),
-    }
+/// The keys that were given, or the one of the configuration under the name of the epoch that goes on.
+pub async fn believed(app: &App, own: Option<&SigningKey>, given: &[Vkey]) -> Result<Vec<Vkey>> {
+    let (Some(own), []) = (own, given) else { return Ok(given.to_vec()) };
+    let number = app.store.epochs().await?.last().map_or(1, |epoch| epoch.number);
+    Ok(vec![own.vkey().named(&name_in(own.vkey().name(), number))])
 }
 
 /// The anchors of the configuration, and folders beside them.
@@ -166,6 +175,7 @@ fn told(found: &Verified) -> String {
             found.gone
         ));
     }
+    lines.extend(found.lost.iter().map(ToString::to_string));
     lines.extend(found.findings.iter().take(MOST_SHOWN).map(Finding::to_string));
     match found.findings.len() {
         0 => lines.push("all of it fits".into()),
@@ -264,7 +274,7 @@ fn refused(problem: ProveError) -> CliError {
 async fn exported(call: &Call, folder: &Path, from: u64, openings: bool) -> Result {
     call.with_app_and_settings(async |app, settings| {
         let own = wiring::secret(&settings.audit).map_err(AppError::from)?;
-        let keys: Vec<Vkey> = own.iter().map(|key| key.vkey().clone()).collect();
+        let keys = believed(app, own.as_ref(), &[]).await?;
         if keys.is_empty() {
             let remedy = "set audit.key; an export without its public key cannot be checked";
             return Err(CliError::usage("audit.key is not set", remedy));
@@ -297,41 +307,4 @@ async fn exported(call: &Call, folder: &Path, from: u64, openings: bool) -> Resu
 fn taken_along(folder: &Path, from: u64, openings: bool) -> AuditEntry {
     let details = json!({ "folder": folder, "from_leaf": from, "with_personal": openings });
     actor().entry("audit.export", "audit", "begun", details)
-}
-
-fn create(call: &Call, name: &str, out: &Path) -> Result {
-    let secret = new_key(name).map_err(|problem| match problem {
-        GenerateError::Key(KeyError::Name) => CliError::usage(
-            format!("--name `{name}`: {problem}"),
-            "name the log like a place, audit.example.com/compline",
-        ),
-        other => CliError::from_chain(other),
-    })?;
-    write(out, &secret).map_err(|problem| {
-        CliError::usage(
-            format!("--out {}: {problem}", out.display()),
-            "name a file that is not there yet, in a folder that this user may write to",
-        )
-    })?;
-    let key = secret.vkey().to_string();
-    call.print.answer(&json!({ "key": key, "file": out }), || {
-        format!(
-            "{key}\nis the public key: give it to your auditors, and set audit.key = \"file:{}\"",
-            out.display()
-        )
-    })?;
-    Ok(Exit::Ok)
-}
-
-/// Whole or not at all, and for its owner alone from the first byte.
-fn write(out: &Path, secret: &SigningKey) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(out)?;
-    let written = file
-        .write_all(format!("{}\n", secret.to_secret().expose_secret()).as_bytes())
-        .and_then(|()| file.sync_all());
-    written.inspect_err(|_| {
-        // Half a key is none, and in the way.
-        let _ = std::fs::remove_file(out);
-    })
 }

@@ -49,7 +49,7 @@ pub async fn run(call: &Call, wanted: Evidence) -> Result {
             return Err(CliError::usage(problem, "say when the period begins and when it ends"));
         }
         let own = wiring::secret(&settings.audit).map_err(AppError::from)?;
-        let keys = believed(own.as_ref(), &wanted.keys);
+        let keys = believed(app, own.as_ref(), &wanted.keys).await?;
         if keys.is_empty() {
             let remedy = "set audit.key, or give --key; a pack without a public key cannot be checked";
             return Err(CliError::usage("audit.key is not set", remedy));

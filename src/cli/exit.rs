@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use engine::audit::sources::SourceError;
 use engine::http::TokenError;
 use engine::identity::IdentityError;
 use engine::limits::usage::LimitError;
@@ -165,6 +166,12 @@ impl From<ConfigError> for CliError {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
+        Self::from_chain(error)
+    }
+}
+
+impl From<SourceError> for CliError {
+    fn from(error: SourceError) -> Self {
         Self::from_chain(error)
     }
 }

@@ -8,6 +8,7 @@ mod wait;
 use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
+use engine::audit::seen::Sight;
 use engine::http::view::JobInFull;
 use jiff::Timestamp;
 use jobkit::JobId;
@@ -16,7 +17,7 @@ use store::{Change, JobDetail, JobFilter, JobRow, Scope};
 
 use super::exit::{CliError, Exit, Result};
 use super::moment::Moment;
-use super::{Call, at_least_one, job_id};
+use super::{Call, at_least_one, job_id, shows};
 use crate::app::App;
 
 #[derive(Debug, Subcommand)]
@@ -136,6 +137,7 @@ pub async fn run(call: &Call, command: Jobs) -> Result {
         Jobs::List { filter, limit } => listing::list(call, app, filter, limit).await,
         Jobs::Show { id } => {
             let job = find(app, id).await?;
+            shows(app, &[Sight::job_in_full(&job)]).await?;
             call.print.answer(&JobInFull::from(job.clone()), || listing::describe(call.print, &job))?;
             Ok(Exit::Ok)
         }
@@ -171,6 +173,11 @@ async fn known(app: &App, ids: &[JobId]) -> Result<Vec<JobRow>> {
     let found: BTreeSet<_> = rows.iter().map(|job| job.id).collect();
     let missing: Vec<_> = ids.iter().copied().filter(|id| !found.contains(id)).collect();
     if missing.is_empty() { Ok(rows) } else { Err(not_found(&missing)) }
+}
+
+/// As the list of these jobs shows them.
+fn listed(call: &Call, jobs: &[JobRow]) -> Vec<Sight> {
+    jobs.iter().map(if call.print.json { Sight::job } else { Sight::line }).collect()
 }
 
 async fn find(app: &App, id: JobId) -> Result<JobDetail> {

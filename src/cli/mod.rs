@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use engine::audit::seen::{Seen, Sight};
 use engine::units::parse_duration;
 use jiff::Timestamp;
 use jobkit::JobId;
@@ -235,6 +236,11 @@ async fn open(settings: &Settings) -> Result<App> {
 }
 
 /// Who acts, for the audit log.
+/// Writes down that this is shown, which is to be done before it is.
+async fn shows(app: &App, sights: &[Sight]) -> Result<()> {
+    Ok(Seen::new(app.store.clone(), app.clock.clone()).shows(&actor(), sights).await?)
+}
+
 fn actor() -> Actor {
     Actor::new(format!("cli:{}", engine::adapters::host::user_name()))
 }

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use engine::audit::seen::{Sight, Thing};
 use engine::identity::Users;
 use engine::identity::password::Passwords;
 use engine::identity::users::Given;
@@ -13,7 +14,8 @@ use store::identities::{Email, SessionRow, UserChange, UserRow, Whom};
 use store::{Role, SessionId};
 
 use super::exit::{CliError, Exit, Result};
-use super::{Call, actor, print};
+use super::{Call, actor, print, shows};
+use crate::app::App;
 use crate::cli::print::row;
 use crate::telemetry::Voice;
 
@@ -109,14 +111,14 @@ pub async fn run(call: &Call, command: UsersCommand) -> Result {
         Users::new(app.store.clone(), app.clock.clone(), Arc::new(passwords), idle)
     });
     let ended = match users {
-        Ok(users) => answer(call, &users, command).await,
+        Ok(users) => answer(call, &app, &users, command).await,
         Err(problem) => Err(problem.into()),
     };
     app.close().await;
     ended
 }
 
-async fn answer(call: &Call, users: &Users, command: UsersCommand) -> Result {
+async fn answer(call: &Call, app: &App, users: &Users, command: UsersCommand) -> Result {
     match command {
         UsersCommand::Create { email, name, role, tenant, password } => {
             let password = password.read()?;
@@ -126,11 +128,13 @@ async fn answer(call: &Call, users: &Users, command: UsersCommand) -> Result {
         }
         UsersCommand::List => {
             let found = all(users).await?;
+            shows(app, &found.iter().map(sight).collect::<Vec<_>>()).await?;
             let json: Vec<_> = found.iter().map(as_json).collect();
             call.print.answer(&json, || listing(&found))?;
         }
         UsersCommand::Show { user } => {
             let user = find(users, &user).await?;
+            shows(app, &[sight(&user)]).await?;
             call.print.answer(&as_json(&user), || shown(&user))?;
         }
         UsersCommand::Disable { user } => change(call, users, &user, UserChange::Disable, "disabled").await?,
@@ -150,6 +154,9 @@ async fn answer(call: &Call, users: &Users, command: UsersCommand) -> Result {
         UsersCommand::Sessions { user } => {
             let user = find(users, &user).await?;
             let sessions = users.sessions(user.id).await?;
+            if !sessions.is_empty() {
+                shows(app, &[Sight::of(Thing::Sessions(user.id), "sessions")]).await?;
+            }
             let json: Vec<_> = sessions.iter().map(session_json).collect();
             call.print.answer(&json, || sessions_listing(&sessions))?;
         }
@@ -161,6 +168,10 @@ async fn answer(call: &Call, users: &Users, command: UsersCommand) -> Result {
         }
     }
     Ok(Exit::Ok)
+}
+
+fn sight(user: &UserRow) -> Sight {
+    Sight::user(user.id, user.tenant.as_deref())
 }
 
 async fn change(call: &Call, users: &Users, user: &Who, change: UserChange, is: &str) -> Result<()> {

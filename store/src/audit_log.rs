@@ -7,7 +7,7 @@
 //! entries of transactions that began while an older one is still open are held back until it has ended.
 
 use async_trait::async_trait;
-use jobkit::AuditEntry;
+use jobkit::{AuditEntry, JobId};
 
 use super::{Actor, Inserted, NewRow, Place, Position, Result};
 
@@ -18,12 +18,22 @@ pub struct AuditPage {
     pub more: bool,
 }
 
+/// An entry, and the jobs that it names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OfJobs {
+    pub entry: AuditEntry,
+    pub jobs: Vec<JobId>,
+}
+
 /// No limit on the bytes: readers that take what there is.
 pub const ANY_WEIGHT: u64 = i64::MAX.cast_unsigned();
 
 #[async_trait]
 pub trait AuditLog: Send + Sync + 'static {
     async fn append_audit(&self, entry: &AuditEntry) -> Result<()>;
+
+    /// Entries that name jobs, all of them or none.
+    async fn append_of_jobs(&self, entries: &[OfJobs]) -> Result<()>;
 
     /// Entries behind the position, oldest first, each with its own. The jobs that an entry names are in its
     /// details, as `jobs`. An entry may come a look later than it was written, never out of its order.

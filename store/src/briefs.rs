@@ -13,6 +13,7 @@ pub struct JobBrief {
     pub kind: String,
     pub queue: String,
     pub state: JobState,
+    pub tenant: Option<String>,
     /// Of what callers and the job itself wrote: arguments, result, metadata and error.
     pub bytes: u64,
 }

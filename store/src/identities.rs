@@ -69,6 +69,10 @@ pub trait Identities: Send + Sync + 'static {
         origin: &Origin,
     ) -> Result<Rotated>;
 
+    /// Ends a session whose time is over and that nobody has ended yet, with its entry; whoever came too late is refused, and
+    /// this is how that is known later. False when there is nothing to end.
+    async fn end_if_over(&self, id: SessionId, idle: Duration, origin: &Origin) -> Result<bool>;
+
     /// False when the user has no such session that has not ended.
     async fn end_session(&self, id: SessionId, of: UserId, why: Ending, by: &Actor) -> Result<bool>;
 

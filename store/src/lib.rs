@@ -49,7 +49,7 @@ use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
 pub use alerts::*;
-pub use audit_log::{AuditLog, AuditPage};
+pub use audit_log::{AuditLog, AuditPage, OfJobs};
 pub use breakers::{BreakerRow, Breakers};
 pub use briefs::{Briefs, JobBrief};
 pub use evidence::{AuditSearch, Erasing, Evidence};
@@ -69,7 +69,7 @@ pub use scope::{Isolation, Scope};
 pub use segments::{NewSegment, SegmentRow, Segments};
 pub use tokens::{TokenRow, Tokens};
 pub use transaction::Transaction;
-pub use tree::{AnchorRow, FullTile, OpeningRow, SignedRow, Tree, Trunk};
+pub use tree::{AnchorRow, EpochRow, FullTile, OpeningRow, SignedRow, Tree, Trunk};
 pub use triggers::Triggers;
 pub use types::*;
 

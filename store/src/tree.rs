@@ -38,8 +38,18 @@ pub trait Tree: Send + Sync + 'static {
     /// Where the entry of this number stands.
     async fn position_of(&self, seq: i64) -> Result<Option<Position>>;
 
-    /// Keeps what was signed; what is there of the same size stays.
-    async fn put_checkpoint(&self, checkpoint: &SignedRow) -> Result<()>;
+    /// Keeps what was signed behind the checkpoint of so many leaves, 0 being none. False, and nothing is done, when that is not the
+    /// last one: another process has signed meanwhile, or handed its key over.
+    async fn put_checkpoint(&self, checkpoint: &SignedRow, behind: u64) -> Result<bool>;
+
+    /// The epochs that were declared after the first, in their order.
+    async fn epochs(&self) -> Result<Vec<EpochRow>>;
+
+    /// Keeps one; false when there is one of this number.
+    async fn put_epoch(&self, epoch: &EpochRow) -> Result<bool>;
+
+    /// Those by which a key handed over to another, smallest first.
+    async fn handovers(&self) -> Result<Vec<SignedRow>>;
 
     /// Those of more than so many leaves, smallest first.
     async fn checkpoints(&self, above: u64, limit: usize) -> Result<Vec<SignedRow>>;
@@ -85,6 +95,17 @@ pub struct FullTile {
 pub struct SignedRow {
     pub size: u64,
     pub at: Timestamp,
+    pub note: String,
+}
+
+/// From here on the log goes on as another epoch, because the database was restored to an earlier state on purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EpochRow {
+    pub number: u64,
+    /// So many entries are those of the epoch before.
+    pub common: u64,
+    pub at: Timestamp,
+    /// The signed statement, an `audit::epoch::Statement`.
     pub note: String,
 }
 

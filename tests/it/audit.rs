@@ -1,6 +1,8 @@
 //! The audit log as whoever owns the database might change it: each change is found and named, by the tree where the
 //! tree was left as it was, and by an anchor where nothing was.
 
+mod restored;
+mod rotation;
 mod segments;
 
 use std::sync::Arc;
@@ -128,7 +130,8 @@ impl Log {
         let mut owner = self.t.connection().await;
         match &owner {
             Connection::Postgres(_) => {
-                for table in ["audit_entry", "audit_tile", "audit_checkpoint", "audit_segment"] {
+                for table in ["audit_entry", "audit_tile", "audit_checkpoint", "audit_segment", "audit_epoch"]
+                {
                     owner.run(&format!("ALTER TABLE compline.{table} DISABLE TRIGGER ALL")).await;
                 }
                 owner.run(&sql.replace("{}", "compline.")).await;
@@ -346,7 +349,7 @@ async fn of_two_that_sign_whoever_looked_first_accuses_nobody(t: TestStore) {
 
     let late = log.signer(&log.secret).sign(&before, None).await.unwrap();
 
-    assert_eq!(late.size, 3);
+    assert_eq!(late, None);
     assert_eq!(log.verify().await.findings, []);
 }
 

@@ -7,6 +7,7 @@ mod journal;
 mod journal_models;
 mod limits;
 mod models;
+mod reading;
 mod reviews;
 mod tokens;
 mod users;

@@ -62,6 +62,11 @@ impl Vkey {
         self.id
     }
 
+    /// The same key under another name.
+    pub fn named(&self, name: &str) -> Self {
+        Self::new(name, self.public)
+    }
+
     pub(super) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.public).verify(text, signature).is_ok()
     }
@@ -114,6 +119,11 @@ impl SigningKey {
 
     pub fn vkey(&self) -> &Vkey {
         &self.vkey
+    }
+
+    /// The same key under another name, which makes it another signer.
+    pub fn named(&self, name: &str) -> Result<Self, KeyError> {
+        Self::of(name, self.seed.clone())
     }
 
     pub(super) fn sign(&self, text: &[u8]) -> [u8; 64] {

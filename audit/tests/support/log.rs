@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use audit::export::{self, checkpoint_path, entries_path};
+use audit::succession::hand_over;
 use audit::tile::tiles_of;
-use audit::{Checkpoint, Edge, Entry, Hash, SigningKey, Tile, Tiles, leaf_hash};
+use audit::{Checkpoint, Edge, Entry, Hash, SigningKey, Tile, Tiles, Vkey, leaf_hash};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -14,6 +15,8 @@ pub const ORIGIN: &str = "example.com/audit";
 
 pub struct Log {
     pub key: SigningKey,
+    /// All that it had, the oldest first.
+    pub keys: Vec<Vkey>,
     pub lines: Vec<Vec<u8>>,
     pub edge: Edge,
     pub tiles: Tiles,
@@ -43,7 +46,8 @@ pub fn entry(number: u64) -> Entry {
 impl Log {
     pub fn new(key: SigningKey) -> Self {
         let (edge, tiles) = (Edge::new(), Tiles::default());
-        Self { key, lines: Vec::new(), edge, tiles, checkpoints: Vec::new() }
+        let keys = vec![key.vkey().clone()];
+        Self { key, keys, lines: Vec::new(), edge, tiles, checkpoints: Vec::new() }
     }
 
     pub fn push(&mut self, entry: &Entry) {
@@ -54,9 +58,24 @@ impl Log {
     }
 
     pub fn sign(&mut self) {
-        let (size, root) = (self.edge.size(), self.edge.root());
-        let note = Checkpoint::new(ORIGIN, size, root).sign(&[&self.key]).expect("a checkpoint");
-        self.checkpoints.push((size, root, note));
+        let note = self.checkpoint().sign(&[&self.key]).expect("a checkpoint");
+        self.keep(note);
+    }
+
+    /// From here on the new key signs.
+    pub fn hand_over(&mut self, to: SigningKey) {
+        let note = hand_over(self.checkpoint(), &self.key, &to).expect("a checkpoint");
+        self.keep(note);
+        self.keys.push(to.vkey().clone());
+        self.key = to;
+    }
+
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint::new(ORIGIN, self.edge.size(), self.edge.root())
+    }
+
+    pub fn keep(&mut self, note: String) {
+        self.checkpoints.push((self.edge.size(), self.edge.root(), note));
         self.edge.partial_tiles().for_each(|tile| self.tiles.add(tile));
     }
 
@@ -70,7 +89,8 @@ impl Log {
         };
         write(export::VERIFIER, export::VERIFIER_TEXT.as_bytes());
         write(export::README, export::README_TEXT.as_bytes());
-        write(export::KEYS, format!("# of {ORIGIN}\n{}\n", self.key.vkey()).as_bytes());
+        let keys: String = self.keys.iter().map(|key| format!("{key}\n")).collect();
+        write(export::KEYS, format!("# of {ORIGIN}\n{keys}").as_bytes());
         write(export::CHECKPOINT, newest.as_bytes());
         for (size, _, note) in &self.checkpoints {
             write(&checkpoint_path(*size), note.as_bytes());

@@ -81,6 +81,10 @@ impl Shelf for Bucket {
         Box::pin(self.widest(tile))
     }
 
+    fn within(&self, folder: &str) -> Box<dyn Shelf> {
+        Box::new(Self::new(self.name.clone(), self.buckets.clone(), &self.at(folder)))
+    }
+
     fn names<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<String>, PortError>> {
         Box::pin(async move { self.buckets.below(&self.at(folder)).await.map_err(port) })
     }

@@ -54,6 +54,10 @@ impl Shelf for Directory {
         }))
     }
 
+    fn within(&self, folder: &str) -> Box<dyn Shelf> {
+        Box::new(Self::new(self.name.clone(), self.root.join(folder)))
+    }
+
     fn names<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<String>, PortError>> {
         Box::pin(self.on_disk(folder, "listing", |folder| {
             let entries = match std::fs::read_dir(folder) {

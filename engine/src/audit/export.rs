@@ -9,10 +9,12 @@ use audit::export::{
     CHECKPOINT, KEYS, LINES, OPENINGS, README, README_TEXT, VERIFIER, VERIFIER_TEXT, checkpoint_path,
     entries_path,
 };
+use audit::succession::{Chain, Handover, Link};
 use audit::tile::{WIDTH, tiles_of};
 use jobkit::PortError;
 use store::{Position, Store, StoreError};
 
+use super::epochs::{Epochs, statement_path};
 use super::prove::behind;
 use super::trunk::{Standing, TreeError};
 
@@ -63,7 +65,10 @@ pub async fn export(store: &dyn Store, folder: &Path, wish: &Wish<'_>) -> Result
         return Err(ExportError::Occupied(folder.display().to_string()));
     }
     // Before the tree, which only grows.
-    let newest = store.last_checkpoint().await?.ok_or(ExportError::NotSigned)?;
+    let epochs = Epochs::load(store).await?;
+    // What was signed in earlier epochs is of a log with another name.
+    let newest = store.last_checkpoint().await?.filter(|last| epochs.of_size(last.size) == epochs.number());
+    let newest = newest.ok_or(ExportError::NotSigned)?;
     let standing = Standing::load(store).await?;
     let size = newest.size;
     if wish.from >= size {
@@ -94,7 +99,7 @@ pub async fn export(store: &dyn Store, folder: &Path, wish: &Wish<'_>) -> Result
     for tile in tiles_of(size).filter(|tile| tile.level > 0 || tile.index >= first / WIDTH as u64) {
         put(folder, &tile.path(), &standing.tile(store, tile).await?)?;
     }
-    let mut above = 0;
+    let mut above = epochs.begins();
     loop {
         let page = store.checkpoints(above, PAGE).await?;
         let Some(last) = page.last() else { break };
@@ -103,7 +108,13 @@ pub async fn export(store: &dyn Store, folder: &Path, wish: &Wish<'_>) -> Result
             put(folder, &checkpoint_path(row.size), row.note.as_bytes())?;
         }
     }
-    let keys: String = wish.keys.iter().map(|key| format!("{key}\n")).collect();
+    for row in &epochs.rows {
+        put(folder, &statement_path(row.number), row.note.as_bytes())?;
+    }
+    let handed = store.handovers().await?;
+    let handed = handed.iter().filter_map(|row| Handover::of(&row.note)?.ok()).map(Link::from);
+    let links: Vec<_> = handed.chain(epochs.statements.iter().map(Link::from)).collect();
+    let keys: String = Chain::of(wish.keys, links).0.keys().iter().map(|key| format!("{key}\n")).collect();
     put(folder, KEYS, keys.as_bytes())?;
     put(folder, README, README_TEXT.as_bytes())?;
     put(folder, VERIFIER, VERIFIER_TEXT.as_bytes())?;

@@ -29,6 +29,9 @@ pub trait Shelf: Send + Sync + 'static {
 
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, PortError>>;
 
+    /// A folder of it as a shelf of its own, under the same name.
+    fn within(&self, folder: &str) -> Box<dyn Shelf>;
+
     /// The names below a folder, each file's or folder's own, in order.
     fn names<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<String>, PortError>>;
 }

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::checkpoint::{Checkpoint, CheckpointError};
-use audit::note::SigningKey;
+use audit::epoch::{Statement, log_of, name_in};
+use audit::note::{KeyError, SigningKey};
+use audit::succession::{Chain, Handover, Link};
 use audit::tile::tiles_since;
 use jobkit::{Clock, PortError};
 use tracing::{debug, error, info, warn};
 
+use super::epochs::{Epochs, folder, statement_path};
 use super::shelf::{Shelf, checkpoint_path};
 use super::told::{self, Signing};
 use super::trunk::{Standing, TreeError};
@@ -68,6 +71,14 @@ pub enum SignError {
         "the first {signed} entries of the audit log are not those of which {place} has the root: they were changed; see the runbook on the audit log"
     )]
     Rewritten { place: String, signed: u64 },
+    #[error(
+        "the key that signs the audit log has handed over to {to} with {size} entries; set audit.key to that one and start again, or see the runbook on the audit log"
+    )]
+    HandedOver { size: u64, to: String },
+    #[error("epoch {number} of the audit log is not believed: {problem}; see the runbook on the audit log")]
+    Epoch { number: u64, problem: String },
+    #[error("the key cannot sign under the name of this epoch")]
+    Key(#[from] KeyError),
     #[error("{place} has the log `{other}`, and the key is of `{own}`; an anchor has one log")]
     OtherLog { place: String, other: String, own: String },
 }
@@ -75,7 +86,14 @@ pub enum SignError {
 impl SignError {
     /// Waiting will not mend it.
     fn is_an_accusation(&self) -> bool {
-        matches!(self, Self::SetBack { .. } | Self::Rewritten { .. } | Self::OtherLog { .. })
+        matches!(
+            self,
+            Self::SetBack { .. }
+                | Self::Rewritten { .. }
+                | Self::OtherLog { .. }
+                | Self::HandedOver { .. }
+                | Self::Epoch { .. }
+        )
     }
 }
 
@@ -107,6 +125,83 @@ impl Signer {
         }
     }
 
+    /// As [`Hand::see_to`], in the epoch that goes on.
+    pub async fn see_to(&self, refused: Option<&str>) -> Result<(), SignError> {
+        self.hand().await?.see_to(refused).await
+    }
+
+    /// As [`Hand::look`], in the epoch that goes on.
+    pub async fn look(&self) -> Result<Option<SignedRow>, SignError> {
+        self.hand().await?.look().await
+    }
+
+    /// As [`Hand::sign`], in the epoch that goes on.
+    pub async fn sign(
+        &self,
+        standing: &Standing,
+        last: Option<SignedRow>,
+    ) -> Result<Option<SignedRow>, SignError> {
+        self.hand().await?.sign(standing, last).await
+    }
+
+    /// Whoever owns the database could write a statement down; our key, or one that it came after, has to have signed it.
+    async fn believe(&self, epochs: &Epochs) -> Result<(), SignError> {
+        if epochs.statements.is_empty() {
+            return Ok(());
+        }
+        let own = self.secret.vkey();
+        let own = own.named(&name_in(own.name(), epochs.number()));
+        let handed = self.store.handovers().await?;
+        let handed = handed.iter().filter_map(|row| Handover::of(&row.note)?.ok()).map(Link::from);
+        let links: Vec<_> = handed.chain(epochs.statements.iter().map(Link::from)).collect();
+        let (chain, _) = Chain::of(&[own], links);
+        match epochs.statements.iter().find(|statement| !chain.keys().contains(&statement.key)) {
+            None => Ok(()),
+            Some(Statement { number, .. }) => Err(SignError::Epoch {
+                number: *number,
+                problem: "neither this key nor one that it came after has signed its statement".into(),
+            }),
+        }
+    }
+
+    /// The key under the name of the epoch that goes on, and its folders in the anchors.
+    pub(super) async fn hand(&self) -> Result<Hand, SignError> {
+        let epochs = Epochs::load(self.store.as_ref()).await?;
+        if let Some((number, problem)) = epochs.problem {
+            return Err(SignError::Epoch { number, problem });
+        }
+        let number = epochs.number();
+        self.believe(&epochs).await?;
+        let secret = match number {
+            1 => self.secret.clone(),
+            _ => Arc::new(self.secret.named(&name_in(self.secret.vkey().name(), number))?),
+        };
+        let within = |shelf: &Arc<dyn Shelf>| match folder(number) {
+            Some(folder) => Arc::from(shelf.within(&folder)),
+            None => shelf.clone(),
+        };
+        Ok(Hand {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            secret,
+            rhythm: self.rhythm,
+            shelves: self.shelves.iter().map(within).collect(),
+            epochs,
+        })
+    }
+}
+
+/// What signs in one epoch.
+pub struct Hand {
+    pub(super) store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    pub(super) secret: Arc<SigningKey>,
+    rhythm: Rhythm,
+    pub(super) shelves: Vec<Arc<dyn Shelf>>,
+    pub(super) epochs: Epochs,
+}
+
+impl Hand {
     /// Brings anchors that were away what they miss, and tells people what does not mend by itself.
     pub async fn see_to(&self, refused: Option<&str>) -> Result<(), SignError> {
         let last = self.store.last_checkpoint().await?;
@@ -125,7 +220,7 @@ impl Signer {
         let filter = AlertFilter { open: true, rules, limit: Some(usize::MAX), ..AlertFilter::default() };
         let open = self.store.alerts(&filter).await?;
         let anchors: Vec<_> = self.shelves.iter().map(|shelf| shelf.name()).collect();
-        let signing = Signing { log: self.secret.vkey().name(), refused, anchors: &anchors };
+        let signing = Signing { log: log_of(self.secret.vkey().name()), refused, anchors: &anchors };
         let rows = self.store.anchors().await?;
         let news = told::news(signing, last.as_ref(), &rows, &open, self.clock.now());
         if !news.is_empty() {
@@ -149,7 +244,7 @@ impl Signer {
             }
         };
         let signed = match due {
-            true => Some(self.sign(&standing, last).await?),
+            true => self.sign(&standing, last).await?,
             false => None,
         };
         if let Some(signed) = &signed {
@@ -158,8 +253,24 @@ impl Signer {
         Ok(signed)
     }
 
-    /// Signs the tree as it stands.
-    pub async fn sign(&self, standing: &Standing, last: Option<SignedRow>) -> Result<SignedRow, SignError> {
+    /// Signs the tree as it stands. None when another process has signed since `last` was the last.
+    pub async fn sign(
+        &self,
+        standing: &Standing,
+        last: Option<SignedRow>,
+    ) -> Result<Option<SignedRow>, SignError> {
+        let checkpoint = self.to_sign(standing, last.as_ref()).await?;
+        let note = checkpoint.sign(&[&self.secret])?;
+        self.keep(checkpoint.size, note, last).await
+    }
+
+    /// What is signed next, once it is known to go on from all that was signed.
+    pub(super) async fn to_sign(
+        &self,
+        standing: &Standing,
+        last: Option<&SignedRow>,
+    ) -> Result<Checkpoint, SignError> {
+        self.in_office().await?;
         if let Some(last) = last {
             self.goes_on_from(standing, "the database", &last.note).await?;
         }
@@ -173,23 +284,49 @@ impl Signer {
                 Err(away) => warn!("the anchor `{}` cannot be asked: {}", shelf.name(), chain(&away)),
             }
         }
-        let checkpoint =
-            Checkpoint::new(self.secret.vkey().name(), standing.edge.size(), standing.edge.root());
-        let note = checkpoint.sign(&[&self.secret])?;
-        let signed = SignedRow { size: checkpoint.size, at: self.clock.now(), note };
-        self.store.put_checkpoint(&signed).await?;
-        info!(audit.size = signed.size, "the audit log is signed up to entry {}", signed.size);
-        Ok(signed)
+        Ok(Checkpoint::new(self.secret.vkey().name(), standing.edge.size(), standing.edge.root()))
     }
 
-    async fn goes_on_from(&self, standing: &Standing, place: &str, note: &str) -> Result<(), SignError> {
+    pub(super) async fn keep(
+        &self,
+        size: u64,
+        note: String,
+        last: Option<SignedRow>,
+    ) -> Result<Option<SignedRow>, SignError> {
+        let signed = SignedRow { size, at: self.clock.now(), note };
+        if !self.store.put_checkpoint(&signed, last.map_or(0, |last| last.size)).await? {
+            return Ok(None);
+        }
+        info!(audit.size = signed.size, "the audit log is signed up to entry {}", signed.size);
+        Ok(Some(signed))
+    }
+
+    /// A key that has handed over signs nothing more.
+    pub(super) async fn in_office(&self) -> Result<(), SignError> {
+        let own = self.secret.vkey();
+        let rows = self.store.handovers().await?;
+        let handed = rows.iter().filter_map(|row| Handover::of(&row.note)?.ok());
+        match handed.into_iter().find(|handover| handover.from == *own) {
+            None => Ok(()),
+            Some(Handover { size, to, .. }) => Err(SignError::HandedOver { size, to: to.to_string() }),
+        }
+    }
+
+    pub(super) async fn goes_on_from(
+        &self,
+        standing: &Standing,
+        place: &str,
+        note: &str,
+    ) -> Result<(), SignError> {
         let place = place.to_owned();
         let earlier = match Checkpoint::unverified(note) {
             Ok(earlier) => earlier,
             Err(cause) => return Err(SignError::Checkpoint { place, cause }),
         };
         let (own, signed) = (self.secret.vkey().name().to_owned(), earlier.size);
-        if earlier.origin != own {
+        // What was signed in an earlier epoch, as far as this one has it.
+        let inherited = signed <= self.epochs.begins() && log_of(&earlier.origin) == log_of(&own);
+        if earlier.origin != own && !inherited {
             return Err(SignError::OtherLog { place, other: earlier.origin, own });
         }
         // Another process may have signed more since this one looked.
@@ -209,7 +346,7 @@ impl Signer {
     }
 
     /// Each shelf for itself: one that is away holds no other up.
-    async fn take_out(&self, standing: &Standing, signed: &SignedRow) {
+    pub(super) async fn take_out(&self, standing: &Standing, signed: &SignedRow) {
         for shelf in &self.shelves {
             self.bring(shelf.as_ref(), standing, signed).await;
         }
@@ -241,6 +378,15 @@ impl Signer {
         for tile in tiles_since(from, signed.size) {
             let bytes = standing.tile(self.store.as_ref(), tile).await?;
             shelf.put_tile(tile, bytes).await?;
+        }
+        for row in &self.epochs.rows {
+            shelf.put(&statement_path(row.number), row.note.clone().into_bytes()).await?;
+        }
+        // Without those an auditor who has an anchor alone could not tell why another key signs.
+        for row in
+            self.store.handovers().await?.iter().filter(|row| row.size > from && row.size < signed.size)
+        {
+            shelf.put(&checkpoint_path(row.size, row.at), row.note.clone().into_bytes()).await?;
         }
         let path = checkpoint_path(signed.size, signed.at);
         shelf.put(&path, signed.note.clone().into_bytes()).await?;

@@ -6,11 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use audit::checkpoint::Checkpoint;
-use audit::checkpoint::CheckpointError;
 use audit::commitment::{Commitment, Opening, commitments_in, opens};
 use audit::compare::{Comparison, Misfit};
-use audit::note::{NoteError, Vkey};
+use audit::note::Vkey;
 use audit::tile::{TileId, WIDTH};
 use audit::tree::{Edge, Hash, leaf_hash};
 use jiff::Timestamp;
@@ -18,7 +16,11 @@ use jobkit::{PortError, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::shelf::{self, Shelf};
+mod notes;
+
+use self::notes::{Roots, folders, notes, signed};
+use super::epochs::Epochs;
+use super::shelf::Shelf;
 use super::trunk::{Standing, TreeError, hashes};
 use store::evidence::REDACT;
 use store::segments::{CLOSE, DROP};
@@ -65,6 +67,18 @@ pub enum Finding {
         signed: u64,
         has: u64,
     },
+    /// A key handed over twice, and one of the two was not its owner: whose the keys after it are nobody can tell from here.
+    Forked {
+        key: String,
+        at: [u64; 2],
+        to: [String; 2],
+    },
+    /// What is said of another epoch, and is not believed.
+    Epoch {
+        place: String,
+        number: u64,
+        problem: String,
+    },
     /// Another log, by its name.
     Origin {
         place: String,
@@ -99,7 +113,29 @@ pub struct Verified {
     pub checkpoints: usize,
     /// The largest tree that an anchor has.
     pub anchored: u64,
+    /// What was lost when the database was restored on purpose, in each epoch that ended so. It is always told.
+    pub lost: Vec<Lost>,
     pub findings: Vec<Finding>,
+}
+
+/// Entries that had been signed, and were lost by a restore that was declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    pub epoch: u64,
+    /// So many entries are left of it, and the log goes on behind them.
+    pub after: u64,
+    pub entries: u64,
+    pub declared_at: Timestamp,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { epoch, after, entries, declared_at } = self;
+        write!(
+            f,
+            "{entries} entries of epoch {epoch} after {after} were lost by a restore that was declared at {declared_at}"
+        )
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +166,9 @@ pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified
     let mut verified = Verified::default();
     // What was signed is read before the tree, which only grows: the other way round a checkpoint that is signed
     // meanwhile would look as if the end were missing.
-    let notes = notes(store, against).await?;
+    let epochs = Epochs::load(store).await?;
+    let folders = folders(against.shelves, &epochs);
+    let notes = notes(store, &folders, &epochs, &mut verified).await?;
     let standing = match Standing::load(store).await {
         Ok(standing) => standing,
         Err(TreeError::Edge(_) | TreeError::Size(_)) => {
@@ -142,8 +180,10 @@ pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified
     verified.entries = standing.edge.size();
     let gone = store.segments().await?.into_iter().rfind(|row| row.dropped_at.is_some());
     verified.gone = gone.as_ref().map_or(0, |row| row.segment.until);
-    let mut roots = signed(notes, against.keys, &standing, &mut verified);
-    let mut walk = Walk::new(store, against, standing, verified.anchored, gone.as_ref());
+    let mut roots = signed(notes, against.keys, &epochs, &standing, &mut verified);
+    // What the epoch that goes on has in the anchors: earlier ones have other leaves behind what is common.
+    let current = folders.last().map_or(&[][..], |(_, shelves)| shelves);
+    let mut walk = Walk::new(store, current, standing, verified.anchored, gone.as_ref());
     walk.along(&mut roots, &mut verified).await?;
     if let Some(gone) = gone {
         verified.findings.extend(walk.segments.problem_of(&gone, against.keep));
@@ -151,96 +191,6 @@ pub async fn verify(store: &dyn Store, against: &Against<'_>) -> Result<Verified
     verified.findings.sort();
     verified.findings.dedup();
     Ok(verified)
-}
-
-/// The roots that must be those of the tree, by its size.
-type Roots = BTreeMap<u64, Vec<(String, Hash)>>;
-
-/// A checkpoint as it was found.
-struct Note {
-    place: String,
-    text: String,
-    /// What its place says of its size.
-    size: u64,
-    /// In an anchor.
-    outside: bool,
-}
-
-async fn notes(store: &dyn Store, against: &Against<'_>) -> Result<Vec<Note>, VerifyError> {
-    let mut notes = Vec::new();
-    // The empty tree is never signed.
-    let mut above = 0;
-    loop {
-        let page = store.checkpoints(above, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        above = last.size;
-        notes.extend(page.into_iter().map(|row| Note {
-            place: format!("checkpoint {} of the database", row.size),
-            text: row.note,
-            size: row.size,
-            outside: false,
-        }));
-    }
-    for shelf in against.shelves {
-        for (path, text) in shelf::checkpoints(shelf.as_ref()).await? {
-            let size = path.rsplit('/').next().and_then(|name| name.parse().ok()).unwrap_or(0);
-            let place = format!("{path} of the anchor `{}`", shelf.name());
-            notes.push(Note { place, text, size, outside: true });
-        }
-    }
-    Ok(notes)
-}
-
-/// What can be said of checkpoints alone, and the roots that the walk has to find.
-fn signed(notes: Vec<Note>, keys: &[Vkey], standing: &Standing, verified: &mut Verified) -> Roots {
-    verified.checkpoints = notes.len();
-    let mut roots = Roots::new();
-    let has = standing.edge.size();
-    let mut set_back: Option<(u64, String)> = None;
-    let origin = keys.first().map(|key| key.name().to_owned());
-    for Note { place, text, size, outside } in notes {
-        let checkpoint = match Checkpoint::unverified(&text) {
-            Ok(checkpoint) if checkpoint.size == size => checkpoint,
-            Ok(other) => {
-                let problem = format!("it says {} entries", other.size);
-                verified.findings.push(Finding::Signature { place, size, problem });
-                continue;
-            }
-            Err(problem) => {
-                let problem = problem.to_string();
-                verified.findings.push(Finding::Signature { place, size, problem });
-                continue;
-            }
-        };
-        if !keys.is_empty()
-            && let Err(problem) = Checkpoint::open(&text, &checkpoint.origin, keys)
-        {
-            let problem = match problem {
-                CheckpointError::Note(NoteError::Unknown) => "no key that is believed has signed it".into(),
-                other => other.to_string(),
-            };
-            verified.findings.push(Finding::Signature { place, size, problem });
-            continue;
-        }
-        if origin.as_ref().is_some_and(|origin| *origin != checkpoint.origin) {
-            verified.findings.push(Finding::Origin { place, size, origin: checkpoint.origin });
-            continue;
-        }
-        if outside {
-            verified.anchored = verified.anchored.max(size);
-        }
-        // The largest says it for all.
-        if size > has && set_back.as_ref().is_none_or(|(most, _)| *most < size) {
-            set_back = Some((size, place.clone()));
-        }
-        roots.entry(size).or_default().push((place, checkpoint.root));
-    }
-    // Beyond what the database has, an anchor has the leaves; of what only the database signed there are none.
-    roots.retain(|size, _| *size <= has.max(verified.anchored));
-    if let Some((signed, place)) = set_back {
-        verified.findings.push(Finding::SetBack { place, signed, has });
-    }
-    roots
 }
 
 /// The walk along leaves and entries.
@@ -266,7 +216,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(
         store: &'a dyn Store,
-        against: &Against<'a>,
+        shelves: &'a [Box<dyn Shelf>],
         standing: Standing,
         anchored: u64,
         gone: Option<&SegmentRow>,
@@ -274,7 +224,7 @@ impl<'a> Walk<'a> {
         let whole = standing.edge.size().max(anchored);
         Self {
             store,
-            shelves: against.shelves,
+            shelves,
             standing,
             anchored,
             whole,
@@ -539,6 +489,11 @@ impl std::fmt::Display for Finding {
                     "{place} has signed {signed} entries, and there are {has}: the end was cut off, or an old state restored"
                 )
             }
+            Self::Forked { key, at: [first, second], to: [one, other] } => write!(
+                f,
+                "the key {key} has handed over twice: to {one} with {first} entries and to {other} with {second}; one of them is a thief's"
+            ),
+            Self::Epoch { place, number, problem } => write!(f, "{place}: epoch {number}: {problem}"),
             Self::Origin { place, origin, .. } => write!(f, "{place} is of another log, `{origin}`"),
             Self::Redacted { seq, .. } => {
                 write!(f, "entry {seq}: personal data was erased, and no entry says that it was to be")

@@ -16,7 +16,7 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
 use super::facts::Facts;
-use super::report::{Report, Reviewed, page};
+use super::report::{Report, Reviewed, Service, page};
 use super::themes::{Framework, THEMES};
 use crate::audit::export::{self, ExportError};
 use crate::audit::prove::{self, ProveError, behind};
@@ -91,6 +91,7 @@ pub async fn pack(
     }
     let receipts = receipts(store, &facts, &work.0.join("receipts")).await?;
     let review = review(store, wish.with_personal).await?;
+    let services = services(store, wish.made_at).await?;
     let note = std::fs::read_to_string(work.0.join("log").join(audit::export::CHECKPOINT))?;
     let checkpoint = Checkpoint::unverified(&note)?;
     let keys: Vec<String> = wish.keys.iter().map(ToString::to_string).collect();
@@ -107,12 +108,13 @@ pub async fn pack(
         keys: &keys,
         facts: &facts,
         review: &review,
+        services: &services,
         receipts: &receipts,
     };
     std::fs::write(work.0.join("report.html"), page(&report))?;
     let machine = json!({
         "log": report.log, "from": wish.from, "until": wish.until, "made_at": wish.made_at, "first": first, "size": report.size,
-        "root": report.root, "keys": keys, "verified": verified, "claims": claims(&facts), "review": review,
+        "root": report.root, "keys": keys, "verified": verified, "claims": claims(&facts), "review": review, "services": services,
         "receipts": receipts,
     });
     std::fs::write(work.0.join("facts.json"), serde_json::to_vec_pretty(&machine)?)?;
@@ -248,6 +250,30 @@ async fn review(store: &dyn Store, with_personal: bool) -> Result<Vec<Reviewed>,
         }));
     }
     Ok(people.into_iter().map(|(_, reviewed)| reviewed).collect())
+}
+
+/// Every token there ever was: those that have ended let nobody in, and did.
+async fn services(store: &dyn Store, now: Timestamp) -> Result<Vec<Service>, PackError> {
+    let mut services = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.tokens(after, 1_000).await?;
+        let Some(last) = page.last() else { return Ok(services) };
+        after = Some(last.id);
+        services.extend(page.into_iter().map(|token| Service {
+            id: format!("token:{}", token.id),
+            live: token.revoked_at.is_none() && token.expires_at > now,
+            name: token.name,
+            permissions: token.permissions,
+            tenant: token.tenant,
+            networks: token.networks,
+            created_by: token.created_by,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            used_at: token.used_at,
+            revoked_at: token.revoked_at,
+        }));
+    }
 }
 
 fn claims(facts: &Facts) -> Vec<serde_json::Value> {

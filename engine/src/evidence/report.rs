@@ -25,6 +25,7 @@ pub struct Report<'a> {
     pub keys: &'a [String],
     pub facts: &'a Facts,
     pub review: &'a [Reviewed],
+    pub services: &'a [Service],
     /// Entries that have a receipt of their own.
     pub receipts: &'a [i64],
 }
@@ -44,6 +45,23 @@ pub struct Reviewed {
     pub disabled_at: Option<Timestamp>,
     pub second_factor: bool,
     pub password_changed_at: Timestamp,
+}
+
+/// A token of a service, which lets in or did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Service {
+    pub id: String,
+    pub name: String,
+    pub permissions: Vec<String>,
+    pub tenant: Option<String>,
+    pub networks: Vec<String>,
+    pub created_by: String,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub used_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+    /// It lets in when the pack is made.
+    pub live: bool,
 }
 
 const STYLE: &str = include_str!("report.css");
@@ -69,6 +87,7 @@ pub fn page(report: &Report<'_>) -> String {
         theme(&mut page, shown, report);
         if shown.id == "access" {
             review(&mut page, report.review);
+            services(&mut page, report.services);
         }
     }
     page.push_str("</main>\n</body>\n</html>\n");
@@ -104,6 +123,9 @@ fn integrity(page: &mut String, report: &Report<'_>) {
             }
             page.push_str("</ul>\n");
         }
+    }
+    for lost in &verified.lost {
+        let _ = writeln!(page, "<p class=\"ill\">{}.</p>", escape(&lost.to_string()));
     }
     let _ = writeln!(
         page,
@@ -239,6 +261,45 @@ fn review(page: &mut String, people: &[Reviewed]) {
     page.push_str("</section>\n");
 }
 
+fn services(page: &mut String, services: &[Service]) {
+    let live = services.iter().filter(|service| service.live).count();
+    let _ = writeln!(
+        page,
+        "<section id=\"services\">\n<h2>Which services have access</h2>\n<p>As the database has it when this pack was made: {live} \
+         tokens of services let in, and {} have ended or were revoked.</p>",
+        services.len() - live
+    );
+    if !services.is_empty() {
+        page.push_str(
+            "<table>\n<thead><tr><th>Token</th><th>Service</th><th>Permissions</th><th>Tenant</th><th>From</th><th>Made by</th>\
+             <th>On</th><th>Until</th><th>Last used</th><th>Revoked</th></tr></thead>\n<tbody>\n",
+        );
+    }
+    let time = |at: Option<Timestamp>, never: &str| at.map_or_else(|| never.to_owned(), |at| at.to_string());
+    for service in services {
+        let networks =
+            if service.networks.is_empty() { "anywhere".into() } else { service.networks.join(", ") };
+        let cells = [
+            service.id.clone(),
+            service.name.clone(),
+            service.permissions.join(", "),
+            service.tenant.clone().unwrap_or_else(|| "all".into()),
+            networks,
+            service.created_by.clone(),
+            service.created_at.to_string(),
+            service.expires_at.to_string(),
+            time(service.used_at, "never"),
+            time(service.revoked_at, ""),
+        ];
+        let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
+        let _ = writeln!(page, "<tr>{cells}</tr>");
+    }
+    if !services.is_empty() {
+        page.push_str("</tbody>\n</table>\n");
+    }
+    page.push_str("</section>\n");
+}
+
 fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -258,8 +319,24 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::verify::Finding;
+    use crate::audit::verify::{Finding, Lost};
     use crate::evidence::facts::tests::entry;
+
+    fn service(revoked_at: Option<Timestamp>) -> Service {
+        Service {
+            id: "token:7".into(),
+            name: "<billing>".into(),
+            permissions: vec!["jobs:read".into(), "jobs:write".into()],
+            tenant: None,
+            networks: vec!["10.0.0.0/8".into()],
+            created_by: "user:1".into(),
+            created_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::UNIX_EPOCH,
+            used_at: None,
+            revoked_at,
+            live: revoked_at.is_none(),
+        }
+    }
 
     fn reported(facts: &Facts, verified: &Verified, framework: Option<Framework>) -> String {
         let person = Reviewed {
@@ -286,6 +363,7 @@ mod tests {
             keys: &["audit.example.com/log+1+2".into()],
             facts,
             review: &[person],
+            services: &[service(None), service(Some(Timestamp::UNIX_EPOCH))],
             receipts: &[3],
         })
     }
@@ -306,6 +384,10 @@ mod tests {
         assert!(page.contains("cli:&lt;script&gt;") && page.contains("&lt;img src=x&gt;"), "{page}");
         assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("<log>"), "{page}");
         assert!(page.contains("1 people, of whom 1 run"), "{page}");
+        assert!(page.contains("1 tokens of services let in, and 1 have ended or were revoked"), "{page}");
+        let row = "<td>token:7</td><td>&lt;billing&gt;</td><td>jobs:read, jobs:write</td><td>all</td><td>10.0.0.0/8</td>\
+                   <td>user:1</td>";
+        assert!(page.contains(row) && page.contains("<td>never</td>"), "{page}");
         assert!(page.contains("<strong>0</strong> jobs failed for good."), "{page}");
     }
 
@@ -317,6 +399,14 @@ mod tests {
         let mut facts = Facts::default();
         facts.take(0, &entry(1, "job:1", "backup.take", "done"));
         assert!(reported(&facts, &Verified::default(), None).contains("Backups taken"));
+    }
+
+    #[test]
+    fn what_a_restore_lost_is_told() {
+        let lost = Lost { epoch: 1, after: 300, entries: 40, declared_at: Timestamp::UNIX_EPOCH };
+        let verified = Verified { lost: vec![lost], ..Verified::default() };
+        let page = reported(&Facts::default(), &verified, None);
+        assert!(page.contains("40 entries of epoch 1 after 300 were lost by a restore"), "{page}");
     }
 
     #[test]

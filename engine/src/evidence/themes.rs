@@ -3,6 +3,8 @@
 use audit::Entry;
 use serde::Serialize;
 
+use crate::audit::seen::ACCESS;
+
 /// Whose controls the headings name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -82,8 +84,11 @@ fn about_access(entry: &Entry) -> bool {
 
 /// What may be seen only by those who have to.
 fn about_data(entry: &Entry) -> bool {
+    about_log_data(entry) || entry.action.starts_with(ACCESS)
+}
+
+fn about_log_data(entry: &Entry) -> bool {
     matches!(entry.action.as_str(), "audit.look" | "audit.export" | "audit.evidence" | "audit.redact")
-        || entry.action.starts_with("access.")
 }
 
 fn about_log(entry: &Entry) -> bool {
@@ -254,20 +259,30 @@ pub const THEMES: &[Theme] = &[
     Theme {
         id: "data",
         title: "Personal data and evidence looked at, taken along or erased",
-        says: "Entries hold no personal data; what opens their commitments is kept apart, and each look at it is an entry.",
+        says: "Entries hold no personal data; what opens their commitments is kept apart, and each look at it is an entry. \
+               What somebody was shown of a thing in a minute is one.",
         controls: &[
             (SOC2, "CC6.1, P4.3, P6.1"),
             (HIPAA, "164.312(a)(1), 164.312(b), 164.528"),
             (ISO, "A.5.28, A.5.34, A.8.10"),
         ],
         only_if_used: false,
-        claims: &[Claim {
-            id: "data.touched",
-            one: "time somebody looked at, exported or erased such data",
-            many: "times somebody looked at, exported or erased such data",
-            counts: Counts::Entries,
-            is: about_data,
-        }],
+        claims: &[
+            Claim {
+                id: "data.touched",
+                one: "time somebody looked at, exported or erased what the log keeps of people",
+                many: "times somebody looked at, exported or erased what the log keeps of people",
+                counts: Counts::Entries,
+                is: about_log_data,
+            },
+            Claim {
+                id: "data.read",
+                one: "time somebody was shown results, files, reviews or users",
+                many: "times somebody was shown results, files, reviews or users",
+                counts: Counts::Entries,
+                is: |entry| entry.action.starts_with(ACCESS),
+            },
+        ],
     },
     Theme {
         id: "secrets",
@@ -357,6 +372,8 @@ mod tests {
             ("user:1", "session.reused", "refused", &["access.reused"]),
             ("cli:root", "audit.export", "begun", &["data.touched"]),
             ("cli:root", "audit.redact", "ok", &["data.touched"]),
+            ("service:billing", "access.job", "ok", &["data.read"]),
+            ("user:1", "access.user", "ok", &["data.read"]),
             ("system", "audit.segment_close", "ok", &["log.kept"]),
             ("user:2", "approval.granted", "ok", &["approvals.steps"]),
             ("job:1", "backup.take", "done", &["backups.steps"]),

@@ -2,6 +2,7 @@
 //! panics or takes too long.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,6 @@ use super::Shared;
 use super::access::{self, Declared};
 use super::problem::{Code, Problem, method_not_allowed};
 use super::session::{address, is_safe};
-use crate::audit::sources::SourceError;
 use crate::identity::Principal;
 use crate::reference::{ReferenceError, SecretRef};
 use crate::trace::{self, TRACEPARENT};
@@ -174,6 +174,8 @@ tokio::task_local! {
     static ORIGIN: Origin;
     /// Who sent it.
     static PRINCIPAL: Principal;
+    /// The address it came from, of requests that only read: most of them write no entry, which alone would say it.
+    static ADDRESS: IpAddr;
 }
 
 /// Who sent the request that is being answered. Nobody, outside of routes that ask who calls: in a task that a handler
@@ -187,19 +189,19 @@ pub fn origin() -> Origin {
     ORIGIN.try_with(Clone::clone).unwrap_or_default()
 }
 
+pub fn address_of_caller() -> Option<IpAddr> {
+    ADDRESS.try_with(|address| *address).ok()
+}
+
 /// For requests that change something: the entries that they write say from where it was asked.
 pub async fn whence(State(api): State<Shared>, request: Request, next: Next) -> Response {
-    if is_safe(request.method()) {
-        return next.run(request).await;
-    }
     let address = address(request.headers(), request.extensions(), &api.proxies);
+    if is_safe(request.method()) {
+        return ADDRESS.scope(address, next.run(request)).await;
+    }
     match api.sources.of(address, &principal().name).await {
         Ok(source) => ORIGIN.scope(Origin { source: Some(source), ..origin() }, next.run(request)).await,
-        Err(SourceError::Store(problem)) => Problem::from(problem).into_response(),
-        Err(problem) => {
-            error!("{problem}");
-            Problem::internal().into_response()
-        }
+        Err(problem) => Problem::from(problem).into_response(),
     }
 }
 

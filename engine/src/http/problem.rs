@@ -11,6 +11,7 @@ use jobkit::{ArgsError, PortError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::audit::sources::SourceError;
 use crate::queue::QueueError;
 use crate::scheduler::ScheduleError;
 use store::StoreError;
@@ -270,6 +271,18 @@ impl From<StoreError> for Problem {
             }
             StoreError::Database { .. } | StoreError::LeaseLost => {
                 tracing::error!("{}", chain(&error));
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<SourceError> for Problem {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Store(error) => error.into(),
+            SourceError::NoRandom(_) => {
+                tracing::error!("{error}");
                 Self::internal()
             }
         }

@@ -99,7 +99,7 @@ impl Identity {
         origin: Origin,
     ) -> Result<Option<SignedIn>, IdentityError> {
         let Some((user, session)) = self.access.read(access, self.clock.now()) else { return Ok(None) };
-        let found = self.store.session(session, self.lives.idle).await?;
+        let found = self.living(session, &origin).await?;
         Ok(found.filter(|(_, of)| of.id == user).map(|(session, user)| SignedIn { session, user, origin }))
     }
 
@@ -111,7 +111,7 @@ impl Identity {
     ) -> Result<Option<Issued>, IdentityError> {
         let Some(shown) = shown(token) else { return Ok(None) };
         // Before anything is changed the token must be one of ours, or whoever knows a session's id could end it.
-        let Some(session) = self.family(&shown).await? else { return Ok(None) };
+        let Some(session) = self.family(&shown, origin).await? else { return Ok(None) };
         match self.store.rotate(session.id, shown.generation, self.lives.idle, origin).await? {
             Rotated::To(found, generation) => {
                 let (session, user) = *found;
@@ -130,13 +130,25 @@ impl Identity {
     }
 
     /// The session of a token that we made.
-    async fn family(&self, shown: &Shown) -> Result<Option<SessionRow>, IdentityError> {
-        let Some((session, _)) = self.store.session(shown.session, self.lives.idle).await? else {
-            return Ok(None);
-        };
+    async fn family(&self, shown: &Shown, origin: &Origin) -> Result<Option<SessionRow>, IdentityError> {
+        let Some((session, _)) = self.living(shown.session, origin).await? else { return Ok(None) };
         let message = message(session.id, shown.generation, &session.seed);
         let ours = hmac::verify(&self.keys.refresh, &message, &shown.code).is_ok();
         Ok(ours.then_some(session))
+    }
+
+    /// One that is found to be over is ended here, so that its end is written down. Whoever made the token up could bring about no
+    /// more than that: what is over is over.
+    async fn living(
+        &self,
+        id: SessionId,
+        origin: &Origin,
+    ) -> Result<Option<(SessionRow, UserRow)>, IdentityError> {
+        let found = self.store.session(id, self.lives.idle).await?;
+        if found.is_none() {
+            self.store.end_if_over(id, self.lives.idle, origin).await?;
+        }
+        Ok(found)
     }
 
     pub async fn sign_out(&self, who: &SignedIn) -> Result<(), IdentityError> {

@@ -57,6 +57,7 @@ mod tests {
             kind: String::new(),
             queue: String::new(),
             state: JobState::Available,
+            tenant: None,
             bytes,
         };
         for (sizes, fit) in

@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args};
 use jobkit::{AuditEntry, JobId};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{AuditSearch, Erasing, Position, Store};
 
 use crate::cli::exit::{CliError, Exit, Result};
@@ -104,6 +104,11 @@ pub async fn search(call: &Call, wanted: Search) -> Result {
                 if let Some(value) = source.and_then(personal) {
                     json["address"] = value.into();
                 }
+                for (field, commitment) in personal_of(entry) {
+                    if let Some(value) = personal(commitment) {
+                        json["personal"][field] = value.into();
+                    }
+                }
                 json
             })
             .collect();
@@ -137,9 +142,17 @@ pub async fn search(call: &Call, wanted: Search) -> Result {
     .await
 }
 
+/// The commitments of an entry beside that to where it was asked from, by what they are to.
+fn personal_of(entry: &AuditEntry) -> impl Iterator<Item = (&str, &str)> {
+    let fields = entry.details.get("personal").and_then(Value::as_object);
+    fields.into_iter().flatten().filter_map(|(field, value)| Some((field.as_str(), value.as_str()?)))
+}
+
 /// What opens the commitments of these entries. That it was looked at is written down before it is shown.
 async fn open(store: &dyn Store, found: &[(Position, AuditEntry)]) -> Result<Vec<(String, String)>> {
-    let wanted: Vec<String> = found.iter().filter_map(|(_, entry)| entry.origin.source.clone()).collect();
+    let sources = found.iter().filter_map(|(_, entry)| entry.origin.source.clone());
+    let others = found.iter().flat_map(|(_, entry)| personal_of(entry)).map(|(_, value)| value.to_owned());
+    let wanted: Vec<String> = sources.chain(others).collect();
     let seqs: Vec<i64> = found.iter().map(|(at, _)| at.seq).collect();
     let looked = actor().entry("audit.look", "audit", "ok", json!({ "entries": seqs }));
     store.append_audit(&looked).await?;

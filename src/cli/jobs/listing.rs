@@ -4,7 +4,7 @@ use engine::http::view::Job;
 use engine::seal::is_sealed;
 use store::{JobDetail, JobRow, Scope};
 
-use super::FilterArgs;
+use super::{FilterArgs, listed, shows};
 use crate::app::App;
 use crate::cli::Call;
 use crate::cli::exit::{Exit, Result};
@@ -14,6 +14,7 @@ pub async fn list(call: &Call, app: &App, filter: FilterArgs, limit: usize) -> R
     let filter = filter.filter(app.clock.now(), limit);
     // Not through the queue, which would open every sealed argument to show none of them.
     let jobs = app.store.jobs(&Scope::Installation, &filter).await?;
+    shows(app, &listed(call, &jobs)).await?;
     let json: Vec<_> = jobs.iter().cloned().map(Job::from).collect();
     call.print.answer(&json, || table(call.print, &jobs))?;
     if jobs.len() == limit && !call.print.json {

@@ -1,6 +1,7 @@
 //! What people decide on the items of a job's result.
 
 use clap::Args;
+use engine::audit::seen::{Sight, Thing};
 use engine::http::view::reviews::Review;
 use engine::queue::reviews::Given;
 use jobkit::JobId;
@@ -10,7 +11,7 @@ use store::{Decision, ReviewFilter, ReviewRow, Reviewer, Scope};
 use crate::app::App;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::print::{self, count, row};
-use crate::cli::{Call, actor, at_least_one, job_id};
+use crate::cli::{Call, actor, at_least_one, job_id, shows};
 
 #[derive(Debug, Args)]
 pub struct ReviewArgs {
@@ -66,6 +67,9 @@ pub async fn list(call: &Call, app: &App, args: ReviewsArgs) -> Result {
                 .await?
         }
     };
+    if !found.is_empty() {
+        shows(app, &[Sight::of(Thing::Reviews(id), "reviews")]).await?;
+    }
     let json: Vec<_> = found.iter().cloned().map(Review::from).collect();
     call.print.answer(&json, || listing(&found))?;
     if found.len() == limit && !call.print.json {

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::Args;
+use engine::audit::seen::{Seen, Sight, Thing};
 use engine::http::view::{Job, JobInFull};
 use engine::units::format_duration;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,11 +13,11 @@ use jobkit::{JobId, Progress};
 use store::state::JobState;
 use store::{JobDetail, JobRow, Scope};
 
-use super::{FilterArgs, at_least_one, find, known, listing};
+use super::{FilterArgs, at_least_one, find, known, listed, listing};
 use crate::app::App;
 use crate::cli::exit::{CliError, Exit, Result};
 use crate::cli::print::{count, plain, remark};
-use crate::cli::{Call, duration, job_id};
+use crate::cli::{Call, actor, duration, job_id};
 
 #[derive(Debug, Args)]
 pub struct WaitArgs {
@@ -54,16 +55,30 @@ pub async fn run(call: &Call, app: &App, args: WaitArgs) -> Result {
         remark(&format!("the newest {limit} that match are waited for; --limit waits for more"));
     }
     let bar = bar(call);
-    let waited = until_ended(app, &meant, timeout, &bar).await;
+    let seen = Seen::new(app.store.clone(), app.clock.clone());
+    let waited = until_ended(app, &meant, timeout, (&bar, &seen)).await;
     bar.finish_and_clear();
     waited?;
     match alone {
-        Some(id) => tell_one(call, &find(app, id).await?),
-        None => tell_all(call, &known(app, &meant).await?),
+        Some(id) => {
+            let job = find(app, id).await?;
+            seen.shows(&actor(), &[Sight::job_in_full(&job)]).await?;
+            tell_one(call, &job)
+        }
+        None => {
+            let jobs = known(app, &meant).await?;
+            seen.shows(&actor(), &listed(call, &jobs)).await?;
+            tell_all(call, &jobs)
+        }
     }
 }
 
-async fn until_ended(app: &App, meant: &[JobId], timeout: Option<Duration>, bar: &ProgressBar) -> Result<()> {
+async fn until_ended(
+    app: &App,
+    meant: &[JobId],
+    timeout: Option<Duration>,
+    (bar, seen): (&ProgressBar, &Seen),
+) -> Result<()> {
     let started = app.clock.steady();
     let mut left: Vec<JobId> = meant.to_vec();
     let mut between = FIRST_LOOK;
@@ -75,7 +90,12 @@ async fn until_ended(app: &App, meant: &[JobId], timeout: Option<Duration>, bar:
         left = alive.iter().map(|job| job.id).collect();
         if !bar.is_hidden() {
             match meant {
-                [id] => show_one(bar, &find(app, *id).await?),
+                [id] => {
+                    let job = find(app, *id).await?;
+                    // Of a running job its own words are shown.
+                    seen.shows(&actor(), &[Sight::of(Thing::Job(*id), "progress")]).await?;
+                    show_one(bar, &job);
+                }
                 _ => show_count(bar, meant.len() - left.len(), meant.len()),
             }
         }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use jobkit::{AuditEntry, Origin};
+use jobkit::{AuditEntry, JobId, Origin};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use super::sessions::within;
 use super::tenants::Asker;
 use super::{LONG, PostgresStore, contention, failed, insert};
 use store::audit_log::ANY_WEIGHT;
-use store::{Actor, AuditLog, AuditPage, Beginning, Inserted, NewRow, Place, Position, Result};
+use store::{Actor, AuditLog, AuditPage, Beginning, Inserted, NewRow, OfJobs, Place, Position, Result};
 
 const READING: &str = "reading the audit log";
 const APPENDING: &str = "writing the audit entry";
@@ -28,6 +28,10 @@ const PLACE: &str = "SELECT era, tx::text::bigint AS tx, seq, begun_next::text::
 impl AuditLog for PostgresStore {
     async fn append_audit(&self, entry: &AuditEntry) -> Result<()> {
         self.answered(APPENDING, append(self, entry)).await
+    }
+
+    async fn append_of_jobs(&self, entries: &[OfJobs]) -> Result<()> {
+        self.answered(APPENDING, append_of_jobs(self, entries)).await
     }
 
     async fn audit_after(&self, position: Position, limit: usize) -> Result<Vec<(Position, AuditEntry)>> {
@@ -91,29 +95,48 @@ async fn append(store: &PostgresStore, entry: &AuditEntry) -> Result<()> {
     Ok(())
 }
 
+async fn append_of_jobs(store: &PostgresStore, entries: &[OfJobs]) -> Result<()> {
+    let mut session = store.cold.acquire().await.map_err(failed(APPENDING))?;
+    let mut tx = session.begin().await.map_err(failed(APPENDING))?;
+    for OfJobs { entry, jobs } in entries {
+        put(&mut tx, store.time(), entry, jobs).await?;
+    }
+    tx.commit().await.map_err(failed(APPENDING))?;
+    session.keep();
+    Ok(())
+}
+
 /// An entry with a tenant and no jobs; in the transaction of what it tells of.
 pub async fn append_on(
     connection: &mut PgConnection,
     time: Option<Micros>,
     entry: &AuditEntry,
 ) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, tenant, details, request, source)
-         VALUES (coalesce($1::timestamptz, $2::timestamptz, now()), $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(entry.at.map(Micros::from))
-    .bind(time)
-    .bind(&entry.actor)
-    .bind(&entry.action)
-    .bind(&entry.object)
-    .bind(&entry.outcome)
-    .bind(&entry.tenant)
-    .bind(sqlx::types::Json(&entry.details))
-    .bind(&entry.origin.request)
-    .bind(&entry.origin.source)
-    .execute(connection)
-    .await
-    .map_err(failed(APPENDING))?;
+    put(connection, time, entry, &[]).await
+}
+
+async fn put(
+    connection: &mut PgConnection,
+    time: Option<Micros>,
+    entry: &AuditEntry,
+    jobs: &[JobId],
+) -> Result<()> {
+    let jobs: Vec<_> = jobs.iter().map(|job| job.0).collect();
+    sqlx::query(include_str!("audit.sql"))
+        .bind(entry.at.map(Micros::from))
+        .bind(time)
+        .bind(&entry.actor)
+        .bind(&entry.action)
+        .bind(&entry.object)
+        .bind(&entry.outcome)
+        .bind(&entry.tenant)
+        .bind((!jobs.is_empty()).then_some(jobs))
+        .bind(sqlx::types::Json(&entry.details))
+        .bind(&entry.origin.request)
+        .bind(&entry.origin.source)
+        .execute(connection)
+        .await
+        .map_err(failed(APPENDING))?;
     Ok(())
 }
 

@@ -34,6 +34,7 @@ fn brief_row(row: &PgRow) -> sqlx::Result<JobBrief> {
         kind: row.try_get("kind")?,
         queue: row.try_get("queue")?,
         state: text(row, "state")?.unwrap_or_default().parse().map_err(bad)?,
+        tenant: row.try_get("tenant")?,
         bytes: row.try_get::<i64, _>("bytes")?.unsigned_abs(),
     })
 }

@@ -1,5 +1,5 @@
 -- As jobs.sql, without what may be large, and with how large it is. That is measured when the page is chosen.
-SELECT id, state, kind, queue,
+SELECT id, state, kind, queue, tenant,
        octet_length(args::text)::bigint + coalesce(octet_length(result::text), 0)
            + coalesce(octet_length(metadata::text), 0) + coalesce(octet_length(error), 0) AS bytes
 FROM (

@@ -120,6 +120,10 @@ impl Identities for PostgresStore {
         transaction!(self, ROTATING, |tx| rotate(&mut tx, self.time(), id, generation, idle, origin))
     }
 
+    async fn end_if_over(&self, id: SessionId, idle: Duration, origin: &Origin) -> Result<bool> {
+        transaction!(self, ENDING, |tx| end_if_over(&mut tx, self.time(), id, idle, origin))
+    }
+
     async fn end_session(&self, id: SessionId, of: UserId, why: Ending, by: &Actor) -> Result<bool> {
         transaction!(self, ENDING, |tx| end_one(&mut tx, self.time(), id, of, why, by))
     }
@@ -362,6 +366,18 @@ async fn end(
         .await
         .map_err(failed(ENDING))?;
     Ok(ended.rows_affected())
+}
+
+async fn end_if_over(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    id: SessionId,
+    idle: Duration,
+    origin: &Origin,
+) -> Result<bool> {
+    let Some((session, user, now)) = hold(tx, time, id).await? else { return Ok(false) };
+    let (None, Some(why)) = (session.ended, session.over(idle, now)) else { return Ok(false) };
+    end_one(tx, time, id, user.id, why, &acting_user(user.id, origin)).await
 }
 
 async fn end_one(

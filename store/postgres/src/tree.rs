@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::rows::{self, Micros, text};
 use super::sessions::within;
 use super::{LONG, PostgresStore, audit_log, failed};
-use store::{AnchorRow, FullTile, OpeningRow, Position, Result, SignedRow, Tree, Trunk};
+use store::{AnchorRow, EpochRow, FullTile, OpeningRow, Position, Result, SignedRow, Tree, Trunk};
 
 const READING: &str = "reading the tree of the audit log";
 const GROWING: &str = "growing the tree of the audit log";
@@ -70,11 +70,31 @@ impl Tree for PostgresStore {
         self.answered(READING, async { read.await.map_err(failed(READING)) }).await
     }
 
-    async fn put_checkpoint(&self, checkpoint: &SignedRow) -> Result<()> {
-        let SignedRow { size, at, note } = checkpoint;
-        let query = sqlx::query(include_str!("checkpoint_put.sql"));
-        let query = query.bind(size.cast_signed()).bind(Micros::from(*at)).bind(note);
-        self.done(SIGNED, query).await
+    async fn put_checkpoint(&self, checkpoint: &SignedRow, behind: u64) -> Result<bool> {
+        self.answered(SIGNED, put_checkpoint(self, checkpoint, behind)).await
+    }
+
+    async fn epochs(&self) -> Result<Vec<EpochRow>> {
+        let read = async {
+            let rows = sqlx::query(include_str!("epochs.sql")).fetch_all(&self.cold).await?;
+            rows.iter().map(epoch).collect::<sqlx::Result<Vec<_>>>()
+        };
+        self.answered(READING, async { read.await.map_err(failed(READING)) }).await
+    }
+
+    async fn put_epoch(&self, EpochRow { number, common, at, note }: &EpochRow) -> Result<bool> {
+        let query = sqlx::query(include_str!("epoch_put.sql")).bind(number.cast_signed());
+        let query = query.bind(common.cast_signed()).bind(Micros::from(*at)).bind(note);
+        let put = async { query.execute(&self.cold).await.map_err(failed(SIGNED)) };
+        Ok(self.answered(SIGNED, put).await?.rows_affected() == 1)
+    }
+
+    async fn handovers(&self) -> Result<Vec<SignedRow>> {
+        let read = async {
+            let rows = sqlx::query(include_str!("handovers.sql")).fetch_all(&self.cold).await?;
+            rows.iter().map(signed).collect::<sqlx::Result<Vec<_>>>()
+        };
+        self.answered(READING, async { read.await.map_err(failed(READING)) }).await
     }
 
     async fn checkpoints(&self, above: u64, limit: usize) -> Result<Vec<SignedRow>> {
@@ -131,6 +151,23 @@ impl PostgresStore {
         let done = async { query.execute(&self.cold).await.map(|_| ()).map_err(failed(doing)) };
         self.answered(doing, done).await
     }
+}
+
+async fn put_checkpoint(store: &PostgresStore, checkpoint: &SignedRow, behind: u64) -> Result<bool> {
+    let SignedRow { size, at, note } = checkpoint;
+    let mut session = store.cold.acquire().await.map_err(failed(SIGNED))?;
+    let mut tx = session.begin().await.map_err(failed(SIGNED))?;
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('compline.audit_checkpoint'))");
+    lock.execute(&mut *tx).await.map_err(failed(SIGNED))?;
+    let put = sqlx::query(include_str!("checkpoint_put.sql"))
+        .bind(size.cast_signed())
+        .bind(Micros::from(*at))
+        .bind(note)
+        .bind(behind.cast_signed());
+    let put = put.execute(&mut *tx).await.map_err(failed(SIGNED))?;
+    tx.commit().await.map_err(failed(SIGNED))?;
+    session.keep();
+    Ok(put.rows_affected() == 1)
 }
 
 async fn grow(store: &PostgresStore, from: u64, to: &Trunk, full: &[FullTile]) -> Result<bool> {
@@ -217,6 +254,15 @@ fn leaf(row: &PgRow) -> sqlx::Result<(Position, Entry)> {
 fn signed(row: &PgRow) -> sqlx::Result<SignedRow> {
     Ok(SignedRow {
         size: row.try_get::<i64, _>("size")?.cast_unsigned(),
+        at: row.try_get::<Micros, _>("at")?.into(),
+        note: row.try_get("note")?,
+    })
+}
+
+fn epoch(row: &PgRow) -> sqlx::Result<EpochRow> {
+    Ok(EpochRow {
+        number: row.try_get::<i64, _>("number")?.cast_unsigned(),
+        common: row.try_get::<i64, _>("common")?.cast_unsigned(),
         at: row.try_get::<Micros, _>("at")?.into(),
         note: row.try_get("note")?,
     })

@@ -54,10 +54,15 @@ pub(super) async fn with_jobs(
 }
 
 pub(super) async fn entry(tx: &mut Tx, now: i64, entry: &AuditEntry) -> Done<()> {
+    entry_of_jobs(tx, now, entry, &[]).await
+}
+
+pub(super) async fn entry_of_jobs(tx: &mut Tx, now: i64, entry: &AuditEntry, jobs: &[JobId]) -> Done<()> {
     let at = entry.at.map_or(now, |at| at.as_microsecond());
     let AuditEntry { actor, action, object, outcome, tenant, origin, details, .. } = entry;
     let by = Actor::with_origin(actor.clone(), origin.clone());
-    append(tx, at, &by, action, object, outcome, tenant.as_deref(), None, Some(details.clone())).await
+    let jobs = (!jobs.is_empty()).then(|| packed(jobs));
+    append(tx, at, &by, action, object, outcome, tenant.as_deref(), jobs, Some(details.clone())).await
 }
 
 #[expect(clippy::too_many_arguments, reason = "the columns of the log, each a different thing")]

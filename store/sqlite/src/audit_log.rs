@@ -8,7 +8,7 @@ use jobkit::AuditEntry;
 
 use super::{SqliteStore, audit, insert};
 use store::audit_log::ANY_WEIGHT;
-use store::{Actor, AuditLog, AuditPage, Inserted, NewRow, Place, Position, Result, Scope};
+use store::{Actor, AuditLog, AuditPage, Inserted, NewRow, OfJobs, Place, Position, Result, Scope};
 
 #[async_trait]
 impl AuditLog for SqliteStore {
@@ -16,6 +16,20 @@ impl AuditLog for SqliteStore {
         let entry = entry.clone();
         self.write("writing to the audit log", move |tx, now| {
             async move { audit::entry(tx, now, &entry).await }.boxed()
+        })
+        .await
+    }
+
+    async fn append_of_jobs(&self, entries: &[OfJobs]) -> Result<()> {
+        let entries = entries.to_vec();
+        self.write("writing to the audit log", move |tx, now| {
+            async move {
+                for OfJobs { entry, jobs } in &entries {
+                    audit::entry_of_jobs(tx, now, entry, jobs).await?;
+                }
+                Ok(())
+            }
+            .boxed()
         })
         .await
     }

@@ -52,6 +52,7 @@ fn brief_row(row: &SqliteRow) -> Done<JobBrief> {
         kind: row.text("kind")?,
         queue: row.text("queue")?,
         state: row.state("state")?,
+        tenant: row.text_if_any("tenant")?,
         bytes: row.small("bytes")?,
     })
 }

@@ -152,6 +152,18 @@ impl Identities for SqliteStore {
         .await
     }
 
+    async fn end_if_over(&self, id: SessionId, idle: Duration, origin: &Origin) -> Result<bool> {
+        let now = self.now_us();
+        let over = |session: &SessionRow| session.ended.is_none().then(|| session.over(idle, moment(now)))?;
+        // Looked at first: whoever shows what is no session is not to wait for the hand that writes, nor hold it up.
+        let found = self.read(READING, async |connection| with_user(connection, now, id).await).await?;
+        let Some((session, user)) = found else { return Ok(false) };
+        match over(&session) {
+            Some(why) => self.end_session(id, user.id, why, &acting_user(user.id, origin)).await,
+            None => Ok(false),
+        }
+    }
+
     async fn end_session(&self, id: SessionId, of: UserId, why: Ending, by: &Actor) -> Result<bool> {
         let by = by.clone();
         self.write(ENDING, move |tx, now| {

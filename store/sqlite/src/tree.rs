@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::row::RowExt;
 use super::writer::Done;
 use super::{SqliteStore, audit as log};
-use store::{AnchorRow, FullTile, OpeningRow, Position, Result, SignedRow, Tree, Trunk};
+use store::{AnchorRow, EpochRow, FullTile, OpeningRow, Position, Result, SignedRow, Tree, Trunk};
 
 const READING: &str = "reading the tree of the audit log";
 const TILES: &str = include_str!("tiles.sql");
@@ -103,13 +103,42 @@ impl Tree for SqliteStore {
         .await
     }
 
-    async fn put_checkpoint(&self, checkpoint: &SignedRow) -> Result<()> {
+    async fn epochs(&self) -> Result<Vec<EpochRow>> {
+        self.read(READING, async |connection| {
+            let rows = sqlx::query(include_str!("epochs.sql")).fetch_all(connection).await?;
+            rows.iter().map(epoch).collect()
+        })
+        .await
+    }
+
+    async fn put_epoch(&self, epoch: &EpochRow) -> Result<bool> {
+        let EpochRow { number, common, at, note } = epoch.clone();
+        self.write("keeping a new epoch of the audit log", move |tx, _| {
+            async move {
+                let query = sqlx::query(include_str!("epoch_put.sql")).bind(number.cast_signed());
+                let query = query.bind(common.cast_signed()).bind(at.as_microsecond()).bind(note);
+                Ok(query.execute(tx).await?.rows_affected() == 1)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn handovers(&self) -> Result<Vec<SignedRow>> {
+        self.read(READING, async |connection| {
+            let rows = sqlx::query(include_str!("handovers.sql")).fetch_all(connection).await?;
+            rows.iter().map(signed).collect()
+        })
+        .await
+    }
+
+    async fn put_checkpoint(&self, checkpoint: &SignedRow, behind: u64) -> Result<bool> {
         let SignedRow { size, at, note } = checkpoint.clone();
         self.write("keeping what was signed of the audit log", move |tx, _| {
             async move {
                 let query = sqlx::query(include_str!("checkpoint_put.sql"));
-                query.bind(size.cast_signed()).bind(at.as_microsecond()).bind(note).execute(tx).await?;
-                Ok(())
+                let query = query.bind(size.cast_signed()).bind(at.as_microsecond()).bind(note);
+                Ok(query.bind(behind.cast_signed()).execute(tx).await?.rows_affected() == 1)
             }
             .boxed()
         })
@@ -238,6 +267,15 @@ fn id(bytes: &[u8]) -> Uuid {
 fn signed(row: &SqliteRow) -> Done<SignedRow> {
     Ok(SignedRow {
         size: row.try_get::<i64, _>("size")?.cast_unsigned(),
+        at: row.time("at")?,
+        note: row.text("note")?,
+    })
+}
+
+fn epoch(row: &SqliteRow) -> Done<EpochRow> {
+    Ok(EpochRow {
+        number: row.try_get::<i64, _>("number")?.cast_unsigned(),
+        common: row.try_get::<i64, _>("common")?.cast_unsigned(),
         at: row.time("at")?,
         note: row.text("note")?,
     })

@@ -5,7 +5,7 @@ use jobkit::SecretString;
 use jobkit::redact::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{Ending, Role, SessionId, TotpRow, UserRow};
+use super::{Ending, Role, SessionId, TotpRow, UserId, UserRow};
 
 #[derive(Debug, Clone)]
 pub enum UserChange {
@@ -71,7 +71,35 @@ pub enum Decided {
     Refused(&'static str),
 }
 
+/// What is answered when nobody would be left who may do everything.
+pub const LAST_OWNER: Decided = Decided::Refused(
+    "this is the last owner of the installation who may sign in; make another one first, by giving somebody the role",
+);
+
 impl UserChange {
+    /// Whether an owner may be none afterwards. The stores then look, under a lock, whether another is left.
+    pub fn may_take_an_owner(&self) -> bool {
+        match self {
+            UserChange::Disable => true,
+            UserChange::Role(role) => *role != Role::Owner,
+            UserChange::Enable
+            | UserChange::Password { .. }
+            | UserChange::Rehash { .. }
+            | UserChange::BeginTotp { .. }
+            | UserChange::ConfirmTotp { .. }
+            | UserChange::RemoveTotp => false,
+        }
+    }
+
+    /// What [`Self::apply`] says, `owners` being those of the installation who may sign in, where the change may take one.
+    pub fn apply_among(&self, owners: Option<&[UserId]>, user: &UserRow, now: Timestamp) -> Decided {
+        let decided = self.apply(user, now);
+        match (&decided, owners) {
+            (Decided::Apply(_), Some([last])) if *last == user.id => LAST_OWNER,
+            _ => decided,
+        }
+    }
+
     pub fn apply(&self, user: &UserRow, now: Timestamp) -> Decided {
         let mut to = user.clone();
         let mut recovery = Recovery::Keep;

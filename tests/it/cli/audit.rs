@@ -167,3 +167,89 @@ fn what_was_done_is_found_and_what_is_personal_in_it_erased() {
         .expect(3)
         .says(&["nothing was erased"]);
 }
+
+#[test]
+fn a_key_hands_over_and_the_first_one_is_enough_to_verify() {
+    let place = Place::new();
+    let configured =
+        |key: &str| format!("[audit]\nkey = \"file:{key}\"\n[audit.anchors.one]\ndirectory = \"one\"\n");
+    place.run(&["audit", "key", "rotate", "--out", "new.key"]).expect(2).says(&["audit.key is not set"]);
+    let create = ["audit", "key", "create", "--name", "example.com/log", "--out", "old.key", "--json"];
+    let old = place.run(&create).expect(0).json()["key"].as_str().unwrap().to_owned();
+    let place = place.file("compline.toml", &configured("old.key"));
+    place.enqueue(&["system.noop"]);
+    place
+        .run(&["audit", "key", "rotate", "--out", "old.key"])
+        .expect(2)
+        .says(&["--out old.key", "not there yet"]);
+
+    let done = place.run(&["audit", "key", "rotate", "--out", "new.key", "--json"]).expect(0).json();
+
+    let new = done["key"].as_str().unwrap();
+    assert_eq!((done["from"].as_str(), &done["file"]), (Some(old.as_str()), &"new.key".into()));
+    // The old one hands over once, and leaves no file behind.
+    place.run(&["audit", "key", "rotate", "--out", "third.key"]).expect(1).says(&["has handed over to", new]);
+    assert!(!place.path().join("third.key").exists());
+    place.run(&["audit", "verify"]).expect(0).says(&["all of it fits"]);
+    let place = place.file("compline.toml", &configured("new.key"));
+    assert_eq!(place.run(&["audit", "key", "show", "--json"]).expect(0).json()["key"], new);
+    for key in [&old, new] {
+        place.run(&["audit", "verify", "--key", key]).expect(0).says(&["all of it fits"]);
+    }
+    place.run(&["audit", "key", "rotate", "--out", "third.key"]).expect(0).says(&["signs the log from"]);
+    place.run(&["audit", "verify", "--key", &old]).expect(0).says(&["all of it fits"]);
+    place.run(&["audit", "export", "out"]).expect(0);
+    let ran = std::process::Command::new("python3")
+        .current_dir(place.path())
+        .args(["out/verify.py", "out", "--key", &old, "--anchor", "one"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap();
+    assert!(told.contains("all is well") && told.contains("2 other keys are trusted"), "{told}");
+}
+
+#[test]
+fn an_epoch_is_declared_where_something_was_lost_and_nowhere_else() {
+    let place = Place::new();
+    place.run(&["audit", "epoch", "--reason", "x"]).expect(2).says(&["audit.key is not set"]);
+    place.run(&["audit", "key", "create", "--name", "example.com/log", "--out", "audit.key"]).expect(0);
+    let file = place.path().join("jobs.db");
+    let place = place.with("COMPLINE__STORE__URL", &format!("sqlite://{}", file.display())).file(
+        "compline.toml",
+        "[audit]\nkey = \"file:audit.key\"\n[audit.anchors.one]\ndirectory = \"one\"\n",
+    );
+    place.run(&["audit", "epoch", "--reason", " "]).expect(2).says(&["--reason is empty"]);
+    place.enqueue(&["system.noop"]);
+    let secret = std::fs::read_to_string(place.path().join("audit.key")).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let sign = || runtime.block_on(grow(&file, secret.trim(), &place.path().join("one")));
+    sign();
+    place
+        .run(&["audit", "epoch", "--reason", "none"])
+        .expect(1)
+        .says(&["nothing that was signed is missing"]);
+    let backup = std::fs::read(&file).unwrap();
+    place.enqueue(&["system.noop"]);
+    place.enqueue(&["system.noop"]);
+    sign();
+    // The backup is restored.
+    for other in ["jobs.db-wal", "jobs.db-shm"] {
+        let _ = std::fs::remove_file(place.path().join(other));
+    }
+    std::fs::write(&file, backup).unwrap();
+    place.run(&["audit", "verify"]).expect(1).says(&["an old state restored"]);
+
+    let done = place.run(&["audit", "epoch", "--reason", "the disk broke", "--json"]).expect(0).json();
+
+    assert_eq!((&done["epoch"], &done["lost"]), (&2.into(), &2.into()));
+    place.run(&["audit", "verify"]).expect(0).says(&[
+        "2 entries of epoch 1 after",
+        "were lost",
+        "all of it fits",
+    ]);
+    place.run(&["audit", "search", "--action", "audit.epoch", "--json"]).expect(0).says(&["the disk broke"]);
+    place
+        .run(&["audit", "epoch", "--reason", "again"])
+        .expect(1)
+        .says(&["nothing that was signed is missing"]);
+}

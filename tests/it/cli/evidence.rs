@@ -49,6 +49,9 @@ fn every_sentence_of_a_pack_stands_on_entries_that_can_be_checked_without_us() {
     let failing = place.enqueue(&["system.fail", "--args", r#"{"message":"no"}"#, "--max-attempts", "1"]);
     place.work(1);
     place.run(&["queues", "pause", "mail", "--reason", "month <b>end</b>"]).expect(0);
+    let create = ["tokens", "create", "--name", "billing", "--permission", "jobs:read"];
+    place.run(&create).expect(0);
+    place.run(&["tokens", "revoke", "billing"]).expect(0);
     runtime.block_on(grow(&file, &secret, &place.path().join("one")));
     // Not signed yet, and for the next pack.
     place.run(&["queues", "resume", "mail"]).expect(0);
@@ -69,6 +72,11 @@ fn every_sentence_of_a_pack_stands_on_entries_that_can_be_checked_without_us() {
     let discarded = claim("jobs.discarded");
     assert_eq!(discarded["count"], 1);
     assert!(discarded["entries"][0]["detail"].as_str().unwrap().contains(&failing), "{discarded}");
+    let [service] = &facts["services"].as_array().unwrap()[..] else { panic!("one service: {facts}") };
+    assert_eq!((&service["name"], &service["live"]), (&json!("billing"), &json!(false)));
+    assert_eq!(service["permissions"], json!(["jobs:read"]));
+    assert!(service["revoked_at"].is_string() && service["created_by"].as_str().unwrap().starts_with("cli:"));
+    assert!(files["report.html"].contains("<td>billing</td><td>jobs:read</td>"));
     let changes = claim("changes.made");
     assert_eq!((&changes["count"], &changes["entries"][0]["action"]), (&json!(1), &json!("queue.pause")));
 

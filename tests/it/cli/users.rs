@@ -28,6 +28,22 @@ fn a_user_is_made_looked_at_and_looked_after() {
     assert_eq!(shown, created);
     place.run(&["users", "show", id]).expect(0).says(&["Ada Lovelace", "Ada@example.org", "owner"]);
     place.run(&["users", "list"]).expect(0).says(&["EMAIL", "Ada@example.org", "owner"]);
+    // Somebody has to be left who may do everything.
+    for taken in [&["users", "disable", id][..], &["users", "set-role", id, "viewer"]] {
+        place.run(taken).expect(1).says(&["last owner", "make another one first"]);
+    }
+    let other = [
+        "users",
+        "create",
+        "--email",
+        "bob@example.org",
+        "--name",
+        "Bob",
+        "--role",
+        "owner",
+        "--password-stdin",
+    ];
+    place.run_with_input(&other, "another one, by and by").expect(0);
     place.run(&["users", "set-role", id, "viewer"]).expect(0).says(&["is now viewer"]);
     place.run(&["users", "set-role", id, "viewer"]).expect(0).says(&["is already viewer"]);
     place.run(&["users", "disable", id]).expect(0).says(&["is now disabled"]);

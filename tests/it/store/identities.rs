@@ -21,6 +21,7 @@ promises![
     every_change_of_a_user_is_written_down_without_a_name_or_a_secret,
     a_session_is_opened_and_found_until_it_ends,
     a_session_ends_by_idleness_and_by_age,
+    what_is_over_by_time_is_ended_once_with_an_entry,
     fifty_who_use_a_token_at_once_get_one_successor,
     a_token_that_was_used_ends_its_family_on_every_instance,
     a_code_opens_one_session_however_many_show_it_at_once,
@@ -254,6 +255,40 @@ async fn a_session_ends_by_idleness_and_by_age(t: TestStore) {
     );
     let unknown = t.store.rotate(SessionId(t.ids.next().0), 0, IDLE, &origin()).await.unwrap();
     assert_eq!(number(&unknown), Err(None));
+}
+
+async fn what_is_over_by_time_is_ended_once_with_an_entry(t: TestStore) {
+    let user = create(&t, "ada@example.org").await;
+    let (idle, used, ended) = (open(&t, &user).await, open(&t, &user).await, open(&t, &user).await);
+    assert!(t.store.end_session(ended.id, user.id, Ending::Revoked, &ada()).await.unwrap());
+    t.clock.advance(IDLE);
+    assert!(!t.store.end_if_over(idle.id, IDLE, &origin()).await.unwrap(), "it lives");
+    assert_eq!(number(&t.store.rotate(used.id, 0, IDLE, &origin()).await.unwrap()), Ok(1));
+    t.clock.advance(seconds(1));
+    let before = t.everything_audited().await.len();
+
+    let other = t.another().await;
+    let end = |store: std::sync::Arc<dyn store::Store>, id| async move {
+        store.end_if_over(id, IDLE, &origin()).await.unwrap()
+    };
+    let twice = [t.store.clone(), other.clone(), t.store.clone()].map(|store| end(store, idle.id));
+    let told: Vec<_> = join_all(twice).await.into_iter().filter(|done| *done).collect();
+
+    assert_eq!(told, [true]);
+    for id in [used.id, ended.id, SessionId(t.ids.next().0)] {
+        assert!(!t.store.end_if_over(id, IDLE, &origin()).await.unwrap());
+    }
+    let entries = t.everything_audited().await.split_off(before);
+    let [entry] = &entries[..] else { panic!("one entry: {entries:?}") };
+    assert_eq!(
+        (entry.action.as_str(), &entry.actor, &entry.object),
+        ("session.ended", &by_name(&user), &by_name(&user))
+    );
+    assert_eq!(entry.details, json!({ "session": idle.id, "why": "idle" }));
+    assert_eq!(entry.origin, origin());
+    // With a longer patience it would live, and it has ended.
+    assert!(!lives(&t, &idle).await);
+    assert!(t.store.session(idle.id, IDLE * 10).await.unwrap().is_none());
 }
 
 async fn fifty_who_use_a_token_at_once_get_one_successor(t: TestStore) {

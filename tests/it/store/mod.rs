@@ -19,6 +19,7 @@ mod limits;
 mod locked;
 mod log_order;
 mod models;
+mod owners;
 mod pausing;
 mod postgres;
 mod prune;

@@ -19,6 +19,7 @@ const OF_NO_TENANT: &[&str] = &[
     "alert_news",
     "audit_anchor",
     "audit_checkpoint",
+    "audit_epoch",
     "audit_opening",
     "audit_segment",
     "audit_tile",

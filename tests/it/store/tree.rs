@@ -96,8 +96,15 @@ async fn a_leaf_has_all_that_its_entry_has(t: TestStore) {
 async fn what_was_signed_stays_and_is_read_in_order(t: TestStore) {
     let signed = |size: u64, note: &str| SignedRow { size, at: t.clock.now(), note: note.into() };
     assert_eq!(t.store.last_checkpoint().await.unwrap(), None);
-    for row in [signed(7, "seven"), signed(300, "later"), signed(7, "another seven")] {
-        t.store.put_checkpoint(&row).await.unwrap();
+    for (row, behind, kept) in [
+        (signed(7, "seven"), 0, true),
+        (signed(300, "too early"), 6, false),
+        (signed(300, "later"), 7, true),
+        (signed(7, "another seven"), 300, false),
+        (signed(300, "another"), 300, false),
+        (signed(301, "by one who looked too long ago"), 7, false),
+    ] {
+        assert_eq!(t.store.put_checkpoint(&row, behind).await.unwrap(), kept, "{row:?}");
     }
 
     assert_eq!(t.store.last_checkpoint().await.unwrap(), Some(signed(300, "later")));

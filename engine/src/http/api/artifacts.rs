@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::jobs::unknown;
+use crate::audit::seen::{Sight, Thing};
 use crate::http::extract::{Id, Parameters, job_id, path};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared};
@@ -62,6 +63,9 @@ pub async fn list(State(api): State<Shared>, Id(id): Id, given: Parameters) -> R
         place.ok_or_else(|| "what the page before said as `next`".into())
     })?;
     let mut artifacts = files(&api, id).await?;
+    if !artifacts.is_empty() {
+        api.shows(&[Sight::of(Thing::Files(id), "names")]).await?;
+    }
     if let Some(after) = after {
         artifacts.retain(|file| (file.owner.claim, &file.name) > (after.0, &after.1));
     }
@@ -124,6 +128,8 @@ pub async fn download(State(api): State<Shared>, place: Place) -> Result<Respons
         let what = format!("job {} left no such file in that run", owner.job);
         return Err(Problem::not_found(what).at("name"));
     };
+    let shown = Thing::File { job: owner.job, claim: owner.claim, name };
+    api.shows(&[Sight::of(shown, "file")]).await?;
     // Its size is that of the file that is opened, which may have taken the place of the one in the list.
     let Reading { bytes, pieces } = api.artifacts.read(&file.address, PIECE).await?;
     let mut headers = HeaderMap::new();

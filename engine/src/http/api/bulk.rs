@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::enqueue::{At, insert, marked};
 use super::jobs::{self, Changed};
+use crate::audit::seen::Sight;
 use crate::bulk::{self, BulkArgs, MOST_JOBS, Tally};
 use crate::http::extract::{Body, Id, Object, moment_if_any};
 use crate::http::problem::{Code, Problem, Result};
@@ -237,13 +238,18 @@ async fn preview(api: &Api, filter: &JobFilter, action: Change, limit: usize) ->
         (status = 404, description = "There is none of this id.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<BulkOperation>> {
-    Ok(Json(find(&api, id).await?))
+    let detail = find(&api, id).await?;
+    api.shows(&[Sight::job_in_full(&detail)]).await?;
+    told(detail).map(Json).ok_or_else(|| unknown(id))
 }
 
-async fn find(api: &Api, id: JobId) -> Result<BulkOperation> {
-    let found = api.queue.job(&api.scope(), id).await?.filter(|detail| detail.job.kind == bulk::KIND);
-    let operation = found.and_then(told);
-    operation.ok_or_else(|| Problem::not_found(format!("bulk operation {id} is not known")).at("id"))
+async fn find(api: &Api, id: JobId) -> Result<JobDetail> {
+    let found = api.queue.job(&api.scope(), id).await?;
+    found.filter(|detail| detail.job.kind == bulk::KIND).ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: JobId) -> Problem {
+    Problem::not_found(format!("bulk operation {id} is not known")).at("id")
 }
 
 /// None when the arguments are no bulk operation's: somebody wrote them past the door.

@@ -132,7 +132,7 @@ impl Events {
         ("job" = Option<Vec<Uuid>>, Query, description = "About one of these jobs."),
         ("kind" = Option<Vec<String>>, Query, description = "About jobs of one of these kinds."),
         ("queue" = Option<Vec<String>>, Query, description = "About one of these queues, or jobs in it."),
-        ("action" = Option<Vec<String>>, Query, description = "One of these actions."),
+        ("action" = Option<Vec<String>>, Query, description = "One of these actions. Without it all come but those of reading, `access.…`."),
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that was received.", pattern = "^[0-9]+-[0-9]+-[0-9]+(~[0-9]+:[0-9]+(,[0-9]+)*)?$"),
     ),
     responses((status = 200, description = "A stream that goes on for as long as whoever listens may. The data of each event is JSON.", body = Happened, content_type = "text/event-stream")))]

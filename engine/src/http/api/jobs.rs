@@ -9,12 +9,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::enqueue::{At, marked, once};
+use crate::audit::seen::Sight;
 use crate::http::extract::{Id, Parameters, job_id, moment_of};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared, view};
 use crate::queue::JobPage;
 use store::state::JobState;
-use store::{Change, JobFilter};
+use store::{Change, JobDetail, JobFilter};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page {
@@ -50,6 +51,7 @@ const MOST_PAGE_BYTES: u64 = 4 << 20;
     responses((status = 200, description = "A page of jobs.", body = Page)))]
 pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<Page>> {
     let JobPage { jobs, next } = api.queue.page(&api.scope(), &filter(&given)?, MOST_PAGE_BYTES).await?;
+    api.shows(&jobs.iter().map(Sight::job).collect::<Vec<_>>()).await?;
     Ok(Json(Page { jobs: jobs.into_iter().map(view::Job::from).collect(), next }))
 }
 
@@ -89,14 +91,18 @@ fn one_text(given: &Parameters, name: &str) -> Result<Option<String>> {
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<view::JobInFull>> {
-    Ok(Json(find(&api, id).await?))
+    let job = find(&api, id).await?;
+    Ok(Json(shown(&api, job).await?))
 }
 
-pub async fn find(api: &Api, id: JobId) -> Result<view::JobInFull> {
-    match api.queue.job(&api.scope(), id).await? {
-        Some(job) => Ok(job.into()),
-        None => Err(unknown(id)),
-    }
+/// Not to be shown before [`shown`] has written that down.
+pub async fn find(api: &Api, id: JobId) -> Result<JobDetail> {
+    api.queue.job(&api.scope(), id).await?.ok_or_else(|| unknown(id))
+}
+
+pub async fn shown(api: &Api, job: JobDetail) -> Result<view::JobInFull> {
+    api.shows(&[Sight::job_in_full(&job)]).await?;
+    Ok(job.into())
 }
 
 pub fn unknown(id: JobId) -> Problem {

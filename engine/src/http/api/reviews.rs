@@ -11,12 +11,13 @@ use utoipa::ToSchema;
 
 use super::enqueue::{At, marked, once};
 use super::jobs::unknown;
-use crate::http::Shared;
+use crate::audit::seen::{Sight, Thing};
 use crate::http::extract::{Body, Id, Object, Parameters};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::reviews::{Review, ReviewDecision};
+use crate::http::{Api, Shared};
 use crate::queue::reviews::{Given, ReviewError};
-use store::{DEFAULT_PAGE, Decision, ReviewFilter, Reviewer, chain};
+use store::{DEFAULT_PAGE, Decision, ReviewFilter, ReviewRow, Reviewer, chain};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -111,6 +112,13 @@ pub async fn review(
     Ok(marked(Json(reviewed).into_response(), replayed))
 }
 
+async fn show(api: &Api, job: JobId, reviews: &[ReviewRow]) -> Result<()> {
+    match reviews {
+        [] => Ok(()),
+        _ => api.shows(&[Sight::of(Thing::Reviews(job), "reviews")]).await,
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Reviews {
     /// Newest first.
@@ -144,6 +152,7 @@ pub async fn history(State(api): State<Shared>, Id(id): Id, given: Parameters) -
     let limit = given.limit(LONGEST_LIST)?.unwrap_or(DEFAULT_PAGE);
     let filter = ReviewFilter { job: id, items: given.texts("item")?, before, limit };
     let found = api.queue.reviews(&api.scope(), &filter).await?;
+    show(&api, id, &found).await?;
     let next = found.last().filter(|_| found.len() == limit).map(|last| last.seq);
     Ok(Json(Reviews { reviews: found.into_iter().map(Review::from).collect(), next }))
 }
@@ -176,6 +185,7 @@ pub async fn latest(State(api): State<Shared>, Id(id): Id, given: Parameters) ->
     })?;
     let limit = given.limit(LONGEST_LIST)?.unwrap_or(DEFAULT_PAGE);
     let found = api.queue.decisions(&api.scope(), id, after.as_deref(), limit).await?;
+    show(&api, id, &found).await?;
     let next = found.last().filter(|_| found.len() == limit).map(|last| last.item.clone());
     Ok(Json(Decisions { reviews: found.into_iter().map(Review::from).collect(), next }))
 }

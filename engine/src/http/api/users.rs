@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::UserRole;
+use crate::audit::seen::Sight;
 use crate::http::extract::{Body, Parameters, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::users::User;
@@ -44,6 +45,8 @@ pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<U
     })?;
     let limit = given.limit(LONGEST_LIST)?.unwrap_or(DEFAULT_PAGE);
     let users = manage(&api)?.list(after, limit).await?;
+    let sights: Vec<_> = users.iter().map(|user| Sight::user(user.id, user.tenant.as_deref())).collect();
+    api.shows(&sights).await?;
     let next = users.last().filter(|_| users.len() == limit).map(|last| last.id.to_string());
     Ok(Json(Users { users: users.iter().map(User::from).collect(), next }))
 }
@@ -134,7 +137,9 @@ async fn below(api: &Api, id: UserId) -> Result<UserRow> {
         (status = 404, description = "There is no such user.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<User>> {
-    find(&api, id).await.map(|user| Json(User::from(&user)))
+    let user = find(&api, id).await?;
+    api.shows(&[Sight::user(user.id, user.tenant.as_deref())]).await?;
+    Ok(Json(User::from(&user)))
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use jobkit::{Clock, JobId};
 use tokio::sync::{Notify, watch};
 
-use super::jobs::find;
+use super::jobs::{find, shown};
 use crate::http::extract::{Id, Parameters};
 use crate::http::problem::{Problem, Result};
 use crate::http::{Shared, view};
@@ -129,7 +129,7 @@ pub async fn wait(
     // Looked at first: who asks for a job that is not there hears it at once.
     let job = find(&api, id).await?;
     if job.job.state.is_final() {
-        return Ok((StatusCode::OK, Json(job)));
+        return Ok((StatusCode::OK, Json(shown(&api, job).await?)));
     }
     tokio::select! {
         () = api.waiting.until_ended(id) => {}
@@ -139,5 +139,5 @@ pub async fn wait(
     }
     let job = find(&api, id).await?;
     let status = if job.job.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(job)))
+    Ok((status, Json(shown(&api, job).await?)))
 }

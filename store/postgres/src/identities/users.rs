@@ -97,9 +97,14 @@ pub async fn change(
     change: &UserChange,
     by: &Actor,
 ) -> Result<UserChanged> {
+    // Before the row of the user, so that two who wait for each other's are not in each other's way.
+    let owners = match change.may_take_an_owner() {
+        true => Some(owners(tx).await?),
+        false => None,
+    };
     lock(tx, id).await?;
     let Some((user, now)) = find(tx, time, &Whom::Id(id)).await? else { return Ok(UserChanged::Unknown) };
-    let applied = match change.apply(&user, now) {
+    let applied = match change.apply_among(owners.as_deref(), &user, now) {
         Decided::Same => return Ok(UserChanged::Same(Box::new(user))),
         Decided::Refused(why) => return Ok(UserChanged::Refused(why)),
         Decided::Apply(applied) => applied,
@@ -124,6 +129,12 @@ pub async fn change(
     };
     audit_log::append_on(tx, time, &user_changed(by, &applied, ended)).await?;
     Ok(UserChanged::Done(Box::new(applied.user)))
+}
+
+async fn owners(tx: &mut PgConnection) -> Result<Vec<UserId>> {
+    let ids =
+        sqlx::query_scalar(include_str!("../owners.sql")).fetch_all(tx).await.map_err(failed(CHANGING))?;
+    Ok(ids.into_iter().map(UserId).collect())
 }
 
 async fn update(tx: &mut PgConnection, user: &UserRow) -> Result<()> {

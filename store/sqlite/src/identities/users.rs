@@ -62,7 +62,14 @@ pub async fn list(
 
 pub async fn change(tx: &mut Tx, now: i64, id: UserId, change: &UserChange, by: &Actor) -> Done<UserChanged> {
     let Some(user) = find(tx, now, &Whom::Id(id)).await? else { return Ok(UserChanged::Unknown) };
-    let applied = match change.apply(&user, moment(now)) {
+    let owners: Option<Vec<UserId>> = match change.may_take_an_owner() {
+        true => {
+            let ids = sqlx::query_scalar(include_str!("../owners.sql")).fetch_all(&mut *tx).await?;
+            Some(ids.into_iter().map(UserId).collect())
+        }
+        false => None,
+    };
+    let applied = match change.apply_among(owners.as_deref(), &user, moment(now)) {
         Decided::Same => return Ok(UserChanged::Same(Box::new(user))),
         Decided::Refused(why) => return Ok(UserChanged::Refused(why)),
         Decided::Apply(applied) => applied,

@@ -3,6 +3,7 @@
 mod foreign;
 mod matrix;
 mod platform;
+mod shown;
 mod tokens;
 mod users;
 

@@ -102,8 +102,12 @@ async fn an_admin_touches_no_owner_makes_none_and_does_not_raise_himself(t: Test
     }
 
     assert_eq!(server.t.everything_audited().await.len(), before, "nothing was changed");
-    // Whoever has the token of the installation is above all.
+    // Whoever has the token of the installation is above all, and makes another owner before the last one goes.
     let disable = format!("POST /v1/users/{}/disable", owner.id);
+    let kept = send(&server, &Caller::api(), &disable, &Value::Null).await;
+    refused(&kept, 409, "refused");
+    assert!(kept.text.contains("make another one first"), "{kept:?}");
+    Caller::api().post(&server, "/v1/users", &new_user("owner")).await.expect(201);
     send(&server, &Caller::api(), &disable, &Value::Null).await.expect(200);
 }
 

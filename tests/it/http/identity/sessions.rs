@@ -7,7 +7,7 @@ use store::AlertFilter;
 use store::identities::UserChange;
 
 use super::{Tokens, credentials, refresh, refused, same_answer, second, server, sign_in, user, with};
-use crate::support::http::{Server, Setup, answer};
+use crate::support::http::{LIVES, Server, Setup, answer};
 use crate::support::store::{TestStore, ada, promises, seconds};
 
 promises![
@@ -18,6 +18,7 @@ promises![
     a_token_of_another_make_ends_nobodys_session,
     who_signs_out_is_known_no_more,
     sessions_are_listed_and_ended,
+    a_session_that_is_refused_as_idle_has_ended_and_is_written_down,
     a_disabled_user_is_known_no_more_and_hears_what_others_hear,
     without_a_key_nobody_signs_in,
     what_is_missing_or_too_much_is_told_with_its_field,
@@ -170,6 +171,25 @@ async fn sessions_are_listed_and_ended(t: TestStore) {
 
     let ended = answer(own.request(&server, Method::DELETE, "/auth/sessions")).await.expect(200);
     assert_eq!((ended, listed().await), (json!({ "ended": 2 }), vec![of(0)]));
+}
+
+async fn a_session_that_is_refused_as_idle_has_ended_and_is_written_down(t: TestStore) {
+    let server = server(t).await;
+    let grace = user(&server.t).await;
+    let (one, two) = (Tokens::new(&server).await, Tokens::new(&server).await);
+    server.t.clock.advance(LIVES.idle + seconds(1));
+
+    refused(&one.refresh(&server).await, 401, "session_over");
+    refused(&one.refresh(&server).await, 401, "session_over");
+    let ended = server.t.everything_audited().await;
+
+    let ended: Vec<_> = ended.iter().filter(|entry| entry.action == "session.ended").collect();
+    let [entry] = ended.as_slice() else { panic!("one entry: {ended:?}") };
+    assert_eq!(entry.object, format!("user:{}", grace.id));
+    assert_eq!(entry.details, json!({ "session": one.session, "why": "idle" }));
+    // It would live again where people are given longer, as the other does.
+    let longer = server.t.store.sessions(grace.id, LIVES.idle * 2).await.unwrap();
+    assert_eq!(longer.iter().map(|session| session.id.to_string()).collect::<Vec<_>>(), [two.session]);
 }
 
 async fn a_disabled_user_is_known_no_more_and_hears_what_others_hear(t: TestStore) {
