@@ -1,7 +1,7 @@
 -- Files that were handed in over the network. The bytes lie elsewhere, under the id; here is whose they are and until when.
 
 CREATE TABLE compline.upload (
-    -- Random, and so is the name of the file.
+    -- The file has this name and no other.
     id         uuid        PRIMARY KEY,
     -- None: of the installation, and of no tenant.
     tenant     text        CHECK (octet_length(tenant) BETWEEN 1 AND 128),

@@ -1,7 +1,7 @@
 -- Files that were handed in over the network. The bytes lie elsewhere, under the id; here is whose they are and until when.
 
 CREATE TABLE upload (
-    -- Random, and so is the name of the file.
+    -- The file has this name and no other.
     id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     -- None: of the installation, and of no tenant.
     tenant     TEXT    CHECK (length(CAST(tenant AS BLOB)) BETWEEN 1 AND 128),
