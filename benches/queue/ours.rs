@@ -11,6 +11,7 @@ use std::time::Duration;
 use compline::app::{App, Parts, Upkeep, audit};
 use compline::config::settings::{Anchor, Audit};
 use engine::adapters::artifacts::DirArtifacts;
+use engine::uploads::Place;
 use engine::alerts::Alerting;
 use engine::reference::SecretRef;
 use engine::scheduler::declared::Declared;
@@ -182,6 +183,7 @@ async fn open(url: &str, seen: Seen) -> Result<App> {
         registry: Arc::new(registry),
         keyring: Arc::new(keyring.with_current("bench")),
         artifacts: Arc::new(DirArtifacts::new(std::env::temp_dir())),
+        uploads: Place::at(std::env::temp_dir().join("compline-uploads")),
         redis: None,
         declared: Declared::default(),
         calls: BTreeMap::new(),

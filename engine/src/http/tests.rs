@@ -33,6 +33,7 @@ use crate::scheduler::declared::Declared;
 use crate::seal::Keyring;
 use crate::service::Alarm;
 use crate::triggers::webhook::Webhooks;
+use crate::uploads::{Place, Uploads};
 use crate::wake::Wake;
 
 /// What a path names.
@@ -42,6 +43,7 @@ enum Of {
     Done,
     Bulk,
     Schedule,
+    Upload,
     /// Of the installation: whether a tenant may is decided before, by the permission that the route asks for.
     Installation,
     /// Whoever calls is known by something else than a principal: a session, or a signature.
@@ -60,6 +62,8 @@ const ROUTES: &[(&str, &str, Of, &str)] = &[
     ("get", "/v1/jobs/{id}/reviews/latest", Of::Done, ""),
     ("get", "/v1/jobs/{id}/artifacts", Of::Done, ""),
     ("get", "/v1/jobs/{id}/artifacts/{claim}/{name}", Of::Done, ""),
+    ("get", "/v1/uploads/{id}", Of::Upload, ""),
+    ("delete", "/v1/uploads/{id}", Of::Upload, ""),
     ("get", "/v1/bulk-operations/{id}", Of::Bulk, ""),
     ("post", "/v1/bulk-operations/{id}/cancel", Of::Bulk, ""),
     ("get", "/v1/schedules/{name}", Of::Schedule, ""),
@@ -137,6 +141,7 @@ struct Things {
     done: JobId,
     bulk: JobId,
     schedule: String,
+    upload: String,
 }
 
 impl Things {
@@ -145,6 +150,7 @@ impl Things {
             Of::Live => self.live.to_string(),
             Of::Done => self.done.to_string(),
             Of::Bulk => self.bulk.to_string(),
+            Of::Upload => self.upload.clone(),
             _ => self.schedule.clone(),
         }
     }
@@ -177,6 +183,8 @@ impl World {
         let artifacts = Arc::new(DirArtifacts::new(folder.path().join("artifacts")));
         let declared = Declared::default();
         let callers = Arc::new(Callers::new(CallerRules::off(), store.clone(), None, clock.clone()));
+        let place = Place::at(folder.path().join("uploads"));
+        let uploads = Arc::new(Uploads::new(store.clone(), clock.clone(), place));
         let parts = Parts {
             store: store.clone(),
             queue: queue.clone(),
@@ -185,6 +193,7 @@ impl World {
             registry,
             clock: clock.clone(),
             artifacts: artifacts.clone(),
+            uploads,
             hooks: Webhooks::new([].into(), queue, clock),
             courier: None,
             token: None,
@@ -271,7 +280,8 @@ impl World {
     async fn everything_of(&self, tenant: &str) -> String {
         let scope = Scope::Tenant(tenant.into());
         let jobs = self.store.jobs(&scope, &JobFilter::default()).await.unwrap();
-        format!("{jobs:?} {:?}", self.store.schedules(&scope).await.unwrap())
+        let uploads = self.store.uploads(&scope, None, 100).await.unwrap();
+        format!("{jobs:?} {:?} {uploads:?}", self.store.schedules(&scope).await.unwrap())
     }
 }
 
@@ -288,6 +298,7 @@ async fn another_tenants_thing_is_answered_as_what_never_was() {
             done: JobId(uuid::Uuid::new_v4()),
             bulk: JobId(uuid::Uuid::new_v4()),
             schedule: "never".into(),
+            upload: uuid::Uuid::new_v4().to_string(),
         };
         let ask = async |things: &Things| {
             let name = things.name(*of);

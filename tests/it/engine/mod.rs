@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use compline::app::{App, Parts, Upkeep};
 use engine::adapters::artifacts::DirArtifacts;
+use engine::uploads::Place;
 use engine::adapters::redis::Redis;
 use engine::alerts::Alerting;
 use engine::scheduler::declared::Declared;
@@ -89,6 +90,7 @@ impl Engine {
             registry: Arc::new(registry),
             keyring: Arc::new(keyring),
             artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
+            uploads: Place::at(folder.path().join("uploads")),
             redis,
             declared: Declared::default(),
             calls: BTreeMap::new(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use compline::app::{App, Parts};
 use engine::adapters::artifacts::DirArtifacts;
+use engine::uploads::Place;
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::declared::Declared;
 use engine::scheduler::definition::{Definition, MisfireRule};
@@ -97,6 +98,7 @@ impl Engine {
             registry: self.app.registry.clone(),
             keyring: Arc::new(Keyring::default()),
             artifacts: Arc::new(DirArtifacts::new(std::env::temp_dir())),
+            uploads: Place::at(std::env::temp_dir().join("compline-uploads")),
             redis: None,
             declared,
             calls: BTreeMap::new(),

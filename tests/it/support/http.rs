@@ -7,6 +7,7 @@ use std::time::Duration;
 use compline::app::{App, Parts, Upkeep};
 use compline::config::SecretRef;
 use engine::adapters::artifacts::DirArtifacts;
+use engine::uploads::Place;
 use engine::adapters::clock::SystemClock;
 use engine::adapters::redis::Redis;
 use engine::adapters::tls;
