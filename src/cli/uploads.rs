@@ -78,7 +78,8 @@ async fn answer(call: &Call, app: &App, command: Uploads) -> Result {
         }
         Uploads::Rm { id } => match app.uploads.delete(&everything, id, &actor()).await? {
             UploadDeleted::Done => {
-                call.print.answer(&json!({ "id": id, "deleted": true }), || format!("upload {id} is deleted"))?;
+                call.print
+                    .answer(&json!({ "id": id, "deleted": true }), || format!("upload {id} is deleted"))?;
             }
             UploadDeleted::Unknown => return Err(unknown()),
             UploadDeleted::Used(job) => {
@@ -137,7 +138,9 @@ fn refused(error: UploadError) -> CliError {
     let remedy = match &error {
         UploadError::Store(StoreError::Database { .. }) => None,
         UploadError::TooLarge(_) => Some("raise uploads.max_bytes"),
-        UploadError::Full { .. } => Some("delete uploads that are not needed, or raise uploads.quota_bytes and uploads.quota_files"),
+        UploadError::Full { .. } => {
+            Some("delete uploads that are not needed, or raise uploads.quota_bytes and uploads.quota_files")
+        }
         UploadError::Unknown(_) | UploadError::Differs { .. } => {
             Some("hand in text, JSON, XML, XLSX or Parquet, under a name that says so")
         }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine::uploads::Rules;
 use engine::units::duration;
+use engine::uploads::Rules;
 use serde::{Deserialize, Serialize};
 use store::Quota;
 

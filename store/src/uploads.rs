@@ -263,7 +263,8 @@ mod tests {
     }
 
     #[test]
-    fn an_upload_is_for_jobs_of_its_tenant_until_it_is_over_and_for_those_that_named_it_in_time_until_they_end() {
+    fn an_upload_is_for_jobs_of_its_tenant_until_it_is_over_and_for_those_that_named_it_in_time_until_they_end()
+     {
         let receiving = UploadRow { state: UploadState::Receiving, ..row() };
         let nobodys = UploadRow { tenant: None, ..row() };
         for (row, tenant, holds, now, usable) in [

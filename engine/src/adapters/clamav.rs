@@ -28,7 +28,8 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let problem = || format!("`{text}` is no address; write unix:/run/clamav/clamd.ctl or tcp://HOST:PORT");
+        let problem =
+            || format!("`{text}` is no address; write unix:/run/clamav/clamd.ctl or tcp://HOST:PORT");
         if let Some(path) = text.strip_prefix("unix:") {
             return match Path::new(path).is_absolute() {
                 true => Ok(Self::Unix(path.into())),
@@ -239,10 +240,13 @@ mod tests {
 
     #[test]
     fn an_address_is_a_socket_or_a_host_with_its_port() {
-        for good in ["unix:/run/clamav/clamd.ctl", "tcp://127.0.0.1:3310", "tcp://[::1]:3310", "tcp://clamd:3310"] {
+        for good in
+            ["unix:/run/clamav/clamd.ctl", "tcp://127.0.0.1:3310", "tcp://[::1]:3310", "tcp://clamd:3310"]
+        {
             assert_eq!(good.parse::<Address>().unwrap().to_string(), good);
         }
-        for bad in ["", "unix:clamd.ctl", "tcp://clamd", "tcp://:3310", "tcp://clamd:0", "http://clamd:3310"] {
+        for bad in ["", "unix:clamd.ctl", "tcp://clamd", "tcp://:3310", "tcp://clamd:0", "http://clamd:3310"]
+        {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
     }

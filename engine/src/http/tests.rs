@@ -10,11 +10,13 @@ use futures::StreamExt;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use jobkit::testing::ManualClock;
-use jobkit::{Artifacts, Clock, JobId, Owner, Registry};
+use jobkit::{Artifacts, Clock, JobId, Owner, Registry, UploadId};
 use serde_json::{Value, json};
 use store::schedules::{PutSchedule, Source};
 use store::state::JobState;
-use store::{Actor, End, JobFilter, Report, Role, Scope, Store, WorkerInfo};
+use store::{
+    Actor, End, JobFilter, NewUpload, Quota, Received, Report, Reservation, Role, Scope, Store, WorkerInfo,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -269,7 +271,27 @@ impl World {
         let schedule = format!("s-{}", live);
         let (status, told) = self.put(tenant, &schedule, None).await;
         assert_eq!(status, 200, "{told}");
-        Things { live, done, bulk, schedule }
+        let upload = self.upload(tenant).await;
+        Things { live, done, bulk, schedule, upload }
+    }
+
+    async fn upload(&self, tenant: &str) -> String {
+        let id = UploadId(uuid::Uuid::new_v4());
+        let (by, life) = (Actor::system(), Duration::from_secs(60));
+        let new = NewUpload {
+            id,
+            tenant: Some(tenant.into()),
+            created_by: by.name.clone(),
+            name: None,
+            bytes: 1,
+            patience: life,
+        };
+        let quota = Quota { bytes: 1 << 30, count: 1_000 };
+        assert_eq!(self.store.reserve_upload(&new, &quota).await.unwrap(), Reservation::Taken);
+        let received =
+            Received { bytes: 1, sha256: [7; 32], format: "text".into(), is_scanned: false, keep: life };
+        self.store.upload_received(id, &received, &by).await.unwrap().unwrap();
+        id.to_string()
     }
 
     async fn put(&self, asker: &str, name: &str, tenant: Option<&str>) -> (u16, String) {

@@ -344,7 +344,12 @@ mod tests {
             (b"<?xml version=\"1.0\"?><AuditFile/>".to_vec(), Format::Xml),
             (b"\xef\xbb\xbf<AuditFile>".to_vec(), Format::Xml),
         ] {
-            assert_eq!(found(&bytes), Ok(format), "{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(40)]));
+            assert_eq!(
+                found(&bytes),
+                Ok(format),
+                "{:?}",
+                String::from_utf8_lossy(&bytes[..bytes.len().min(40)])
+            );
         }
         for (bytes, says) in [
             (b"".to_vec(), "empty"),
@@ -367,7 +372,11 @@ mod tests {
             (wide("a\0"), "is not"),
         ] {
             let problem = found(&bytes).unwrap_err();
-            assert!(problem.contains(says), "{problem} {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(40)]));
+            assert!(
+                problem.contains(says),
+                "{problem} {:?}",
+                String::from_utf8_lossy(&bytes[..bytes.len().min(40)])
+            );
         }
     }
 
@@ -380,7 +389,11 @@ mod tests {
             ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", &[Format::Xlsx]),
         ] {
             let claim = Claim::by_media_type(media).unwrap().unwrap();
-            assert_eq!(Format::ALL.into_iter().filter(|one| claim.fits(*one)).collect::<Vec<_>>(), fits, "{media}");
+            assert_eq!(
+                Format::ALL.into_iter().filter(|one| claim.fits(*one)).collect::<Vec<_>>(),
+                fits,
+                "{media}"
+            );
         }
         for nothing in ["", "application/octet-stream", "application/vnd.ms-excel"] {
             assert_eq!(Claim::by_media_type(nothing), Ok(None), "{nothing}");

@@ -47,7 +47,9 @@ pub fn named(path: &Path) -> Option<Result<UploadId, String>> {
     let rest = path.to_str()?.strip_prefix(SCHEME)?;
     // One spelling, as it was told.
     let id = rest.parse::<UploadId>().ok().filter(|id| id.to_string() == rest);
-    Some(id.ok_or_else(|| "is no id of an upload; write upload:ID as the answer to the upload said it".into()))
+    Some(
+        id.ok_or_else(|| "is no id of an upload; write upload:ID as the answer to the upload said it".into()),
+    )
 }
 
 /// Those of these paths that are uploads.

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use jobkit::{AuditEntry, Ctx, DatabaseError, Failure, HostError, ObjectError, Origin, UploadId, roots, uploads};
+use jobkit::{
+    AuditEntry, Ctx, DatabaseError, Failure, HostError, ObjectError, Origin, UploadId, roots, uploads,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -213,7 +215,9 @@ impl Ledgers {
         if let Some(upload) = uploads::named(path) {
             let upload = upload.map_err(|problem| RunError::NoUpload { field, problem })?;
             let fetched = pending()?;
-            ctx.fetch_upload(upload, fetched.path()).await.map_err(|cause| RunError::Upload { field, cause })?;
+            ctx.fetch_upload(upload, fetched.path())
+                .await
+                .map_err(|cause| RunError::Upload { field, cause })?;
             return Ok(Found::Fetched(fetched));
         }
         let roots = &self.config.roots;

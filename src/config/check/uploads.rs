@@ -17,7 +17,10 @@ pub(super) fn uploads(settings: &Settings, found: &mut Findings) {
         found.add("uploads.max_bytes", format!("must be from 1 to {MOST}; the default is 104857600"));
     }
     if !(uploads.max_bytes..=MOST).contains(&uploads.quota_bytes) {
-        found.add("uploads.quota_bytes", format!("must be from uploads.max_bytes to {MOST}, or no file is taken"));
+        found.add(
+            "uploads.quota_bytes",
+            format!("must be from uploads.max_bytes to {MOST}, or no file is taken"),
+        );
     }
     if !(1..=1_000_000).contains(&uploads.quota_files) {
         found.add("uploads.quota_files", "must be from 1 to 1000000; the default is 100");

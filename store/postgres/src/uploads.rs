@@ -67,7 +67,8 @@ impl Uploads for PostgresStore {
             let mut reader = self.reader(scope).await?;
             let query = sqlx::query(include_str!("upload_find.sql"));
             let row = reader.first(query.bind(self.time()).bind(id.0).bind(scope.bound())).await;
-            let row = row.and_then(|row| row.as_ref().map(upload_row).transpose()).map_err(failed(READING))?;
+            let row =
+                row.and_then(|row| row.as_ref().map(upload_row).transpose()).map_err(failed(READING))?;
             reader.done().await.map_err(failed(READING))?;
             Ok(row)
         };
@@ -80,7 +81,8 @@ impl Uploads for PostgresStore {
             let query = sqlx::query(include_str!("uploads.sql"));
             let query = query.bind(before.map(|id| id.0)).bind(rows::count(limit)).bind(scope.bound());
             let rows = reader.all(query).await;
-            let rows = rows.and_then(|rows| rows.iter().map(upload_row).collect()).map_err(failed(READING))?;
+            let rows =
+                rows.and_then(|rows| rows.iter().map(upload_row).collect()).map_err(failed(READING))?;
             reader.done().await.map_err(failed(READING))?;
             Ok(rows)
         };
@@ -127,7 +129,8 @@ async fn reserve(
         .fetch_one(&mut *tx)
         .await
         .map_err(failed(RESERVING))?;
-    let taken = Taken { bytes: row.get::<i64, _>(0).unsigned_abs(), count: row.get::<i64, _>(1).unsigned_abs() };
+    let taken =
+        Taken { bytes: row.get::<i64, _>(0).unsigned_abs(), count: row.get::<i64, _>(1).unsigned_abs() };
     if !quota.admits(taken, new.bytes) {
         return Ok(Reservation::Full(taken));
     }
@@ -324,8 +327,7 @@ pub async fn check(tx: &mut PgConnection, time: Option<Micros>, rows: &[NewRow])
 /// And behind them. A job that was there already gets what was asked of it now, or keeps what it has; either way it ends.
 pub async fn hold_for(tx: &mut PgConnection, rows: &[NewRow], inserted: &[Inserted]) -> Result<()> {
     let pairs = rows.iter().zip(inserted);
-    let pairs: Vec<_> =
-        pairs.flat_map(|(row, job)| row.uploads.iter().map(|id| (id.0, job.id.0))).collect();
+    let pairs: Vec<_> = pairs.flat_map(|(row, job)| row.uploads.iter().map(|id| (id.0, job.id.0))).collect();
     match pairs.is_empty() {
         true => Ok(()),
         false => hold(tx, &pairs).await,

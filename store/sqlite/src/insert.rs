@@ -8,9 +8,9 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::{audit, uploads};
 use super::row::{RowExt, bound, hex, hex_list, micros, rank};
 use super::writer::{Done, Script, Tx, script};
+use super::{audit, uploads};
 use store::state::JobState;
 use store::types::{doomed_by, dooms, rule_name, unknown_parent};
 use store::{Actor, Inserted, NewRow, Release, Scope, StoreError, UniqueRow};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use compline::app::{App, Parts, Upkeep};
 use engine::adapters::artifacts::DirArtifacts;
-use engine::uploads::Place;
 use engine::alerts::Alerting;
 use engine::scheduler::declared::Declared;
 use engine::triggers::Triggers;
+use engine::uploads::Place;
 use engine::worker::Until;
 use futures::future::BoxFuture;
 use jiff::Timestamp;

@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use compline::app::{App, Parts, Upkeep};
 use engine::adapters::artifacts::DirArtifacts;
-use engine::uploads::Place;
 use engine::adapters::redis::Redis;
 use engine::alerts::Alerting;
 use engine::scheduler::declared::Declared;
 use engine::seal::Keyring;
 use engine::triggers::Triggers;
+use engine::uploads::Place;
 use engine::worker::fetcher::FetchOptions;
 use engine::worker::{Summary, Until, WorkerOptions};
 use jobkit::testing::ManualClock;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use compline::app::{App, Parts};
 use engine::adapters::artifacts::DirArtifacts;
-use engine::uploads::Place;
 use engine::scheduler::calendar::CalendarRules;
 use engine::scheduler::declared::Declared;
 use engine::scheduler::definition::{Definition, MisfireRule};
 use engine::scheduler::policy::Overlap;
 use engine::scheduler::{Drift, ScheduleError, State};
 use engine::seal::Keyring;
+use engine::uploads::Place;
 use jiff::Timestamp;
 use jobkit::Clock;
 use serde_json::json;

@@ -38,4 +38,5 @@ mod transaction;
 mod tree;
 mod triggers;
 mod unique;
+mod uploads;
 mod wake;

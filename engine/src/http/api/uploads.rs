@@ -98,15 +98,17 @@ fn wish(api: &Api, given: &Parameters, headers: &HeaderMap) -> Result<Wish> {
         let detail = "the file is packed on its way, and nobody here unpacks it";
         return Err(Problem::new(Code::UnsupportedFormat, detail, remedy).at("Content-Encoding"));
     }
-    let tenant = given.one("tenant", |text| match (1..=128).contains(&text.len()) && !text.contains('\0') {
-        true => Ok(text.to_owned()),
-        false => Err("a text of 1 to 128 bytes".into()),
-    })?;
+    let tenant =
+        given.one("tenant", |text| match (1..=128).contains(&text.len()) && !text.contains('\0') {
+            true => Ok(text.to_owned()),
+            false => Err("a text of 1 to 128 bytes".into()),
+        })?;
     let wrong = |header: &str, problem: &str| {
         let remedy = "correct the header, or leave it out; nothing was kept";
         Problem::new(Code::InvalidHeader, format!("{header}: {problem}"), remedy).at(header)
     };
-    let name = headers.get(CONTENT_DISPOSITION).map(|value| announced::file_name(value.as_bytes())).transpose();
+    let name =
+        headers.get(CONTENT_DISPOSITION).map(|value| announced::file_name(value.as_bytes())).transpose();
     let name = name.map_err(|problem| wrong("Content-Disposition", problem))?.flatten();
     let sha256 = headers.get(&CONTENT_DIGEST).map(|value| announced::digest(value.as_bytes())).transpose();
     let sha256 = sha256.map_err(|problem| wrong("Content-Digest", problem))?;
@@ -266,7 +268,8 @@ pub async fn delete(State(api): State<Shared>, Id(id): Id) -> Result<StatusCode>
         UploadDeleted::Unknown => Err(unknown(id)),
         UploadDeleted::Used(job) => {
             let detail = format!("job {job} names upload {id} and has not ended");
-            Err(Problem::new(Code::Refused, detail, "wait for the job, or cancel it; nothing was deleted").at("id"))
+            Err(Problem::new(Code::Refused, detail, "wait for the job, or cancel it; nothing was deleted")
+                .at("id"))
         }
     }
 }

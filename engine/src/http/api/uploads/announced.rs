@@ -18,7 +18,8 @@ pub fn file_name(header: &[u8]) -> Result<Option<String>, &'static str> {
             "filename*" => {
                 let encoded = value.split_once("''").filter(|(set, _)| set.eq_ignore_ascii_case("utf-8"));
                 let decoded = encoded.and_then(|(_, encoded)| decoded(encoded));
-                return named(&decoded.ok_or("has a filename* that is not UTF-8''NAME, percent-encoded")?).map(Some);
+                return named(&decoded.ok_or("has a filename* that is not UTF-8''NAME, percent-encoded")?)
+                    .map(Some);
             }
             "filename" => plain = Some(unquoted(value)),
             _ => {}
