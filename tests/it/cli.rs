@@ -9,6 +9,7 @@ mod limits;
 mod models;
 mod reviews;
 mod tokens;
+mod uploads;
 mod users;
 
 use serde_json::json;

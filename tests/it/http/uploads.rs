@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use engine::uploads::Rules;
 use engine::uploads::scanner::Scanner;
+use jobkit::Clock;
 use reqwest::{Body, Method, RequestBuilder};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
@@ -18,8 +19,10 @@ use tokio::sync::Barrier;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use crate::support::binary::Place;
 use crate::support::clamav::{self, ClamServer, eicar};
 use crate::support::http::{Answer, Server, Setup, TOKEN, answer};
+use crate::support::serving::Serving;
 use crate::support::store::{TestStore, promises};
 
 promises![
@@ -35,6 +38,8 @@ promises![
     a_job_reads_what_was_handed_in_and_keeps_it,
     a_job_is_refused_an_upload_that_is_not_its_tenants,
     bytes_that_are_not_those_that_came_are_given_to_nobody,
+    what_is_over_goes_with_its_file_and_so_does_a_file_that_no_row_is_for,
+    that_the_scanner_is_away_is_told_before_anybody_asks,
 ];
 
 const CSV: &str = "Entry,Account,Amount\n1,4000,12.50\n";
@@ -230,7 +235,11 @@ async fn too_much_is_refused_by_its_word_and_by_surprise(t: TestStore) {
 
 /// Sends so much of a request that announces more.
 async fn begin(server: &Server, announced: usize, sent: &[u8]) -> TcpStream {
-    let address = server.url.strip_prefix("http://").unwrap();
+    begin_at(&server.url, announced, sent).await
+}
+
+async fn begin_at(url: &str, announced: usize, sent: &[u8]) -> TcpStream {
+    let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
         "POST /v1/uploads HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: {announced}\r\n\r\n"
@@ -419,7 +428,92 @@ async fn bytes_that_are_not_those_that_came_are_given_to_nobody(t: TestStore) {
     assert!(ended["error"].as_str().unwrap().contains("not those that were received"), "{ended}");
 }
 
-/// A stream that stays open is told apart from one that has ended.
+async fn what_is_over_goes_with_its_file_and_so_does_a_file_that_no_row_is_for(t: TestStore) {
+    let server = Server::over(t).await;
+    let kept = send(&server, CSV).await.expect(201);
+    let kept =
+        server.upload_files().into_iter().find(|file| file.ends_with(kept["id"].as_str().unwrap())).unwrap();
+    // Behind the clock of the store, which a test moves, are all files that are written now.
+    let long_ago = std::time::SystemTime::from(server.t.clock.now()) - Duration::from_secs(90_000);
+    let folder = kept.parent().unwrap();
+    let lost = [uuid::Uuid::new_v4().to_string(), format!(".{}", uuid::Uuid::new_v4()), "notes.txt".into()];
+    for name in &lost {
+        let file = std::fs::File::create(folder.join(name)).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    std::fs::File::options().append(true).open(&kept).unwrap().set_modified(long_ago).unwrap();
+
+    server.app.uploads.expire().await.unwrap();
+
+    let mut left = server.upload_files();
+    left.sort();
+    let mut expected = vec![kept.clone(), folder.join("notes.txt")];
+    expected.sort();
+    assert_eq!(left, expected);
+    let week = Duration::from_secs(7 * 86_400 + 60);
+    server.t.clock.advance(week);
+    server.app.uploads.expire().await.unwrap();
+    assert_eq!(server.upload_files(), [folder.join("notes.txt")]);
+    assert_eq!(listed(&server).await, Vec::<Value>::new());
+}
+
+async fn that_the_scanner_is_away_is_told_before_anybody_asks(t: TestStore) {
+    let clamd = ClamServer::start();
+    clamd.stop();
+    let server = Server::with(t, scanned_by(clamd.scanner())).await;
+    let ids = jobkit::IdGenerator::new(server.t.clock.clone());
+    let filter =
+        AlertFilter { open: true, rules: vec!["upload.scanner_away".into()], ..AlertFilter::default() };
+
+    until("somebody is told", async || {
+        server.t.store.fold(100, &ids).await.unwrap();
+        server.t.store.alerts(&filter).await.unwrap().len() == 1
+    })
+    .await;
+
+    let alerts = server.t.store.alerts(&filter).await.unwrap();
+    assert_eq!(
+        (alerts[0].key.as_str(), alerts[0].severity),
+        ("upload.scanner_away/clamav", store::Severity::Critical)
+    );
+    // Another server finds it well, and says so at its start.
+    clamd.start_again();
+    let another = Server::with(server.t.second().await, scanned_by(clamd.scanner())).await;
+    until("it is over", async || {
+        another.t.store.fold(100, &ids).await.unwrap();
+        another.t.store.alerts(&filter).await.unwrap().is_empty()
+    })
+    .await;
+}
+
+/// Killed in the middle: what was taken is given back by itself, and the file goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_is_killed_midway_leaves_nothing_for_long() {
+    let place = Place::new()
+        .with("COMPLINE__HTTP__TOKEN", "env:THE_TOKEN")
+        .with("THE_TOKEN", TOKEN)
+        .with("COMPLINE__RETENTION__EVERY", "100ms");
+    place.run(&["migrate"]).expect(0);
+    let mut serving = Serving::start(&place);
+    let _stream = begin_at(&serving.url, 1_000, b"a,b,c\n").await;
+    let uploads = || place.run(&["uploads", "list", "--json"]).expect(0).json().as_array().unwrap().clone();
+    let files = || std::fs::read_dir(place.path().join("uploads")).map(Iterator::count).unwrap_or_default();
+    until("it is being received", async || uploads().len() == 1 && files() == 1).await;
+
+    serving.kill();
+
+    assert_eq!((&uploads()[0]["state"], &uploads()[0]["bytes"]), (&json!("receiving"), &json!(1_000)));
+    // Five minutes and more go by.
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(place.path().join("compline.db"));
+    let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
+    sqlx::query("UPDATE upload SET expires_at = expires_at - 400000000")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let _serving = Serving::start(&place);
+    until("nothing is left", async || uploads().is_empty() && files() == 0).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_first_is_refused_before_a_byte_is_sent() {
     let server = Server::with(TestStore::sqlite().await, small()).await;
