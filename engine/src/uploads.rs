@@ -311,15 +311,20 @@ impl Uploads {
         }
     }
 
-    /// Neither file nor row is left. Where the store does not take it, the row ends by itself.
+    /// Neither file nor row is left. Where the store does not say that it took it, both end by themselves: it may have heard
+    /// that the upload is ready, and only its answer was lost.
     async fn give_up(&self, id: UploadId, problem: &UploadError, by: &Actor) {
         info!(upload.id = %id, "upload {id} is refused: {}", problem.reason());
         if let UploadError::Scanner(cause) = problem {
             warn!(upload.id = %id, "upload {id} was not scanned: {}", chain(cause));
         }
-        self.shelf.remove(id).await;
-        if let Err(failed) = self.store.refuse_upload(id, &problem.why(), by).await {
-            warn!(upload.id = %id, "that upload {id} is refused could not be written down: {}", chain(&failed));
+        self.shelf.discard(id).await;
+        match self.store.refuse_upload(id, &problem.why(), by).await {
+            Ok(true) => self.shelf.remove(id).await,
+            Ok(false) => {}
+            Err(failed) => {
+                warn!(upload.id = %id, "that upload {id} is refused could not be written down: {}", chain(&failed));
+            }
         }
         if let UploadError::Infected { signature } = problem {
             let text = format!("upload {id} held {signature}; it was refused and deleted");

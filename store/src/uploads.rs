@@ -30,8 +30,9 @@ pub trait Uploads: Send + Sync + 'static {
         by: &Actor,
     ) -> Result<Option<UploadRow>>;
 
-    /// It was not found good, or did not come whole: its room is given back. `why` is for the audit log.
-    async fn refuse_upload(&self, id: UploadId, why: &Why, by: &Actor) -> Result<()>;
+    /// It was not found good, or did not come whole: its room is given back. `why` is for the audit log. False when there is
+    /// nothing to refuse: it was over, or is ready.
+    async fn refuse_upload(&self, id: UploadId, why: &Why, by: &Actor) -> Result<bool>;
 
     async fn upload(&self, scope: &Scope, id: UploadId) -> Result<Option<UploadRow>>;
 

@@ -166,7 +166,7 @@ impl Look {
             }
             Some(Seems::Package) => package::workbook(file).map(|()| Format::Xlsx),
             Some(Seems::Parquet) => package::parquet(file, bytes).map(|()| Format::Parquet),
-            None => Err(unknown("the file is empty")).map_err(UploadError::Unknown),
+            None => Err(UploadError::Unknown(unknown("the file is empty"))),
         }
     }
 }

@@ -61,15 +61,15 @@ impl Shelf {
         .await
     }
 
+    /// While it arrives. One that is kept stays.
+    pub(super) async fn discard(&self, id: UploadId) {
+        delete(id, self.arriving(id)).await;
+    }
+
     /// In either of its states. What cannot be deleted now is found later, as a file that no row is for.
     pub(super) async fn remove(&self, id: UploadId) {
         for path in [self.arriving(id), self.place(id)] {
-            let removed = off(move || fs::remove_file(path)).await;
-            if let Err(problem) = removed
-                && problem.kind() != io::ErrorKind::NotFound
-            {
-                warn!(upload.id = %id, "the file of upload {id} could not be deleted: {problem}");
-            }
+            delete(id, path).await;
         }
     }
 
@@ -119,6 +119,15 @@ impl Shelf {
         let written = create(&probe).and_then(|mut file| file.write_all(b"probe"));
         let removed = fs::remove_file(&probe);
         written.and(removed)
+    }
+}
+
+async fn delete(id: UploadId, path: PathBuf) {
+    let removed = off(move || fs::remove_file(path)).await;
+    if let Err(problem) = removed
+        && problem.kind() != io::ErrorKind::NotFound
+    {
+        warn!(upload.id = %id, "the file of upload {id} could not be deleted: {problem}");
     }
 }
 

@@ -1,10 +1,14 @@
 //! What must hold of uploads, and who scans them.
 
+use std::time::Duration;
+
 use engine::adapters::clamav::Address;
 
 use super::Findings;
 use crate::config::settings::Settings;
 
+/// Nobody says of an upload that it goes on while it is scanned, and after five minutes it is over.
+const LONGEST_SCAN: Duration = Duration::from_secs(240);
 /// More than a store counts in.
 const MOST: u64 = 1 << 50;
 
@@ -28,8 +32,11 @@ pub(super) fn uploads(settings: &Settings, found: &mut Findings) {
     if uploads.keep.is_zero() {
         found.add("uploads.keep", "must be longer than nothing; the default is \"7d\"");
     }
-    if uploads.clamav_timeout.is_zero() {
-        found.add("uploads.clamav_timeout", "must be longer than nothing; the default is \"2m\"");
+    if uploads.clamav_timeout.is_zero() || uploads.clamav_timeout > LONGEST_SCAN {
+        found.add(
+            "uploads.clamav_timeout",
+            "must be longer than nothing and 4m at most; the default is \"2m\"",
+        );
     }
     if uploads.clamav_oldest.is_zero() {
         found.add("uploads.clamav_oldest", "must be longer than nothing; the default is \"3d\"");

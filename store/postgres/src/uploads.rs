@@ -1,6 +1,7 @@
 //! Files that were handed in. Whoever takes room of a tenant's quota waits for whoever does so at the same time; whoever
 //! names an upload holds its row until the job is there.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -58,7 +59,7 @@ impl Uploads for PostgresStore {
         transaction!(self, RECEIVING, |tx| receive(&mut tx, self.time(), id, received, by))
     }
 
-    async fn refuse_upload(&self, id: UploadId, why: &Why, by: &Actor) -> Result<()> {
+    async fn refuse_upload(&self, id: UploadId, why: &Why, by: &Actor) -> Result<bool> {
         transaction!(self, REFUSING, |tx| refuse(&mut tx, self.time(), id, why, by))
     }
 
@@ -198,17 +199,16 @@ async fn refuse(
     id: UploadId,
     why: &Why,
     by: &Actor,
-) -> Result<()> {
+) -> Result<bool> {
     let gone: Option<Option<String>> = sqlx::query_scalar(include_str!("upload_refuse.sql"))
         .bind(id.0)
         .fetch_optional(&mut *tx)
         .await
         .map_err(failed(REFUSING))?;
-    match gone {
-        Some(tenant) => audit_log::append_on(tx, time, &upload_refused(by, id, tenant.as_deref(), why)).await,
-        // It was over, which is written down.
-        None => Ok(()),
-    }
+    // What is not there was over, which is written down, or is ready.
+    let Some(tenant) = gone else { return Ok(false) };
+    audit_log::append_on(tx, time, &upload_refused(by, id, tenant.as_deref(), why)).await?;
+    Ok(true)
 }
 
 async fn delete(
@@ -312,12 +312,10 @@ pub async fn check(tx: &mut PgConnection, time: Option<Micros>, rows: &[NewRow])
         return Ok(());
     }
     let found = lock(tx, time, &ids).await?;
+    let found: BTreeMap<_, _> = found.iter().map(|(upload, now)| (upload.id, (upload, *now))).collect();
     for row in rows {
         for id in &row.uploads {
-            let (upload, now) = found
-                .iter()
-                .find(|(upload, _)| upload.id == *id)
-                .ok_or_else(|| StoreError::Refused(unknown_upload(*id)))?;
+            let (upload, now) = found.get(id).ok_or_else(|| StoreError::Refused(unknown_upload(*id)))?;
             upload.usable(row.tenant.as_deref(), false, *now).map_err(StoreError::Refused)?;
         }
     }

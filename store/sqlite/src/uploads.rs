@@ -62,17 +62,16 @@ impl Uploads for SqliteStore {
         .await
     }
 
-    async fn refuse_upload(&self, id: UploadId, why: &Why, by: &Actor) -> Result<()> {
+    async fn refuse_upload(&self, id: UploadId, why: &Why, by: &Actor) -> Result<bool> {
         let (why, by) = (why.clone(), by.clone());
         self.write("refusing an upload", move |tx, now| {
             async move {
                 let gone = sqlx::query(include_str!("upload_refuse.sql")).bind(id.0);
-                // What is not there was over, which is written down.
-                if let Some(row) = gone.fetch_optional(&mut *tx).await? {
-                    let tenant = row.text_if_any("tenant")?;
-                    audit::entry(tx, now, &upload_refused(&by, id, tenant.as_deref(), &why)).await?;
-                }
-                Ok(())
+                // What is not there was over, which is written down, or is ready.
+                let Some(row) = gone.fetch_optional(&mut *tx).await? else { return Ok(false) };
+                let tenant = row.text_if_any("tenant")?;
+                audit::entry(tx, now, &upload_refused(&by, id, tenant.as_deref(), &why)).await?;
+                Ok(true)
             }
             .boxed()
         })

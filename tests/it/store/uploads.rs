@@ -96,7 +96,7 @@ async fn an_upload_is_received_and_is_what_was_received(t: TestStore) {
     assert_eq!(t.store.uploads(ALL, None, 10).await.unwrap(), std::slice::from_ref(&row));
     let later = ready(&t, None).await;
     let page = async |before, limit| t.store.uploads(ALL, before, limit).await.unwrap();
-    assert_eq!(page(None, 1).await, [later.clone()]);
+    assert_eq!(page(None, 1).await, std::slice::from_ref(&later));
     assert_eq!(page(Some(later.id), 10).await, [row]);
     // Once.
     assert_eq!(t.store.upload_received(id, &received(20), &ada()).await.unwrap(), None);
