@@ -4,6 +4,7 @@ pub mod audit;
 mod isolation;
 pub mod outgoing;
 pub mod signals;
+pub mod uploads;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ use engine::scheduler::{ScheduleError, Scheduler};
 use engine::seal::{KeyError, Keyring};
 use engine::service::{Alarm, Panicked, Service};
 use engine::triggers::{self, Around, TriggerError, Triggers};
+use engine::uploads::{Place, Uploads};
 use engine::wake::Wake;
 use engine::worker::attempt::Attempts;
 use engine::worker::fetcher::FetchOptions;
@@ -69,6 +71,7 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     pub keyring: Arc<Keyring>,
     pub artifacts: Arc<dyn Artifacts>,
+    pub uploads: Place,
     /// What goes through it also goes without it, only slower.
     pub redis: Option<Arc<Redis>>,
     /// The schedules that the configuration owns.
@@ -85,6 +88,7 @@ pub struct App {
     pub scheduler: Arc<Scheduler>,
     /// For what a program around the engine does and must be able to answer for.
     pub audit: Arc<dyn Audit>,
+    pub uploads: Arc<Uploads>,
     pub redis: Option<Arc<Redis>>,
     /// How much of the limits is used, pause and resume.
     pub limits: Usage,
@@ -114,7 +118,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 impl App {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, registry, keyring, artifacts, redis, declared, calls } = parts;
+        let Parts { store, clock, registry, keyring, artifacts, uploads, redis, declared, calls } = parts;
+        let uploads = Arc::new(Uploads::new(store.clone(), clock.clone(), uploads));
         let alarm = Alarm::default();
         let (wake, senders) = Wake::start(store.clone(), redis.clone(), &alarm);
         let book = Arc::new(Book::new(store.clone(), clock.clone()));
@@ -132,6 +137,7 @@ impl App {
             queue,
             scheduler,
             audit,
+            uploads,
             redis,
             limits,
             keyring,
@@ -190,6 +196,7 @@ impl App {
             store: store.clone(),
             clock: clock.clone(),
             rules: upkeep.prune,
+            uploads: self.uploads.clone(),
             every: upkeep.prune_every,
         };
         let pruner = Service::passing("pruner", alarm, pruner.run());
@@ -214,6 +221,7 @@ impl App {
             keyring: self.keyring.clone(),
             queue: self.queue.clone(),
             artifacts: self.artifacts.clone(),
+            uploads: self.uploads.clone(),
             differing: Differing::default(),
             lateness: Lateness::default(),
             breakers: worker.breakers,
@@ -361,6 +369,7 @@ impl App {
             registry: Arc::new(registry),
             keyring: Arc::new(Keyring::load(&settings.encryption)?),
             artifacts: Arc::new(DirArtifacts::new(&settings.artifacts.directory)),
+            uploads: uploads::place(&settings.uploads)?,
             redis: redis(settings)?.map(Arc::new),
             declared: Declared {
                 schedules: settings.schedules.clone(),
@@ -464,6 +473,7 @@ impl App {
                 registry: self.registry.clone(),
                 clock: self.clock.clone(),
                 artifacts: self.artifacts.clone(),
+                uploads: self.uploads.clone(),
                 hooks,
                 courier,
                 token,

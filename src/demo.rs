@@ -148,6 +148,7 @@ fn settings(folder: &Path) -> Settings {
     let mut settings = Settings::default();
     settings.store.url = UrlRef::from(format!("sqlite://{}", folder.join("compline.db").display()).as_str());
     settings.artifacts.directory = folder.join("artifacts");
+    settings.uploads.directory = folder.join("uploads");
     settings.journal.out_dir = folder.join("results");
     settings.journal.roots = vec![folder.to_path_buf()];
     settings.system.roots = vec![folder.to_path_buf()];

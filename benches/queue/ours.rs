@@ -15,6 +15,7 @@ use engine::alerts::Alerting;
 use engine::reference::SecretRef;
 use engine::scheduler::declared::Declared;
 use engine::seal::Keyring;
+use engine::uploads::Place;
 use engine::worker::fetcher::FetchOptions;
 use engine::worker::{Until, WorkerOptions};
 use jobkit::redact::ExposeSecret;
@@ -182,6 +183,7 @@ async fn open(url: &str, seen: Seen) -> Result<App> {
         registry: Arc::new(registry),
         keyring: Arc::new(keyring.with_current("bench")),
         artifacts: Arc::new(DirArtifacts::new(std::env::temp_dir())),
+        uploads: Place::at(std::env::temp_dir().join("compline-uploads")),
         redis: None,
         declared: Declared::default(),
         calls: BTreeMap::new(),

@@ -46,6 +46,13 @@ pub const AUDIT_REFUSED: &str = "audit.refused";
 /// An anchor has got nothing of the audit log for a while.
 pub const AUDIT_ANCHOR_BEHIND: &str = "audit.anchor_behind";
 
+/// A file that was handed in held malware, and was refused.
+pub const UPLOAD_INFECTED: &str = "upload.infected";
+/// The scanner does not answer, so no upload is taken.
+pub const SCANNER_AWAY: &str = "upload.scanner_away";
+/// What the scanner knows is old.
+pub const SCANNER_OLD: &str = "upload.scanner_old";
+
 /// Every rule there is; a route that names another would wait for ever. A family adds its own here.
 pub const RULES: &[&str] = &[
     JOB_DISCARDED,
@@ -58,6 +65,9 @@ pub const RULES: &[&str] = &[
     IDENTITY_TOKEN_REUSED,
     AUDIT_REFUSED,
     AUDIT_ANCHOR_BEHIND,
+    UPLOAD_INFECTED,
+    SCANNER_AWAY,
+    SCANNER_OLD,
 ];
 
 /// How alerts are kept and told.

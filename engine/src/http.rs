@@ -48,6 +48,8 @@ use crate::queue::Queue;
 use crate::scheduler::Scheduler;
 use crate::service::{Alarm, Service};
 use crate::triggers::webhook::Webhooks;
+use crate::uploads::Uploads;
+use crate::uploads::scanner::Lookout;
 use store::{Actor, Scope, Store};
 
 /// How much a caller may send, and how long it may take.
@@ -77,6 +79,7 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     pub clock: Arc<dyn Clock>,
     pub artifacts: Arc<dyn Artifacts>,
+    pub uploads: Arc<Uploads>,
     /// The doors for what others deliver.
     pub hooks: Webhooks,
     /// Who carries alerts, when there are routes for them.
@@ -113,6 +116,7 @@ pub struct Api {
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     artifacts: Arc<dyn Artifacts>,
+    uploads: Arc<Uploads>,
     hooks: Webhooks,
     token: Option<Token>,
     identity: Option<Arc<Identity>>,
@@ -181,6 +185,7 @@ impl Http {
             registry,
             clock,
             artifacts,
+            uploads,
             hooks,
             courier,
             token,
@@ -197,6 +202,10 @@ impl Http {
         let (events, reader) = Events::start(store.clone(), clock.clone(), parts.hints, alarm);
         let desk = Desk { store: store.clone(), clock: clock.clone() };
         let models = ModelList { store: store.clone() };
+        let lookout = uploads.scanner.clone().map(|scanner| {
+            let lookout = Lookout { scanner, store: store.clone(), clock: clock.clone() };
+            Service::passing("lookout for the scanner", alarm, lookout.run())
+        });
         let sources = Sources::new(store.clone(), clock.clone());
         let seen = Seen::new(store.clone(), clock.clone());
         let tokens = Tokens::new(store.clone(), clock.clone());
@@ -211,6 +220,7 @@ impl Http {
             registry,
             clock,
             artifacts,
+            uploads,
             hooks,
             token,
             identity,
@@ -230,6 +240,7 @@ impl Http {
             stop: parts.stop,
             ending: CancellationToken::new(),
         };
-        Self { api: Arc::new(api), origins, services: vec![watcher, reader] }
+        let services = [watcher, reader].into_iter().chain(lookout).collect();
+        Self { api: Arc::new(api), origins, services }
     }
 }

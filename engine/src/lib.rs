@@ -24,6 +24,7 @@ pub mod system;
 pub mod trace;
 pub mod triggers;
 pub mod units;
+pub mod uploads;
 pub mod wake;
 pub mod webhooks;
 pub mod worker;

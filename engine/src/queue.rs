@@ -264,7 +264,8 @@ impl Queue {
 
     fn row(&self, job: NewJob, limits: &Rules) -> Result<NewRow, QueueError> {
         let args = job.args.get().to_owned();
-        let policy = &checked(&self.registry, &job)?.policy;
+        let kind = checked(&self.registry, &job)?;
+        let (policy, uploads) = (&kind.policy, kind.job.uploads(&args));
         let id = self.ids.next();
         let unique = unique_row(&job, &args, policy, self.clock.now().as_second())?;
         let args = match policy.encrypted {
@@ -299,6 +300,7 @@ impl Queue {
             after: job.after,
             on_parent_failure: job.on_parent_failure,
             comes_with: None,
+            uploads,
         })
     }
 

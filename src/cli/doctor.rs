@@ -5,6 +5,7 @@ mod access;
 mod buckets;
 mod journal;
 mod outgoing;
+mod uploads;
 
 use std::path::Path;
 use std::time::Duration;
@@ -76,6 +77,7 @@ pub async fn run(call: &Call) -> Result {
             checks.extend(store(&loaded.settings).await);
             checks.push(redis(&loaded.settings).await);
             checks.push(artifacts(&loaded.settings));
+            checks.extend(uploads::uploads(&loaded.settings).await);
             checks.extend(buckets::buckets(&loaded.settings).await);
             checks.push(journal::ledgers(&loaded.settings));
             checks.extend(journal::results(&loaded.settings));

@@ -23,6 +23,7 @@ mod serve;
 mod shell;
 mod tokens;
 mod triggers;
+mod uploads;
 mod users;
 mod workers;
 
@@ -82,6 +83,9 @@ enum Command {
     /// Look at the models that jobs made, and say which of a name is to be used.
     #[command(subcommand)]
     Models(models::Models),
+    /// Hand in files for jobs to read, look at them and delete them.
+    #[command(subcommand)]
+    Uploads(uploads::Uploads),
     /// The audit log: whether it is what was signed, and the key that signs it.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -159,6 +163,7 @@ fn run(cli: Cli) -> Result {
         Command::Schedules(command) => on_runtime(schedules::run(&call, *command)),
         Command::Limits(command) => on_runtime(limits::run(&call, command)),
         Command::Models(command) => on_runtime(models::run(&call, command)),
+        Command::Uploads(command) => on_runtime(uploads::run(&call, command)),
         Command::Audit(command) => on_runtime(audit::run(&call, command)),
         Command::Evidence(wanted) => on_runtime(evidence::run(&call, wanted)),
         Command::Users(command) => on_runtime(users::run(&call, *command)),

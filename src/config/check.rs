@@ -7,6 +7,7 @@ mod identity;
 mod journal;
 mod outgoing;
 mod triggers;
+mod uploads;
 
 use std::time::Duration;
 
@@ -75,6 +76,7 @@ pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
     if settings.artifacts.directory.as_os_str().is_empty() {
         found.add("artifacts.directory", "must name a directory; the default is \"artifacts\"");
     }
+    uploads::uploads(settings, &mut found);
     if let Err(problem) = tracing_subscriber::EnvFilter::try_new(&settings.log.filter) {
         found.add(
             "log.filter",

@@ -11,6 +11,7 @@ mod layers;
 pub mod listen;
 pub mod outgoing;
 pub mod settings;
+pub mod uploads;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -26,6 +26,7 @@ use store::{DEFAULT_LEASE, PruneRules};
 use super::identity::Identity;
 use super::listen::Listen;
 use super::outgoing::{Alerts, Mail, Route, Webhooks};
+use super::uploads::Uploads;
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -44,6 +45,7 @@ pub struct Settings {
     pub encryption: Encryption,
     pub audit: Audit,
     pub artifacts: Artifacts,
+    pub uploads: Uploads,
     pub buckets: BTreeMap<String, Bucket>,
     pub databases: BTreeMap<String, Database>,
     pub http: Http,

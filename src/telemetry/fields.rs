@@ -37,6 +37,8 @@ pub const ALLOWED: &[&str] = &[
     "times",
     "token.id",
     "trace.id",
+    "upload.bytes",
+    "upload.id",
     "user.id",
     "version",
     "worker.id",

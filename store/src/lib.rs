@@ -41,6 +41,7 @@ pub mod tree;
 pub mod triggers;
 pub mod turns;
 pub mod types;
+pub mod uploads;
 
 use std::time::Duration;
 
@@ -72,6 +73,9 @@ pub use transaction::Transaction;
 pub use tree::{AnchorRow, EpochRow, FullTile, OpeningRow, SignedRow, Tree, Trunk};
 pub use triggers::Triggers;
 pub use types::*;
+pub use uploads::{
+    NewUpload, Quota, Received, Reservation, UploadDeleted, UploadRow, UploadState, Uploads, Why,
+};
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -93,6 +97,7 @@ pub trait Store:
     + Tokens
     + Tree
     + Triggers
+    + Uploads
 {
     /// Brings the schema to this version; safe when several start at once.
     async fn migrate(&self) -> Result<Migrated>;
@@ -126,6 +131,9 @@ pub trait Store:
     /// stands for its holder there too. An unknown parent is `Refused` by name. A child of a parent that
     /// has ended as the child's rule does not allow goes straight to the history as cancelled, with an error
     /// that names the parent. A row that comes with a duplicate is left out, and answers as that one did.
+    ///
+    /// An upload that a row names, and that is not of its tenant, not ready or over, is `Refused` by name. It is kept until
+    /// the job has ended.
     ///
     /// A row of another tenant than the scope's, or of none, is `Refused`, and a parent outside of the scope is unknown.
     ///

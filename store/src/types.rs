@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobkit::{JobId, LogLine, OnConflict, OnParentFailure, Origin, Progress, StepRecord, When};
+use jobkit::{JobId, LogLine, OnConflict, OnParentFailure, Origin, Progress, StepRecord, UploadId, When};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -117,6 +117,8 @@ pub struct NewRow {
     pub comes_with: Option<JobId>,
     /// None when nothing limits it.
     pub lane: Option<Lane>,
+    /// Those that its arguments name.
+    pub uploads: Vec<UploadId>,
 }
 
 impl NewRow {

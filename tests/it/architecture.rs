@@ -88,6 +88,11 @@ const UNSAFE: &[(&str, &str)] = &[
 
 /// Operations of PostgreSQL that SQLite has under another name, or not at all, with the reason.
 const NO_TWIN: &[(&str, Option<&str>, &str)] = &[
+    (
+        "store/postgres/src/upload_lock.sql",
+        Some("upload_find"),
+        "on SQLite nobody else writes meanwhile, so there is nothing to lock",
+    ),
     ("migrations/postgres/0003_enqueue.sql", None, "a function that other programs call; SQLite has none"),
     (
         "migrations/postgres/0004_insert.sql",

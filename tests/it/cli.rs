@@ -10,6 +10,7 @@ mod models;
 mod reading;
 mod reviews;
 mod tokens;
+mod uploads;
 mod users;
 
 use serde_json::json;

@@ -1,9 +1,10 @@
-//! The shared ports made real: the clock, the files, the audit log, the host, and the ways to Redis, to buckets, to a mail
-//! server and out by HTTP. What only one family uses stands in that family's crate.
+//! The shared ports made real: the clock, the files, the audit log, the host, and the ways to Redis, to buckets, to
+//! ClamAV, to a mail server and out by HTTP. What only one family uses stands in that family's crate.
 
 pub mod artifacts;
 pub mod audit;
 pub mod buckets;
+pub mod clamav;
 pub mod clock;
 pub mod databases;
 pub mod host;

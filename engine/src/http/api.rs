@@ -15,6 +15,7 @@ pub mod queues;
 pub mod reviews;
 pub mod schedules;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 pub mod wait;
 pub mod workers;

@@ -67,11 +67,16 @@ codes! {
     BodyTimeout "body_timeout" REQUEST_TIMEOUT "The body did not arrive in time";
     WrongState "wrong_state" CONFLICT "The job cannot take this change now";
     Refused "refused" CONFLICT "What was asked cannot be";
+    QuotaFull "quota_full" CONFLICT "The quota for uploads is used up";
     Busy "busy" CONFLICT "Somebody else is in the way just now";
     OwnedByConfiguration "owned_by_configuration" CONFLICT "The configuration owns it";
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is too large";
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be JSON";
+    UnsupportedFormat "unsupported_format" UNSUPPORTED_MEDIA_TYPE "The file is of no format that is taken";
     InvalidBody "invalid_body" UNPROCESSABLE_ENTITY "The body has a field that is not valid";
+    FormatDiffers "format_differs" UNPROCESSABLE_ENTITY "The file is something else than was said";
+    DigestDiffers "digest_differs" UNPROCESSABLE_ENTITY "Other bytes came than were announced";
+    Infected "infected" UNPROCESSABLE_ENTITY "The file holds malware";
     UnknownKind "unknown_kind" UNPROCESSABLE_ENTITY "No such kind of job is known";
     InvalidArgs "invalid_args" UNPROCESSABLE_ENTITY "The kind cannot take these arguments";
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "The key belongs to another request";
@@ -81,6 +86,7 @@ codes! {
     Internal "internal" INTERNAL_SERVER_ERROR "This is a bug of ours";
     NotCarried "not_carried" BAD_GATEWAY "The message was not taken";
     Crowded "crowded" SERVICE_UNAVAILABLE "There is no room just now";
+    ScannerAway "scanner_away" SERVICE_UNAVAILABLE "The file could not be scanned";
     TokenNotSet "token_not_set" SERVICE_UNAVAILABLE "The API is closed until it has a token";
     SignInOff "sign_in_off" SERVICE_UNAVAILABLE "Nobody is signed in here";
     StoreAway "store_away" SERVICE_UNAVAILABLE "The store does not answer";

@@ -85,6 +85,7 @@ fn described() -> Routes {
         .routes(routes!(api::tokens::list, api::tokens::create))
         .routes(routes!(api::tokens::get, api::tokens::revoke))
         .routes(routes!(api::tokens::rotate))
+        .routes(routes!(api::uploads::get, api::uploads::delete))
         .routes(routes!(api::users::list, api::users::create))
         .routes(routes!(api::users::get))
         .routes(routes!(api::users::disable))
@@ -99,6 +100,7 @@ fn described() -> Routes {
     let long = OpenApiRouter::new()
         .routes(routes!(api::wait::wait))
         .routes(routes!(api::artifacts::download))
+        .routes(routes!(api::uploads::create, api::uploads::list))
         .routes(routes!(api::events::stream));
     Routes { open, signed, sessions, quick, long }
 }
@@ -181,6 +183,8 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
             .allow_headers([
                 header::AUTHORIZATION,
                 header::CONTENT_TYPE,
+                header::CONTENT_DISPOSITION,
+                own("content-digest"),
                 own("idempotency-key"),
                 own("last-event-id"),
                 own("traceparent"),

@@ -4,6 +4,7 @@
 pub mod models;
 pub mod reviews;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 
 use std::time::Duration;

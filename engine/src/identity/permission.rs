@@ -34,6 +34,10 @@ permissions! {
     ReviewsWrite "reviews:write";
     /// The files that jobs wrote.
     ArtifactsRead "artifacts:read";
+    /// Files that were handed in: list and look at.
+    UploadsRead "uploads:read";
+    /// Hand files in, and delete them.
+    UploadsWrite "uploads:write";
     /// What happens, as the audit log has it.
     EventsRead "events:read";
     /// Which kinds of jobs there are, and what they take.
@@ -72,6 +76,8 @@ impl Permission {
             | Self::JobsControl
             | Self::ReviewsWrite
             | Self::ArtifactsRead
+            | Self::UploadsRead
+            | Self::UploadsWrite
             | Self::EventsRead
             | Self::KindsRead
             | Self::QueuesRead
@@ -114,6 +120,7 @@ impl Permission {
         match self {
             Self::JobsRead
             | Self::ArtifactsRead
+            | Self::UploadsRead
             | Self::EventsRead
             | Self::KindsRead
             | Self::QueuesRead
@@ -125,6 +132,7 @@ impl Permission {
             Self::JobsWrite
             | Self::JobsControl
             | Self::ReviewsWrite
+            | Self::UploadsWrite
             | Self::SchedulesControl
             | Self::AlertsControl => Role::Member,
             Self::QueuesControl

@@ -1,4 +1,4 @@
-//! Deletes finished jobs that nobody has to keep any longer, in small bites, and workers long gone.
+//! Deletes finished jobs that nobody has to keep any longer, in small bites, uploads that are over, and workers long gone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use jobkit::Clock;
 use tracing::info;
 
 use crate::service::Patience;
+use crate::uploads::Uploads;
 use store::{PruneRules, Result, Store};
 
 const BITE: usize = 2_000;
@@ -24,6 +25,7 @@ pub struct Pruner {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     pub rules: PruneRules,
+    pub uploads: Arc<Uploads>,
     pub every: Duration,
 }
 
@@ -58,6 +60,7 @@ impl Pruner {
             while self.store.forget_requests(KEEP_REQUESTS, BITE).await? == BITE as u64 {}
             self.store.forget_sessions(KEEP_SESSIONS, BITE).await?;
             while self.store.forget_rates(BITE).await? == BITE as u64 {}
+            self.uploads.expire().await?;
         }
         Ok(bite)
     }

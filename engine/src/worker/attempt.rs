@@ -32,6 +32,7 @@ pub struct Attempts {
     pub keyring: Arc<Keyring>,
     pub queue: Arc<crate::queue::Queue>,
     pub artifacts: Arc<dyn jobkit::Artifacts>,
+    pub uploads: Arc<crate::uploads::Uploads>,
     /// The kinds about which this process and whoever enqueued disagree.
     pub differing: Differing,
     pub lateness: Lateness,

@@ -3,6 +3,7 @@
 
 mod models;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,19 +11,31 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use jobkit::{
     Admission, Artifacts, AuditEntry, CallEnd, ChildResult, Ctx, HoldOff, Host, HostError, JobId, Models,
-    NewJob, Progress, StepRecord,
+    NewJob, Progress, StepRecord, UploadId,
 };
 
 use super::attempt::Attempts;
 use super::sealing::Sealing;
 use crate::limits::limiter::{Calls, CallsError};
 use crate::seal::Part;
+use crate::uploads::FetchError;
 use store::rule::Lane;
 use store::{self, Actor, Held, JobFilter, Scope, Taken, chain};
 
 impl From<CallsError> for HostError {
     fn from(problem: CallsError) -> Self {
         HostError::Refused(problem.to_string())
+    }
+}
+
+impl From<FetchError> for HostError {
+    fn from(problem: FetchError) -> Self {
+        match problem {
+            FetchError::Store(problem) => problem.into(),
+            FetchError::Changed(_) => HostError::Refused(problem.to_string()),
+            // Another machine may have it, or this one may later.
+            FetchError::Elsewhere(_) | FetchError::Disk { .. } => HostError::Store(problem.into()),
+        }
     }
 }
 
@@ -192,6 +205,19 @@ impl Host for AttemptHost {
 
     fn leave_breaker<'a>(&'a self, name: &'a str, end: CallEnd) -> BoxFuture<'a, Result<(), HostError>> {
         async move { Ok(self.engine.store.leave_breaker(name, end, self.engine.breakers).await?) }.boxed()
+    }
+
+    fn fetch_upload<'a>(
+        &'a self,
+        _: &'a Ctx,
+        upload: UploadId,
+        into: &'a Path,
+    ) -> BoxFuture<'a, Result<u64, HostError>> {
+        async move {
+            let by = Actor::new(format!("job:{} ({})", self.held.job, self.kind));
+            Ok(self.engine.uploads.fetch(self.held, upload, into, &by).await?)
+        }
+        .boxed()
     }
 
     fn audit<'a>(&'a self, ctx: &'a Ctx, mut entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Admission, Artifacts, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner};
-use crate::{Clock, Failure, JobId, Models, NewJob, Outcome, StepKey, StepRecord};
+use crate::{Clock, Failure, JobId, Models, NewJob, Outcome, StepKey, StepRecord, UploadId};
 
 /// An attempt sleeps so long for its turn to call; to come again costs more.
 const A_MOMENT: Duration = Duration::from_secs(2);
@@ -238,6 +239,11 @@ impl Ctx {
     /// The list of models that jobs made.
     pub fn models(&self) -> &dyn Models {
         self.host.models()
+    }
+
+    /// Brings an upload into a file, whole and as it was received. What is not this job's, or not there any more, is refused.
+    pub async fn fetch_upload(&self, upload: UploadId, into: &Path) -> Result<u64, HostError> {
+        self.host.fetch_upload(self, upload, into).await
     }
 
     /// Writes down who did what to which thing; the engine adds that it was this job.

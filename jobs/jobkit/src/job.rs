@@ -8,7 +8,7 @@ use std::future::Future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Ctx, Failure, Outcome, Policy};
+use crate::{Ctx, Failure, Outcome, Policy, UploadId};
 
 pub trait Job: Send + Sync + 'static {
     type Args: Serialize + DeserializeOwned + Send + 'static;
@@ -24,6 +24,11 @@ pub trait Job: Send + Sync + 'static {
     /// The message names the field and the remedy.
     fn check(&self, _args: &Self::Args) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Uploads that the arguments name. They are looked for at the door, and kept until the job has ended.
+    fn uploads(&self, _args: &Self::Args) -> Vec<UploadId> {
+        Vec::new()
     }
 
     /// The work. It may run twice: every effect outside the database belongs in [`Ctx::step`].

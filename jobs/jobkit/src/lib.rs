@@ -21,6 +21,7 @@ pub mod registry;
 pub mod roots;
 pub mod step;
 pub mod testing;
+pub mod uploads;
 
 pub use clock::Clock;
 pub use ctx::{Ctx, JobInfo, LogLevel, LogLine, Progress};
@@ -39,3 +40,4 @@ pub use raw_json::RawJson;
 pub use redact::{Personal, SecretString};
 pub use registry::{ArgsError, KindInfo, RegisteredJob, Registry};
 pub use step::{StepKey, StepRecord};
+pub use uploads::UploadId;

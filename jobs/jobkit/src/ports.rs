@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Ctx, JobId, Models, NewJob, Personal, Progress, SecretString, StepRecord};
+use crate::{Ctx, JobId, Models, NewJob, Personal, Progress, SecretString, StepRecord, UploadId};
 
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
@@ -69,6 +69,13 @@ pub trait Host: Send + Sync + 'static {
     fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>>;
     fn artifacts(&self) -> &dyn Artifacts;
     fn models(&self) -> &dyn Models;
+    /// Brings an upload of the job's own tenant into a file, whole and as it was received, and returns how many bytes it has.
+    fn fetch_upload<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        upload: UploadId,
+        into: &'a Path,
+    ) -> BoxFuture<'a, Result<u64, HostError>>;
     fn audit<'a>(&'a self, ctx: &'a Ctx, entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>>;
     /// Lets nothing start there for so long, on any machine; the entry in the audit log is part of it.
     fn hold_off<'a>(

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use jobkit::{AuditEntry, Ctx, DatabaseError, Failure, ObjectError, Origin, roots};
+use jobkit::{
+    AuditEntry, Ctx, DatabaseError, Failure, HostError, ObjectError, Origin, UploadId, roots, uploads,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -95,6 +97,10 @@ impl<'a> Asked<'a> {
         }
     }
 
+    pub(crate) fn uploads(&self) -> Vec<UploadId> {
+        uploads::among([Some(self.path), self.trial_balance, self.entry_log].into_iter().flatten())
+    }
+
     /// Refuses at the door what cannot be meant, by its name.
     pub(crate) fn check(&self, config: &Config) -> Result<(), String> {
         match queries::name_of(self.path) {
@@ -107,6 +113,9 @@ impl<'a> Asked<'a> {
         {
             if path.is_some_and(|path| path.as_os_str().is_empty()) {
                 return Err(format!("{field}: is empty; name the file"));
+            }
+            if let Some(Err(problem)) = path.and_then(uploads::named) {
+                return Err(format!("{field}: {problem}"));
             }
         }
         if let Some(Accept { by, why }) = self.accept
@@ -199,6 +208,18 @@ impl Ledgers {
         request: &Request,
         ctx: &Ctx,
     ) -> Result<Found, RunError> {
+        let pending = || {
+            Pending::create(&request.out_dir, name, &request.tag)
+                .map_err(|cause| RunError::Write { folder: request.out_dir.clone(), cause })
+        };
+        if let Some(upload) = uploads::named(path) {
+            let upload = upload.map_err(|problem| RunError::NoUpload { field, problem })?;
+            let fetched = pending()?;
+            ctx.fetch_upload(upload, fetched.path())
+                .await
+                .map_err(|cause| RunError::Upload { field, cause })?;
+            return Ok(Found::Fetched(fetched));
+        }
         let roots = &self.config.roots;
         let address = match roots::address(path) {
             None => return within(field, path, roots).map(Found::There),
@@ -206,8 +227,7 @@ impl Ledgers {
             Some(address) => return Err(RunError::NoBucket { field, address: address.into() }),
         };
         ctx.progress(0, 100, "fetching the ledger").await;
-        let failed = |cause| RunError::Write { folder: request.out_dir.clone(), cause };
-        let fetched = Pending::create(&request.out_dir, name, &request.tag).map_err(failed)?;
+        let fetched = pending()?;
         self.sources.objects.fetch(address, fetched.path()).await?;
         Ok(Found::Fetched(fetched))
     }
@@ -377,6 +397,12 @@ impl From<RunError> for Failure {
             | RunError::Pass(PassError::Read(ReadError::Query(RowsError::Away(_)))) => {
                 Failure::transient(error)
             }
+            RunError::Upload { cause, .. } => match cause {
+                HostError::Refused(_) => Failure::permanent(error),
+                HostError::LeaseLost => Failure::Interrupted(error.to_string()),
+                HostError::Away(_) => Failure::StoreAway(error.into()),
+                HostError::Store(_) => Failure::transient(error),
+            },
             RunError::Model(ModelError::Read { cause, .. }) => match cause.kind() {
                 ErrorKind::NotFound | ErrorKind::PermissionDenied => Failure::permanent(error),
                 _ => Failure::transient(error),
@@ -384,6 +410,7 @@ impl From<RunError> for Failure {
             RunError::Read { .. }
             | RunError::Fetch(_)
             | RunError::NoBucket { .. }
+            | RunError::NoUpload { .. }
             | RunError::Database(DatabaseError::Unknown(_))
             | RunError::NoQuery(_)
             | RunError::Outside { .. }

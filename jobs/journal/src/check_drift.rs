@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use jobkit::{Ctx, Failure, Job, Outcome, Policy};
+use jobkit::{Ctx, Failure, Job, Outcome, Policy, UploadId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ use crate::{Config, Sources};
 #[serde(deny_unknown_fields)]
 pub struct CheckDriftArgs {
     /// The ledger, below one of the configured roots: a path as the worker sees it, or `s3://BUCKET/KEY`; or `query:NAME`, one of the
-    /// configured queries.
+    /// configured queries; or `upload:ID`, a file that was handed in.
     pub path: PathBuf,
     /// For the query, as texts: the first is its `$1`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -88,6 +88,10 @@ impl Job for CheckDrift {
             return Err("fail_at: every ledger would fail; write watch or alarm".into());
         }
         self.asked(args).check(&self.ledgers.config)
+    }
+
+    fn uploads(&self, args: &CheckDriftArgs) -> Vec<UploadId> {
+        self.asked(args).uploads()
     }
 
     async fn run(&self, args: CheckDriftArgs, ctx: &Ctx) -> Result<Outcome, Failure> {

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use jobkit::{Ctx, Failure, Job, ModelRecord, Outcome, Policy};
+use jobkit::{Ctx, Failure, Job, ModelRecord, Outcome, Policy, UploadId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ use partitions::Partitions;
 #[serde(deny_unknown_fields)]
 pub struct ScoreLedgerArgs {
     /// The ledger, below one of the configured roots: a path as the worker sees it, or `s3://BUCKET/KEY`; or `query:NAME`, one of the
-    /// configured queries.
+    /// configured queries; or `upload:ID`, a file that was handed in.
     pub path: PathBuf,
     /// For the query, as texts: the first is its `$1`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -152,6 +152,10 @@ impl Job for ScoreLedger {
             Config::check_partitions(partitions).map_err(|problem| format!("partitions: {problem}"))?;
         }
         self.asked(args).check(&self.ledgers.config)
+    }
+
+    fn uploads(&self, args: &ScoreLedgerArgs) -> Vec<UploadId> {
+        self.asked(args).uploads()
     }
 
     async fn run(&self, args: ScoreLedgerArgs, ctx: &Ctx) -> Result<Outcome, Failure> {

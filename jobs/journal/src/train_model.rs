@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use jobkit::{Ctx, Failure, Job, ModelRecord, Outcome, Policy, Standing};
+use jobkit::{Ctx, Failure, Job, ModelRecord, Outcome, Policy, Standing, UploadId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ const LONGEST_NAME: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct TrainModelArgs {
     /// The ledger, below one of the configured roots: a path as the worker sees it, or `s3://BUCKET/KEY`; or `query:NAME`, one of the
-    /// configured queries.
+    /// configured queries; or `upload:ID`, a file that was handed in.
     pub path: PathBuf,
     /// For the query, as texts: the first is its `$1`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -130,6 +130,10 @@ impl Job for TrainModel {
     fn check(&self, args: &TrainModelArgs) -> Result<(), String> {
         check_name(&args.name)?;
         self.asked(args).check(&self.ledgers.config)
+    }
+
+    fn uploads(&self, args: &TrainModelArgs) -> Vec<UploadId> {
+        self.asked(args).uploads()
     }
 
     async fn run(&self, args: TrainModelArgs, ctx: &Ctx) -> Result<Outcome, Failure> {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::rows::{self, Micros, micros};
 use super::tenants::Asker;
 use super::wake::{CHANNEL, news};
-use super::{PostgresStore, contention, copy, failed, lease};
+use super::{PostgresStore, contention, copy, failed, lease, uploads};
 use store::rule::Lane;
 use store::state::JobState;
 use store::types::{doomed_by, dooms, rule_name, unknown_parent};
@@ -21,7 +21,7 @@ use store::{Actor, Held, Inserted, NewRow, Release, Result, StoreError, UniqueRo
 const DOING: &str = "enqueueing jobs";
 
 pub fn all_plain(rows: &[NewRow]) -> bool {
-    rows.iter().all(|row| row.unique.is_none() && row.after.is_empty())
+    rows.iter().all(|row| row.unique.is_none() && row.after.is_empty() && row.uploads.is_empty())
 }
 
 /// Within the caller's transaction.
@@ -38,7 +38,10 @@ pub async fn insert(
         true => insert_plain(tx, time, rows, by).await?,
         false => {
             know_parents(tx, asker, rows).await?;
-            insert_with_care(tx, time, rows, by).await?
+            uploads::check(tx, time, rows).await?;
+            let inserted = insert_with_care(tx, time, rows, by).await?;
+            uploads::hold_for(tx, rows, &inserted).await?;
+            inserted
         }
     };
     let fresh = inserted.iter().filter(|row| !row.duplicate).map(|row| row.id);

@@ -43,6 +43,7 @@ mod tenants;
 mod tokens;
 mod tree;
 mod triggers;
+mod uploads;
 mod wake;
 
 use std::str::FromStr;

@@ -8,9 +8,9 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::audit;
 use super::row::{RowExt, bound, hex, hex_list, micros, rank};
 use super::writer::{Done, Script, Tx, script};
+use super::{audit, uploads};
 use store::state::JobState;
 use store::types::{doomed_by, dooms, rule_name, unknown_parent};
 use store::{Actor, Inserted, NewRow, Release, Scope, StoreError, UniqueRow};
@@ -93,9 +93,9 @@ pub(super) struct Plain {
 
 impl Plain {
     /// Made by the caller, so that the writer has nothing left to do but to write. None when a row has a
-    /// unique key or parents.
+    /// unique key, parents or uploads.
     pub(super) fn of(rows: &[NewRow], now: i64) -> Done<Option<Self>> {
-        if rows.iter().any(|row| row.unique.is_some() || !row.after.is_empty()) {
+        if rows.iter().any(|row| row.unique.is_some() || !row.after.is_empty() || !row.uploads.is_empty()) {
             return Ok(None);
         }
         let born: Vec<_> = rows.iter().map(|row| Born::new(row, 0, due(row.when, now), now)).collect();
@@ -129,6 +129,7 @@ pub(super) async fn insert(
     by: &Actor,
 ) -> Done<Vec<Inserted>> {
     scope.takes(rows)?;
+    uploads::check(tx, now, rows).await?;
     let mut holders = holders(tx, now, rows).await?;
     let mut parents = parents(tx, scope, rows, holders.values()).await?;
     // A row that is a duplicate stands for the job that was there: its children wait for that one.
@@ -192,6 +193,7 @@ pub(super) async fn insert(
     }
 
     write(tx, now, plan, object(rows), by).await?;
+    uploads::hold_for(tx, rows, &answers).await?;
     Ok(answers)
 }
 

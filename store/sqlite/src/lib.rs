@@ -36,6 +36,7 @@ mod tests;
 mod tokens;
 mod tree;
 mod triggers;
+mod uploads;
 mod wake;
 mod worker;
 mod writer;

@@ -8,6 +8,7 @@ use engine::adapters::artifacts::DirArtifacts;
 use engine::alerts::Alerting;
 use engine::scheduler::declared::Declared;
 use engine::triggers::Triggers;
+use engine::uploads::Place;
 use engine::worker::Until;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -192,6 +193,7 @@ async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
         registry: Arc::default(),
         keyring: Arc::default(),
         artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
+        uploads: Place::at(folder.path().join("uploads")),
         redis: None,
         declared: Declared::default(),
         calls: std::collections::BTreeMap::new(),

@@ -22,6 +22,7 @@ use engine::alerts::Alerting;
 use engine::scheduler::declared::Declared;
 use engine::seal::Keyring;
 use engine::triggers::Triggers;
+use engine::uploads::Place;
 use engine::worker::fetcher::FetchOptions;
 use engine::worker::{Summary, Until, WorkerOptions};
 use jobkit::testing::ManualClock;
@@ -89,6 +90,7 @@ impl Engine {
             registry: Arc::new(registry),
             keyring: Arc::new(keyring),
             artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
+            uploads: Place::at(folder.path().join("uploads")),
             redis,
             declared: Declared::default(),
             calls: BTreeMap::new(),

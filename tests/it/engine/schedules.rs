@@ -12,6 +12,7 @@ use engine::scheduler::definition::{Definition, MisfireRule};
 use engine::scheduler::policy::Overlap;
 use engine::scheduler::{Drift, ScheduleError, State};
 use engine::seal::Keyring;
+use engine::uploads::Place;
 use jiff::Timestamp;
 use jobkit::Clock;
 use serde_json::json;
@@ -97,6 +98,7 @@ impl Engine {
             registry: self.app.registry.clone(),
             keyring: Arc::new(Keyring::default()),
             artifacts: Arc::new(DirArtifacts::new(std::env::temp_dir())),
+            uploads: Place::at(std::env::temp_dir().join("compline-uploads")),
             redis: None,
             declared,
             calls: BTreeMap::new(),

@@ -369,7 +369,8 @@ async fn workers_and_kinds_are_listed(t: TestStore) {
             "system.noop",
             "system.sleep",
             "system.steps",
-            "test.as_written"
+            "test.as_written",
+            "test.reads_upload"
         ]
     );
     assert_eq!(kinds["kinds"][3]["backoff"]["first_ms"], json!(1_000.0));

@@ -20,4 +20,5 @@ mod reviews;
 mod schedules;
 mod schema;
 mod told;
+mod uploads;
 mod whence;

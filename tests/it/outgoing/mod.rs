@@ -109,6 +109,7 @@ impl House {
             registry: Arc::new(registry),
             keyring: Arc::new(keyring),
             artifacts: Arc::new(DirArtifacts::new(artifacts.path().to_path_buf())),
+            uploads: engine::uploads::Place::at(artifacts.path().join("uploads")),
             redis: None,
             declared: engine::scheduler::declared::Declared::default(),
             calls: std::collections::BTreeMap::new(),

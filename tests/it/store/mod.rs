@@ -39,4 +39,5 @@ mod transaction;
 mod tree;
 mod triggers;
 mod unique;
+mod uploads;
 mod wake;

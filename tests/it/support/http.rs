@@ -31,6 +31,8 @@ use engine::triggers::Triggers;
 use engine::triggers::settings::{SchemeName, Triggers as Settings, Webhook};
 use engine::triggers::webhook::Webhooks;
 use engine::triggers::{self, Around};
+use engine::uploads::scanner::Scanner;
+use engine::uploads::{self, Place};
 use engine::webhooks::target::Target;
 use engine::worker::{Summary, Until};
 use jobkit::{Clock, Registry, SecretString};
@@ -149,6 +151,8 @@ pub struct Setup {
     /// Nobody is counted unless a test is about it.
     pub rates: CallerRules,
     pub redis: Option<Arc<Redis>>,
+    pub uploads: uploads::Rules,
+    pub scanner: Option<Arc<dyn Scanner>>,
 }
 
 /// By which the servers of a test know what another of them signed.
@@ -181,6 +185,8 @@ impl Default for Setup {
             platform: None,
             rates: CallerRules::off(),
             redis: None,
+            uploads: uploads::Rules::default(),
+            scanner: None,
         }
     }
 }
@@ -219,6 +225,8 @@ impl Server {
             platform,
             rates,
             redis,
+            uploads: rules,
+            scanner,
         } = setup;
         let keyring = Arc::new(keyring);
         let folder = tempfile::tempdir().unwrap();
@@ -242,6 +250,7 @@ impl Server {
             registry: Arc::new(registry),
             keyring: keyring.clone(),
             artifacts: artifacts.clone(),
+            uploads: Place { directory: folder.path().join("uploads"), rules, scanner },
             redis: None,
             declared: declared(),
             calls: [("provider".to_owned(), Rate { pace: "5/s".parse().unwrap(), burst: 1 })].into(),
@@ -270,6 +279,7 @@ impl Server {
             registry: app.registry.clone(),
             clock: clock.clone(),
             artifacts: artifacts.clone(),
+            uploads: app.uploads.clone(),
             hooks: hooks(&app.around()),
             courier,
             token: token.map(|secret| Token::new(&SecretString::from(secret)).unwrap()),
@@ -315,6 +325,12 @@ impl Server {
         };
         let until = Until { stop, hard: CancellationToken::new(), idle: false };
         tokio::spawn(async move { app.run(Engine::options(), upkeep, until).await.unwrap() })
+    }
+
+    /// Of uploads, whole or not.
+    pub fn upload_files(&self) -> Vec<std::path::PathBuf> {
+        let files = std::fs::read_dir(self._folder.path().join("uploads"));
+        files.map(|all| all.map(|file| file.unwrap().path()).collect()).unwrap_or_default()
     }
 
     /// Without the token.

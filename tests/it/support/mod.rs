@@ -1,6 +1,7 @@
 //! Starts what a test needs in one line.
 
 pub mod binary;
+pub mod clamav;
 pub mod http;
 pub mod ports;
 pub mod postgres;

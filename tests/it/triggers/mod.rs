@@ -43,6 +43,7 @@ impl Door {
             registry: Arc::new(registry),
             keyring: Arc::new(Keyring::default()),
             artifacts: Arc::new(DirArtifacts::new(folder.path().to_path_buf())),
+            uploads: engine::uploads::Place::at(folder.path().join("uploads")),
             redis,
             declared: engine::scheduler::declared::Declared::default(),
             calls: BTreeMap::new(),

@@ -14,7 +14,7 @@ use crate::ports::{
     Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner,
     PortError, Reading,
 };
-use crate::{Ctx, IdGenerator, JobId, Models, NewJob, Progress, StepRecord};
+use crate::{Ctx, IdGenerator, JobId, Models, NewJob, Progress, StepRecord, UploadId};
 
 /// Where the attempt dies, counted in stores of step records from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,7 @@ struct State {
     calls: Vec<(String, CallEnd)>,
     used_up: BTreeMap<String, Duration>,
     taken: Vec<(String, String, u32)>,
+    uploads: BTreeMap<UploadId, Vec<u8>>,
     stores: usize,
     crash: Option<Crash>,
 }
@@ -100,6 +101,11 @@ impl FakeHost {
     /// Says how a child ended, for the attempt that comes after the wait.
     pub fn child_ended(&self, child: ChildResult) {
         self.lock().ended.insert(child.id, child);
+    }
+
+    /// A file that somebody handed in.
+    pub fn upload(&self, id: UploadId, bytes: impl Into<Vec<u8>>) {
+        self.lock().uploads.insert(id, bytes.into());
     }
 
     pub fn stored_artifacts(&self) -> BTreeMap<String, Vec<u8>> {
@@ -203,6 +209,21 @@ impl Host for FakeHost {
 
     fn models(&self) -> &dyn Models {
         &self.models
+    }
+
+    fn fetch_upload<'a>(
+        &'a self,
+        _: &'a Ctx,
+        upload: UploadId,
+        into: &'a Path,
+    ) -> BoxFuture<'a, Result<u64, HostError>> {
+        let found = self.lock().uploads.get(&upload).cloned();
+        async move {
+            let bytes = found.ok_or_else(|| HostError::Refused(format!("there is no upload {upload}")))?;
+            std::fs::write(into, &bytes).map_err(|cause| HostError::Store(cause.into()))?;
+            Ok(bytes.len() as u64)
+        }
+        .boxed()
     }
 
     fn audit<'a>(&'a self, _: &'a Ctx, entry: AuditEntry) -> BoxFuture<'a, Result<(), HostError>> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use jobkit::{DatabaseError, ObjectError};
+use jobkit::{DatabaseError, HostError, ObjectError};
 
 use crate::calendar::CalendarError;
 use crate::ingest::ReadError;
@@ -30,6 +30,14 @@ pub enum RunError {
     ModelOutside { field: &'static str, path: PathBuf },
     #[error("{field}: {address} is below no bucket of journal.roots; write \"s3://BUCKET/FOLDER\" there")]
     NoBucket { field: &'static str, address: String },
+    #[error("{field}: {problem}")]
+    NoUpload { field: &'static str, problem: String },
+    #[error("{field}: fetching what was uploaded")]
+    Upload {
+        field: &'static str,
+        #[source]
+        cause: HostError,
+    },
     #[error("fetching the ledger")]
     Fetch(#[from] ObjectError),
     #[error(transparent)]

@@ -232,6 +232,31 @@ async fn a_ledger_in_a_bucket_is_scored_as_one_in_a_folder_is_also_after_a_crash
 }
 
 #[tokio::test]
+async fn a_ledger_that_was_uploaded_is_scored_as_one_in_a_folder_is_and_nothing_is_left_of_it() {
+    let (here, folder) = world();
+    let in_a_folder = ledger(folder.path());
+    let expected = summary(&testing::run(&here, &in_a_folder).await.unwrap());
+    let (job, _, results) = with_bucket(&in_a_folder.path);
+    let bench = Bench::default();
+    let id: UploadId = "019c0a2e-5a5c-7cc1-b6c0-0123456789ab".parse().unwrap();
+    bench.host.upload(id, fs::read(&in_a_folder.path).unwrap());
+    let asked = args(json!({ "path": id.address(), "top": 5 }));
+
+    let found = summary(&bench.run(&job, &asked, 1).await.unwrap());
+
+    assert_eq!((&found.scores_sha256, &found.top), (&expected.scores_sha256, &expected.top));
+    assert_eq!(found.path, Path::new(&id.address()));
+    assert_eq!(written(results.path()), ALL_FILES);
+    let trial_balance: UploadId = "019c0a2e-5a5c-7cc1-b6c0-0123456789ac".parse().unwrap();
+    let both = args(json!({ "path": id.address(), "trial_balance": trial_balance.address() }));
+    assert_eq!(job.uploads(&both), [id, trial_balance]);
+    let Err(Failure::Permanent(error)) = bench.run(&job, &both, 2).await else { panic!("it is not there") };
+    assert!(error.to_string().starts_with("trial_balance: fetching"), "{error}");
+    let odd = args(json!({ "path": "upload:../x" }));
+    assert!(job.check(&odd).unwrap_err().starts_with("path: is no id of an upload"));
+}
+
+#[tokio::test]
 async fn an_object_changed_between_attempts_is_refused() {
     let (_, folder) = world();
     let ledger = ledger(folder.path()).path;

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
-use jobkit::{Artifacts, JobId, Owner};
+use jobkit::{Artifacts, JobId, Owner, UploadId};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::schedules::{PutSchedule, Source};
 use store::state::JobState;
-use store::{Actor, End, JobFilter, Report, Role, Scope, WorkerInfo};
+use store::{
+    Actor, End, JobFilter, NewUpload, Quota, Received, Report, Reservation, Role, Scope, WorkerInfo,
+};
 
 use super::{Caller, setup, signed_in};
 use crate::support::http::{Answer, Server, answer};
@@ -32,6 +34,7 @@ enum Of {
     Done,
     Bulk,
     Schedule,
+    Upload,
     /// Of the installation: whether a tenant may is decided before, by the permission that the route asks for.
     Installation,
     /// Whoever calls is known by something else than a principal: a session, or a signature.
@@ -50,6 +53,8 @@ const ROUTES: &[(&str, &str, Of, &str)] = &[
     ("get", "/v1/jobs/{id}/reviews/latest", Of::Done, ""),
     ("get", "/v1/jobs/{id}/artifacts", Of::Done, ""),
     ("get", "/v1/jobs/{id}/artifacts/{claim}/{name}", Of::Done, ""),
+    ("get", "/v1/uploads/{id}", Of::Upload, ""),
+    ("delete", "/v1/uploads/{id}", Of::Upload, ""),
     ("get", "/v1/bulk-operations/{id}", Of::Bulk, ""),
     ("post", "/v1/bulk-operations/{id}/cancel", Of::Bulk, ""),
     ("get", "/v1/schedules/{name}", Of::Schedule, ""),
@@ -119,6 +124,7 @@ struct Things {
     done: JobId,
     bulk: JobId,
     schedule: String,
+    upload: String,
 }
 
 impl Things {
@@ -127,6 +133,7 @@ impl Things {
             Of::Live => self.live.to_string(),
             Of::Done => self.done.to_string(),
             Of::Bulk => self.bulk.to_string(),
+            Of::Upload => self.upload.clone(),
             _ => self.schedule.clone(),
         }
     }
@@ -185,7 +192,27 @@ impl World {
         let live = self.enqueue(tenant, "live").await;
         let schedule = format!("s-{live}");
         self.put(tenant, &schedule, None).await.expect(200);
-        Things { live, done, bulk, schedule }
+        let upload = self.upload(tenant).await;
+        Things { live, done, bulk, schedule, upload }
+    }
+
+    async fn upload(&self, tenant: &str) -> String {
+        let id = UploadId(uuid::Uuid::new_v4());
+        let (by, life) = (Actor::system(), Duration::from_secs(60));
+        let new = NewUpload {
+            id,
+            tenant: Some(tenant.into()),
+            created_by: by.name.clone(),
+            name: None,
+            bytes: 1,
+            patience: life,
+        };
+        let (store, quota) = (&self.server.t.store, Quota { bytes: 1 << 30, count: 1_000 });
+        assert_eq!(store.reserve_upload(&new, &quota).await.unwrap(), Reservation::Taken);
+        let received =
+            Received { bytes: 1, sha256: [7; 32], format: "text".into(), is_scanned: false, keep: life };
+        store.upload_received(id, &received, &by).await.unwrap().unwrap();
+        id.to_string()
     }
 
     async fn put(&self, asker: &str, name: &str, tenant: Option<&str>) -> Answer {
@@ -196,7 +223,8 @@ impl World {
     async fn everything_of(&self, tenant: &str) -> String {
         let (store, scope) = (&self.server.t.store, Scope::Tenant(tenant.into()));
         let jobs = store.jobs(&scope, &JobFilter::default()).await.unwrap();
-        format!("{jobs:?} {:?}", store.schedules(&scope).await.unwrap())
+        let uploads = store.uploads(&scope, None, 100).await.unwrap();
+        format!("{jobs:?} {:?} {uploads:?}", store.schedules(&scope).await.unwrap())
     }
 }
 
@@ -212,6 +240,7 @@ async fn another_tenants_thing_is_answered_as_what_never_was(t: TestStore) {
             done: JobId(uuid::Uuid::new_v4()),
             bulk: JobId(uuid::Uuid::new_v4()),
             schedule: "never".into(),
+            upload: uuid::Uuid::new_v4().to_string(),
         };
         let ask = async |things: &Things| {
             let name = things.name(*of);

@@ -1,0 +1,202 @@
+//! What cannot be said before the end of a file: whether an archive is a workbook and no bomb, and whether Parquet is whole.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::UploadError;
+use super::format::{Unknown, unknown};
+
+/// The same bounds as those within which `jobs/journal` unpacks a workbook, so that nothing is taken that it refuses. Of one
+/// part: a full sheet of a million long rows stays below it.
+const LARGEST: u64 = 8 << 30;
+/// Unpacked to packed: real sheets are at 10 to 60, a bomb at 1,000.
+const HIGHEST_RATIO: u64 = 300;
+/// Small parts may be all alike.
+const SMALL: u64 = 16 << 20;
+/// A workbook has a few for each sheet.
+const MOST_PARTS: u64 = 10_000;
+
+pub(super) fn workbook(file: &Path) -> Result<(), UploadError> {
+    let broken = |error: ZipError| match error {
+        ZipError::Io(cause) if cause.kind() != io::ErrorKind::UnexpectedEof => UploadError::from(cause),
+        error => UploadError::Unknown(Unknown(format!("the file is a ZIP archive that is broken: {error}"))),
+    };
+    let refused = |what: &str| Err(UploadError::Unknown(unknown(what)));
+    // Before the library reads them all into memory.
+    if !has_few_parts(&mut File::open(file)?)? {
+        return refused("the file is a ZIP archive that does not end as a workbook does");
+    }
+    let mut archive = ZipArchive::new(BufReader::new(File::open(file)?)).map_err(broken)?;
+    let (mut types, mut book) = (false, false);
+    for index in 0..archive.len() {
+        let part = archive.by_index_raw(index).map_err(broken)?;
+        let name = part.name().map_err(broken)?;
+        types |= name == "[Content_Types].xml";
+        book |= name == "xl/workbook.xml";
+        if name.ends_with("vbaProject.bin") {
+            return refused("the file is a workbook with macros; save it as XLSX");
+        }
+        if !matches!(part.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
+            return refused("the file is a ZIP archive that is packed in a way that no workbook is");
+        }
+        let most = LARGEST.min(SMALL.max(part.compressed_size().saturating_mul(HIGHEST_RATIO)));
+        if part.size() > most {
+            return refused("the file is a ZIP archive that unpacks to far more than a workbook does");
+        }
+    }
+    match types && book {
+        true => Ok(()),
+        false => refused("the file is a ZIP archive and no workbook; hand in what is in it"),
+    }
+}
+
+/// The end of an archive without a comment: of how many parts, how long their list is and where it begins.
+const END: usize = 22;
+/// Where the end of a large one is, for which those numbers are too small; some programs always write it.
+const LOCATOR: usize = 20;
+const LARGE_END: usize = 56;
+
+fn has_few_parts(file: &mut File) -> io::Result<bool> {
+    let bytes = file.seek(SeekFrom::End(0))?;
+    let mut tail = [0; LARGE_END + LOCATOR + END];
+    let begin = bytes.saturating_sub(tail.len() as u64);
+    file.seek(SeekFrom::Start(begin))?;
+    let short = tail.len() - usize::try_from(bytes - begin).unwrap_or(0);
+    file.read_exact(&mut tail[short..])?;
+    let (before, end) = tail.split_at(LARGE_END + LOCATOR);
+    let (large, locator) = before.split_at(LARGE_END);
+    if !end.starts_with(b"PK\x05\x06") || number(end, 20, 2) != 0 {
+        return Ok(false);
+    }
+    // The list ends where the end begins, or the library would look for another end.
+    let (parts, list_ends, end_begins) = match locator.starts_with(b"PK\x06\x07") {
+        true if large.starts_with(b"PK\x06\x06") => {
+            let list_ends = number(large, 40, 8).saturating_add(number(large, 48, 8));
+            (number(large, 32, 8), list_ends, number(locator, 8, 8))
+        }
+        true => return Ok(false),
+        false => (number(end, 10, 2), number(end, 12, 4) + number(end, 16, 4), bytes - END as u64),
+    };
+    Ok(parts <= MOST_PARTS && list_ends == end_begins)
+}
+
+/// The lowest byte first.
+fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
+    bytes[at..at + length].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+const MARK: &[u8] = b"PAR1";
+
+/// `PAR1` at both ends, and before the last of them how long what it says of itself is.
+pub(super) fn parquet(file: &Path, bytes: u64) -> Result<(), UploadError> {
+    let refused = Err(UploadError::Unknown(unknown("the file begins like Parquet and is not whole")));
+    if bytes < 12 {
+        return refused;
+    }
+    let mut file = File::open(file)?;
+    file.seek(SeekFrom::End(-8))?;
+    let mut end = [0; 8];
+    file.read_exact(&mut end)?;
+    let [a, b, c, d, mark @ ..] = end;
+    match mark == MARK && u64::from(u32::from_le_bytes([a, b, c, d])) <= bytes - 12 {
+        true => Ok(()),
+        false => refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    fn archive(parts: &[(&str, &[u8])]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut writer = ZipWriter::new(file.reopen().unwrap());
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+        for (name, bytes) in parts {
+            writer.start_file(*name, options).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        writer.finish().unwrap();
+        file
+    }
+
+    fn told(result: Result<(), UploadError>) -> String {
+        result.map_or_else(|error| error.to_string(), |()| "taken".into())
+    }
+
+    #[test]
+    fn an_archive_is_taken_when_it_is_a_workbook_without_macros_and_no_bomb() {
+        let types = ("[Content_Types].xml", &b"<Types/>"[..]);
+        let book = ("xl/workbook.xml", &b"<workbook/>"[..]);
+        let bomb = vec![0; 64 << 20];
+        let many: Vec<_> = (0..10_001).map(|part| format!("xl/{part}")).collect();
+        let many: Vec<_> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
+        for (parts, says) in [
+            (&[types, book][..], "taken"),
+            (&[types, book, ("xl/sheet1.xml", &bomb[..1 << 20])], "taken"),
+            (&[types], "no workbook"),
+            (&[book, ("a.exe", b"MZ")], "no workbook"),
+            (&[types, book, ("xl/vbaProject.bin", b"x")], "macros"),
+            (&[types, book, ("xl/sheet1.xml", &bomb)], "far more"),
+            (&many, "does not end as"),
+        ] {
+            let told = told(workbook(archive(parts).path()));
+            assert!(told.contains(says), "{told}");
+        }
+        let whole = std::fs::read(archive(&[types, book]).path()).unwrap();
+        let cut = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(cut.path(), &whole[..whole.len() - 10]).unwrap();
+        assert!(told(workbook(cut.path())).contains("does not end as"));
+        // As programs write it that always take the form for large ones.
+        let at = whole.len() - END;
+        let (begin, end) = whole.split_at(at);
+        let large = |parts: u64| {
+            let (size, offset) = (number(end, 12, 4), number(end, 16, 4));
+            let record =
+                [44, u64::from(45u16) << 16 | 45, 0, parts, parts, size, offset].map(u64::to_le_bytes);
+            // Versions and numbers of disks are 12 bytes in two of these.
+            let mut record: Vec<u8> = record.concat();
+            record.truncate(56);
+            let record =
+                [&b"PK\x06\x06"[..], &record[..8], &[45, 0, 45, 0], &[0; 8], &record[24..56]].concat();
+            assert_eq!(record.len(), LARGE_END);
+            let locator =
+                [&b"PK\x06\x07"[..], &[0; 4], &(at as u64).to_le_bytes(), &1u32.to_le_bytes()].concat();
+            [begin, &record, &locator, end].concat()
+        };
+        std::fs::write(cut.path(), large(2)).unwrap();
+        assert_eq!(told(workbook(cut.path())), "taken");
+        std::fs::write(cut.path(), large(10_001)).unwrap();
+        assert!(told(workbook(cut.path())).contains("does not end as"));
+        // The list is torn, and its end is whole.
+        let mut torn = whole;
+        let list = torn.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+        torn[list] = 0;
+        std::fs::write(cut.path(), torn).unwrap();
+        assert!(told(workbook(cut.path())).contains("broken"));
+    }
+
+    #[test]
+    fn parquet_is_whole_when_both_ends_say_so() {
+        for (bytes, says) in [
+            (&b"PAR1xxxx\x04\0\0\0PAR1"[..], "taken"),
+            (b"PAR1xxxx\x05\0\0\0PAR1", "not whole"),
+            (b"PAR1xxxx\x04\0\0\0PAR", "not whole"),
+            (b"PAR1", "not whole"),
+        ] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), bytes).unwrap();
+            let told = told(parquet(file.path(), bytes.len() as u64));
+            assert!(told.contains(says), "{told} {bytes:?}");
+        }
+    }
+}
