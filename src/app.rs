@@ -20,6 +20,7 @@ use engine::adapters::host::host_name;
 use engine::adapters::redis::{NoRedis, Redis};
 use engine::alerts::courier::Courier;
 use engine::alerts::{self, Alerting};
+use engine::approvals::{self, Approvals};
 use engine::http::server::Door;
 use engine::http::{self, Http, TokenError};
 use engine::identity::password::Passwords;
@@ -75,6 +76,8 @@ pub struct Parts {
     pub declared: Declared,
     /// Limits on calls, by name.
     pub calls: BTreeMap<String, Rate>,
+    /// What people must approve.
+    pub approvals: Arc<approvals::rules::Rules>,
 }
 
 pub struct App {
@@ -88,6 +91,8 @@ pub struct App {
     pub redis: Option<Arc<Redis>>,
     /// How much of the limits is used, pause and resume.
     pub limits: Usage,
+    /// What people must approve, and what they did.
+    pub approvals: Approvals,
     keyring: Arc<Keyring>,
     artifacts: Arc<dyn Artifacts>,
     wake: Wake,
@@ -114,7 +119,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 impl App {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, registry, keyring, artifacts, redis, declared, calls } = parts;
+        let Parts { store, clock, registry, keyring, artifacts, redis, declared, calls, approvals } = parts;
         let alarm = Alarm::default();
         let (wake, senders) = Wake::start(store.clone(), redis.clone(), &alarm);
         let book = Arc::new(Book::new(store.clone(), clock.clone()));
@@ -122,7 +127,9 @@ impl App {
         let limits = Usage { store: store.clone(), book: book.clone(), calls, wake: wake.clone() };
         let queue =
             Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone(), book);
-        let queue = Arc::new(queue);
+        let queue = Arc::new(queue.approved_by(approvals.clone()));
+        let approvals =
+            Approvals::new(store.clone(), clock.clone(), keyring.clone(), wake.clone(), approvals);
         let scheduler = Arc::new(Scheduler::new(store.clone(), queue.clone(), declared, wake.clone()));
         let audit = Arc::new(StoreAudit::new(store.clone()));
         Self {
@@ -134,6 +141,7 @@ impl App {
             audit,
             redis,
             limits,
+            approvals,
             keyring,
             artifacts,
             wake,
@@ -163,7 +171,7 @@ impl App {
         });
         let (store, clock, wake) = (self.store.clone(), self.clock.clone(), self.wake.clone());
         // People and the SQL function see the kinds as soon as the database does; nothing waits for it.
-        let kinds = kind_rows(&self.registry);
+        let kinds = kind_rows(&self.registry, self.approvals.rules());
         let publisher =
             Service::passing("publisher of kinds", alarm, publish(store.clone(), clock.clone(), kinds));
         // What comes in by itself falls under the limits from the beginning; a store that is away is waited for below.
@@ -259,7 +267,7 @@ fn place(clock: &Arc<dyn Clock>) -> usize {
     usize::from(id.0.as_bytes()[14]) << 8 | usize::from(id.0.as_bytes()[15])
 }
 
-fn kind_rows(registry: &Registry) -> Vec<KindRow> {
+fn kind_rows(registry: &Registry, approvals: &approvals::rules::Rules) -> Vec<KindRow> {
     let row = |info: &jobkit::KindInfo| KindRow {
         kind: info.kind.into(),
         queue: info.policy.queue.clone(),
@@ -268,6 +276,7 @@ fn kind_rows(registry: &Registry) -> Vec<KindRow> {
         encrypted: info.policy.encrypted,
         unique: info.policy.unique.is_some(),
         internal: info.policy.internal,
+        approval: approvals.of_kind(info.kind),
     };
     registry.kinds().map(row).collect()
 }
@@ -367,6 +376,7 @@ impl App {
                 calendars: settings.calendars.clone(),
             },
             calls: settings.call_rates(),
+            approvals: Arc::new(settings.approvals.clone()),
         }))
     }
 
@@ -461,6 +471,7 @@ impl App {
                 queue: self.queue.clone(),
                 scheduler: self.scheduler.clone(),
                 usage: self.limits.clone(),
+                approvals: self.approvals.clone(),
                 registry: self.registry.clone(),
                 clock: self.clock.clone(),
                 artifacts: self.artifacts.clone(),

@@ -344,6 +344,7 @@ impl World {
             on_parent_failure: OnParentFailure::Cancel,
             comes_with: None,
             lane: None,
+            approval: None,
         }
     }
 

@@ -14,12 +14,17 @@ use jobkit::{Artifacts, Clock, JobId, Owner, Registry};
 use serde_json::{Value, json};
 use store::schedules::{PutSchedule, Source};
 use store::state::JobState;
-use store::{Actor, End, JobFilter, Report, Role, Scope, Store, WorkerInfo};
+use store::{
+    Actor, ApprovalFilter, ApprovalId, Demand, End, JobFilter, NewApproval, Report, Role, Scope, Store,
+    WorkerInfo,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Http, Limits, Parts, Shared, document, guard, router};
 use crate::adapters::artifacts::DirArtifacts;
+use crate::approvals::Approvals;
+use crate::approvals::rules::Rules;
 use crate::identity::Principal;
 use crate::identity::permission::Permissions;
 use crate::limits::book::Book;
@@ -42,6 +47,7 @@ enum Of {
     Done,
     Bulk,
     Schedule,
+    Approval,
     /// Of the installation: whether a tenant may is decided before, by the permission that the route asks for.
     Installation,
     /// Whoever calls is known by something else than a principal: a session, or a signature.
@@ -62,6 +68,10 @@ const ROUTES: &[(&str, &str, Of, &str)] = &[
     ("get", "/v1/jobs/{id}/artifacts/{claim}/{name}", Of::Done, ""),
     ("get", "/v1/bulk-operations/{id}", Of::Bulk, ""),
     ("post", "/v1/bulk-operations/{id}/cancel", Of::Bulk, ""),
+    ("get", "/v1/approvals/{id}", Of::Approval, ""),
+    ("post", "/v1/approvals/{id}/grant", Of::Approval, r#"{"sha256": "00"}"#),
+    ("post", "/v1/approvals/{id}/refuse", Of::Approval, r#"{"reason": "r"}"#),
+    ("post", "/v1/approvals/{id}/withdraw", Of::Approval, r#"{"reason": "r"}"#),
     ("get", "/v1/schedules/{name}", Of::Schedule, ""),
     ("post", "/v1/schedules/{name}/pause", Of::Schedule, r#"{"reason": "r"}"#),
     ("post", "/v1/schedules/{name}/resume", Of::Schedule, ""),
@@ -137,6 +147,7 @@ struct Things {
     done: JobId,
     bulk: JobId,
     schedule: String,
+    approval: ApprovalId,
 }
 
 impl Things {
@@ -145,6 +156,7 @@ impl Things {
             Of::Live => self.live.to_string(),
             Of::Done => self.done.to_string(),
             Of::Bulk => self.bulk.to_string(),
+            Of::Approval => self.approval.to_string(),
             _ => self.schedule.clone(),
         }
     }
@@ -181,6 +193,13 @@ impl World {
             store: store.clone(),
             queue: queue.clone(),
             scheduler: Arc::new(Scheduler::new(store.clone(), queue.clone(), declared, wake.clone())),
+            approvals: Approvals::new(
+                store.clone(),
+                clock.clone(),
+                Arc::default(),
+                wake.clone(),
+                Arc::new(Rules::default()),
+            ),
             usage: Usage { store: store.clone(), book, calls, wake },
             registry,
             clock: clock.clone(),
@@ -260,7 +279,20 @@ impl World {
         let schedule = format!("s-{}", live);
         let (status, told) = self.put(tenant, &schedule, None).await;
         assert_eq!(status, 200, "{told}");
-        Things { live, done, bulk, schedule }
+        let asked = NewApproval {
+            id: ApprovalId(uuid::Uuid::now_v7()),
+            action: "models.promote".into(),
+            what: format!("{{\"of\": \"{live}\"}}"),
+            salt: [0; 16],
+            tenant: Some(tenant.into()),
+            demand: Demand {
+                people: 2,
+                permission: "approvals:give".into(),
+                expires: Duration::from_secs(60),
+            },
+        };
+        let approval = self.store.ask(&asked, &Actor::new("user:else")).await.unwrap().id;
+        Things { live, done, bulk, schedule, approval }
     }
 
     async fn put(&self, asker: &str, name: &str, tenant: Option<&str>) -> (u16, String) {
@@ -271,7 +303,9 @@ impl World {
     async fn everything_of(&self, tenant: &str) -> String {
         let scope = Scope::Tenant(tenant.into());
         let jobs = self.store.jobs(&scope, &JobFilter::default()).await.unwrap();
-        format!("{jobs:?} {:?}", self.store.schedules(&scope).await.unwrap())
+        let filter = ApprovalFilter { limit: 100, ..ApprovalFilter::default() };
+        let approvals = self.store.approvals(&scope, &filter).await.unwrap();
+        format!("{jobs:?} {:?} {approvals:?}", self.store.schedules(&scope).await.unwrap())
     }
 }
 
@@ -288,6 +322,7 @@ async fn another_tenants_thing_is_answered_as_what_never_was() {
             done: JobId(uuid::Uuid::new_v4()),
             bulk: JobId(uuid::Uuid::new_v4()),
             schedule: "never".into(),
+            approval: ApprovalId(uuid::Uuid::new_v4()),
         };
         let ask = async |things: &Things| {
             let name = things.name(*of);

@@ -31,6 +31,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "tenants", include_str!("../../../migrations/postgres/0020_tenants.sql")),
     (21, "rates", include_str!("../../../migrations/postgres/0021_rates.sql")),
     (22, "segments", include_str!("../../../migrations/postgres/0022_segments.sql")),
+    (23, "approvals", include_str!("../../../migrations/postgres/0023_approvals.sql")),
 ];
 
 const NEEDED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(20, "0020_tenants"),
     migration!(21, "0021_rates"),
     migration!(22, "0022_segments"),
+    migration!(23, "0023_approvals"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

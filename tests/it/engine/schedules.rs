@@ -100,6 +100,7 @@ impl Engine {
             redis: None,
             declared,
             calls: BTreeMap::new(),
+            approvals: Arc::default(),
         })
     }
 }

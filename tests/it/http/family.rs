@@ -1,4 +1,4 @@
-//! A kind that takes any arguments as they are written, and whose check can be told to misbehave.
+//! A kind that takes any arguments as they are written, and whose check can be told to misbehave; and one that is sealed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +16,7 @@ pub struct AsWritten {
 
 pub fn register(registry: &mut Registry, strict: &Arc<AtomicBool>) {
     registry.add(AsWritten { strict: strict.clone() });
+    registry.add(Sealed);
 }
 
 impl Job for AsWritten {
@@ -32,6 +33,22 @@ impl Job for AsWritten {
             true => Err("nothing is taken any more".into()),
             false => Ok(()),
         }
+    }
+
+    async fn run(&self, _: RawJson, _: &Ctx) -> Result<Outcome, Failure> {
+        Ok(Outcome::done())
+    }
+}
+
+/// Its arguments are nobody's affair.
+struct Sealed;
+
+impl Job for Sealed {
+    type Args = RawJson;
+    const KIND: &'static str = "test.sealed";
+
+    fn policy(&self) -> Policy {
+        Policy::default().encrypted()
     }
 
     async fn run(&self, _: RawJson, _: &Ctx) -> Result<Outcome, Failure> {

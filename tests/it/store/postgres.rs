@@ -295,6 +295,7 @@ async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
         encrypted: false,
         unique: false,
         internal: false,
+        approval: None,
     };
     let kinds = [
         plain.clone(),

@@ -29,6 +29,7 @@ impl Caller {
             encrypted: false,
             unique: false,
             internal,
+            approval: None,
         };
         t.store.put_kinds(&[kind(KIND, false), kind("system.callback", true)]).await.unwrap();
         let sql = PgConnection::connect(t.url()).await.unwrap();

@@ -236,6 +236,7 @@ fn row_of(tenant: &str) -> NewRow {
         on_parent_failure: jobkit::OnParentFailure::Cancel,
         comes_with: None,
         lane: None,
+        approval: None,
     }
 }
 

@@ -12,6 +12,7 @@ use engine::adapters::redis::Redis;
 use engine::adapters::tls;
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, To};
+use engine::approvals::rules::Rules as Approvals;
 use engine::http::server::Door;
 use engine::http::{self, Http, Limits, Token};
 use engine::identity::keys::Keys;
@@ -149,6 +150,8 @@ pub struct Setup {
     /// Nobody is counted unless a test is about it.
     pub rates: CallerRules,
     pub redis: Option<Arc<Redis>>,
+    /// Nothing waits for people unless a test is about it.
+    pub approvals: Approvals,
 }
 
 /// By which the servers of a test know what another of them signed.
@@ -181,6 +184,7 @@ impl Default for Setup {
             platform: None,
             rates: CallerRules::off(),
             redis: None,
+            approvals: Approvals::default(),
         }
     }
 }
@@ -219,6 +223,7 @@ impl Server {
             platform,
             rates,
             redis,
+            approvals,
         } = setup;
         let keyring = Arc::new(keyring);
         let folder = tempfile::tempdir().unwrap();
@@ -245,6 +250,7 @@ impl Server {
             redis: None,
             declared: declared(),
             calls: [("provider".to_owned(), Rate { pace: "5/s".parse().unwrap(), burst: 1 })].into(),
+            approvals: Arc::new(approvals),
         });
         let (alarm, stop, hard) = (Alarm::default(), CancellationToken::new(), CancellationToken::new());
         let identity = identity.then(|| {
@@ -267,6 +273,7 @@ impl Server {
             queue: app.queue.clone(),
             scheduler: app.scheduler.clone(),
             usage: app.limits.clone(),
+            approvals: app.approvals.clone(),
             registry: app.registry.clone(),
             clock: clock.clone(),
             artifacts: artifacts.clone(),

@@ -226,6 +226,7 @@ impl TestStore {
             on_parent_failure: OnParentFailure::Cancel,
             comes_with: None,
             lane: None,
+            approval: None,
         }
     }
 

@@ -46,6 +46,7 @@ impl Door {
             redis,
             declared: engine::scheduler::declared::Declared::default(),
             calls: BTreeMap::new(),
+            approvals: Arc::default(),
         });
         Self { t: t.clone(), app, _artifacts: folder }
     }

@@ -6,15 +6,18 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jobkit::JobId;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
+use super::approvals::given;
 use super::enqueue::{At, marked, once};
+use crate::approvals::rules::Action;
 use crate::http::extract::{Id, Parameters, job_id, moment_of};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared, view};
 use crate::queue::JobPage;
 use store::state::JobState;
-use store::{Change, JobFilter};
+use store::{Actor, ApprovalId, Change, JobFilter};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page {
@@ -94,7 +97,10 @@ pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<view::Job
 
 pub async fn find(api: &Api, id: JobId) -> Result<view::JobInFull> {
     match api.queue.job(&api.scope(), id).await? {
-        Some(job) => Ok(job.into()),
+        Some(job) => {
+            let approval = api.store.approval_of(&api.scope(), id).await?;
+            Ok(view::JobInFull::from(job).approved_by(approval.as_ref()))
+        }
         None => Err(unknown(id)),
     }
 }
@@ -118,11 +124,12 @@ pub struct Changed {
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
     ),
     responses(
         (status = 200, description = "It is to run.", body = Changed),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow that, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn retry(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     change(&api, id, Change::Retry, &headers).await
@@ -133,12 +140,13 @@ pub async fn retry(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) ->
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
     ),
     responses(
         (status = 200, description = "It is cancelled.", body = Changed),
         (status = 202, description = "It runs, and was asked to stop.", body = Changed),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow that, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn cancel(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     change(&api, id, Change::Cancel, &headers).await
@@ -149,14 +157,26 @@ pub async fn cancel(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
     ),
     responses(
         (status = 200, description = "It is discarded.", body = Changed),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow that, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn discard(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     change(&api, id, Change::Discard, &headers).await
+}
+
+/// Who changes the job, by leave of an approval where one is needed. A job that is not there needs none.
+async fn leave(api: &Api, only: &JobFilter, change: Change, given: Option<ApprovalId>) -> Result<Actor> {
+    let (scope, by) = (api.scope(), api.actor());
+    let kinds: Vec<_> = api.store.briefs(&scope, only).await?.into_iter().map(|job| job.kind).collect();
+    if kinds.is_empty() {
+        return Ok(by);
+    }
+    let what = json!({ "jobs": only.ids });
+    Ok(api.approvals.leave_for(&scope, (Action::of(change), &kinds), what, &by, given).await?)
 }
 
 /// Under an idempotency key a request that is sent again is answered as it was, whatever became of the job since.
@@ -164,9 +184,10 @@ pub async fn change(api: &Api, id: JobId, change: Change, headers: &HeaderMap) -
     let only = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
     let route = format!("POST /v1/jobs/{id}/{}", change.name());
     let scope = api.scope();
+    let by = leave(api, &only, change, given(headers)?).await?;
     let (replayed, changed) = match At::new(headers)?.request(&route, b"null")? {
-        None => (false, api.queue.change(&scope, &only, change, &api.actor(), 1).await?),
-        Some(request) => once(api.queue.change_once(&scope, &request, id, change, &api.actor()).await?)?,
+        None => (false, api.queue.change(&scope, &only, change, &by, 1).await?),
+        Some(request) => once(api.queue.change_once(&scope, &request, id, change, &by).await?)?,
     };
     let asked = changed.asked.contains(&id);
     if asked || changed.ids.contains(&id) {
