@@ -185,6 +185,7 @@ async fn open(url: &str, seen: Seen) -> Result<App> {
         redis: None,
         declared: Declared::default(),
         calls: BTreeMap::new(),
+        approvals: Arc::default(),
     }))
 }
 

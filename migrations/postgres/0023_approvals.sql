@@ -64,7 +64,8 @@ CREATE FUNCTION compline.job_what(p_job uuid) RETURNS text LANGUAGE sql STABLE S
     FROM compline.job j WHERE j.id = p_job
 $$;
 
--- A job waits, and somebody is asked. p_by is who enqueued it; behind a schedule stands whoever said what it does.
+-- A job waits, and somebody is asked; with the rights of the caller. p_by is who enqueued it; behind a schedule stands whoever
+-- said what it does.
 CREATE FUNCTION compline.ask_for_job(
     p_now timestamptz, p_id uuid, p_job uuid, p_by text, p_request text, p_source text, p_people smallint,
     p_permission text, p_expires_us bigint
@@ -88,9 +89,6 @@ BEGIN
                               'expires_at', to_char(v_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
             p_request, p_source);
 END $$;
-
-REVOKE ALL ON FUNCTION compline.job_what FROM PUBLIC;
-REVOKE ALL ON FUNCTION compline.ask_for_job FROM PUBLIC;
 
 -- As in 0020, and a job of a kind that demands an approval waits for one.
 CREATE OR REPLACE FUNCTION compline.enqueue_tree(

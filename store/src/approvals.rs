@@ -226,6 +226,16 @@ pub struct VoteRow {
     pub at: Timestamp,
 }
 
+/// As the stores put votes into one column of an answer: who, what, why, and when in microseconds.
+pub type KeptVote = (String, String, Option<String>, i64);
+
+impl VoteRow {
+    pub fn kept((voter, verdict, reason, at): KeptVote) -> Result<Self, String> {
+        let at = Timestamp::from_microsecond(at).map_err(|cause| cause.to_string())?;
+        Ok(Self { voter, verdict: verdict.parse()?, reason, at })
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewVote {
     pub approval: ApprovalId,

@@ -119,7 +119,7 @@ pub struct Problem {
     /// The approval that was asked for, where one is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = Option<Uuid>)]
-    pub approval: Option<ApprovalId>,
+    pub approval: Option<Box<ApprovalId>>,
     #[serde(skip)]
     retry_after: Option<u16>,
 }
@@ -154,7 +154,7 @@ impl Problem {
 
     /// Names the approval that was asked for.
     pub fn approval(mut self, id: ApprovalId) -> Self {
-        self.approval = Some(id);
+        self.approval = Some(Box::new(id));
         self
     }
 

@@ -280,7 +280,7 @@ impl World {
         let (status, told) = self.put(tenant, &schedule, None).await;
         assert_eq!(status, 200, "{told}");
         let asked = NewApproval {
-            id: ApprovalId(uuid::Uuid::now_v7()),
+            id: ApprovalId(uuid::Uuid::new_v4()),
             action: "models.promote".into(),
             what: format!("{{\"of\": \"{live}\"}}"),
             salt: [0; 16],

@@ -65,7 +65,7 @@ pub fn unique_key(job: &NewJob, args: &str, rule: &Unique, now: i64) -> [u8; 32]
     hash.finalize().into()
 }
 
-fn period_end(period: Period, now: i64) -> Result<Timestamp, QueueError> {
+pub fn period_end(period: Period, now: i64) -> Result<Timestamp, QueueError> {
     let end = (now.div_euclid(period.seconds()) + 1) * period.seconds();
     Timestamp::from_second(end)
         .map_err(|error| QueueError::Invalid { field: "unique", problem: error.to_string() })

@@ -20,7 +20,7 @@ pub async fn run(call: &Call, app: &App, change: Change, args: ChangeArgs) -> Re
     let ChangeArgs { mut ids, filter, limit, yes, approval } = args;
     let by_id = filter.is_empty();
     if let (true, true, Some(id)) = (by_id, ids.is_empty(), approval.approval) {
-        ids = named_by(&app.approvals.show(&Scope::Installation, id).await?);
+        ids = named_by(&app.approvals.show(&Scope::Installation, id).await?)?;
     }
     let mut filter = filter.filter(app.clock.now(), limit);
     filter.ids.extend(&ids);
@@ -55,6 +55,14 @@ async fn leave(
     let kinds: Vec<_> = jobs.iter().map(|job| job.kind.clone()).collect();
     let mut ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
     ids.sort_unstable();
+    if ids.is_empty() {
+        // No ids would mean every job there is.
+        return Err(CliError::new(
+            Exit::NotFound,
+            "no job is meant any more",
+            "`compline jobs list` shows the jobs",
+        ));
+    }
     let what = json!({ "jobs": ids });
     let by = app.approvals.leave_for(&all, (action, &kinds), what, &actor(), approval).await?;
     *filter = JobFilter { ids, limit: Some(limit), ..JobFilter::default() };
@@ -62,12 +70,20 @@ async fn leave(
 }
 
 /// The jobs that an approval is for.
-fn named_by(approval: &ApprovalRow) -> Vec<JobId> {
+fn named_by(approval: &ApprovalRow) -> Result<Vec<JobId>> {
     #[derive(serde::Deserialize)]
     struct What {
         jobs: Vec<JobId>,
     }
-    serde_json::from_str::<What>(&approval.what).map(|what| what.jobs).unwrap_or_default()
+    let what = serde_json::from_str::<What>(&approval.what).ok().filter(|what| !what.jobs.is_empty());
+    what.map(|what| what.jobs).ok_or_else(|| {
+        let remedy = format!("`compline approvals show {}` says what it is for", approval.id);
+        CliError::new(
+            Exit::Failed,
+            format!("approval {} is for something else than jobs", approval.id),
+            remedy,
+        )
+    })
 }
 
 /// Leaves only jobs that can take the change, counts them, and asks. False when nothing is to be done.

@@ -15,8 +15,8 @@ use super::tenants::Asker;
 use super::{LONG, PostgresStore, alerts, audit_log, change, contention, failed, within};
 use store::approvals::judge::{self, After, VoteRefusal};
 use store::approvals::{
-    ApprovalFilter, ApprovalId, ApprovalRow, ApprovalState, Approvals, Ended, NewApproval, NewVote, VoteRow,
-    Voted, digest, expired_news, job_ended_by, told, told_asked,
+    ApprovalFilter, ApprovalId, ApprovalRow, ApprovalState, Approvals, Ended, KeptVote, NewApproval, NewVote,
+    VoteRow, Voted, digest, expired_news, job_ended_by, told, told_asked,
 };
 use store::state::JobState;
 use store::{Actor, JobDemand, Result, Scope, StoreError, Verdict};
@@ -403,15 +403,11 @@ pub async fn never_approved(tx: &mut PgConnection, jobs: &[Uuid]) -> Result<Vec<
 fn approval_row(row: &PgRow) -> sqlx::Result<ApprovalRow> {
     let bad = |problem: String| sqlx::Error::Decode(problem.into());
     let votes: Option<&str> = row.try_get("votes")?;
-    let votes: Vec<(String, String, Option<String>, i64)> = votes
+    let votes: Vec<KeptVote> = votes
         .map(serde_json::from_str)
         .transpose()
         .map_err(|cause| sqlx::Error::Decode(cause.into()))?
         .unwrap_or_default();
-    let vote = |(voter, verdict, reason, at): (String, String, Option<String>, i64)| {
-        let at = Timestamp::from_microsecond(at).map_err(|cause| cause.to_string());
-        Ok(VoteRow { voter, verdict: verdict.parse()?, reason, at: at? })
-    };
     Ok(ApprovalRow {
         id: ApprovalId(row.try_get("id")?),
         action: row.try_get("action")?,
@@ -428,6 +424,6 @@ fn approval_row(row: &PgRow) -> sqlx::Result<ApprovalRow> {
         expires_at: row.try_get::<Micros, _>("expires_at")?.into(),
         ended_at: rows::time(row, "ended_at")?,
         reason: row.try_get("reason")?,
-        votes: votes.into_iter().map(vote).collect::<Result<_, String>>().map_err(bad)?,
+        votes: votes.into_iter().map(VoteRow::kept).collect::<Result<_, String>>().map_err(bad)?,
     })
 }

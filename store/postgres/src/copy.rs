@@ -192,6 +192,7 @@ mod tests {
             on_parent_failure: OnParentFailure::Cancel,
             comes_with: None,
             lane: None,
+            approval: None,
         }
     }
 

@@ -487,7 +487,7 @@ impl PostgresStore {
         let mut session = self.cold.acquire().await.map_err(failed(doing))?;
         let mut tx = session.begin().await.map_err(failed(doing))?;
         for kind in kinds {
-            sqlx::query(include_str!("put_kind.sql"))
+            sqlx::query(include_str!("put_kinds.sql"))
                 .bind(&kind.kind)
                 .bind(&kind.queue)
                 .bind(i16::from(kind.priority))

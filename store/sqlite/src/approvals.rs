@@ -17,8 +17,8 @@ use super::writer::{Abort, Done, Tx};
 use super::{SqliteStore, alerts, audit};
 use store::approvals::judge::{self, After, VoteRefusal};
 use store::approvals::{
-    ApprovalFilter, ApprovalId, ApprovalRow, ApprovalState, Approvals, Ended, NewApproval, NewVote, RUN,
-    VoteRow, Voted, digest, expired_news, job_ended_by, never_approved as why_never, told, told_asked,
+    ApprovalFilter, ApprovalId, ApprovalRow, ApprovalState, Approvals, Ended, KeptVote, NewApproval, NewVote,
+    RUN, VoteRow, Voted, digest, expired_news, job_ended_by, never_approved as why_never, told, told_asked,
 };
 use store::state::JobState;
 use store::{Actor, Demand, JobDemand, Result, Scope, StoreError, Verdict};
@@ -382,11 +382,8 @@ fn unreadable(problem: String) -> Abort {
 }
 
 fn approval_row(row: &SqliteRow) -> Done<ApprovalRow> {
-    let votes: Option<Vec<(String, String, Option<String>, i64)>> = row.json_if_any("votes")?;
-    let vote = |(voter, verdict, reason, at): (String, String, Option<String>, i64)| {
-        let verdict = verdict.parse().map_err(unreadable)?;
-        Ok(VoteRow { voter, verdict, reason, at: moment(at)? })
-    };
+    let votes: Option<Vec<KeptVote>> = row.json_if_any("votes")?;
+    let vote = |vote| VoteRow::kept(vote).map_err(unreadable);
     Ok(ApprovalRow {
         id: ApprovalId(row.try_get("id")?),
         action: row.text("action")?,

@@ -38,6 +38,7 @@ fn row(n: u128) -> NewRow {
         on_parent_failure: jobkit::OnParentFailure::Cancel,
         comes_with: None,
         lane: None,
+        approval: None,
     }
 }
 

@@ -383,7 +383,7 @@ async fn a_tenants_approval_is_nothing_to_others(t: TestStore) {
 
     let own = t.store.approvals(&north, &filter).await.unwrap();
 
-    assert_eq!(own, [approval.clone()]);
+    assert_eq!(own, std::slice::from_ref(&approval));
     let voted = t.store.vote(&north, &grant(&approval), &person("bob")).await.unwrap();
     assert!(matches!(voted, Voted::Done(..)), "{voted:?}");
     assert_eq!(t.state(job).await, JobState::Available);
@@ -393,7 +393,7 @@ async fn behind_a_schedule_stands_whoever_said_what_it_does(t: TestStore) {
     let put = super::schedules::put("nightly", None);
     t.store.put_schedule(ALL, &put, &person("eve")).await.unwrap();
     let row = approved(&t, 1);
-    t.store.insert(ALL, &[row.clone()], &Actor::new("schedule:nightly")).await.unwrap();
+    t.store.insert(ALL, std::slice::from_ref(&row), &Actor::new("schedule:nightly")).await.unwrap();
 
     let approval = of(&t, row.id).await;
 

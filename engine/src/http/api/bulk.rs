@@ -173,8 +173,8 @@ pub async fn start(State(api): State<Shared>, headers: HeaderMap, body: Body<Ope
     Ok(marked(response, replayed))
 }
 
-/// Where people must approve it, the jobs are settled now, and the operation waits with exactly these: what would match
-/// later was shown to nobody.
+/// Where people must approve it for some kinds, the jobs are settled now, and the operation is of exactly these: what would
+/// match later was shown to nobody, and may be of such a kind.
 async fn settled(
     api: &Api,
     action: Change,
@@ -187,22 +187,25 @@ async fn settled(
     }
     let jobs = match bulk::narrowed(&filter, action) {
         None => Vec::new(),
-        Some(filter) => matching(api, &filter, limit.min(MOST_APPROVED + 1)).await?,
+        Some(filter) => matching(api, &filter, limit.min(MOST_SETTLED + 1)).await?,
     };
-    let kinds: Vec<_> = jobs.iter().map(|job| job.kind.clone()).collect();
-    let Some(demand) = rules.demand(of, &kinds) else { return Ok((None, filter, limit)) };
-    if jobs.len() > MOST_APPROVED || jobs.is_empty() {
+    if jobs.is_empty() {
+        let detail = "no job matches that can take it now";
+        return Err(Problem::new(Code::Refused, detail, "look at the jobs; others may have been quicker"));
+    }
+    if jobs.len() > MOST_SETTLED {
         let detail =
-            format!("/limit: {} of the jobs match; people approve 1 to {MOST_APPROVED} at once", jobs.len());
+            format!("/limit: more than {MOST_SETTLED} jobs match, and people approve what is written out");
         return Err(Problem::new(Code::InvalidBody, detail, "split it by created_from and created_until")
             .at("/limit"));
     }
+    let kinds: Vec<_> = jobs.iter().map(|job| job.kind.clone()).collect();
     let filter = JobFilter { ids: jobs.iter().map(|job| job.id).collect(), ..JobFilter::default() };
-    Ok((Some(demand), filter, jobs.len()))
+    Ok((rules.demand(of, &kinds), filter, jobs.len()))
 }
 
 /// Their ids stand in the arguments, which are bounded.
-const MOST_APPROVED: usize = 10_000;
+const MOST_SETTLED: usize = 10_000;
 
 async fn matching(api: &Api, filter: &JobFilter, most: usize) -> Result<Vec<JobBrief>> {
     let (mut found, mut before) = (Vec::new(), None);

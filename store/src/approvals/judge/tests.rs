@@ -50,7 +50,7 @@ fn a_vote_is_another_persons_once_on_what_was_shown_and_in_time() {
         (one(), "service:ci", Grant, seen, early, Err(VoteRefusal::NoPerson("service:ci".into()))),
         (one(), "token:api", Grant, seen, early, Err(VoteRefusal::NoPerson("token:api".into()))),
         (one(), "user:bob", Grant, None, early, Err(wrong.clone())),
-        (one(), "user:bob", Grant, Some(other.as_str()), early, Err(wrong.clone())),
+        (one(), "user:bob", Grant, Some(other.as_str()), early, Err(wrong)),
         (one(), "user:bob", Grant, seen, late, Err(VoteRefusal::Expired(late))),
         (approval(Pending, 2, &[]), "user:bob", Grant, seen, early, Ok(After::Pending)),
         (approval(Pending, 2, &["user:bob"]), "user:eve", Grant, seen, early, Ok(After::Granted)),
