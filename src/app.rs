@@ -21,6 +21,7 @@ use engine::adapters::host::host_name;
 use engine::adapters::redis::{NoRedis, Redis};
 use engine::alerts::courier::Courier;
 use engine::alerts::{self, Alerting};
+use engine::approvals::{self, Approvals};
 use engine::http::server::Door;
 use engine::http::{self, Http, TokenError};
 use engine::identity::password::Passwords;
@@ -78,6 +79,8 @@ pub struct Parts {
     pub declared: Declared,
     /// Limits on calls, by name.
     pub calls: BTreeMap<String, Rate>,
+    /// What people must approve.
+    pub approvals: Arc<approvals::rules::Rules>,
 }
 
 pub struct App {
@@ -92,6 +95,8 @@ pub struct App {
     pub redis: Option<Arc<Redis>>,
     /// How much of the limits is used, pause and resume.
     pub limits: Usage,
+    /// What people must approve, and what they did.
+    pub approvals: Approvals,
     keyring: Arc<Keyring>,
     artifacts: Arc<dyn Artifacts>,
     wake: Wake,
@@ -118,7 +123,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 impl App {
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, clock, registry, keyring, artifacts, uploads, redis, declared, calls } = parts;
+        let Parts { store, clock, registry, keyring, artifacts, uploads, redis, declared, calls, approvals } =
+            parts;
         let uploads = Arc::new(Uploads::new(store.clone(), clock.clone(), uploads));
         let alarm = Alarm::default();
         let (wake, senders) = Wake::start(store.clone(), redis.clone(), &alarm);
@@ -127,7 +133,9 @@ impl App {
         let limits = Usage { store: store.clone(), book: book.clone(), calls, wake: wake.clone() };
         let queue =
             Queue::new(store.clone(), registry.clone(), keyring.clone(), clock.clone(), wake.clone(), book);
-        let queue = Arc::new(queue);
+        let queue = Arc::new(queue.approved_by(approvals.clone()));
+        let approvals =
+            Approvals::new(store.clone(), clock.clone(), keyring.clone(), wake.clone(), approvals);
         let scheduler = Arc::new(Scheduler::new(store.clone(), queue.clone(), declared, wake.clone()));
         let audit = Arc::new(StoreAudit::new(store.clone()));
         Self {
@@ -140,6 +148,7 @@ impl App {
             uploads,
             redis,
             limits,
+            approvals,
             keyring,
             artifacts,
             wake,
@@ -169,7 +178,7 @@ impl App {
         });
         let (store, clock, wake) = (self.store.clone(), self.clock.clone(), self.wake.clone());
         // People and the SQL function see the kinds as soon as the database does; nothing waits for it.
-        let kinds = kind_rows(&self.registry);
+        let kinds = kind_rows(&self.registry, self.approvals.rules());
         let publisher =
             Service::passing("publisher of kinds", alarm, publish(store.clone(), clock.clone(), kinds));
         // What comes in by itself falls under the limits from the beginning; a store that is away is waited for below.
@@ -267,7 +276,7 @@ fn place(clock: &Arc<dyn Clock>) -> usize {
     usize::from(id.0.as_bytes()[14]) << 8 | usize::from(id.0.as_bytes()[15])
 }
 
-fn kind_rows(registry: &Registry) -> Vec<KindRow> {
+fn kind_rows(registry: &Registry, approvals: &approvals::rules::Rules) -> Vec<KindRow> {
     let row = |info: &jobkit::KindInfo| KindRow {
         kind: info.kind.into(),
         queue: info.policy.queue.clone(),
@@ -276,6 +285,7 @@ fn kind_rows(registry: &Registry) -> Vec<KindRow> {
         encrypted: info.policy.encrypted,
         unique: info.policy.unique.is_some(),
         internal: info.policy.internal,
+        approval: approvals.of_kind(info.kind),
     };
     registry.kinds().map(row).collect()
 }
@@ -376,6 +386,7 @@ impl App {
                 calendars: settings.calendars.clone(),
             },
             calls: settings.call_rates(),
+            approvals: Arc::new(settings.approvals.clone()),
         }))
     }
 
@@ -470,6 +481,7 @@ impl App {
                 queue: self.queue.clone(),
                 scheduler: self.scheduler.clone(),
                 usage: self.limits.clone(),
+                approvals: self.approvals.clone(),
                 registry: self.registry.clone(),
                 clock: self.clock.clone(),
                 artifacts: self.artifacts.clone(),

@@ -187,6 +187,7 @@ async fn open(url: &str, seen: Seen) -> Result<App> {
         redis: None,
         declared: Declared::default(),
         calls: BTreeMap::new(),
+        approvals: Arc::default(),
     }))
 }
 

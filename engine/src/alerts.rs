@@ -39,6 +39,7 @@ pub const TRIGGER_BLIND: &str = "trigger.blind";
 /// Something came in by a trigger, and no job can be made of it.
 pub const TRIGGER_REFUSED: &str = "trigger.refused";
 
+pub use store::approvals::EXPIRED as APPROVAL_EXPIRED;
 pub use store::identities::{IDENTITY_LOCKED, IDENTITY_TOKEN_REUSED};
 
 /// The audit log does not go on from what was signed of it, and nothing is signed any more.
@@ -68,6 +69,7 @@ pub const RULES: &[&str] = &[
     UPLOAD_INFECTED,
     SCANNER_AWAY,
     SCANNER_OLD,
+    APPROVAL_EXPIRED,
 ];
 
 /// How alerts are kept and told.

@@ -185,7 +185,7 @@ impl Bulk {
 
 fn failure(error: StoreError) -> Failure {
     match error {
-        StoreError::Refused(_) => Failure::permanent(error),
+        StoreError::Refused(_) | StoreError::Unapproved(_) => Failure::permanent(error),
         error if error.blames_the_store() => Failure::StoreAway(Box::new(error)),
         error => Failure::transient(error),
     }

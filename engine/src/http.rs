@@ -36,6 +36,7 @@ pub use self::memory::STRANGERS_SHARE;
 pub use self::reference::document;
 use crate::alerts::courier::Courier;
 use crate::alerts::desk::Desk;
+use crate::approvals::Approvals;
 use crate::audit::seen::{Seen, Sight};
 use crate::audit::sources::Sources;
 use crate::identity::networks::Network;
@@ -76,6 +77,7 @@ pub struct Parts {
     pub scheduler: Arc<Scheduler>,
     /// The use cases of limits on jobs.
     pub usage: Usage,
+    pub approvals: Approvals,
     pub registry: Arc<Registry>,
     pub clock: Arc<dyn Clock>,
     pub artifacts: Arc<dyn Artifacts>,
@@ -110,6 +112,7 @@ pub struct Api {
     queue: Arc<Queue>,
     scheduler: Arc<Scheduler>,
     usage: Usage,
+    approvals: Approvals,
     desk: Desk,
     models: ModelList,
     courier: Option<Arc<Courier>>,
@@ -182,6 +185,7 @@ impl Http {
             queue,
             scheduler,
             usage,
+            approvals,
             registry,
             clock,
             artifacts,
@@ -214,6 +218,7 @@ impl Http {
             queue,
             scheduler,
             usage,
+            approvals,
             desk,
             models,
             courier,

@@ -3,6 +3,7 @@
 
 pub mod adapters;
 pub mod alerts;
+pub mod approvals;
 pub mod audit;
 pub mod bulk;
 pub mod callback;

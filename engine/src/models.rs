@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jobkit::{ModelRecord, StandingChange};
+use serde_json::{Value, json};
 
 use store::{Actor, ModelFilter, Once, Promoter, Request, Store, StoreError};
 
@@ -54,6 +55,12 @@ impl ModelList {
         self.show(id).await?;
         Ok(self.store.model_promote_once(request, id, by).await?)
     }
+}
+
+/// What a promotion will do, for whoever approves it.
+pub fn promoting(record: &ModelRecord) -> Value {
+    let model = &record.model;
+    json!({ "model": model.id, "name": model.name, "sha256": model.sha256 })
 }
 
 /// Whether this can be the id of a model: the first digits of a hash.

@@ -1,36 +1,37 @@
 //! The use cases: what the CLI, HTTP, a schedule and a running job may do with jobs. Every door leads
 //! here, so what is refused is refused everywhere with the same words.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jobkit::{
-    ArgsError, Callback, Clock, IdGenerator, JobId, KindInfo, NewJob, OnConflict, OnParentFailure, Period,
-    Policy, Registry, Unique, When,
+    ArgsError, Callback, Clock, IdGenerator, JobId, KindInfo, NewJob, OnConflict, OnParentFailure, Registry,
+    When,
 };
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use crate::approvals::rules::Rules;
 use crate::callback;
 use crate::json;
 use crate::limits::book::Book;
 use crate::seal::{Keyring, Part, SealError};
 use crate::wake::Wake;
-use store::rule::{By, Rules, Subject};
+use store::rule::{By, Rules as LimitRules, Subject};
 use store::scope::Foreign;
 use store::triggers::Intake;
 use store::{
-    Actor, Change, Changed, Inserted, JobDetail, JobFilter, JobRow, NewRow, Once, QueueRow, Release, Request,
-    Scope, Store, StoreError, Transaction, UniqueRow,
+    Actor, ApprovalId, Change, Changed, Demand, Inserted, JobDemand, JobDetail, JobFilter, JobRow, NewRow,
+    Once, QueueRow, Request, Scope, Store, StoreError, Transaction,
 };
 
 mod page;
 pub mod reviews;
+mod unique;
 
 pub use self::page::JobPage;
+use self::unique::unique_row;
 
 pub struct Queue {
     store: Arc<dyn Store>,
@@ -40,6 +41,8 @@ pub struct Queue {
     ids: IdGenerator,
     wake: Wake,
     limits: Arc<Book>,
+    /// Which kinds wait for people. Nothing does where nobody said so.
+    approvals: Arc<Rules>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +79,14 @@ impl Queue {
         limits: Arc<Book>,
     ) -> Self {
         let ids = IdGenerator::new(clock.clone());
-        Self { store, registry, keyring, clock, ids, wake, limits }
+        let approvals = Arc::default();
+        Self { store, registry, keyring, clock, ids, wake, limits, approvals }
+    }
+
+    /// With the kinds whose jobs wait for people.
+    #[must_use]
+    pub fn approved_by(self, approvals: Arc<Rules>) -> Self {
+        Self { approvals, ..self }
     }
 
     /// All or nothing; the answers are in the order of the jobs.
@@ -203,7 +213,7 @@ impl Queue {
         &self,
         scope: &Scope,
         mut job: NewJob,
-        limits: &Rules,
+        limits: &LimitRules,
         rows: &mut Vec<NewRow>,
     ) -> Result<(), QueueError> {
         job.tenant = own_tenant(scope, job.tenant)?;
@@ -237,7 +247,7 @@ impl Queue {
         scope: &Scope,
         mut follower: NewJob,
         (of, rule): (JobId, OnParentFailure),
-        limits: &Rules,
+        limits: &LimitRules,
         rows: &mut Vec<NewRow>,
     ) -> Result<(), QueueError> {
         if !follower.after.is_empty() {
@@ -249,7 +259,7 @@ impl Queue {
         self.rows_of(scope, follower, limits, rows)
     }
 
-    fn callback(&self, of: &NewRow, callback: &Callback, limits: &Rules) -> Result<NewRow, QueueError> {
+    fn callback(&self, of: &NewRow, callback: &Callback, limits: &LimitRules) -> Result<NewRow, QueueError> {
         let encrypted = self.registry.get(&of.kind).is_some_and(|kind| kind.policy.encrypted);
         let call = callback::job(of.id, &of.kind, callback, encrypted);
         let mut call = call.or_else(|problem| invalid("callback", problem.to_string()))?;
@@ -262,12 +272,20 @@ impl Queue {
         }
     }
 
-    fn row(&self, job: NewJob, limits: &Rules) -> Result<NewRow, QueueError> {
+    fn row(&self, job: NewJob, limits: &LimitRules) -> Result<NewRow, QueueError> {
         let args = job.args.get().to_owned();
         let kind = checked(&self.registry, &job)?;
         let (policy, uploads) = (&kind.policy, kind.job.uploads(&args));
         let id = self.ids.next();
         let unique = unique_row(&job, &args, policy, self.clock.now().as_second())?;
+        let approval = self.approvals.of_kind(&job.kind).map(|demand| self.asked(demand));
+        if approval.is_some() && unique.as_ref().is_some_and(|key| key.on_conflict == OnConflict::Replace) {
+            // What was approved would not be what runs.
+            return invalid(
+                "unique",
+                "a job that people approve cannot replace another; use on_conflict = return_existing",
+            );
+        }
         let args = match policy.encrypted {
             true => self
                 .keyring
@@ -301,7 +319,13 @@ impl Queue {
             on_parent_failure: job.on_parent_failure,
             comes_with: None,
             uploads,
+            approval,
         })
+    }
+
+    /// That a row is to wait for this.
+    pub fn asked(&self, demand: Demand) -> JobDemand {
+        JobDemand { id: ApprovalId(self.ids.next().0), demand }
     }
 
     /// After the commit; the store has told those that it can tell. Losing it costs one poll interval.
@@ -522,7 +546,7 @@ fn check(job: &NewJob, args: &str) -> Result<(), QueueError> {
 }
 
 /// Arguments are read only where a limit takes its key from them.
-fn looked_into(limits: &Rules, args: &str) -> Value {
+fn looked_into(limits: &LimitRules, args: &str) -> Value {
     match limits.iter().any(|rule| matches!(rule.by, By::Args(_))) {
         true => serde_json::from_str(args).unwrap_or_default(),
         false => Value::Null,
@@ -538,62 +562,6 @@ pub fn problem_of_name(name: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
     let good = (1..=64).contains(&name.len()) && name.chars().all(allowed);
     (!good).then(|| format!("`{name}` must be 1 to 64 letters, digits or any of _ . : -"))
-}
-
-fn unique_row(job: &NewJob, args: &str, policy: &Policy, now: i64) -> Result<Option<UniqueRow>, QueueError> {
-    let rule = match (&job.unique, &policy.unique, &job.unique_key) {
-        (Some(rule), _, _) | (None, Some(rule), _) => rule.clone(),
-        (None, None, Some(_)) => Unique::by_key(),
-        (None, None, None) => return Ok(None),
-    };
-    if !rule.by_args && job.unique_key.is_none() && job.unique.is_some() {
-        return invalid("unique", "needs a unique_key, or by_args = true");
-    }
-    if policy.encrypted && rule.on_conflict == OnConflict::Replace {
-        // What is sealed for one job does not open for another.
-        return invalid(
-            "unique",
-            "an encrypted job cannot replace another; use on_conflict = return_existing",
-        );
-    }
-    let release = match rule.period {
-        Some(period) => Release::At(period_end(period, now)?),
-        None if rule.after_completion => Release::UnlessCompleted,
-        None => Release::AtEnd,
-    };
-    let key = unique_key(job, args, &rule, now);
-    Ok(Some(UniqueRow { key, release, on_conflict: rule.on_conflict }))
-}
-
-/// With nothing but a key, the same bytes that `compline.enqueue` hashes in SQL: kind, zero, key; and before them, of a
-/// tenant's job, zero, tenant, zero, so that two tenants never meet in one key. No kind begins with zero.
-fn unique_key(job: &NewJob, args: &str, rule: &Unique, now: i64) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    if let Some(tenant) = &job.tenant {
-        hash.update([0]);
-        hash.update(tenant.as_bytes());
-        hash.update([0]);
-    }
-    hash.update(job.kind.as_bytes());
-    hash.update([0]);
-    hash.update(job.unique_key.as_deref().unwrap_or_default().as_bytes());
-    if rule.by_args {
-        // The order in which a caller wrote fields does not matter, nor do blanks; every digit does.
-        let args = json::canonical(args).map_or(Cow::Borrowed(args), Cow::Owned);
-        hash.update([0, b'a']);
-        hash.update(args.as_bytes());
-    }
-    if let Some(period) = rule.period {
-        hash.update([0, b'p']);
-        hash.update(now.div_euclid(period.seconds()).to_be_bytes());
-    }
-    hash.finalize().into()
-}
-
-fn period_end(period: Period, now: i64) -> Result<Timestamp, QueueError> {
-    let end = (now.div_euclid(period.seconds()) + 1) * period.seconds();
-    Timestamp::from_second(end)
-        .map_err(|error| QueueError::Invalid { field: "unique", problem: error.to_string() })
 }
 
 #[cfg(test)]

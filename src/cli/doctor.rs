@@ -2,6 +2,7 @@
 //! changes nothing in the store.
 
 mod access;
+mod approvals;
 mod buckets;
 mod journal;
 mod outgoing;
@@ -153,6 +154,7 @@ async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
             access::tokens(app).await,
             tenants(app).await,
         ]);
+        checks.extend(approvals::approvals(settings, app).await);
     }
     checks
 }

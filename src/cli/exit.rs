@@ -141,6 +141,7 @@ fn judge(error: &(dyn Error + 'static)) -> (Exit, Option<&'static str>) {
                 StoreError::Busy { .. } => {
                     (Exit::Failed, Some("find who keeps a transaction open, in pg_stat_activity, and end it"))
                 }
+                StoreError::Unapproved(_) => (Exit::Failed, Some("ask anew: leave --approval out")),
                 StoreError::LeaseLost | StoreError::Refused(_) => (Exit::Failed, None),
             };
         }

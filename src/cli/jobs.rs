@@ -15,6 +15,7 @@ use jobkit::JobId;
 use store::state::JobState;
 use store::{Change, JobDetail, JobFilter, JobRow, Scope};
 
+use super::approvals::ApprovalArg;
 use super::exit::{CliError, Exit, Result};
 use super::moment::Moment;
 use super::{Call, at_least_one, job_id, shows};
@@ -62,6 +63,8 @@ pub struct ChangeArgs {
     /// Do not ask before changing jobs chosen by a filter.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    approval: ApprovalArg,
 }
 
 /// Each list may be given several times, and means any of them; where a name has no commas, also with commas.
@@ -126,6 +129,10 @@ impl FilterArgs {
 
 pub async fn run(call: &Call, command: Jobs) -> Result {
     let chosen = match &command {
+        // What was approved names its jobs.
+        Jobs::Retry(args) | Jobs::Cancel(args) | Jobs::Discard(args) if args.approval.approval.is_some() => {
+            None
+        }
         Jobs::Retry(args) | Jobs::Cancel(args) | Jobs::Discard(args) => Some((&args.ids, &args.filter)),
         Jobs::Wait(args) => Some((&args.ids, &args.filter)),
         Jobs::List { .. } | Jobs::Show { .. } | Jobs::Review(_) | Jobs::Reviews(_) => None,
@@ -138,7 +145,9 @@ pub async fn run(call: &Call, command: Jobs) -> Result {
         Jobs::Show { id } => {
             let job = find(app, id).await?;
             shows(app, &[Sight::job_in_full(&job)]).await?;
-            call.print.answer(&JobInFull::from(job.clone()), || listing::describe(call.print, &job))?;
+            let approval = app.store.approval_of(&Scope::Installation, id).await?;
+            let json = JobInFull::from(job.clone()).approved_by(approval.as_ref());
+            call.print.answer(&json, || listing::describe(call.print, &job, approval.as_ref()))?;
             Ok(Exit::Ok)
         }
         Jobs::Retry(args) => change::run(call, app, Change::Retry, args).await,

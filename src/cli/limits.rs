@@ -2,14 +2,16 @@
 //! a limit for a while.
 
 use clap::Subcommand;
-use engine::limits::usage::{Limit, LimitUsage, Named, Overview};
+use engine::approvals::rules::Action;
+use engine::limits::usage::{Limit, LimitUsage, Named, Overview, pausing, resuming};
 use jiff::Timestamp;
 use serde_json::json;
 use store::rule::{Rate, Rule};
 use store::{BreakerRow, BucketRow};
 
+use super::approvals::ApprovalArg;
 use super::exit::{Exit, Result};
-use super::{Call, Until, actor, print};
+use super::{Call, Until, print};
 use crate::cli::print::row;
 
 #[derive(Debug, Subcommand)]
@@ -31,12 +33,16 @@ pub enum Limits {
         /// Why; shown in the listing and kept in the audit log.
         #[arg(long, default_value = "")]
         reason: String,
+        #[command(flatten)]
+        approval: ApprovalArg,
     },
     /// Let jobs start again.
     Resume {
         limit: String,
         #[arg(long)]
         key: Option<String>,
+        #[command(flatten)]
+        approval: ApprovalArg,
     },
 }
 
@@ -53,15 +59,19 @@ pub async fn run(call: &Call, command: Limits) -> Result {
                     call.print.answer(&breaker, || breakers(std::slice::from_ref(&breaker)))?;
                 }
             },
-            Limits::Pause { limit, key, until, reason } => {
+            Limits::Pause { limit, key, until, reason, approval } => {
                 let until = until.on(app).await?;
-                let bucket = app.limits.pause(&limit, key.as_deref(), until, &actor(), &reason).await?;
+                let what = pausing(&limit, key.as_deref(), until, &reason);
+                let by = approval.leave(app, Action::LimitsPause, what).await?;
+                let bucket = app.limits.pause(&limit, key.as_deref(), until, &by, &reason).await?;
                 call.print.answer(&json!({ "bucket": bucket, "paused_until": until }), || {
                     format!("{bucket} is paused until {}", print::time(until))
                 })?;
             }
-            Limits::Resume { limit, key } => {
-                let bucket = app.limits.resume(&limit, key.as_deref(), &actor()).await?;
+            Limits::Resume { limit, key, approval } => {
+                let what = resuming(&limit, key.as_deref());
+                let by = approval.leave(app, Action::LimitsResume, what).await?;
+                let bucket = app.limits.resume(&limit, key.as_deref(), &by).await?;
                 let answer = json!({ "bucket": bucket, "paused_until": null });
                 call.print.answer(&answer, || format!("{bucket} is resumed"))?;
             }

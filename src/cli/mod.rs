@@ -2,6 +2,7 @@
 //! documented exit code; it decides nothing else. One file per group of commands.
 
 mod alerts;
+mod approvals;
 mod audit;
 mod configuration;
 mod demo;
@@ -86,6 +87,9 @@ enum Command {
     /// Hand in files for jobs to read, look at them and delete them.
     #[command(subcommand)]
     Uploads(uploads::Uploads),
+    /// Look at what waits for people's approval, and approve, refuse or take it back.
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
     /// The audit log: whether it is what was signed, and the key that signs it.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -164,6 +168,7 @@ fn run(cli: Cli) -> Result {
         Command::Limits(command) => on_runtime(limits::run(&call, command)),
         Command::Models(command) => on_runtime(models::run(&call, command)),
         Command::Uploads(command) => on_runtime(uploads::run(&call, command)),
+        Command::Approvals(command) => on_runtime(approvals::run(&call, command)),
         Command::Audit(command) => on_runtime(audit::run(&call, command)),
         Command::Evidence(wanted) => on_runtime(evidence::run(&call, wanted)),
         Command::Users(command) => on_runtime(users::run(&call, *command)),

@@ -1,14 +1,16 @@
 //! `models`: what jobs made of data to use on other data, where each stands, and which of a name is to be used.
 
 use clap::Subcommand;
+use engine::approvals::rules::Action;
 use engine::http::view::models::{Model, ModelChange};
-use engine::models::{ModelList, is_model_id};
+use engine::models::{ModelList, is_model_id, promoting};
 use jobkit::{ModelRecord, StandingChange};
 use serde_json::json;
 use store::ModelFilter;
 
+use super::approvals::ApprovalArg;
 use super::exit::{Exit, Result};
-use super::{Call, actor, print};
+use super::{Call, print};
 use crate::cli::print::row;
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +33,8 @@ pub enum Models {
     Promote {
         #[arg(value_parser = model_id)]
         id: String,
+        #[command(flatten)]
+        approval: ApprovalArg,
     },
 }
 
@@ -58,8 +62,10 @@ pub async fn run(call: &Call, command: Models) -> Result {
                 let record = models.show(&id).await?;
                 call.print.answer(&Model::from(record.clone()), || shown(&record))?;
             }
-            Models::Promote { id } => {
-                let changes = models.promote(&id, &actor()).await?;
+            Models::Promote { id, approval } => {
+                let what = promoting(&models.show(&id).await?);
+                let by = approval.leave(app, Action::ModelsPromote, what).await?;
+                let changes = models.promote(&id, &by).await?;
                 let json: Vec<_> = changes.iter().cloned().map(ModelChange::from).collect();
                 call.print.answer(&json!({ "id": id, "changes": json }), || told(&id, &changes))?;
             }

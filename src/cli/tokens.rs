@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use engine::approvals::rules::Action;
 use engine::http::view::tokens::Token;
 use engine::identity::networks::Network;
 use engine::identity::tokens::{Given, Issued};
@@ -13,6 +14,7 @@ use serde_json::json;
 use store::tokens::{TokenRow, TokenState, Which};
 use store::{Role, TokenId};
 
+use super::approvals::ApprovalArg;
 use super::exit::{CliError, Exit, Result};
 use super::{Call, actor, print};
 use crate::app::App;
@@ -70,6 +72,8 @@ pub struct CreateArgs {
     /// A network that it may be shown from, such as 10.0.0.0/8; may be given several times.
     #[arg(long = "from", value_name = "CIDR")]
     networks: Vec<Network>,
+    #[command(flatten)]
+    approval: ApprovalArg,
 }
 
 /// A token, by id or by name.
@@ -92,7 +96,10 @@ async fn answer(call: &Call, app: &App, settings: &Settings, command: TokensComm
     let tokens = Tokens::new(app.store.clone(), app.clock.clone());
     match command {
         TokensCommand::Create(args) => {
-            let issued = tokens.create(args.given(), Permissions::all(), &actor()).await?;
+            let approval = args.approval;
+            let given = args.given();
+            let by = approval.leave(app, Action::TokensCreate, given.told()).await?;
+            let issued = tokens.create(given, Permissions::all(), &by).await?;
             told(call, app, issued, "created").await?;
         }
         TokensCommand::List { all } => {

@@ -4,15 +4,17 @@ use std::io::{IsTerminal, Read};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use engine::approvals::rules::Action;
 use engine::audit::seen::{Sight, Thing};
 use engine::identity::Users;
 use engine::identity::password::Passwords;
-use engine::identity::users::Given;
+use engine::identity::users::{Given, giving_role};
 use jobkit::{Personal, SecretString};
 use serde_json::{Value, json};
 use store::identities::{Email, SessionRow, UserChange, UserRow, Whom};
-use store::{Role, SessionId};
+use store::{Actor, Role, SessionId};
 
+use super::approvals::ApprovalArg;
 use super::exit::{CliError, Exit, Result};
 use super::{Call, actor, print, shows};
 use crate::app::App;
@@ -38,6 +40,8 @@ pub enum UsersCommand {
         tenant: Option<String>,
         #[command(flatten)]
         password: PasswordArgs,
+        #[command(flatten)]
+        approval: ApprovalArg,
     },
     /// List users, the first that came first.
     List,
@@ -52,6 +56,8 @@ pub enum UsersCommand {
         user: Who,
         /// owner, admin, member or viewer.
         role: Role,
+        #[command(flatten)]
+        approval: ApprovalArg,
     },
     /// Give a user another password; all sessions end.
     ResetPassword {
@@ -120,10 +126,11 @@ pub async fn run(call: &Call, command: UsersCommand) -> Result {
 
 async fn answer(call: &Call, app: &App, users: &Users, command: UsersCommand) -> Result {
     match command {
-        UsersCommand::Create { email, name, role, tenant, password } => {
+        UsersCommand::Create { email, name, role, tenant, password, approval } => {
             let password = password.read()?;
             let given = Given { email, name: Personal::new(name), role, tenant, password };
-            let user = users.create(given, &actor()).await?;
+            let by = approval.leave(app, Action::UsersCreate, given.told()).await?;
+            let user = users.create(given, &by).await?;
             call.print.answer(&as_json(&user), || format!("user {} is created", user.id))?;
         }
         UsersCommand::List => {
@@ -139,8 +146,10 @@ async fn answer(call: &Call, app: &App, users: &Users, command: UsersCommand) ->
         }
         UsersCommand::Disable { user } => change(call, users, &user, UserChange::Disable, "disabled").await?,
         UsersCommand::Enable { user } => change(call, users, &user, UserChange::Enable, "enabled").await?,
-        UsersCommand::SetRole { user, role } => {
-            change(call, users, &user, UserChange::Role(role), role.name()).await?;
+        UsersCommand::SetRole { user, role, approval } => {
+            let what = giving_role(&find(users, &user).await?, role);
+            let by = approval.leave(app, Action::UsersSetRole, what).await?;
+            change_by(call, users, &user, UserChange::Role(role), role.name(), &by).await?;
         }
         UsersCommand::ResetTotp { user } => {
             change(call, users, &user, UserChange::RemoveTotp, "without a second factor").await?;
@@ -175,8 +184,19 @@ fn sight(user: &UserRow) -> Sight {
 }
 
 async fn change(call: &Call, users: &Users, user: &Who, change: UserChange, is: &str) -> Result<()> {
+    change_by(call, users, user, change, is, &actor()).await
+}
+
+async fn change_by(
+    call: &Call,
+    users: &Users,
+    user: &Who,
+    change: UserChange,
+    is: &str,
+    by: &Actor,
+) -> Result<()> {
     let user = find(users, user).await?;
-    let changed = users.change(user.id, &change, &actor()).await?;
+    let changed = users.change(user.id, &change, by).await?;
     let already = if changed { "now" } else { "already" };
     let json = json!({ "id": user.id, "changed": changed });
     call.print.answer(&json, || format!("user {} is {already} {is}", user.id))

@@ -56,6 +56,12 @@ pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
     if settings.breakers.cool_down.is_zero() {
         found.add("breakers.cool_down", "must be longer than nothing; the default is \"30s\"");
     }
+    let internal =
+        |kind: &str| kind == bulk::KIND || registry.get(kind).is_some_and(|info| info.policy.internal);
+    for (path, text) in settings.approvals.problems(kinds, internal) {
+        let path = [vec!["approvals".to_owned()], path].concat();
+        found.add(dotted(&path), text);
+    }
     encryption(settings, &mut found);
     audit(settings, &mut found);
     buckets::buckets(settings, &mut found);

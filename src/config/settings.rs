@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine::adapters::buckets::Bucket;
 use engine::adapters::databases::Database;
+use engine::approvals::rules::{Rule as Approval, Rules as Approvals};
 use engine::identity::networks::Network;
 use engine::identity::platform::settings::Platform;
 use engine::limits::callers::rules::{Bound, CallerRules};
@@ -41,6 +42,7 @@ pub struct Settings {
     pub limits: BTreeMap<String, Limit>,
     pub calls: BTreeMap<String, Calls>,
     pub breakers: Breakers,
+    pub approvals: Approvals,
     pub retention: Retention,
     pub encryption: Encryption,
     pub audit: Audit,
@@ -457,6 +459,7 @@ impl Settings {
             calendars: [(any(), CalendarRules::default())].into(),
             limits: [(any(), limit)].into(),
             calls: [(any(), calls)].into(),
+            approvals: Approvals([(any(), Approval::default())].into()),
             retention: Retention { kinds: [(any(), own)].into(), ..Retention::default() },
             encryption: Encryption {
                 keys: [(any(), SecretRef::Env("KEY".into()))].into(),

@@ -17,7 +17,7 @@ impl StoreError {
 
     /// What was asked cannot be, now or ever.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, StoreError::Refused(_))
+        matches!(self, StoreError::Refused(_) | StoreError::Unapproved(_))
     }
 
     /// Somebody else's transaction holds a row, or two waited for each other; another try may do.
@@ -59,6 +59,7 @@ impl From<StoreError> for HostError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::LeaseLost => HostError::LeaseLost,
+            StoreError::Unapproved(_) => HostError::Refused(error.to_string()),
             StoreError::Refused(why) => HostError::Refused(why),
             StoreError::Database { .. } if error.blames_the_store() => HostError::Away(Box::new(error)),
             StoreError::Database { .. } | StoreError::Busy { .. } => HostError::Store(Box::new(error)),

@@ -15,6 +15,7 @@
 //! progress write none.
 
 pub mod alerts;
+pub mod approvals;
 pub mod audit_log;
 pub mod breaker;
 pub mod breakers;
@@ -50,6 +51,10 @@ use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
 
 pub use alerts::*;
+pub use approvals::{
+    ApprovalFilter, ApprovalId, ApprovalRow, ApprovalState, Approvals, Demand, JobDemand, NewApproval,
+    NewVote, Verdict, VoteRow, Voted,
+};
 pub use audit_log::{AuditLog, AuditPage, OfJobs};
 pub use breakers::{BreakerRow, Breakers};
 pub use briefs::{Briefs, JobBrief};
@@ -82,6 +87,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[async_trait]
 pub trait Store:
     Alerts
+    + Approvals
     + AuditLog
     + Breakers
     + Briefs
@@ -293,6 +299,9 @@ pub enum StoreError {
     /// What was asked cannot be; says why and what to do.
     #[error("{0}")]
     Refused(String),
+    /// What was to be done needs an approval, and the one that was given cannot be used any more. Nothing was changed.
+    #[error("approval {0} cannot be used any more: it was used, taken back, or is over")]
+    Unapproved(ApprovalId),
 }
 
 /// How long a worker may go without a beat before its jobs are taken from it.

@@ -8,6 +8,7 @@ use jobkit::{JobId, LogLine, OnConflict, OnParentFailure, Origin, Progress, Step
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::approvals::{ApprovalId, Demand, JobDemand};
 use super::limits::Limited;
 use crate::rule::Lane;
 use crate::state::JobState;
@@ -49,6 +50,13 @@ impl Actor {
 
     pub fn with_origin(name: impl Into<String>, origin: Origin) -> Self {
         Self { name: name.into(), origin }
+    }
+
+    /// The same, by leave of an approval: what it does next uses it, in the transaction that does it.
+    #[must_use]
+    pub fn by_leave_of(mut self, approval: ApprovalId) -> Self {
+        self.origin.approval = Some(approval.0);
+        self
     }
 
     /// What it did, as the audit log has it.
@@ -94,6 +102,8 @@ pub struct KindRow {
     pub unique: bool,
     /// The engine makes such jobs, and nobody by their name.
     pub internal: bool,
+    /// What must be given before one runs; for SQL callers, whose jobs wait for it too.
+    pub approval: Option<Demand>,
 }
 
 /// A job to insert, everything decided but the time.
@@ -119,11 +129,16 @@ pub struct NewRow {
     pub lane: Option<Lane>,
     /// Those that its arguments name.
     pub uploads: Vec<UploadId>,
+    /// It waits for this, beside its parents.
+    pub approval: Option<JobDemand>,
 }
 
 impl NewRow {
     /// Workers need not be told of a job that is only due later. A time of somebody's own may have passed.
     pub fn may_be_due(&self) -> bool {
+        if self.approval.is_some() {
+            return false;
+        }
         match self.when {
             When::Now | When::At(_) => true,
             When::After(delay) => delay.is_zero(),

@@ -68,7 +68,7 @@ impl Log {
     }
 
     async fn write(&self, entries: usize) {
-        let origin = Origin { request: Some("r-1".into()), source: Some("c:x".into()) };
+        let origin = Origin { request: Some("r-1".into()), source: Some("c:x".into()), ..Origin::default() };
         let by = Actor::with_origin("user:ada", origin);
         for number in 0..entries {
             match number % 3 {

@@ -1,5 +1,6 @@
 //! The command line as a script meets it: the real binary, its exit codes, its JSON, its errors.
 
+mod approvals;
 mod audit;
 mod evidence;
 mod forest;

@@ -345,6 +345,7 @@ impl World {
             comes_with: None,
             lane: None,
             uploads: Vec::new(),
+            approval: None,
         }
     }
 

@@ -200,7 +200,7 @@ fn not_allowed(methods: &[(Method, Option<Access>)]) -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, allow)]).into_response()
 }
 
-fn refused(refusal: Refusal) -> Problem {
+pub fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Lacks(permission) => Problem::new(
             Code::Forbidden,

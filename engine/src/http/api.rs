@@ -1,6 +1,7 @@
 //! The routes below `/v1`, one file per group.
 
 pub mod alerts;
+pub mod approvals;
 pub mod artifacts;
 pub mod auth;
 pub mod bulk;

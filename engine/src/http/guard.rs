@@ -215,7 +215,7 @@ pub async fn finish(State(api): State<Shared>, request: Request, next: Next) -> 
     let route = route.as_ref().map_or("an unknown route", MatchedPath::as_str);
     let started = api.clock.steady();
     let name = id.to_str().ok().map(str::to_owned);
-    let origin = Origin { request: name.clone(), source: None };
+    let origin = Origin { request: name.clone(), ..Origin::default() };
     let mut response = caught(ORIGIN.scope(origin, next.run(request)), &method, route, &id).await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response = method_not_allowed(response.headers_mut().remove(axum::http::header::ALLOW));

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use crate::audit::sources::SourceError;
 use crate::queue::QueueError;
 use crate::scheduler::ScheduleError;
-use store::StoreError;
 use store::chain;
+use store::{ApprovalId, StoreError};
 
 macro_rules! codes {
     ($($code:ident $text:literal $status:ident $title:literal;)+) => {
@@ -60,6 +60,7 @@ codes! {
     InvalidSignature "invalid_signature" UNAUTHORIZED "Nobody known has signed it";
     CsrfRefused "csrf_refused" FORBIDDEN "A foreign page may have sent this";
     Forbidden "forbidden" FORBIDDEN "Whoever calls may not do this";
+    VoteRefused "vote_refused" FORBIDDEN "Whoever calls does not decide on this";
     NetworkRefused "network_refused" FORBIDDEN "This is not to be done from there";
     NotFound "not_found" NOT_FOUND "There is no such thing";
     UnknownRoute "unknown_route" NOT_FOUND "There is no such route";
@@ -70,6 +71,10 @@ codes! {
     QuotaFull "quota_full" CONFLICT "The quota for uploads is used up";
     Busy "busy" CONFLICT "Somebody else is in the way just now";
     OwnedByConfiguration "owned_by_configuration" CONFLICT "The configuration owns it";
+    ApprovalRequired "approval_required" CONFLICT "Other people must approve this first";
+    ApprovalUnusable "approval_unusable" CONFLICT "The approval is not for this, or is over";
+    ApprovalOver "approval_over" CONFLICT "The approval cannot be decided on any more";
+    HashDiffers "hash_differs" CONFLICT "This is not what was shown";
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is too large";
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body must be JSON";
     UnsupportedFormat "unsupported_format" UNSUPPORTED_MEDIA_TYPE "The file is of no format that is taken";
@@ -118,6 +123,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub errors: Vec<FieldProblem>,
+    /// The approval that was asked for, where one is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<Uuid>)]
+    pub approval: Option<Box<ApprovalId>>,
     #[serde(skip)]
     retry_after: Option<u16>,
 }
@@ -134,6 +143,7 @@ impl Problem {
             detail: shortened(detail.into()),
             remedy: remedy.into(),
             errors: Vec::new(),
+            approval: None,
             retry_after: None,
         }
     }
@@ -146,6 +156,12 @@ impl Problem {
 
     pub fn retry_after(mut self, seconds: u16) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Names the approval that was asked for.
+    pub fn approval(mut self, id: ApprovalId) -> Self {
+        self.approval = Some(Box::new(id));
         self
     }
 
@@ -263,6 +279,10 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Refused(why) => {
                 Self::new(Code::Refused, why, "correct the request; nothing was changed")
+            }
+            StoreError::Unapproved(_) => {
+                let remedy = "ask anew: send the request without the header Approval";
+                Self::new(Code::ApprovalUnusable, error.to_string(), remedy).at("Approval")
             }
             StoreError::Busy { .. } => {
                 let remedy = "send the request again; find who keeps a transaction open in pg_stat_activity";

@@ -1,6 +1,7 @@
 //! Rows as callers see them, over HTTP and in the command line's `--json`. The shapes are promises: a field may be added,
 //! never renamed or dropped.
 
+pub mod approvals;
 pub mod models;
 pub mod reviews;
 pub mod tokens;
@@ -17,7 +18,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use store::state::JobState;
-use store::{AttemptRow, JobDetail, JobRow, WorkerRow};
+use store::{ApprovalId, ApprovalRow, AttemptRow, JobDetail, JobRow, WorkerRow};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Job {
@@ -78,6 +79,15 @@ pub struct JobInFull {
     /// Jobs that must end first.
     #[schema(value_type = Vec<Uuid>)]
     pub waits_for: Vec<JobId>,
+    /// What people must approve before it runs, or did: `/v1/approvals/{id}`.
+    #[schema(value_type = Option<Uuid>)]
+    pub approval: Option<ApprovalId>,
+}
+
+impl JobInFull {
+    pub fn approved_by(self, approval: Option<&ApprovalRow>) -> Self {
+        Self { approval: approval.map(|approval| approval.id), ..self }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -167,6 +177,7 @@ impl From<JobDetail> for JobInFull {
             steps: detail.steps.into_iter().map(Step::from).collect(),
             progress: detail.progress.map(HowFar::from),
             waits_for: detail.waits_for,
+            approval: None,
         }
     }
 }

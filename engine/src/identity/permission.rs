@@ -61,6 +61,10 @@ permissions! {
     /// Say which model of a name is used.
     ModelsPromote "models:promote";
     WorkersRead "workers:read";
+    /// What waits for people, and exactly what would be done.
+    ApprovalsRead "approvals:read";
+    /// Give them, or refuse.
+    ApprovalsGive "approvals:give";
     /// Tokens of services: make, look at, rotate, revoke.
     TokensManage "tokens:manage";
     /// People who sign in: make, look at, disable, give a role.
@@ -83,7 +87,9 @@ impl Permission {
             | Self::QueuesRead
             | Self::SchedulesRead
             | Self::SchedulesWrite
-            | Self::SchedulesControl => false,
+            | Self::SchedulesControl
+            | Self::ApprovalsRead
+            | Self::ApprovalsGive => false,
             Self::QueuesControl
             | Self::LimitsRead
             | Self::LimitsControl
@@ -105,14 +111,15 @@ impl Permission {
                 | Self::LimitsControl
                 | Self::SchedulesWrite
                 | Self::ModelsPromote
+                | Self::ApprovalsGive
                 | Self::TokensManage
                 | Self::UsersManage
         )
     }
 
-    /// Whether a service may have it. One that could make tokens or users would outlive its own end.
+    /// Whether a service may have it. One that could make tokens or users would outlive its own end, and people approve.
     pub fn is_for_services(self) -> bool {
-        !matches!(self, Self::TokensManage | Self::UsersManage)
+        !matches!(self, Self::ApprovalsGive | Self::TokensManage | Self::UsersManage)
     }
 
     /// The least role that has it.
@@ -128,6 +135,7 @@ impl Permission {
             | Self::SchedulesRead
             | Self::AlertsRead
             | Self::ModelsRead
+            | Self::ApprovalsRead
             | Self::WorkersRead => Role::Viewer,
             Self::JobsWrite
             | Self::JobsControl
@@ -139,6 +147,7 @@ impl Permission {
             | Self::LimitsControl
             | Self::SchedulesWrite
             | Self::ModelsPromote
+            | Self::ApprovalsGive
             | Self::TokensManage
             | Self::UsersManage => Role::Admin,
         }
@@ -276,9 +285,12 @@ mod tests {
     }
 
     #[test]
-    fn a_service_makes_neither_tokens_nor_users() {
+    fn a_service_makes_neither_tokens_nor_users_and_approves_nothing() {
         let services = Permissions::all().of_services();
-        assert_eq!(Permissions::all().beyond(services).names(), ["tokens:manage", "users:manage"]);
+        assert_eq!(
+            Permissions::all().beyond(services).names(),
+            ["approvals:give", "tokens:manage", "users:manage"]
+        );
     }
 
     /// The page that people read.

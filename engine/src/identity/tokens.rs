@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::{Clock, IdGenerator, SecretString};
+use serde_json::{Value, json};
 use store::tokens::{Barred, NewToken, TokenChange, TokenChanged, TokenRow, Which};
 use store::{Actor, Store, TokenId};
 use tracing::{debug, info};
@@ -45,6 +46,17 @@ pub struct Given {
     /// Empty: from anywhere.
     pub networks: Vec<Network>,
     pub life: Duration,
+}
+
+impl Given {
+    /// What will be made, for whoever approves it.
+    pub fn told(&self) -> Value {
+        let networks: Vec<_> = self.networks.iter().map(ToString::to_string).collect();
+        json!({
+            "name": self.name, "permissions": self.permissions.names(), "tenant": self.tenant, "networks": networks,
+            "lasts_seconds": self.life.as_secs(),
+        })
+    }
 }
 
 /// What nobody sees a second time.

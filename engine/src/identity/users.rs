@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jobkit::redact::Personal;
 use jobkit::{Clock, IdGenerator, SecretString};
+use serde_json::{Value, json};
 use store::identities::{Email, Ending, NewUser, SessionRow, UserChange, UserChanged, UserRow, Whom};
 use store::{Actor, Role, SessionId, Store, UserId};
 
@@ -32,6 +33,14 @@ pub struct Given {
     /// None: the whole installation.
     pub tenant: Option<String>,
     pub password: SecretString,
+}
+
+impl Given {
+    /// Who will be made, for whoever approves it.
+    pub fn told(&self) -> Value {
+        let (email, name) = (self.email.expose(), self.name.expose());
+        json!({ "email": email, "name": name, "role": self.role, "tenant": self.tenant })
+    }
 }
 
 impl Users {
@@ -102,6 +111,12 @@ impl Users {
             None => self.store.end_sessions_of(user, None, Ending::Revoked, by).await?,
         })
     }
+}
+
+/// What another role for somebody will do, for whoever approves it. The one there is counts: what lifts a viewer was not
+/// shown to be what lowers an owner.
+pub fn giving_role(user: &UserRow, role: Role) -> Value {
+    json!({ "user": user.id, "from": user.role, "to": role, "tenant": user.tenant })
 }
 
 fn check(field: &'static str, text: &str, most: usize) -> Result<(), IdentityError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::book::Book;
 use super::limiter::{Calls, MARK};
@@ -183,6 +184,15 @@ impl Usage {
             }
         }
     }
+}
+
+/// What a pause will do, for whoever approves it.
+pub fn pausing(name: &str, key: Option<&str>, until: Timestamp, reason: &str) -> Value {
+    json!({ "limit": name, "key": key, "until": until, "reason": reason })
+}
+
+pub fn resuming(name: &str, key: Option<&str>) -> Value {
+    json!({ "limit": name, "key": key })
 }
 
 fn invalid<T>(field: &'static str, problem: String) -> Result<T, LimitError> {

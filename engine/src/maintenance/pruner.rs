@@ -1,4 +1,5 @@
-//! Deletes finished jobs that nobody has to keep any longer, in small bites, uploads that are over, and workers long gone.
+//! Deletes finished jobs that nobody has to keep any longer, in small bites, uploads that are over, and workers long gone; and
+//! ends approvals that nobody gave in time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use crate::uploads::Uploads;
 use store::{PruneRules, Result, Store};
 
 const BITE: usize = 2_000;
+
+const EXPIRED_AT_ONCE: usize = 100;
 
 /// Long enough to ask after an incident which machine a worker was.
 const KEEP_WORKERS: Duration = Duration::from_secs(7 * 86_400);
@@ -54,6 +57,8 @@ impl Pruner {
     }
 
     async fn bite(&self) -> Result<u64> {
+        // Whether an approval may still be used, its own time says; this ends the job that waits for it.
+        while self.store.expire_approvals(EXPIRED_AT_ONCE).await?.ids.len() == EXPIRED_AT_ONCE {}
         let bite = self.store.prune(&self.rules, BITE).await?;
         if bite < BITE as u64 {
             self.store.forget_workers(KEEP_WORKERS).await?;

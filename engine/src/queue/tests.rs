@@ -1,6 +1,8 @@
-use jobkit::{Ctx, Failure, Job, Outcome, RawJson};
+use jobkit::{Ctx, Failure, Job, Outcome, Period, RawJson, Unique};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
+use super::unique::{period_end, unique_key};
 use super::*;
 
 fn key(job: &NewJob, rule: &Unique, now: i64) -> [u8; 32] {

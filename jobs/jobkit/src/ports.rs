@@ -9,6 +9,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{Ctx, JobId, Models, NewJob, Personal, Progress, SecretString, StepRecord, UploadId};
 
@@ -241,11 +242,15 @@ pub struct Origin {
     /// The address it came from, as a commitment: an address is somebody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The approval by which it is done. Whoever writes the entry of it uses the approval in the same transaction, or
+    /// writes nothing; the entry itself does not keep it.
+    #[serde(skip)]
+    pub approval: Option<Uuid>,
 }
 
 impl Origin {
     pub fn is_unknown(&self) -> bool {
-        *self == Self::default()
+        self.request.is_none() && self.source.is_none()
     }
 }
 

@@ -1,10 +1,12 @@
 //! `audit search` and `audit redact`: what was done, by whom and from where; and what is personal of that, erased.
 
 use clap::{ArgGroup, Args};
+use engine::approvals::rules::Action;
 use jobkit::{AuditEntry, JobId};
 use serde_json::{Value, json};
 use store::{AuditSearch, Erasing, Position, Store};
 
+use crate::cli::approvals::ApprovalArg;
 use crate::cli::exit::{CliError, Exit, Result};
 use crate::cli::moment::Moment;
 use crate::cli::print::{self, row};
@@ -67,6 +69,8 @@ pub struct Redact {
     /// Why, as the entry will say: the law, the request, the period.
     #[arg(long)]
     basis: String,
+    #[command(flatten)]
+    approval: ApprovalArg,
 }
 
 pub async fn search(call: &Call, wanted: Search) -> Result {
@@ -160,11 +164,20 @@ async fn open(store: &dyn Store, found: &[(Position, AuditEntry)]) -> Result<Vec
     Ok(rows.into_iter().map(|row| (row.commitment, row.value.expose().clone())).collect())
 }
 
+/// What will be erased, for whoever approves it.
+fn erasing(of: &Erasing, basis: &str) -> Value {
+    match of {
+        Erasing::Subject(subject) => json!({ "subject": subject, "basis": basis }),
+        Erasing::Commitments(these) => json!({ "commitments": these, "basis": basis }),
+        Erasing::Before { at, field } => json!({ "before": at, "field": field, "basis": basis }),
+    }
+}
+
 /// So many in one entry.
 const AT_ONCE: usize = 1_000;
 
 pub async fn redact(call: &Call, wanted: Redact) -> Result {
-    let Redact { subject, commitments, before, field, basis } = wanted;
+    let Redact { subject, commitments, before, field, basis, approval } = wanted;
     if basis.trim().is_empty() {
         return Err(CliError::usage(
             "--basis is empty",
@@ -180,9 +193,12 @@ pub async fn redact(call: &Call, wanted: Redact) -> Result {
             (_, Some(before)) => Erasing::Before { at: before.before(app.store.now().await?), field },
             _ => Erasing::Commitments(commitments),
         };
+        let mut by = approval.leave(app, Action::AuditRedact, erasing(&of, &basis)).await?;
         let mut erased = 0;
         loop {
-            let now = app.store.erase_openings(&of, &basis, AT_ONCE, &actor()).await?.len();
+            let now = app.store.erase_openings(&of, &basis, AT_ONCE, &by).await?.len();
+            // The first of them used the approval; the rest is what it was given for.
+            by = actor();
             erased += now;
             if now < AT_ONCE {
                 break;

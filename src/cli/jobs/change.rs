@@ -3,19 +3,25 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use engine::approvals::rules::Action;
+use jobkit::JobId;
 use serde_json::json;
 use store::state::JobState;
-use store::{Change, Changed, JobFilter, Scope};
+use store::{Actor, ApprovalRow, Change, Changed, JobFilter, Scope};
 
 use super::{ChangeArgs, known};
 use crate::app::App;
+use crate::cli::approvals::ApprovalArg;
 use crate::cli::exit::{CliError, Exit, Result};
 use crate::cli::print::count;
 use crate::cli::{Call, actor};
 
 pub async fn run(call: &Call, app: &App, change: Change, args: ChangeArgs) -> Result {
-    let ChangeArgs { ids, filter, limit, yes } = args;
+    let ChangeArgs { mut ids, filter, limit, yes, approval } = args;
     let by_id = filter.is_empty();
+    if let (true, true, Some(id)) = (by_id, ids.is_empty(), approval.approval) {
+        ids = named_by(&app.approvals.show(&Scope::Installation, id).await?)?;
+    }
     let mut filter = filter.filter(app.clock.now(), limit);
     filter.ids.extend(&ids);
     if by_id {
@@ -23,10 +29,61 @@ pub async fn run(call: &Call, app: &App, change: Change, args: ChangeArgs) -> Re
     } else if !narrow(&mut filter, change, app, call, yes).await? {
         return Ok(Exit::Ok);
     }
-    let changed = app.queue.change(&Scope::Installation, &filter, change, &actor(), limit).await?;
+    let by = leave(app, change, &mut filter, limit, approval).await?;
+    let changed =
+        app.queue.change(&Scope::Installation, &filter, change, &by, limit.max(filter.ids.len())).await?;
     tell(call, change, &changed)?;
     let none = changed.ids.is_empty() && changed.asked.is_empty();
     Ok(if by_id && (none || !changed.refused.is_empty()) { Exit::Failed } else { Exit::Ok })
+}
+
+/// Who changes them, by leave of an approval where one is needed. Then the jobs are settled: what would match later was
+/// shown to nobody.
+async fn leave(
+    app: &App,
+    change: Change,
+    filter: &mut JobFilter,
+    limit: usize,
+    ApprovalArg { approval }: ApprovalArg,
+) -> Result<Actor> {
+    let (all, action) = (Scope::Installation, Action::of(change));
+    if !app.approvals.rules().names(action) && approval.is_none() {
+        return Ok(actor());
+    }
+    let limit = if filter.ids.is_empty() { limit } else { filter.ids.len() };
+    let jobs = app.store.briefs(&all, &JobFilter { limit: Some(limit), ..filter.clone() }).await?;
+    let kinds: Vec<_> = jobs.iter().map(|job| job.kind.clone()).collect();
+    let mut ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+    ids.sort_unstable();
+    if ids.is_empty() {
+        // No ids would mean every job there is.
+        return Err(CliError::new(
+            Exit::NotFound,
+            "no job is meant any more",
+            "`compline jobs list` shows the jobs",
+        ));
+    }
+    let what = json!({ "jobs": ids });
+    let by = app.approvals.leave_for(&all, (action, &kinds), what, &actor(), approval).await?;
+    *filter = JobFilter { ids, limit: Some(limit), ..JobFilter::default() };
+    Ok(by)
+}
+
+/// The jobs that an approval is for.
+fn named_by(approval: &ApprovalRow) -> Result<Vec<JobId>> {
+    #[derive(serde::Deserialize)]
+    struct What {
+        jobs: Vec<JobId>,
+    }
+    let what = serde_json::from_str::<What>(&approval.what).ok().filter(|what| !what.jobs.is_empty());
+    what.map(|what| what.jobs).ok_or_else(|| {
+        let remedy = format!("`compline approvals show {}` says what it is for", approval.id);
+        CliError::new(
+            Exit::Failed,
+            format!("approval {} is for something else than jobs", approval.id),
+            remedy,
+        )
+    })
 }
 
 /// Leaves only jobs that can take the change, counts them, and asks. False when nothing is to be done.

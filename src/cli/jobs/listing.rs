@@ -2,7 +2,7 @@
 
 use engine::http::view::Job;
 use engine::seal::is_sealed;
-use store::{JobDetail, JobRow, Scope};
+use store::{ApprovalRow, JobDetail, JobRow, Scope};
 
 use super::{FilterArgs, listed, shows};
 use crate::app::App;
@@ -49,7 +49,7 @@ pub fn table(print: Print, jobs: &[JobRow]) -> String {
 }
 
 /// Everything about one job. What it wrote itself is made harmless for the terminal.
-pub fn describe(print: Print, detail: &JobDetail) -> String {
+pub fn describe(print: Print, detail: &JobDetail, approval: Option<&ApprovalRow>) -> String {
     let job = &detail.job;
     let mut facts = vec![
         row!["id", job.id.to_string()],
@@ -74,6 +74,7 @@ pub fn describe(print: Print, detail: &JobDetail) -> String {
     more("tags", Some(job.tags.join(", ")).filter(|tags| !tags.is_empty()));
     more("metadata", job.metadata.as_ref().map(ToString::to_string));
     more("waits for", ids(detail));
+    more("approval", approval.map(|approval| format!("{}, {}", approval.id, approval.state.name())));
     more("progress", detail.progress.as_ref().map(|p| format!("{}/{} {}", p.done, p.total, p.message)));
     more("args", Some(job.args.clone()));
     more("result", job.result.clone());

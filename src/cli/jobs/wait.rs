@@ -122,7 +122,7 @@ fn timed_out(first: &JobRow, left: usize, timeout: Duration) -> CliError {
 }
 
 fn tell_one(call: &Call, job: &JobDetail) -> Result {
-    call.print.answer(&JobInFull::from(job.clone()), || listing::describe(call.print, job))?;
+    call.print.answer(&JobInFull::from(job.clone()), || listing::describe(call.print, job, None))?;
     Ok(exit(&[job.job.state]))
 }
 

@@ -11,7 +11,7 @@ use super::read::unreadable;
 use super::rows::{self, Micros, text};
 use super::sessions::within;
 use super::tenants::Asker;
-use super::{LONG, PostgresStore, contention, failed, insert};
+use super::{LONG, PostgresStore, approvals, contention, failed, insert};
 use store::audit_log::ANY_WEIGHT;
 use store::{Actor, AuditLog, AuditPage, Beginning, Inserted, NewRow, OfJobs, Place, Position, Result};
 
@@ -106,16 +106,17 @@ async fn append_of_jobs(store: &PostgresStore, entries: &[OfJobs]) -> Result<()>
     Ok(())
 }
 
-/// An entry with a tenant and no jobs; in the transaction of what it tells of.
+/// An entry with a tenant and no jobs; in the transaction of what it tells of, and of the approval that it was done by.
 pub async fn append_on(
     connection: &mut PgConnection,
     time: Option<Micros>,
     entry: &AuditEntry,
 ) -> Result<()> {
+    approvals::use_up(connection, time, &entry.actor, &entry.origin).await?;
     put(connection, time, entry, &[]).await
 }
 
-async fn put(
+pub async fn put(
     connection: &mut PgConnection,
     time: Option<Micros>,
     entry: &AuditEntry,
@@ -169,7 +170,7 @@ pub fn entry(row: &PgRow) -> Result<(Position, AuditEntry)> {
         object: row.get("object"),
         outcome: row.get("outcome"),
         tenant: row.get("tenant"),
-        origin: Origin { request: row.get("request"), source: row.get("source") },
+        origin: Origin { request: row.get("request"), source: row.get("source"), ..Origin::default() },
         details,
     };
     Ok((position(row).map_err(failed(READING))?, entry))

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::rows::{Micros, uuids};
 use super::tenants::Asker;
-use super::{PostgresStore, briefs, contention, failed, insert};
+use super::{PostgresStore, approvals, briefs, contention, failed, insert};
 use store::state::JobState;
 use store::types::{doomed_by, dooms, rule_of};
 use store::{Actor, Change, Changed, JobFilter, Release, Result, Scope};
@@ -171,9 +171,15 @@ async fn retry(
     .fetch_all(&mut *tx)
     .await
     .map_err(failed(DOING))?;
+    let named: Vec<Uuid> = ended.iter().map(|row| row.get(0)).collect();
+    let unapproved = approvals::never_approved(tx, &named).await?;
     let mut free = Vec::new();
     for row in &ended {
         let id = JobId(row.get(0));
+        if let Some((_, why)) = unapproved.iter().find(|(job, _)| *job == id) {
+            changed.refused.push((id, why.clone()));
+            continue;
+        }
         match row.get::<Option<&[u8]>, _>(1) {
             Some(key) => match take_key_back(tx, time, id, key, row.get(2)).await? {
                 None => free.push(id),
@@ -333,6 +339,26 @@ pub async fn cancel_requested(
     Ok(cancelled)
 }
 
+/// Of what each of these waited for, so much is over. Queues that got a job to claim are added to `woken`.
+pub async fn free(
+    tx: &mut PgConnection,
+    time: Option<Micros>,
+    children: &[Uuid],
+    counts: &[i16],
+    woken: &mut Vec<String>,
+) -> Result<()> {
+    let rows = sqlx::query(include_str!("free.sql"))
+        .bind(time)
+        .bind(children)
+        .bind(counts)
+        .fetch_all(tx)
+        .await
+        .map_err(failed(DOING))?;
+    let available = rows.iter().filter(|row| row.get::<&str, _>(1) == "available");
+    woken.extend(available.map(|row| row.get::<String, _>(0)));
+    Ok(())
+}
+
 /// What the end of these jobs means for those that wait for them, and for those that wait for those.
 pub async fn settle(
     tx: &mut PgConnection,
@@ -365,15 +391,7 @@ pub async fn settle(
         }
         let (children, counts): (Vec<_>, Vec<_>) =
             freed.into_iter().filter(|(child, _)| !doomed.contains_key(child)).unzip();
-        let rows = sqlx::query(include_str!("free.sql"))
-            .bind(time)
-            .bind(children)
-            .bind(counts)
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(failed(DOING))?;
-        let available = rows.iter().filter(|row| row.get::<&str, _>(1) == "available");
-        woken.extend(available.map(|row| row.get::<String, _>(0)));
+        free(tx, time, &children, &counts, woken).await?;
         ended = Vec::new();
         let orphans: Vec<_> = doomed.keys().copied().collect();
         if !orphans.is_empty() {

@@ -193,6 +193,7 @@ mod tests {
             comes_with: None,
             lane: None,
             uploads: Vec::new(),
+            approval: None,
         }
     }
 

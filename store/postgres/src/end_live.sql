@@ -22,6 +22,20 @@ keys AS (
 edges AS (
     DELETE FROM compline.job_dependency d USING ended e WHERE d.child = e.id
 ),
+-- Nobody need decide on what is not to be done any more.
+approvals AS (
+    UPDATE compline.approval a
+    SET state = 'withdrawn', ended_at = coalesce($1::timestamptz, now()), reason = 'its job ended'
+    FROM ended e WHERE a.job_id = e.id AND a.state = 'pending'
+    RETURNING a.id, a.job_id, a.tenant, a.action, a.sha256, a.author
+),
+withdrawn AS (
+    INSERT INTO compline.audit_entry (at, actor, action, object, outcome, tenant, details)
+    SELECT coalesce($1::timestamptz, now()), 'system', 'approval.withdraw', 'approval:' || id, 'ok', tenant,
+           json_build_object('of', action, 'sha256', encode(sha256, 'hex'), 'author', author, 'job', job_id,
+                             'reason', 'its job ended')
+    FROM approvals
+),
 news AS (
     INSERT INTO compline.alert_news (at, key, rule, change, severity, kind, queue, text, count, jobs)
     SELECT coalesce($1::timestamptz, now()), 'job.discarded/' || kind || '/' || queue, 'job.discarded', 'happened',

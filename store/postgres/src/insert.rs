@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::rows::{self, Micros, micros};
 use super::tenants::Asker;
 use super::wake::{CHANNEL, news};
-use super::{PostgresStore, contention, copy, failed, lease, uploads};
+use super::{PostgresStore, approvals, contention, copy, failed, lease, uploads};
 use store::rule::Lane;
 use store::state::JobState;
 use store::types::{doomed_by, dooms, rule_name, unknown_parent};
@@ -21,7 +21,10 @@ use store::{Actor, Held, Inserted, NewRow, Release, Result, StoreError, UniqueRo
 const DOING: &str = "enqueueing jobs";
 
 pub fn all_plain(rows: &[NewRow]) -> bool {
-    rows.iter().all(|row| row.unique.is_none() && row.after.is_empty() && row.uploads.is_empty())
+    let plain = |row: &NewRow| {
+        row.unique.is_none() && row.after.is_empty() && row.uploads.is_empty() && row.approval.is_none()
+    };
+    rows.iter().all(plain)
 }
 
 /// Within the caller's transaction.
@@ -156,7 +159,7 @@ fn columns<'q>(
 /// As the functions of migration 17 take it apart.
 fn named(by: &Actor) -> Cow<'_, str> {
     const PARTED: char = '\u{1f}';
-    let Origin { request, source } = &by.origin;
+    let Origin { request, source, .. } = &by.origin;
     if by.origin.is_unknown() && !by.name.contains(PARTED) {
         return Cow::Borrowed(&by.name);
     }
@@ -203,7 +206,7 @@ async fn insert_with_care(
         let answer = match &row.unique {
             Some(unique) => insert_unique(tx, time, &row, unique, by).await?,
             None => {
-                insert_one(tx, time, &row).await?;
+                insert_one(tx, time, &row, by).await?;
                 Inserted { id: row.id, duplicate: false }
             }
         };
@@ -229,7 +232,7 @@ async fn insert_unique(
     // The holder may end and free the key between the two looks; then the next round takes it.
     for _ in 0..10 {
         if take_key(tx, time, row.id, &unique.key, unique.release).await? {
-            insert_one(tx, time, row).await?;
+            insert_one(tx, time, row, by).await?;
             return Ok(Inserted { id: row.id, duplicate: false });
         }
         let holder: Option<Uuid> =
@@ -301,9 +304,9 @@ async fn replace(tx: &mut PgConnection, time: Option<Micros>, holder: Uuid, row:
     Ok(replaced.rows_affected() > 0)
 }
 
-async fn insert_one(tx: &mut PgConnection, time: Option<Micros>, row: &NewRow) -> Result<()> {
+async fn insert_one(tx: &mut PgConnection, time: Option<Micros>, row: &NewRow, by: &Actor) -> Result<()> {
     let parents = look_at_parents(tx, row).await?;
-    let waits_for = i16::try_from(parents.live.len())
+    let waits_for = i16::try_from(parents.live.len() + usize::from(row.approval.is_some()))
         .map_err(|_| StoreError::Refused("a job can wait for at most 32,767 others".into()))?;
     let (at, after) = due(row.when);
     sqlx::query(include_str!("insert_one.sql"))
@@ -327,6 +330,9 @@ async fn insert_one(tx: &mut PgConnection, time: Option<Micros>, row: &NewRow) -
         .await
         .map_err(failed(DOING))?;
     depend(tx, row.id, &parents.live, row.on_parent_failure).await?;
+    if let Some(asked) = &row.approval {
+        approvals::ask_for_job(tx, time, row.id, asked, by).await?;
+    }
     if let Some((parent, state)) = parents.dooming {
         let states = [JobState::Scheduled, JobState::Available, JobState::Waiting];
         let reason = doomed_by(parent, state);
@@ -464,6 +470,7 @@ pub async fn audit(
     jobs: &[Uuid],
     details: Option<serde_json::Value>,
 ) -> Result<()> {
+    approvals::use_up(tx, time, &by.name, &by.origin).await?;
     sqlx::query(
         "INSERT INTO compline.audit_entry (at, actor, action, object, outcome, jobs, details, request, source)
          VALUES (coalesce($1::timestamptz, now()), $2, $3, $4, $5, $6, $7, $8, $9)",

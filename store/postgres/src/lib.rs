@@ -7,6 +7,7 @@
 //! and a beat must wait for nobody.
 
 mod alerts;
+mod approvals;
 mod at_once;
 mod audit_log;
 mod breakers;
@@ -487,22 +488,20 @@ impl PostgresStore {
         let mut session = self.cold.acquire().await.map_err(failed(doing))?;
         let mut tx = session.begin().await.map_err(failed(doing))?;
         for kind in kinds {
-            sqlx::query(
-                "INSERT INTO compline.kind AS k VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kind) DO UPDATE
-                 SET queue = $2, priority = $3, max_attempts = $4, encrypted = $5, is_unique = $6, internal = $7
-                 WHERE (k.queue, k.priority, k.max_attempts, k.encrypted, k.is_unique, k.internal)
-                       IS DISTINCT FROM ($2, $3, $4, $5, $6, $7)",
-            )
-            .bind(&kind.kind)
-            .bind(&kind.queue)
-            .bind(i16::from(kind.priority))
-            .bind(rows::small(kind.max_attempts))
-            .bind(kind.encrypted)
-            .bind(kind.unique)
-            .bind(kind.internal)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed(doing))?;
+            sqlx::query(include_str!("put_kinds.sql"))
+                .bind(&kind.kind)
+                .bind(&kind.queue)
+                .bind(i16::from(kind.priority))
+                .bind(rows::small(kind.max_attempts))
+                .bind(kind.encrypted)
+                .bind(kind.unique)
+                .bind(kind.internal)
+                .bind(kind.approval.as_ref().map(|demand| i16::from(demand.people)))
+                .bind(kind.approval.as_ref().map(|demand| &demand.permission))
+                .bind(kind.approval.as_ref().map(|demand| rows::micros(demand.expires)))
+                .execute(&mut *tx)
+                .await
+                .map_err(failed(doing))?;
         }
         tx.commit().await.map_err(failed(doing))?;
         session.keep();

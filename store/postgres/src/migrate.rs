@@ -31,6 +31,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "tenants", include_str!("../../../migrations/postgres/0020_tenants.sql")),
     (21, "rates", include_str!("../../../migrations/postgres/0021_rates.sql")),
     (22, "segments", include_str!("../../../migrations/postgres/0022_segments.sql")),
+    (23, "approvals", include_str!("../../../migrations/postgres/0023_approvals.sql")),
     (24, "uploads", include_str!("../../../migrations/postgres/0024_uploads.sql")),
     (25, "handovers", include_str!("../../../migrations/postgres/0025_handovers.sql")),
 ];

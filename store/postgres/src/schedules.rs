@@ -57,7 +57,8 @@ impl Schedules for PostgresStore {
             .bind(put.enabled)
             .bind(put.next_fire.map(Micros::from))
             .bind(put.revision)
-            .bind(scope.bound());
+            .bind(scope.bound())
+            .bind(&by.name);
         let change = ScheduleChange {
             doing: DOING,
             what: "put",

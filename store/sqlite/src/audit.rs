@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+use super::approvals;
 use super::row::{RowExt, packed, unpacked};
 use super::writer::{Done, Tx};
 use store::{Actor, AuditPage, Position};
@@ -25,6 +26,7 @@ pub(super) async fn transition(
     if ids.is_empty() {
         return Ok(());
     }
+    approvals::use_up(tx, now, by).await?;
     append(tx, now, by, action, object, outcome, None, Some(packed(ids)), None).await
 }
 
@@ -37,6 +39,7 @@ pub(super) async fn object(
     object: &str,
     details: Option<Value>,
 ) -> Done<()> {
+    approvals::use_up(tx, now, by).await?;
     append(tx, now, by, action, object, "ok", None, None, details).await
 }
 
@@ -50,14 +53,18 @@ pub(super) async fn with_jobs(
     ids: &[JobId],
     details: Option<Value>,
 ) -> Done<()> {
+    approvals::use_up(tx, now, by).await?;
     append(tx, now, by, action, object, "ok", None, Some(packed(ids)), details).await
 }
 
+/// With the approval that it was done by.
 pub(super) async fn entry(tx: &mut Tx, now: i64, entry: &AuditEntry) -> Done<()> {
-    entry_of_jobs(tx, now, entry, &[]).await
+    let by = Actor::with_origin(entry.actor.clone(), entry.origin.clone());
+    approvals::use_up(tx, now, &by).await?;
+    row(tx, now, entry, &[]).await
 }
 
-pub(super) async fn entry_of_jobs(tx: &mut Tx, now: i64, entry: &AuditEntry, jobs: &[JobId]) -> Done<()> {
+pub(super) async fn row(tx: &mut Tx, now: i64, entry: &AuditEntry, jobs: &[JobId]) -> Done<()> {
     let at = entry.at.map_or(now, |at| at.as_microsecond());
     let AuditEntry { actor, action, object, outcome, tenant, origin, details, .. } = entry;
     let by = Actor::with_origin(actor.clone(), origin.clone());
@@ -122,7 +129,11 @@ pub(super) fn entry_of(row: &SqliteRow) -> Done<(Position, AuditEntry)> {
         object: row.text("object")?,
         outcome: row.text("outcome")?,
         tenant: row.text_if_any("tenant")?,
-        origin: Origin { request: row.text_if_any("request")?, source: row.text_if_any("source")? },
+        origin: Origin {
+            request: row.text_if_any("request")?,
+            source: row.text_if_any("source")?,
+            ..Origin::default()
+        },
         details,
     };
     Ok((at(sqlx::Row::try_get(row, "seq")?), entry))

@@ -25,7 +25,7 @@ impl AuditLog for SqliteStore {
         self.write("writing to the audit log", move |tx, now| {
             async move {
                 for OfJobs { entry, jobs } in &entries {
-                    audit::entry_of_jobs(tx, now, entry, jobs).await?;
+                    audit::row(tx, now, entry, jobs).await?;
                 }
                 Ok(())
             }

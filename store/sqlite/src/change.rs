@@ -6,12 +6,12 @@ use jobkit::JobId;
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use super::audit;
 use super::briefs::briefs;
 use super::ending::{self, Ending, LINKS, Links};
 use super::insert::{KEYS_TAKE, hex_bytes};
 use super::row::{RowExt, hex, hex_list};
 use super::writer::{Done, Tx};
+use super::{approvals, audit};
 use store::state::JobState;
 use store::{Actor, Change, Changed, JobBrief, JobFilter, Scope};
 
@@ -144,6 +144,10 @@ async fn retry(tx: &mut Tx, now: i64, jobs: &[JobBrief]) -> Done<Changed> {
         }
         changed.ids.extend(live.iter().map(|job| job.id));
     }
+    let ids = hex_list(ended.iter().map(|job| job.id));
+    let unapproved: BTreeMap<JobId, String> = approvals::never_approved(tx, ids).await?.into_iter().collect();
+    let ended: Vec<&JobBrief> = ended.into_iter().filter(|job| !unapproved.contains_key(&job.id)).collect();
+    changed.refused.extend(unapproved);
     let blocked = take_keys_again(tx, now, &ended).await?;
     let able: Vec<JobId> = ended.iter().map(|job| job.id).filter(|id| !blocked.contains_key(id)).collect();
     changed.refused.extend(blocked);

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jobkit::JobId;
 use serde::{Serialize, Serializer};
 
-use super::audit;
 use super::row::{RowExt, hex, hex_list};
 use super::writer::{Done, Tx};
+use super::{approvals, audit};
 use store::state::JobState;
 use store::types::{doomed_by, dooms, rule_of};
 use store::{Actor, WorkerId};
@@ -110,6 +110,10 @@ async fn end_these(
             sqlx::query(sql).bind(ids).execute(&mut *tx).await?;
         }
     }
+    // Those that waited, for others or for people.
+    if let Some(ids) = ids_of(&endings, |links| links.has_parents) {
+        approvals::withdraw_of(tx, now, ids).await?;
+    }
     let parents: BTreeMap<JobId, JobState> = endings
         .iter()
         .filter(|ending| ending.links.has_dependents)
@@ -123,6 +127,31 @@ fn ids_of(endings: &[Ending], concerns: fn(&Links) -> bool) -> Option<String> {
     let mut concerned = endings.iter().filter(|ending| concerns(&ending.links)).peekable();
     concerned.peek()?;
     Some(hex_list(concerned.map(|ending| ending.id)))
+}
+
+/// Of what each of these waited for, so much is over.
+pub(super) async fn free(
+    tx: &mut Tx,
+    now: i64,
+    freed: impl IntoIterator<Item = (JobId, u32)>,
+    woken: &mut BTreeSet<String>,
+) -> Done<()> {
+    let freed: Vec<_> = freed.into_iter().map(|(child, over)| (hex(child), over)).collect();
+    if freed.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(FREE).bind(serde_json::to_string(&freed)?).bind(now).fetch_all(&mut *tx).await?;
+    let mut free = Vec::new();
+    for row in &rows {
+        let state = row.state("state")?;
+        if state != JobState::Waiting {
+            free.push(row.id("id")?);
+        }
+        if state == JobState::Available {
+            woken.insert(row.text("queue")?);
+        }
+    }
+    audit::transition(tx, now, &Actor::system(), "job.free", "job", "ok", &free).await
 }
 
 async fn settle_dependents(
@@ -146,22 +175,7 @@ async fn settle_dependents(
     sqlx::query(FORGET_PARENTS).bind(ended).execute(&mut *tx).await?;
 
     freed.retain(|child, _| !orphans.contains_key(child));
-    if !freed.is_empty() {
-        let freed: Vec<_> = freed.into_iter().map(|(child, parents)| (hex(child), parents)).collect();
-        let rows =
-            sqlx::query(FREE).bind(serde_json::to_string(&freed)?).bind(now).fetch_all(&mut *tx).await?;
-        let mut free = Vec::new();
-        for row in &rows {
-            let state = row.state("state")?;
-            if state != JobState::Waiting {
-                free.push(row.id("id")?);
-            }
-            if state == JobState::Available {
-                woken.insert(row.text("queue")?);
-            }
-        }
-        audit::transition(tx, now, &Actor::system(), "job.free", "job", "ok", &free).await?;
-    }
+    free(tx, now, freed, woken).await?;
 
     let mut next = Vec::new();
     if !orphans.is_empty() {

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::row::{RowExt, bound, hex, hex_list, micros, rank};
 use super::writer::{Done, Script, Tx, script};
-use super::{audit, uploads};
+use super::{approvals, audit, uploads};
 use store::state::JobState;
 use store::types::{doomed_by, dooms, rule_name, unknown_parent};
-use store::{Actor, Inserted, NewRow, Release, Scope, StoreError, UniqueRow};
+use store::{Actor, Inserted, JobDemand, NewRow, Release, Scope, StoreError, UniqueRow};
 
 const INSERT: &str = include_str!("insert.sql");
 pub(super) const INSERT_PLAIN: Script = script!("insert.sql", "insert_audit.sql");
@@ -95,7 +95,10 @@ impl Plain {
     /// Made by the caller, so that the writer has nothing left to do but to write. None when a row has a
     /// unique key, parents or uploads.
     pub(super) fn of(rows: &[NewRow], now: i64) -> Done<Option<Self>> {
-        if rows.iter().any(|row| row.unique.is_some() || !row.after.is_empty() || !row.uploads.is_empty()) {
+        let plain = |row: &NewRow| {
+            row.unique.is_none() && row.after.is_empty() && row.uploads.is_empty() && row.approval.is_none()
+        };
+        if !rows.iter().all(plain) {
             return Ok(None);
         }
         let born: Vec<_> = rows.iter().map(|row| Born::new(row, 0, due(row.when, now), now)).collect();
@@ -119,6 +122,7 @@ struct Plan<'a> {
     replaced: BTreeMap<JobId, Value>,
     inserted: Vec<JobId>,
     cancelled: Vec<JobId>,
+    asked: Vec<(JobId, &'a JobDemand)>,
 }
 
 pub(super) async fn insert(
@@ -177,7 +181,9 @@ pub(super) async fn insert(
                 let on_failure = rule_name(row.on_parent_failure);
                 plan.edges.extend(alive.iter().map(|parent| json!([hex(*parent), hex(row.id), on_failure])));
                 places.insert(row.id, plan.live.len());
-                plan.live.push(Born::new(row, alive.len(), run_at, now));
+                plan.asked.extend(row.approval.as_ref().map(|asked| (row.id, asked)));
+                let waits_for = alive.len() + usize::from(row.approval.is_some());
+                plan.live.push(Born::new(row, waits_for, run_at, now));
                 plan.parents.extend(alive);
                 parents.insert(row.id, Parent::Alive);
             }
@@ -359,6 +365,9 @@ async fn write(tx: &mut Tx, now: i64, plan: Plan<'_>, object: &str, by: &Actor) 
         sqlx::query(KEYS_TAKE).bind(serde_json::to_string(&plan.keys)?).execute(&mut *tx).await?;
     }
     audit::transition(tx, now, by, "job.enqueue", object, "ok", &plan.inserted).await?;
+    for (job, asked) in plan.asked {
+        approvals::ask_for_job(tx, now, job, asked, by).await?;
+    }
     audit::transition(tx, now, &Actor::system(), "job.cancel", "job", "ok", &plan.cancelled).await?;
     if !plan.replaced.is_empty() {
         let wishes: Vec<Value> = plan.replaced.into_values().collect();

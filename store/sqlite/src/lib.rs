@@ -5,6 +5,7 @@
 //! durable commit is shared ([`writer`]).
 
 mod alerts;
+mod approvals;
 mod audit;
 mod audit_log;
 mod breakers;

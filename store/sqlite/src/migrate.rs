@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(20, "0020_tenants"),
     migration!(21, "0021_rates"),
     migration!(22, "0022_segments"),
+    migration!(23, "0023_approvals"),
     migration!(24, "0024_uploads"),
     migration!(25, "0025_handovers"),
 ];

@@ -72,7 +72,8 @@ impl Schedules for SqliteStore {
                     .bind(put.enabled)
                     .bind(put.next_fire.map(Timestamp::as_microsecond))
                     .bind(put.revision)
-                    .bind(bound(&scope));
+                    .bind(bound(&scope))
+                    .bind(by.name.clone());
                 let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(false) };
                 let tenant = row.text_if_any("tenant")?;
                 if !scope.covers(tenant.as_deref()) {

@@ -39,6 +39,7 @@ fn row(n: u128) -> NewRow {
         comes_with: None,
         lane: None,
         uploads: Vec::new(),
+        approval: None,
     }
 }
 

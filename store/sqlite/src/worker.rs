@@ -30,9 +30,26 @@ pub(super) const LEASE_EXPIRED: &str = "lease expired";
 pub(super) async fn put_kinds(tx: &mut Tx, kinds: &[KindRow]) -> Done<()> {
     let rows: Vec<_> = kinds
         .iter()
-        .map(|KindRow { kind, queue, priority, max_attempts, encrypted, unique, internal }| {
+        .map(|KindRow { kind, queue, priority, max_attempts, encrypted, unique, internal, approval }| {
             let [encrypted, unique, internal] = [encrypted, unique, internal].map(|flag| u8::from(*flag));
-            (kind, queue, priority, max_attempts, encrypted, unique, internal)
+            let demand = approval.as_ref();
+            let approval = (
+                demand.map(|demand| demand.people),
+                demand.map(|demand| demand.permission.clone()),
+                demand.map(|demand| micros(demand.expires)),
+            );
+            (
+                kind,
+                queue,
+                priority,
+                max_attempts,
+                encrypted,
+                unique,
+                internal,
+                approval.0,
+                approval.1,
+                approval.2,
+            )
         })
         .collect();
     sqlx::query(PUT_KINDS).bind(serde_json::to_string(&rows)?).execute(tx).await?;

@@ -197,6 +197,7 @@ async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
         redis: None,
         declared: Declared::default(),
         calls: std::collections::BTreeMap::new(),
+        approvals: Arc::default(),
     });
     let until = Until { stop: CancellationToken::new(), hard: CancellationToken::new(), idle: false };
 

@@ -94,6 +94,7 @@ impl Engine {
             redis,
             declared: Declared::default(),
             calls: BTreeMap::new(),
+            approvals: Arc::default(),
         });
         let (stop, hard) = (CancellationToken::new(), CancellationToken::new());
         Self { t, scene, app: Arc::new(app), stop, hard, limits: Rules::default(), _artifacts: folder }

@@ -102,6 +102,7 @@ impl Engine {
             redis: None,
             declared,
             calls: BTreeMap::new(),
+            approvals: Arc::default(),
         })
     }
 }

@@ -1,5 +1,5 @@
-//! A kind that takes any arguments as they are written, and whose check can be told to misbehave; and one that reads what was
-//! uploaded.
+//! A kind that takes any arguments as they are written, and whose check can be told to misbehave; one that reads what was
+//! uploaded; and one that is sealed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub struct AsWritten {
 pub fn register(registry: &mut Registry, strict: &Arc<AtomicBool>) {
     registry.add(AsWritten { strict: strict.clone() });
     registry.add(ReadsUpload);
+    registry.add(Sealed);
 }
 
 impl Job for AsWritten {
@@ -64,5 +65,21 @@ impl Job for ReadsUpload {
         let upload = uploads::named(&args.path).unwrap().map_err(Failure::permanent)?;
         ctx.fetch_upload(upload, file.path()).await?;
         Outcome::completed(std::fs::read_to_string(file.path()).map_err(Failure::transient)?)
+    }
+}
+
+/// Its arguments are nobody's affair.
+struct Sealed;
+
+impl Job for Sealed {
+    type Args = RawJson;
+    const KIND: &'static str = "test.sealed";
+
+    fn policy(&self) -> Policy {
+        Policy::default().encrypted()
+    }
+
+    async fn run(&self, _: RawJson, _: &Ctx) -> Result<Outcome, Failure> {
+        Ok(Outcome::done())
     }
 }

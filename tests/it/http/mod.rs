@@ -2,6 +2,7 @@
 
 mod access;
 mod alerts;
+mod approvals;
 mod binary;
 mod bounds;
 mod bulk;

@@ -113,6 +113,7 @@ impl House {
             redis: None,
             declared: engine::scheduler::declared::Declared::default(),
             calls: std::collections::BTreeMap::new(),
+            approvals: Arc::default(),
         });
         let (clock, stop) = (t.clock.clone(), CancellationToken::new());
         Self { store, clock, app: Arc::new(app), stop, _artifacts: artifacts, _running: None }

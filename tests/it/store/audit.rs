@@ -112,7 +112,7 @@ async fn what_people_do_is_written_down_with_their_name(t: TestStore) {
 }
 
 async fn an_entry_tells_where_it_was_asked_from(t: TestStore) {
-    let origin = Origin { request: Some("r-1".into()), source: Some("c:0a".into()) };
+    let origin = Origin { request: Some("r-1".into()), source: Some("c:0a".into()), ..Origin::default() };
     let by = Actor::with_origin("user:ada", origin.clone());
     let rows = |count: usize| std::iter::repeat_with(|| t.row()).take(count).collect::<Vec<_>>();
     let one = t.store.insert(&Scope::Installation, &rows(1), &by).await.unwrap()[0].id;
@@ -141,7 +141,8 @@ async fn an_entry_tells_where_it_was_asked_from(t: TestStore) {
 
 async fn callers_whose_jobs_are_inserted_together_are_told_apart(t: TestStore) {
     let insert = |request: &str, count: usize| {
-        let by = Actor::with_origin("user:ada", Origin { request: Some(request.into()), source: None });
+        let by =
+            Actor::with_origin("user:ada", Origin { request: Some(request.into()), ..Origin::default() });
         let rows: Vec<_> = std::iter::repeat_with(|| t.row()).take(count).collect();
         let store = t.store.clone();
         async move { store.insert(&Scope::Installation, &rows, &by).await.unwrap() }

@@ -20,7 +20,7 @@ async fn found(t: &TestStore, wanted: AuditSearch) -> Vec<String> {
 }
 
 async fn a_search_finds_what_meets_all_conditions_newest_first(t: TestStore) {
-    let by = Actor::with_origin("user:eve", Origin { request: Some("r-7".into()), source: None });
+    let by = Actor::with_origin("user:eve", Origin { request: Some("r-7".into()), ..Origin::default() });
     let jobs = [t.add(|_| {}).await, t.add(|_| {}).await];
     t.change(jobs[0], Change::Cancel).await;
     t.change(jobs[1], Change::Discard).await;
@@ -73,7 +73,8 @@ async fn a_time_is_found_among_many_entries(t: TestStore) {
 
 async fn a_request_is_found_also_where_several_share_an_entry(t: TestStore) {
     let insert = |request: &str, count: usize| {
-        let by = Actor::with_origin("user:ada", Origin { request: Some(request.into()), source: None });
+        let by =
+            Actor::with_origin("user:ada", Origin { request: Some(request.into()), ..Origin::default() });
         let rows: Vec<_> = std::iter::repeat_with(|| t.row()).take(count).collect();
         let store = t.store.clone();
         async move {

@@ -38,7 +38,7 @@ const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA";
 
 fn origin() -> Origin {
-    Origin { request: Some("r-1".into()), source: None }
+    Origin { request: Some("r-1".into()), ..Origin::default() }
 }
 
 fn doors() -> Doors {

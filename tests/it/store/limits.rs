@@ -567,6 +567,7 @@ async fn a_job_enqueued_in_sql_is_limited() {
         encrypted: false,
         unique: false,
         internal: false,
+        approval: None,
     };
     t.store.put_kinds(&[kind]).await.unwrap();
     let mut sql = sqlx::PgConnection::connect(t.url()).await.unwrap();

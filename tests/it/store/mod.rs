@@ -1,6 +1,7 @@
 //! The promises of the store, each kept by both databases: one text, run twice.
 
 mod alerts;
+mod approvals;
 mod audit;
 mod change;
 mod claim;

@@ -285,8 +285,7 @@ pub(super) async fn plan(connection: &mut PgConnection, name: &str, sql: &str, p
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
     let url = postgres::database().await;
-    let clock = std::sync::Arc::new(jobkit::testing::ManualClock::default());
-    let store = postgres::store(&url, clock);
+    let store = postgres::store(&url, std::sync::Arc::new(jobkit::testing::ManualClock::default()));
     let plain = KindRow {
         kind: "mail.send".into(),
         queue: "mail".into(),
@@ -295,6 +294,7 @@ async fn a_role_that_may_only_enqueue_can_do_that_and_nothing_else() {
         encrypted: false,
         unique: false,
         internal: false,
+        approval: None,
     };
     let kinds = [
         plain.clone(),

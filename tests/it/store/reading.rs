@@ -163,6 +163,7 @@ async fn kinds_can_be_written_down_again_and_again(t: TestStore) {
         encrypted: false,
         unique: true,
         internal: false,
+        approval: None,
     };
     t.store.put_kinds(std::slice::from_ref(&kind)).await.unwrap();
     kind.priority = 2;

@@ -37,7 +37,7 @@ promises![
     a_retired_schedule_comes_back_with_its_memory,
 ];
 
-fn put(name: &str, next: Option<Timestamp>) -> PutSchedule {
+pub fn put(name: &str, next: Option<Timestamp>) -> PutSchedule {
     PutSchedule {
         name: name.into(),
         source: Source::Api,

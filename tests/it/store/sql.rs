@@ -5,11 +5,11 @@ use std::time::Duration;
 use jobkit::JobId;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use store::KindRow;
 use store::state::JobState::{Available, Cancelled, Waiting};
+use store::{Demand, KindRow};
 use uuid::Uuid;
 
-use crate::support::store::{KIND, QUEUE, TestStore, completed, discarded, ids};
+use crate::support::store::{ALL, KIND, QUEUE, TestStore, completed, discarded, ids};
 
 struct Caller {
     t: TestStore,
@@ -29,6 +29,7 @@ impl Caller {
             encrypted: false,
             unique: false,
             internal,
+            approval: None,
         };
         t.store.put_kinds(&[kind(KIND, false), kind("system.callback", true)]).await.unwrap();
         let sql = PgConnection::connect(t.url()).await.unwrap();
@@ -247,4 +248,41 @@ async fn arguments_that_are_no_object_are_refused_in_sql() {
     }
     let problem = caller.enqueue(json!({ "on_failure": [{ "kind": KIND, "args": [8] }] })).await.unwrap_err();
     assert!(problem.contains("options.on_failure[0].args: must be a JSON object"), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_of_a_kind_that_people_approve_waits_by_the_door_of_sql_too() {
+    let mut caller = Caller::new().await;
+    let t = caller.t.clone();
+    let demand =
+        Demand { people: 2, permission: "approvals:give".into(), expires: Duration::from_secs(3_600) };
+    let kind = KindRow {
+        kind: KIND.into(),
+        queue: QUEUE.into(),
+        priority: 5,
+        max_attempts: 3,
+        encrypted: false,
+        unique: false,
+        internal: false,
+        approval: Some(demand),
+    };
+    t.store.put_kinds(std::slice::from_ref(&kind)).await.unwrap();
+
+    let made = caller.enqueue(json!({ "tenant": "acme", "on_success": [job(1)] })).await.unwrap();
+
+    let [after] = caller.followers(made).await[..] else { panic!("one follower") };
+    assert_eq!(t.states(&[made, after]).await, [Waiting, Waiting]);
+    for (job, n) in [(made, 0), (after, 1)] {
+        let asked = t.store.approval_of(ALL, job).await.unwrap().unwrap();
+        let what: Value = serde_json::from_str(&asked.what).unwrap();
+        assert_eq!((asked.people, asked.tenant.as_deref(), &what["args"]["n"]), (2, Some("acme"), &json!(n)));
+        assert_eq!(asked.sha256, store::approvals::digest(&asked.salt, &asked.what));
+        assert!(asked.author.starts_with("sql:"), "{}", asked.author);
+        let told = t.everything_audited().await;
+        let told = told.iter().filter(|entry| entry.object == format!("approval:{}", asked.id));
+        assert_eq!(told.map(|entry| entry.action.as_str()).collect::<Vec<_>>(), ["approval.ask"]);
+    }
+    t.store.put_kinds(&[KindRow { approval: None, ..kind }]).await.unwrap();
+    let free = caller.enqueue(json!({})).await.unwrap();
+    assert_eq!(t.state(free).await, Available);
 }

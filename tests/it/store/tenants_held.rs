@@ -238,6 +238,7 @@ fn row_of(tenant: &str) -> NewRow {
         comes_with: None,
         lane: None,
         uploads: Vec::new(),
+        approval: None,
     }
 }
 

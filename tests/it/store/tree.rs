@@ -66,7 +66,7 @@ async fn full_tiles_are_found_by_name_and_by_place(t: TestStore) {
 }
 
 async fn a_leaf_has_all_that_its_entry_has(t: TestStore) {
-    let origin = Origin { request: Some("r-1".into()), source: Some("c:0a".into()) };
+    let origin = Origin { request: Some("r-1".into()), source: Some("c:0a".into()), ..Origin::default() };
     let by = Actor::with_origin("user:ada", origin);
     let id = t.store.insert(&Scope::Installation, &[t.row()], &by).await.unwrap()[0].id;
     let filter = JobFilter { ids: vec![id], ..JobFilter::default() };

@@ -12,6 +12,7 @@ use engine::adapters::redis::Redis;
 use engine::adapters::tls;
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, To};
+use engine::approvals::rules::Rules as Approvals;
 use engine::http::server::Door;
 use engine::http::{self, Http, Limits, Token};
 use engine::identity::keys::Keys;
@@ -153,6 +154,8 @@ pub struct Setup {
     pub redis: Option<Arc<Redis>>,
     pub uploads: uploads::Rules,
     pub scanner: Option<Arc<dyn Scanner>>,
+    /// Nothing waits for people unless a test is about it.
+    pub approvals: Approvals,
 }
 
 /// By which the servers of a test know what another of them signed.
@@ -187,6 +190,7 @@ impl Default for Setup {
             redis: None,
             uploads: uploads::Rules::default(),
             scanner: None,
+            approvals: Approvals::default(),
         }
     }
 }
@@ -227,6 +231,7 @@ impl Server {
             redis,
             uploads: rules,
             scanner,
+            approvals,
         } = setup;
         let keyring = Arc::new(keyring);
         let folder = tempfile::tempdir().unwrap();
@@ -254,6 +259,7 @@ impl Server {
             redis: None,
             declared: declared(),
             calls: [("provider".to_owned(), Rate { pace: "5/s".parse().unwrap(), burst: 1 })].into(),
+            approvals: Arc::new(approvals),
         });
         let (alarm, stop, hard) = (Alarm::default(), CancellationToken::new(), CancellationToken::new());
         let identity = identity.then(|| {
@@ -276,6 +282,7 @@ impl Server {
             queue: app.queue.clone(),
             scheduler: app.scheduler.clone(),
             usage: app.limits.clone(),
+            approvals: app.approvals.clone(),
             registry: app.registry.clone(),
             clock: clock.clone(),
             artifacts: artifacts.clone(),

@@ -227,6 +227,7 @@ impl TestStore {
             comes_with: None,
             lane: None,
             uploads: Vec::new(),
+            approval: None,
         }
     }
 

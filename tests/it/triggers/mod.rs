@@ -47,6 +47,7 @@ impl Door {
             redis,
             declared: engine::scheduler::declared::Declared::default(),
             calls: BTreeMap::new(),
+            approvals: Arc::default(),
         });
         Self { t: t.clone(), app, _artifacts: folder }
     }

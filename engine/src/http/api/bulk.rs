@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::enqueue::{At, insert, marked};
 use super::jobs::{self, Changed};
+use crate::approvals::rules::Action as Approved;
 use crate::audit::seen::Sight;
 use crate::bulk::{self, BulkArgs, MOST_JOBS, Tally};
 use crate::http::extract::{Body, Id, Object, moment_if_any};
@@ -18,7 +19,7 @@ use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::HowFar;
 use crate::http::{Api, Shared, view};
 use store::state::JobState;
-use store::{Change, JobDetail, JobFilter};
+use store::{ApprovalId, Change, Demand, JobBrief, JobDetail, JobFilter};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -94,6 +95,9 @@ pub struct BulkOperation {
     pub progress: Option<HowFar>,
     pub result: Option<Came>,
     pub error: Option<String>,
+    /// What people must approve before it begins, or did.
+    #[schema(value_type = Option<Uuid>)]
+    pub approval: Option<ApprovalId>,
 }
 
 /// What came of it.
@@ -153,10 +157,14 @@ pub async fn start(State(api): State<Shared>, headers: HeaderMap, body: Body<Ope
     }
     let scope = api.scope();
     let tenant = scope.bound().map(str::to_owned);
+    let (demand, filter, limit) = settled(&api, action.into(), filter, limit).await?;
     let args = BulkArgs { action: action.into(), filter, limit, by: api.actor().name, tenant };
     let job = NewJob::of::<bulk::Bulk>(&args).map_err(|_| Problem::internal())?;
     api.queue.freshen().await?;
-    let rows = api.queue.internal(&scope, job).map_err(|error| Problem::of_job("", error))?;
+    let mut rows = api.queue.internal(&scope, job).map_err(|error| Problem::of_job("", error))?;
+    if let Some(demand) = demand {
+        rows.iter_mut().for_each(|row| row.approval = Some(api.queue.asked(demand.clone())));
+    }
     let (replayed, inserted) = insert(&api, request, &rows).await?;
     let Some(id) = inserted.first().map(|inserted| inserted.id) else { return Err(Problem::internal()) };
     let href = format!("/v1/bulk-operations/{id}");
@@ -164,6 +172,56 @@ pub async fn start(State(api): State<Shared>, headers: HeaderMap, body: Body<Ope
     let mut response = (StatusCode::ACCEPTED, Json(Begun { id, href })).into_response();
     response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
     Ok(marked(response, replayed))
+}
+
+/// Where people must approve it for some kinds, the jobs are settled now, and the operation is of exactly these: what would
+/// match later was shown to nobody, and may be of such a kind.
+async fn settled(
+    api: &Api,
+    action: Change,
+    filter: JobFilter,
+    limit: usize,
+) -> Result<(Option<Demand>, JobFilter, usize)> {
+    let (rules, of) = (api.approvals.rules(), Approved::of(action));
+    if !rules.names(of) {
+        return Ok((None, filter, limit));
+    }
+    let jobs = match bulk::narrowed(&filter, action) {
+        None => Vec::new(),
+        Some(filter) => matching(api, &filter, limit.min(MOST_SETTLED + 1)).await?,
+    };
+    if jobs.is_empty() {
+        let detail = "no job matches that can take it now";
+        return Err(Problem::new(Code::Refused, detail, "look at the jobs; others may have been quicker"));
+    }
+    if jobs.len() > MOST_SETTLED {
+        let detail =
+            format!("/limit: more than {MOST_SETTLED} jobs match, and people approve what is written out");
+        return Err(Problem::new(Code::InvalidBody, detail, "split it by created_from and created_until")
+            .at("/limit"));
+    }
+    let kinds: Vec<_> = jobs.iter().map(|job| job.kind.clone()).collect();
+    let filter = JobFilter { ids: jobs.iter().map(|job| job.id).collect(), ..JobFilter::default() };
+    Ok((rules.demand(of, &kinds), filter, jobs.len()))
+}
+
+/// Their ids stand in the arguments, which are bounded.
+const MOST_SETTLED: usize = 10_000;
+
+async fn matching(api: &Api, filter: &JobFilter, most: usize) -> Result<Vec<JobBrief>> {
+    let (mut found, mut before) = (Vec::new(), None);
+    while found.len() < most {
+        let wanted = (most - found.len()).min(1_000);
+        let filter = JobFilter { before, limit: Some(wanted), ..filter.clone() };
+        let page = api.store.briefs(&api.scope(), &filter).await?;
+        let last = page.len() < wanted;
+        before = page.last().map(|job| job.id);
+        found.extend(page);
+        if last {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// Bounded in time, so that what is meant does not grow while it waits for its turn.
@@ -240,7 +298,9 @@ async fn preview(api: &Api, filter: &JobFilter, action: Change, limit: usize) ->
 pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<BulkOperation>> {
     let detail = find(&api, id).await?;
     api.shows(&[Sight::job_in_full(&detail)]).await?;
-    told(detail).map(Json).ok_or_else(|| unknown(id))
+    let approval = api.store.approval_of(&api.scope(), id).await?.map(|approval| approval.id);
+    let operation = told(detail).ok_or_else(|| unknown(id))?;
+    Ok(Json(BulkOperation { approval, ..operation }))
 }
 
 async fn find(api: &Api, id: JobId) -> Result<JobDetail> {
@@ -280,6 +340,7 @@ fn told(detail: JobDetail) -> Option<BulkOperation> {
         progress: progress.map(HowFar::from),
         result: tally.map(Came::from),
         error: job.error,
+        approval: None,
     })
 }
 

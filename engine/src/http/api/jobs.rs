@@ -6,16 +6,19 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jobkit::JobId;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
+use super::approvals::given;
 use super::enqueue::{At, marked, once};
+use crate::approvals::rules::Action;
 use crate::audit::seen::Sight;
 use crate::http::extract::{Id, Parameters, job_id, moment_of};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared, view};
 use crate::queue::JobPage;
 use store::state::JobState;
-use store::{Change, JobDetail, JobFilter};
+use store::{Actor, ApprovalId, Change, JobDetail, JobFilter};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page {
@@ -102,7 +105,8 @@ pub async fn find(api: &Api, id: JobId) -> Result<JobDetail> {
 
 pub async fn shown(api: &Api, job: JobDetail) -> Result<view::JobInFull> {
     api.shows(&[Sight::job_in_full(&job)]).await?;
-    Ok(job.into())
+    let approval = api.store.approval_of(&api.scope(), job.job.id).await?;
+    Ok(view::JobInFull::from(job).approved_by(approval.as_ref()))
 }
 
 pub fn unknown(id: JobId) -> Problem {
@@ -124,11 +128,12 @@ pub struct Changed {
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
     ),
     responses(
         (status = 200, description = "It is to run.", body = Changed),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow that, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn retry(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     change(&api, id, Change::Retry, &headers).await
@@ -139,12 +144,13 @@ pub async fn retry(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) ->
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
     ),
     responses(
         (status = 200, description = "It is cancelled.", body = Changed),
         (status = 202, description = "It runs, and was asked to stop.", body = Changed),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow that, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn cancel(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     change(&api, id, Change::Cancel, &headers).await
@@ -155,14 +161,26 @@ pub async fn cancel(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -
     params(
         ("id" = Uuid, Path, description = "The job."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
     ),
     responses(
         (status = 200, description = "It is discarded.", body = Changed),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Its state does not allow that.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Its state does not allow that, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn discard(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     change(&api, id, Change::Discard, &headers).await
+}
+
+/// Who changes the job, by leave of an approval where one is needed. A job that is not there needs none.
+async fn leave(api: &Api, only: &JobFilter, change: Change, given: Option<ApprovalId>) -> Result<Actor> {
+    let (scope, by) = (api.scope(), api.actor());
+    let kinds: Vec<_> = api.store.briefs(&scope, only).await?.into_iter().map(|job| job.kind).collect();
+    if kinds.is_empty() {
+        return Ok(by);
+    }
+    let what = json!({ "jobs": only.ids });
+    Ok(api.approvals.leave_for(&scope, (Action::of(change), &kinds), what, &by, given).await?)
 }
 
 /// Under an idempotency key a request that is sent again is answered as it was, whatever became of the job since.
@@ -170,9 +188,10 @@ pub async fn change(api: &Api, id: JobId, change: Change, headers: &HeaderMap) -
     let only = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
     let route = format!("POST /v1/jobs/{id}/{}", change.name());
     let scope = api.scope();
+    let by = leave(api, &only, change, given(headers)?).await?;
     let (replayed, changed) = match At::new(headers)?.request(&route, b"null")? {
-        None => (false, api.queue.change(&scope, &only, change, &api.actor(), 1).await?),
-        Some(request) => once(api.queue.change_once(&scope, &request, id, change, &api.actor()).await?)?,
+        None => (false, api.queue.change(&scope, &only, change, &by, 1).await?),
+        Some(request) => once(api.queue.change_once(&scope, &request, id, change, &by).await?)?,
     };
     let asked = changed.asked.contains(&id);
     if asked || changed.ids.contains(&id) {

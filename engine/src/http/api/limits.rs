@@ -2,11 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::approvals::leave;
 use super::queues::checked;
+use crate::approvals::rules::Action;
 use crate::http::Shared;
 use crate::http::extract::{Body, Parameters, Text, moment};
 use crate::http::problem::{Code, Problem, Result};
@@ -227,34 +230,50 @@ pub struct PausedBucket {
 
 /// Let nothing start under a limit, or call, until a time, everywhere; running jobs go on.
 #[utoipa::path(post, path = "/v1/limits/{name}/pause", tag = "limits", security(("token" = ["limits:control"])), request_body = PauseLimit,
-    params(("name" = String, Path, description = "The limit, as in `[limits.NAME]`; `@NAME` as in `[calls.NAME]`.", min_length = 1)),
+    params(
+        ("name" = String, Path, description = "The limit, as in `[limits.NAME]`; `@NAME` as in `[calls.NAME]`.", min_length = 1),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
+    ),
     responses(
         (status = 200, description = "It is paused.", body = PausedBucket),
+        (status = 409, description = "Others must approve it first.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such limit.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn pause(
     State(api): State<Shared>,
     Text(name): Text,
+    headers: HeaderMap,
     body: Body<PauseLimit>,
 ) -> Result<Json<PausedBucket>> {
     let PauseLimit { until, reason, key } = body.value;
-    let bucket = api.usage.pause(&name, key.as_deref(), until, &api.actor(), &checked(reason)?).await?;
+    let reason = checked(reason)?;
+    let what = usage::pausing(&name, key.as_deref(), until, &reason);
+    let by = leave(&api, Action::LimitsPause, what, &headers).await?;
+    let bucket = api.usage.pause(&name, key.as_deref(), until, &by, &reason).await?;
     Ok(Json(PausedBucket { bucket, paused_until: Some(until) }))
 }
 
 /// Let jobs start again.
 #[utoipa::path(post, path = "/v1/limits/{name}/resume", tag = "limits", security(("token" = ["limits:control"])), request_body = ResumeLimit,
-    params(("name" = String, Path, description = "The limit, as in `[limits.NAME]`; `@NAME` as in `[calls.NAME]`.", min_length = 1)),
+    params(
+        ("name" = String, Path, description = "The limit, as in `[limits.NAME]`; `@NAME` as in `[calls.NAME]`.", min_length = 1),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
+    ),
     responses(
         (status = 200, description = "It is not paused.", body = PausedBucket),
+        (status = 409, description = "Others must approve it first.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such limit.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn resume(
     State(api): State<Shared>,
     Text(name): Text,
+    headers: HeaderMap,
     body: Body<ResumeLimit>,
 ) -> Result<Json<PausedBucket>> {
-    let bucket = api.usage.resume(&name, body.value.key.as_deref(), &api.actor()).await?;
+    let key = body.value.key.as_deref();
+    let what = usage::resuming(&name, key);
+    let by = leave(&api, Action::LimitsResume, what, &headers).await?;
+    let bucket = api.usage.resume(&name, key, &by).await?;
     Ok(Json(PausedBucket { bucket, paused_until: None }))
 }
 

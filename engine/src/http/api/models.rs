@@ -8,12 +8,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::approvals::leave;
 use super::enqueue::{At, marked, once};
+use crate::approvals::rules::Action;
 use crate::http::Shared;
 use crate::http::extract::{Parameters, path};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::models::{Model, ModelChange};
-use crate::models::{ModelError, is_model_id};
+use crate::models::{ModelError, is_model_id, promoting};
 use store::{DEFAULT_PAGE, ModelFilter};
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -108,17 +110,20 @@ pub struct Promoted {
     params(
         ("id" = String, Path, description = "The model.", pattern = "^[0-9a-f]{8,64}$"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable ASCII characters that name this request, such as a UUID.", min_length = 1, max_length = 255),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
     ),
     responses(
         (status = 200, description = "It is the champion.", body = Promoted),
         (status = 404, description = "There is no such model.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It cannot be just now.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It cannot be just now, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn promote(State(api): State<Shared>, Id(id): Id, headers: HeaderMap) -> Result<Response> {
     let request = At::new(&headers)?.request(&format!("POST /v1/models/{id}/promote"), b"null")?;
+    let what = promoting(&api.models.show(&id).await?);
+    let by = leave(&api, Action::ModelsPromote, what, &headers).await?;
     let (replayed, changes) = match request {
-        None => (false, api.models.promote(&id, &api.actor()).await?),
-        Some(request) => once(api.models.promote_once(&request, &id, &api.actor()).await?)?,
+        None => (false, api.models.promote(&id, &by).await?),
+        Some(request) => once(api.models.promote_once(&request, &id, &by).await?)?,
     };
     let changes = changes.into_iter().map(ModelChange::from).collect();
     Ok(marked(Json(Promoted { id, changes }).into_response(), replayed))

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jobkit::redact::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::approvals::leave;
+use crate::approvals::rules::Action;
 use crate::http::extract::{Body, Parameters, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::tokens::Token;
@@ -88,11 +90,14 @@ async fn told(api: &Api, status: StatusCode, issued: Issued) -> Result<Response>
 ///
 /// The answer has its secret, which nobody is told again. Nobody gives what he may not do himself.
 #[utoipa::path(post, path = "/v1/tokens", tag = "tokens", security(("token" = ["tokens:manage"])), request_body = NewToken,
+    params(
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
+    ),
     responses(
         (status = 201, description = "It is made.", body = TokenWithSecret),
-        (status = 409, description = "There is or was a token of this name, or somebody is in the way just now.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "There is or was a token of this name, somebody is in the way just now, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn create(State(api): State<Shared>, body: Body<NewToken>) -> Result<Response> {
+pub async fn create(State(api): State<Shared>, headers: HeaderMap, body: Body<NewToken>) -> Result<Response> {
     let NewToken { name, permissions, tenant, networks, expires_in } = body.value;
     let given = Given {
         name,
@@ -101,7 +106,8 @@ pub async fn create(State(api): State<Shared>, body: Body<NewToken>) -> Result<R
         networks: each("networks", &networks, |text| text.parse())?,
         life: lasting("expires_in", expires_in.as_deref(), DEFAULT_LIFE)?,
     };
-    let issued = api.tokens.create(given, guard::principal().permissions, &api.actor()).await?;
+    let by = leave(&api, Action::TokensCreate, given.told(), &headers).await?;
+    let issued = api.tokens.create(given, guard::principal().permissions, &by).await?;
     told(&api, StatusCode::CREATED, issued).await
 }
 

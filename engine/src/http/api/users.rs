@@ -3,22 +3,24 @@
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jobkit::SecretString;
 use jobkit::redact::Personal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::approvals::leave;
 use super::auth::UserRole;
+use crate::approvals::rules::Action;
 use crate::audit::seen::Sight;
 use crate::http::extract::{Body, Parameters, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::users::User;
 use crate::http::{Api, Shared, guard};
 use crate::identity::above::{Forbidden, may_change, may_give};
-use crate::identity::users::{Given, Users as Management};
+use crate::identity::users::{Given, Users as Management, giving_role};
 use store::identities::{UserChange, UserRow, Whom};
 use store::{DEFAULT_PAGE, Role, UserId};
 
@@ -77,11 +79,14 @@ pub struct NewUser {
 ///
 /// Nobody gives a role that may do more than he may himself, and only an owner makes an owner.
 #[utoipa::path(post, path = "/v1/users", tag = "users", security(("token" = ["users:manage"])), request_body = NewUser,
+    params(
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
+    ),
     responses(
         (status = 201, description = "It is made.", body = User),
-        (status = 409, description = "Somebody has the address, or is in the way just now.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Somebody has the address, or is in the way just now, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn create(State(api): State<Shared>, body: Body<NewUser>) -> Result<Response> {
+pub async fn create(State(api): State<Shared>, headers: HeaderMap, body: Body<NewUser>) -> Result<Response> {
     let NewUser { email, name, role, tenant, password } = body.value;
     let email = email.parse().map_err(|expected| {
         Problem::new(Code::InvalidBody, format!("email: this is not {expected}"), "correct it").at("/email")
@@ -89,7 +94,9 @@ pub async fn create(State(api): State<Shared>, body: Body<NewUser>) -> Result<Re
     may_give(&guard::principal(), role).map_err(forbidden)?;
     let password = SecretString::from(password);
     let given = Given { email, name: Personal::new(name), role, tenant, password };
-    let user = manage(&api)?.create(given, &api.actor()).await?;
+    let users = manage(&api)?;
+    let by = leave(&api, Action::UsersCreate, given.told(), &headers).await?;
+    let user = users.create(given, &by).await?;
     Ok((StatusCode::CREATED, Json(User::from(&user))).into_response())
 }
 
@@ -152,9 +159,6 @@ pub struct ChangedUser {
 
 async fn change(api: &Api, id: UserId, change: UserChange) -> Result<Json<ChangedUser>> {
     let user = below(api, id).await?;
-    if let UserChange::Role(role) = &change {
-        may_give(&guard::principal(), *role).map_err(forbidden)?;
-    }
     let changed = manage(api)?.change(user.id, &change, &api.actor()).await?;
     Ok(Json(ChangedUser { id, changed }))
 }
@@ -192,18 +196,28 @@ pub struct RoleOfUser {
 
 /// Give a user another role.
 #[utoipa::path(put, path = "/v1/users/{id}/role", tag = "users", security(("token" = ["users:manage"])), request_body = RoleOfUser,
-    params(("id" = Uuid, Path, description = "The user.")),
+    params(
+        ("id" = Uuid, Path, description = "The user."),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
+    ),
     responses(
         (status = 200, description = "It has the role.", body = ChangedUser),
         (status = 404, description = "There is no such user.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Somebody is in the way just now; send it again.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Somebody is in the way just now, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn set_role(
     State(api): State<Shared>,
     Id(id): Id,
+    headers: HeaderMap,
     body: Body<RoleOfUser>,
 ) -> Result<Json<ChangedUser>> {
-    change(&api, id, UserChange::Role(body.value.role)).await
+    let role = body.value.role;
+    let user = below(&api, id).await?;
+    may_give(&guard::principal(), role).map_err(forbidden)?;
+    let what = giving_role(&user, role);
+    let by = leave(&api, Action::UsersSetRole, what, &headers).await?;
+    let changed = manage(&api)?.change(user.id, &UserChange::Role(role), &by).await?;
+    Ok(Json(ChangedUser { id, changed }))
 }
 
 #[derive(Deserialize, ToSchema)]

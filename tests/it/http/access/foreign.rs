@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use store::schedules::{PutSchedule, Source};
 use store::state::JobState;
 use store::{
-    Actor, End, JobFilter, NewUpload, Quota, Received, Report, Reservation, Role, Scope, WorkerInfo,
+    Actor, ApprovalFilter, ApprovalId, Demand, End, JobFilter, NewApproval, NewUpload, Quota, Received,
+    Report, Reservation, Role, Scope, WorkerInfo,
 };
 
 use super::{Caller, setup, signed_in};
@@ -35,6 +36,7 @@ enum Of {
     Bulk,
     Schedule,
     Upload,
+    Approval,
     /// Of the installation: whether a tenant may is decided before, by the permission that the route asks for.
     Installation,
     /// Whoever calls is known by something else than a principal: a session, or a signature.
@@ -57,6 +59,10 @@ const ROUTES: &[(&str, &str, Of, &str)] = &[
     ("delete", "/v1/uploads/{id}", Of::Upload, ""),
     ("get", "/v1/bulk-operations/{id}", Of::Bulk, ""),
     ("post", "/v1/bulk-operations/{id}/cancel", Of::Bulk, ""),
+    ("get", "/v1/approvals/{id}", Of::Approval, ""),
+    ("post", "/v1/approvals/{id}/grant", Of::Approval, r#"{"sha256": "00"}"#),
+    ("post", "/v1/approvals/{id}/refuse", Of::Approval, r#"{"reason": "r"}"#),
+    ("post", "/v1/approvals/{id}/withdraw", Of::Approval, r#"{"reason": "r"}"#),
     ("get", "/v1/schedules/{name}", Of::Schedule, ""),
     ("post", "/v1/schedules/{name}/pause", Of::Schedule, r#"{"reason": "r"}"#),
     ("post", "/v1/schedules/{name}/resume", Of::Schedule, ""),
@@ -125,6 +131,7 @@ struct Things {
     bulk: JobId,
     schedule: String,
     upload: String,
+    approval: ApprovalId,
 }
 
 impl Things {
@@ -134,6 +141,7 @@ impl Things {
             Of::Done => self.done.to_string(),
             Of::Bulk => self.bulk.to_string(),
             Of::Upload => self.upload.clone(),
+            Of::Approval => self.approval.to_string(),
             _ => self.schedule.clone(),
         }
     }
@@ -193,7 +201,24 @@ impl World {
         let schedule = format!("s-{live}");
         self.put(tenant, &schedule, None).await.expect(200);
         let upload = self.upload(tenant).await;
-        Things { live, done, bulk, schedule, upload }
+        let approval = self.approval(tenant).await;
+        Things { live, done, bulk, schedule, upload, approval }
+    }
+
+    async fn approval(&self, tenant: &str) -> ApprovalId {
+        let asked = NewApproval {
+            id: ApprovalId(uuid::Uuid::new_v4()),
+            action: "models.promote".into(),
+            what: r#"{"of": "it"}"#.into(),
+            salt: [0; 16],
+            tenant: Some(tenant.into()),
+            demand: Demand {
+                people: 2,
+                permission: "approvals:give".into(),
+                expires: Duration::from_secs(60),
+            },
+        };
+        self.server.t.store.ask(&asked, &Actor::new("user:else")).await.unwrap().id
     }
 
     async fn upload(&self, tenant: &str) -> String {
@@ -224,7 +249,9 @@ impl World {
         let (store, scope) = (&self.server.t.store, Scope::Tenant(tenant.into()));
         let jobs = store.jobs(&scope, &JobFilter::default()).await.unwrap();
         let uploads = store.uploads(&scope, None, 100).await.unwrap();
-        format!("{jobs:?} {:?} {uploads:?}", store.schedules(&scope).await.unwrap())
+        let filter = ApprovalFilter { limit: 100, ..ApprovalFilter::default() };
+        let approvals = store.approvals(&scope, &filter).await.unwrap();
+        format!("{jobs:?} {:?} {uploads:?} {approvals:?}", store.schedules(&scope).await.unwrap())
     }
 }
 
@@ -241,6 +268,7 @@ async fn another_tenants_thing_is_answered_as_what_never_was(t: TestStore) {
             bulk: JobId(uuid::Uuid::new_v4()),
             schedule: "never".into(),
             upload: uuid::Uuid::new_v4().to_string(),
+            approval: ApprovalId(uuid::Uuid::new_v4()),
         };
         let ask = async |things: &Things| {
             let name = things.name(*of);

@@ -22,10 +22,10 @@ use store::{Role, TokenId};
 use crate::support::http::{Answer, LIVES, Server, Setup, TOKEN, answer, passwords};
 use crate::support::store::{TestStore, ada};
 
-const PASSWORD: &str = "nanoseconds are eleven inches";
+pub const PASSWORD: &str = "nanoseconds are eleven inches";
 
 /// In the time of the test.
-fn setup(t: &TestStore) -> Setup {
+pub fn setup(t: &TestStore) -> Setup {
     Setup { clock: t.clock.clone(), identity: true, ..Setup::default() }
 }
 
@@ -38,7 +38,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    fn new(name: &str, bearer: &str) -> Self {
+    pub fn new(name: &str, bearer: &str) -> Self {
         Self { name: name.into(), bearer: Some(bearer.into()) }
     }
 
@@ -46,11 +46,11 @@ impl Caller {
         Self { name: "nobody".into(), bearer: None }
     }
 
-    fn api() -> Self {
+    pub fn api() -> Self {
         Self::new("http.token", TOKEN)
     }
 
-    fn request(&self, server: &Server, method: Method, path: &str) -> RequestBuilder {
+    pub fn request(&self, server: &Server, method: Method, path: &str) -> RequestBuilder {
         let request = server.bare(method, path);
         match &self.bearer {
             Some(bearer) => request.bearer_auth(bearer),
@@ -58,11 +58,11 @@ impl Caller {
         }
     }
 
-    async fn get(&self, server: &Server, path: &str) -> Answer {
+    pub async fn get(&self, server: &Server, path: &str) -> Answer {
         answer(self.request(server, Method::GET, path)).await
     }
 
-    async fn post(&self, server: &Server, path: &str, body: &serde_json::Value) -> Answer {
+    pub async fn post(&self, server: &Server, path: &str, body: &serde_json::Value) -> Answer {
         answer(self.request(server, Method::POST, path).json(body)).await
     }
 }
@@ -71,7 +71,7 @@ fn email(role: Role, tenant: Option<&str>) -> String {
     format!("{}-{}@example.org", role.name(), tenant.unwrap_or("all"))
 }
 
-async fn user(t: &TestStore, role: Role, tenant: Option<&str>) -> UserRow {
+pub async fn user(t: &TestStore, role: Role, tenant: Option<&str>) -> UserRow {
     let users = Users::new(t.store.clone(), t.clock.clone(), passwords(), LIVES.idle);
     let given = GivenUser {
         email: email(role, tenant).parse().unwrap(),
@@ -91,7 +91,7 @@ pub async fn signed_in(server: &Server, role: Role, tenant: Option<&str>) -> Cal
     Caller::new(role.name(), answer["access_token"].as_str().unwrap())
 }
 
-fn given(name: &str, permissions: &[Permission]) -> Given {
+pub fn given(name: &str, permissions: &[Permission]) -> Given {
     Given {
         name: name.into(),
         permissions: permissions.iter().copied().collect(),
@@ -101,7 +101,7 @@ fn given(name: &str, permissions: &[Permission]) -> Given {
     }
 }
 
-async fn token(t: &TestStore, given: Given) -> (Caller, TokenId) {
+pub async fn token(t: &TestStore, given: Given) -> (Caller, TokenId) {
     let tokens = Tokens::new(t.store.clone(), t.clock.clone());
     let name = given.name.clone();
     let Issued { token, secret } = tokens.create(given, Permissions::all(), &ada()).await.unwrap();
@@ -113,6 +113,6 @@ fn code(answer: &Answer) -> String {
 }
 
 #[track_caller]
-fn refused(answer: &Answer, status: u16, expected: &str) {
+pub fn refused(answer: &Answer, status: u16, expected: &str) {
     assert_eq!((answer.status, code(answer).as_str()), (status, expected), "{answer:?}");
 }

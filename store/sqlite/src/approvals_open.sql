@@ -1,0 +1,2 @@
+-- Those that wait for people. Index approval_open.
+SELECT count(*) AS open, min(asked_at) AS first FROM approval WHERE state IN ('pending', 'granted') AND state = 'pending'
