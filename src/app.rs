@@ -1,6 +1,7 @@
 //! Wiring, and nothing else: knows everybody, known by nobody.
 
 pub mod audit;
+mod http;
 mod isolation;
 pub mod outgoing;
 pub mod signals;
@@ -22,12 +23,9 @@ use engine::adapters::redis::{NoRedis, Redis};
 use engine::alerts::courier::Courier;
 use engine::alerts::{self, Alerting};
 use engine::approvals::{self, Approvals};
-use engine::http::server::Door;
-use engine::http::{self, Http, TokenError};
-use engine::identity::password::Passwords;
-use engine::identity::{self, Identity, Lives};
+use engine::http::TokenError;
+use engine::identity;
 use engine::limits::book::Book;
-use engine::limits::callers::Callers;
 use engine::limits::keeper::Keeper;
 use engine::limits::limiter::{Calls, Limiter, StoreLimiter};
 use engine::limits::redis::RedisLimiter;
@@ -41,7 +39,7 @@ use engine::scheduler::tick::Ticker;
 use engine::scheduler::{ScheduleError, Scheduler};
 use engine::seal::{KeyError, Keyring};
 use engine::service::{Alarm, Panicked, Service};
-use engine::triggers::{self, Around, TriggerError, Triggers};
+use engine::triggers::{Around, TriggerError, Triggers};
 use engine::uploads::{Place, Uploads};
 use engine::wake::Wake;
 use engine::worker::attempt::Attempts;
@@ -60,9 +58,8 @@ use tokio::sync::watch;
 use self::audit::AuditKeyError;
 use self::outgoing::OutgoingError;
 use self::signals::Signals;
-use crate::config::listen::Listen;
+use crate::config::ReferenceError;
 use crate::config::settings::{self, Settings};
-use crate::config::{self, ReferenceError};
 use crate::registry::{Families, registry};
 
 /// All that a process of ours is made of, before anything runs.
@@ -439,109 +436,6 @@ impl App {
             http.stop().await;
         }
         Ok(summary?)
-    }
-}
-
-impl App {
-    /// Serves the API from here on, if it is to be served. An address that cannot be had is told before anything runs.
-    async fn http(
-        &self,
-        settings: &Settings,
-        options: &RunOptions,
-        until: &Until,
-        courier: Option<Arc<Courier>>,
-    ) -> Result<Option<Service>, AppError> {
-        let hooks = triggers::webhooks(&settings.triggers, &self.around())?;
-        let identity_settings = &settings.identity;
-        let platform = outgoing::platform(settings, &self.clock)?.map(Arc::new);
-        let settings = &settings.http;
-        let address = match settings.listen {
-            Listen::At(address) => address,
-            Listen::Off => return Ok(None),
-            Listen::Auto => match options.auto_listen {
-                Some(address) => address,
-                None => return Ok(None),
-            },
-        };
-        let token = settings.token.as_ref().map(http::Token::load).transpose()?;
-        if token.is_none() && identity_settings.key.is_none() {
-            tracing::warn!(
-                "http.token is not set: only health, signed deliveries and tokens of services are served; set it to \"env:NAME\" or \"file:PATH\""
-            );
-        }
-        isolation::check(&*self.store).await?;
-        let identity = self.identity(identity_settings)?;
-        let door = Door::open(address).await.map_err(|cause| AppError::Setting {
-            field: "http.listen",
-            problem: format!("{address} cannot be listened on: {cause}; name another address, or \"off\""),
-        })?;
-        let http = Http::new(
-            http::Parts {
-                store: self.store.clone(),
-                queue: self.queue.clone(),
-                scheduler: self.scheduler.clone(),
-                usage: self.limits.clone(),
-                approvals: self.approvals.clone(),
-                registry: self.registry.clone(),
-                clock: self.clock.clone(),
-                artifacts: self.artifacts.clone(),
-                uploads: self.uploads.clone(),
-                hooks,
-                courier,
-                token,
-                identity,
-                platform,
-                admin_networks: settings.admin_networks.clone(),
-                proxies: settings.trusted_proxies.clone(),
-                limits: http_limits(settings),
-                callers: Arc::new(self.callers(settings)),
-                origins: settings.cors_origins.clone(),
-                hints: self.hints(),
-                stop: until.stop.child_token(),
-            },
-            &self.alarm,
-        );
-        Ok(Some(http.serve(door, until.hard.clone(), &self.alarm)))
-    }
-}
-
-impl App {
-    fn callers(&self, settings: &settings::Http) -> Callers {
-        let (store, redis) = (self.store.clone(), self.redis.clone());
-        Callers::new(settings.rate_limits.clone(), store, redis, self.clock.clone())
-    }
-
-    /// Who signs people in; none without a key.
-    fn identity(&self, settings: &config::identity::Identity) -> Result<Option<Arc<Identity>>, AppError> {
-        let Some(key) = &settings.key else { return Ok(None) };
-        let lives = Lives {
-            access: settings.access_life,
-            idle: settings.session_idle,
-            session: settings.session_life,
-        };
-        let parts = identity::Parts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            keyring: self.keyring.clone(),
-            passwords: Arc::new(Passwords::new()?),
-            keys: identity::keys::Keys::load(key)?,
-            lives,
-        };
-        Ok(Some(Arc::new(Identity::new(parts))))
-    }
-}
-
-fn http_limits(settings: &settings::Http) -> http::Limits {
-    http::Limits {
-        body_bytes: settings.body_bytes,
-        memory_bytes: settings.memory_bytes,
-        batch: settings.batch,
-        header_timeout: settings.header_timeout,
-        body_timeout: settings.body_timeout,
-        answer_timeout: settings.answer_timeout,
-        write_timeout: settings.write_timeout,
-        connections: settings.connections,
-        stop_delay: settings.stop_delay,
     }
 }
 

@@ -3,12 +3,13 @@
 
 use clap::Subcommand;
 use engine::approvals::ApprovalError;
+use engine::audit::seen::Sight;
 use engine::http::view::approvals::{Approval, ApprovalInFull};
 use store::approvals::{ApprovalFilter, ApprovalId, ApprovalRow, ApprovalState, NewVote, Verdict};
 use store::{Actor, Scope};
 
 use super::exit::{CliError, Exit, Result};
-use super::{Call, actor, print};
+use super::{Call, actor, print, shows};
 use crate::app::App;
 use crate::cli::print::row;
 
@@ -86,6 +87,7 @@ pub async fn run(call: &Call, command: Approvals) -> Result {
             Approvals::Show { id } => {
                 let approval = approvals.show(&all, id).await?;
                 let args = approvals.opened(&approval);
+                shows(app, &[Sight::approval(&approval)]).await?;
                 let json = ApprovalInFull::of(&approval, args.clone());
                 call.print.answer(&json, || shown(&approval, args.as_deref()))?;
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Subcommand;
+use engine::audit::seen::Sight;
 use engine::http::view::uploads::Upload;
 use engine::uploads::format::Claim;
 use engine::uploads::{BrokenOff, UploadError, Wish};
@@ -16,7 +17,7 @@ use store::{Scope, StoreError, UploadDeleted};
 use tokio::io::AsyncReadExt;
 
 use super::exit::{CliError, Exit, Result};
-use super::{Call, actor, print};
+use super::{Call, actor, print, shows};
 use crate::app::App;
 use crate::cli::print::row;
 
@@ -65,6 +66,7 @@ async fn answer(call: &Call, app: &App, command: Uploads) -> Result {
         }
         Uploads::List { limit } => {
             let rows = app.uploads.list(&everything, None, limit).await?;
+            shows(app, &rows.iter().map(Sight::upload).collect::<Vec<_>>()).await?;
             let found: Vec<Upload> = rows.into_iter().map(Upload::from).collect();
             call.print.answer(&found, || listing(&found))?;
             if found.len() == limit && !call.print.json {
@@ -73,6 +75,7 @@ async fn answer(call: &Call, app: &App, command: Uploads) -> Result {
         }
         Uploads::Show { id } => {
             let row = app.uploads.find(&everything, id).await?.ok_or_else(unknown)?;
+            shows(app, &[Sight::upload(&row)]).await?;
             let upload = Upload::from(row);
             call.print.answer(&upload, || shown(&upload))?;
         }

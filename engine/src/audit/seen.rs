@@ -1,4 +1,4 @@
-//! Who was shown what: arguments, results, files, reviews, users. The entry is written before anything is shown, and where
+//! Who was shown what: arguments, results, files, reviews, users, approvals. The entry is written before anything is shown, and where
 //! it cannot be written nothing is shown ([0123](../../../docs/decisions/0123-reading-is-an-entry.md)).
 //!
 //! One entry stands for what somebody was shown of a thing in a minute, from one address, by one process: whoever polls
@@ -8,10 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use audit::commitment::Opening;
-use jobkit::{AuditEntry, Clock, JobId, Personal, SecretString};
+use jobkit::{AuditEntry, Clock, JobId, Personal, SecretString, UploadId};
 use ring::rand::SystemRandom;
 use serde_json::{Map, Value, json};
-use store::{Actor, JobDetail, JobFilter, JobRow, OfJobs, OpeningRow, Scope, Store, UserId};
+use store::{
+    Actor, ApprovalId, ApprovalRow, JobDetail, JobFilter, JobRow, OfJobs, OpeningRow, Scope, Store,
+    UploadRow, UserId,
+};
 
 use super::sources::SourceError;
 use crate::seal::is_sealed;
@@ -39,6 +42,10 @@ pub enum Thing {
     User(UserId),
     /// From where and by what a user is signed in.
     Sessions(UserId),
+    /// What people are to approve, where it is not a job.
+    Approval(ApprovalId),
+    /// What somebody called a file.
+    Upload(UploadId),
 }
 
 /// A thing and what is to be shown of it.
@@ -57,6 +64,21 @@ impl Sight {
 
     pub fn user(id: UserId, tenant: Option<&str>) -> Self {
         Self { tenant: tenant.map(str::to_owned), ..Self::of(Thing::User(id), "user") }
+    }
+
+    /// What is to be approved. Of a job it is what the job was given.
+    pub fn approval(approval: &ApprovalRow) -> Self {
+        let (thing, part) = match approval.job {
+            Some(job) => (Thing::Job(job), "args"),
+            None => (Thing::Approval(approval.id), "what"),
+        };
+        Self { tenant: approval.tenant.clone(), ..Self::of(thing, part) }
+    }
+
+    /// Of one without a name nothing is shown that is about anybody.
+    pub fn upload(upload: &UploadRow) -> Self {
+        let parts = upload.name.iter().map(|_| "name").collect();
+        Self { thing: Thing::Upload(upload.id), tenant: upload.tenant.clone(), parts }
     }
 
     /// As a list shows a job. What is sealed is not shown by showing it.
@@ -168,7 +190,9 @@ impl Seen {
     async fn whose(&self, sights: &mut [Sight]) -> Result<(), SourceError> {
         let of = |thing: &Thing| match thing {
             Thing::Reviews(job) | Thing::Files(job) | Thing::File { job, .. } => Some(*job),
-            Thing::Job(_) | Thing::User(_) | Thing::Sessions(_) => None,
+            Thing::Job(_) | Thing::User(_) | Thing::Sessions(_) | Thing::Approval(_) | Thing::Upload(_) => {
+                None
+            }
         };
         let ids: BTreeSet<_> = sights.iter().filter_map(|sight| of(&sight.thing)).collect();
         if ids.is_empty() {
@@ -216,7 +240,8 @@ fn entries(by: &Actor, sights: &[Sight], names: &BTreeMap<String, String>) -> Ve
     }
     let entry = |((action, tenant, parts, _), things): ((_, &Option<String>, _, _), Vec<&Thing>)| {
         let mut details = Map::from_iter([("parts".to_owned(), json!(parts))]);
-        let (mut jobs, mut users) = (Vec::new(), Vec::new());
+        // Of one action they are all of one sort.
+        let (mut jobs, mut others, mut sort) = (Vec::new(), Vec::new(), "job");
         for thing in things {
             match thing {
                 Thing::Job(job) | Thing::Reviews(job) | Thing::Files(job) => jobs.push(*job),
@@ -225,16 +250,27 @@ fn entries(by: &Actor, sights: &[Sight], names: &BTreeMap<String, String>) -> Ve
                     details.insert("claim".into(), claim.to_string().into());
                     details.insert("personal".into(), json!({ FILE: names.get(name) }));
                 }
-                Thing::User(user) | Thing::Sessions(user) => users.push(*user),
+                Thing::User(user) | Thing::Sessions(user) => {
+                    sort = "user";
+                    others.push(user.0);
+                }
+                Thing::Approval(approval) => {
+                    sort = "approval";
+                    others.push(approval.0);
+                }
+                Thing::Upload(upload) => {
+                    sort = "upload";
+                    others.push(upload.0);
+                }
             }
         }
-        let object = match (jobs.as_slice(), users.as_slice()) {
+        let object = match (jobs.as_slice(), others.as_slice()) {
             ([job], _) => format!("job:{job}"),
-            (_, [user]) => format!("user:{user}"),
+            (_, [one]) => format!("{sort}:{one}"),
             (_, []) => "jobs".into(),
-            (_, users) => {
-                details.insert("users".into(), json!(users));
-                "users".into()
+            (_, all) => {
+                details.insert(format!("{sort}s"), json!(all));
+                format!("{sort}s")
             }
         };
         let entry = by.entry(action, object, "ok", Value::Object(details));
@@ -249,6 +285,8 @@ fn action(thing: &Thing) -> &'static str {
         Thing::Reviews(_) => "access.review",
         Thing::Files(_) | Thing::File { .. } => "access.artifact",
         Thing::User(_) | Thing::Sessions(_) => "access.user",
+        Thing::Approval(_) => "access.approval",
+        Thing::Upload(_) => "access.upload",
     }
 }
 

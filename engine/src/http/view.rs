@@ -306,6 +306,7 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<Value>(&shown).unwrap(),
             json!({
+                "approval": null,
                 "id": id, "kind": "a.b", "queue": "mail", "state": "discarded", "priority": 3, "attempt": 2,
                 "max_attempts": 5, "run_at": at, "created_at": at, "claimed_at": at, "finished_at": null,
                 "worker": 7, "tenant": "acme", "tags": ["x"], "metadata": { "a": 1 }, "args": { "n": 1.5 },

@@ -53,6 +53,9 @@ fn a_list_is_an_entry_for_each_tenant_and_each_set_of_parts() {
         sight(Thing::File { job: job(5), claim: 7, name: "ada.pdf".into() }, None, &["file"]),
         sight(Thing::User(user(8)), None, &["user"]),
         sight(Thing::User(user(9)), None, &["user"]),
+        sight(Thing::Approval(ApprovalId(Uuid::from_u128(10))), Some("north"), &["what"]),
+        sight(Thing::Upload(UploadId(Uuid::from_u128(11))), None, &["name"]),
+        sight(Thing::Upload(UploadId(Uuid::from_u128(12))), None, &["name"]),
     ];
     let names = BTreeMap::from([("ada.pdf".to_owned(), "c:1".to_owned())]);
 
@@ -76,6 +79,13 @@ fn a_list_is_an_entry_for_each_tenant_and_each_set_of_parts() {
         told,
         [
             (
+                "access.approval",
+                format!("approval:{}", Uuid::from_u128(10)),
+                Some("north"),
+                vec![],
+                json!({ "parts": ["what"] })
+            ),
+            (
                 "access.artifact",
                 of(5),
                 None,
@@ -85,6 +95,13 @@ fn a_list_is_an_entry_for_each_tenant_and_each_set_of_parts() {
             ("access.job", of(4), None, vec![4], json!({ "parts": ["args"] })),
             ("access.job", "jobs".into(), Some("north"), vec![1, 2], json!({ "parts": ["args"] })),
             ("access.job", of(3), Some("north"), vec![3], json!({ "parts": ["args", "result"] })),
+            (
+                "access.upload",
+                "uploads".into(),
+                None,
+                vec![],
+                json!({ "parts": ["name"], "uploads": [Uuid::from_u128(11), Uuid::from_u128(12)] })
+            ),
             (
                 "access.user",
                 "users".into(),

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::approvals::ApprovalError;
 use crate::approvals::rules::Action;
+use crate::audit::seen::Sight;
 use crate::http::extract::{Body, Parameters, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::approvals::{Approval, ApprovalInFull};
@@ -117,6 +118,7 @@ pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<ApprovalI
     let approval = api.approvals.show(&api.scope(), id).await?;
     let readable = guard::principal().permissions.has(Permission::JobsRead);
     let args = readable.then(|| api.approvals.opened(&approval)).flatten();
+    api.shows(&[Sight::approval(&approval)]).await?;
     Ok(Json(ApprovalInFull::of(&approval, args)))
 }
 

@@ -18,6 +18,7 @@ use jobkit::{Personal, UploadId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::audit::seen::Sight;
 use crate::http::extract::{Parameters, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::uploads::Upload;
@@ -216,6 +217,7 @@ pub async fn list(State(api): State<Shared>, given: Parameters) -> Result<Json<U
     })?;
     let limit = given.limit(LONGEST_LIST)?.unwrap_or(DEFAULT_PAGE);
     let rows = api.uploads.list(&api.scope(), before, limit).await?;
+    api.shows(&rows.iter().map(Sight::upload).collect::<Vec<_>>()).await?;
     let next = rows.last().filter(|_| rows.len() == limit).map(|last| last.id.to_string());
     Ok(Json(Uploads { uploads: rows.into_iter().map(Upload::from).collect(), next }))
 }
@@ -251,6 +253,7 @@ fn unknown(id: UploadId) -> Problem {
     ))]
 pub async fn get(State(api): State<Shared>, Id(id): Id) -> Result<Json<Upload>> {
     let row = api.uploads.find(&api.scope(), id).await?.ok_or_else(|| unknown(id))?;
+    api.shows(&[Sight::upload(&row)]).await?;
     Ok(Json(row.into()))
 }
 
