@@ -6,12 +6,12 @@ tables AS (
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'compline' AND c.relkind IN ('r', 'p')
 ),
--- Those with a tenant, and those that hang on a job.
+-- Those with a tenant, and those that hang on a job or an approval.
 guarded AS (
     SELECT * FROM tables t
     WHERE EXISTS (SELECT FROM pg_attribute a
                   WHERE a.attrelid = t.oid AND NOT a.attisdropped AND a.attname IN ('tenant', 'job_id'))
-       OR t.name = 'job_dependency'
+       OR t.name IN ('job_dependency', 'approval_vote')
 )
 SELECT 'the role compline_tenant is not there' WHERE NOT EXISTS (SELECT FROM role)
 UNION ALL

@@ -370,7 +370,8 @@ async fn workers_and_kinds_are_listed(t: TestStore) {
             "system.sleep",
             "system.steps",
             "test.as_written",
-            "test.reads_upload"
+            "test.reads_upload",
+            "test.sealed"
         ]
     );
     assert_eq!(kinds["kinds"][3]["backoff"]["first_ms"], json!(1_000.0));
