@@ -42,7 +42,7 @@ pub struct Queue {
     wake: Wake,
     limits: Arc<Book>,
     /// Which kinds wait for people. Nothing does where nobody said so.
-    approvals: Arc<Rules>,
+    pub approvals: Arc<Rules>,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -245,12 +245,12 @@ async fn open(settings: &Settings) -> Result<App> {
     Ok(app)
 }
 
-/// Who acts, for the audit log.
 /// Writes down that this is shown, which is to be done before it is.
 async fn shows(app: &App, sights: &[Sight]) -> Result<()> {
     Ok(Seen::new(app.store.clone(), app.clock.clone()).shows(&actor(), sights).await?)
 }
 
+/// Who acts, for the audit log.
 fn actor() -> Actor {
     Actor::new(format!("cli:{}", engine::adapters::host::user_name()))
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use engine::approvals::rules::Action;
 use engine::http::view::tokens::Token;
 use engine::identity::networks::Network;
-use engine::identity::tokens::{Given, Issued};
+use engine::identity::tokens::{Given, Issued, rotating};
 use engine::identity::{Permission, Permissions, Tokens, keys, platform};
 use jiff::Timestamp;
 use jobkit::redact::ExposeSecret;
@@ -44,6 +44,8 @@ pub enum TokensCommand {
         /// When the token ends, from now.
         #[arg(long, default_value = "90d", value_parser = super::duration)]
         expires: Duration,
+        #[command(flatten)]
+        approval: ApprovalArg,
     },
     /// Print what the audit log calls somebody whom the platform knows.
     PlatformName {
@@ -121,9 +123,10 @@ async fn answer(call: &Call, app: &App, settings: &Settings, command: TokensComm
             let json = json!({ "id": token.id, "changed": changed });
             call.print.answer(&json, || format!("token {} is {already} revoked", token.name))?;
         }
-        TokensCommand::Rotate { token, grace, expires } => {
+        TokensCommand::Rotate { token, grace, expires, approval } => {
             let token = find(&tokens, &token).await?;
-            let issued = tokens.rotate(&token, (grace, expires), Permissions::all(), &actor()).await?;
+            let by = approval.leave(app, Action::TokensCreate, rotating(&token, grace, expires)).await?;
+            let issued = tokens.rotate(&token, (grace, expires), Permissions::all(), &by).await?;
             told(call, app, issued, "rotated").await?;
         }
         TokensCommand::PlatformName { subject } => {

@@ -147,9 +147,10 @@ async fn answer(call: &Call, app: &App, users: &Users, command: UsersCommand) ->
         UsersCommand::Disable { user } => change(call, users, &user, UserChange::Disable, "disabled").await?,
         UsersCommand::Enable { user } => change(call, users, &user, UserChange::Enable, "enabled").await?,
         UsersCommand::SetRole { user, role, approval } => {
-            let what = giving_role(&find(users, &user).await?, role);
-            let by = approval.leave(app, Action::UsersSetRole, what).await?;
-            change_by(call, users, &user, UserChange::Role(role), role.name(), &by).await?;
+            let found = find(users, &user).await?;
+            let by = approval.leave(app, Action::UsersSetRole, giving_role(&found, role)).await?;
+            let change = UserChange::Role { from: Some(found.role), to: role };
+            change_by(call, users, &user, change, role.name(), &by).await?;
         }
         UsersCommand::ResetTotp { user } => {
             change(call, users, &user, UserChange::RemoveTotp, "without a second factor").await?;

@@ -382,7 +382,8 @@ impl Hand {
         for row in &self.epochs.rows {
             shelf.put(&statement_path(row.number), row.note.clone().into_bytes()).await?;
         }
-        // Without those an auditor who has an anchor alone could not tell why another key signs.
+        // Without those an auditor who has an anchor alone could not tell why another key signs. Those of an epoch before lie with it.
+        let from = from.max(self.epochs.begins());
         for row in
             self.store.handovers().await?.iter().filter(|row| row.size > from && row.size < signed.size)
         {

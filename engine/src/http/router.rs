@@ -189,6 +189,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
                 header::AUTHORIZATION,
                 header::CONTENT_TYPE,
                 header::CONTENT_DISPOSITION,
+                own("approval"),
                 own("content-digest"),
                 own("idempotency-key"),
                 own("last-event-id"),

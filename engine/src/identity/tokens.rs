@@ -59,6 +59,14 @@ impl Given {
     }
 }
 
+/// What another secret will do, for whoever approves it: whoever is told it may all that the token may.
+pub fn rotating(token: &TokenRow, grace: Duration, life: Duration) -> Value {
+    json!({
+        "rotate": token.id, "name": token.name, "permissions": permissions(token).names(), "tenant": token.tenant,
+        "grace_seconds": grace.as_secs(), "lasts_seconds": life.as_secs(),
+    })
+}
+
 /// What nobody sees a second time.
 pub struct Issued {
     pub token: TokenRow,

@@ -8,14 +8,14 @@ use audit::SigningKey;
 use audit::note::{GenerateError, KeyError};
 use engine::audit::new_key;
 use engine::audit::rotate::RotateError;
-use engine::audit::signer::{Rhythm, Signer};
+use engine::audit::signer::{Rhythm, SignError, Signer};
 use jobkit::redact::ExposeSecret;
 use serde_json::json;
 
 use super::shelves;
 use crate::app::{App, AppError, audit as wiring};
 use crate::cli::exit::{CliError, Exit, Result};
-use crate::cli::{Call, actor};
+use crate::cli::{Call, actor, print};
 use crate::config::settings::Settings;
 
 /// The key of the configuration.
@@ -32,9 +32,13 @@ pub async fn rotate(call: &Call, out: &Path) -> Result {
         keep(out, &new)?;
         let (old, key) = (own.vkey().to_string(), new.vkey().to_string());
         let signer = signer(app, settings, own)?;
-        let handed = signer.hand_over(&new, &actor()).await.inspect_err(|_: &RotateError| {
+        let handed = signer.hand_over(&new, &actor()).await.inspect_err(|problem| match problem {
+            RotateError::Sign(SignError::Store(_)) => print::remark(&format!(
+                "{} is kept: where the answer of the store was lost, the log may be handed over to it; `compline audit status` says by whom it is signed",
+                out.display()
+            )),
             // Nothing was handed over to it.
-            let _ = std::fs::remove_file(out);
+            _ => drop(std::fs::remove_file(out)),
         });
         let signed = handed.map_err(CliError::from_chain)?;
         let json = json!({ "from": old, "key": key, "file": out, "size": signed.size });

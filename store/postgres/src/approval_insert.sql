@@ -5,6 +5,8 @@ open AS (
     SELECT a.id FROM compline.approval a CROSS JOIN n
     WHERE a.state IN ('pending', 'granted') AND a.expires_at > n.now AND a.job_id IS NULL AND a.author = $7 AND a.action = $3
       AND a.what = $4 AND a.tenant IS NOT DISTINCT FROM $8
+      -- Another one, where the rule has become stricter since.
+      AND a.people >= $10 AND a.permission = $11
     ORDER BY a.id LIMIT 1
 ),
 asked AS (

@@ -10,7 +10,9 @@ WHERE $8::bigint IS NULL OR EXISTS (SELECT FROM compline.schedule WHERE name = $
 ON CONFLICT (name) DO UPDATE SET
     source = excluded.source, definition = excluded.definition, digest = excluded.digest,
     enabled = excluded.enabled, revision = s.revision + 1, retired_at = NULL, last_error = NULL, error_at = NULL,
-    changed_at = excluded.changed_at, put_by = excluded.put_by,
+    changed_at = excluded.changed_at,
+    -- A calendar that the configuration renews makes nobody else the author of what a person has put.
+    put_by = CASE WHEN excluded.source = 'api' AND excluded.put_by = 'configuration' THEN s.put_by ELSE excluded.put_by END,
     next_fire = CASE WHEN s.paused_at IS NULL THEN excluded.next_fire END
 WHERE s.revision = $8 AND ($9::text IS NULL OR s.tenant = $9)
 RETURNING tenant

@@ -9,5 +9,6 @@ SELECT EXISTS (
       AND has_column_privilege(r.oid, 'compline.queue', 'name', 'SELECT')
       AND NOT EXISTS (
           SELECT FROM unnest(ARRAY['job', 'job_history', 'job_attempt', 'job_step', 'job_progress', 'job_dependency',
-                                   'cancel_request', 'review', 'schedule', 'schedule_fire', 'approval', 'approval_vote']) AS t (name)
+                                   'cancel_request', 'review', 'schedule', 'schedule_fire', 'upload',
+                                   'approval', 'approval_vote']) AS t (name)
           WHERE NOT has_table_privilege(r.oid, format('compline.%I', t.name), 'SELECT')))

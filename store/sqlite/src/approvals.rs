@@ -145,6 +145,8 @@ async fn ask(tx: &mut Tx, now: i64, asked: &NewApproval, by: &Actor) -> Done<App
         .bind(asked.action.clone())
         .bind(asked.what.clone())
         .bind(asked.tenant.clone())
+        .bind(i64::from(asked.demand.people))
+        .bind(asked.demand.permission.clone())
         .fetch_optional(&mut *tx)
         .await?;
     if let Some(open) = open {

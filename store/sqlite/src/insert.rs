@@ -175,6 +175,8 @@ pub(super) async fn insert(
             Fate::Cancelled(error) => {
                 plan.ended.push(Born { error: Some(error), ..Born::new(row, 0, run_at, now) });
                 plan.cancelled.push(row.id);
+                // Asked for all the same: what nobody approved is not to be retried.
+                plan.asked.extend(row.approval.as_ref().map(|asked| (row.id, asked)));
                 parents.insert(row.id, Parent::Ended(JobState::Cancelled));
             }
             Fate::WaitsFor(alive) => {
@@ -369,6 +371,9 @@ async fn write(tx: &mut Tx, now: i64, plan: Plan<'_>, object: &str, by: &Actor) 
         approvals::ask_for_job(tx, now, job, asked, by).await?;
     }
     audit::transition(tx, now, &Actor::system(), "job.cancel", "job", "ok", &plan.cancelled).await?;
+    if !plan.cancelled.is_empty() {
+        approvals::withdraw_of(tx, now, hex_list(plan.cancelled)).await?;
+    }
     if !plan.replaced.is_empty() {
         let wishes: Vec<Value> = plan.replaced.into_values().collect();
         let replaced = sqlx::query(REPLACE)

@@ -12,7 +12,11 @@ pub enum UserChange {
     /// All sessions end.
     Disable,
     Enable,
-    Role(Role),
+    /// From the one that whoever decided on it saw, where somebody did.
+    Role {
+        from: Option<Role>,
+        to: Role,
+    },
     /// All sessions end but this one, in which it was changed.
     Password {
         hash: SecretString,
@@ -77,11 +81,16 @@ pub const LAST_OWNER: Decided = Decided::Refused(
 );
 
 impl UserChange {
+    /// Whatever role there is.
+    pub fn role(to: Role) -> Self {
+        Self::Role { from: None, to }
+    }
+
     /// Whether an owner may be none afterwards. The stores then look, under a lock, whether another is left.
     pub fn may_take_an_owner(&self) -> bool {
         match self {
             UserChange::Disable => true,
-            UserChange::Role(role) => *role != Role::Owner,
+            UserChange::Role { to, .. } => *to != Role::Owner,
             UserChange::Enable
             | UserChange::Password { .. }
             | UserChange::Rehash { .. }
@@ -117,8 +126,11 @@ impl UserChange {
                 to.disabled_at = None;
                 "user.enabled"
             }
-            UserChange::Role(role) if *role == user.role => return Decided::Same,
-            UserChange::Role(role) => {
+            UserChange::Role { to: role, .. } if *role == user.role => return Decided::Same,
+            UserChange::Role { from: Some(from), .. } if *from != user.role => {
+                return Decided::Refused("somebody gave another role meanwhile; look at the user again");
+            }
+            UserChange::Role { to: role, .. } => {
                 to.role = *role;
                 details = json!({ "from": user.role, "to": role });
                 "user.role_changed"
@@ -196,7 +208,7 @@ mod tests {
         for (change, of, action, sessions) in [
             (UserChange::Disable, user(), "user.disabled", Some((Ending::Disabled, None))),
             (UserChange::Enable, disabled, "user.enabled", None),
-            (UserChange::Role(Role::Viewer), user(), "user.role_changed", None),
+            (UserChange::role(Role::Viewer), user(), "user.role_changed", None),
             (password(None), user(), "user.password_changed", Some((Ending::PasswordChanged, None))),
             (
                 password(Some(keep)),
@@ -219,10 +231,18 @@ mod tests {
     #[test]
     fn what_is_so_already_changes_nothing() {
         let stale = UserChange::Rehash { from: "$argon2id$other".into(), to: "$argon2id$new".into() };
-        let role = UserChange::Role(user().role);
+        let role = UserChange::role(user().role);
         for change in [UserChange::Enable, role, UserChange::RemoveTotp, stale] {
             assert!(matches!(change.apply(&user(), at(5)), Decided::Same), "{change:?}");
         }
+    }
+
+    #[test]
+    fn a_role_is_given_from_the_one_that_was_seen() {
+        let from = |from| UserChange::Role { from: Some(from), to: Role::Member }.apply(&user(), at(5));
+        assert!(matches!(from(user().role), Decided::Apply(_)));
+        let other = Role::ALL.iter().copied().find(|role| *role != user().role && *role != Role::Member);
+        assert!(matches!(from(other.unwrap()), Decided::Refused(_)));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::support::store::{TestStore, ada, promises};
 
 promises![
     a_restored_log_goes_on_and_what_was_lost_is_told_for_ever,
+    a_log_whose_key_had_changed_goes_on_too,
     nothing_is_declared_where_nothing_was_lost_or_somebody_changed_entries,
     a_statement_that_no_believed_key_has_signed_is_named,
     whoever_signs_in_the_old_epoch_beyond_its_end_is_named,
@@ -25,6 +26,11 @@ promises![
 /// 300 entries are signed, a backup is taken, 40 more are signed, and the backup is restored.
 async fn restored(t: TestStore) -> Log {
     let log = Log::with(t, 300).await;
+    lose(&log).await;
+    log
+}
+
+async fn lose(log: &Log) {
     for table in ["audit_entry", "audit_checkpoint", "audit_tree", "audit_tile"] {
         log.tamper(&format!("CREATE TABLE {{}}kept_{table} AS SELECT * FROM {{}}{table}")).await;
     }
@@ -37,7 +43,6 @@ async fn restored(t: TestStore) -> Log {
     }
     log.write(5).await;
     assert!(matches!(log.sign().await.unwrap_err(), SignError::SetBack { signed: 340, .. }));
-    log
 }
 
 fn first(log: &Log) -> Vec<Vkey> {
@@ -98,6 +103,24 @@ async fn a_restored_log_goes_on_and_what_was_lost_is_told_for_ever(t: TestStore)
     log.write(2).await;
     log.sign().await.unwrap();
     assert_eq!(log.verify_with(&before, true).await.findings, []);
+}
+
+/// The hand-over belongs to the first epoch and lies with it: in the folder of the second one it would be of another log.
+async fn a_log_whose_key_had_changed_goes_on_too(t: TestStore) {
+    let mut log = Log::with(t, 90).await;
+    let (before, new) = (first(&log), Arc::new(new_key(ORIGIN).unwrap()));
+    let handed = log.signer(&log.secret).hand_over(&new, &ada()).await.unwrap();
+    log.secret = new;
+    log.write(300 - usize::try_from(handed.size).unwrap()).await;
+    assert_eq!(log.sign().await.unwrap(), 300);
+    lose(&log).await;
+
+    log.signer(&log.secret).declare_restored("the disk broke", &ada()).await.unwrap();
+
+    log.write(3).await;
+    log.sign().await.unwrap();
+    let verified = log.verify_with(&before, true).await;
+    assert_eq!((verified.findings, verified.lost.len()), (Vec::new(), 1));
 }
 
 async fn nothing_is_declared_where_nothing_was_lost_or_somebody_changed_entries(t: TestStore) {

@@ -7,6 +7,7 @@ use jobkit::{AuditEntry, JobId};
 use serde_json::Value;
 use store::approvals::judge::VoteRefusal;
 use store::approvals::{EXPIRED, digest};
+use store::schedules::PutSchedule;
 use store::state::JobState;
 use store::{
     Actor, AlertFilter, ApprovalFilter, ApprovalId, ApprovalRow, ApprovalState, Change, Demand, JobDemand,
@@ -22,6 +23,7 @@ promises![
     neither_its_author_nor_somebody_twice_nor_a_service_gives_it,
     what_was_changed_in_the_database_is_not_approved,
     a_refusal_cancels_the_job_and_nobody_runs_it_again,
+    what_was_over_before_it_began_is_not_run_by_a_retry,
     what_is_taken_back_or_cancelled_is_over,
     what_nobody_gave_in_time_is_over_and_people_are_told,
     two_who_vote_at_once_are_one_after_the_other,
@@ -206,6 +208,22 @@ async fn a_refusal_cancels_the_job_and_nobody_runs_it_again(t: TestStore) {
     assert_eq!(t.state(job).await, JobState::Cancelled);
 }
 
+async fn what_was_over_before_it_began_is_not_run_by_a_retry(t: TestStore) {
+    let parent = t.insert(&[t.row()]).await[0].id;
+    t.change(parent, Change::Cancel).await;
+    let row = NewRow { after: vec![parent], ..approved(&t, 1) };
+    let job = t.insert(&[row]).await[0].id;
+    assert_eq!(t.state(job).await, JobState::Cancelled);
+
+    let changed = t.change(job, Change::Retry).await;
+
+    let approval = of(&t, job).await;
+    assert_eq!(approval.state, ApprovalState::Withdrawn);
+    let why = format!("its approval {} is withdrawn; enqueue it anew", approval.id);
+    assert_eq!((changed.ids, changed.refused), (vec![], vec![(job, why)]));
+    assert_eq!(told(&t).await, entries(&[("ask", "user:ada"), ("withdraw", "system")]));
+}
+
 async fn what_is_taken_back_or_cancelled_is_over(t: TestStore) {
     let (job, approval) = ask_for_a_job(&t, 1).await;
     let withdrawn = t.store.withdraw(ALL, approval.id, "a slip", &ada()).await.unwrap();
@@ -354,12 +372,16 @@ async fn a_request_that_is_sent_again_asks_once(t: TestStore) {
     let other = t.store.ask(&deed(&t, "2"), &ada()).await.unwrap();
     let bobs = t.store.ask(&deed(&t, "1"), &person("bob")).await.unwrap();
     assert_eq!(again.id, first.id);
+    // What was asked of one is not enough where the rule wants two meanwhile.
+    let stricter = t.store.ask(&NewApproval { demand: demand(2), ..deed(&t, "1") }, &ada()).await.unwrap();
+    assert_eq!((stricter.id != first.id, stricter.people), (true, 2));
+    t.store.withdraw(ALL, stricter.id, "a slip", &ada()).await.unwrap();
     t.clock.advance(HOUR);
     let anew = t.store.ask(&deed(&t, "1"), &ada()).await.unwrap();
 
     let filter = ApprovalFilter { limit: 10, ..ApprovalFilter::default() };
     let all: Vec<_> = t.store.approvals(ALL, &filter).await.unwrap().into_iter().map(|one| one.id).collect();
-    assert_eq!(all, [anew.id, bobs.id, other.id, first.id]);
+    assert_eq!(all, [anew.id, stricter.id, bobs.id, other.id, first.id]);
     assert_eq!(t.store.approvals_open().await.unwrap(), (4, Some(first.asked_at)));
     let older = ApprovalFilter { before: Some(bobs.id), limit: 1, ..ApprovalFilter::default() };
     assert_eq!(t.store.approvals(ALL, &older).await.unwrap(), [other]);
@@ -399,4 +421,12 @@ async fn behind_a_schedule_stands_whoever_said_what_it_does(t: TestStore) {
 
     assert_eq!(approval.author, "user:eve");
     assert_eq!(refusal(vote(&t, grant(&approval), &person("eve")).await), VoteRefusal::Author);
+
+    // A calendar of hers that the configuration renews does not make it the configuration's.
+    let revision = t.store.schedules(ALL).await.unwrap()[0].revision;
+    let renewed = PutSchedule { revision: Some(revision), ..super::schedules::put("nightly", None) };
+    assert!(t.store.put_schedule(ALL, &renewed, &Actor::new("configuration")).await.unwrap());
+    let row = approved(&t, 1);
+    t.store.insert(ALL, std::slice::from_ref(&row), &Actor::new("schedule:nightly")).await.unwrap();
+    assert_eq!(of(&t, row.id).await.author, "user:eve");
 }

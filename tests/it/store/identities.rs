@@ -162,7 +162,7 @@ async fn every_change_of_a_user_is_written_down_without_a_name_or_a_secret(t: Te
     let sealed = "the sealed secret".to_owned();
     let hash = SecretString::from(format!("{HASH}new"));
     for made in [
-        UserChange::Role(Role::Admin),
+        UserChange::role(Role::Admin),
         UserChange::Password { hash: hash.clone(), keep: None },
         UserChange::BeginTotp { sealed: sealed.clone() },
         UserChange::ConfirmTotp { sealed, step: 7, codes: vec![[1; 32], [2; 32]] },

@@ -42,7 +42,7 @@ async fn the_last_owner_who_may_sign_in_is_neither_disabled_nor_given_another_ro
     change(&t, &bob, UserChange::Disable).await.unwrap();
     let written = t.everything_audited().await.len();
 
-    for taken in [UserChange::Disable, UserChange::Role(Role::Admin)] {
+    for taken in [UserChange::Disable, UserChange::role(Role::Admin)] {
         let why = change(&t, &grace, taken.clone()).await.expect_err("the last one");
         assert!(why.contains("last owner") && why.contains("make another one first"), "{why}");
         // Of others nothing is taken.
@@ -56,10 +56,10 @@ async fn the_last_owner_who_may_sign_in_is_neither_disabled_nor_given_another_ro
         written + 1,
         "the admin was disabled, and is admin as before"
     );
-    change(&t, &grace, UserChange::Role(Role::Owner)).await.unwrap();
+    change(&t, &grace, UserChange::role(Role::Owner)).await.unwrap();
     change(&t, &bob, UserChange::Enable).await.unwrap();
     change(&t, &grace, UserChange::Disable).await.unwrap();
-    change(&t, &grace, UserChange::Role(Role::Viewer)).await.unwrap();
+    change(&t, &grace, UserChange::role(Role::Viewer)).await.unwrap();
     change(&t, &bob, UserChange::Disable).await.expect_err("the last one");
 }
 
@@ -70,7 +70,7 @@ async fn of_two_owners_who_take_it_from_each_other_at_once_one_is_left(t: TestSt
         let new = create(&t, &format!("owner{round}"), Role::Owner, None).await;
 
         let (of_new, of_left) =
-            join(change(&t, &new, UserChange::Role(Role::Admin)), change(&other, &left, UserChange::Disable))
+            join(change(&t, &new, UserChange::role(Role::Admin)), change(&other, &left, UserChange::Disable))
                 .await;
 
         assert!(of_new.is_ok() != of_left.is_ok(), "{round}: {of_new:?} {of_left:?}");

@@ -171,8 +171,15 @@ fn chain(notes: &[Note], keys: &[Vkey], epochs: &Epochs, verified: &mut Verified
     }
     for (statement, row) in epochs.statements.iter().zip(&epochs.rows) {
         let number = statement.number;
-        if !keys.is_empty() && !chain.keys().contains(&statement.key) {
-            let problem = "no key that is believed has signed its statement".into();
+        // Whoever has the database could declare what was never restored, so a statement needs a key that is believed.
+        if !chain.keys().contains(&statement.key) {
+            let problem = match keys.is_empty() {
+                true => {
+                    "it says that entries were lost, and cannot be believed without a key: set audit.key or give --key"
+                }
+                false => "no key that is believed has signed its statement",
+            };
+            let problem = problem.to_owned();
             verified.findings.push(Finding::Epoch { place: database(), number, problem });
         }
         let (after, entries) = (statement.common, statement.signed - statement.common);

@@ -17,7 +17,7 @@ use crate::http::extract::{Body, Parameters, path, uuid};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::tokens::Token;
 use crate::http::{Api, Shared, guard};
-use crate::identity::tokens::{DEFAULT_GRACE, DEFAULT_LIFE, Given, Issued};
+use crate::identity::tokens::{DEFAULT_GRACE, DEFAULT_LIFE, Given, Issued, rotating};
 use crate::identity::{Permission, Permissions};
 use crate::units::parse_duration;
 use store::tokens::{TokenRow, Which};
@@ -205,18 +205,27 @@ pub struct Rotation {
 /// The one there was is let in for a while more, so that it can be changed where it is used; one before that is let in no
 /// more. It is the same token, with the same name. Nobody rotates one that may do what he may not.
 #[utoipa::path(post, path = "/v1/tokens/{id}/rotate", tag = "tokens", security(("token" = ["tokens:manage"])), request_body = Rotation,
-    params(("id" = Uuid, Path, description = "The token.")),
+    params(
+        ("id" = Uuid, Path, description = "The token."),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
+    ),
     responses(
         (status = 200, description = "It has another secret.", body = TokenWithSecret),
         (status = 404, description = "There is no such token.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is revoked, or somebody is in the way just now.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is revoked, somebody is in the way just now, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn rotate(State(api): State<Shared>, Id(id): Id, body: Body<Rotation>) -> Result<Response> {
+pub async fn rotate(
+    State(api): State<Shared>,
+    Id(id): Id,
+    headers: HeaderMap,
+    body: Body<Rotation>,
+) -> Result<Response> {
     let Rotation { grace, expires_in } = body.value;
     let grace = lasting("grace", grace.as_deref(), DEFAULT_GRACE)?;
     let life = lasting("expires_in", expires_in.as_deref(), DEFAULT_LIFE)?;
     let token = find(&api, id).await?;
     let own = guard::principal().permissions;
-    let issued = api.tokens.rotate(&token, (grace, life), own, &api.actor()).await?;
+    let by = leave(&api, Action::TokensCreate, rotating(&token, grace, life), &headers).await?;
+    let issued = api.tokens.rotate(&token, (grace, life), own, &by).await?;
     told(&api, StatusCode::OK, issued).await
 }

@@ -216,7 +216,8 @@ pub async fn set_role(
     may_give(&guard::principal(), role).map_err(forbidden)?;
     let what = giving_role(&user, role);
     let by = leave(&api, Action::UsersSetRole, what, &headers).await?;
-    let changed = manage(&api)?.change(user.id, &UserChange::Role(role), &by).await?;
+    let role = UserChange::Role { from: Some(user.role), to: role };
+    let changed = manage(&api)?.change(user.id, &role, &by).await?;
     Ok(Json(ChangedUser { id, changed }))
 }
 

@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 use jobkit::{Ctx, HostError, ModelRecord, Models, NewModel, PortError, StandingChange};
 
 use super::AttemptHost;
+use crate::approvals::rules::Action;
 use store::{Actor, Attempting, ModelFilter, Promoter};
 
 impl AttemptHost {
@@ -25,7 +26,17 @@ impl Models for AttemptHost {
         ctx: &'a Ctx,
         id: &'a str,
     ) -> BoxFuture<'a, Result<Vec<StandingChange>, HostError>> {
-        async move { Ok(self.engine.store.model_promote(&Promoter::Attempt(self.attempting(ctx)), id).await?) }.boxed()
+        async move {
+            // Whoever may make a model would else be whoever may promote it.
+            if self.engine.queue.approvals.names(Action::ModelsPromote) {
+                let remedy = format!("compline models promote {id} asks them");
+                return Err(HostError::Refused(format!(
+                    "people approve which model scores, and no job: {remedy}"
+                )));
+            }
+            Ok(self.engine.store.model_promote(&Promoter::Attempt(self.attempting(ctx)), id).await?)
+        }
+        .boxed()
     }
 
     fn get<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<ModelRecord>, PortError>> {
