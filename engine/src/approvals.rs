@@ -24,6 +24,7 @@ use crate::seal::{Keyring, Part};
 use crate::wake::Wake;
 use store::approvals::judge::{self, Unfit, VoteRefusal};
 use store::approvals::{ApprovalFilter, ApprovalId, ApprovalRow, NewApproval, NewVote, Verdict, Voted};
+use store::tokens::Which;
 use store::{Actor, Scope, Store, StoreError};
 
 pub mod rules;
@@ -168,8 +169,24 @@ impl Approvals {
             return invalid("reason", "is missing; say why, for whoever asked");
         }
         check_reason(vote.reason.as_deref())?;
+        if vote.verdict == Verdict::Grant {
+            self.nobodys_own(&self.show(scope, vote.approval).await?, &by.name).await?;
+        }
         let voted = self.store.vote(scope, &vote, by).await?;
         self.done(vote.approval, voted)
+    }
+
+    /// The store knows whoever asked by name alone. Nobody gives what is about himself, or what he asked for by a token.
+    async fn nobodys_own(&self, approval: &ApprovalRow, voter: &str) -> Result<(), ApprovalError> {
+        if rules::is_about(approval, voter) {
+            return Err(ApprovalError::Vote(VoteRefusal::Subject));
+        }
+        let Some(service) = approval.author.strip_prefix("service:") else { return Ok(()) };
+        let token = self.store.token(&Which::Name(service.to_owned())).await?;
+        match token.is_some_and(|(token, _)| token.created_by == voter) {
+            true => Err(ApprovalError::Vote(VoteRefusal::Maker(approval.author.clone()))),
+            false => Ok(()),
+        }
     }
 
     /// `may_give`: whether whoever asks could have given it. Else only its author takes it back.

@@ -8,7 +8,7 @@ use engine::approvals::rules::Action;
 use engine::audit::seen::{Sight, Thing};
 use engine::identity::Users;
 use engine::identity::password::Passwords;
-use engine::identity::users::{Given, giving_role};
+use engine::identity::users::{Given, giving_role, resetting};
 use jobkit::{Personal, SecretString};
 use serde_json::{Value, json};
 use store::identities::{Email, SessionRow, UserChange, UserRow, Whom};
@@ -64,9 +64,15 @@ pub enum UsersCommand {
         user: Who,
         #[command(flatten)]
         password: PasswordArgs,
+        #[command(flatten)]
+        approval: ApprovalArg,
     },
     /// Take the second factor from a user who lost it, with its recovery codes.
-    ResetTotp { user: Who },
+    ResetTotp {
+        user: Who,
+        #[command(flatten)]
+        approval: ApprovalArg,
+    },
     /// List the sessions that a user has open.
     Sessions { user: Who },
     /// End the sessions of a user, or one of them.
@@ -152,12 +158,15 @@ async fn answer(call: &Call, app: &App, users: &Users, command: UsersCommand) ->
             let change = UserChange::Role { from: Some(found.role), to: role };
             change_by(call, users, &user, change, role.name(), &by).await?;
         }
-        UsersCommand::ResetTotp { user } => {
-            change(call, users, &user, UserChange::RemoveTotp, "without a second factor").await?;
+        UsersCommand::ResetTotp { user, approval } => {
+            let what = resetting(&find(users, &user).await?);
+            let by = approval.leave(app, Action::UsersResetTotp, what).await?;
+            change_by(call, users, &user, UserChange::RemoveTotp, "without a second factor", &by).await?;
         }
-        UsersCommand::ResetPassword { user, password } => {
+        UsersCommand::ResetPassword { user, password, approval } => {
             let user = find(users, &user).await?;
-            users.reset_password(&user, &password.read()?, &actor()).await?;
+            let by = approval.leave(app, Action::UsersResetPassword, resetting(&user)).await?;
+            users.reset_password(&user, &password.read()?, &by).await?;
             let json = json!({ "id": user.id, "changed": true });
             call.print.answer(&json, || format!("user {} has another password, and no session", user.id))?;
         }

@@ -312,9 +312,15 @@ pub fn job_ended_by(id: ApprovalId, state: ApprovalState, by: &str) -> String {
     }
 }
 
-/// Why a job that never was approved is not run again.
-pub fn never_approved(id: ApprovalId, state: ApprovalState) -> String {
-    format!("its approval {id} is {}; enqueue it anew", state.name())
+/// Why a job is not run again that was never approved, or not as it is now. None: nobody was asked.
+pub fn never_approved(found: Option<(ApprovalId, ApprovalState)>) -> String {
+    match found {
+        None => "people approve jobs of its kind, and were not asked for this one; enqueue it anew".into(),
+        Some((id, ApprovalState::Used)) => {
+            format!("its approval {id} is of other bytes: somebody changed its row; enqueue it anew")
+        }
+        Some((id, state)) => format!("its approval {id} is {}; enqueue it anew", state.name()),
+    }
 }
 
 /// The person, if one acts: services and the installation's own token may ask and never vote.

@@ -146,6 +146,8 @@ impl Log {
                     "audit_checkpoint_is_not_changed",
                     "audit_checkpoint_is_not_deleted",
                     "audit_segment_is_dropped_once",
+                    "audit_epoch_is_not_changed",
+                    "audit_epoch_is_not_deleted",
                 ] {
                     owner.run(&format!("DROP TRIGGER IF EXISTS {trigger}")).await;
                 }

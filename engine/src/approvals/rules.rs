@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::{Permission, Permissions};
 use crate::units::duration;
-use store::{Change, Demand, Role};
+use store::{ApprovalRow, Change, Demand, Role};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $one:ident $text:literal;)+) => {
@@ -39,6 +39,9 @@ actions! {
     ModelsPromote "models.promote";
     UsersCreate "users.create";
     UsersSetRole "users.set_role";
+    /// Whoever gives somebody a password can sign in as him.
+    UsersResetPassword "users.reset_password";
+    UsersResetTotp "users.reset_totp";
     TokensCreate "tokens.create";
     AuditRedact "audit.redact";
 }
@@ -56,6 +59,15 @@ impl Action {
     pub fn has_kinds(self) -> bool {
         matches!(self, Self::JobsRun | Self::JobsRetry | Self::JobsCancel | Self::JobsDiscard)
     }
+}
+
+/// What is to be done to somebody who now votes on it.
+pub fn is_about(approval: &ApprovalRow, voter: &str) -> bool {
+    let actions = [Action::UsersSetRole, Action::UsersResetPassword, Action::UsersResetTotp];
+    let what: serde_json::Value = serde_json::from_str(&approval.what).unwrap_or_default();
+    let user = what.get("user").and_then(serde_json::Value::as_str);
+    actions.iter().any(|action| approval.action == action.name())
+        && user.is_some_and(|user| voter.strip_prefix("user:") == Some(user))
 }
 
 impl std::str::FromStr for Action {

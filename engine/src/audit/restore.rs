@@ -4,6 +4,7 @@
 use audit::checkpoint::Checkpoint;
 use audit::epoch::{Statement, log_of, name_in};
 use audit::proof::{ProofError, root_at};
+use audit::succession::Handover;
 use audit::tile::{Tile, TileId, Tiles, WIDTH, tiles_of};
 use audit::tree::Hash;
 use jobkit::PortError;
@@ -12,7 +13,7 @@ use store::{Actor, EpochRow, chain};
 
 use super::epochs::{FOLDERS, folder, statement_path};
 use super::grower::catch_up;
-use super::shelf::Shelf;
+use super::shelf::{Shelf, checkpoints_above};
 use super::signer::{Hand, SignError, Signer};
 use super::trunk::{Standing, hashes};
 
@@ -36,10 +37,6 @@ pub enum RestoreError {
         "what the anchor `{anchor}` has is not whole, or not signed by this key: {problem}; see the runbook on the audit log"
     )]
     Anchor { anchor: String, problem: String },
-    #[error(
-        "the anchor `{anchor}` has an epoch {number} that the database knows nothing of: it was restored to before that; see the runbook on the audit log"
-    )]
-    LaterEpoch { anchor: String, number: u64 },
     #[error("somebody else has declared an epoch just now; see `compline audit verify`")]
     Overtaken,
 }
@@ -59,7 +56,10 @@ impl Signer {
         hand.in_office().await?;
         let number = hand.epochs.number() + 1;
         for shelf in &self.shelves {
-            unknown_epochs(shelf.as_ref(), number).await?;
+            let later = later_epoch(shelf.as_ref(), number - 1).await;
+            if let Some(number) = later.map_err(|cause| away(shelf.as_ref(), cause))? {
+                return Err(SignError::LaterEpoch { anchor: shelf.name().into(), number }.into());
+            }
         }
         let standing = catch_up(&self.store).await.map_err(SignError::from)?;
         let (signed, signed_root, shelf) = hand.most_signed().await?;
@@ -75,6 +75,7 @@ impl Signer {
                 return Err(SignError::Rewritten { place, signed }.into());
             }
         }
+        hand.never_handed_over(common).await?;
         let common_root = standing.root_at(self.store.as_ref(), common).await.map_err(SignError::from)?;
         let name = name_in(log_of(hand.secret.vkey().name()), number);
         let new = hand.secret.named(&name).map_err(SignError::from)?;
@@ -116,13 +117,10 @@ impl Signer {
 }
 
 /// A restored database may have lost an epoch with its statement; where it ended nobody can say from here.
-async fn unknown_epochs(shelf: &dyn Shelf, next: u64) -> Result<(), RestoreError> {
-    let names = shelf.names(FOLDERS).await.map_err(|cause| away(shelf, cause))?;
+pub(super) async fn later_epoch(shelf: &dyn Shelf, own: u64) -> Result<Option<u64>, PortError> {
+    let names = shelf.names(FOLDERS).await?;
     let numbers = names.iter().filter_map(|name| name.parse::<u64>().ok());
-    match numbers.filter(|number| *number >= next).max() {
-        Some(number) => Err(RestoreError::LaterEpoch { anchor: shelf.name().into(), number }),
-        None => Ok(()),
-    }
+    Ok(numbers.filter(|number| *number > own).max())
 }
 
 fn away(shelf: &dyn Shelf, cause: PortError) -> RestoreError {
@@ -130,6 +128,21 @@ fn away(shelf: &dyn Shelf, cause: PortError) -> RestoreError {
 }
 
 impl Hand {
+    /// A hand-over that was lost with the rest holds all the same: the anchors have it.
+    async fn never_handed_over(&self, common: u64) -> Result<(), RestoreError> {
+        let own = self.secret.vkey();
+        for shelf in &self.shelves {
+            let shelf = shelf.as_ref();
+            let lost = checkpoints_above(shelf, common).await.map_err(|cause| away(shelf, cause))?;
+            let handed = lost.iter().filter_map(|(_, note)| Handover::of(note)?.ok());
+            if let Some(Handover { size, to, .. }) = handed.into_iter().find(|handover| handover.from == *own)
+            {
+                return Err(SignError::HandedOver { size, to: to.to_string() }.into());
+            }
+        }
+        Ok(())
+    }
+
     /// The largest tree that an anchor has. All are asked: one that is left out may have more.
     async fn most_signed(&self) -> Result<(u64, Hash, &dyn Shelf), RestoreError> {
         let mut most: Option<(u64, Hash, &dyn Shelf)> = None;

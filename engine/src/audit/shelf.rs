@@ -62,11 +62,19 @@ pub async fn newest(shelf: &dyn Shelf) -> Result<Option<String>, PortError> {
 
 /// All checkpoints, the smallest tree first.
 pub async fn checkpoints(shelf: &dyn Shelf) -> Result<Vec<(String, String)>, PortError> {
+    checkpoints_above(shelf, 0).await
+}
+
+/// Those of larger trees than this, of which the names say so.
+pub async fn checkpoints_above(shelf: &dyn Shelf, size: u64) -> Result<Vec<(String, String)>, PortError> {
     let mut found = Vec::new();
     for day in shelf.names(CHECKPOINTS).await? {
         let folder = format!("{CHECKPOINTS}/{day}");
         for name in shelf.names(&folder).await? {
             let path = format!("{folder}/{name}");
+            if size > 0 && name.parse::<u64>().is_ok_and(|own| own <= size) {
+                continue;
+            }
             if let Some(bytes) = shelf.get(&path).await? {
                 found.push((path, String::from_utf8_lossy(&bytes).into_owned()));
             }

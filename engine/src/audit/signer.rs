@@ -17,6 +17,7 @@ use jobkit::{Clock, PortError};
 use tracing::{debug, error, info, warn};
 
 use super::epochs::{Epochs, folder, statement_path};
+use super::restore::later_epoch;
 use super::shelf::{Shelf, checkpoint_path};
 use super::told::{self, Signing};
 use super::trunk::{Standing, TreeError};
@@ -77,6 +78,10 @@ pub enum SignError {
     HandedOver { size: u64, to: String },
     #[error("epoch {number} of the audit log is not believed: {problem}; see the runbook on the audit log")]
     Epoch { number: u64, problem: String },
+    #[error(
+        "the anchor `{anchor}` has an epoch {number} that the database knows nothing of: it was restored to before that; see the runbook on the audit log"
+    )]
+    LaterEpoch { anchor: String, number: u64 },
     #[error("the key cannot sign under the name of this epoch")]
     Key(#[from] KeyError),
     #[error("{place} has the log `{other}`, and the key is of `{own}`; an anchor has one log")]
@@ -92,6 +97,7 @@ impl SignError {
                 | Self::Rewritten { .. }
                 | Self::OtherLog { .. }
                 | Self::HandedOver { .. }
+                | Self::LaterEpoch { .. }
                 | Self::Epoch { .. }
         )
     }
@@ -186,6 +192,7 @@ impl Signer {
             secret,
             rhythm: self.rhythm,
             shelves: self.shelves.iter().map(within).collect(),
+            roots: self.shelves.clone(),
             epochs,
         })
     }
@@ -198,6 +205,8 @@ pub struct Hand {
     pub(super) secret: Arc<SigningKey>,
     rhythm: Rhythm,
     pub(super) shelves: Vec<Arc<dyn Shelf>>,
+    /// The anchors themselves, with all epochs.
+    roots: Vec<Arc<dyn Shelf>>,
     pub(super) epochs: Epochs,
 }
 
@@ -271,6 +280,14 @@ impl Hand {
         last: Option<&SignedRow>,
     ) -> Result<Checkpoint, SignError> {
         self.in_office().await?;
+        let number = self.epochs.number();
+        for root in &self.roots {
+            match later_epoch(root.as_ref(), number).await {
+                Ok(Some(number)) => return Err(SignError::LaterEpoch { anchor: root.name().into(), number }),
+                // Whoever cannot be asked is told of below.
+                Ok(None) | Err(_) => {}
+            }
+        }
         if let Some(last) = last {
             self.goes_on_from(standing, "the database", &last.note).await?;
         }

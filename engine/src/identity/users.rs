@@ -119,6 +119,11 @@ pub fn giving_role(user: &UserRow, role: Role) -> Value {
     json!({ "user": user.id, "from": user.role, "to": role, "tenant": user.tenant })
 }
 
+/// What is taken from somebody, for whoever approves it. The new password is nobody's to see.
+pub fn resetting(user: &UserRow) -> Value {
+    json!({ "user": user.id, "tenant": user.tenant })
+}
+
 fn check(field: &'static str, text: &str, most: usize) -> Result<(), IdentityError> {
     let letters = text.chars().count();
     let problem = if text.trim().is_empty() {

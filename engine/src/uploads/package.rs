@@ -37,8 +37,13 @@ pub(super) fn workbook(file: &Path) -> Result<(), UploadError> {
         let name = part.name().map_err(broken)?;
         types |= name == "[Content_Types].xml";
         book |= name == "xl/workbook.xml";
-        if name.ends_with("vbaProject.bin") {
-            return refused("the file is a workbook with macros; save it as XLSX");
+        // Spreadsheets look parts up in capitals or not.
+        let plain = name.to_ascii_lowercase();
+        if plain.ends_with("vbaproject.bin") || plain.contains("macrosheets/") {
+            return refused(MACROS);
+        }
+        if plain.split(['/', '\\']).any(|step| step == "..") {
+            return refused("the file is a ZIP archive with a part that lies outside of it");
         }
         if !matches!(part.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
             return refused("the file is a ZIP archive that is packed in a way that no workbook is");
@@ -49,9 +54,26 @@ pub(super) fn workbook(file: &Path) -> Result<(), UploadError> {
         }
     }
     match types && book {
-        true => Ok(()),
+        // A part may be called anything; what it is stands there.
+        true => match has_macros(&mut archive).map_err(broken)? {
+            true => refused(MACROS),
+            false => Ok(()),
+        },
         false => refused("the file is a ZIP archive and no workbook; hand in what is in it"),
     }
+}
+
+const MACROS: &str = "the file is a workbook with macros; save it as XLSX";
+/// A line for each part.
+const LONGEST_TYPES: u64 = 4 << 20;
+
+fn has_macros(archive: &mut ZipArchive<BufReader<File>>) -> Result<bool, ZipError> {
+    let mut types = Vec::new();
+    archive.by_name("[Content_Types].xml")?.take(LONGEST_TYPES).read_to_end(&mut types)?;
+    // In UTF-16 a letter is followed or led by a zero.
+    types.retain(|byte| *byte != 0);
+    let types = String::from_utf8_lossy(&types).to_ascii_lowercase();
+    Ok(["macroenabled", "vbaproject", "macrosheet"].iter().any(|word| types.contains(word)))
 }
 
 /// The end of an archive without a comment: of how many parts, how long their list is and where it begins.
@@ -146,6 +168,11 @@ mod tests {
             (&[types], "no workbook"),
             (&[book, ("a.exe", b"MZ")], "no workbook"),
             (&[types, book, ("xl/vbaProject.bin", b"x")], "macros"),
+            (&[types, book, ("xl/VBAPROJECT.bin", b"x")], "macros"),
+            (&[types, book, ("xl/macrosheets/sheet1.xml", b"x")], "macros"),
+            (&[("[Content_Types].xml", b"<Types macroEnabled.main+xml/>"), book], "macros"),
+            (&[("[Content_Types].xml", b"<\0v\0b\0a\0P\0r\0o\0j\0e\0c\0t\0"), book], "macros"),
+            (&[types, book, ("../../etc/passwd", b"x")], "outside"),
             (&[types, book, ("xl/sheet1.xml", &bomb)], "far more"),
             (&many, "does not end as"),
         ] {

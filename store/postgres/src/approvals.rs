@@ -388,14 +388,15 @@ async fn expire(store: &PostgresStore, limit: usize) -> Result<Ended> {
 
 /// Jobs among these that were never approved, each with why it is not run again.
 pub async fn never_approved(tx: &mut PgConnection, jobs: &[Uuid]) -> Result<Vec<(JobId, String)>> {
-    let found = sqlx::query(include_str!("approvals_of_jobs.sql"))
+    let found = sqlx::query(include_str!("never_approved.sql"))
         .bind(jobs)
         .fetch_all(tx)
         .await
         .map_err(failed(LOOKING))?;
     let told = |row: &PgRow| {
-        let state = row.get::<&str, _>("state").parse().unwrap_or(ApprovalState::Pending);
-        (JobId(row.get("job_id")), store::approvals::never_approved(ApprovalId(row.get("id")), state))
+        let id = row.get::<Option<Uuid>, _>("id").map(ApprovalId);
+        let state = row.get::<Option<&str>, _>("state").and_then(|state| state.parse().ok());
+        (JobId(row.get("job_id")), store::approvals::never_approved(id.zip(state)))
     };
     Ok(found.iter().map(told).collect())
 }

@@ -32,6 +32,7 @@ pub(super) const OVER: &str = include_str!("approvals_over.sql");
 pub(super) const OPEN: &str = include_str!("approvals_open.sql");
 pub(super) const OF_JOBS: &str = include_str!("approvals_of_jobs.sql");
 pub(super) const USE: &str = include_str!("approval_use.sql");
+pub(super) const NEVER_APPROVED: &str = include_str!("never_approved.sql");
 const INSERT: &str = include_str!("approval_insert.sql");
 const END: &str = include_str!("approval_end.sql");
 const VOTE: &str = include_str!("approval_vote.sql");
@@ -367,10 +368,11 @@ async fn expire(tx: &mut Tx, now: i64, limit: usize) -> Done<Ended> {
 
 /// Jobs among these that were never approved, each with why it is not run again.
 pub(super) async fn never_approved(tx: &mut Tx, jobs: String) -> Done<Vec<(JobId, String)>> {
-    let rows = sqlx::query(OF_JOBS).bind(jobs).fetch_all(tx).await?;
+    let rows = sqlx::query(NEVER_APPROVED).bind(jobs).fetch_all(tx).await?;
     let told = |row: &SqliteRow| {
-        let state = row.text("state")?.parse().unwrap_or(ApprovalState::Pending);
-        Ok((row.id("job_id")?, why_never(ApprovalId(row.try_get("id")?), state)))
+        let id = row.try_get::<Option<Uuid>, _>("id")?.map(ApprovalId);
+        let state = row.text_if_any("state")?.and_then(|state| state.parse().ok());
+        Ok((row.id("job_id")?, why_never(id.zip(state))))
     };
     rows.iter().map(told).collect()
 }

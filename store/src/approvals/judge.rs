@@ -21,6 +21,10 @@ pub enum VoteRefusal {
     Expired(Timestamp),
     #[error("whoever asked does not approve it")]
     Author,
+    #[error("it is about you, so others approve it")]
+    Subject,
+    #[error("{0} asked, whose token you have made; others approve it")]
+    Maker(String),
     #[error("a person approves, and {0} is none")]
     NoPerson(String),
     #[error("you have voted on this already; another person is wanted")]

@@ -18,6 +18,8 @@ use crate::support::store::{TestStore, ada, promises};
 promises![
     a_restored_log_goes_on_and_what_was_lost_is_told_for_ever,
     a_log_whose_key_had_changed_goes_on_too,
+    a_key_that_handed_over_declares_nothing_though_the_database_forgot_that,
+    nothing_is_signed_in_an_epoch_before_the_one_that_an_anchor_has,
     nothing_is_declared_where_nothing_was_lost_or_somebody_changed_entries,
     a_statement_that_no_believed_key_has_signed_is_named,
     whoever_signs_in_the_old_epoch_beyond_its_end_is_named,
@@ -31,18 +33,28 @@ async fn restored(t: TestStore) -> Log {
 }
 
 async fn lose(log: &Log) {
-    for table in ["audit_entry", "audit_checkpoint", "audit_tree", "audit_tile"] {
-        log.tamper(&format!("CREATE TABLE {{}}kept_{table} AS SELECT * FROM {{}}{table}")).await;
-    }
+    back_up(log).await;
     log.write(40).await;
     assert_eq!(log.sign().await.unwrap(), 340);
+    restore(log).await;
+    log.write(5).await;
+    assert!(matches!(log.sign().await.unwrap_err(), SignError::SetBack { signed: 340, .. }));
+}
+
+const TABLES: [&str; 4] = ["audit_entry", "audit_checkpoint", "audit_tree", "audit_tile"];
+
+async fn back_up(log: &Log) {
+    for table in TABLES {
+        log.tamper(&format!("CREATE TABLE {{}}kept_{table} AS SELECT * FROM {{}}{table}")).await;
+    }
+}
+
+async fn restore(log: &Log) {
     let overriding = if log.is_sqlite().await { "" } else { "OVERRIDING SYSTEM VALUE" };
-    for table in ["audit_entry", "audit_checkpoint", "audit_tree", "audit_tile"] {
+    for table in TABLES {
         log.tamper(&format!("DELETE FROM {{}}{table}")).await;
         log.tamper(&format!("INSERT INTO {{}}{table} {overriding} SELECT * FROM {{}}kept_{table}")).await;
     }
-    log.write(5).await;
-    assert!(matches!(log.sign().await.unwrap_err(), SignError::SetBack { signed: 340, .. }));
 }
 
 fn first(log: &Log) -> Vec<Vkey> {
@@ -121,6 +133,46 @@ async fn a_log_whose_key_had_changed_goes_on_too(t: TestStore) {
     log.sign().await.unwrap();
     let verified = log.verify_with(&before, true).await;
     assert_eq!((verified.findings, verified.lost.len()), (Vec::new(), 1));
+}
+
+/// The key of a backup's configuration is the old one, and what it would declare would shut out the one in office.
+async fn a_key_that_handed_over_declares_nothing_though_the_database_forgot_that(t: TestStore) {
+    let mut log = Log::with(t, 60).await;
+    back_up(&log).await;
+    let (old, new) = (log.secret.clone(), Arc::new(new_key(ORIGIN).unwrap()));
+    let handed = log.signer(&old).hand_over(&new, &ada()).await.unwrap();
+    restore(&log).await;
+    log.write(5).await;
+
+    let refused = log.signer(&old).declare_restored("the disk broke", &ada()).await.unwrap_err();
+
+    let RestoreError::Sign(SignError::HandedOver { size, to }) = refused else { panic!("{refused}") };
+    assert_eq!((size, to), (handed.size, new.vkey().to_string()));
+    log.secret = new;
+    log.signer(&log.secret).declare_restored("the disk broke", &ada()).await.unwrap();
+    log.write(3).await;
+    log.sign().await.unwrap();
+    for key in [&old, &log.secret] {
+        let verified = log.verify_with(&[key.vkey().clone()], true).await;
+        assert_eq!((verified.findings, verified.lost.len()), (Vec::new(), 1));
+    }
+}
+
+async fn nothing_is_signed_in_an_epoch_before_the_one_that_an_anchor_has(t: TestStore) {
+    let log = Log::with(t, 60).await;
+    back_up(&log).await;
+    log.write(40).await;
+    log.sign().await.unwrap();
+    restore(&log).await;
+    let done = log.signer(&log.secret).declare_restored("the disk broke", &ada()).await.unwrap();
+    // A backup from between is restored, in which the first epoch still went on.
+    log.tamper("DELETE FROM {}audit_epoch").await;
+    log.tamper("DELETE FROM {}audit_checkpoint").await;
+    log.write(60).await;
+
+    let refused = log.sign().await.unwrap_err();
+
+    assert!(matches!(refused, SignError::LaterEpoch { number: 2, .. }), "{refused} {done:?}");
 }
 
 async fn nothing_is_declared_where_nothing_was_lost_or_somebody_changed_entries(t: TestStore) {

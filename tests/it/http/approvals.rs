@@ -21,6 +21,7 @@ promises![
     a_bulk_operation_waits_with_the_jobs_that_were_settled,
     a_request_under_its_key_is_answered_as_it_was,
     a_role_is_given_as_it_was_approved,
+    nobody_gives_what_is_his_own_by_a_detour,
 ];
 
 fn rule(people: u8, kinds: &[&str]) -> Rule {
@@ -268,4 +269,28 @@ async fn a_role_is_given_as_it_was_approved(t: TestStore) {
     let [used] = used[..] else { panic!("{used:?}") };
     let changed = entries.iter().find(|entry| entry.action == "user.role_changed").unwrap();
     assert_eq!((&used.actor, &used.origin), (&changed.actor, &changed.origin), "one request tells both");
+}
+
+async fn nobody_gives_what_is_his_own_by_a_detour(t: TestStore) {
+    let server = server(t, &[(CANCEL, rule(1, &[])), ("users.reset_password", rule(1, &[]))]).await;
+    let (admin, owner) =
+        (signed_in(&server, Role::Admin, None).await, signed_in(&server, Role::Owner, None).await);
+    let job = server.t.add(|_| {}).await;
+    let puppet = json!({ "name": "puppet", "permissions": ["jobs:read", "jobs:control"] });
+    let puppet = admin.post(&server, "/v1/tokens", &puppet).await.expect(201);
+    let puppet = Caller::new("puppet", puppet["secret"].as_str().unwrap());
+
+    // By a token that he has made.
+    let id = asked(&cancel(&server, &puppet, job, None).await);
+    refused(&grant(&server, &admin, &id).await, 403, "vote_refused");
+    grant(&server, &owner, &id).await.expect(200);
+    cancel(&server, &puppet, job, Some(&id)).await.expect(200);
+
+    // As somebody whose password he knows; and what is about himself he does not give either.
+    let me = admin.get(&server, "/auth/me").await.expect(200);
+    let put = format!("PUT /v1/users/{}/password", me["id"].as_str().unwrap());
+    let password = json!({ "password": "another one that nobody guesses" });
+    let id = asked(&send(&server, &owner, &put, &password, None).await);
+    refused(&grant(&server, &admin, &id).await, 403, "vote_refused");
+    admin.get(&server, "/auth/me").await.expect(200);
 }

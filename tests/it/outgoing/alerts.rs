@@ -360,7 +360,7 @@ async fn a_mail_server_that_is_away_is_waited_for(t: TestStore) {
     let smtp = Smtp::plain(port);
 
     house.until_messages(1, "sent").await;
-    let [mail] = &smtp.mails()[..] else { panic!("one mail") };
+    let [mail] = &smtp.arrived(1)[..] else { panic!("one mail") };
     assert_eq!(mail["to"], json!(["ops@example.org", "dba@example.org"]));
     assert!(mail["headers"]["subject"].as_str().unwrap().starts_with("[Compline] warning: jobs of kind"));
     assert!(mail["text"].as_str().unwrap().contains(&format!("compline jobs show {id}")), "{mail}");

@@ -41,7 +41,7 @@ async fn mail_goes_by_starttls_and_by_tls_with_a_sign_in() {
         sent(&server, &mail_to("ops@example.org")).await.unwrap();
         sent(&server, &mail_to("ops@example.org")).await.unwrap();
 
-        let mails = smtp.mails();
+        let mails = smtp.arrived(2);
         assert_eq!(mails.len(), 2, "{mode}");
         let mail = &mails[0];
         assert_eq!((&mail["encrypted"], &mail["user"]), (&true.into(), &USER.into()), "{mode}");
@@ -118,6 +118,6 @@ async fn a_recipient_who_is_gone_does_not_keep_a_mail_from_the_others() {
     sent(&mail_server(smtp.port, Encryption::None), &mail).await.unwrap();
 
     let reached: Vec<_> =
-        smtp.mails().iter().map(|mail| mail["to"][0].as_str().unwrap().to_owned()).collect();
+        smtp.arrived(2).iter().map(|mail| mail["to"][0].as_str().unwrap().to_owned()).collect();
     assert_eq!(reached, ["ada@example.org", "bob@example.org"]);
 }

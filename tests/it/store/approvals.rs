@@ -11,11 +11,11 @@ use store::schedules::PutSchedule;
 use store::state::JobState;
 use store::{
     Actor, AlertFilter, ApprovalFilter, ApprovalId, ApprovalRow, ApprovalState, Change, Demand, JobDemand,
-    NewApproval, NewRow, NewVote, Scope, StoreError, Verdict, Voted,
+    KindRow, NewApproval, NewRow, NewVote, Scope, StoreError, Verdict, Voted,
 };
 use tokio::sync::Barrier;
 
-use crate::support::store::{ALL, TestStore, ada, completed, promises, seconds};
+use crate::support::store::{ALL, Connection, KIND, TestStore, ada, completed, discarded, promises, seconds};
 
 promises![
     a_job_waits_until_the_last_of_its_people_gave_it_and_runs_as_it_was_shown,
@@ -24,6 +24,7 @@ promises![
     what_was_changed_in_the_database_is_not_approved,
     a_refusal_cancels_the_job_and_nobody_runs_it_again,
     what_was_over_before_it_began_is_not_run_by_a_retry,
+    a_retry_runs_what_was_approved_and_nothing_else,
     what_is_taken_back_or_cancelled_is_over,
     what_nobody_gave_in_time_is_over_and_people_are_told,
     two_who_vote_at_once_are_one_after_the_other,
@@ -166,11 +167,7 @@ async fn neither_its_author_nor_somebody_twice_nor_a_service_gives_it(t: TestSto
 
 async fn what_was_changed_in_the_database_is_not_approved(t: TestStore) {
     let (job, approval) = ask_for_a_job(&t, 1).await;
-    let table = if matches!(t.connection().await, crate::support::store::Connection::Postgres(_)) {
-        "compline.job"
-    } else {
-        "job"
-    };
+    let table = if matches!(t.connection().await, Connection::Postgres(_)) { "compline.job" } else { "job" };
     for change in ["args = '{\"n\":2}'", "queue = 'other'", "priority = 1", "max_attempts = 9"] {
         t.connection().await.run(&format!("UPDATE {table} SET {change}")).await;
 
@@ -222,6 +219,42 @@ async fn what_was_over_before_it_began_is_not_run_by_a_retry(t: TestStore) {
     let why = format!("its approval {} is withdrawn; enqueue it anew", approval.id);
     assert_eq!((changed.ids, changed.refused), (vec![], vec![(job, why)]));
     assert_eq!(told(&t).await, entries(&[("ask", "user:ada"), ("withdraw", "system")]));
+}
+
+async fn a_retry_runs_what_was_approved_and_nothing_else(t: TestStore) {
+    let worker = t.worker().await;
+    t.add(|_| {}).await;
+    let before = t.run(worker, discarded()).await;
+    let kind = KindRow {
+        kind: KIND.into(),
+        queue: "default".into(),
+        priority: 5,
+        max_attempts: 3,
+        encrypted: false,
+        unique: false,
+        internal: false,
+        approval: Some(demand(1)),
+    };
+    t.store.put_kinds(&[kind]).await.unwrap();
+    let (job, approval) = ask_for_a_job(&t, 1).await;
+    gives(&t, &approval, "bob").await;
+    assert_eq!(t.run(worker, discarded()).await, job);
+
+    let unasked = t.change(before, Change::Retry).await;
+    let table = if matches!(t.connection().await, Connection::Postgres(_)) { "compline." } else { "" };
+    let change = async |args: &str| {
+        t.connection().await.run(&format!("UPDATE {table}job_history SET args = '{args}'")).await;
+        t.change(job, Change::Retry).await
+    };
+    let other = change(r#"{"n":2}"#).await;
+    let same = change(r#"{"n":1}"#).await;
+
+    let why = "people approve jobs of its kind, and were not asked for this one; enqueue it anew";
+    assert_eq!((unasked.ids, unasked.refused), (vec![], vec![(before, why.to_owned())]));
+    let why =
+        format!("its approval {} is of other bytes: somebody changed its row; enqueue it anew", approval.id);
+    assert_eq!((other.ids, other.refused), (vec![], vec![(job, why)]));
+    assert_eq!((same.ids, same.refused), (vec![job], vec![]));
 }
 
 async fn what_is_taken_back_or_cancelled_is_over(t: TestStore) {

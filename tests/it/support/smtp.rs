@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::Value;
@@ -50,7 +51,7 @@ impl Authority {
 
 pub struct Smtp {
     pub port: u16,
-    mails: Arc<Mutex<Vec<Value>>>,
+    mails: Arc<(Mutex<Vec<Value>>, Condvar)>,
     child: Child,
 }
 
@@ -77,18 +78,27 @@ impl Smtp {
             .unwrap()
             .parse()
             .unwrap();
-        let mails = Arc::new(Mutex::new(Vec::new()));
+        let mails = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let seen = mails.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                seen.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+                seen.0.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+                seen.1.notify_all();
             }
         });
         Self { port, mails, child }
     }
 
     pub fn mails(&self) -> Vec<Value> {
-        self.mails.lock().unwrap().clone()
+        self.mails.0.lock().unwrap().clone()
+    }
+
+    /// So many, or those that came in time. The server has them before whoever sent them hears so, and we a little later.
+    pub fn arrived(&self, count: usize) -> Vec<Value> {
+        let (mails, more) = &*self.mails;
+        let long = Duration::from_secs(20);
+        let waited = more.wait_timeout_while(mails.lock().unwrap(), long, |mails| mails.len() < count);
+        waited.unwrap().0.clone()
     }
 }
 

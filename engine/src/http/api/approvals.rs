@@ -252,6 +252,8 @@ impl Problem {
                 Self::new(Code::ApprovalOver, told, "look at it; whoever asked may ask anew")
             }
             VoteRefusal::Author
+            | VoteRefusal::Subject
+            | VoteRefusal::Maker(_)
             | VoteRefusal::NoPerson(_)
             | VoteRefusal::VotedAlready
             | VoteRefusal::NotYours => Self::new(Code::VoteRefused, told, "ask somebody else to look at it"),

@@ -20,7 +20,7 @@ use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::users::User;
 use crate::http::{Api, Shared, guard};
 use crate::identity::above::{Forbidden, may_change, may_give};
-use crate::identity::users::{Given, Users as Management, giving_role};
+use crate::identity::users::{Given, Users as Management, giving_role, resetting};
 use store::identities::{UserChange, UserRow, Whom};
 use store::{DEFAULT_PAGE, Role, UserId};
 
@@ -231,33 +231,48 @@ pub struct PasswordOfUser {
 
 /// Give a user another password; all sessions end.
 #[utoipa::path(put, path = "/v1/users/{id}/password", tag = "users", security(("token" = ["users:manage"])), request_body = PasswordOfUser,
-    params(("id" = Uuid, Path, description = "The user.")),
+    params(
+        ("id" = Uuid, Path, description = "The user."),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
+    ),
     responses(
         (status = 200, description = "It has the password.", body = ChangedUser),
         (status = 404, description = "There is no such user.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Somebody is in the way just now; send it again.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Somebody is in the way just now, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn set_password(
     State(api): State<Shared>,
     Id(id): Id,
+    headers: HeaderMap,
     body: Body<PasswordOfUser>,
 ) -> Result<Json<ChangedUser>> {
     let user = below(&api, id).await?;
     let password = SecretString::from(body.value.password);
-    manage(&api)?.reset_password(&user, &password, &api.actor()).await?;
+    let by = leave(&api, Action::UsersResetPassword, resetting(&user), &headers).await?;
+    manage(&api)?.reset_password(&user, &password, &by).await?;
     Ok(Json(ChangedUser { id, changed: true }))
 }
 
 /// Take the second factor from a user who lost it, with its recovery codes.
 #[utoipa::path(delete, path = "/v1/users/{id}/second-factor", tag = "users", security(("token" = ["users:manage"])),
-    params(("id" = Uuid, Path, description = "The user.")),
+    params(
+        ("id" = Uuid, Path, description = "The user."),
+        ("Approval" = Option<Uuid>, Header, description = "The approval that was given for exactly this, where one is needed."),
+    ),
     responses(
         (status = 200, description = "It has none.", body = ChangedUser),
         (status = 404, description = "There is no such user.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Somebody is in the way just now; send it again.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Somebody is in the way just now, or others must approve it first.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn remove_second_factor(State(api): State<Shared>, Id(id): Id) -> Result<Json<ChangedUser>> {
-    change(&api, id, UserChange::RemoveTotp).await
+pub async fn remove_second_factor(
+    State(api): State<Shared>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Json<ChangedUser>> {
+    let user = below(&api, id).await?;
+    let by = leave(&api, Action::UsersResetTotp, resetting(&user), &headers).await?;
+    let changed = manage(&api)?.change(user.id, &UserChange::RemoveTotp, &by).await?;
+    Ok(Json(ChangedUser { id, changed }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
