@@ -3,12 +3,12 @@
 
 mod access;
 mod approvals;
+mod audit;
 mod buckets;
 mod journal;
 mod outgoing;
 mod uploads;
 
-use std::path::Path;
 use std::time::Duration;
 
 use engine::adapters::artifacts::DirArtifacts;
@@ -85,7 +85,7 @@ pub async fn run(call: &Call) -> Result {
             checks.extend(journal::queries(&loaded.settings).await);
             checks.extend(folders(&loaded.settings));
             checks.push(encryption(&loaded.settings));
-            checks.push(audit(&loaded.settings));
+            checks.push(audit::kept(&loaded.settings));
             checks.extend(outgoing::outgoing(&loaded.settings).await);
             checks.push(http(&loaded.settings));
             checks.extend(access::platform(&loaded.settings).await);
@@ -155,6 +155,7 @@ async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
             tenants(app).await,
         ]);
         checks.extend(approvals::approvals(settings, app).await);
+        checks.extend(audit::refused(app).await);
     }
     checks
 }
@@ -310,45 +311,6 @@ fn encryption(settings: &Settings) -> Check {
             ),
         ),
         Ok(_) => Check::ok(name, "no key is set; no kind is encrypted"),
-    }
-}
-
-/// Whether the audit log is signed, and kept outside of the database.
-fn audit(settings: &Settings) -> Check {
-    let name = "audit";
-    // The first checkpoint makes the folder, and not what it is to be in.
-    let is_away = |folder: &Path| {
-        let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
-        !folder.is_dir() && !above.is_none_or(Path::is_dir)
-    };
-    let folders = settings.audit.anchors.iter().filter(|(_, anchor)| anchor.bucket.is_empty());
-    let away = folders.into_iter().find(|(_, anchor)| is_away(&anchor.directory));
-    if let Some((anchor, settings)) = away {
-        return Check::warn(
-            name,
-            format!(
-                "anchor {anchor}: neither {} is there nor what it is to be in",
-                settings.directory.display()
-            ),
-            "mount the folder; what is signed meanwhile is taken there with the next checkpoint",
-        );
-    }
-    match (app::audit::secret(&settings.audit), settings.audit.anchors.len()) {
-        (Err(error), _) => Check::fail(name, &CliError::from_chain(error)),
-        (Ok(None), _) => Check::warn(
-            name,
-            "audit.key is not set: entries are hashed, and nothing is signed",
-            "make a key with `compline audit key create`, and set audit.key and two anchors",
-        ),
-        (Ok(Some(_)), 0) => Check::warn(
-            name,
-            "the log is signed and kept nowhere else: whoever owns the database can set it back",
-            "add [audit.anchors.NAME] outside of the database's machine, two of them at best",
-        ),
-        (Ok(Some(secret)), anchors) => Check::ok(
-            name,
-            format!("signed as {}, kept in {}", secret.vkey().name(), print::count(anchors, "anchor")),
-        ),
     }
 }
 

@@ -77,6 +77,10 @@ impl Shelf {
     pub(super) async fn copy(&self, id: UploadId, into: &Path) -> io::Result<(u64, [u8; 32])> {
         let (from, into) = (self.place(id), into.to_path_buf());
         off(move || {
+            // Whoever may write here could have put something there that never ends.
+            if !fs::symlink_metadata(&from)?.is_file() {
+                return Err(io::Error::new(io::ErrorKind::NotFound, "there is no file of this upload"));
+            }
             let mut from = File::open(from)?;
             let mut to = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE).open(into)?;
             let (mut hash, mut passed, mut piece) = (Sha256::new(), 0, vec![0; GATHERED]);

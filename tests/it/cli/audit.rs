@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use audit::{Receipt, Vkey, leaf_hash};
+use engine::alerts::AUDIT_REFUSED;
 use sqlx::Connection;
 
 use crate::support::binary::Place;
@@ -128,6 +129,18 @@ pub async fn grow(file: &Path, secret: &str, anchor: &Path) {
     store.close().await;
 }
 
+/// As whoever signs tells of it.
+async fn tell(file: &Path, text: &str) {
+    let clock = std::sync::Arc::new(engine::adapters::clock::SystemClock::new());
+    let url = format!("sqlite://{}", file.display());
+    let store: Box<dyn store::Store> =
+        Box::new(store_sqlite::SqliteStore::open(&url, clock.clone()).await.unwrap());
+    let news = store::News::began(AUDIT_REFUSED, "log", store::Severity::Critical, text);
+    store.raise(&[news]).await.unwrap();
+    while store.fold(100, &jobkit::IdGenerator::new(clock.clone())).await.unwrap() > 0 {}
+    store.close().await;
+}
+
 pub async fn change(file: &Path) {
     let url = format!("sqlite://{}", file.display());
     let mut owner = sqlx::SqliteConnection::connect(&url).await.unwrap();
@@ -238,6 +251,9 @@ fn an_epoch_is_declared_where_something_was_lost_and_nowhere_else() {
     }
     std::fs::write(&file, backup).unwrap();
     place.run(&["audit", "verify"]).expect(1).says(&["an old state restored"]);
+    place.run(&["doctor"]).expect(0).says(&["ok    audit"]);
+    runtime.block_on(tell(&file, "nothing is signed any more"));
+    place.run(&["doctor"]).expect(0).says(&["warn  audit", "nothing is signed any more", "audit verify"]);
 
     let done = place.run(&["audit", "epoch", "--reason", "the disk broke", "--json"]).expect(0).json();
 
