@@ -282,10 +282,9 @@ impl Hand {
         self.in_office().await?;
         let number = self.epochs.number();
         for root in &self.roots {
-            match later_epoch(root.as_ref(), number).await {
-                Ok(Some(number)) => return Err(SignError::LaterEpoch { anchor: root.name().into(), number }),
-                // Whoever cannot be asked is told of below.
-                Ok(None) | Err(_) => {}
+            // Whoever cannot be asked is told of below.
+            if let Ok(Some(number)) = later_epoch(root.as_ref(), number).await {
+                return Err(SignError::LaterEpoch { anchor: root.name().into(), number });
             }
         }
         if let Some(last) = last {
