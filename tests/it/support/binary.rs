@@ -85,6 +85,8 @@ impl Place {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_compline"));
         command.args(args).current_dir(self.path()).env_clear();
+        // Where `scripts/coverage` counts what it runs through.
+        command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
         if args.first() == Some(&"serve") {
             // Tests run side by side, and there is one port that is the default.
             command.env("COMPLINE__HTTP__LISTEN", "127.0.0.1:0").env("COMPLINE__HTTP__STOP_DELAY", "0s");
