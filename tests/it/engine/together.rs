@@ -98,7 +98,9 @@ async fn slots_that_become_free_go_to_each_queue_in_turn(t: TestStore) {
         engine.until_state(id, JobState::Completed).await;
     }
 
-    assert!(engine.t.states(&backlog).await.contains(&JobState::Available), "while there is a backlog");
+    // What was claimed ahead meanwhile is given back, since nothing moves.
+    let left = async || engine.t.states(&backlog).await.contains(&JobState::Available);
+    engine.until("there is a backlog still", left).await;
     engine.scene.gate.add_permits(backlog.len());
     for id in backlog {
         engine.until_state(id, JobState::Completed).await;
