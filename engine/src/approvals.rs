@@ -46,7 +46,7 @@ pub enum ApprovalError {
         .0.action, people(.0.people), .0.id
     )]
     Required(Box<ApprovalRow>),
-    #[error("approval {id} cannot be used for this: {why}")]
+    #[error("approval {id} cannot be used for this")]
     Unfit {
         id: ApprovalId,
         #[source]

@@ -2,7 +2,10 @@
 //! ([0126](../../../docs/decisions/0126-a-restored-log-goes-on-as-another-epoch.md)).
 
 use audit::epoch::{Statement, StatementError};
+use jobkit::PortError;
 use store::{EpochRow, Store, StoreError};
+
+use super::shelf::Shelf;
 
 /// What the database has of them, as far as it fits together.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +26,14 @@ pub const FOLDERS: &str = "epochs";
 /// Where an anchor has the epoch; the first one has all of it.
 pub fn folder(number: u64) -> Option<String> {
     (number > 1).then(|| format!("{FOLDERS}/{number}"))
+}
+
+/// An epoch behind this one, which an anchor has. A restored database may have lost it with its statement; where it ended nobody
+/// can say from there.
+pub async fn later(shelf: &dyn Shelf, own: u64) -> Result<Option<u64>, PortError> {
+    let names = shelf.names(FOLDERS).await?;
+    let numbers = names.iter().filter_map(|name| name.parse::<u64>().ok());
+    Ok(numbers.filter(|number| *number > own).max())
 }
 
 impl Epochs {

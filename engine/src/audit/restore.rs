@@ -11,7 +11,7 @@ use jobkit::PortError;
 use serde_json::json;
 use store::{Actor, EpochRow, chain};
 
-use super::epochs::{FOLDERS, folder, statement_path};
+use super::epochs::{self, folder, statement_path};
 use super::grower::catch_up;
 use super::shelf::{Shelf, checkpoints_above};
 use super::signer::{Hand, SignError, Signer};
@@ -56,7 +56,7 @@ impl Signer {
         hand.in_office().await?;
         let number = hand.epochs.number() + 1;
         for shelf in &self.shelves {
-            let later = later_epoch(shelf.as_ref(), number - 1).await;
+            let later = epochs::later(shelf.as_ref(), number - 1).await;
             if let Some(number) = later.map_err(|cause| away(shelf.as_ref(), cause))? {
                 return Err(SignError::LaterEpoch { anchor: shelf.name().into(), number }.into());
             }
@@ -114,13 +114,6 @@ impl Signer {
         }
         Ok(Declared { number, common, signed })
     }
-}
-
-/// A restored database may have lost an epoch with its statement; where it ended nobody can say from here.
-pub(super) async fn later_epoch(shelf: &dyn Shelf, own: u64) -> Result<Option<u64>, PortError> {
-    let names = shelf.names(FOLDERS).await?;
-    let numbers = names.iter().filter_map(|name| name.parse::<u64>().ok());
-    Ok(numbers.filter(|number| *number > own).max())
 }
 
 fn away(shelf: &dyn Shelf, cause: PortError) -> RestoreError {

@@ -16,8 +16,7 @@ use audit::tile::tiles_since;
 use jobkit::{Clock, PortError};
 use tracing::{debug, error, info, warn};
 
-use super::epochs::{Epochs, folder, statement_path};
-use super::restore::later_epoch;
+use super::epochs::{self, Epochs, folder, statement_path};
 use super::shelf::{Shelf, checkpoint_path};
 use super::told::{self, Signing};
 use super::trunk::{Standing, TreeError};
@@ -283,7 +282,7 @@ impl Hand {
         let number = self.epochs.number();
         for root in &self.roots {
             // Whoever cannot be asked is told of below.
-            if let Ok(Some(number)) = later_epoch(root.as_ref(), number).await {
+            if let Ok(Some(number)) = epochs::later(root.as_ref(), number).await {
                 return Err(SignError::LaterEpoch { anchor: root.name().into(), number });
             }
         }
