@@ -3,20 +3,23 @@
 use std::time::Duration;
 
 use engine::identity::Permission;
-use jobkit::{Artifacts, AuditEntry, JobId, Owner};
+use jobkit::{Artifacts, AuditEntry, JobId, Owner, Personal, UploadId};
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::{AuditSearch, End, Role};
+use store::{
+    ApprovalId, AuditSearch, Demand, End, JobDemand, NewApproval, NewRow, NewUpload, Quota, Reservation, Role,
+};
 
 use super::{Caller, given, setup, signed_in, token};
 use crate::support::http::{Server, answer};
-use crate::support::store::{Connection, TestStore, completed, named, promises, set};
+use crate::support::store::{Connection, TestStore, ada, completed, named, promises, set};
 
 promises![
     what_is_shown_of_a_job_is_an_entry_a_minute_for_each_who_is_shown_it,
     a_list_names_its_jobs_and_each_tenants_apart,
     a_file_is_named_by_a_commitment,
     people_and_what_they_decided_are_shown_with_an_entry,
+    what_is_to_be_approved_and_names_of_files_are_shown_with_an_entry,
     where_no_entry_can_be_written_nothing_is_shown,
     events_tell_of_reading_only_whoever_asks_for_it,
 ];
@@ -155,6 +158,73 @@ async fn people_and_what_they_decided_are_shown_with_an_entry(t: TestStore) {
     assert_eq!((named(&all[0]), all[1].object.as_str()), (set([job]), who.as_str()));
 }
 
+/// Of a job that waits it is the job that is shown.
+async fn what_is_to_be_approved_and_names_of_files_are_shown_with_an_entry(t: TestStore) {
+    let server = server(t).await;
+    let admin = signed_in(&server, Role::Admin, None).await;
+    let t = &server.t;
+    let (deed, upload) = (asked(t).await, handed_in(t).await);
+    let (of_job, job) = asked_for_a_job(t).await;
+
+    for path in [
+        format!("/v1/approvals/{deed}"),
+        format!("/v1/approvals/{of_job}"),
+        format!("/v1/uploads/{upload}"),
+        "/v1/uploads".into(),
+    ] {
+        admin.get(&server, &path).await.expect(200);
+    }
+
+    let all = entries(t).await;
+    let said: Vec<_> = all.iter().map(|entry| (entry.action.as_str(), entry.object.clone())).collect();
+    assert_eq!(
+        said,
+        [
+            ("access.approval", format!("approval:{deed}")),
+            ("access.job", format!("job:{job}")),
+            ("access.upload", format!("upload:{upload}")),
+        ]
+    );
+    assert!(!format!("{all:?}").contains("Ada"), "{all:?}");
+}
+
+fn demand() -> Demand {
+    Demand { people: 1, permission: "approvals:give".into(), expires: Duration::from_secs(3_600) }
+}
+
+async fn asked(t: &TestStore) -> ApprovalId {
+    let asked = NewApproval {
+        id: ApprovalId(t.ids.next().0),
+        action: "users.create".into(),
+        what: r#"{"name":"Ada in the approval"}"#.into(),
+        salt: [7; 16],
+        tenant: None,
+        demand: demand(),
+    };
+    t.store.ask(&asked, &ada()).await.unwrap().id
+}
+
+async fn asked_for_a_job(t: &TestStore) -> (ApprovalId, JobId) {
+    let id = ApprovalId(t.ids.next().0);
+    let row = NewRow { approval: Some(JobDemand { id, demand: demand() }), ..t.row() };
+    (id, t.insert(&[row]).await[0].id)
+}
+
+async fn handed_in(t: &TestStore) -> UploadId {
+    let id = UploadId(t.ids.next().0);
+    let new = NewUpload {
+        id,
+        tenant: None,
+        created_by: ada().name,
+        name: Some(Personal::new("Ada in the name.csv".into())),
+        bytes: 1,
+        patience: Duration::from_secs(3_600),
+    };
+    let quota = Quota { bytes: 1 << 30, count: 10 };
+    assert_eq!(t.store.reserve_upload(&new, &quota).await.unwrap(), Reservation::Taken);
+    id
+}
+
 /// From here on the log takes no entry of reading, and what is read is there.
 async fn refuse_entries(t: &TestStore) {
     let mut connection = t.connection().await;
@@ -180,6 +250,7 @@ async fn where_no_entry_can_be_written_nothing_is_shown(t: TestStore) {
     server.artifacts.put(Owner { job, claim: 7 }, "a.txt", b"in the file".to_vec()).await.unwrap();
     let body = json!({ "items": [{ "item": "JE-1", "decision": "cleared", "comment": "in the review" }] });
     admin.post(&server, &format!("/v1/jobs/{job}/reviews"), &body).await.expect(200);
+    let (approval, upload) = (asked(t).await, handed_in(t).await);
     refuse_entries(t).await;
 
     for path in [
@@ -191,6 +262,9 @@ async fn where_no_entry_can_be_written_nothing_is_shown(t: TestStore) {
         format!("/v1/jobs/{job}/reviews"),
         format!("/v1/jobs/{job}/reviews/latest"),
         "/v1/users".into(),
+        format!("/v1/approvals/{approval}"),
+        format!("/v1/uploads/{upload}"),
+        "/v1/uploads".into(),
     ] {
         let answer = admin.get(&server, &path).await;
         assert!(answer.status >= 500 && answer.json()["code"].is_string(), "{path}: {answer:?}");
