@@ -148,6 +148,10 @@ impl Host for AttemptHost {
         &*self.engine.artifacts
     }
 
+    fn records(&self) -> &dyn jobkit::Records {
+        unimplemented!("records")
+    }
+
     fn models(&self) -> &dyn Models {
         self
     }

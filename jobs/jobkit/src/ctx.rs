@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Admission, Artifacts, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner};
-use crate::{Clock, Failure, JobId, Models, NewJob, Outcome, StepKey, StepRecord, UploadId};
+use crate::{Clock, Failure, JobId, Models, NewJob, Outcome, Records, StepKey, StepRecord, UploadId};
 
 /// An attempt sleeps so long for its turn to call; to come again costs more.
 const A_MOMENT: Duration = Duration::from_secs(2);
@@ -239,6 +239,11 @@ impl Ctx {
     /// The list of models that jobs made.
     pub fn models(&self) -> &dyn Models {
         self.host.models()
+    }
+
+    /// What the family keeps of things beyond this job.
+    pub fn records(&self) -> &dyn Records {
+        self.host.records()
     }
 
     /// Brings an upload into a file, whole and as it was received. What is not this job's, or not there any more, is refused.

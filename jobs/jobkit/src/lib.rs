@@ -6,8 +6,10 @@
 //! and the list of all kinds ([`Registry`]). [`testing`] runs a job without an engine, crashes it at
 //! every step, and lets a test hold the clock.
 
+pub mod alerts;
 pub mod clock;
 pub mod ctx;
+pub mod door;
 pub mod id;
 pub mod job;
 pub mod models;
@@ -16,6 +18,7 @@ pub mod outcome;
 pub mod policy;
 pub mod ports;
 pub mod raw_json;
+pub mod records;
 pub mod redact;
 pub mod registry;
 pub mod roots;
@@ -23,8 +26,10 @@ pub mod step;
 pub mod testing;
 pub mod uploads;
 
+pub use alerts::{Gravity, News, NewsChange};
 pub use clock::Clock;
 pub use ctx::{Ctx, JobInfo, LogLevel, LogLine, Progress};
+pub use door::{Delivered, Door, Unopened};
 pub use id::{IdGenerator, JobId};
 pub use job::Job;
 pub use models::{ModelRecord, Models, NewModel, Standing, StandingChange};
@@ -37,6 +42,7 @@ pub use ports::{
     SecretStore,
 };
 pub use raw_json::RawJson;
+pub use records::{Put, Record, RecordChange, RecordFilter, RecordId, Records};
 pub use redact::{Personal, SecretString};
 pub use registry::{ArgsError, KindInfo, RegisteredJob, Registry};
 pub use step::{StepKey, StepRecord};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Ctx, JobId, Models, NewJob, Personal, Progress, SecretString, StepRecord, UploadId};
+use crate::{Ctx, JobId, Models, NewJob, Personal, Progress, Records, SecretString, StepRecord, UploadId};
 
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
@@ -70,6 +70,7 @@ pub trait Host: Send + Sync + 'static {
     fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>>;
     fn artifacts(&self) -> &dyn Artifacts;
     fn models(&self) -> &dyn Models;
+    fn records(&self) -> &dyn Records;
     /// Brings an upload of the job's own tenant into a file, whole and as it was received, and returns how many bytes it has.
     fn fetch_upload<'a>(
         &'a self,

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 use crate::uploads::SCHEME;
-use crate::{Ctx, Failure, Job, Outcome, Policy, UploadId};
+use crate::{Ctx, Door, Failure, Job, Outcome, Policy, UploadId};
 
 /// Arguments that the kind cannot take; says which field and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +94,8 @@ pub struct KindInfo {
 #[derive(Clone, Default)]
 pub struct Registry {
     kinds: BTreeMap<&'static str, KindInfo>,
+    doors: BTreeMap<&'static str, Arc<dyn Door>>,
+    rules: Vec<&'static str>,
 }
 
 impl Registry {
@@ -107,6 +109,31 @@ impl Registry {
         let earlier = self.kinds.insert(J::KIND, info);
         assert!(earlier.is_none(), "kind `{}` is registered twice", J::KIND);
         self
+    }
+
+    /// Adds a place where a provider delivers.
+    ///
+    /// # Panics
+    /// When there is one of the name, as with kinds.
+    pub fn add_door(&mut self, door: Arc<dyn Door>) -> &mut Self {
+        let name = door.name();
+        let earlier = self.doors.insert(name, door);
+        assert!(earlier.is_none(), "door `{name}` is registered twice");
+        self
+    }
+
+    pub fn door(&self, name: &str) -> Option<&Arc<dyn Door>> {
+        self.doors.get(name)
+    }
+
+    /// Adds a rule of alerts that jobs of the family raise; routes may name it.
+    pub fn add_rule(&mut self, rule: &'static str) -> &mut Self {
+        self.rules.push(rule);
+        self
+    }
+
+    pub fn rules(&self) -> &[&'static str] {
+        &self.rules
     }
 
     pub fn get(&self, kind: &str) -> Option<&KindInfo> {

@@ -4,6 +4,7 @@
 mod clock;
 mod host;
 mod ports;
+mod records;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::clock::ManualClock;
 pub use self::host::{Crash, FakeHost};
 pub use self::ports::{FakeDatabases, FakeMailer, FakeModels, FakeObjects, FakeSecrets};
+pub use self::records::FakeRecords;
 use crate::ctx::JobInfo;
 use crate::{Ctx, Failure, IdGenerator, Job, JobId, Outcome};
 

@@ -10,11 +10,12 @@ use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::Notify;
 
 use super::ports::FakeModels;
+use super::records::FakeRecords;
 use crate::ports::{
     Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner,
     PortError, Reading,
 };
-use crate::{Ctx, IdGenerator, JobId, Models, NewJob, Progress, StepRecord, UploadId};
+use crate::{Ctx, IdGenerator, JobId, Models, NewJob, Progress, Records, StepRecord, UploadId};
 
 /// Where the attempt dies, counted in stores of step records from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,7 @@ pub struct FakeHost {
     crashed: Notify,
     artifacts: FakeArtifacts,
     models: FakeModels,
+    records: FakeRecords,
 }
 
 #[derive(Default)]
@@ -106,6 +108,11 @@ impl FakeHost {
     /// A file that somebody handed in.
     pub fn upload(&self, id: UploadId, bytes: impl Into<Vec<u8>>) {
         self.lock().uploads.insert(id, bytes.into());
+    }
+
+    /// What is kept of things; it outlives the job, and several hosts may share it.
+    pub fn kept(&self) -> &FakeRecords {
+        &self.records
     }
 
     pub fn stored_artifacts(&self) -> BTreeMap<String, Vec<u8>> {
@@ -209,6 +216,10 @@ impl Host for FakeHost {
 
     fn models(&self) -> &dyn Models {
         &self.models
+    }
+
+    fn records(&self) -> &dyn Records {
+        &self.records
     }
 
     fn fetch_upload<'a>(

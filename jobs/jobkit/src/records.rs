@@ -1,0 +1,161 @@
+//! What a family keeps of a thing beyond the jobs that deal with it: an envelope, a credential, a backup.
+//!
+//! A job ends and is pruned; the thing goes on. Its record says where it stands, and is changed by jobs alone, one version after the other, each change
+//! with its entry in the audit log. An attempt that acts on the thing outside holds its record meanwhile, so that no two do.
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::alerts::News;
+use crate::ports::HostError;
+use crate::{Ctx, JobId};
+
+/// Which thing: there is one record of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordId {
+    /// Things of one sort: `docusign.envelope`. The family's name comes first.
+    pub collection: String,
+    /// Whose it is; none for the installation's.
+    pub tenant: Option<String>,
+    /// What tells it from the others of the collection and tenant. It is shown to people, so it names nobody.
+    pub key: String,
+}
+
+/// Where a thing stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    #[serde(flatten)]
+    pub id: RecordId,
+    /// What others call it; a name is of one record in its collection, whoever's that is.
+    pub names: Vec<String>,
+    pub state: String,
+    /// When somebody is to look at it again.
+    pub due_at: Option<Timestamp>,
+    /// Neither secrets nor personal data.
+    pub body: Value,
+    /// From 1; each change adds one.
+    pub version: u64,
+    pub made_at: Timestamp,
+    pub changed_at: Timestamp,
+    /// The job that changed it last.
+    pub changed_by: JobId,
+}
+
+/// What a record is to become. Whatever is not said here is gone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordChange {
+    pub id: RecordId,
+    /// The version that was looked at; 0 when there is no record yet.
+    pub from: u64,
+    pub names: Vec<String>,
+    pub state: String,
+    pub due_at: Option<Timestamp>,
+    pub body: Value,
+    /// What the audit log says was done: `docusign.envelope.sent`, and what is worth knowing of it.
+    pub action: String,
+    pub details: Value,
+    /// What people are told of it, in the same transaction.
+    pub news: Vec<News>,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Put {
+    Done(Record),
+    /// Somebody was quicker: look again.
+    Moved,
+    /// The name belongs to another record of the collection.
+    Taken(String),
+}
+
+/// All conditions must hold; an empty list is no condition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordFilter {
+    pub collection: String,
+    pub states: Vec<String>,
+    /// Only those that were due at this time, the longest due first; otherwise by key, whoever's they are.
+    pub due_by: Option<Timestamp>,
+    /// By key: only those after this one.
+    pub after: Option<RecordId>,
+    pub limit: usize,
+}
+
+/// The records. A job of a tenant sees and changes those of its tenant, a job of the installation those of all.
+pub trait Records: Send + Sync + 'static {
+    /// Changes a record or makes it, if it still is as it was looked at, with its entry in the audit log and its news in one transaction. Refused once the
+    /// attempt has lost its lease.
+    fn put<'a>(&'a self, ctx: &'a Ctx, change: RecordChange) -> BoxFuture<'a, Result<Put, HostError>>;
+    fn get<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<Option<Record>, HostError>>;
+    /// By what others call it.
+    fn named<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        collection: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Record>, HostError>>;
+    fn list<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        filter: &'a RecordFilter,
+    ) -> BoxFuture<'a, Result<Vec<Record>, HostError>>;
+    /// Lets this attempt alone act on the thing, until it ends or loses its lease, whatever becomes of its process. None when another attempt has it, or
+    /// there is no record. What is returned was read after it was got.
+    fn hold<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId)
+    -> BoxFuture<'a, Result<Option<Record>, HostError>>;
+}
+
+impl Record {
+    /// A change that leaves all as it is but the state, for whoever goes on from there.
+    pub fn to(&self, state: &str, action: &str) -> RecordChange {
+        RecordChange {
+            id: self.id.clone(),
+            from: self.version,
+            names: self.names.clone(),
+            state: state.into(),
+            due_at: self.due_at,
+            body: self.body.clone(),
+            action: action.into(),
+            details: Value::Null,
+            news: Vec::new(),
+        }
+    }
+}
+
+pub const LONGEST_KEY: usize = 512;
+pub const LONGEST_COLLECTION: usize = 100;
+pub const LONGEST_STATE: usize = 64;
+pub const MOST_NAMES: usize = 16;
+pub const LARGEST_BODY: usize = 256 * 1024;
+
+/// What is wrong with a change, whichever store is to keep it. The tables check the same, in words that nobody wants to read.
+pub fn check(change: &RecordChange) -> Result<(), String> {
+    let fits = |text: &str, most: usize| (1..=most).contains(&text.len()) && !text.contains('\0');
+    let RecordId { collection, key, .. } = &change.id;
+    let body = change.body.to_string().len();
+    if !fits(collection, LONGEST_COLLECTION) || !collection.contains('.') {
+        return Err(format!("collection: `{collection}`; FAMILY.THING, {LONGEST_COLLECTION} bytes at most"));
+    }
+    if !fits(key, LONGEST_KEY) {
+        return Err(format!("key: 1 to {LONGEST_KEY} bytes without NUL"));
+    }
+    if !fits(&change.state, LONGEST_STATE) {
+        return Err(format!("state: 1 to {LONGEST_STATE} bytes without NUL"));
+    }
+    if change.names.len() > MOST_NAMES || !change.names.iter().all(|name| fits(name, LONGEST_KEY)) {
+        return Err(format!("names: {MOST_NAMES} at most, each of 1 to {LONGEST_KEY} bytes without NUL"));
+    }
+    if body > LARGEST_BODY {
+        return Err(format!(
+            "body: {body} bytes; {LARGEST_BODY} at most, and what is larger belongs into an artifact"
+        ));
+    }
+    if !fits(&change.action, LONGEST_COLLECTION) {
+        return Err("action: what the audit log calls it, 1 to 100 bytes".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::*;
+use crate::testing::Bench;
+
+fn change(key: &str) -> RecordChange {
+    RecordChange {
+        id: RecordId { collection: "post.letter".into(), tenant: None, key: key.into() },
+        from: 0,
+        names: vec![format!("stamp-{key}")],
+        state: "written".into(),
+        due_at: Some(Timestamp::UNIX_EPOCH),
+        body: json!({}),
+        action: "post.letter.written".into(),
+        details: Value::Null,
+        news: Vec::new(),
+    }
+}
+
+#[test]
+fn what_no_store_could_keep_is_refused_in_words() {
+    assert_eq!(check(&change("a")), Ok(()));
+    let id = change("a").id;
+    for (change, why) in [
+        (RecordChange { id: RecordId { collection: "letter".into(), ..id.clone() }, ..change("a") }, "FAMILY.THING"),
+        (change(""), "key: "),
+        (change("a\0b"), "key: "),
+        (RecordChange { state: String::new(), ..change("a") }, "state: "),
+        (RecordChange { names: vec![String::new()], ..change("a") }, "names: "),
+        (RecordChange { names: vec!["n".into(); MOST_NAMES + 1], ..change("a") }, "names: "),
+        (RecordChange { body: json!("x".repeat(LARGEST_BODY)), ..change("a") }, "an artifact"),
+        (RecordChange { action: String::new(), ..change("a") }, "action: "),
+    ] {
+        let refused = check(&change);
+        assert!(refused.as_ref().is_err_and(|told| told.contains(why)), "{refused:?}");
+    }
+}
+
+/// The fake keeps what the stores promise.
+#[tokio::test]
+async fn a_record_is_changed_by_who_looked_at_it_and_named_once() {
+    let bench = Bench::default();
+    let ctx = bench.ctx("post.send", 1);
+    let records = ctx.records();
+
+    let made = records.put(&ctx, change("a")).await.unwrap();
+    let Put::Done(first) = made else { panic!("{made:?}") };
+    assert_eq!(records.put(&ctx, change("a")).await.unwrap(), Put::Moved);
+    let taken = RecordChange { names: vec!["stamp-a".into()], ..change("b") };
+    assert_eq!(records.put(&ctx, taken).await.unwrap(), Put::Taken("stamp-a".into()));
+    let moved = records.put(&ctx, first.to("sent", "post.letter.sent")).await.unwrap();
+    let Put::Done(second) = moved else { panic!("{moved:?}") };
+
+    assert_eq!((second.version, second.state.as_str()), (2, "sent"));
+    assert_eq!(records.named(&ctx, "post.letter", "stamp-a").await.unwrap(), Some(second));
+    let told = bench.host.kept().actions();
+    let expected = ["post.letter.written", "post.letter.sent"].map(|action| (action.to_owned(), "a".to_owned()));
+    assert_eq!(told, expected);
+}

@@ -1,0 +1,165 @@
+//! Records in memory. They can be shared, so that several jobs deal with one thing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::alerts::News;
+use crate::ports::HostError;
+use crate::records::{Put, Record, RecordChange, RecordFilter, RecordId, Records, check};
+use crate::{Ctx, JobId};
+
+#[derive(Clone, Default)]
+pub struct FakeRecords(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    records: BTreeMap<RecordId, Record>,
+    held: BTreeMap<RecordId, (JobId, u64)>,
+    actions: Vec<(String, String)>,
+    news: Vec<News>,
+}
+
+impl FakeRecords {
+    pub fn all(&self) -> Vec<Record> {
+        self.lock().records.values().cloned().collect()
+    }
+
+    pub fn one(&self, collection: &str, key: &str) -> Option<Record> {
+        self.all().into_iter().find(|record| record.id.collection == collection && record.id.key == key)
+    }
+
+    /// What the audit log was told: the action, and the key of the record.
+    pub fn actions(&self) -> Vec<(String, String)> {
+        self.lock().actions.clone()
+    }
+
+    pub fn news(&self) -> Vec<News> {
+        self.lock().news.clone()
+    }
+
+    /// Another attempt acts on the thing.
+    pub fn hold_by(&self, id: &RecordId, job: JobId) {
+        self.lock().held.insert(id.clone(), (job, 1));
+    }
+
+    /// The attempts of this job have ended.
+    pub fn let_go(&self, job: JobId) {
+        self.lock().held.retain(|_, (holder, _)| *holder != job);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a job sees it.
+fn sees(ctx: &Ctx, id: &RecordId) -> bool {
+    ctx.job().tenant.is_none() || ctx.job().tenant == id.tenant
+}
+
+impl Records for FakeRecords {
+    fn put<'a>(&'a self, ctx: &'a Ctx, change: RecordChange) -> BoxFuture<'a, Result<Put, HostError>> {
+        async move {
+            check(&change).map_err(HostError::Refused)?;
+            if !sees(ctx, &change.id) {
+                return Err(HostError::Refused("the record is of another tenant".into()));
+            }
+            let mut kept = self.lock();
+            let known = kept.records.get(&change.id);
+            if known.map_or(0, |record| record.version) != change.from {
+                return Ok(Put::Moved);
+            }
+            let of_others = |name: &&String| {
+                let mut others = kept.records.values().filter(|record| record.id != change.id);
+                others
+                    .any(|other| other.id.collection == change.id.collection && other.names.contains(*name))
+            };
+            if let Some(taken) = change.names.iter().find(of_others) {
+                return Ok(Put::Taken(taken.clone()));
+            }
+            let now = ctx.clock().now();
+            let record = Record {
+                id: change.id.clone(),
+                names: change.names,
+                state: change.state,
+                due_at: change.due_at,
+                body: change.body,
+                version: change.from + 1,
+                made_at: known.map_or(now, |record| record.made_at),
+                changed_at: now,
+                changed_by: ctx.job().id,
+            };
+            kept.actions.push((change.action, change.id.key.clone()));
+            kept.news.extend(change.news);
+            kept.records.insert(change.id, record.clone());
+            Ok(Put::Done(record))
+        }
+        .boxed()
+    }
+
+    fn get<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<Option<Record>, HostError>> {
+        let found = self.lock().records.get(id).filter(|record| sees(ctx, &record.id)).cloned();
+        async move { Ok(found) }.boxed()
+    }
+
+    fn named<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        collection: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Record>, HostError>> {
+        let kept = self.lock();
+        let is_it = |record: &&Record| {
+            record.id.collection == collection
+                && record.names.iter().any(|own| own == name)
+                && sees(ctx, &record.id)
+        };
+        let found = kept.records.values().find(is_it).cloned();
+        async move { Ok(found) }.boxed()
+    }
+
+    fn list<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        filter: &'a RecordFilter,
+    ) -> BoxFuture<'a, Result<Vec<Record>, HostError>> {
+        let wanted = |record: &&Record| {
+            record.id.collection == filter.collection
+                && sees(ctx, &record.id)
+                && (filter.states.is_empty() || filter.states.contains(&record.state))
+                && filter.due_by.is_none_or(|by| record.due_at.is_some_and(|at| at <= by))
+                && filter.after.as_ref().is_none_or(|after| order(&record.id) > order(after))
+        };
+        let mut found: Vec<Record> = self.lock().records.values().filter(wanted).cloned().collect();
+        match filter.due_by {
+            Some(_) => found.sort_by_key(|record| record.due_at),
+            None => found.sort_by(|a, b| order(&a.id).cmp(&order(&b.id))),
+        }
+        found.truncate(filter.limit);
+        async move { Ok(found) }.boxed()
+    }
+
+    fn hold<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        id: &'a RecordId,
+    ) -> BoxFuture<'a, Result<Option<Record>, HostError>> {
+        let mut kept = self.lock();
+        let (job, claim) = (ctx.job().id, ctx.job().claim);
+        let found = kept.records.get(id).filter(|record| sees(ctx, &record.id)).cloned();
+        // Another attempt of the same job has ended, or this one would not run.
+        let is_free = kept.held.get(id).is_none_or(|(holder, _)| *holder == job);
+        let found = found.filter(|_| is_free);
+        if found.is_some() {
+            kept.held.insert(id.clone(), (job, claim));
+        }
+        async move { Ok(found) }.boxed()
+    }
+}
+
+fn order(id: &RecordId) -> (&str, Option<&str>) {
+    (&id.key, id.tenant.as_deref())
+}
