@@ -15,11 +15,8 @@ pub trait Door: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// Believes it or not, by signatures over the bytes as they came. Whatever is authentic becomes a job, also when it cannot be understood: a provider
     /// that is refused stops delivering.
-    fn open<'a>(
-        &'a self,
-        headers: &'a Headers,
-        body: &'a [u8],
-    ) -> BoxFuture<'a, Result<Delivered, Unopened>>;
+    fn open<'a>(&'a self, headers: &'a Headers, body: &'a [u8])
+    -> BoxFuture<'a, Result<Delivered, Unopened>>;
 }
 
 /// A delivery that was believed.
