@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use jobkit::records::{Put, Record, RecordChange, RecordId};
-use jobkit::{Ctx, Failure, News};
+use jobkit::{Ctx, Failure, JobId, News};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -26,6 +26,8 @@ pub struct Envelope {
     pub transaction: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub envelope: Option<String>,
+    /// The job that sends it, or did.
+    pub job: JobId,
     /// Of what was asked for.
     pub request_sha256: String,
     /// As the provider said it last, and since when it is so.
@@ -104,13 +106,14 @@ pub fn name(envelope: &str) -> String {
 }
 
 impl Envelope {
-    pub fn new(account: &str, id: &RecordId, request_sha256: String, now: Timestamp) -> Self {
+    pub fn new(account: &str, id: &RecordId, job: JobId, request_sha256: String, now: Timestamp) -> Self {
         let tenant = id.tenant.as_deref().unwrap_or_default();
         let transaction = Uuid::new_v5(&NAMESPACE, format!("{account}\n{tenant}\n{}", id.key).as_bytes());
         Self {
             account: account.into(),
             transaction: transaction.to_string(),
             envelope: None,
+            job,
             request_sha256,
             status: None,
             changed_at: None,

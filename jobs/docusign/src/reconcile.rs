@@ -248,7 +248,7 @@ async fn unsent(
     begun: Timestamp,
     swept: &mut Swept,
 ) -> Result<(), Failure> {
-    let job = kept.record.changed_by;
+    let job = kept.envelope.job;
     let job = calls.ctx.children(&[job]).await?.pop();
     let has_ended =
         job.is_none_or(|job| matches!(job.state.as_str(), "completed" | "cancelled" | "discarded"));

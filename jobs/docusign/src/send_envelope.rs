@@ -87,7 +87,7 @@ impl Job for SendEnvelope {
         let calls = Calls::open(ctx, account).await?;
         let now = ctx.clock().now();
         let id = envelope::id(ctx.job().tenant.as_deref(), &args.key);
-        let fresh = Envelope::new(&account.name, &id, args.sha256(), now);
+        let fresh = Envelope::new(&account.name, &id, ctx.job().id, args.sha256(), now);
         let (held, is_first) = match envelope::begin(ctx, &id, fresh, after(now, LOOK)).await? {
             Some(made) => (made, true),
             None => match ctx.records().hold(ctx, &id).await? {
@@ -95,13 +95,14 @@ impl Job for SendEnvelope {
                 None => return Ok(Outcome::Snooze(BUSY)),
             },
         };
-        let kept = Kept::of(held)?;
+        let mut kept = Kept::of(held)?;
         if kept.envelope.request_sha256 != args.sha256() {
             return Err(Failure::permanent(format!(
                 "key: `{}` was used for another envelope, by the job {}; choose another key",
-                args.key, kept.record.changed_by
+                args.key, kept.envelope.job
             )));
         }
+        kept.envelope.job = ctx.job().id;
         let mut sending = Sending { calls, args: &args, roots: &self.roots, kept, may_exist: !is_first };
         sending.go().await
     }

@@ -1,1 +1,42 @@
-//! To come.
+use super::*;
+use crate::config::AccountConfig;
+use crate::testing::{Play, account};
+
+async fn found(fault: Fault, code: &'static str) -> String {
+    let (accounts, provider) = account(AccountConfig {
+        integration_key: "ik-1".into(),
+        base_url: "https://demo.docusign.net".into(),
+        ..AccountConfig::default()
+    });
+    provider.play("probe", [Play::Refuse(fault, code)]);
+    let findings = examine(accounts.named("default").unwrap()).await;
+    findings[0].found.clone().unwrap_err()
+}
+
+#[tokio::test]
+async fn each_refusal_of_the_sign_in_has_its_remedy() {
+    for (fault, code, remedy) in [
+        (
+            Fault::Consent,
+            "consent_required",
+            "https://account-d.docusign.com/oauth/auth?response_type=code&scope=signature%20impersonation&client_id=ik-1",
+        ),
+        (Fault::SignIn, "issuer_not_found", "a bare host"),
+        (Fault::SignIn, "user_not_found", "user_id: "),
+        (Fault::SignIn, "no_valid_keys_or_signatures", "private_key_path: "),
+        (Fault::Permission, "account_not_of_this_user", "account_id: "),
+        (Fault::Away, "none", "not reached"),
+    ] {
+        let told = found(fault, code).await;
+        assert!(told.contains(remedy), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_well_is_said_to_be() {
+    let (accounts, _) = account(AccountConfig::default());
+
+    let findings = examine(accounts.named("default").unwrap()).await;
+
+    assert!(findings.iter().all(|finding| finding.found.is_ok()), "{findings:?}");
+}

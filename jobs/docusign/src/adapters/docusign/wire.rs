@@ -215,8 +215,6 @@ pub struct Envelope {
     pub status_changed_date_time: Option<String>,
     #[serde(default)]
     pub recipients: Option<Value>,
-    #[serde(default)]
-    pub error_details: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -227,8 +225,6 @@ pub struct Envelopes {
     pub envelopes: Vec<Envelope>,
     #[serde(default)]
     pub envelope_transaction_statuses: Vec<OfTransaction>,
-    #[serde(default)]
-    pub total_set_size: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
