@@ -7,6 +7,7 @@ mod audit;
 mod configuration;
 mod demo;
 mod doctor;
+mod docusign;
 mod enqueue;
 mod evidence;
 pub mod exit;
@@ -87,6 +88,9 @@ enum Command {
     /// Hand in files for jobs to read, look at them and delete them.
     #[command(subcommand)]
     Uploads(uploads::Uploads),
+    /// Envelopes for signature: send, look, void, remind, and see what is wrong with an account.
+    #[command(name = "docusign", subcommand)]
+    DocuSign(docusign::DocuSign),
     /// Look at what waits for people's approval, and approve, refuse or take it back.
     #[command(subcommand)]
     Approvals(approvals::Approvals),
@@ -167,6 +171,7 @@ fn run(cli: Cli) -> Result {
         Command::Schedules(command) => on_runtime(schedules::run(&call, *command)),
         Command::Limits(command) => on_runtime(limits::run(&call, command)),
         Command::Models(command) => on_runtime(models::run(&call, command)),
+        Command::DocuSign(command) => docusign::run(&call, command).await,
         Command::Uploads(command) => on_runtime(uploads::run(&call, command)),
         Command::Approvals(command) => on_runtime(approvals::run(&call, command)),
         Command::Audit(command) => on_runtime(audit::run(&call, command)),

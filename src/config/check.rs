@@ -2,6 +2,7 @@
 //! is opened or resolved here.
 
 mod buckets;
+mod docusign;
 mod http;
 mod identity;
 mod journal;
@@ -75,6 +76,7 @@ pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
     }
     outgoing::outgoing(settings, kinds, &mut found);
     schedules(settings, registry, &mut found);
+    docusign::docusign(settings, &mut found);
     journal::journal(settings, &mut found);
     if settings.retention.every.is_zero() {
         found.add("retention.every", "must be longer than nothing; the default is \"1m\"");

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobkit::{SecretString, jwt};
 use jobkit::redact::ExposeSecret;
+use jobkit::{SecretString, jwt};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use store::{SessionId, UserId};

@@ -10,8 +10,11 @@ use jobkit::{Ctx, Failure, HoldOff};
 use crate::account::Account;
 use crate::provider::{Answered, Budget, CallError, Fault, SignatureProvider};
 
-/// The limit on calls (`[calls.docusign]`, from the family's own settings), with a bucket for each account.
-pub const LIMIT: &str = "docusign";
+/// The limit on the calls of an account, as `[calls]` has them; its rate is of the family's own settings.
+pub fn limit(account: &str) -> String {
+    format!("docusign.{account}")
+}
+
 /// What is left for people and other programs of the account, and for calls that are under way.
 const RESERVE: u32 = 20;
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
@@ -63,7 +66,7 @@ impl<'a> Calls<'a> {
         call: impl Future<Output = Result<Answered<T>, CallError>>,
     ) -> Result<T, Stop> {
         let Self { ctx, account, tries } = *self;
-        ctx.take(LIMIT, &account.name, 1).await?;
+        ctx.take(&limit(&account.name), &account.name, 1).await?;
         let name = format!("docusign/{}", account.name);
         let mut problem = None;
         let breaker = ctx.breaker(&name);
@@ -114,7 +117,8 @@ impl<'a> Calls<'a> {
     async fn obey(&self, budget: Budget) -> Result<(), Failure> {
         let now = self.ctx.clock().now();
         let Some(wait) = rest(budget, now) else { return Ok(()) };
-        let what = HoldOff::Calls { limit: LIMIT, key: &self.account.name };
+        let limit = limit(&self.account.name);
+        let what = HoldOff::Calls { limit: &limit, key: &self.account.name };
         self.ctx.hold_off(what, wait, "the calls of this hour are nearly used up").await?;
         Ok(())
     }
@@ -134,7 +138,8 @@ impl<'a> Calls<'a> {
         match follow(&error, self.ctx.clock().now()) {
             Follow::Park => self.account.park(self.ctx, &error).await,
             Follow::Rest(wait) => {
-                let what = HoldOff::Calls { limit: LIMIT, key: &self.account.name };
+                let limit = limit(&self.account.name);
+                let what = HoldOff::Calls { limit: &limit, key: &self.account.name };
                 self.ctx.hold_off(what, wait, &error.to_string()).await?;
                 Ok(Failure::NotNow { after: wait, why: error.to_string() })
             }

@@ -11,12 +11,14 @@ use url::Url;
 /// The variables `DOCUSIGN_…` speak of this account.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Folders in which documents may lie that jobs name by path. Whoever may enqueue a job names the file that the worker opens, so there are none
     /// until an operator has thought of it.
     pub roots: Vec<PathBuf>,
+    /// Tells the drafts of this installation from those of others that use the same account: another for each of them.
+    pub installation: String,
     /// By names of our own; jobs may name one.
     pub accounts: BTreeMap<String, AccountConfig>,
 }
@@ -86,13 +88,19 @@ impl Default for AccountConfig {
     }
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self { roots: Vec::new(), installation: "compline".into(), accounts: BTreeMap::new() }
+    }
+}
+
 /// DocuSign counts fewer than this against nobody.
 const SHORTEST_POLL: Duration = Duration::from_secs(15 * 60);
 
 impl Config {
     /// Every key has a value, for whoever must know the keys.
     pub fn with_every_key() -> Self {
-        Self { roots: Vec::new(), accounts: [("*".to_owned(), AccountConfig::default())].into() }
+        Self { accounts: [("*".to_owned(), AccountConfig::default())].into(), ..Self::default() }
     }
 
     /// What is wrong: the key, and what to write.
@@ -104,7 +112,9 @@ impl Config {
                 .into_iter()
                 .map(move |(key, problem)| (format!("docusign.accounts.{name}.{key}"), problem))
         };
-        self.accounts.iter().flat_map(of).collect()
+        let own = (self.installation.trim().is_empty() || self.installation.len() > 100)
+            .then(|| ("docusign.installation".to_owned(), "1 to 100 characters".to_owned()));
+        own.into_iter().chain(self.accounts.iter().flat_map(of)).collect()
     }
 }
 

@@ -69,7 +69,7 @@ impl Door for Connect {
             for account in &accounts {
                 match keys(account) {
                     Ok(keys) if keys.iter().any(|key| is_signed(key, &signatures, body)) => {
-                        believed.push(*account)
+                        believed.push(*account);
                     }
                     Ok(_) => {}
                     Err(problem) => unreadable = Some(problem),

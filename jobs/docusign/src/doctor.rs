@@ -1,6 +1,7 @@
 //! What is wrong with an account, for whoever set it up: each thing that must be so, looked at in the order in which it fails.
 
 use crate::account::Account;
+use crate::adapters::docusign::PrivateKey;
 use crate::connect;
 use crate::provider::{CallError, Fault};
 
@@ -12,7 +13,10 @@ pub struct Finding {
 }
 
 pub async fn examine(account: &Account) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let key = PrivateKey::read(&account.config.private_key_path);
+    let key =
+        key.map(|_| "an RSA key that its owner alone may read".into()).map_err(|problem| problem.to_string());
+    let mut findings = vec![Finding { what: "private key", found: key }];
     match account.provider.probe().await {
         Ok(answered) => {
             let told = answered.value.into_iter().map(|(what, found)| Finding { what, found: Ok(found) });

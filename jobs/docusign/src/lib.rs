@@ -8,7 +8,6 @@
 //! account whose sign-in fails is parked ([`account`]). [`doctor`] says what is wrong with it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jobkit::records::RecordId;
 use jobkit::{Clock, Ctx, Failure, Outcome, Registry};
@@ -44,25 +43,18 @@ pub use remind::Remind;
 pub use send_envelope::SendEnvelope;
 pub use void::Void;
 
-use adapters::docusign::{DocuSign, KeyError};
+use adapters::docusign::DocuSign;
 
 /// The rules of alerts that the family raises.
 pub const RULES: [&str; 2] = [account::PARKED, reconcile::UNRESOLVED];
 
 /// The accounts of the configuration, each with its way to DocuSign. The client follows no redirect, and believes whom the house believes.
-pub fn accounts(
-    config: &Config,
-    http: &Client,
-    clock: &Arc<dyn Clock>,
-    worker: &str,
-) -> Result<Accounts, (String, KeyError)> {
-    let mut accounts = Vec::new();
-    for (name, config) in &config.accounts {
-        let provider = DocuSign::new(config.clone(), http.clone(), clock.clone(), worker);
-        let provider = Arc::new(provider.map_err(|problem| (name.clone(), problem))?);
-        accounts.push(Account { name: name.clone(), config: config.clone(), provider });
-    }
-    Ok(Accounts::new(accounts))
+pub fn accounts(config: &Config, http: &Client, clock: &Arc<dyn Clock>) -> Accounts {
+    let account = |(name, account): (&String, &AccountConfig)| {
+        let provider = DocuSign::new(account.clone(), http.clone(), clock.clone(), &config.installation);
+        Account { name: name.clone(), config: account.clone(), provider: Arc::new(provider) }
+    };
+    Accounts::new(config.accounts.iter().map(account))
 }
 
 /// Adds the family's kinds, its door and its rules.
@@ -77,11 +69,6 @@ pub fn register(registry: &mut Registry, config: &Config, accounts: Accounts) {
     for rule in RULES {
         registry.add_rule(rule);
     }
-}
-
-/// What a limit on calls needs to know of each account.
-pub fn rate(config: &AccountConfig) -> (u32, Duration, u32) {
-    (config.max_calls_per_hour, Duration::from_secs(3_600), config.max_burst_30s)
 }
 
 fn check_key(key: &str) -> Result<(), String> {

@@ -63,6 +63,7 @@ pub struct RecordChange {
 
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each change, and it is taken apart at once")]
 pub enum Put {
     Done(Record),
     /// Somebody was quicker: look again.

@@ -75,7 +75,7 @@ fn each_refusal_names_its_field() {
         ("/part11", json!(true), "signers[0].identity_verification: "),
     ] {
         let told = match place.rsplit_once('/') {
-            Some((above, index)) if index == "0" => {
+            Some((above, "0")) => {
                 let mut args = whole_args();
                 *args.pointer_mut(&format!("{above}/0")).unwrap() = value;
                 refusal(args)

@@ -186,7 +186,7 @@ async fn limits_of_the_provider_use_no_attempt_and_pause_the_account() {
             matches!(stopped, Err(Failure::NotNow { after, .. }) if after >= Duration::from_secs(least)),
             "{stopped:?}"
         );
-        assert_eq!(bench.host.held_off()[0].limit.as_deref(), Some("docusign/default"));
+        assert_eq!(bench.host.held_off()[0].limit.as_deref(), Some("docusign.default/default"));
     }
 }
 
@@ -200,7 +200,7 @@ async fn the_last_calls_of_the_hour_are_left_to_others() {
     completed(&bench, &job, &args("a")).await;
 
     assert_eq!(bench.host.held_off()[0].wait, Duration::from_secs(421));
-    assert_eq!(bench.host.taken()[0], ("docusign".into(), "default".into(), 1));
+    assert_eq!(bench.host.taken()[0], ("docusign.default".into(), "default".into(), 1));
 }
 
 #[tokio::test]

@@ -23,10 +23,7 @@ fn what_no_store_could_keep_is_refused_in_words() {
     assert_eq!(check(&change("a")), Ok(()));
     let id = change("a").id;
     for (change, why) in [
-        (
-            RecordChange { id: RecordId { collection: "letter".into(), ..id.clone() }, ..change("a") },
-            "FAMILY.THING",
-        ),
+        (RecordChange { id: RecordId { collection: "letter".into(), ..id }, ..change("a") }, "FAMILY.THING"),
         (change(""), "key: "),
         (change("a\0b"), "key: "),
         (RecordChange { state: String::new(), ..change("a") }, "state: "),

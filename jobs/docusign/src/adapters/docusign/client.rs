@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-use super::key::{KeyError, PrivateKey};
 use super::sign_in::SignIn;
 use super::wire::{self, Envelope, Envelopes, Made};
 use super::{OURS_FIELD, REFERENCE_FIELD, faults};
@@ -45,9 +44,8 @@ impl DocuSign {
         http: Client,
         clock: Arc<dyn Clock>,
         worker: impl Into<String>,
-    ) -> Result<Self, KeyError> {
-        let key = PrivateKey::read(&config.private_key_path)?;
-        Ok(Self { sign_in: SignIn::new(config, http, clock, key), worker: worker.into() })
+    ) -> Self {
+        Self { sign_in: SignIn::new(config, http, clock), worker: worker.into() }
     }
 
     /// An answer that is a success, whole or still to be read.

@@ -80,12 +80,12 @@ pub fn sign_in(status: u16, body: &[u8]) -> (Fault, Option<String>) {
     let Ok(body) = serde_json::from_slice::<ErrorBody>(body) else {
         return (if status >= 500 { Fault::Away } else { Fault::SignIn }, None);
     };
-    let words = [body.description, body.error].into_iter().flatten().filter(|word| is_code(word));
+    let mut words = [body.description, body.error].into_iter().flatten().filter(|word| is_code(word));
     let known = words.clone().find_map(|word| among(SIGN_IN, &word).map(|fault| (fault, Some(word))));
     match known {
         Some(told) if status < 500 => told,
         _ if status >= 500 => (Fault::Away, None),
-        _ => (Fault::SignIn, words.last()),
+        _ => (Fault::SignIn, words.next_back()),
     }
 }
 

@@ -28,6 +28,17 @@ pub enum KeyError {
     NoKey(PathBuf),
 }
 
+impl KeyError {
+    /// As codes of the provider are written.
+    pub fn code(&self) -> &'static str {
+        match self {
+            KeyError::Unreadable { .. } => "private_key_cannot_be_read",
+            KeyError::Open { .. } => "private_key_may_be_read_by_others",
+            KeyError::NoKey(_) => "private_key_is_none",
+        }
+    }
+}
+
 /// Prints nothing of itself.
 #[derive(Debug)]
 pub struct PrivateKey(pub(super) EncodingKey);

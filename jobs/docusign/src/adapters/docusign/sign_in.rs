@@ -35,7 +35,6 @@ pub struct SignIn {
     pub config: AccountConfig,
     pub http: Client,
     pub clock: Arc<dyn Clock>,
-    key: PrivateKey,
     token: Mutex<Option<Token>>,
     base: Mutex<Option<Url>>,
 }
@@ -75,9 +74,9 @@ struct InfoAccount {
 }
 
 impl SignIn {
-    pub fn new(config: AccountConfig, http: Client, clock: Arc<dyn Clock>, key: PrivateKey) -> Self {
+    pub fn new(config: AccountConfig, http: Client, clock: Arc<dyn Clock>) -> Self {
         jobkit::jwt::install();
-        Self { config, http, clock, key, token: Mutex::new(None), base: Mutex::new(None) }
+        Self { config, http, clock, token: Mutex::new(None), base: Mutex::new(None) }
     }
 
     /// A token that holds for a while. One that was not taken is told, and is renewed unless somebody has done so meanwhile.
@@ -124,6 +123,17 @@ impl SignIn {
     fn assertion(&self, now: Timestamp) -> Result<String, CallError> {
         let iat = now.as_second() - CLOCKS_DIFFER;
         let host = self.config.oauth_host();
+        let refused = |code: &str| CallError {
+            doing: DOING,
+            fault: Fault::SignIn,
+            code: Some(code.into()),
+            trace: None,
+            status: None,
+            budget: Budget::default(),
+        };
+        // Each time, so that a new key is used without a restart.
+        let key =
+            PrivateKey::read(&self.config.private_key_path).map_err(|problem| refused(problem.code()))?;
         let claims = Claims {
             iss: &self.config.integration_key,
             sub: &self.config.user_id,
@@ -133,14 +143,8 @@ impl SignIn {
             exp: iat + ASSERTION_LIFE,
             scope: SCOPE,
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key.0).map_err(|_| CallError {
-            doing: DOING,
-            fault: Fault::SignIn,
-            code: Some("the_key_does_not_sign".into()),
-            trace: None,
-            status: None,
-            budget: Budget::default(),
-        })
+        jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &key.0)
+            .map_err(|_| refused("private_key_does_not_sign"))
     }
 
     /// Where the account's API is, up to its id.
