@@ -131,8 +131,11 @@ async fn many(call: &Call, all: bool, limit: usize, Whose { tenant }: Whose) -> 
     let scope = tenant.map_or(Scope::Installation, Scope::Tenant);
     call.with_app(async |app| {
         let records = app.store.records(&scope, &RecordPage::of(&filter)).await?;
-        let found: Vec<Kept> =
-            records.into_iter().map(Kept::of).collect::<std::result::Result<_, _>>().map_err(CliError::from_chain)?;
+        let found: Vec<Kept> = records
+            .into_iter()
+            .map(Kept::of)
+            .collect::<std::result::Result<_, _>>()
+            .map_err(CliError::from_chain)?;
         let json: Vec<Value> = found.iter().map(shown).collect();
         call.print.answer(&json, || listing(&found))?;
         if found.len() == limit && !call.print.json {
@@ -192,13 +195,19 @@ fn in_full(Kept { record, phase, envelope }: &Kept) -> String {
         format!("job         {}", envelope.job),
         format!("changed     {} by job {}", print::time(record.changed_at), record.changed_by),
     ];
-    lines.extend(envelope.recipients.iter().map(|(number, status)| format!("recipient   {number}: {status}")));
+    lines
+        .extend(envelope.recipients.iter().map(|(number, status)| format!("recipient   {number}: {status}")));
     lines.extend(envelope.void_reason.iter().map(|reason| format!("voided      {reason}")));
     lines.extend(envelope.problem.iter().map(|problem| {
         let code = or_none(problem.code.as_deref());
         format!("problem     {}: {code} (trace token {})", problem.doing, or_none(problem.trace.as_deref()))
     }));
-    lines.extend(envelope.archive.iter().map(|file| format!("archived    {} {} {}", file.name, file.sha256, file.address)));
+    lines.extend(
+        envelope
+            .archive
+            .iter()
+            .map(|file| format!("archived    {} {} {}", file.name, file.sha256, file.address)),
+    );
     print::plain(&lines.join("\n"))
 }
 

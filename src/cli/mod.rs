@@ -8,6 +8,7 @@ mod configuration;
 mod demo;
 mod doctor;
 mod docusign;
+mod emulate;
 mod enqueue;
 mod evidence;
 pub mod exit;
@@ -127,6 +128,9 @@ enum Command {
     Doctor,
     /// Set up an example in a directory of its own, and run every kind of job on it.
     Demo(demo::DemoArgs),
+    /// Run a service that jobs talk to on this machine, to try things out on; needs no store.
+    #[command(subcommand)]
+    Emulate(emulate::Emulate),
     /// Print the completions for a shell.
     Completions(shell::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands.
@@ -157,6 +161,7 @@ fn run(cli: Cli) -> Result {
         Command::Man(args) => shell::man(&args),
         Command::Config(command) => configuration::run(&call, &command),
         Command::Forest(command) => forest::run(&call, command),
+        Command::Emulate(command) => on_runtime(emulate::run(&call, command)),
         Command::Journal(command) => on_runtime(journal::run(&call, *command)),
         Command::Doctor => on_runtime(doctor::run(&call)),
         Command::Demo(args) => on_runtime(demo::run(&call, args)),
