@@ -69,13 +69,13 @@ impl Records for FakeRecords {
             }
             let mut kept = self.lock();
             let known = kept.records.get(&change.id);
-            if known.map_or(0, |record| record.version) != change.from {
+            let is_anothers = kept.held.get(&change.id).is_some_and(|(holder, _)| *holder != ctx.job().id);
+            if known.map_or(0, |record| record.version) != change.from || is_anothers {
                 return Ok(Put::Moved);
             }
             let of_others = |name: &&String| {
                 let mut others = kept.records.values().filter(|record| record.id != change.id);
-                others
-                    .any(|other| other.id.collection == change.id.collection && other.names.contains(*name))
+                others.any(|other| other.id.collection == change.id.collection && other.names.contains(*name))
             };
             if let Some(taken) = change.names.iter().find(of_others) {
                 return Ok(Put::Taken(taken.clone()));
@@ -131,11 +131,12 @@ impl Records for FakeRecords {
                 && sees(ctx, &record.id)
                 && (filter.states.is_empty() || filter.states.contains(&record.state))
                 && filter.due_by.is_none_or(|by| record.due_at.is_some_and(|at| at <= by))
-                && filter.after.as_ref().is_none_or(|after| order(&record.id) > order(after))
+                && (filter.due_by.is_some()
+                    || filter.after.as_ref().is_none_or(|after| order(&record.id) > order(after)))
         };
         let mut found: Vec<Record> = self.lock().records.values().filter(wanted).cloned().collect();
         match filter.due_by {
-            Some(_) => found.sort_by_key(|record| record.due_at),
+            Some(_) => found.sort_by(|a, b| (a.due_at, order(&a.id)).cmp(&(b.due_at, order(&b.id)))),
             None => found.sort_by(|a, b| order(&a.id).cmp(&order(&b.id))),
         }
         found.truncate(filter.limit);
