@@ -1,0 +1,4 @@
+-- A record that was found as it was looked at. Primary key of record.
+UPDATE record
+SET names = ?3, state = ?4, due_at = ?5, body = ?6, version = version + 1, changed_at = ?1, changed_by = ?7
+WHERE id = ?2
