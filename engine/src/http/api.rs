@@ -5,6 +5,7 @@ pub mod approvals;
 pub mod artifacts;
 pub mod auth;
 pub mod bulk;
+pub mod doors;
 pub mod enqueue;
 pub mod events;
 pub mod hooks;

@@ -6,6 +6,7 @@ mod approvals;
 mod binary;
 mod bounds;
 mod bulk;
+mod doors;
 mod events;
 pub mod family;
 mod health;

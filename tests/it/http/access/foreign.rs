@@ -97,6 +97,7 @@ const ROUTES: &[(&str, &str, Of, &str)] = &[
     ("delete", "/v1/users/{id}/second-factor", Of::Installation, ""),
     ("delete", "/v1/users/{id}/sessions", Of::Installation, ""),
     ("post", "/v1/hooks/{name}", Of::Other, ""),
+    ("post", "/v1/webhooks/{name}", Of::Other, ""),
     ("delete", "/auth/sessions/{id}", Of::Other, ""),
 ];
 

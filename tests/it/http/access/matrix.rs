@@ -33,6 +33,7 @@ const TABLE: &[Row] = &[
     Open("GET /livez", 200),
     Open("GET /readyz", 200),
     Open("POST /v1/hooks/{name}", 404),
+    Open("POST /v1/webhooks/{name}", 404),
     Open("POST /auth/sign-in", 415),
     Open("POST /auth/refresh", 415),
     Session("POST /auth/sign-out", 204),
