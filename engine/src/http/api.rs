@@ -14,6 +14,7 @@ pub mod kinds;
 pub mod limits;
 pub mod models;
 pub mod queues;
+pub mod records;
 pub mod reviews;
 pub mod schedules;
 pub mod tokens;

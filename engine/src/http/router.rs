@@ -88,6 +88,8 @@ fn described() -> Routes {
         .routes(routes!(api::models::list))
         .routes(routes!(api::models::get))
         .routes(routes!(api::models::promote))
+        .routes(routes!(api::records::list))
+        .routes(routes!(api::records::get))
         .routes(routes!(api::tokens::list, api::tokens::create))
         .routes(routes!(api::tokens::get, api::tokens::revoke))
         .routes(routes!(api::tokens::rotate))

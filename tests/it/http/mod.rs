@@ -18,6 +18,7 @@ mod misuse;
 mod models;
 mod once;
 mod rates;
+mod records;
 mod reviews;
 mod schedules;
 mod schema;

@@ -95,6 +95,8 @@ const TABLE: &[Row] = &[
     Asks("GET /v1/models", "models:read", Viewer, 200),
     Asks("GET /v1/models/{id}", "models:read", Viewer, 404),
     Asks("POST /v1/models/{id}/promote", "models:promote", Admin, 404),
+    Asks("GET /v1/records/{collection}", "records:read", Viewer, 200),
+    Asks("GET /v1/records/{collection}/{key}", "records:read", Viewer, 404),
     Asks("GET /v1/workers", "workers:read", Viewer, 200),
     Asks("GET /v1/tokens", "tokens:manage", Admin, 200),
     Asks("POST /v1/tokens", "tokens:manage", Admin, 415),
