@@ -6,7 +6,6 @@
 
 pub mod above;
 pub mod access;
-mod jwt;
 pub mod keys;
 pub mod networks;
 pub mod own;

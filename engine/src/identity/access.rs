@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobkit::SecretString;
 use jobkit::redact::ExposeSecret;
+use jobkit::{SecretString, jwt};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use store::{SessionId, UserId};
 
-use super::{IdentityError, jwt};
+use super::IdentityError;
 
 /// Nobody else may be called so.
 pub const ISSUER: &str = "compline";

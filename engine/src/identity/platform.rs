@@ -28,7 +28,7 @@ use self::settings::{Algorithm, Grant, Platform as Settings};
 use super::keys::Keys;
 use super::permission::rank;
 use super::users::check_tenant;
-use super::{Permissions, Principal, jwt};
+use super::{Permissions, Principal};
 
 /// The head of a request is not much larger.
 const LONGEST: usize = 16 << 10;
@@ -71,7 +71,7 @@ struct Claimed {
 
 impl Platform {
     pub fn new(settings: &Settings, source: Source, keys: &Keys, clock: Arc<dyn Clock>) -> Self {
-        jwt::install();
+        jobkit::jwt::install();
         let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         let rules = Rules {
             issuer: settings.issuer.clone(),

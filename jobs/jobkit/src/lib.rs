@@ -12,6 +12,7 @@ pub mod ctx;
 pub mod door;
 pub mod id;
 pub mod job;
+pub mod jwt;
 pub mod models;
 pub mod new_job;
 pub mod outcome;

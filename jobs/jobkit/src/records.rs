@@ -53,7 +53,8 @@ pub struct RecordChange {
     pub state: String,
     pub due_at: Option<Timestamp>,
     pub body: Value,
-    /// What the audit log says was done: `docusign.envelope.sent`, and what is worth knowing of it. It says so of `COLLECTION/KEY`.
+    /// What the audit log says was done to `COLLECTION/KEY`: `docusign.envelope.send`, and what is worth knowing of it. Empty when nothing happened to the thing,
+    /// only the time to look again say: then there is no entry, and state and names stay as they are.
     pub action: String,
     pub details: Value,
     /// What people are told of it, in the same transaction.
@@ -92,7 +93,7 @@ impl Default for RecordFilter {
 /// The records. A job of a tenant sees and changes those of its tenant, a job of the installation those of all.
 pub trait Records: Send + Sync + 'static {
     /// Changes a record or makes it, if it still is as it was looked at and no other attempt that runs holds it, with its entry in the audit log and its
-    /// news in one transaction. Refused once the attempt has lost its lease.
+    /// news in one transaction. The attempt holds it from then on. Refused once the attempt has lost its lease.
     fn put<'a>(&'a self, ctx: &'a Ctx, change: RecordChange) -> BoxFuture<'a, Result<Put, HostError>>;
     fn get<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<Option<Record>, HostError>>;
     /// By what others call it.
@@ -173,8 +174,8 @@ pub fn check(change: &RecordChange) -> Result<(), String> {
     if [&change.body, &change.details].into_iter().any(has_nul) {
         return Err("body, details: a text in them has NUL in it".into());
     }
-    if !fits(&change.action, LONGEST_COLLECTION) {
-        return Err("action: what the audit log calls it, 1 to 100 bytes".into());
+    if !change.action.is_empty() && !fits(&change.action, LONGEST_COLLECTION) {
+        return Err("action: what the audit log calls it, 100 bytes at most without NUL".into());
     }
     let is_news = |news: &News| fits(&news.about, LONGEST_ABOUT) && fits(&news.text, LONGEST_NEWS);
     if let Some(news) = change.news.iter().find(|news| !is_news(news)) {
@@ -192,6 +193,15 @@ fn has_nul(json: &Value) -> bool {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(has_nul),
         Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+    }
+}
+
+/// Whether a change that says nothing to the audit log changes nothing that it should know.
+pub fn check_silent(known: Option<&Record>, change: &RecordChange) -> Result<(), String> {
+    let stays = known.is_some_and(|known| known.state == change.state && known.names == change.names);
+    match change.action.is_empty() && !stays {
+        true => Err("action: a record that is made, or whose state or names change, needs an entry".into()),
+        false => Ok(()),
     }
 }
 

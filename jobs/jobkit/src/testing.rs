@@ -35,6 +35,12 @@ impl Default for Bench {
 }
 
 impl Bench {
+    /// Another job in the same world.
+    pub fn beside(&self) -> Self {
+        let id = IdGenerator::new(self.clock.clone()).next();
+        Self { clock: self.clock.clone(), host: self.host.clone(), id, claims: AtomicU64::new(1) }
+    }
+
     /// Each is another claim of the job, also with the number of an earlier attempt.
     pub fn ctx(&self, kind: &str, attempt: u16) -> Ctx {
         let job = JobInfo {

@@ -47,7 +47,7 @@ fn what_no_store_could_keep_is_refused_in_words() {
         (RecordChange { body: json!("x".repeat(LARGEST_BODY)), ..change("a") }, "an artifact"),
         (RecordChange { body: json!([{ "a\0": 1 }]), ..change("a") }, "NUL"),
         (RecordChange { details: json!({ "a": ["\0"] }), ..change("a") }, "NUL"),
-        (RecordChange { action: String::new(), ..change("a") }, "action: "),
+        (RecordChange { action: "x".repeat(101), ..change("a") }, "action: "),
     ] {
         let refused = check(&change);
         assert!(refused.as_ref().is_err_and(|told| told.contains(why)), "{refused:?}");
@@ -94,4 +94,22 @@ async fn a_record_is_changed_by_who_looked_at_it_and_named_once() {
     let expected =
         ["post.letter.written", "post.letter.sent"].map(|action| (action.to_owned(), "a".to_owned()));
     assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn what_the_log_is_not_told_changes_neither_state_nor_names() {
+    let bench = Bench::default();
+    let ctx = bench.ctx("post.send", 1);
+    let silent = RecordChange { action: String::new(), ..change("a") };
+    assert!(ctx.records().put(&ctx, silent).await.is_err());
+    let Put::Done(made) = ctx.records().put(&ctx, change("a")).await.unwrap() else {
+        panic!("it was not made")
+    };
+
+    let other_state = ctx.records().put(&ctx, made.to("sent", "")).await;
+    let other_time = RecordChange { due_at: None, ..made.to("written", "") };
+
+    assert!(other_state.is_err());
+    assert!(matches!(ctx.records().put(&ctx, other_time).await.unwrap(), Put::Done(_)));
+    assert_eq!(bench.host.kept().actions().len(), 1);
 }

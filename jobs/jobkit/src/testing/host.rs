@@ -15,7 +15,8 @@ use crate::ports::{
     Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner,
     PortError, Reading,
 };
-use crate::{Ctx, IdGenerator, JobId, Models, NewJob, Progress, Records, StepRecord, UploadId};
+use crate::records::{Put, Record, RecordChange, RecordFilter, RecordId, Records};
+use crate::{Ctx, IdGenerator, JobId, Models, NewJob, Progress, StepRecord, UploadId};
 
 /// Where the attempt dies, counted in stores of step records from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,7 +220,7 @@ impl Host for FakeHost {
     }
 
     fn records(&self) -> &dyn Records {
-        &self.records
+        self
     }
 
     fn fetch_upload<'a>(
@@ -280,6 +281,50 @@ impl Host for FakeHost {
     fn leave_breaker<'a>(&'a self, name: &'a str, end: CallEnd) -> BoxFuture<'a, Result<(), HostError>> {
         self.lock().calls.push((name.into(), end));
         async { Ok(()) }.boxed()
+    }
+}
+
+/// As steps are, a change of a record is something to die at.
+impl Records for FakeHost {
+    fn put<'a>(&'a self, ctx: &'a Ctx, change: RecordChange) -> BoxFuture<'a, Result<Put, HostError>> {
+        async move {
+            let mut put = Ok(Put::Moved);
+            let dead = self.store(|_| put = self.records.put_now(ctx, change));
+            if dead {
+                std::future::pending::<()>().await;
+            }
+            put
+        }
+        .boxed()
+    }
+
+    fn get<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<Option<Record>, HostError>> {
+        self.records.get(ctx, id)
+    }
+
+    fn named<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        collection: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Record>, HostError>> {
+        self.records.named(ctx, collection, name)
+    }
+
+    fn list<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        filter: &'a RecordFilter,
+    ) -> BoxFuture<'a, Result<Vec<Record>, HostError>> {
+        self.records.list(ctx, filter)
+    }
+
+    fn hold<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        id: &'a RecordId,
+    ) -> BoxFuture<'a, Result<Option<Record>, HostError>> {
+        self.records.hold(ctx, id)
     }
 }
 

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use crate::alerts::News;
 use crate::ports::HostError;
-use crate::records::{Put, Record, RecordChange, RecordFilter, RecordId, Records, check};
+use crate::records::{Put, Record, RecordChange, RecordFilter, RecordId, Records, check, check_silent};
 use crate::{Ctx, JobId};
 
 #[derive(Clone, Default)]
@@ -55,49 +55,62 @@ impl FakeRecords {
     }
 }
 
+impl Kept {
+    /// Another attempt of the same job has ended, or this one would not run.
+    fn is_free(&self, ctx: &Ctx, id: &RecordId) -> bool {
+        self.held.get(id).is_none_or(|(holder, _)| *holder == ctx.job().id)
+    }
+}
+
 /// Whether a job sees it.
 fn sees(ctx: &Ctx, id: &RecordId) -> bool {
     ctx.job().tenant.is_none() || ctx.job().tenant == id.tenant
 }
 
+impl FakeRecords {
+    pub(super) fn put_now(&self, ctx: &Ctx, change: RecordChange) -> Result<Put, HostError> {
+        check(&change).map_err(HostError::Refused)?;
+        if !sees(ctx, &change.id) {
+            return Err(HostError::Refused("the record is of another tenant".into()));
+        }
+        let mut kept = self.lock();
+        let known = kept.records.get(&change.id);
+        if known.map_or(0, |record| record.version) != change.from || !kept.is_free(ctx, &change.id) {
+            return Ok(Put::Moved);
+        }
+        check_silent(known, &change).map_err(HostError::Refused)?;
+        let of_others = |name: &&String| {
+            let mut others = kept.records.values().filter(|record| record.id != change.id);
+            others.any(|other| other.id.collection == change.id.collection && other.names.contains(*name))
+        };
+        if let Some(taken) = change.names.iter().find(of_others) {
+            return Ok(Put::Taken(taken.clone()));
+        }
+        let now = ctx.clock().now();
+        let record = Record {
+            id: change.id.clone(),
+            names: change.names,
+            state: change.state,
+            due_at: change.due_at,
+            body: change.body,
+            version: change.from + 1,
+            made_at: known.map_or(now, |record| record.made_at),
+            changed_at: now,
+            changed_by: ctx.job().id,
+        };
+        kept.held.insert(change.id.clone(), (ctx.job().id, ctx.job().claim));
+        if !change.action.is_empty() {
+            kept.actions.push((change.action, change.id.key.clone()));
+        }
+        kept.news.extend(change.news);
+        kept.records.insert(change.id, record.clone());
+        Ok(Put::Done(record))
+    }
+}
+
 impl Records for FakeRecords {
     fn put<'a>(&'a self, ctx: &'a Ctx, change: RecordChange) -> BoxFuture<'a, Result<Put, HostError>> {
-        async move {
-            check(&change).map_err(HostError::Refused)?;
-            if !sees(ctx, &change.id) {
-                return Err(HostError::Refused("the record is of another tenant".into()));
-            }
-            let mut kept = self.lock();
-            let known = kept.records.get(&change.id);
-            let is_anothers = kept.held.get(&change.id).is_some_and(|(holder, _)| *holder != ctx.job().id);
-            if known.map_or(0, |record| record.version) != change.from || is_anothers {
-                return Ok(Put::Moved);
-            }
-            let of_others = |name: &&String| {
-                let mut others = kept.records.values().filter(|record| record.id != change.id);
-                others.any(|other| other.id.collection == change.id.collection && other.names.contains(*name))
-            };
-            if let Some(taken) = change.names.iter().find(of_others) {
-                return Ok(Put::Taken(taken.clone()));
-            }
-            let now = ctx.clock().now();
-            let record = Record {
-                id: change.id.clone(),
-                names: change.names,
-                state: change.state,
-                due_at: change.due_at,
-                body: change.body,
-                version: change.from + 1,
-                made_at: known.map_or(now, |record| record.made_at),
-                changed_at: now,
-                changed_by: ctx.job().id,
-            };
-            kept.actions.push((change.action, change.id.key.clone()));
-            kept.news.extend(change.news);
-            kept.records.insert(change.id, record.clone());
-            Ok(Put::Done(record))
-        }
-        .boxed()
+        async move { self.put_now(ctx, change) }.boxed()
     }
 
     fn get<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<Option<Record>, HostError>> {
@@ -151,8 +164,7 @@ impl Records for FakeRecords {
         let mut kept = self.lock();
         let (job, claim) = (ctx.job().id, ctx.job().claim);
         let found = kept.records.get(id).filter(|record| sees(ctx, &record.id)).cloned();
-        // Another attempt of the same job has ended, or this one would not run.
-        let is_free = kept.held.get(id).is_none_or(|(holder, _)| *holder == job);
+        let is_free = kept.is_free(ctx, id);
         let found = found.filter(|_| is_free);
         if found.is_some() {
             kept.held.insert(id.clone(), (job, claim));

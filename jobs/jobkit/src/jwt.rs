@@ -1,6 +1,7 @@
-//! The signatures of JWTs on ring, for `jsonwebtoken`: HS256 to sign and to verify, RS256, ES256 and EdDSA to verify.
+//! The signatures of JWTs on ring, for `jsonwebtoken`: HS256 and RS256 to sign and to verify, ES256 and EdDSA to verify.
 //! Anything else, `none` among it, is refused before a key is looked at, and so is a key of another family: what is public
-//! of a pair is no secret to sign with.
+//! of a pair is no secret to sign with. The library takes one provider for the whole process, so the engine and the families
+//! share this one.
 
 use std::sync::Arc;
 
@@ -9,8 +10,10 @@ use jsonwebtoken::errors::{ErrorKind, new_error};
 use jsonwebtoken::signature::{self, Signer, Verifier};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind};
 use ring::hmac;
+use ring::rand::SystemRandom;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
+    RsaPublicKeyComponents, UnparsedPublicKey,
 };
 
 /// Before the first token is made or read.
@@ -22,6 +25,10 @@ pub fn install() {
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| match (algorithm, key.family()) {
         (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(Hs256::new(key.as_bytes()))),
+        (Algorithm::RS256, AlgorithmFamily::Rsa) => match RsaKeyPair::from_der(key.as_bytes()) {
+            Ok(pair) => Ok(Box::new(Rs256(pair))),
+            Err(_) => Err(new_error(ErrorKind::InvalidKeyFormat)),
+        },
         _ => Err(new_error(ErrorKind::InvalidAlgorithm)),
     },
     verifier_factory: |algorithm, key| match (algorithm, key.family()) {
@@ -66,6 +73,24 @@ impl Verifier<Vec<u8>> for Hs256 {
 impl JwtVerifier for Hs256 {
     fn algorithm(&self) -> Algorithm {
         Algorithm::HS256
+    }
+}
+
+/// The private half of a pair, as PKCS #1 has it.
+struct Rs256(RsaKeyPair);
+
+impl Signer<Vec<u8>> for Rs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        let mut signed = vec![0; self.0.public().modulus_len()];
+        let random = SystemRandom::new();
+        self.0.sign(&RSA_PKCS1_SHA256, &random, message, &mut signed).map_err(|_| signature::Error::new())?;
+        Ok(signed)
+    }
+}
+
+impl JwtSigner for Rs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::RS256
     }
 }
 

@@ -1,0 +1,164 @@
+//! The accounts, and whether one is parked: when a sign-in or a permission is at fault no job does any better, so that one tries now and then, and the others
+//! wait without using their attempts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jobkit::records::{Put, Record, RecordChange, RecordId};
+use jobkit::{Ctx, Failure, Gravity, News};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
+use crate::provider::{CallError, SignatureProvider};
+
+pub const COLLECTION: &str = "docusign.account";
+/// The alert while an account is parked.
+pub const PARKED: &str = "docusign.parked";
+/// How often one job tries whether it is well again.
+pub const TRY_AGAIN: Duration = Duration::from_secs(5 * 60);
+const OPEN: &str = "open";
+const CLOSED: &str = "parked";
+
+pub struct Account {
+    pub name: String,
+    pub config: AccountConfig,
+    pub provider: Arc<dyn SignatureProvider>,
+}
+
+#[derive(Clone, Default)]
+pub struct Accounts(Arc<BTreeMap<String, Account>>);
+
+impl Accounts {
+    pub fn new(accounts: impl IntoIterator<Item = Account>) -> Self {
+        Self(Arc::new(accounts.into_iter().map(|account| (account.name.clone(), account)).collect()))
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Account> {
+        self.0.values()
+    }
+
+    pub fn named(&self, name: &str) -> Option<&Account> {
+        self.0.get(name)
+    }
+
+    /// At the door, where nobody knows yet whose the job is.
+    pub fn check(&self, name: Option<&str>) -> Result<(), String> {
+        let name = name.unwrap_or(DEFAULT_ACCOUNT);
+        match self.0.contains_key(name) {
+            true => Ok(()),
+            false => Err(format!("account: there is no account `{name}`; {}", self.known())),
+        }
+    }
+
+    fn known(&self) -> String {
+        match self.0.is_empty() {
+            true => "none is configured; add [docusign.accounts.default], or set DOCUSIGN_INTEGRATION_KEY and the others".into(),
+            false => format!("write one of: {}", self.0.keys().cloned().collect::<Vec<_>>().join(", ")),
+        }
+    }
+
+    /// The account that the job may use.
+    pub fn of(&self, name: Option<&str>, ctx: &Ctx) -> Result<&Account, Failure> {
+        self.check(name).map_err(Failure::permanent)?;
+        let account = self.0.get(name.unwrap_or(DEFAULT_ACCOUNT));
+        let account = account.filter(|account| account.config.is_for(ctx.job().tenant.as_deref()));
+        account.ok_or_else(|| {
+            let name = name.unwrap_or(DEFAULT_ACCOUNT);
+            Failure::permanent(format!(
+                "account: `{name}` is not for jobs of this tenant; see docusign.accounts.{name}.tenants"
+            ))
+        })
+    }
+}
+
+/// Why it is parked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Parked {
+    why: String,
+    code: Option<String>,
+    since: Timestamp,
+}
+
+fn id(account: &str) -> RecordId {
+    RecordId { collection: COLLECTION.into(), tenant: None, key: account.into() }
+}
+
+impl Account {
+    /// Lets a job through, unless the account is parked: then one of all, when it is time to try, which is told so.
+    pub async fn open(&self, ctx: &Ctx) -> Result<bool, Failure> {
+        let Some(record) = ctx.records().get(ctx, &id(&self.name)).await? else { return Ok(false) };
+        if record.state != CLOSED {
+            return Ok(false);
+        }
+        let now = ctx.clock().now();
+        let wait = record.due_at.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            return Err(self.parked(&record, wait));
+        }
+        match ctx.records().hold(ctx, &id(&self.name)).await? {
+            Some(record) => Ok(record.state == CLOSED),
+            None => Err(self.parked(&record, TRY_AGAIN)),
+        }
+    }
+
+    fn parked(&self, record: &Record, after: Duration) -> Failure {
+        let parked: Option<Parked> = serde_json::from_value(record.body.clone()).ok();
+        let why = parked.map(|parked| parked.why).unwrap_or_default();
+        Failure::NotNow { after, why: format!("the account `{}` is parked: {why}", self.name) }
+    }
+
+    /// Nobody calls it until one that tries is answered. Told once, however many find it so.
+    pub async fn park(&self, ctx: &Ctx, error: &CallError) -> Result<Failure, Failure> {
+        let known = ctx.records().get(ctx, &id(&self.name)).await?;
+        let now = ctx.clock().now();
+        let since = known.as_ref().filter(|record| record.state == CLOSED);
+        let since = since.and_then(|record| serde_json::from_value::<Parked>(record.body.clone()).ok());
+        let parked = Parked {
+            why: error.to_string(),
+            code: error.code.clone(),
+            since: since.map_or(now, |parked| parked.since),
+        };
+        let text = format!("the DocuSign account `{}` is parked: {error}", self.name);
+        let news = News::began(PARKED, &self.name, Gravity::Critical, text);
+        let record = self.change(known.as_ref(), CLOSED, "docusign.account.park", news);
+        let due_at = now.checked_add(TRY_AGAIN).ok();
+        let change =
+            RecordChange { due_at, body: json!(parked), details: json!({ "code": parked.code }), ..record };
+        // Who was quicker found the same.
+        ctx.records().put(ctx, change).await?;
+        Ok(Failure::NotNow { after: TRY_AGAIN, why: text_of(&self.name, error) })
+    }
+
+    /// The account answered: if it was parked, it no longer is.
+    pub async fn answered(&self, ctx: &Ctx) -> Result<(), Failure> {
+        let known = ctx.records().get(ctx, &id(&self.name)).await?;
+        let Some(known) = known.filter(|record| record.state == CLOSED) else { return Ok(()) };
+        let news =
+            News::ended(PARKED, &self.name, format!("the DocuSign account `{}` answers again", self.name));
+        let change = self.change(Some(&known), OPEN, "docusign.account.open", news);
+        match ctx.records().put(ctx, change).await? {
+            Put::Done(_) | Put::Moved | Put::Taken(_) => Ok(()),
+        }
+    }
+
+    fn change(&self, known: Option<&Record>, state: &str, action: &str, news: News) -> RecordChange {
+        RecordChange {
+            id: id(&self.name),
+            from: known.map_or(0, |record| record.version),
+            names: Vec::new(),
+            state: state.into(),
+            due_at: None,
+            body: json!({}),
+            action: action.into(),
+            details: json!({}),
+            news: vec![news],
+        }
+    }
+}
+
+fn text_of(account: &str, error: &CallError) -> String {
+    format!("the account `{account}` is parked: {error}")
+}

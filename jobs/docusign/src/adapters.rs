@@ -1,0 +1,3 @@
+//! The ways out of this family.
+
+pub mod docusign;

@@ -1,0 +1,157 @@
+use jobkit::testing::Bench;
+use serde_json::Value;
+
+use super::*;
+use crate::config::AccountConfig;
+use crate::send_envelope::SendEnvelope;
+use crate::testing::{FakeProvider, Play, account, args, completed, kept};
+
+struct Sent {
+    bench: Bench,
+    job: ApplyEvent,
+    provider: FakeProvider,
+    envelope: String,
+}
+
+async fn sent() -> Sent {
+    let (accounts, provider) = account(AccountConfig::default());
+    let bench = Bench::default();
+    let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+    let value = completed(&bench, &send, &args("a")).await;
+    bench.host.kept().let_go(bench.id);
+    let envelope = value["envelope"].as_str().unwrap().to_owned();
+    Sent { bench, job: ApplyEvent { accounts }, provider, envelope }
+}
+
+fn event(envelope: &str, event: &str) -> ApplyEventArgs {
+    ApplyEventArgs {
+        account: "default".into(),
+        envelope: Some(envelope.to_uppercase()),
+        event: Some(event.into()),
+        recipient: None,
+        generated_at: None,
+        retry_count: 0,
+        body_sha256: "00".into(),
+    }
+}
+
+impl Sent {
+    async fn apply(&self, args: &ApplyEventArgs) -> Value {
+        let bench = self.bench.beside();
+        let value = completed(&bench, &self.job, args).await;
+        self.bench.host.kept().let_go(bench.id);
+        value
+    }
+
+    async fn told(&self, name: &str) -> Value {
+        self.apply(&event(&self.envelope, name)).await["outcome"].clone()
+    }
+}
+
+#[tokio::test]
+async fn messages_in_any_order_never_lead_back() {
+    let world = sent().await;
+    world.provider.set(&world.envelope, Status::Completed);
+
+    let told = [
+        world.told("envelope-delivered").await,
+        world.told("envelope-sent").await,
+        world.told("envelope-completed").await,
+        world.told("envelope-delivered").await,
+        world.told("envelope-completed").await,
+    ];
+
+    assert_eq!(told, ["changed", "known_already", "changed", "known_already", "known_already"]);
+    let kept = kept(&world.bench, "a");
+    assert_eq!(kept.phase, Phase::Completed);
+    assert_eq!(kept.envelope.recipients["1"], "completed");
+    // The end was asked for once, and each time an archive was asked for under the same key.
+    assert_eq!(world.provider.count("stand"), 1);
+    let archives = world.bench.host.spawned();
+    assert!(
+        archives
+            .iter()
+            .all(|(_, job)| job.kind == "docusign.archive" && job.unique_key == archives[0].1.unique_key)
+    );
+}
+
+#[tokio::test]
+async fn an_end_that_is_not_so_is_not_believed() {
+    let world = sent().await;
+
+    let told = world.told("envelope-completed").await;
+
+    assert_eq!(told, "known_already");
+    assert_eq!(kept(&world.bench, "a").phase, Phase::Sent);
+}
+
+#[tokio::test]
+async fn an_envelope_is_not_asked_for_twice_in_a_quarter_of_an_hour() {
+    let world = sent().await;
+    world.provider.set(&world.envelope, Status::Delivered);
+    world.told("envelope-completed").await;
+    world.provider.set(&world.envelope, Status::Completed);
+
+    let bench = world.bench.beside();
+    let soon = bench.run(&world.job, &event(&world.envelope, "envelope-completed"), 1).await;
+    let Err(Failure::NotNow { after, .. }) = soon else { panic!("{soon:?}") };
+    bench.clock.advance(after);
+    let later = completed(&bench, &world.job, &event(&world.envelope, "envelope-completed")).await;
+
+    assert_eq!(world.provider.count("stand"), 2);
+    assert_eq!(later["state"], "completed");
+}
+
+#[tokio::test]
+async fn of_strangers_and_of_what_nobody_uses_nothing_follows() {
+    let world = sent().await;
+
+    assert_eq!(
+        world.apply(&event("11111111-2222-4333-8444-555555555555", "envelope-sent")).await["outcome"],
+        "unknown_envelope"
+    );
+    assert_eq!(world.told("envelope-purge").await, "not_used");
+    let unread = ApplyEventArgs { envelope: None, event: None, ..event(&world.envelope, "x") };
+    assert_eq!(world.apply(&unread).await["outcome"], "not_used");
+    assert_eq!(kept(&world.bench, "a").record.version, 3);
+}
+
+#[tokio::test]
+async fn recipients_go_forward_too() {
+    let world = sent().await;
+    let of = |name: &str| ApplyEventArgs { recipient: Some("1".into()), ..event(&world.envelope, name) };
+
+    let told = [
+        world.apply(&of("recipient-delivered")).await["outcome"].clone(),
+        world.apply(&of("recipient-sent")).await["outcome"].clone(),
+        world.apply(&of("recipient-completed")).await["outcome"].clone(),
+    ];
+
+    assert_eq!(told, ["changed", "known_already", "changed"]);
+    assert_eq!(kept(&world.bench, "a").envelope.recipients["1"], "completed");
+}
+
+#[tokio::test]
+async fn another_job_at_the_envelope_is_waited_for() {
+    let world = sent().await;
+    let other = world.bench.beside();
+    let id = envelope::id(None, "a");
+    world.bench.host.kept().hold_by(&id, other.id);
+
+    let busy =
+        world.bench.beside().run(&world.job, &event(&world.envelope, "envelope-delivered"), 1).await.unwrap();
+
+    assert_eq!(busy, Outcome::Snooze(BUSY));
+}
+
+#[tokio::test]
+async fn what_is_lost_when_the_end_is_asked_for_is_asked_again() {
+    let world = sent().await;
+    world.provider.set(&world.envelope, Status::Voided);
+    world.provider.play("stand", [Play::LostAfter]);
+    world.bench.clock.run_freely();
+
+    assert_eq!(world.told("envelope-voided").await, "changed");
+    assert_eq!(kept(&world.bench, "a").phase, Phase::Voided);
+    assert!(world.bench.host.spawned().is_empty());
+}

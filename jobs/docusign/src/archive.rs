@@ -1,0 +1,133 @@
+//! The job `docusign.archive`: the signed documents, the certificate and what happened to the envelope are fetched, looked at and kept, each with its hash in the
+//! record and in the audit log. What is not whole is never kept.
+
+pub mod package;
+
+use jiff::SignedDuration;
+use jobkit::{Ctx, Failure, Job, Outcome, Policy, Unique};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::account::Accounts;
+use crate::args::hex;
+use crate::calls::{Calls, Stop};
+use crate::envelope::{self, Archived, ArchivedKind, Change, Kept};
+use crate::phase::Phase;
+use crate::provider::{CallError, Fault};
+use crate::send_envelope::{after, policy};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveArgs {
+    pub key: String,
+}
+
+pub struct Archive {
+    pub accounts: Accounts,
+}
+
+/// The job's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shelved {
+    pub key: String,
+    pub files: Vec<Archived>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_there: bool,
+}
+
+/// When the sweep looks, if this does not come to an end.
+const LOOK: SignedDuration = SignedDuration::from_hours(1);
+
+impl Job for Archive {
+    type Args = ArchiveArgs;
+    const KIND: &'static str = "docusign.archive";
+
+    fn policy(&self) -> Policy {
+        policy().unique(Unique::by_key())
+    }
+
+    fn check(&self, args: &ArchiveArgs) -> Result<(), String> {
+        crate::check_key(&args.key)
+    }
+
+    async fn run(&self, args: ArchiveArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
+        let id = envelope::id(ctx.job().tenant.as_deref(), &args.key);
+        let Some(held) = ctx.records().hold(ctx, &id).await? else {
+            return crate::busy_or_missing(ctx, &id).await;
+        };
+        let mut kept = Kept::of(held)?;
+        let was_there = kept.phase == Phase::Archived;
+        if !was_there && kept.phase != Phase::Completed {
+            return Err(Failure::permanent(format!(
+                "key: the envelope of `{}` is {}; only one that is completed is archived",
+                args.key,
+                kept.phase.name()
+            )));
+        }
+        if !was_there {
+            let account = self.accounts.of(Some(&kept.envelope.account), ctx)?;
+            let calls = Calls::open(ctx, account).await?;
+            fetch(&mut kept, &calls).await?;
+        }
+        Outcome::completed(Shelved { key: args.key, files: kept.envelope.archive, was_there })
+    }
+}
+
+async fn fetch(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Failure> {
+    let ctx = calls.ctx;
+    let Some(id) = kept.envelope.envelope.clone() else {
+        return Err(Failure::permanent("its record names no envelope"));
+    };
+    let folder = tempfile::tempdir().map_err(Failure::transient)?;
+    let file = folder.path().join("documents.zip");
+    if let Err(stop) = calls.repeated(|| calls.provider().documents(&id, &file)).await {
+        return Err(calls.fail(stop).await);
+    }
+    let at = file.clone();
+    let opened = ctx.cpu(move |_| package::open(&at)).await?;
+    let parts = match opened {
+        Ok(parts) => parts,
+        // As when the connection is cut: the next attempt gets it whole.
+        Err(problem) => return Err(calls.fail(Stop::Call(torn(problem))).await),
+    };
+    let events = match calls.repeated(|| calls.provider().audit_events(&id)).await {
+        Ok(events) => events,
+        Err(stop) => return Err(calls.fail(stop).await),
+    };
+    let events = package::Part {
+        name: "audit_events.json".into(),
+        kind: ArchivedKind::AuditEvents,
+        bytes: serde_json::to_vec_pretty(&events).map_err(Failure::permanent)?,
+    };
+    let mut files = Vec::new();
+    for part in parts.into_iter().chain([events]) {
+        let sha256 = hex(&Sha256::digest(&part.bytes));
+        let bytes = part.bytes.len() as u64;
+        let address = ctx.artifacts().put(ctx.job().owner(), &part.name, part.bytes).await;
+        let address = address.map_err(Failure::transient)?;
+        files.push(Archived { name: part.name, kind: part.kind, sha256, bytes, address });
+    }
+    kept.envelope.archive = files;
+    let details = json!({ "files": kept.envelope.archive });
+    kept.write(ctx, Change::to(Phase::Archived, "docusign.envelope.archive").details(details)).await
+}
+
+fn torn(code: &'static str) -> CallError {
+    CallError {
+        doing: "reading the documents of an envelope",
+        fault: Fault::Torn,
+        code: Some(code.into()),
+        trace: None,
+        status: None,
+        budget: crate::provider::Budget::default(),
+    }
+}
+
+/// When somebody looks again at one that is complete.
+pub fn look_again(now: jiff::Timestamp) -> jiff::Timestamp {
+    after(now, LOOK)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+use jobkit::testing::Bench;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::apply_event::go;
+use crate::config::AccountConfig;
+use crate::phase::Status;
+use crate::send_envelope::SendEnvelope;
+use crate::testing::{FakeProvider, PDF, account, args, completed, kept, zip};
+
+async fn completed_envelope() -> (Bench, Archive, FakeProvider) {
+    let (accounts, provider) = account(AccountConfig::default());
+    let bench = Bench::default();
+    let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+    let sent = completed(&bench, &send, &args("a")).await;
+    provider.set(sent["envelope"].as_str().unwrap(), Status::Completed);
+    provider.world().zip = zip(&[("report.pdf", PDF), ("Summary.pdf", PDF)]);
+    let mut kept = kept(&bench, "a");
+    let ctx = bench.ctx("docusign.apply_event", 1);
+    go(&mut kept, &ctx, Phase::Completed, std::time::Duration::from_secs(1_200)).await.unwrap();
+    bench.host.kept().let_go(bench.id);
+    (bench.beside(), Archive { accounts }, provider)
+}
+
+fn wanted() -> ArchiveArgs {
+    ArchiveArgs { key: "a".into() }
+}
+
+#[tokio::test]
+async fn documents_certificate_and_events_are_kept_with_their_hashes() {
+    let (bench, job, provider) = completed_envelope().await;
+
+    let first = completed(&bench, &job, &wanted()).await;
+    let again = completed(&bench, &job, &wanted()).await;
+
+    let names: Vec<&str> =
+        first["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["001-report.pdf", "certificate.pdf", "audit_events.json"]);
+    let stored = bench.host.stored_artifacts();
+    for file in &kept(&bench, "a").envelope.archive {
+        assert_eq!(file.sha256, hex(&Sha256::digest(&stored[&file.name])));
+    }
+    assert_eq!(stored["001-report.pdf"], PDF);
+    assert_eq!((again["was_there"].clone(), provider.count("documents")), (json!(true), 1));
+}
+
+#[tokio::test]
+async fn what_is_not_whole_is_never_kept() {
+    let whole = zip(&[("report.pdf", PDF), ("Summary.pdf", PDF)]);
+    for length in 0..whole.len() {
+        let (bench, job, provider) = completed_envelope().await;
+        provider.world().zip = whole[..length].to_vec();
+
+        let torn = bench.run(&job, &wanted(), 1).await;
+
+        assert!(matches!(torn, Err(Failure::Transient(_))), "{length}: {torn:?}");
+        assert!(bench.host.stored_artifacts().is_empty(), "{length}");
+        assert_eq!(kept(&bench, "a").phase, Phase::Completed);
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_completed_is_archived() {
+    let (accounts, _) = account(AccountConfig::default());
+    let bench = Bench::default();
+    let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+    completed(&bench, &send, &args("a")).await;
+    let job = Archive { accounts };
+
+    for key in ["a", "b"] {
+        let refused = bench.run(&job, &ArchiveArgs { key: key.into() }, 1).await;
+        assert!(
+            matches!(&refused, Err(Failure::Permanent(cause)) if cause.to_string().starts_with("key: ")),
+            "{refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_crash_at_any_point_archives_once() {
+    for point in 0..2 {
+        for crash in [jobkit::testing::Crash::BeforeStored(point), jobkit::testing::Crash::AfterStored(point)]
+        {
+            let (bench, job, _) = completed_envelope().await;
+            let begun = kept(&bench, "a").record.version;
+            // What came before is counted too.
+            let crash = match crash {
+                jobkit::testing::Crash::BeforeStored(at) => jobkit::testing::Crash::BeforeStored(4 + at),
+                jobkit::testing::Crash::AfterStored(at) => jobkit::testing::Crash::AfterStored(4 + at),
+            };
+            bench.host.crash_at(crash);
+            let args = wanted();
+            tokio::select! {
+                biased;
+                () = bench.host.crashed() => {}
+                _ = bench.run(&job, &args, 1) => {}
+            }
+
+            let value: Value = completed(&bench, &job, &wanted()).await;
+
+            assert_eq!(value["files"].as_array().unwrap().len(), 3);
+            assert_eq!(kept(&bench, "a").record.version, begun + 1);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The bytes that are to be signed, from wherever the arguments say they are, each looked at before it goes out.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jobkit::{Ctx, Failure, roots, uploads};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::args::{DocumentArgs, hex, whole};
+
+pub async fn load(documents: &[DocumentArgs], roots: &[PathBuf], ctx: &Ctx) -> Result<Vec<Vec<u8>>, Failure> {
+    let mut loaded = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        let bytes = one(document, roots, ctx).await.map_err(|failure| named(index, failure))?;
+        whole(&document.name, &bytes)
+            .map_err(|problem| Failure::permanent(format!("documents[{index}]: {problem}")))?;
+        loaded.push(bytes);
+    }
+    Ok(loaded)
+}
+
+async fn one(document: &DocumentArgs, roots: &[PathBuf], ctx: &Ctx) -> Result<Vec<u8>, Failure> {
+    if let Some(text) = &document.base64 {
+        return BASE64.decode(text.expose()).map_err(|_| Failure::permanent("base64: it is not base64"));
+    }
+    if let Some(address) = &document.artifact {
+        return ctx.artifacts().get(address).await.map_err(Failure::transient);
+    }
+    if let Some(address) = &document.upload {
+        return upload(address, ctx).await;
+    }
+    let path = document.path.as_deref().unwrap_or_default();
+    // Once more, since links can be changed after the door.
+    let found = roots::within(Path::new(path), roots).map_err(Failure::transient)?;
+    let found = found
+        .ok_or_else(|| Failure::permanent(format!("path: `{path}` lies below none of docusign.roots")))?;
+    tokio::fs::read(&found).await.map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::NotFound => Failure::permanent(format!("path: there is no `{path}`")),
+        _ => Failure::transient(format!("path: `{path}` cannot be read: {cause}")),
+    })
+}
+
+async fn upload(address: &str, ctx: &Ctx) -> Result<Vec<u8>, Failure> {
+    let Some(Ok(id)) = uploads::named(Path::new(address)) else {
+        return Err(Failure::permanent(format!("upload: `{address}` names none")));
+    };
+    let folder = tempfile::tempdir().map_err(Failure::transient)?;
+    let file = folder.path().join("document");
+    ctx.fetch_upload(id, &file).await?;
+    tokio::fs::read(&file).await.map_err(Failure::transient)
+}
+
+fn named(index: usize, failure: Failure) -> Failure {
+    match failure {
+        Failure::Permanent(cause) => Failure::permanent(format!("documents[{index}].{cause}")),
+        Failure::Transient(cause) => Failure::transient(format!("documents[{index}].{cause}")),
+        other => other,
+    }
+}
+
+/// What the audit log says of them.
+pub fn told(documents: &[DocumentArgs], bytes: &[Vec<u8>]) -> Value {
+    let each = documents.iter().zip(bytes);
+    each.map(|(document, bytes)| json!({ "name": document.name, "sha256": hex(&Sha256::digest(bytes)), "bytes": bytes.len() }))
+        .collect()
+}

@@ -1,0 +1,275 @@
+//! What is kept of an envelope: one record for each business key, which is changed before and after every call, so that whoever comes next knows what may have
+//! happened outside.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use jobkit::records::{Put, Record, RecordChange, RecordId};
+use jobkit::{Ctx, Failure, JobId, News};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::phase::{Phase, Status};
+use crate::provider::{CallError, Reference};
+
+pub const COLLECTION: &str = "docusign.envelope";
+/// So long DocuSign knows an envelope by its transaction id.
+const TRANSACTIONS_LAST: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The names of transactions are made from this and what is sent.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6f2d_1f0a_7a4e_5d3b_9c61_0d0c_5a16_e001);
+
+/// In the record's body.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    pub account: String,
+    pub transaction: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<String>,
+    /// The job that sends it, or did.
+    pub job: JobId,
+    /// Of what was asked for.
+    pub request_sha256: String,
+    /// As the provider said it last, and since when it is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Timestamp>,
+    pub began_at: Timestamp,
+    /// By number in the envelope; who they are is not kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recipients: BTreeMap<String, String>,
+    /// When this envelope alone was asked for last: the provider bans who does it often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub void_reason: Option<String>,
+    /// How many sweeps in a row did not find it.
+    #[serde(default)]
+    pub missed: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// What was archived, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archive: Vec<Archived>,
+}
+
+/// Of a call that ended it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    pub doing: String,
+    pub code: Option<String>,
+    pub trace: Option<String>,
+}
+
+impl From<&CallError> for Problem {
+    fn from(error: &CallError) -> Self {
+        Self { doing: error.doing.into(), code: error.code.clone(), trace: error.trace.clone() }
+    }
+}
+
+/// A row of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archived {
+    pub name: String,
+    pub kind: ArchivedKind,
+    pub sha256: String,
+    pub bytes: u64,
+    pub address: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArchivedKind {
+    Document,
+    Certificate,
+    AuditEvents,
+}
+
+/// A record and what is in it, as it was read last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    pub record: Record,
+    pub phase: Phase,
+    pub envelope: Envelope,
+}
+
+pub fn id(tenant: Option<&str>, key: &str) -> RecordId {
+    RecordId { collection: COLLECTION.into(), tenant: tenant.map(str::to_owned), key: key.into() }
+}
+
+/// What others call it, in one spelling.
+pub fn name(envelope: &str) -> String {
+    format!("envelope:{}", envelope.to_lowercase())
+}
+
+impl Envelope {
+    pub fn new(account: &str, id: &RecordId, job: JobId, request_sha256: String, now: Timestamp) -> Self {
+        let tenant = id.tenant.as_deref().unwrap_or_default();
+        let transaction = Uuid::new_v5(&NAMESPACE, format!("{account}\n{tenant}\n{}", id.key).as_bytes());
+        Self {
+            account: account.into(),
+            transaction: transaction.to_string(),
+            envelope: None,
+            job,
+            request_sha256,
+            status: None,
+            changed_at: None,
+            began_at: now,
+            recipients: BTreeMap::new(),
+            asked_at: None,
+            reminded_at: None,
+            void_reason: None,
+            missed: 0,
+            problem: None,
+            archive: Vec::new(),
+        }
+    }
+
+    pub fn reference(&self, now: Timestamp) -> Reference {
+        // Clocks differ, and the provider's began_at may be before ours.
+        let since = self.began_at.checked_sub(SignedDuration::from_mins(15)).unwrap_or(self.began_at);
+        let is_old = now.duration_since(self.began_at) >= TRANSACTIONS_LAST;
+        Reference { transaction: self.transaction.clone(), is_old, since }
+    }
+
+    fn body(&self) -> Result<Value, Failure> {
+        serde_json::to_value(self).map_err(Failure::permanent)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let own = format!("transaction:{}", self.transaction);
+        std::iter::once(own).chain(self.envelope.as_deref().map(name)).collect()
+    }
+}
+
+/// One change: where it goes, what the log says, when to look again.
+pub struct Change {
+    pub to: Phase,
+    pub action: &'static str,
+    pub details: Value,
+    pub due_at: Option<Timestamp>,
+    pub news: Vec<News>,
+}
+
+impl Change {
+    /// Nobody has to look again.
+    pub fn to(to: Phase, action: &'static str) -> Self {
+        Self { to, action, details: Value::Null, due_at: None, news: Vec::new() }
+    }
+
+    pub fn details(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+
+    pub fn due(mut self, at: Timestamp) -> Self {
+        self.due_at = Some(at);
+        self
+    }
+
+    pub fn news(mut self, news: News) -> Self {
+        self.news.push(news);
+        self
+    }
+}
+
+impl Kept {
+    pub fn of(record: Record) -> Result<Self, Failure> {
+        let envelope = serde_json::from_value(record.body.clone());
+        let envelope = envelope.map_err(|cause| {
+            Failure::permanent(format!("the record of {} cannot be read: {cause}", record.id.key))
+        })?;
+        let phase = Phase::parse(&record.state).ok_or_else(|| {
+            Failure::permanent(format!(
+                "the record of {} is in the state `{}`, which this version does not know",
+                record.id.key, record.state
+            ))
+        })?;
+        Ok(Self { record, phase, envelope })
+    }
+
+    /// Writes down the envelope as it is now. Somebody else who was quicker makes the job begin anew.
+    pub async fn write(&mut self, ctx: &Ctx, change: Change) -> Result<(), Failure> {
+        let Change { to, action, details, due_at, news } = change;
+        let id = self.record.id.clone();
+        let change = RecordChange {
+            id,
+            from: self.record.version,
+            names: self.envelope.names(),
+            state: to.name().into(),
+            due_at,
+            body: self.envelope.body()?,
+            action: action.into(),
+            details: self.told(&details),
+            news,
+        };
+        match ctx.records().put(ctx, change).await? {
+            Put::Done(record) => {
+                (self.record, self.phase) = (record, to);
+                Ok(())
+            }
+            Put::Moved => Err(moved()),
+            Put::Taken(name) => Err(Failure::permanent(format!(
+                "`{name}` belongs to another record of {COLLECTION}; an envelope has one"
+            ))),
+        }
+    }
+
+    /// In every entry: which envelope, under which hash.
+    fn told(&self, details: &Value) -> Value {
+        let mut told = json!({ "account": self.envelope.account, "transaction": self.envelope.transaction });
+        if let (Some(into), Some(envelope)) = (told.as_object_mut(), &self.envelope.envelope) {
+            into.insert("envelope".into(), envelope.as_str().into());
+        }
+        if let (Some(into), Some(more)) = (told.as_object_mut(), details.as_object()) {
+            into.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+        told
+    }
+}
+
+/// Makes the record, which this attempt then holds; none when there is one.
+pub async fn begin(
+    ctx: &Ctx,
+    id: &RecordId,
+    envelope: Envelope,
+    due_at: Timestamp,
+) -> Result<Option<Record>, Failure> {
+    if ctx.records().get(ctx, id).await?.is_some() {
+        return Ok(None);
+    }
+    let details = json!({
+        "account": envelope.account,
+        "transaction": envelope.transaction,
+        "request_sha256": envelope.request_sha256,
+    });
+    let change = RecordChange {
+        id: id.clone(),
+        names: envelope.names(),
+        from: 0,
+        state: Phase::Drafting.name().into(),
+        due_at: Some(due_at),
+        body: envelope.body()?,
+        action: "docusign.envelope.begin".into(),
+        details,
+        news: Vec::new(),
+    };
+    match ctx.records().put(ctx, change).await? {
+        Put::Done(record) => Ok(Some(record)),
+        Put::Moved => Ok(None),
+        Put::Taken(name) => {
+            Err(Failure::permanent(format!("`{name}` belongs to another record of {COLLECTION}")))
+        }
+    }
+}
+
+/// It goes on soon, from what is there then.
+fn moved() -> Failure {
+    Failure::NotNow {
+        after: std::time::Duration::from_secs(1),
+        why: "its record was changed meanwhile".into(),
+    }
+}

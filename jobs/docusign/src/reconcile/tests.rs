@@ -1,0 +1,240 @@
+use std::time::Duration;
+
+use jobkit::Clock;
+use jobkit::testing::Bench;
+use serde_json::Value;
+
+use super::*;
+use crate::config::AccountConfig;
+use crate::phase::Status;
+use crate::send_envelope::SendEnvelope;
+use crate::testing::{FakeProvider, Play, account, args, completed, kept};
+
+struct World {
+    bench: Bench,
+    job: Reconcile,
+    send: SendEnvelope,
+    provider: FakeProvider,
+}
+
+fn world() -> World {
+    let (accounts, provider) = account(AccountConfig::default());
+    let bench = Bench::default();
+    provider.world().now = Some(bench.clock.now());
+    let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+    World { bench, job: Reconcile { accounts }, send, provider }
+}
+
+impl World {
+    async fn send(&self, key: &str) -> String {
+        let bench = self.bench.beside();
+        let value = completed(&bench, &self.send, &args(key)).await;
+        self.bench.host.kept().let_go(bench.id);
+        value["envelope"].as_str().unwrap().to_owned()
+    }
+
+    async fn sweep(&self) -> Value {
+        let bench = self.bench.beside();
+        let value = completed(&bench, &self.job, &ReconcileArgs::default()).await;
+        self.bench.host.kept().let_go(bench.id);
+        value
+    }
+
+    fn later(&self, minutes: u64) {
+        self.bench.clock.advance(Duration::from_secs(minutes * 60));
+    }
+}
+
+#[tokio::test]
+async fn what_no_message_told_is_found_by_one_sweep_in_one_call() {
+    let world = world();
+    let mut sent = Vec::new();
+    for (key, status) in [
+        ("a", Status::Completed),
+        ("b", Status::Declined),
+        ("c", Status::Voided),
+        ("d", Status::Delivered),
+        ("e", Status::Sent),
+    ] {
+        sent.push((world.send(key).await, key, status));
+    }
+    for (id, _, status) in &sent {
+        world.provider.set(id, *status);
+    }
+    world.later(21);
+
+    let swept = world.sweep().await;
+
+    for (_, key, status) in &sent {
+        assert_eq!(kept(&world.bench, key).phase, status.phase(), "{key}");
+    }
+    assert_eq!((world.provider.count("stands"), world.provider.count("stand")), (1, 0));
+    assert_eq!((swept["asked"].clone(), swept["changed"].clone()), (5.into(), 4.into()));
+    let archived: Vec<_> =
+        world.bench.host.spawned().into_iter().map(|(_, job)| job.args.get().to_owned()).collect();
+    assert_eq!(archived, [r#"{"key":"a"}"#]);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_for_before_its_time_and_looking_is_no_entry() {
+    let world = world();
+    world.send("a").await;
+    let entries = world.bench.host.kept().actions().len();
+
+    world.later(19);
+    world.sweep().await;
+    let early = world.provider.count("stands");
+    world.later(2);
+    world.sweep().await;
+    world.sweep().await;
+
+    assert_eq!((early, world.provider.count("stands")), (0, 1));
+    assert_eq!(world.bench.host.kept().actions().len(), entries);
+}
+
+#[tokio::test]
+async fn more_than_a_page_is_swept_page_by_page() {
+    let world = world();
+    for number in 0..PAGE + 3 {
+        world.send(&format!("k{number}")).await;
+    }
+    world.later(21);
+
+    let swept = world.sweep().await;
+
+    assert_eq!((swept["asked"].clone(), world.provider.count("stands")), ((PAGE + 3).into(), 2));
+}
+
+#[tokio::test]
+async fn one_that_another_job_deals_with_is_left_to_it() {
+    let world = world();
+    world.send("a").await;
+    world.later(21);
+    world.bench.host.kept().hold_by(&kept(&world.bench, "a").record.id, world.bench.beside().id);
+
+    let swept = world.sweep().await;
+
+    assert_eq!(swept["busy"], 1);
+}
+
+#[tokio::test]
+async fn one_that_is_gone_is_looked_for_and_then_a_person_is_told() {
+    let world = world();
+    world.send("a").await;
+    world.provider.world().envelopes.clear();
+
+    world.later(21);
+    world.sweep().await;
+    let once = kept(&world.bench, "a");
+    world.later(61);
+    let swept = world.sweep().await;
+
+    assert_eq!((once.phase, once.envelope.missed), (Phase::Sent, 1));
+    assert_eq!((kept(&world.bench, "a").phase, swept["unresolved"].clone()), (Phase::Failed, 1.into()));
+    let news: Vec<_> = world.bench.host.kept().news().into_iter().map(|news| news.rule).collect();
+    assert_eq!(news, [UNRESOLVED]);
+    assert_eq!(world.provider.count("find"), 1);
+}
+
+#[tokio::test]
+async fn one_that_comes_back_is_taken_as_it_is() {
+    let world = world();
+    let id = world.send("a").await;
+    let played = world.provider.world().envelopes.remove(&id).unwrap();
+    world.later(21);
+    world.sweep().await;
+    world.provider.world().envelopes.insert(id, played);
+    world.later(61);
+
+    world.sweep().await;
+
+    let kept = kept(&world.bench, "a");
+    assert_eq!((kept.phase, kept.envelope.missed), (Phase::Sent, 0));
+}
+
+#[tokio::test]
+async fn one_whose_job_ended_before_it_was_sent_is_ended_and_told() {
+    let world = world();
+    let sending = world.bench.beside();
+    world.provider.play("send", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    world.bench.clock.run_freely();
+    sending.run(&world.send, &args("a"), 1).await.unwrap_err();
+    world.bench.host.kept().let_go(sending.id);
+
+    world.later(61);
+    world.sweep().await;
+    let alive = kept(&world.bench, "a").phase;
+    let ended = jobkit::ChildResult {
+        id: sending.id,
+        state: "discarded".into(),
+        result: None,
+        error: None,
+        attempts: 12,
+    };
+    world.bench.host.child_ended(ended);
+    world.later(61);
+    world.sweep().await;
+
+    assert_eq!((alive, kept(&world.bench, "a").phase), (Phase::Drafted, Phase::Failed));
+    assert_eq!(world.bench.host.kept().news().len(), 1);
+}
+
+#[tokio::test]
+async fn stray_drafts_are_deleted_after_a_day_and_nobody_elses() {
+    let world = world();
+    world.provider.play("create", [Play::LostAfter]);
+    world.provider.world().hides_drafts = true;
+    world.bench.clock.run_freely();
+    let sent = world.send("a").await;
+    let drafts = |world: &World| {
+        let world = world.provider.world();
+        let of = |status| {
+            world
+                .envelopes
+                .iter()
+                .filter(move |(_, played)| played.status == status)
+                .map(|(id, _)| id.clone())
+        };
+        (of(Status::Created).collect::<Vec<_>>(), of(Status::Deleted).collect::<Vec<_>>())
+    };
+    let stray = drafts(&world).0;
+    assert_eq!(stray.len(), 1);
+
+    world.later(23 * 60);
+    world.sweep().await;
+    let young = drafts(&world).1;
+    world.later(2 * 60);
+    let swept = world.sweep().await;
+
+    assert!(young.is_empty());
+    assert_eq!((drafts(&world).1, swept["drafts_deleted"].clone()), (stray, 1.into()));
+    assert_eq!(world.provider.sent("a"), [sent]);
+}
+
+#[tokio::test]
+async fn what_is_complete_and_not_archived_is_archived_by_the_next_sweep() {
+    let world = world();
+    let id = world.send("a").await;
+    world.provider.set(&id, Status::Completed);
+    world.later(21);
+    world.sweep().await;
+    world.later(61);
+
+    let swept = world.sweep().await;
+
+    assert_eq!(swept["archiving"], 1);
+    let keys: BTreeSet<_> = world.bench.host.spawned().into_iter().map(|(_, job)| job.unique_key).collect();
+    assert_eq!(keys.len(), 1);
+}
+
+#[tokio::test]
+async fn an_account_that_is_parked_does_not_end_in_a_success() {
+    let world = world();
+    world.send("a").await;
+    world.later(21);
+    world.provider.play("stands", [Play::Refuse(Fault::Consent, "consent_required")]);
+
+    let parked = world.bench.beside().run(&world.job, &ReconcileArgs::default(), 1).await;
+
+    assert!(matches!(parked, Err(Failure::NotNow { .. })), "{parked:?}");
+}

@@ -1,0 +1,266 @@
+//! The job `docusign.send_envelope`: an envelope goes out once, whatever is lost on the way.
+//!
+//! First a draft is made, which nobody sees, and its id is stored. Then that draft is sent; sending it twice is sending it once. When the answer to making a draft is
+//! lost, nobody can know whether there is one, nor whether one comes to be later: we look for it by our reference, and else make another. A draft too many is harmless,
+//! and the sweep deletes it. So no time-out has to be guessed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use jobkit::{Backoff, Ctx, Failure, Job, Outcome, Policy, UploadId, roots};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::account::Accounts;
+use crate::args::{SendEnvelopeArgs, check};
+use crate::calls::{Calls, Stop};
+use crate::config::SendMode;
+use crate::documents;
+use crate::envelope::{self, Change, Envelope, Kept, Problem};
+use crate::phase::Phase;
+use crate::provider::{Draft, Fault, Found};
+
+/// When somebody looks whether it got on, which it does long before.
+const LOOK: SignedDuration = SignedDuration::from_hours(1);
+/// Another job deals with the envelope.
+pub const BUSY: Duration = Duration::from_secs(2);
+/// In one attempt.
+const DRAFTS: u32 = 3;
+
+pub struct SendEnvelope {
+    pub accounts: Accounts,
+    pub roots: Vec<PathBuf>,
+}
+
+/// The job's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    pub key: String,
+    pub envelope: String,
+    pub state: String,
+    /// It was sent before, for the same key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_there: bool,
+}
+
+/// The policy of whatever calls a provider: what fails there for a while is tried for about an hour.
+pub fn policy() -> Policy {
+    let backoff = Backoff {
+        first: Duration::from_secs(2),
+        factor: 3.0,
+        longest: Duration::from_secs(900),
+        jitter: 0.3,
+    };
+    Policy::default().queue("docusign").max_attempts(12).backoff(backoff).timeout(Duration::from_secs(600))
+}
+
+impl Job for SendEnvelope {
+    type Args = SendEnvelopeArgs;
+    const KIND: &'static str = "docusign.send_envelope";
+
+    fn policy(&self) -> Policy {
+        policy()
+    }
+
+    fn check(&self, args: &SendEnvelopeArgs) -> Result<(), String> {
+        check(args)?;
+        self.accounts.check(args.account.as_deref())?;
+        for (index, document) in args.documents.iter().enumerate() {
+            let Some(path) = &document.path else { continue };
+            let is_within = roots::within(path.as_ref(), &self.roots);
+            if !is_within.is_ok_and(|found| found.is_some()) {
+                return Err(format!(
+                    "documents[{index}].path: `{path}` lies below none of docusign.roots; add its folder there"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn uploads(&self, args: &SendEnvelopeArgs) -> Vec<UploadId> {
+        args.uploads()
+    }
+
+    async fn run(&self, args: SendEnvelopeArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
+        let account = self.accounts.of(args.account.as_deref(), ctx)?;
+        let calls = Calls::open(ctx, account).await?;
+        let now = ctx.clock().now();
+        let id = envelope::id(ctx.job().tenant.as_deref(), &args.key);
+        let fresh = Envelope::new(&account.name, &id, ctx.job().id, args.sha256(), now);
+        let (held, is_first) = match envelope::begin(ctx, &id, fresh, after(now, LOOK)).await? {
+            Some(made) => (made, true),
+            None => match ctx.records().hold(ctx, &id).await? {
+                Some(held) => (held, false),
+                None => return Ok(Outcome::Snooze(BUSY)),
+            },
+        };
+        let mut kept = Kept::of(held)?;
+        if kept.envelope.request_sha256 != args.sha256() {
+            return Err(Failure::permanent(format!(
+                "key: `{}` was used for another envelope, by the job {}; choose another key",
+                args.key, kept.envelope.job
+            )));
+        }
+        kept.envelope.job = ctx.job().id;
+        let mut sending = Sending { calls, args: &args, roots: &self.roots, kept, may_exist: !is_first };
+        sending.go().await
+    }
+}
+
+struct Sending<'a> {
+    calls: Calls<'a>,
+    args: &'a SendEnvelopeArgs,
+    roots: &'a [PathBuf],
+    kept: Kept,
+    /// Somebody may have made a draft and not lived to store its id.
+    may_exist: bool,
+}
+
+impl Sending<'_> {
+    async fn go(&mut self) -> Result<Outcome, Failure> {
+        match self.kept.phase {
+            Phase::Drafting | Phase::Failed if self.kept.envelope.envelope.is_none() => self.draft().await?,
+            // What was refused once is tried again when somebody asks for it again.
+            Phase::Drafting | Phase::Drafted | Phase::Failed => {}
+            _ => return self.done(true),
+        }
+        if !self.kept.phase.is_out() {
+            self.send().await?;
+        }
+        self.done(false)
+    }
+
+    fn done(&self, was_there: bool) -> Result<Outcome, Failure> {
+        let envelope = self.kept.envelope.envelope.clone().unwrap_or_default();
+        let state = self.kept.phase.name().to_owned();
+        Outcome::completed(Sent { key: self.args.key.clone(), envelope, state, was_there })
+    }
+
+    async fn draft(&mut self) -> Result<(), Failure> {
+        let documents = documents::load(&self.args.documents, self.roots, self.calls.ctx).await?;
+        let hashes = documents::told(&self.args.documents, &documents);
+        let direct = self.calls.account.config.send_mode == SendMode::Direct;
+        let made = self.make(&documents, direct).await;
+        let (id, found_sent) = match made {
+            Ok(made) => made,
+            Err(stop) => return Err(self.end(stop).await),
+        };
+        self.kept.envelope.envelope = Some(id);
+        let (to, action) = match direct || found_sent {
+            true => (Phase::Sent, "docusign.envelope.send"),
+            false => (Phase::Drafted, "docusign.envelope.draft"),
+        };
+        let due = after(self.now(), self.poll(to));
+        self.kept
+            .write(self.calls.ctx, Change::to(to, action).details(json!({ "documents": hashes })).due(due))
+            .await
+    }
+
+    /// The id of the one draft that counts, and whether it went out already.
+    async fn make(&self, documents: &[Vec<u8>], direct: bool) -> Result<(String, bool), Stop> {
+        let mut look = self.may_exist;
+        let mut tried = 0;
+        loop {
+            let reference = self.kept.envelope.reference(self.now());
+            if look {
+                let found = self.calls.repeated(|| self.calls.provider().find(&reference)).await?;
+                if let Some((id, is_out)) = adopted(&found) {
+                    return Ok((id, is_out));
+                }
+            }
+            let draft = Draft { reference: &reference, args: self.args, documents };
+            tried += 1;
+            match self.calls.once(self.calls.provider().create(draft, direct)).await {
+                Ok(id) => return Ok((id, direct)),
+                Err(Stop::Call(error))
+                    if tried < DRAFTS
+                        && matches!(error.fault, Fault::Away | Fault::Unknown | Fault::Duplicate) =>
+                {
+                    self.calls.pause(tried).await?;
+                    look = look || error.fault != Fault::Away;
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    async fn send(&mut self) -> Result<(), Failure> {
+        let Some(id) = self.kept.envelope.envelope.clone() else {
+            return Err(Failure::permanent("its record names no envelope"));
+        };
+        let sent = self.calls.repeated(|| self.calls.provider().send(&id)).await;
+        let phase = match sent {
+            Ok(()) => Phase::Sent,
+            // It may have gone out before, and further since.
+            Err(Stop::Call(error)) if matches!(error.fault, Fault::State | Fault::Refused) => {
+                let asked = self.calls.repeated(|| self.calls.provider().stand(&id)).await;
+                let stand = match asked {
+                    Ok(stand) => stand,
+                    Err(stop) => return Err(self.end(stop).await),
+                };
+                self.kept.envelope.asked_at = Some(self.now());
+                match stand.status.phase() {
+                    Phase::Drafted | Phase::Deleted => return Err(self.end(Stop::Call(error)).await),
+                    phase => phase,
+                }
+            }
+            Err(Stop::Call(error)) if error.fault == Fault::Missing => {
+                // The draft is gone; nobody can have got it. The next attempt looks, and makes another.
+                self.kept.envelope.envelope = None;
+                let due = after(self.now(), LOOK);
+                self.kept
+                    .write(
+                        self.calls.ctx,
+                        Change::to(Phase::Drafting, "docusign.envelope.draft_lost").due(due),
+                    )
+                    .await?;
+                return Err(Failure::transient(error));
+            }
+            Err(stop) => return Err(self.end(stop).await),
+        };
+        let due = after(self.now(), self.poll(phase));
+        self.kept.write(self.calls.ctx, Change::to(phase, "docusign.envelope.send").due(due)).await
+    }
+
+    /// What can never be sent is written down as such; all else the table knows.
+    async fn end(&mut self, stop: Stop) -> Failure {
+        if let Stop::Call(error) = &stop
+            && matches!(error.fault, Fault::Refused | Fault::State)
+        {
+            self.kept.envelope.problem = Some(Problem::from(error));
+            let told = json!({ "doing": error.doing, "code": error.code, "trace": error.trace });
+            let change = Change::to(Phase::Failed, "docusign.envelope.fail").details(told);
+            if let Err(failure) = self.kept.write(self.calls.ctx, change).await {
+                return failure;
+            }
+        }
+        self.calls.fail(stop).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.calls.ctx.clock().now()
+    }
+
+    fn poll(&self, phase: Phase) -> SignedDuration {
+        match phase {
+            Phase::Drafting | Phase::Drafted => LOOK,
+            _ => SignedDuration::try_from(self.calls.account.config.poll_min_interval).unwrap_or(LOOK),
+        }
+    }
+}
+
+/// What was made before: one that went out, or else the oldest draft, which another attempt would choose too.
+fn adopted(found: &[Found]) -> Option<(String, bool)> {
+    let phase = |found: &Found| found.status.phase();
+    let out = found.iter().find(|found| !matches!(phase(found), Phase::Drafted | Phase::Deleted));
+    let draft = || found.iter().find(|found| phase(found) == Phase::Drafted);
+    out.map(|found| (found.id.clone(), true)).or_else(|| draft().map(|found| (found.id.clone(), false)))
+}
+
+pub fn after(now: Timestamp, wait: SignedDuration) -> Timestamp {
+    now.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+use jobkit::testing::Bench;
+use serde_json::json;
+
+use super::*;
+use crate::config::AccountConfig;
+use crate::send_envelope::SendEnvelope;
+use crate::testing::{FakeProvider, Play, account, args, completed, kept};
+
+async fn sent() -> (Bench, Void, FakeProvider, String) {
+    let (accounts, provider) = account(AccountConfig::default());
+    let bench = Bench::default();
+    let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+    let sent = completed(&bench, &send, &args("a")).await;
+    bench.host.kept().let_go(bench.id);
+    (bench.beside(), Void { accounts }, provider, sent["envelope"].as_str().unwrap().to_owned())
+}
+
+fn wanted() -> VoidArgs {
+    VoidArgs { key: "a".into(), reason: "It is wrong.".into() }
+}
+
+#[tokio::test]
+async fn an_envelope_is_voided_once_with_its_reason() {
+    let (bench, job, provider, id) = sent().await;
+
+    let first = completed(&bench, &job, &wanted()).await;
+    let again = completed(&bench, &job, &wanted()).await;
+
+    assert_eq!((first["state"].clone(), first.get("too_late")), (json!("voided"), None));
+    assert_eq!(again, first);
+    assert_eq!((provider.count("void"), provider.world().envelopes[&id].status), (1, Status::Voided));
+    assert_eq!(kept(&bench, "a").envelope.void_reason.as_deref(), Some("It is wrong."));
+}
+
+#[tokio::test]
+async fn too_late_is_a_result_and_no_error() {
+    let (bench, job, provider, id) = sent().await;
+    provider.set(&id, Status::Completed);
+
+    let late = completed(&bench, &job, &wanted()).await;
+
+    assert_eq!((late["state"].clone(), late["too_late"].clone()), (json!("completed"), json!(true)));
+    assert_eq!(bench.host.spawned()[0].1.kind, "docusign.archive");
+}
+
+#[tokio::test]
+async fn a_voiding_whose_answer_was_lost_was_ours() {
+    let (bench, job, provider, _) = sent().await;
+    provider.play("void", [Play::LostAfter]);
+    bench.clock.run_freely();
+
+    let voided = completed(&bench, &job, &wanted()).await;
+
+    assert_eq!((voided["state"].clone(), voided.get("too_late")), (json!("voided"), None));
+}
+
+#[tokio::test]
+async fn a_draft_is_deleted_and_what_is_not_there_yet_is_never_sent() {
+    for (phase, expected, calls) in [
+        (Phase::Drafted, "deleted", vec!["create", "send", "send", "send", "delete_drafts"]),
+        (Phase::Drafting, "voided", vec!["create", "find", "create", "find", "create"]),
+    ] {
+        let (accounts, provider) = account(AccountConfig::default());
+        let bench = Bench::default();
+        bench.clock.run_freely();
+        let method = if phase == Phase::Drafted { "send" } else { "create" };
+        provider.play(method, [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+        let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+        bench.run(&send, &args("a"), 1).await.unwrap_err();
+        bench.host.kept().let_go(bench.id);
+        let voiding = bench.beside();
+
+        let voided = completed(&voiding, &Void { accounts }, &wanted()).await;
+        bench.host.kept().let_go(voiding.id);
+        let after = completed(&bench, &send, &args("a")).await;
+
+        assert_eq!(
+            (voided["state"].as_str().unwrap(), after["state"].as_str().unwrap()),
+            (expected, expected)
+        );
+        assert_eq!(provider.world().calls, calls);
+        assert!(provider.sent("a").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_reason_and_a_key_are_asked_for() {
+    let (bench, job, ..) = sent().await;
+
+    assert!(job.check(&VoidArgs { reason: " ".into(), ..wanted() }).unwrap_err().starts_with("reason: "));
+    assert!(job.check(&VoidArgs { key: String::new(), ..wanted() }).unwrap_err().starts_with("key: "));
+    let unknown = bench.run(&job, &VoidArgs { key: "b".into(), ..wanted() }, 1).await;
+    assert!(
+        matches!(&unknown, Err(Failure::Permanent(cause)) if cause.to_string().starts_with("key: there is no envelope `b`"))
+    );
+}
