@@ -6,14 +6,14 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jobkit::records::check;
+use jobkit::records::{check, check_silent};
 use jobkit::{AuditEntry, Gravity, JobId, Put, Record, RecordChange, RecordFilter, RecordId};
 
 use super::{Attempting, News, NewsChange, Result, Scope, Severity, StoreError};
 
 #[async_trait]
 pub trait Records: Send + Sync + 'static {
-    /// Changes a record or makes it, with its names, its entry in the audit log and its news, all or nothing. `Moved` when it is not as it was
+    /// Changes a record or makes it, with its names, its entry in the audit log and its news, all or nothing; the attempt holds it from then on. `Moved` when it is not as it was
     /// looked at, or while another attempt that runs holds it; `Taken` when another record of the collection has one of the names. `Refused` when
     /// the record is of another tenant than the job, `LeaseLost` when the attempt does not hold its job any more.
     async fn record_put(&self, attempt: &Attempting, change: &RecordChange) -> Result<Put>;
@@ -113,15 +113,20 @@ pub fn check_change(change: &RecordChange) -> Result<()> {
     check(change).map_err(StoreError::Refused)
 }
 
+/// Of a change that leaves no entry, when it is known what there is.
+pub fn check_silence(known: Option<&Record>, change: &RecordChange) -> Result<()> {
+    check_silent(known, change).map_err(StoreError::Refused)
+}
+
 pub fn of_another_tenant() -> StoreError {
     StoreError::Refused("the record is of another tenant".into())
 }
 
-/// What the audit log says of a change. It is told to whoever the record belongs to.
-pub fn record_changed(attempt: &Attempting, change: &RecordChange) -> AuditEntry {
+/// What the audit log says of a change, which is told to whoever the record belongs to. Nothing of one that only moves the time to look again.
+pub fn record_changed(attempt: &Attempting, change: &RecordChange) -> Option<AuditEntry> {
     let RecordId { collection, tenant, key } = &change.id;
     let entry = attempt.by.entry(&change.action, format!("{collection}/{key}"), "ok", change.details.clone());
-    AuditEntry { tenant: tenant.clone(), ..entry }
+    (!change.action.is_empty()).then(|| AuditEntry { tenant: tenant.clone(), ..entry })
 }
 
 /// What people are told of a change, with the job that told it.

@@ -13,8 +13,8 @@ use super::identities::transaction;
 use super::rows::{self, Micros};
 use super::{LONG, PostgresStore, alerts, audit_log, contention, failed, within};
 use store::records::{
-    Found, RecordPage, Records, RunningJob, can_be_asked, check_change, is_as_looked_at, of_another_tenant,
-    record_changed, record_news,
+    Found, RecordPage, Records, RunningJob, can_be_asked, check_change, check_silence, is_as_looked_at,
+    of_another_tenant, record_changed, record_news,
 };
 use store::{Attempting, Held, Result, Scope, StoreError};
 
@@ -99,17 +99,20 @@ async fn write(
     if !is_as_looked_at(found.as_ref(), change) || is_anothers(tx, found.as_ref(), attempt, CHANGING).await? {
         return Ok(Put::Moved);
     }
+    if change.action.is_empty() {
+        check_silence(find(tx, &change.id, CHANGING).await?.as_ref(), change)?;
+    }
     let written = match &found {
-        Some(found) => {
-            update(tx, time, found.row, attempt.held.job, change).await.map(|()| Some(found.row))?
-        }
-        None => insert(tx, time, attempt.held.job, change).await?,
+        Some(found) => update(tx, time, found.row, attempt.held, change).await.map(|()| Some(found.row))?,
+        None => insert(tx, time, attempt.held, change).await?,
     };
     let Some(row) = written else { return Ok(Put::Moved) };
     if let Some(taken) = name(tx, row, change).await? {
         return Ok(Put::Taken(taken));
     }
-    audit_log::append_on(tx, time, &record_changed(attempt, change)).await?;
+    if let Some(entry) = record_changed(attempt, change) {
+        audit_log::append_on(tx, time, &entry).await?;
+    }
     alerts::raise(tx, time, &record_news(change, attempt.held.job, &job)).await?;
     let written = find(tx, &change.id, CHANGING).await?;
     Ok(written.map_or(Put::Moved, Put::Done))
@@ -184,7 +187,7 @@ async fn is_anothers(
 async fn insert(
     tx: &mut PgConnection,
     time: Option<Micros>,
-    job: JobId,
+    held: Held,
     change: &RecordChange,
 ) -> Result<Option<i64>> {
     sqlx::query_scalar(include_str!("record_insert.sql"))
@@ -196,7 +199,8 @@ async fn insert(
         .bind(&change.state)
         .bind(change.due_at.map(Micros::from))
         .bind(Json(&change.body))
-        .bind(job.0)
+        .bind(held.job.0)
+        .bind(held.fence.0)
         .fetch_optional(tx)
         .await
         .map_err(failed(CHANGING))
@@ -206,7 +210,7 @@ async fn update(
     tx: &mut PgConnection,
     time: Option<Micros>,
     row: i64,
-    job: JobId,
+    held: Held,
     change: &RecordChange,
 ) -> Result<()> {
     sqlx::query(include_str!("record_update.sql"))
@@ -216,7 +220,8 @@ async fn update(
         .bind(&change.state)
         .bind(change.due_at.map(Micros::from))
         .bind(Json(&change.body))
-        .bind(job.0)
+        .bind(held.job.0)
+        .bind(held.fence.0)
         .execute(tx)
         .await
         .map_err(failed(CHANGING))?;

@@ -13,8 +13,8 @@ use super::row::{RowExt, bound};
 use super::writer::{Done, Tx};
 use super::{SqliteStore, alerts, audit};
 use store::records::{
-    Found, RecordPage, Records, RunningJob, can_be_asked, check_change, is_as_looked_at, of_another_tenant,
-    record_changed, record_news,
+    Found, RecordPage, Records, RunningJob, can_be_asked, check_change, check_silence, is_as_looked_at,
+    of_another_tenant, record_changed, record_news,
 };
 use store::{Attempting, Held, Result, Scope, StoreError};
 
@@ -77,15 +77,20 @@ async fn put(tx: &mut Tx, now: i64, attempt: &Attempting, change: &RecordChange)
     if !is_as_looked_at(found.as_ref(), change) || is_anothers(tx, found.as_ref(), attempt).await? {
         return Ok(Put::Moved);
     }
+    if change.action.is_empty() {
+        check_silence(find(tx, &Scope::Installation, &change.id).await?.as_ref(), change)?;
+    }
     if let Some(taken) = taken(tx, found.map(|found| found.row), change).await? {
         return Ok(Put::Taken(taken));
     }
     let row = match found {
-        Some(found) => update(tx, now, found.row, attempt.held.job, change).await.map(|()| found.row)?,
-        None => insert(tx, now, attempt.held.job, change).await?,
+        Some(found) => update(tx, now, found.row, attempt.held, change).await.map(|()| found.row)?,
+        None => insert(tx, now, attempt.held, change).await?,
     };
     name(tx, row, change).await?;
-    audit::entry(tx, now, &record_changed(attempt, change)).await?;
+    if let Some(entry) = record_changed(attempt, change) {
+        audit::entry(tx, now, &entry).await?;
+    }
     alerts::raise(tx, now, &record_news(change, attempt.held.job, &job)).await?;
     let written = find(tx, &Scope::Installation, &change.id).await?;
     Ok(written.map_or(Put::Moved, Put::Done))
@@ -142,7 +147,7 @@ async fn taken(tx: &mut Tx, row: Option<i64>, change: &RecordChange) -> Done<Opt
     taken.map(|row| row.text("name")).transpose()
 }
 
-async fn insert(tx: &mut Tx, now: i64, job: JobId, change: &RecordChange) -> Done<i64> {
+async fn insert(tx: &mut Tx, now: i64, held: Held, change: &RecordChange) -> Done<i64> {
     let row = sqlx::query(include_str!("record_insert.sql"))
         .bind(now)
         .bind(change.id.collection.clone())
@@ -152,13 +157,14 @@ async fn insert(tx: &mut Tx, now: i64, job: JobId, change: &RecordChange) -> Don
         .bind(change.state.clone())
         .bind(change.due_at.map(Timestamp::as_microsecond))
         .bind(change.body.to_string())
-        .bind(job.0)
+        .bind(held.job.0)
+        .bind(held.fence.0)
         .fetch_one(tx)
         .await?;
     Ok(row.try_get("id")?)
 }
 
-async fn update(tx: &mut Tx, now: i64, row: i64, job: JobId, change: &RecordChange) -> Done<()> {
+async fn update(tx: &mut Tx, now: i64, row: i64, held: Held, change: &RecordChange) -> Done<()> {
     sqlx::query(include_str!("record_update.sql"))
         .bind(now)
         .bind(row)
@@ -166,7 +172,8 @@ async fn update(tx: &mut Tx, now: i64, row: i64, job: JobId, change: &RecordChan
         .bind(change.state.clone())
         .bind(change.due_at.map(Timestamp::as_microsecond))
         .bind(change.body.to_string())
-        .bind(job.0)
+        .bind(held.job.0)
+        .bind(held.fence.0)
         .execute(tx)
         .await?;
     Ok(())

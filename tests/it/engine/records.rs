@@ -75,6 +75,13 @@ impl Job for Keeps {
         let renamed = RecordChange { names: vec!["other-a".into()], ..first.to("sent", "post.letter.sent") };
         story.push(put(&records.put(ctx, renamed).await?));
         story.push(put(&records.put(ctx, first.to("lost", "post.letter.lost")).await?));
+        let silent = records.get(ctx, &id("a")).await?.ok_or_else(|| Failure::permanent("it is there"))?;
+        let later = RecordChange { due_at: Some(at(12)?), ..silent.to("sent", "") };
+        story.push(put(&records.put(ctx, later.clone()).await?));
+        let quiet = RecordChange { from: later.from + 1, state: "lost".into(), ..later };
+        story.push(json!(
+            records.put(ctx, quiet).await.map(|_| ()).map_err(|refused| refused.to_string()).err()
+        ));
         let freed = RecordChange { names: vec!["stamp-a".into()], ..change("f") };
         story.push(put(&records.put(ctx, freed).await?));
         for name in ["other-a", "stamp-a", "seal-a", "new"] {

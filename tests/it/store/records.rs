@@ -1,15 +1,17 @@
-//! Records: changed by whoever looked at them, called by nobody else's name, held by one attempt at a time and no longer than it runs.
+//! Records: changed by whoever looked at them, called by nobody else's name, and each tenant's own.
+
+mod held;
 
 use std::sync::Arc;
 
 use jobkit::{Clock, Gravity, JobId, News, Put, Record, RecordChange, RecordFilter, RecordId};
 use serde_json::{Value, json};
 use store::{
-    Actor, AlertFilter, Attempting, Claimed, End, PruneRules, RecordPage, Scope, Store, StoreError, WorkerId,
+    Actor, AlertFilter, Attempting, Claimed, PruneRules, RecordPage, Scope, Store, StoreError, WorkerId,
 };
 use tokio::sync::Barrier;
 
-use crate::support::store::{ALL, TestStore, completed, discarded, promises, refusal, retry, seconds};
+use crate::support::store::{ALL, TestStore, completed, promises, refusal, seconds};
 
 promises![
     a_record_is_made_changed_and_written_down,
@@ -19,10 +21,7 @@ promises![
     of_two_that_take_a_name_at_once_one_gets_it,
     names_that_two_records_exchange_stay_with_one,
     a_key_is_each_tenants_own_and_one_of_nobodys,
-    of_attempts_at_once_one_holds,
-    a_hold_ends_with_its_attempt_however_that_ends,
-    what_another_holds_is_not_changed,
-    an_attempt_that_lost_its_job_changes_and_holds_nothing,
+    what_the_log_is_not_told_moves_the_time_to_look_again_and_no_more,
     a_tenants_job_deals_with_its_own_and_the_installations_with_all,
     news_is_told_with_its_change_or_neither,
     lists_come_by_key_in_pages,
@@ -85,6 +84,14 @@ async fn done(t: &TestStore, hand: &Hand, change: RecordChange) -> Record {
         Put::Done(record) => record,
         other => panic!("{other:?}"),
     }
+}
+
+/// As a job made it that has ended.
+async fn made(t: &TestStore, change: RecordChange) -> Record {
+    let hand = hand(t, None).await;
+    let made = done(t, &hand, change).await;
+    t.finish(hand.worker, &hand.job, completed()).await;
+    made
 }
 
 async fn holds(t: &TestStore, hand: &Hand, id: &RecordId) -> bool {
@@ -305,117 +312,32 @@ async fn a_key_is_each_tenants_own_and_one_of_nobodys(t: TestStore) {
     }
 }
 
-async fn of_attempts_at_once_one_holds(t: TestStore) {
-    let maker = hand(&t, None).await;
-    let doors = [t.store.clone(), t.another().await];
-    for round in 0..10 {
-        let record = done(&t, &maker, change(&format!("{round}"))).await;
-        let mut attempts = Vec::new();
-        for _ in 0..4 {
-            attempts.push(hand(&t, None).await);
-        }
-        let barrier = Arc::new(Barrier::new(attempts.len()));
-        let racing = attempts.iter().enumerate().map(|(n, hand)| {
-            let (store, barrier) = (doors[n % 2].clone(), barrier.clone());
-            let (attempt, id) = (hand.attempt.clone(), record.id.clone());
-            tokio::spawn(async move {
-                barrier.wait().await;
-                store.record_hold(&attempt, &id).await.unwrap()
-            })
-        });
-
-        let mut holders = Vec::new();
-        for (n, held) in racing.collect::<Vec<_>>().into_iter().enumerate() {
-            holders.extend(held.await.unwrap().map(|held| (n, held)));
-        }
-
-        let [(holder, held)] = holders.as_slice() else { panic!("one holds: {holders:?}") };
-        assert_eq!(*held, record);
-        for (n, hand) in attempts.iter().enumerate() {
-            assert_eq!(holds(&t, hand, &record.id).await, n == *holder);
-        }
-        for hand in &attempts {
-            t.finish(hand.worker, &hand.job, completed()).await;
-        }
+async fn what_the_log_is_not_told_moves_the_time_to_look_again_and_no_more(t: TestStore) {
+    let hand = hand(&t, None).await;
+    let silent = RecordChange { action: String::new(), ..change("a") };
+    assert!(refusal(t.store.record_put(&hand.attempt, &silent).await).contains("needs an entry"));
+    let made = done(&t, &hand, called("a", &["one"])).await;
+    let named = RecordChange { names: Vec::new(), ..made.to("written", "") };
+    for change in [made.to("sent", ""), named] {
+        assert!(refusal(t.store.record_put(&hand.attempt, &change).await).contains("needs an entry"));
     }
-}
+    assert_eq!(record(&t, &made.id).await, Some(made.clone()));
 
-async fn a_hold_ends_with_its_attempt_however_that_ends(t: TestStore) {
-    let other = hand(&t, None).await;
-    for (n, end) in [completed(), retry(600), discarded(), End::GiveBack].into_iter().enumerate() {
-        let made = done(&t, &other, change(&format!("{n}"))).await;
-        let holder = hand(&t, None).await;
-        assert!(holds(&t, &holder, &made.id).await && holds(&t, &holder, &made.id).await);
-        assert!(!holds(&t, &other, &made.id).await);
-        t.finish(holder.worker, &holder.job, end.clone()).await;
+    let due_at = Some(t.clock.now());
+    let later = done(&t, &hand, RecordChange { due_at, ..made.to("written", "") }).await;
 
-        assert!(holds(&t, &other, &made.id).await, "{end:?}");
-    }
-    let holder = grip(&t, other.worker).await;
-    let made = done(&t, &other, change("killed")).await;
-    assert!(holds(&t, &holder, &made.id).await);
-    let killed = hand(&t, None).await;
-    let kept = done(&t, &other, change("kept")).await;
-    assert!(holds(&t, &killed, &kept.id).await);
-
-    // The worker is dead, and so is its attempt; it did not notice.
-    t.store.rescue(killed.worker, 0).await.unwrap();
-    let late = t.store.record_put(&killed.attempt, &kept.to("sent", "post.letter.sent")).await;
-    assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
-    let again = grip(&t, other.worker).await;
-    assert_eq!(again.job.id, killed.job.id);
-    assert!(!holds(&t, &again, &made.id).await, "somebody else's goes on");
-    assert!(holds(&t, &again, &kept.id).await, "a later attempt of the same job");
-    assert!(!holds(&t, &other, &kept.id).await);
-    let late = t.store.record_hold(&killed.attempt, &kept.id).await;
-    assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
-}
-
-async fn what_another_holds_is_not_changed(t: TestStore) {
-    let (holder, other) = (hand(&t, None).await, hand(&t, None).await);
-    let made = done(&t, &other, change("a")).await;
-    assert!(holds(&t, &holder, &made.id).await);
-
-    assert_eq!(put(&*t.store, &other, made.to("sent", "post.letter.sent")).await, Put::Moved);
-    let sent = done(&t, &holder, made.to("sent", "post.letter.sent")).await;
-    assert_eq!(put(&*t.store, &other, sent.to("lost", "post.letter.lost")).await, Put::Moved);
-    t.finish(holder.worker, &holder.job, completed()).await;
-    done(&t, &other, sent.to("lost", "post.letter.lost")).await;
-
-    let actions: Vec<_> = told(&t).await.into_iter().map(|(action, _)| action).collect();
-    assert_eq!(actions, ["post.letter.written", "post.letter.sent", "post.letter.lost"]);
-}
-
-async fn an_attempt_that_lost_its_job_changes_and_holds_nothing(t: TestStore) {
-    let lost = hand(&t, None).await;
-    let made = done(&t, &lost, change("a")).await;
-    t.finish(lost.worker, &lost.job, End::GiveBack).await;
-    let now = grip(&t, lost.worker).await;
-    let stranger = Attempting {
-        held: store::Held { worker: t.worker().await, ..now.attempt.held },
-        ..now.attempt.clone()
-    };
-
-    for attempt in [&lost.attempt, &stranger] {
-        for change in [made.to("sent", "post.letter.sent"), change("b")] {
-            let put = t.store.record_put(attempt, &change).await;
-            assert!(matches!(put, Err(StoreError::LeaseLost)), "{put:?}");
-        }
-        let held = t.store.record_hold(attempt, &made.id).await;
-        assert!(matches!(held, Err(StoreError::LeaseLost)), "{held:?}");
-    }
-
-    assert_eq!((record(&t, &made.id).await, record(&t, &id(None, "b")).await), (Some(made), None));
+    assert_eq!((later.version, later.due_at), (2, due_at));
+    assert_eq!(put(&*t.store, &hand, made.to("sent", "")).await, Put::Moved);
     assert_eq!(told(&t).await, written(&["a"]));
 }
 
 async fn a_tenants_job_deals_with_its_own_and_the_installations_with_all(t: TestStore) {
-    let (north, all) = (hand(&t, Some("north")).await, hand(&t, None).await);
     let tenants = [None, Some("north"), Some("south")];
     for tenant in tenants {
         let name = tenant.unwrap_or("nobody");
-        done(&t, &all, RecordChange { id: id(tenant, "a"), ..called("", &[name]) }).await;
+        made(&t, RecordChange { id: id(tenant, "a"), ..called("", &[name]) }).await;
     }
+    let (north, all) = (hand(&t, Some("north")).await, hand(&t, None).await);
 
     for tenant in tenants {
         let own = tenant == Some("north");
