@@ -2,7 +2,7 @@
 //! message is sent at least once.
 //!
 //! Any part of the engine raises news, in the transaction of what it tells of where there is one: [`News`] with a
-//! rule of [`RULES`], through `Store::raise`. The [`keeper`] folds it and decides what is told, the [`sender`] sends
+//! rule of [`RULES`], through `Store::raise`; jobs raise it with a change of a record, by a rule of their family's. The [`keeper`] folds it and decides what is told, the [`sender`] sends
 //! it; both run in every process, without a leader. A storm is one alert that counts.
 
 pub mod courier;
@@ -54,7 +54,8 @@ pub const SCANNER_AWAY: &str = "upload.scanner_away";
 /// What the scanner knows is old.
 pub const SCANNER_OLD: &str = "upload.scanner_old";
 
-/// Every rule there is; a route that names another would wait for ever. A family adds its own here.
+/// Every rule of the engine's. A route that names neither one of these nor one that a family has registered
+/// ([`jobkit::Registry::add_rule`]) would wait for ever.
 pub const RULES: &[&str] = &[
     JOB_DISCARDED,
     QUEUE_STUCK,

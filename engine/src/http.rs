@@ -48,6 +48,7 @@ use crate::models::ModelList;
 use crate::queue::Queue;
 use crate::scheduler::Scheduler;
 use crate::service::{Alarm, Service};
+use crate::triggers::door::Doors;
 use crate::triggers::webhook::Webhooks;
 use crate::uploads::Uploads;
 use crate::uploads::scanner::Lookout;
@@ -84,6 +85,8 @@ pub struct Parts {
     pub uploads: Arc<Uploads>,
     /// The doors for what others deliver.
     pub hooks: Webhooks,
+    /// And those that families have for their providers.
+    pub doors: Doors,
     /// Who carries alerts, when there are routes for them.
     pub courier: Option<Arc<Courier>>,
     pub token: Option<Token>,
@@ -121,6 +124,7 @@ pub struct Api {
     artifacts: Arc<dyn Artifacts>,
     uploads: Arc<Uploads>,
     hooks: Webhooks,
+    doors: Doors,
     token: Option<Token>,
     identity: Option<Arc<Identity>>,
     platform: Option<Arc<Platform>>,
@@ -191,6 +195,7 @@ impl Http {
             artifacts,
             uploads,
             hooks,
+            doors,
             courier,
             token,
             identity,
@@ -227,6 +232,7 @@ impl Http {
             artifacts,
             uploads,
             hooks,
+            doors,
             token,
             identity,
             platform,

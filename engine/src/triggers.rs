@@ -1,8 +1,11 @@
-//! How work comes in by itself, one file each: a Redis stream, deliveries of webhooks, files in a folder or a bucket, the end of other
-//! jobs. Each is switched on by the configuration and makes each thing's jobs once, however often the thing is brought.
+//! How work comes in by itself, one file each: a Redis stream, deliveries of webhooks and to doors of families, files in a folder or a bucket,
+//! the end of other jobs. Each makes each thing's jobs once, however often the thing is brought; doors are a family's, the others are switched on
+//! by the configuration.
 
 pub mod chain;
+pub mod door;
 pub mod folder;
+mod refusals;
 pub mod settings;
 pub mod stream;
 pub mod template;
@@ -15,6 +18,7 @@ use jobkit::{Clock, IdGenerator, Registry};
 use tokio::sync::watch;
 
 use self::chain::Chain;
+use self::door::Doors;
 use self::folder::FolderTrigger;
 use self::stream::StreamTrigger;
 use self::stream::group::Group;
@@ -82,7 +86,9 @@ impl Triggers {
             made.map_err(|cause| TriggerError::Template { what: "chains", name: name.clone(), cause })
         };
         let chains = settings.chains.iter().map(chain).collect::<Result<_, _>>()?;
-        let sources: Vec<_> = settings.webhooks.keys().map(|name| Webhooks::source(name)).collect();
+        let doors = around.registry.doors().map(|door| Doors::source(door.name()));
+        let sources: Vec<_> =
+            settings.webhooks.keys().map(|name| Webhooks::source(name)).chain(doors).collect();
         let webhooks =
             (!sources.is_empty()).then(|| Forgetter { sources, store: store.clone(), clock: clock.clone() });
         Ok(Self { stream, folders, chains, webhooks })

@@ -10,6 +10,7 @@ use engine::identity::{self, Identity, Lives};
 use engine::limits::callers::Callers;
 use engine::service::Service;
 use engine::triggers;
+use engine::triggers::door::Doors;
 use engine::worker::Until;
 
 use super::{App, AppError, RunOptions, isolation, outgoing};
@@ -27,6 +28,7 @@ impl App {
         courier: Option<Arc<Courier>>,
     ) -> Result<Option<Service>, AppError> {
         let hooks = triggers::webhooks(&settings.triggers, &self.around())?;
+        let doors = Doors::new(&self.around());
         let identity_settings = &settings.identity;
         let platform = outgoing::platform(settings, &self.clock)?.map(Arc::new);
         let settings = &settings.http;
@@ -62,6 +64,7 @@ impl App {
                 artifacts: self.artifacts.clone(),
                 uploads: self.uploads.clone(),
                 hooks,
+                doors,
                 courier,
                 token,
                 identity,

@@ -21,6 +21,7 @@ mod models;
 mod moment;
 pub mod print;
 mod queues;
+mod records;
 mod schedules;
 mod serve;
 mod shell;
@@ -86,6 +87,9 @@ enum Command {
     /// Look at the models that jobs made, and say which of a name is to be used.
     #[command(subcommand)]
     Models(models::Models),
+    /// Look at what families keep of things beyond jobs, such as envelopes, and where each stands.
+    #[command(subcommand)]
+    Records(records::Records),
     /// Hand in files for jobs to read, look at them and delete them.
     #[command(subcommand)]
     Uploads(uploads::Uploads),
@@ -176,7 +180,8 @@ fn run(cli: Cli) -> Result {
         Command::Schedules(command) => on_runtime(schedules::run(&call, *command)),
         Command::Limits(command) => on_runtime(limits::run(&call, command)),
         Command::Models(command) => on_runtime(models::run(&call, command)),
-        Command::DocuSign(command) => docusign::run(&call, command).await,
+        Command::DocuSign(command) => on_runtime(docusign::run(&call, command)),
+        Command::Records(command) => on_runtime(records::run(&call, command)),
         Command::Uploads(command) => on_runtime(uploads::run(&call, command)),
         Command::Approvals(command) => on_runtime(approvals::run(&call, command)),
         Command::Audit(command) => on_runtime(audit::run(&call, command)),

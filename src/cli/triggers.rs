@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use engine::triggers::chain::Chain;
+use engine::triggers::door::Doors;
 use engine::triggers::stream::WAIT;
 use engine::triggers::stream::group::{Group, Rejected};
 use jobkit::{AuditEntry, Origin};
@@ -94,6 +95,10 @@ async fn list(call: &Call, settings: &Settings, app: &App) -> Result {
     for (name, hook) in &triggers.webhooks {
         let (name, what) = (format!("webhook:{name}"), format!("POST /v1/hooks/{name}"));
         listed.push(Listed { name, what, kind: Some(hook.kind.clone()), taken: None, note: None });
+    }
+    for door in app.registry.doors() {
+        let (name, what) = (Doors::source(door.name()), format!("POST /v1/webhooks/{}", door.name()));
+        listed.push(Listed { name, what, kind: None, taken: None, note: None });
     }
     for (name, folder) in &triggers.folders {
         let (name, what) = (format!("folder:{name}"), folder.path.display().to_string());

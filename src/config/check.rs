@@ -74,7 +74,8 @@ pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
     {
         found.add(dotted(&path), text);
     }
-    outgoing::outgoing(settings, kinds, &mut found);
+    let rules = [engine::alerts::RULES, registry.rules()].concat();
+    outgoing::outgoing(settings, kinds, &rules, &mut found);
     schedules(settings, registry, &mut found);
     docusign::docusign(settings, &mut found);
     journal::journal(settings, &mut found);

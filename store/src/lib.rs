@@ -29,6 +29,7 @@ pub mod models;
 pub mod place;
 pub mod rates;
 pub mod recent;
+pub mod records;
 pub mod requests;
 pub mod reviews;
 pub mod rule;
@@ -68,6 +69,7 @@ pub use limits::{
 pub use models::{Attempting, ModelFilter, Models, Promoter};
 pub use place::{Beginning, NoPlace, Place, Position};
 pub use rates::{Allowance, RateAsk, RateBucket, RateTold, Rates};
+pub use records::{RecordPage, Records};
 pub use requests::{Once, Request, Requests};
 pub use reviews::{Comment, Decision, NewReview, ReviewFilter, ReviewRow, Reviewed, Reviewer, Reviews};
 pub use schedules::Schedules;
@@ -96,6 +98,7 @@ pub trait Store:
     + Limits
     + Models
     + Rates
+    + Records
     + Requests
     + Reviews
     + Schedules

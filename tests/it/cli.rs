@@ -9,6 +9,7 @@ mod journal_models;
 mod limits;
 mod models;
 mod reading;
+mod records;
 mod reviews;
 mod tokens;
 mod uploads;

@@ -95,6 +95,7 @@ codes! {
     TokenNotSet "token_not_set" SERVICE_UNAVAILABLE "The API is closed until it has a token";
     SignInOff "sign_in_off" SERVICE_UNAVAILABLE "Nobody is signed in here";
     StoreAway "store_away" SERVICE_UNAVAILABLE "The store does not answer";
+    Unverified "unverified" SERVICE_UNAVAILABLE "Who signed it could not be told";
     SealFailed "seal_failed" SERVICE_UNAVAILABLE "What was given could not be encrypted";
     TimedOut "timed_out" GATEWAY_TIMEOUT "The answer took too long";
 }

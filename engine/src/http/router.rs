@@ -37,7 +37,8 @@ fn described() -> Routes {
     let open = OpenApiRouter::with_openapi(reference::Description::openapi())
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz));
-    let signed = OpenApiRouter::new().routes(routes!(api::hooks::deliver));
+    let signed =
+        OpenApiRouter::new().routes(routes!(api::hooks::deliver)).routes(routes!(api::doors::deliver));
     let sessions = OpenApiRouter::new()
         .routes(routes!(api::auth::sign_in))
         .routes(routes!(api::auth::refresh))
@@ -87,6 +88,8 @@ fn described() -> Routes {
         .routes(routes!(api::models::list))
         .routes(routes!(api::models::get))
         .routes(routes!(api::models::promote))
+        .routes(routes!(api::records::list))
+        .routes(routes!(api::records::get))
         .routes(routes!(api::tokens::list, api::tokens::create))
         .routes(routes!(api::tokens::get, api::tokens::revoke))
         .routes(routes!(api::tokens::rotate))

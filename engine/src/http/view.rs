@@ -3,6 +3,7 @@
 
 pub mod approvals;
 pub mod models;
+pub mod records;
 pub mod reviews;
 pub mod tokens;
 pub mod uploads;

@@ -38,6 +38,8 @@ permissions! {
     UploadsRead "uploads:read";
     /// Hand files in, and delete them.
     UploadsWrite "uploads:write";
+    /// What families keep of things beyond jobs.
+    RecordsRead "records:read";
     /// What happens, as the audit log has it.
     EventsRead "events:read";
     /// Which kinds of jobs there are, and what they take.
@@ -82,6 +84,7 @@ impl Permission {
             | Self::ArtifactsRead
             | Self::UploadsRead
             | Self::UploadsWrite
+            | Self::RecordsRead
             | Self::EventsRead
             | Self::KindsRead
             | Self::QueuesRead
@@ -128,6 +131,7 @@ impl Permission {
             Self::JobsRead
             | Self::ArtifactsRead
             | Self::UploadsRead
+            | Self::RecordsRead
             | Self::EventsRead
             | Self::KindsRead
             | Self::QueuesRead

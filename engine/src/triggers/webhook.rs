@@ -6,7 +6,7 @@
 pub mod signature;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::redact::SecretString;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::signature::{Forged, Headers, Scheme, Timestamped, plausible, verify};
+use super::refusals::Refusals;
 use super::template::{Missing, Template, TemplateError, Text};
 use crate::queue::{Queue, QueueError};
 use crate::reference::ReferenceError;
@@ -96,34 +97,12 @@ pub struct Webhooks {
     hooks: BTreeMap<String, Hook>,
     queue: Arc<Queue>,
     clock: Arc<dyn Clock>,
-    refusals: Mutex<Refusals>,
+    refusals: Refusals,
 }
-
-/// Strangers may come as often as they like; the log says so now and then.
-#[derive(Default)]
-struct Refusals {
-    said_at: Option<Duration>,
-    unsaid: u64,
-}
-
-impl Refusals {
-    /// How many there were since it was said last, when it is to be said again.
-    fn another(&mut self, now: Duration) -> Option<u64> {
-        self.unsaid += 1;
-        if self.said_at.is_some_and(|at| now.saturating_sub(at) < SAY_AGAIN) {
-            return None;
-        }
-        self.said_at = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
-    }
-}
-
-/// How often the log says that deliveries are refused.
-const SAY_AGAIN: Duration = Duration::from_secs(30);
 
 impl Webhooks {
     pub fn new(hooks: BTreeMap<String, Hook>, queue: Arc<Queue>, clock: Arc<dyn Clock>) -> Self {
-        Self { hooks, queue, clock, refusals: Mutex::default() }
+        Self { hooks, queue, refusals: Refusals::of("webhook", clock.clone()), clock }
     }
 
     pub fn source(name: &str) -> String {
@@ -138,15 +117,7 @@ impl Webhooks {
     }
 
     fn refused(&self, name: &str, forged: Forged) -> Receipt {
-        let another =
-            self.refusals.lock().unwrap_or_else(PoisonError::into_inner).another(self.clock.steady());
-        match another {
-            Some(1) => warn!("a delivery to the webhook {name} is refused: {forged}"),
-            Some(many) => {
-                warn!("{many} deliveries to webhooks are refused, at last one to {name}: {forged}");
-            }
-            None => {}
-        }
+        self.refusals.another(name, &forged);
         Receipt::Forged(forged)
     }
 
@@ -298,14 +269,6 @@ mod tests {
             ..settings::Webhook::default()
         };
         Hook::load("billing", &settings).unwrap()
-    }
-
-    #[test]
-    fn strangers_do_not_fill_the_log() {
-        let mut refusals = Refusals::default();
-        let said: Vec<_> = [0, 1, 29, 30, 31, 90].map(|at| refusals.another(Duration::from_secs(at))).into();
-
-        assert_eq!(said, [Some(1), None, None, Some(3), None, Some(2)]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! that has lost its job can change nothing, and is sealed if the kind is encrypted.
 
 mod models;
+mod records;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use jobkit::{
     Admission, Artifacts, AuditEntry, CallEnd, ChildResult, Ctx, HoldOff, Host, HostError, JobId, Models,
-    NewJob, Progress, StepRecord, UploadId,
+    NewJob, Progress, Records, StepRecord, UploadId,
 };
 
 use super::attempt::Attempts;
@@ -20,7 +21,7 @@ use crate::limits::limiter::{Calls, CallsError};
 use crate::seal::Part;
 use crate::uploads::FetchError;
 use store::rule::Lane;
-use store::{self, Actor, Held, JobFilter, Scope, Taken, chain};
+use store::{self, Actor, Attempting, Held, JobFilter, Scope, Taken, chain};
 
 impl From<CallsError> for HostError {
     fn from(problem: CallsError) -> Self {
@@ -50,6 +51,12 @@ pub struct AttemptHost {
 impl AttemptHost {
     pub fn new(engine: Arc<Attempts>, held: Held, kind: String, encrypted: bool, lane: Option<Lane>) -> Self {
         Self { engine, held, kind, encrypted, lane }
+    }
+
+    /// Who writes, and how the audit log names it.
+    fn attempting(&self, ctx: &Ctx) -> Attempting {
+        let by = Actor::new(format!("job:{} ({})", self.held.job, self.kind));
+        Attempting { held: self.held, by, tenant: ctx.job().tenant.clone() }
     }
 
     fn sealing(&self) -> Sealing<'_> {
@@ -148,8 +155,8 @@ impl Host for AttemptHost {
         &*self.engine.artifacts
     }
 
-    fn records(&self) -> &dyn jobkit::Records {
-        unimplemented!("records")
+    fn records(&self) -> &dyn Records {
+        self
     }
 
     fn models(&self) -> &dyn Models {

@@ -15,7 +15,7 @@ use crate::{Ctx, JobId};
 /// Which thing: there is one record of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RecordId {
-    /// Things of one sort: `docusign.envelope`. The family's name comes first.
+    /// Things of one sort: `docusign.envelope`. The family's name comes first, all of it in small letters, digits or any of `_ . -`.
     pub collection: String,
     /// Whose it is; none for the installation's.
     pub tenant: Option<String>,
@@ -33,7 +33,7 @@ pub struct Record {
     pub state: String,
     /// When somebody is to look at it again.
     pub due_at: Option<Timestamp>,
-    /// Neither secrets nor personal data.
+    /// Neither secrets nor personal data: it is kept as it is, also by a job of an encrypted kind.
     pub body: Value,
     /// From 1; each change adds one.
     pub version: u64,
@@ -53,8 +53,8 @@ pub struct RecordChange {
     pub state: String,
     pub due_at: Option<Timestamp>,
     pub body: Value,
-    /// What the audit log says was done: `docusign.envelope.send`, and what is worth knowing of it. Empty when nothing happened to the thing, only the time to
-    /// look again say: then there is no entry, and state and names stay as they are.
+    /// What the audit log says was done to `COLLECTION/KEY`: `docusign.envelope.send`, and what is worth knowing of it. Empty when nothing happened to the thing,
+    /// only the time to look again say: then there is no entry, and state and names stay as they are.
     pub action: String,
     pub details: Value,
     /// What people are told of it, in the same transaction.
@@ -66,28 +66,35 @@ pub struct RecordChange {
 #[expect(clippy::large_enum_variant, reason = "there is one for each change, and it is taken apart at once")]
 pub enum Put {
     Done(Record),
-    /// Somebody was quicker: look again.
+    /// Somebody was quicker, or another attempt holds it: look again.
     Moved,
     /// The name belongs to another record of the collection.
     Taken(String),
 }
 
 /// All conditions must hold; an empty list is no condition.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordFilter {
     pub collection: String,
     pub states: Vec<String>,
     /// Only those that were due at this time, the longest due first; otherwise by key, whoever's they are.
     pub due_by: Option<Timestamp>,
-    /// By key: only those after this one.
+    /// By key: only those after this one. It has no say in a list of those that were due, of which each is to be moved on anyway.
     pub after: Option<RecordId>,
     pub limit: usize,
 }
 
+impl Default for RecordFilter {
+    /// A hundred of a collection that is still to be named.
+    fn default() -> Self {
+        Self { collection: String::new(), states: Vec::new(), due_by: None, after: None, limit: 100 }
+    }
+}
+
 /// The records. A job of a tenant sees and changes those of its tenant, a job of the installation those of all.
 pub trait Records: Send + Sync + 'static {
-    /// Changes a record or makes it, if it still is as it was looked at and no other attempt holds it, with its entry in the audit log and its news in one
-    /// transaction. The attempt holds it from then on. Refused once the attempt has lost its lease.
+    /// Changes a record or makes it, if it still is as it was looked at and no other attempt that runs holds it, with its entry in the audit log and its
+    /// news in one transaction. The attempt holds it from then on. Refused once the attempt has lost its lease.
     fn put<'a>(&'a self, ctx: &'a Ctx, change: RecordChange) -> BoxFuture<'a, Result<Put, HostError>>;
     fn get<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<Option<Record>, HostError>>;
     /// By what others call it.
@@ -126,18 +133,29 @@ impl Record {
 }
 
 pub const LONGEST_KEY: usize = 512;
+const LONGEST_TENANT: usize = 128;
 pub const LONGEST_COLLECTION: usize = 100;
 pub const LONGEST_STATE: usize = 64;
 pub const MOST_NAMES: usize = 16;
 pub const LARGEST_BODY: usize = 256 * 1024;
 
+/// Of what news is about, and of what it says.
+const LONGEST_ABOUT: usize = 512;
+const LONGEST_NEWS: usize = 4_096;
+
 /// What is wrong with a change, whichever store is to keep it. The tables check the same, in words that nobody wants to read.
 pub fn check(change: &RecordChange) -> Result<(), String> {
     let fits = |text: &str, most: usize| (1..=most).contains(&text.len()) && !text.contains('\0');
-    let RecordId { collection, key, .. } = &change.id;
+    let RecordId { collection, tenant, key } = &change.id;
     let body = change.body.to_string().len();
-    if !fits(collection, LONGEST_COLLECTION) || !collection.contains('.') {
-        return Err(format!("collection: `{collection}`; FAMILY.THING, {LONGEST_COLLECTION} bytes at most"));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.' | '-');
+    if !fits(collection, LONGEST_COLLECTION) || !collection.contains('.') || !collection.chars().all(plain) {
+        return Err(format!(
+            "collection: `{collection}`; FAMILY.THING, small letters, digits or any of _ . -, {LONGEST_COLLECTION} bytes at most"
+        ));
+    }
+    if !tenant.as_ref().is_none_or(|tenant| fits(tenant, LONGEST_TENANT)) {
+        return Err(format!("tenant: 1 to {LONGEST_TENANT} bytes without NUL, or none"));
     }
     if !fits(key, LONGEST_KEY) {
         return Err(format!("key: 1 to {LONGEST_KEY} bytes without NUL"));
@@ -153,10 +171,30 @@ pub fn check(change: &RecordChange) -> Result<(), String> {
             "body: {body} bytes; {LARGEST_BODY} at most, and what is larger belongs into an artifact"
         ));
     }
+    // PostgreSQL keeps no text with NUL in it, in JSON neither.
+    if [&change.body, &change.details].into_iter().any(has_nul) {
+        return Err("body, details: a text in them has NUL in it".into());
+    }
     if !change.action.is_empty() && !fits(&change.action, LONGEST_COLLECTION) {
         return Err("action: what the audit log calls it, 100 bytes at most without NUL".into());
     }
+    let is_news = |news: &News| fits(&news.about, LONGEST_ABOUT) && fits(&news.text, LONGEST_NEWS);
+    if let Some(news) = change.news.iter().find(|news| !is_news(news)) {
+        let rule = &news.rule;
+        return Err(format!(
+            "news of {rule}: what it is about has 1 to {LONGEST_ABOUT} bytes, its text 1 to {LONGEST_NEWS}, without NUL"
+        ));
+    }
     Ok(())
+}
+
+fn has_nul(json: &Value) -> bool {
+    match json {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+    }
 }
 
 /// Whether a change that says nothing to the audit log changes nothing that it should know.

@@ -126,6 +126,11 @@ impl Registry {
         self.doors.get(name)
     }
 
+    /// By name.
+    pub fn doors(&self) -> impl Iterator<Item = &Arc<dyn Door>> {
+        self.doors.values()
+    }
+
     /// Adds a rule of alerts that jobs of the family raise; routes may name it.
     pub fn add_rule(&mut self, rule: &'static str) -> &mut Self {
         self.rules.push(rule);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use engine::alerts::RULES;
 use engine::reference::UrlRef;
 use engine::webhooks::target::{Prefix, Target};
 
@@ -15,12 +14,15 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// What nobody has seen for longer is pruned before long.
 const LONGEST_AFTER: Duration = Duration::from_secs(30 * 86_400);
 
-pub(super) fn outgoing(settings: &Settings, kinds: &[&str], found: &mut Findings) {
+pub(super) fn outgoing(settings: &Settings, kinds: &[&str], rules: &[&str], found: &mut Findings) {
     mail(&settings.mail, found);
     webhooks(&settings.webhooks, found);
     pace(&settings.alerts, found);
     for (name, route) in &settings.alerts.routes {
-        self::route(settings, name, route, kinds, found);
+        self::route(settings, name, route, found);
+        let key = |last: &str| dotted(&["alerts".into(), "routes".into(), name.clone(), last.into()]);
+        unknown(&route.rules, rules, &key("rules"), "rule", found);
+        unknown(&route.kinds, kinds, &key("kinds"), "kind", found);
     }
 }
 
@@ -84,7 +86,7 @@ fn pace(alerts: &Alerts, found: &mut Findings) {
     found.at_least_one("alerts.attempts", alerts.attempts as usize);
 }
 
-fn route(settings: &Settings, name: &str, route: &Route, kinds: &[&str], found: &mut Findings) {
+fn route(settings: &Settings, name: &str, route: &Route, found: &mut Findings) {
     let section = dotted(&["alerts".into(), "routes".into(), name.into()]);
     let key = |last: &str| format!("{section}.{last}");
     // It is part of the id of each message, which is a header and the local part of an address.
@@ -119,8 +121,6 @@ fn route(settings: &Settings, name: &str, route: &Route, kinds: &[&str], found: 
     {
         found.add(key("webhook"), problem);
     }
-    unknown(&route.rules, RULES, &key("rules"), "rule", found);
-    unknown(&route.kinds, kinds, &key("kinds"), "kind", found);
 }
 
 /// What nobody has would be waited for in vain.
@@ -131,5 +131,32 @@ fn unknown(names: &[String], known: &[&str], key: &str, what: &str, found: &mut 
             None => format!("known: {}", known.join(", ")),
         };
         found.add(key, format!("unknown {what} `{name}`; {remedy}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_names_rules_of_the_engine_and_of_families_and_no_others() {
+        let rules = ["job.discarded", "post.lost"];
+        for (rule, told) in [
+            ("job.discarded", None),
+            ("post.lost", None),
+            ("post.lots", Some("unknown rule `post.lots`; did you mean `post.lost`?")),
+        ] {
+            let mut settings = Settings::default();
+            settings.webhooks.secrets = vec!["env:S".parse().unwrap()];
+            let webhook = Some(UrlRef::Literal("https://example.org/alerts".into()));
+            let route = Route { webhook, rules: vec![rule.into()], ..Route::default() };
+            settings.alerts.routes.insert("ops".into(), route);
+            let mut found = Findings::default();
+
+            outgoing(&settings, &[], &rules, &mut found);
+
+            let found: Vec<_> = found.0.iter().map(|finding| finding.text.as_str()).collect();
+            assert_eq!(found, told.into_iter().collect::<Vec<_>>());
+        }
     }
 }

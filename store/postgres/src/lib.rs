@@ -31,6 +31,7 @@ mod models;
 mod prune;
 mod rates;
 mod read;
+mod records;
 mod requests;
 mod rescue;
 mod reviews;

@@ -34,6 +34,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (23, "approvals", include_str!("../../../migrations/postgres/0023_approvals.sql")),
     (24, "uploads", include_str!("../../../migrations/postgres/0024_uploads.sql")),
     (25, "handovers", include_str!("../../../migrations/postgres/0025_handovers.sql")),
+    (26, "records", include_str!("../../../migrations/postgres/0026_records.sql")),
 ];
 
 const NEEDED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -48,7 +48,8 @@ WHERE has_table_privilege(r.oid, t.oid, 'SELECT') AND t.oid NOT IN (SELECT g.oid
 UNION ALL
 SELECT format('compline_tenant cannot read the table %s', t.name)
 FROM role r CROSS JOIN unnest(ARRAY['job', 'job_history', 'job_attempt', 'job_step', 'job_progress', 'job_dependency',
-                                    'cancel_request', 'review', 'schedule', 'schedule_fire', 'upload', 'approval', 'approval_vote']) AS t (name)
+                                    'cancel_request', 'review', 'schedule', 'schedule_fire', 'upload', 'approval', 'approval_vote',
+                                    'record', 'record_name']) AS t (name)
 WHERE to_regclass(format('compline.%I', t.name)) IS NOT NULL
   AND NOT has_table_privilege(r.oid, format('compline.%I', t.name), 'SELECT')
 ORDER BY 1

@@ -3,7 +3,8 @@
 DO $$
 DECLARE
     c_tables CONSTANT text[] := ARRAY['job', 'job_history', 'job_attempt', 'job_step', 'job_progress', 'job_dependency',
-                                      'cancel_request', 'review', 'schedule', 'schedule_fire', 'upload', 'approval', 'approval_vote'];
+                                      'cancel_request', 'review', 'schedule', 'schedule_fire', 'upload', 'approval', 'approval_vote',
+                                      'record', 'record_name'];
     v_table text;
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'compline_tenant') THEN

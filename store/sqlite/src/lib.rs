@@ -25,6 +25,7 @@ mod models;
 mod prune;
 mod rates;
 mod read;
+mod records;
 mod requests;
 mod reviews;
 mod row;

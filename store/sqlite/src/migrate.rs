@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(23, "0023_approvals"),
     migration!(24, "0024_uploads"),
     migration!(25, "0025_handovers"),
+    migration!(26, "0026_records"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

@@ -6,6 +6,7 @@ mod limits;
 mod losing;
 mod models;
 mod network;
+mod records;
 mod redis;
 mod schedules;
 mod together;

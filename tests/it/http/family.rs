@@ -1,11 +1,17 @@
 //! A kind that takes any arguments as they are written, and whose check can be told to misbehave; one that reads what was
-//! uploaded; and one that is sealed.
+//! uploaded; one that is sealed; and a door.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jobkit::{Ctx, Failure, Job, Outcome, Policy, RawJson, Registry, UploadId, uploads};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jobkit::door::Headers;
+use jobkit::{
+    Ctx, Delivered, Door, Failure, Job, NewJob, Outcome, Policy, RawJson, Registry, Unopened, UploadId,
+    uploads,
+};
 use serde::{Deserialize, Serialize};
 
 /// What a check must not bring into a log by panicking.
@@ -21,6 +27,7 @@ pub fn register(registry: &mut Registry, strict: &Arc<AtomicBool>) {
     registry.add(AsWritten { strict: strict.clone() });
     registry.add(ReadsUpload);
     registry.add(Sealed);
+    registry.add_door(Arc::new(Post)).add_rule("post.lost");
 }
 
 impl Job for AsWritten {
@@ -81,5 +88,39 @@ impl Job for Sealed {
 
     async fn run(&self, _: RawJson, _: &Ctx) -> Result<Outcome, Failure> {
         Ok(Outcome::done())
+    }
+}
+
+/// The door `post`. It believes what has the header `x-seal: good`, and cannot tell of `x-seal: smudged`; the body is the mark of the delivery.
+pub struct Post;
+
+fn seal(headers: &Headers) -> Option<&str> {
+    headers.get("x-seal")?.first().map(String::as_str)
+}
+
+impl Door for Post {
+    fn name(&self) -> &'static str {
+        "post"
+    }
+
+    fn look(&self, headers: &Headers) -> Result<(), Unopened> {
+        seal(headers).map(drop).ok_or_else(|| Unopened::Forged("there is no seal".into()))
+    }
+
+    fn open<'a>(
+        &'a self,
+        headers: &'a Headers,
+        body: &'a [u8],
+    ) -> BoxFuture<'a, Result<Delivered, Unopened>> {
+        let opened = match seal(headers) {
+            Some("good") => {
+                let mark = String::from_utf8_lossy(body).into_owned();
+                let job = NewJob::new("test.as_written", serde_json::json!({ "letter": mark }));
+                Ok(Delivered { mark, job })
+            }
+            Some("smudged") => Err(Unopened::Unsure("the seal cannot be read".into())),
+            _ => Err(Unopened::Forged("this is not their seal".into())),
+        };
+        async { opened }.boxed()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use futures::StreamExt;
-use jobkit::{Artifacts, CallEnd, Clock, LogLevel, LogLine, Owner, Progress};
+use jobkit::{Artifacts, CallEnd, Clock, LogLevel, LogLine, Owner, Progress, RecordChange, RecordId};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::breaker::BreakerRules;
@@ -14,7 +14,7 @@ use store::{News, Report, Role, Severity};
 
 use super::access::signed_in;
 use crate::support::http::{Server, Setup, TOKEN, answer};
-use crate::support::store::{TestStore, completed, discarded, model, promises, report, step};
+use crate::support::store::{TestStore, attempting, completed, discarded, model, promises, report, step};
 
 promises![
     the_document_is_served_and_describes_every_route,
@@ -242,6 +242,21 @@ async fn seed(server: &Server) -> Vec<(&'static str, Vec<(&'static str, String)>
     server.post("/v1/limits/accounts/pause", &pause).await.expect(200);
     t.store.leave_breaker("docusign", CallEnd::Failed, BreakerRules::default()).await.unwrap();
 
+    t.add(|_| {}).await;
+    let keeper = attempting(&t.claim_one(worker).await);
+    let letter = RecordChange {
+        id: RecordId { collection: "post.letter".into(), tenant: None, key: "L-1".into() },
+        from: 0,
+        names: vec!["stamp-1".into()],
+        state: "sent".into(),
+        due_at: Some(t.clock.now()),
+        body: json!({ "pages": [1, null] }),
+        action: "post.letter.sent".into(),
+        details: Value::Null,
+        news: Vec::new(),
+    };
+    t.store.record_put(&keeper, &letter).await.unwrap();
+
     let token = json!({ "name": "billing", "permissions": ["jobs:read"], "networks": ["10.0.0.0/8"] });
     let token = server.post("/v1/tokens", &token).await.expect(201);
     let rotation = format!("/v1/tokens/{}/rotate", id(&token["token"]));
@@ -275,6 +290,8 @@ async fn seed(server: &Server) -> Vec<(&'static str, Vec<(&'static str, String)>
         ("/v1/tokens/{id}", of("id", &id(&token["token"]))),
         ("/v1/users", vec![]),
         ("/v1/users/{id}", of("id", &user)),
+        ("/v1/records/{collection}", of("collection", "post.letter")),
+        ("/v1/records/{collection}/{key}", vec![("collection", "post.letter".into()), ("key", "L-1".into())]),
         ("/v1/models", vec![]),
         ("/v1/models/{id}", of("id", &model("a1", "ledger").id)),
     ]

@@ -26,6 +26,7 @@ mod postgres;
 mod prune;
 mod rates;
 mod reading;
+mod records;
 mod requests;
 mod reviews;
 mod schedules;

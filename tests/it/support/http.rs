@@ -29,6 +29,7 @@ use engine::scheduler::definition::Definition;
 use engine::seal::Keyring;
 use engine::service::{Alarm, Service};
 use engine::triggers::Triggers;
+use engine::triggers::door::Doors;
 use engine::triggers::settings::{SchemeName, Triggers as Settings, Webhook};
 use engine::triggers::webhook::Webhooks;
 use engine::triggers::{self, Around};
@@ -288,6 +289,7 @@ impl Server {
             artifacts: artifacts.clone(),
             uploads: app.uploads.clone(),
             hooks: hooks(&app.around()),
+            doors: Doors::new(&app.around()),
             courier,
             token: token.map(|secret| Token::new(&SecretString::from(secret)).unwrap()),
             identity,

@@ -23,6 +23,7 @@ use jobkit::Registry;
 use serde_json::Value;
 use store::{AlertFilter, JobFilter, JobRow, Scope};
 
+use crate::http::family;
 use crate::support::store::TestStore;
 
 /// A process with triggers, whose jobs nobody runs.
@@ -36,6 +37,7 @@ impl Door {
     fn new(t: &TestStore, redis: Option<Arc<Redis>>) -> Self {
         let mut registry = Registry::default();
         engine::system::register(&mut registry, engine::system::Config::default());
+        family::register(&mut registry, &Arc::default());
         let folder = tempfile::tempdir().unwrap();
         let app = App::new(Parts {
             store: t.store.clone(),

@@ -9,11 +9,14 @@ use serde_json::json;
 
 use super::Door;
 use crate::support::store::{TestStore, completed, promises};
+use engine::triggers::door::{self, Doors};
+use std::time::Duration;
 
 promises![
     a_delivery_that_is_believed_becomes_one_job_however_often_it_is_sent,
     a_forged_delivery_leaves_nothing,
     a_delivery_that_no_job_can_be_made_of_leaves_nothing,
+    what_came_by_a_door_is_forgotten_like_what_came_by_a_hook,
 ];
 
 const BODY: &[u8] = br#"{"data": {"wait": 5}}"#;
@@ -90,4 +93,31 @@ async fn a_delivery_that_no_job_can_be_made_of_leaves_nothing(t: TestStore) {
 
     assert_eq!(door.jobs().await, []);
     assert_eq!(t.store.mark_sources().await.unwrap(), []);
+}
+
+async fn what_came_by_a_door_is_forgotten_like_what_came_by_a_hook(t: TestStore) {
+    let door = Door::new(&t, None);
+    let doors = Doors::new(&door.app.around());
+    let sealed = jobkit::door::Headers::from([("x-seal".to_owned(), vec!["good".to_owned()])]);
+    let receive = async |letter: &str| match doors.receive("post", &sealed, letter.as_bytes()).await {
+        door::Receipt::Taken { duplicate, .. } => duplicate,
+        other => panic!("{other:?}"),
+    };
+    assert!(!receive("old").await);
+    t.clock.advance(Duration::from_secs(90 * 86_400));
+    assert!(!receive("new").await);
+    t.clock.advance(Duration::from_secs(1));
+
+    let services = door.start(&Settings::default());
+    let forgotten = async {
+        while t.store.taken("door:post", "old").await.unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), forgotten).await.expect("it is forgotten");
+
+    assert!(receive("new").await);
+    for service in services {
+        service.stop().await;
+    }
 }

@@ -213,7 +213,7 @@ impl Route<'_> {
             "/livez" | "/readyz" => Group::Never,
             "/auth/sign-in" | "/auth/password" | "/auth/totp" => Group::SignIn,
             path if path.starts_with("/auth/") => Group::Sessions,
-            path if path.starts_with("/v1/hooks/") => Group::Delivery,
+            path if path.starts_with("/v1/hooks/") || path.starts_with("/v1/webhooks/") => Group::Delivery,
             _ => Group::Other,
         }
     }
@@ -275,6 +275,7 @@ mod tests {
             (HOME, "GET ", Some((120, false))),
             (HOME, "GET /docs", Some((120, false))),
             (HOME, "POST /v1/hooks/{name}", Some((120, false))),
+            (HOME, "POST /v1/webhooks/{name}", Some((120, false))),
             (HOME, "POST /auth/sign-in", Some((9, true))),
             (HOME, "POST /auth/password", Some((5, true))),
             (HOME, "POST /auth/refresh", Some((120, false))),

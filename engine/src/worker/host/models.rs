@@ -7,14 +7,7 @@ use jobkit::{Ctx, HostError, ModelRecord, Models, NewModel, PortError, StandingC
 
 use super::AttemptHost;
 use crate::approvals::rules::Action;
-use store::{Actor, Attempting, ModelFilter, Promoter};
-
-impl AttemptHost {
-    fn attempting(&self, ctx: &Ctx) -> Attempting {
-        let by = Actor::new(format!("job:{} ({})", self.held.job, self.kind));
-        Attempting { held: self.held, by, tenant: ctx.job().tenant.clone() }
-    }
-}
+use store::{ModelFilter, Promoter};
 
 impl Models for AttemptHost {
     fn add<'a>(&'a self, ctx: &'a Ctx, model: &'a NewModel) -> BoxFuture<'a, Result<ModelRecord, HostError>> {

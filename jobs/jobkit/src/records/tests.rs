@@ -23,18 +23,54 @@ fn what_no_store_could_keep_is_refused_in_words() {
     assert_eq!(check(&change("a")), Ok(()));
     let id = change("a").id;
     for (change, why) in [
-        (RecordChange { id: RecordId { collection: "letter".into(), ..id }, ..change("a") }, "FAMILY.THING"),
+        (
+            RecordChange { id: RecordId { collection: "letter".into(), ..id.clone() }, ..change("a") },
+            "FAMILY.THING",
+        ),
+        (
+            RecordChange { id: RecordId { collection: "Post.letter".into(), ..id.clone() }, ..change("a") },
+            "FAMILY.THING",
+        ),
+        (
+            RecordChange { id: RecordId { tenant: Some(String::new()), ..id.clone() }, ..change("a") },
+            "tenant: ",
+        ),
+        (
+            RecordChange { news: vec![News::ended("post.lost", "", "found")], ..change("a") },
+            "news of post.lost: ",
+        ),
         (change(""), "key: "),
         (change("a\0b"), "key: "),
         (RecordChange { state: String::new(), ..change("a") }, "state: "),
         (RecordChange { names: vec![String::new()], ..change("a") }, "names: "),
         (RecordChange { names: vec!["n".into(); MOST_NAMES + 1], ..change("a") }, "names: "),
         (RecordChange { body: json!("x".repeat(LARGEST_BODY)), ..change("a") }, "an artifact"),
+        (RecordChange { body: json!([{ "a\0": 1 }]), ..change("a") }, "NUL"),
+        (RecordChange { details: json!({ "a": ["\0"] }), ..change("a") }, "NUL"),
         (RecordChange { action: "x".repeat(101), ..change("a") }, "action: "),
     ] {
         let refused = check(&change);
         assert!(refused.as_ref().is_err_and(|told| told.contains(why)), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn what_another_attempt_holds_is_changed_by_nobody_else() {
+    let bench = Bench::default();
+    let ctx = bench.ctx("post.send", 1);
+    let records = ctx.records();
+    let Put::Done(made) = records.put(&ctx, change("a")).await.unwrap() else { panic!("it is new") };
+    let other = bench.ctx("post.send", 1).job().id;
+    let other = JobId(uuid::Uuid::from_u128(other.0.as_u128() + 1));
+    bench.host.kept().hold_by(&made.id, other);
+
+    let moved = records.put(&ctx, made.to("sent", "post.letter.sent")).await.unwrap();
+    let held = records.hold(&ctx, &made.id).await.unwrap();
+    bench.host.kept().let_go(other);
+    let done = records.put(&ctx, made.to("sent", "post.letter.sent")).await.unwrap();
+
+    assert_eq!((moved, held), (Put::Moved, None));
+    assert!(matches!(done, Put::Done(_)), "{done:?}");
 }
 
 /// The fake keeps what the stores promise.

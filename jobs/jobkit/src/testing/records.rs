@@ -144,11 +144,12 @@ impl Records for FakeRecords {
                 && sees(ctx, &record.id)
                 && (filter.states.is_empty() || filter.states.contains(&record.state))
                 && filter.due_by.is_none_or(|by| record.due_at.is_some_and(|at| at <= by))
-                && filter.after.as_ref().is_none_or(|after| order(&record.id) > order(after))
+                && (filter.due_by.is_some()
+                    || filter.after.as_ref().is_none_or(|after| order(&record.id) > order(after)))
         };
         let mut found: Vec<Record> = self.lock().records.values().filter(wanted).cloned().collect();
         match filter.due_by {
-            Some(_) => found.sort_by_key(|record| record.due_at),
+            Some(_) => found.sort_by(|a, b| (a.due_at, order(&a.id)).cmp(&(b.due_at, order(&b.id)))),
             None => found.sort_by(|a, b| order(&a.id).cmp(&order(&b.id))),
         }
         found.truncate(filter.limit);

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
-use jobkit::{Artifacts, JobId, Owner, UploadId};
+use jobkit::{Artifacts, JobId, Owner, RecordChange, RecordFilter, RecordId, UploadId};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::schedules::{PutSchedule, Source};
 use store::state::JobState;
 use store::{
-    Actor, ApprovalFilter, ApprovalId, Demand, End, JobFilter, NewApproval, NewUpload, Quota, Received,
-    Report, Reservation, Role, Scope, WorkerInfo,
+    Actor, ApprovalFilter, ApprovalId, Attempting, Demand, End, JobFilter, NewApproval, NewUpload, Quota,
+    Received, RecordPage, Report, Reservation, Role, Scope, WorkerInfo,
 };
 
 use super::{Caller, setup, signed_in};
 use crate::support::http::{Answer, Server, answer};
-use crate::support::store::{ALL, TestStore, promises};
+use crate::support::store::{ALL, TestStore, attempting, promises};
 
 promises![
     every_route_that_names_a_thing_is_asked_for_foreign_ones,
@@ -37,6 +37,7 @@ enum Of {
     Schedule,
     Upload,
     Approval,
+    Record,
     /// Of the installation: whether a tenant may is decided before, by the permission that the route asks for.
     Installation,
     /// Whoever calls is known by something else than a principal: a session, or a signature.
@@ -63,6 +64,9 @@ const ROUTES: &[(&str, &str, Of, &str)] = &[
     ("post", "/v1/approvals/{id}/grant", Of::Approval, r#"{"sha256": "00"}"#),
     ("post", "/v1/approvals/{id}/refuse", Of::Approval, r#"{"reason": "r"}"#),
     ("post", "/v1/approvals/{id}/withdraw", Of::Approval, r#"{"reason": "r"}"#),
+    ("get", "/v1/records/{collection}/{key}", Of::Record, ""),
+    // A list of the caller's own: `a_tenant_is_shown_its_own`.
+    ("get", "/v1/records/{collection}", Of::Other, ""),
     ("get", "/v1/schedules/{name}", Of::Schedule, ""),
     ("post", "/v1/schedules/{name}/pause", Of::Schedule, r#"{"reason": "r"}"#),
     ("post", "/v1/schedules/{name}/resume", Of::Schedule, ""),
@@ -97,6 +101,7 @@ const ROUTES: &[(&str, &str, Of, &str)] = &[
     ("delete", "/v1/users/{id}/second-factor", Of::Installation, ""),
     ("delete", "/v1/users/{id}/sessions", Of::Installation, ""),
     ("post", "/v1/hooks/{name}", Of::Other, ""),
+    ("post", "/v1/webhooks/{name}", Of::Other, ""),
     ("delete", "/auth/sessions/{id}", Of::Other, ""),
 ];
 
@@ -132,6 +137,7 @@ struct Things {
     schedule: String,
     upload: String,
     approval: ApprovalId,
+    record: String,
 }
 
 impl Things {
@@ -142,6 +148,7 @@ impl Things {
             Of::Bulk => self.bulk.to_string(),
             Of::Upload => self.upload.clone(),
             Of::Approval => self.approval.to_string(),
+            Of::Record => self.record.clone(),
             _ => self.schedule.clone(),
         }
     }
@@ -189,6 +196,9 @@ impl World {
         let worker = store.register(&info).await.unwrap();
         for claimed in store.claim(worker, "done", 100).await.unwrap() {
             let (held, attempt) = (claimed.held(), claimed.attempt);
+            if claimed.id == done {
+                self.record(tenant, &attempting(&claimed)).await;
+            }
             let end = End::Completed { result: None };
             let report = Report { held, attempt, end, ran: Duration::ZERO, log: Vec::new() };
             store.finish(worker, &[report]).await.unwrap();
@@ -202,7 +212,26 @@ impl World {
         self.put(tenant, &schedule, None).await.expect(200);
         let upload = self.upload(tenant).await;
         let approval = self.approval(tenant).await;
-        Things { live, done, bulk, schedule, upload, approval }
+        Things { live, done, bulk, schedule, upload, approval, record: format!("of {done}") }
+    }
+
+    async fn record(&self, tenant: &str, attempt: &Attempting) {
+        let change = RecordChange {
+            id: RecordId {
+                collection: "post.letter".into(),
+                tenant: Some(tenant.into()),
+                key: format!("of {}", attempt.held.job),
+            },
+            from: 0,
+            names: Vec::new(),
+            state: "written".into(),
+            due_at: None,
+            body: Value::Null,
+            action: "post.letter.written".into(),
+            details: Value::Null,
+            news: Vec::new(),
+        };
+        self.server.t.store.record_put(attempt, &change).await.unwrap();
     }
 
     async fn approval(&self, tenant: &str) -> ApprovalId {
@@ -251,7 +280,9 @@ impl World {
         let uploads = store.uploads(&scope, None, 100).await.unwrap();
         let filter = ApprovalFilter { limit: 100, ..ApprovalFilter::default() };
         let approvals = store.approvals(&scope, &filter).await.unwrap();
-        format!("{jobs:?} {:?} {uploads:?} {approvals:?}", store.schedules(&scope).await.unwrap())
+        let filter = RecordFilter { collection: "post.letter".into(), ..RecordFilter::default() };
+        let records = store.records(&scope, &RecordPage::of(&filter)).await.unwrap();
+        format!("{jobs:?} {:?} {uploads:?} {approvals:?} {records:?}", store.schedules(&scope).await.unwrap())
     }
 }
 
@@ -269,10 +300,12 @@ async fn another_tenants_thing_is_answered_as_what_never_was(t: TestStore) {
             schedule: "never".into(),
             upload: uuid::Uuid::new_v4().to_string(),
             approval: ApprovalId(uuid::Uuid::new_v4()),
+            record: "never".into(),
         };
         let ask = async |things: &Things| {
             let name = things.name(*of);
             let path = path.replacen("{id}", &name, 1).replace("{claim}", "1");
+            let path = path.replace("{collection}", "post.letter").replace("{key}", &name);
             let path = match *of {
                 Of::Schedule => path.replace("{name}", &name),
                 _ => path.replace("{name}", "file"),
