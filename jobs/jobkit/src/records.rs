@@ -63,7 +63,7 @@ pub struct RecordChange {
 
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each change, and it is taken apart at once")]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub enum Put {
     Done(Record),
     /// Somebody was quicker, or another attempt holds it: look again.

@@ -136,6 +136,8 @@ fn unknown(names: &[String], known: &[&str], key: &str, what: &str, found: &mut 
 
 #[cfg(test)]
 mod tests {
+    use engine::reference::SecretRef;
+
     use super::*;
 
     #[test]
@@ -147,7 +149,7 @@ mod tests {
             ("post.lots", Some("unknown rule `post.lots`; did you mean `post.lost`?")),
         ] {
             let mut settings = Settings::default();
-            settings.webhooks.secrets = vec!["env:S".parse().unwrap()];
+            settings.webhooks.secrets = vec![SecretRef::Env("S".into())];
             let webhook = Some(UrlRef::Literal("https://example.org/alerts".into()));
             let route = Route { webhook, rules: vec![rule.into()], ..Route::default() };
             settings.alerts.routes.insert("ops".into(), route);

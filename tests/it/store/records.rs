@@ -288,10 +288,10 @@ async fn names_that_two_records_exchange_stay_with_one(t: TestStore) {
 
         race(&t, &hand, changes.collect()).await;
 
-        for at in 0..2 {
-            records[at] = record(&t, &records[at].id.clone()).await.unwrap();
-            let owner = t.store.record_named(ALL, LETTER, &records[at].names[0]).await.unwrap();
-            assert_eq!(owner.as_ref(), Some(&records[at]));
+        for known in &mut records {
+            *known = record(&t, &known.id).await.unwrap();
+            let owner = t.store.record_named(ALL, LETTER, &known.names[0]).await.unwrap();
+            assert_eq!(owner.as_ref(), Some(&*known));
         }
     }
 }
