@@ -70,8 +70,9 @@ fn refused(refusal: &Refusal) -> Response {
 }
 
 async fn nowhere(request: Request) -> Response {
+    // The router has taken its own part of the path away.
     let (method, path) = (request.method(), request.uri().path());
-    no(StatusCode::NOT_FOUND, &format!("the control API has no {method} {path}"))
+    no(StatusCode::NOT_FOUND, &format!("the control API has no {method} /_emulator{path}"))
 }
 
 async fn dump(Shared(house): Its) -> Json<Value> {
