@@ -79,6 +79,18 @@ fn who_is_not_asked_or_done_cannot_act() {
 }
 
 #[test]
+fn whoever_comes_later_gets_it_when_it_is_their_turn() {
+    let mut envelope = sent(&[("signers", "1", 1), ("signers", "2", 2)]);
+    envelope.recipients.push(recipient("signers", "3", 1, Stage::Created));
+    envelope.recipients.push(recipient("signers", "4", 3, Stage::Created));
+    assert_eq!(names(&recipients_changed(&mut envelope, at(NOON))), ["recipient-sent 3"]);
+    // And when those before them are taken away.
+    envelope.recipients.retain(|recipient| !["1", "3"].contains(&recipient.id.as_str()));
+    assert_eq!(names(&recipients_changed(&mut envelope, at(NOON))), ["recipient-sent 2"]);
+    assert!(recipients_changed(&mut draft(&[("signers", "1", 1)]), at(NOON)).is_empty());
+}
+
+#[test]
 fn who_declines_ends_it_for_all() {
     let mut envelope = sent(&[("signers", "1", 1), ("signers", "2", 2)]);
     let events = act(&mut envelope, "1", &Act::Decline("no".into()), at(NOON)).unwrap();

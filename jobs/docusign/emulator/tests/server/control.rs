@@ -77,3 +77,20 @@ async fn the_control_api_answers_nobody_beyond_this_machine() {
     }
     caller.get("/envelopes?from_date=2026-01-01").await.expect(200);
 }
+
+#[tokio::test]
+async fn the_control_api_answers_no_page_in_a_browser() {
+    let (emulator, caller) = start(|_| {}).await;
+    let port = emulator.address().port();
+    for (header, value, status) in [
+        ("Origin", "https://evil.example".to_owned(), 403),
+        ("Origin", "null".to_owned(), 403),
+        ("Host", format!("evil.example:{port}"), 403),
+        ("Host", format!("localhost:{port}"), 200),
+        ("Host", format!("[::1]:{port}"), 200),
+        ("Host", "127.0.0.1".to_owned(), 200),
+    ] {
+        let answer = caller.send("GET", "/_emulator/clock", &[(header, &value)], b"").await.unwrap();
+        assert_eq!(answer.status, status, "{header}: {value}");
+    }
+}
