@@ -206,7 +206,8 @@ fn the_names_that_are_checked_are_those_of_the_contract() {
         .unwrap()
         .iter()
         .map(|(name, definition)| {
-            let fields = definition["properties"].as_object().unwrap().iter().map(|(name, form)| {
+            let properties = definition["properties"].as_object().into_iter().flatten();
+            let fields = properties.map(|(name, form)| {
                 let of = |form: &serde_json::Value| {
                     form["$ref"].as_str().map(|place| place.rsplit('/').next().unwrap().to_owned())
                 };
