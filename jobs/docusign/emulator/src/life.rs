@@ -90,6 +90,16 @@ fn go_on(envelope: &mut Envelope, now: Timestamp, events: &mut Vec<Event>) {
     }
 }
 
+/// Recipients came or went: whoever's turn it is now gets it.
+pub fn recipients_changed(envelope: &mut Envelope, now: Timestamp) -> Vec<Event> {
+    envelope.modified = now;
+    let mut events = Vec::new();
+    if envelope.status.is_out() && !envelope.recipients.is_empty() {
+        go_on(envelope, now, &mut events);
+    }
+    events
+}
+
 /// A recipient does something.
 pub fn act(envelope: &mut Envelope, id: &str, act: &Act, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     if !envelope.status.is_out() {

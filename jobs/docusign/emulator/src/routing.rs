@@ -34,7 +34,7 @@ pub fn status(recipients: &[Recipient]) -> Status {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use serde_json::Map;
 
     use super::*;

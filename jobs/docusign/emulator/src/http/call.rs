@@ -1,11 +1,13 @@
 //! A call as verbs see it, and what they answer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use futures::stream::{self, StreamExt};
 use serde_json::{Map, Value};
 
 use crate::refusal::Refusal;
@@ -166,6 +168,12 @@ impl Answer {
 /// The first half, and then an error where the rest should be.
 fn half(bytes: &Bytes) -> Body {
     let first = bytes.slice(..bytes.len() / 2);
-    let parts = [Ok(first), Err(std::io::Error::other("truncated on purpose"))];
-    Body::from_stream(futures::stream::iter(parts))
+    let cut = async {
+        // What is only in a buffer when the connection ends is not sent at all.
+        tokio::time::sleep(FLUSHED).await;
+        Err(std::io::Error::other("truncated on purpose"))
+    };
+    Body::from_stream(stream::iter([Ok(first)]).chain(stream::once(cut)))
 }
+
+const FLUSHED: Duration = Duration::from_millis(20);

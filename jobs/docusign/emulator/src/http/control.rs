@@ -1,16 +1,20 @@
 //! `/_emulator`: people and tests act for recipients, move the clock, and look at everything. Refused unless the server
 //! is bound to loopback, since whoever can ask here can do all of that.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Query, Request, State as Shared};
+use axum::extract::{FromRequest, Path, Query, Request, State as Shared};
+use axum::http::header::{HOST, HeaderMap, ORIGIN};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, http::StatusCode};
+use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::clock::written;
@@ -45,10 +49,45 @@ pub fn routes() -> Router<Arc<House>> {
 
 /// Before each of them.
 pub async fn only_here(Shared(house): Its, request: Request, next: Next) -> Response {
-    if request.uri().path().starts_with("/_emulator") && !house.loopback {
-        return no(StatusCode::FORBIDDEN, "the control API answers only a server that is bound to loopback");
+    if request.uri().path().starts_with("/_emulator") {
+        if !house.loopback {
+            return no(
+                StatusCode::FORBIDDEN,
+                "the control API answers only a server that is bound to loopback",
+            );
+        }
+        // A page that somebody has open in a browser can call this machine too.
+        if request.headers().contains_key(ORIGIN) || !is_here(request.headers()) {
+            return no(
+                StatusCode::FORBIDDEN,
+                "the control API answers no pages, and no name but that of this machine",
+            );
+        }
     }
     next.run(request).await
+}
+
+/// Does the caller know this machine as itself? Behind another name there may be a page that had it changed.
+fn is_here(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name =
+        host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// A body of JSON, whatever kind it says that it is: curl says another.
+struct Said<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Said<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        serde_json::from_slice(&body)
+            .map(Said)
+            .map_err(|error| bad(&format!("the body is not what is wanted: {error}")))
+    }
 }
 
 /// The layer that puts [`only_here`] before a router.
@@ -70,8 +109,9 @@ fn refused(refusal: &Refusal) -> Response {
 }
 
 async fn nowhere(request: Request) -> Response {
+    // The router has taken its own part of the path away.
     let (method, path) = (request.method(), request.uri().path());
-    no(StatusCode::NOT_FOUND, &format!("the control API has no {method} {path}"))
+    no(StatusCode::NOT_FOUND, &format!("the control API has no {method} /_emulator{path}"))
 }
 
 async fn dump(Shared(house): Its) -> Json<Value> {
@@ -175,7 +215,7 @@ struct Keys {
 }
 
 /// All keys anew, the first signs as number one.
-async fn put_keys(Shared(house): Its, Json(keys): Json<Keys>) -> Json<Value> {
+async fn put_keys(Shared(house): Its, Said(keys): Said<Keys>) -> Json<Value> {
     Json(house.with(|state, _| {
         state.hmac_keys = hmac_keys(&keys.secrets);
         shown_keys(state)
@@ -198,7 +238,7 @@ struct By {
     seconds: f64,
 }
 
-async fn advance(Shared(house): Its, Json(by): Json<By>) -> Response {
+async fn advance(Shared(house): Its, Said(by): Said<By>) -> Response {
     let Ok(by) = Duration::try_from_secs_f64(by.seconds) else {
         return bad("seconds is a number from 0 up");
     };
@@ -231,7 +271,7 @@ struct Wrong {
 }
 
 /// All faults anew.
-async fn put_faults(Shared(house): Its, Json(wrong): Json<Wrong>) -> Response {
+async fn put_faults(Shared(house): Its, Said(wrong): Said<Wrong>) -> Response {
     let rules: Result<Vec<_>, String> = wrong.rules.iter().map(|rule| rule.parse()).collect();
     match rules.and_then(|rules| Faults::new(wrong.seed, rules)) {
         Ok(faults) => Json(house.with(|state, _| {
@@ -248,7 +288,7 @@ async fn switches(Shared(house): Its) -> Json<Value> {
 }
 
 /// Those that are named; the others stay.
-async fn put_switches(Shared(house): Its, Json(changes): Json<Map<String, Value>>) -> Response {
+async fn put_switches(Shared(house): Its, Said(changes): Said<Map<String, Value>>) -> Response {
     let changed = house.with(|state, _| {
         state.switches = state.switches.changed(&changes)?;
         Ok::<_, String>(json!(state.switches))

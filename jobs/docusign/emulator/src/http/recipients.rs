@@ -25,8 +25,7 @@ pub fn add(state: &mut State, call: &Call, now: Timestamp) -> Answered {
     state.change(&id, now, |envelope| {
         open(envelope)?;
         append(envelope, &said, how)?;
-        envelope.modified = now;
-        Ok(Vec::new())
+        Ok(life::recipients_changed(envelope, now))
     })?;
     Ok(Answer::json(201, view::recipients(state.envelope(&id)?, false)))
 }
@@ -63,8 +62,11 @@ pub fn put(state: &mut State, call: &Call, now: Timestamp) -> Answered {
                 }));
             }
         }
-        envelope.modified = now;
-        if resend { life::resend(envelope, now) } else { Ok(Vec::new()) }
+        let mut events = life::recipients_changed(envelope, now);
+        if resend {
+            events.extend(life::resend(envelope, now)?);
+        }
+        Ok(events)
     })?;
     Answer::ok(json!({"recipientUpdateResults": results}))
 }
@@ -114,8 +116,7 @@ fn without(state: &mut State, call: &Call, ids: &[String], now: Timestamp) -> An
             let guid = there.guid.clone();
             envelope.recipients.retain(|recipient| recipient.guid != guid);
         }
-        envelope.modified = now;
-        Ok(Vec::new())
+        Ok(life::recipients_changed(envelope, now))
     })?;
     Answer::ok(view::recipients(state.envelope(&id)?, false))
 }

@@ -35,13 +35,15 @@ pub fn all(house: Arc<House>) -> Router {
     const PUT: MethodFilter = MethodFilter::PUT;
     const DELETE: MethodFilter = MethodFilter::DELETE;
     let account = |verbs: &[(MethodFilter, Verb)]| of(Door::Account, verbs);
+    let place = |rest: &str| format!("/restapi/v2.1/accounts/{{account}}{rest}");
+    // Whole paths, since a nested router would hide the first part from the record.
     let api = Router::new()
-        .route("/envelopes", account(&[(POST, create::envelope), (GET, listing::list)]))
-        .route("/envelopes/status", account(&[(PUT, listing::statuses)]))
-        .route("/envelopes/{envelope}", account(&[(GET, envelopes::get), (PUT, envelopes::put)]))
-        .route("/envelopes/{envelope}/audit_events", account(&[(GET, envelopes::audit_events)]))
+        .route(&place("/envelopes"), account(&[(POST, create::envelope), (GET, listing::list)]))
+        .route(&place("/envelopes/status"), account(&[(PUT, listing::statuses)]))
+        .route(&place("/envelopes/{envelope}"), account(&[(GET, envelopes::get), (PUT, envelopes::put)]))
+        .route(&place("/envelopes/{envelope}/audit_events"), account(&[(GET, envelopes::audit_events)]))
         .route(
-            "/envelopes/{envelope}/custom_fields",
+            &place("/envelopes/{envelope}/custom_fields"),
             account(&[
                 (GET, envelopes::custom_fields),
                 (POST, envelopes::add_custom_fields),
@@ -50,19 +52,19 @@ pub fn all(house: Arc<House>) -> Router {
             ]),
         )
         .route(
-            "/envelopes/{envelope}/notification",
+            &place("/envelopes/{envelope}/notification"),
             account(&[(GET, envelopes::notification), (PUT, envelopes::put_notification)]),
         )
         .route(
-            "/envelopes/{envelope}/documents",
+            &place("/envelopes/{envelope}/documents"),
             account(&[(GET, documents::list), (PUT, documents::put_all), (DELETE, documents::delete)]),
         )
         .route(
-            "/envelopes/{envelope}/documents/{document}",
+            &place("/envelopes/{envelope}/documents/{document}"),
             account(&[(GET, documents::get), (PUT, documents::put)]),
         )
         .route(
-            "/envelopes/{envelope}/recipients",
+            &place("/envelopes/{envelope}/recipients"),
             account(&[
                 (GET, recipients::list),
                 (POST, recipients::add),
@@ -70,9 +72,12 @@ pub fn all(house: Arc<House>) -> Router {
                 (DELETE, recipients::delete),
             ]),
         )
-        .route("/envelopes/{envelope}/recipients/{recipient}", account(&[(DELETE, recipients::delete_one)]))
         .route(
-            "/envelopes/{envelope}/recipients/{recipient}/tabs",
+            &place("/envelopes/{envelope}/recipients/{recipient}"),
+            account(&[(DELETE, recipients::delete_one)]),
+        )
+        .route(
+            &place("/envelopes/{envelope}/recipients/{recipient}/tabs"),
             account(&[
                 (GET, recipients::tabs),
                 (POST, recipients::add_tabs),
@@ -80,14 +85,14 @@ pub fn all(house: Arc<House>) -> Router {
                 (DELETE, recipients::delete_tabs),
             ]),
         )
-        .route("/envelopes/{envelope}/views/recipient", account(&[(POST, signing::recipient_view)]))
-        .route("/folders/{folder}", account(&[(PUT, envelopes::move_to_folder)]))
-        .route("/connect/secret", account(&[(GET, connect::secrets), (POST, connect::add_secret)]))
-        .route("/connect/secret/{key}", account(&[(DELETE, connect::delete_secret)]))
-        .route("/connect/failures", account(&[(GET, connect::failures)]))
-        .route("/connect/logs", account(&[(GET, connect::logs)]))
-        .route("/connect/envelopes/{envelope}/retry_queue", account(&[(PUT, connect::retry_one)]))
-        .route("/connect/envelopes/retry_queue", account(&[(PUT, connect::retry_many)]));
+        .route(&place("/envelopes/{envelope}/views/recipient"), account(&[(POST, signing::recipient_view)]))
+        .route(&place("/folders/{folder}"), account(&[(PUT, envelopes::move_to_folder)]))
+        .route(&place("/connect/secret"), account(&[(GET, connect::secrets), (POST, connect::add_secret)]))
+        .route(&place("/connect/secret/{key}"), account(&[(DELETE, connect::delete_secret)]))
+        .route(&place("/connect/failures"), account(&[(GET, connect::failures)]))
+        .route(&place("/connect/logs"), account(&[(GET, connect::logs)]))
+        .route(&place("/connect/envelopes/{envelope}/retry_queue"), account(&[(PUT, connect::retry_one)]))
+        .route(&place("/connect/envelopes/retry_queue"), account(&[(PUT, connect::retry_many)]));
     Router::new()
         .route("/oauth/token", of(Door::Open, &[(POST, oauth::token)]))
         .route("/oauth/userinfo", of(Door::Token, &[(GET, oauth::userinfo)]))
@@ -96,8 +101,8 @@ pub fn all(house: Arc<House>) -> Router {
         .route("/restapi", of(Door::Open, &[(GET, versions)]))
         .route("/restapi/service_information", of(Door::Open, &[(GET, versions)]))
         .route("/restapi/v2.1", of(Door::Open, &[(GET, resources)]))
-        .route("/restapi/v2.1/accounts/{account}", account(&[(GET, account_information)]))
-        .nest("/restapi/v2.1/accounts/{account}", api)
+        .route(&place(""), account(&[(GET, account_information)]))
+        .merge(api)
         .nest("/_emulator", control::routes())
         .route("/", get(|| async { "The DocuSign emulator. GET /_emulator/state shows what it holds.\n" }))
         .fallback_service(
