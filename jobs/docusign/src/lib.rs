@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use jobkit::records::RecordId;
 use jobkit::{Clock, Ctx, Failure, Outcome, Registry};
-use reqwest::Client;
 
 pub mod account;
 pub mod adapters;
@@ -30,7 +29,7 @@ pub mod reconcile;
 pub mod remind;
 pub mod send_envelope;
 #[cfg(test)]
-mod testing;
+mod tests;
 pub mod void;
 
 pub use account::{Account, Accounts};
@@ -43,13 +42,13 @@ pub use remind::Remind;
 pub use send_envelope::SendEnvelope;
 pub use void::Void;
 
-use adapters::docusign::DocuSign;
+use adapters::docusign::{DocuSign, Http};
 
 /// The rules of alerts that the family raises.
 pub const RULES: [&str; 2] = [account::PARKED, reconcile::UNRESOLVED];
 
 /// The accounts of the configuration, each with its way to DocuSign. The client follows no redirect, and believes whom the house believes.
-pub fn accounts(config: &Config, http: &Client, clock: &Arc<dyn Clock>) -> Accounts {
+pub fn accounts(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> Accounts {
     let account = |(name, account): (&String, &AccountConfig)| {
         let provider = DocuSign::new(account.clone(), http.clone(), clock.clone(), &config.installation);
         Account { name: name.clone(), config: account.clone(), provider: Arc::new(provider) }

@@ -11,6 +11,8 @@ mod wire;
 
 pub use client::DocuSign;
 pub use key::{KeyError, PrivateKey, secret_file};
+/// The HTTP client that calls are made by.
+pub use reqwest::Client as Http;
 
 /// By this custom field an envelope is found again when its transaction id is forgotten.
 pub const REFERENCE_FIELD: &str = "compline_reference";

@@ -4,7 +4,7 @@ use serde_json::Value;
 use super::*;
 use crate::config::AccountConfig;
 use crate::send_envelope::SendEnvelope;
-use crate::testing::{FakeProvider, Play, account, args, completed, kept};
+use crate::tests::{FakeProvider, Play, account, args, completed, kept};
 
 struct Sent {
     bench: Bench,

@@ -6,7 +6,7 @@ use crate::apply_event::go;
 use crate::config::AccountConfig;
 use crate::phase::Status;
 use crate::send_envelope::SendEnvelope;
-use crate::testing::{FakeProvider, PDF, account, args, completed, kept, zip};
+use crate::tests::{FakeProvider, PDF, account, args, completed, kept, zip};
 
 async fn completed_envelope() -> (Bench, Archive, FakeProvider) {
     let (accounts, provider) = account(AccountConfig::default());

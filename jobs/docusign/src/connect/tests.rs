@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::AccountConfig;
-use crate::testing::{account, signature};
+use crate::tests::{account, signature};
 
 const ACCOUNT: &str = "7c2c3e5e-8f0b-4c4f-9b1b-000000000001";
 

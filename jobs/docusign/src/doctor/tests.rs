@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::AccountConfig;
-use crate::testing::{Play, account};
+use crate::tests::{Play, account};
 
 async fn found(fault: Fault, code: &'static str) -> String {
     let (accounts, provider) = account(AccountConfig {

@@ -8,7 +8,7 @@ use super::*;
 use crate::config::AccountConfig;
 use crate::phase::Status;
 use crate::send_envelope::SendEnvelope;
-use crate::testing::{FakeProvider, Play, account, args, completed, kept};
+use crate::tests::{FakeProvider, Play, account, args, completed, kept};
 
 struct World {
     bench: Bench,

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::AccountConfig;
 use crate::phase::Status;
 use crate::send_envelope::SendEnvelope;
-use crate::testing::{account, args, completed};
+use crate::tests::{account, args, completed};
 
 #[tokio::test]
 async fn recipients_are_reminded_at_most_once_a_day_and_only_while_they_are_waited_for() {

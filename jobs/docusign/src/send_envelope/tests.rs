@@ -9,7 +9,7 @@ use super::*;
 use crate::config::AccountConfig;
 use crate::phase::Status;
 use crate::provider::Budget;
-use crate::testing::{FakeProvider, Play, account, args, completed, kept};
+use crate::tests::{FakeProvider, Play, account, args, completed, kept};
 
 fn job(config: AccountConfig) -> (SendEnvelope, FakeProvider) {
     let (accounts, provider) = account(config);
@@ -285,7 +285,7 @@ fn the_door_knows_accounts_and_roots() {
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.pdf");
-    std::fs::write(&file, crate::testing::PDF).unwrap();
+    std::fs::write(&file, crate::tests::PDF).unwrap();
     let mut wanted = args("a");
     wanted.documents[0].base64 = None;
     wanted.documents[0].path = file.to_str().map(str::to_owned);

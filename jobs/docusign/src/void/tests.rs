@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 use crate::config::AccountConfig;
 use crate::send_envelope::SendEnvelope;
-use crate::testing::{FakeProvider, Play, account, args, completed, kept};
+use crate::tests::{FakeProvider, Play, account, args, completed, kept};
 
 async fn sent() -> (Bench, Void, FakeProvider, String) {
     let (accounts, provider) = account(AccountConfig::default());

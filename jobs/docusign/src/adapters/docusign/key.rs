@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_key_is_read_in_both_forms_and_prints_nothing() {
-        for text in [crate::testing::PKCS8, crate::testing::PKCS1] {
+        for text in [crate::tests::PKCS8, crate::tests::PKCS1] {
             let (_folder, path) = written(text, 0o600);
             let key = PrivateKey::read(&path).unwrap();
             assert!(format!("{key:?}").contains("[redacted]"));
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_key_that_others_may_read_is_refused_with_the_remedy() {
         for mode in [0o640, 0o604, 0o644] {
-            let (_folder, path) = written(crate::testing::PKCS8, mode);
+            let (_folder, path) = written(crate::tests::PKCS8, mode);
             let told = PrivateKey::read(&path).unwrap_err().to_string();
             assert!(told.contains("chmod 600") && told.contains(&format!("{mode:03o}")), "{told}");
         }

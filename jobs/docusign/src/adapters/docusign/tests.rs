@@ -16,7 +16,7 @@ use crate::config::AccountConfig;
 use crate::phase::{Phase, Status};
 use crate::provider::{CallError, Fault, Reference, SignatureProvider};
 use crate::reconcile::ReconcileArgs;
-use crate::testing::{PKCS8, PUBLIC, args, completed, kept};
+use crate::tests::{PKCS8, PUBLIC, args, completed, kept};
 use crate::{Archive, Reconcile, SendEnvelope};
 
 struct World {

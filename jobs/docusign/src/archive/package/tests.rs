@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{PDF, zip};
+use crate::tests::{PDF, zip};
 
 fn opened(files: &[(&str, &[u8])]) -> Result<Vec<Part>, &'static str> {
     opened_bytes(&zip(files))
