@@ -38,7 +38,7 @@ A fault is KIND[@CLASS]=CHANCE[:VALUE]. A call has one fault at most.
 
 The control API is under /_emulator, and answers only on loopback:
   GET  state, recorded, violations, envelopes?name=FIELD[&value=VALUE], connect/messages, clock, faults, switches
-  POST envelopes/{envelopeId}/recipients/{recipientId}/{view|sign|decline}
+  POST envelopes/{envelopeId}/recipients/{recipientId}/{view|sign|decline}, envelopes/{envelopeId}/complete
   POST connect/deliver?mode=normal|duplicate|reverse|shuffle|drop
   POST clock/advance {\"seconds\": 60}, tokens/revoke
   PUT  faults {\"seed\": 7, \"rules\": [\"lost-answer@create=0.15\"]}, switches {\"limit_status\": 429},

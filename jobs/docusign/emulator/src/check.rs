@@ -219,7 +219,7 @@ pub fn person(list: usize, id: &str, recipient: &Fields) -> Result<(), Refusal> 
     }
     let address = text(recipient, email).unwrap_or_default();
     let elsewhere = ["phoneNumber", "signingGroupId"].iter().any(|name| recipient.contains_key(*name));
-    if !is_address(&address) && !(address.is_empty() && elsewhere) {
+    if !(is_address(&address) || (address.is_empty() && elsewhere)) {
         return Err(Refusal::bad(
             "INVALID_EMAIL_ADDRESS_FOR_RECIPIENT",
             &format!("The email address for the recipient is invalid. The recipient Id follows. {id}"),

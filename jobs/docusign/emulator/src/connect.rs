@@ -77,6 +77,19 @@ pub fn wants(subscription: &Map<String, Value>, event: &str) -> bool {
         || of("recipientEvents", "recipientEventStatusCode", "recipient-")
 }
 
+/// Why the emulator cannot write what this subscription asks for: without `restv2.1` the real service sends its old form,
+/// and a client that expects JSON is to see that it did not ask for it.
+pub fn unwritten(subscription: &Map<String, Value>) -> Option<&'static str> {
+    let data = object(subscription, "eventData");
+    let said = |name: &str| data.and_then(|data| text(data, name));
+    match (said("version").as_deref(), said("format").as_deref()) {
+        (Some("restv2.1"), None | Some("json")) => None,
+        _ => {
+            Some("not delivered: the emulator writes eventData of the version restv2.1 in json, and no other")
+        }
+    }
+}
+
 /// What an event says, as `connect.sample-v2.json` shows it.
 pub fn body(
     envelope: &Envelope,

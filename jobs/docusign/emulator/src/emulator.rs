@@ -137,6 +137,11 @@ impl Emulator {
         })
     }
 
+    /// All recipients do what they have to, in their turn.
+    pub fn complete(&self, envelope: &str) -> Result<(), Refusal> {
+        self.house.with(|state, now| state.change(envelope, now, |envelope| life::complete(envelope, now)))
+    }
+
     /// The bytes that a download of this document gives, or of `combined`, `archive` and `certificate`.
     pub fn document(&self, envelope: &str, document: &str) -> Option<Vec<u8>> {
         self.house.with(|state, _| {

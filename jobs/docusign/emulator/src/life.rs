@@ -159,6 +159,22 @@ pub fn act(envelope: &mut Envelope, id: &str, act: &Act, now: Timestamp) -> Resu
     Ok(events)
 }
 
+/// Everybody does what they have to, in their turn, until it is over.
+pub fn complete(envelope: &mut Envelope, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    let mut events = Vec::new();
+    while !envelope.status.is_final() {
+        let next = envelope
+            .recipients
+            .iter()
+            .find(|recipient| !recipient.is_done() && recipient.stage >= Stage::Sent);
+        let next = next.map(|recipient| (recipient.guid.clone(), recipient.part()));
+        let (id, part) = next.ok_or_else(|| Refusal::not_open(envelope.status))?;
+        let does = if part == Part::Views { Act::View } else { Act::Sign };
+        events.extend(act(envelope, &id, &does, now)?);
+    }
+    Ok(events)
+}
+
 /// What a signer leaves in the tabs.
 fn sign_tabs(recipient: &mut Recipient, now: Timestamp) {
     let (name, email) = (recipient.name(), recipient.email());

@@ -182,6 +182,10 @@ impl State {
             for event in events.iter().filter(|event| connect::wants(subscription, event.name)) {
                 let next = 10_000 + self.configurations.len() as u64;
                 let configuration = *self.configurations.entry(url.clone()).or_insert(next);
+                let (stage, why) = match connect::unwritten(subscription) {
+                    Some(why) => (connect::State::Failed, Some(why)),
+                    None => (connect::State::Waiting, None),
+                };
                 let body =
                     connect::body(envelope, event, subscription, (&self.account_id, configuration), now);
                 self.messages.push(Message {
@@ -192,14 +196,13 @@ impl State {
                     url: url.clone(),
                     configuration,
                     acknowledged_wanted: truth(subscription, "requireAcknowledgment"),
-                    signed: text(subscription, "includeHMAC")
-                        .is_none_or(|_| truth(subscription, "includeHMAC")),
+                    signed: truth(subscription, "includeHMAC"),
                     body,
                     made: now,
                     tries: 0,
                     next: now,
-                    state: connect::State::Waiting,
-                    last_error: None,
+                    state: stage,
+                    last_error: why.map(str::to_owned),
                 });
             }
         }

@@ -15,16 +15,19 @@ fn read(change: impl FnOnce(&mut Value)) -> Result<Envelope, Refusal> {
     envelope(said.as_object().unwrap(), &Files::new(), "me", Anchors::Look, now)
 }
 
+/// The code, a part of the message, and what is wrong.
+type Change = (&'static str, &'static str, fn(&mut Value));
+
 #[test]
 fn what_is_refused_is_refused_by_its_code() {
-    let changes: [(&str, &str, fn(&mut Value)); 14] = [
+    let changes: [Change; 14] = [
         ("INVALID_REQUEST_PARAMETER", "101 characters", |said| said["emailSubject"] = json!("x".repeat(101))),
         ("INVALID_REQUEST_PARAMETER", "documentId 1 is given more", |said| {
             let document = said["documents"][0].clone();
             said["documents"].as_array_mut().unwrap().push(document);
         }),
         ("INVALID_REQUEST_PARAMETER", "positive number", |said| {
-            said["documents"][0]["documentId"] = json!("one")
+            said["documents"][0]["documentId"] = json!("one");
         }),
         ("UNABLE_TO_LOAD_DOCUMENT", "no base64", |said| said["documents"][0]["documentBase64"] = json!("*")),
         ("UNABLE_TO_LOAD_DOCUMENT", "no documentBase64", |said| {
@@ -54,7 +57,7 @@ fn what_is_refused_is_refused_by_its_code() {
             said["customFields"]["textCustomFields"][0] = json!({"value": "v"});
         }),
         ("INVALID_REQUEST_PARAMETER", "'ftp://x'", |said| {
-            said["eventNotification"] = json!({"url": "ftp://x"})
+            said["eventNotification"] = json!({"url": "ftp://x"});
         }),
     ];
     for (code, named, change) in changes {

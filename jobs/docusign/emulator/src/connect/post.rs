@@ -60,7 +60,7 @@ const TICK: Duration = Duration::from_millis(200);
 /// Delivers by itself, for as long as the house stands.
 pub async fn run(house: Arc<House>) {
     loop {
-        while let Some(at) = house.with(|state, now| due(state, now)) {
+        while let Some(at) = house.with(due) {
             deliver_one(&house, at, true).await;
         }
         tokio::select! {

@@ -56,3 +56,16 @@ fn a_delivery_is_tried_again_only_where_that_was_asked_for() {
         );
     }
 }
+
+#[test]
+fn only_the_form_that_was_asked_for_is_written() {
+    for (data, written) in [
+        (json!({"eventData": {"version": "restv2.1", "format": "json"}}), true),
+        (json!({"eventData": {"version": "restv2.1"}}), true),
+        (json!({"eventData": {"version": "legacy"}}), false),
+        (json!({"eventData": {"version": "restv2.1", "format": "xml"}}), false),
+        (json!({}), false),
+    ] {
+        assert_eq!(unwritten(data.as_object().unwrap()).is_none(), written, "{data}");
+    }
+}

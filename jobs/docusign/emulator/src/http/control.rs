@@ -34,6 +34,7 @@ pub fn routes() -> Router<Arc<House>> {
         .route("/recorded", get(recorded).delete(forget))
         .route("/violations", get(violations))
         .route("/envelopes", get(envelopes))
+        .route("/envelopes/{envelope}/complete", post(complete))
         .route("/envelopes/{envelope}/recipients/{recipient}/{act}", post(act))
         .route("/connect/deliver", post(deliver))
         .route("/connect/messages", get(messages))
@@ -175,6 +176,15 @@ async fn act(
     };
     let done = house.with(|state, now| {
         state.change(&envelope, now, |envelope| life::act(envelope, &recipient, &act, now))?;
+        let envelope = state.envelope(&envelope)?;
+        Ok(json!({"envelopeId": envelope.id, "status": envelope.status.name()}))
+    });
+    done.map_or_else(|refusal| refused(&refusal), |shown| Json(shown).into_response())
+}
+
+async fn complete(Shared(house): Its, Path(envelope): Path<String>) -> Response {
+    let done = house.with(|state, now| {
+        state.change(&envelope, now, |envelope| life::complete(envelope, now))?;
         let envelope = state.envelope(&envelope)?;
         Ok(json!({"envelopeId": envelope.id, "status": envelope.status.name()}))
     });

@@ -37,7 +37,9 @@ pub enum Door {
 pub async fn answer(house: Arc<House>, door: Door, verb: Verb, call: Call) -> Response {
     let fault = house.with(|state, _| state.faults.draw(Class::of(&call.method, &call.path)));
     let trace = Uuid::new_v4().to_string();
-    let at = house.with(|state, now| begin(state, &call, &trace, fault, now));
+    // Read outside of the lock: documents are in it.
+    let said = said(&call);
+    let at = house.with(|state, now| begin(state, &call, said, (&trace, fault), now));
     tokio::time::sleep(house.latency).await;
     let one = One { house, door, verb, call, trace, at };
     match fault {
@@ -144,12 +146,23 @@ impl One {
     }
 }
 
-fn begin(state: &mut State, call: &Call, trace: &str, fault: Option<Fault>, now: Timestamp) -> usize {
+/// What a body says, for the record.
+fn said(call: &Call) -> Value {
     let body = match call.header("content-type") {
         kind if kind.starts_with("application/x-www-form-urlencoded") => json!(call.form()),
         kind if kind.starts_with("multipart/form-data") => super::multipart::json_part(kind, &call.body),
         _ => serde_json::from_slice(&call.body).unwrap_or(Value::Null),
     };
+    shortened(body)
+}
+
+fn begin(
+    state: &mut State,
+    call: &Call,
+    body: Value,
+    (trace, fault): (&str, Option<Fault>),
+    now: Timestamp,
+) -> usize {
     let began = state.next_number();
     state.record(Recorded {
         began,
@@ -159,7 +172,7 @@ fn begin(state: &mut State, call: &Call, trace: &str, fault: Option<Fault>, now:
         path: call.path.clone(),
         query: call.query_text.clone(),
         subject: None,
-        body: shortened(body),
+        body,
         status: None,
         answer: Value::Null,
         trace: trace.into(),

@@ -14,7 +14,7 @@ const MOST: usize = 1000;
 
 /// `GET …/envelopes`.
 pub fn list(state: &mut State, call: &Call, now: Timestamp) -> Answered {
-    let wanted = Wanted::read(call, call.list("envelope_ids"), call.list("transaction_ids"))?;
+    let wanted = Wanted::read(call, &call.list("envelope_ids"), call.list("transaction_ids"))?;
     found(state, call, &wanted, now)
 }
 
@@ -33,7 +33,7 @@ pub fn statuses(state: &mut State, call: &Call, now: Timestamp) -> Answered {
         ids.filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let wanted =
-        Wanted::read(call, ids("envelope_ids", "envelopeIds"), ids("transaction_ids", "transactionIds"))?;
+        Wanted::read(call, &ids("envelope_ids", "envelopeIds"), ids("transaction_ids", "transactionIds"))?;
     found(state, call, &wanted, now)
 }
 
@@ -50,7 +50,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(call: &Call, envelopes: Vec<String>, transactions: Vec<String>) -> Result<Self, Refusal> {
+    fn read(call: &Call, envelopes: &[String], transactions: Vec<String>) -> Result<Self, Refusal> {
         let time = |name: &str| match call.query(name) {
             Some(text) => read(&text).map(Some).ok_or_else(|| {
                 Refusal::parameter(&format!("Query parameter '{name}' is no valid DateTime."))
@@ -203,11 +203,6 @@ fn turned(call: &Call, start: usize) -> String {
         form_urlencoded::parse(call.query_text.as_bytes()).filter(|(name, _)| name != "start_position");
     query.extend_pairs(pairs);
     query.append_pair("start_position", &start.to_string());
-    format!(
-        "{}?{}",
-        call.path
-            .split_once("/accounts/")
-            .map_or("", |(_, rest)| rest.split_once('/').map_or("", |(_, rest)| rest)),
-        query.finish()
-    )
+    let below = call.path.split_once("/accounts/").and_then(|(_, rest)| rest.split_once('/'));
+    format!("{}?{}", below.map_or("", |(_, rest)| rest), query.finish())
 }

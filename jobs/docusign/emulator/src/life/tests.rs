@@ -63,6 +63,25 @@ fn an_envelope_goes_from_one_to_the_next_and_copies_keep_nobody_waiting() {
 }
 
 #[test]
+fn all_do_what_they_have_to_in_their_turn() {
+    let mut envelope = sent(&[
+        ("signers", "1", 2),
+        ("certifiedDeliveries", "2", 1),
+        ("carbonCopies", "3", 3),
+        ("signers", "4", 3),
+    ]);
+    let events = complete(&mut envelope, at(NOON)).unwrap();
+    let completed: Vec<_> = names(&events).into_iter().filter(|name| name.contains("completed")).collect();
+    let wanted =
+        ["recipient-completed 2", "recipient-completed 1", "recipient-completed 3", "recipient-completed 4"];
+    assert_eq!(completed, [&wanted[..], &["envelope-completed"]].concat());
+    assert_eq!(
+        complete(&mut draft(&[("signers", "1", 1)]), at(NOON)).unwrap_err().code,
+        "ENVELOPE_INVALID_STATUS"
+    );
+}
+
+#[test]
 fn who_is_not_asked_or_done_cannot_act() {
     let mut envelope = sent(&[("signers", "1", 1), ("signers", "2", 2), ("certifiedDeliveries", "3", 1)]);
     for (id, act_, code) in [

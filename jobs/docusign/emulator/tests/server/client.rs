@@ -62,7 +62,7 @@ pub async fn start(change: impl FnOnce(&mut Options)) -> (Emulator, Caller) {
 
 impl Caller {
     pub async fn sign_in(&mut self, emulator: &Emulator) {
-        let said = self.ask_for_token(&assertion(emulator, json!({}))).await.expect(200);
+        let said = self.ask_for_token(&assertion(emulator, &json!({}))).await.expect(200);
         self.token = said["access_token"].as_str().unwrap().to_owned();
     }
 
@@ -142,7 +142,7 @@ impl Caller {
 }
 
 /// An assertion that is granted, but for the change.
-pub fn assertion(emulator: &Emulator, change: Value) -> String {
+pub fn assertion(emulator: &Emulator, change: &Value) -> String {
     let now = emulator.now().as_second();
     let mut claims = json!({
         "iss": INTEGRATION_KEY, "sub": USER_ID, "aud": "account-d.docusign.com", "iat": now, "exp": now + 3600,

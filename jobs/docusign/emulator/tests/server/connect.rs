@@ -96,12 +96,19 @@ impl Receiver {
 }
 
 async fn sent(caller: &Caller, receiver: &Receiver, acknowledged: bool) -> String {
+    sent_with(caller, receiver, json!({"requireAcknowledgment": acknowledged.to_string()})).await
+}
+
+async fn sent_with(caller: &Caller, receiver: &Receiver, change: Value) -> String {
     let mut said = definition("t-1", "sent");
     said["eventNotification"] = json!({
         "url": receiver.url, "events": ["envelope-sent", "envelope-completed", "recipient-completed"],
-        "requireAcknowledgment": acknowledged.to_string(), "includeHMAC": "true",
+        "includeHMAC": "true",
         "eventData": {"version": "restv2.1", "format": "json", "includeData": ["recipients"]},
     });
+    for (name, value) in change.as_object().unwrap() {
+        said["eventNotification"][name] = value.clone();
+    }
     let answer = caller.call("POST", "/envelopes", said).await.expect(201);
     answer["envelopeId"].as_str().unwrap().to_owned()
 }
@@ -267,4 +274,18 @@ async fn nothing_is_delivered_beyond_this_machine_but_another_door_can_be_named(
     sent(&caller, &elsewhere, false).await;
     emulator.delivered().await;
     assert!(receiver.came()[0].head.starts_with("POST /hook?x=1 HTTP/1.1"));
+}
+
+#[tokio::test]
+async fn who_did_not_ask_for_signatures_or_json_gets_none() {
+    let receiver = Receiver::start().await;
+    let (emulator, caller) = start(|options| options.hmac_keys = vec!["k".into()]).await;
+    sent_with(&caller, &receiver, json!({"includeHMAC": null})).await;
+    emulator.delivered().await;
+    assert_eq!(receiver.came()[0].signed_by(&["k"]), Vec::<&str>::new());
+    sent_with(&caller, &receiver, json!({"eventData": null})).await;
+    emulator.delivered().await;
+    assert_eq!(receiver.came().len(), 1);
+    let messages = caller.control("GET", "/connect/messages", Value::Null).await.expect(200);
+    assert!(messages["messages"][1]["error"].as_str().unwrap().contains("restv2.1"), "{messages}");
 }

@@ -34,6 +34,18 @@ async fn recipients_act_and_a_reason_is_kept() {
 }
 
 #[tokio::test]
+async fn an_envelope_is_completed_in_one_call() {
+    let (_emulator, caller) = start(|_| {}).await;
+    let (sent, draft) = (caller.sent("t-1").await, caller.draft("t-2").await);
+    let complete =
+        async |id: &str| caller.control("POST", &format!("/envelopes/{id}/complete"), Value::Null).await;
+    assert_eq!(complete(&sent).await.expect(200), json!({"envelopeId": sent, "status": "completed"}));
+    assert_eq!(complete(&draft).await.refused(), (400, "ENVELOPE_INVALID_STATUS".into()));
+    let nobody = complete("00000000-0000-4000-8000-000000000000").await;
+    assert_eq!(nobody.refused(), (404, "ENVELOPE_DOES_NOT_EXIST".into()));
+}
+
+#[tokio::test]
 async fn envelopes_are_counted_by_a_custom_field() {
     let (emulator, caller) = start(|_| {}).await;
     let (one, stray) = (caller.sent("k-1").await, caller.draft("k-1").await);

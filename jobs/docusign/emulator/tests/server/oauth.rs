@@ -36,7 +36,7 @@ async fn what_is_no_token_is_refused_in_three_ways() {
 #[tokio::test]
 async fn consent_is_given_on_the_page_and_then_the_grant_works() {
     let (emulator, caller) = start(|options| options.no_consent_users = vec!["ann".into()]).await;
-    let asked = assertion(&emulator, json!({"sub": "ann"}));
+    let asked = assertion(&emulator, &json!({"sub": "ann"}));
     assert_eq!(caller.ask_for_token(&asked).await.expect(400), json!({"error": "consent_required"}));
 
     let query = format!(
@@ -76,7 +76,7 @@ async fn with_a_public_key_only_its_signatures_are_believed() {
     let mut other: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
     other["exp"] = json!(other["exp"].as_i64().unwrap() + 1);
     let forged = format!("{head}.{}.{signature}", URL_SAFE_NO_PAD.encode(other.to_string()));
-    for forged in [forged, assertion(&emulator, json!({}))] {
+    for forged in [forged, assertion(&emulator, &json!({}))] {
         let refused = caller.ask_for_token(&forged).await.expect(400);
         assert_eq!(refused["error_description"], "no_valid_keys_or_signatures");
     }

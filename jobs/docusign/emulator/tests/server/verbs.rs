@@ -69,7 +69,7 @@ async fn envelopes_are_found_by_transaction_field_date_and_id() {
     let page = caller.get("/envelopes?from_date=2026-03-01&count=2").await.expect(200);
     assert_eq!((&page["totalSetSize"], &page["resultSetSize"]), (&json!("3"), &json!("2")));
     let next = page["nextUri"].as_str().unwrap();
-    assert_eq!(ids(&caller.get(&format!("/{next}")).await.expect(200)), [third.clone()]);
+    assert_eq!(ids(&caller.get(&format!("/{next}")).await.expect(200)), std::slice::from_ref(&third));
 
     let body = json!({"envelopeIds": [first, third], "transactionIds": []});
     let status = caller.call("PUT", "/envelopes/status?envelope_ids=request_body", body).await.expect(200);
