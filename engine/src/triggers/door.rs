@@ -79,12 +79,15 @@ impl Doors {
         if let Some(problem) = problem_of_mark(&mark) {
             return Err(QueueError::Invalid { field: "mark", problem });
         }
-        // What was taken stays taken, whatever the kind has come to say since.
-        if let Some(job) = self.queue.taken(&by.name, &mark).await? {
-            return Ok(Receipt::Taken { job, duplicate: true });
-        }
         self.queue.freshen().await?;
-        let rows = self.queue.rows(&Scope::Installation, vec![job])?;
+        let rows = match self.queue.rows(&Scope::Installation, vec![job]) {
+            Ok(rows) => rows,
+            // What was taken stays taken, whatever the kind has come to say since. Asked only here: taking asks by itself.
+            Err(problem) => {
+                let known = self.queue.taken(&by.name, &mark).await?;
+                return known.map(|job| Receipt::Taken { job, duplicate: true }).ok_or(problem);
+            }
+        };
         let taken = self.queue.take(&by.name, &[Intake { mark, rows }], &by).await?;
         let taken = taken.first().map(|job| Receipt::Taken { job: job.id, duplicate: job.duplicate });
         Ok(taken.unwrap_or(Receipt::Unknown))
