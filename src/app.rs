@@ -359,7 +359,9 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let webhooks = outgoing::webhooks(settings, clock.clone())?;
         let mut registry = registry(Families {
+            docusign: settings.docusign.clone(),
             journal: settings.journal.clone(),
+            accounts: outgoing::docusign_accounts(settings, &clock)?,
             system: settings.system.clone(),
             webhooks: Some(webhooks),
             objects: Some(Arc::new(Buckets::open(&settings.buckets)?)),
@@ -378,10 +380,7 @@ impl App {
             artifacts: Arc::new(DirArtifacts::new(&settings.artifacts.directory)),
             uploads: uploads::place(&settings.uploads)?,
             redis: redis(settings)?.map(Arc::new),
-            declared: Declared {
-                schedules: settings.schedules.clone(),
-                calendars: settings.calendars.clone(),
-            },
+            declared: Declared { schedules: settings.all_schedules(), calendars: settings.calendars.clone() },
             calls: settings.call_rates(),
             approvals: Arc::new(settings.approvals.clone()),
         }))

@@ -10,7 +10,10 @@ use jobkit::{Objects, Registry};
 /// What the families need to know of the configuration.
 #[derive(Clone, Default)]
 pub struct Families {
+    pub docusign: docusign::Config,
     pub journal: journal::Config,
+    /// The accounts with their ways to DocuSign.
+    pub accounts: docusign::Accounts,
     pub system: engine::system::Config,
     /// For callbacks; without them none is taken.
     pub webhooks: Option<Arc<Webhooks>>,
@@ -25,6 +28,7 @@ pub fn registry(families: Families) -> Registry {
     engine::callback::register(&mut registry, families.webhooks);
     let objects = families.objects.unwrap_or_else(|| Arc::new(Buckets::default()));
     let sources = journal::Sources { objects, databases: Arc::new(families.databases) };
+    docusign::register(&mut registry, &families.docusign, families.accounts);
     journal::register(&mut registry, families.journal, sources);
     registry
 }

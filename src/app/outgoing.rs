@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::adapters::http_client::{HttpError, WebClient};
+use engine::adapters::http_client::{self, HttpError, WebClient};
 use engine::adapters::mailer::{Encryption, MailerError, Server, SmtpMailer};
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, Pace, Route, Routes, To};
@@ -83,6 +83,18 @@ pub fn jwks(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Jwks, Outgoin
     let target = Target::parse(&settings.identity.platform.jwks_url).map_err(wrong)?;
     let client = Arc::new(WebClient::new(some(&settings.webhooks.ca_file).as_deref())?);
     Ok(Jwks::new(target.url().clone(), client, clock.clone()))
+}
+
+/// The accounts of DocuSign, by the authority of the house if it has one of its own. Nothing connects before it is needed.
+pub fn docusign_accounts(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+) -> Result<docusign::Accounts, OutgoingError> {
+    if settings.docusign.accounts.is_empty() {
+        return Ok(docusign::Accounts::default());
+    }
+    let http = http_client::of_a_provider(some(&settings.webhooks.ca_file).as_deref())?;
+    Ok(docusign::accounts(&settings.docusign, &http, clock))
 }
 
 /// None when no mail server is configured.

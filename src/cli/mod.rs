@@ -7,6 +7,8 @@ mod audit;
 mod configuration;
 mod demo;
 mod doctor;
+mod docusign;
+mod emulate;
 mod enqueue;
 mod evidence;
 pub mod exit;
@@ -91,6 +93,9 @@ enum Command {
     /// Hand in files for jobs to read, look at them and delete them.
     #[command(subcommand)]
     Uploads(uploads::Uploads),
+    /// Envelopes for signature: send, look, void, remind, and see what is wrong with an account.
+    #[command(name = "docusign", subcommand)]
+    DocuSign(docusign::DocuSign),
     /// Look at what waits for people's approval, and approve, refuse or take it back.
     #[command(subcommand)]
     Approvals(approvals::Approvals),
@@ -127,6 +132,9 @@ enum Command {
     Doctor,
     /// Set up an example in a directory of its own, and run every kind of job on it.
     Demo(demo::DemoArgs),
+    /// Run a service that jobs talk to on this machine, to try things out on; needs no store.
+    #[command(subcommand)]
+    Emulate(emulate::Emulate),
     /// Print the completions for a shell.
     Completions(shell::CompletionsArgs),
     /// Print the manual page, or write the pages of all commands.
@@ -157,6 +165,7 @@ fn run(cli: Cli) -> Result {
         Command::Man(args) => shell::man(&args),
         Command::Config(command) => configuration::run(&call, &command),
         Command::Forest(command) => forest::run(&call, command),
+        Command::Emulate(command) => on_runtime(emulate::run(&call, command)),
         Command::Journal(command) => on_runtime(journal::run(&call, *command)),
         Command::Doctor => on_runtime(doctor::run(&call)),
         Command::Demo(args) => on_runtime(demo::run(&call, args)),
@@ -171,6 +180,7 @@ fn run(cli: Cli) -> Result {
         Command::Schedules(command) => on_runtime(schedules::run(&call, *command)),
         Command::Limits(command) => on_runtime(limits::run(&call, command)),
         Command::Models(command) => on_runtime(models::run(&call, command)),
+        Command::DocuSign(command) => on_runtime(docusign::run(&call, command)),
         Command::Records(command) => on_runtime(records::run(&call, command)),
         Command::Uploads(command) => on_runtime(uploads::run(&call, command)),
         Command::Approvals(command) => on_runtime(approvals::run(&call, command)),

@@ -2,6 +2,7 @@
 //! is opened or resolved here.
 
 mod buckets;
+mod docusign;
 mod http;
 mod identity;
 mod journal;
@@ -76,6 +77,7 @@ pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
     let rules = [engine::alerts::RULES, registry.rules()].concat();
     outgoing::outgoing(settings, kinds, &rules, &mut found);
     schedules(settings, registry, &mut found);
+    docusign::docusign(settings, &mut found);
     journal::journal(settings, &mut found);
     if settings.retention.every.is_zero() {
         found.add("retention.every", "must be longer than nothing; the default is \"1m\"");

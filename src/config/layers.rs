@@ -55,6 +55,8 @@ pub struct Leaf {
 }
 
 pub const PREFIX: &str = "COMPLINE__";
+/// Before the settings of the account of DocuSign that is called `default`.
+const DOCUSIGN: &str = "DOCUSIGN_";
 
 pub fn from_file(file: &FilePath, text: &str, keys: &Keys) -> (Vec<Leaf>, Vec<Problem>) {
     let at = |span: Range<usize>| Origin::File { path: file.into(), line: line_of(text, span.start) };
@@ -109,8 +111,7 @@ pub fn from_environment(
     let mut found = Vec::new();
     let mut problems = Vec::new();
     for (name, text) in variables {
-        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-        let path: Path = rest.split("__").map(str::to_lowercase).collect();
+        let Some(path) = path_of(&name, keys) else { continue };
         let origin = Origin::Variable(name.clone());
         match keys.find(&path) {
             Known::No => problems.push(unknown(&path, origin, keys)),
@@ -122,6 +123,18 @@ pub fn from_environment(
         }
     }
     (found, problems)
+}
+
+/// The key that a variable is for; none when it is none of ours.
+fn path_of(name: &str, keys: &Keys) -> Option<Path> {
+    if let Some(rest) = name.strip_prefix(PREFIX) {
+        return Some(rest.split("__").map(str::to_lowercase).collect());
+    }
+    // As other programs of the same platform name them. They may know more of them than we do.
+    let key = name.strip_prefix(DOCUSIGN)?.to_lowercase();
+    let path: Path =
+        ["docusign", "accounts", docusign::config::DEFAULT_ACCOUNT, &key].map(str::to_owned).into();
+    matches!(keys.find(&path), Known::Leaf).then_some(path)
 }
 
 /// A variable's text is TOML if that fits the key, else a string: `5`, `true` and `["a", "b"]` need no

@@ -29,6 +29,9 @@ use super::listen::Listen;
 use super::outgoing::{Alerts, Mail, Route, Webhooks};
 use super::uploads::Uploads;
 
+/// The schedule that asks DocuSign for whatever no message told; one of this name in `[schedules]` takes its place.
+pub const DOCUSIGN_SWEEP: &str = "docusign.reconcile";
+
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -58,6 +61,7 @@ pub struct Settings {
     pub webhooks: Webhooks,
     pub alerts: Alerts,
     /// Each family has its section, and what is in it is the family's own affair.
+    pub docusign: docusign::Config,
     pub journal: journal::Config,
     pub system: engine::system::Config,
 }
@@ -267,7 +271,31 @@ impl Settings {
     /// The limits on calls, by name.
     pub fn call_rates(&self) -> BTreeMap<String, Rate> {
         let rate = |calls: &Calls| Some(Rate { pace: calls.rate?, burst: calls.burst.unwrap_or(1) });
-        self.calls.iter().filter_map(|(name, calls)| Some((name.clone(), rate(calls)?))).collect()
+        let given = self.calls.iter().filter_map(|(name, calls)| Some((name.clone(), rate(calls)?)));
+        // What the configuration says by name goes before what the account says of itself.
+        self.docusign_rates().chain(given).collect()
+    }
+
+    /// Those that are written, and those that families need.
+    pub fn all_schedules(&self) -> BTreeMap<String, Definition> {
+        let sweep = || Definition {
+            kind: <docusign::Reconcile as jobkit::Job>::KIND.into(),
+            cron: Some("*/20 * * * *".into()),
+            ..Definition::default()
+        };
+        let mut schedules = self.schedules.clone();
+        if !self.docusign.accounts.is_empty() {
+            schedules.entry(DOCUSIGN_SWEEP.into()).or_insert_with(sweep);
+        }
+        schedules
+    }
+
+    /// Each account has a limit of its own.
+    fn docusign_rates(&self) -> impl Iterator<Item = (String, Rate)> {
+        self.docusign.accounts.iter().map(|(name, account)| {
+            let pace = Pace { count: account.max_calls_per_hour, per: Unit::Hour };
+            (docusign::calls::limit(name), Rate { pace, burst: account.max_burst_30s })
+        })
     }
 
     /// What is limited, for the store.
@@ -494,6 +522,7 @@ impl Settings {
                 .into(),
                 ..Alerts::default()
             },
+            docusign: docusign::Config::with_every_key(),
             journal: journal::Config::with_every_key(),
             ..Self::default()
         }

@@ -411,6 +411,32 @@ fn every_secret_that_is_missing_is_told_where_the_reference_stands() {
 }
 
 #[test]
+fn docusign_is_set_by_the_variables_that_the_platform_uses() {
+    let variables = [
+        ("DOCUSIGN_INTEGRATION_KEY", "7c2c3e5e-8f0b-4c4f-9b1b-000000000001"),
+        ("DOCUSIGN_ACCOUNT_ID", "7c2c3e5e-8f0b-4c4f-9b1b-000000000002"),
+        ("DOCUSIGN_USER_ID", "7c2c3e5e-8f0b-4c4f-9b1b-000000000003"),
+        ("DOCUSIGN_BASE_URL", "https://demo.docusign.net"),
+        ("DOCUSIGN_PRIVATE_KEY_PATH", "/etc/docusign.pem"),
+        ("DOCUSIGN_MAX_CALLS_PER_HOUR", "1000"),
+        ("DOCUSIGN_POLL_MIN_INTERVAL", "30m"),
+        // Another program's.
+        ("DOCUSIGN_TEMPLATE_ID", "x"),
+    ];
+
+    let settings = load_variables(&variables).unwrap().settings;
+
+    let account = &settings.docusign.accounts["default"];
+    assert_eq!(account.private_key_path, PathBuf::from("/etc/docusign.pem"));
+    assert_eq!((account.max_calls_per_hour, account.poll_min_interval), (1_000, Duration::from_secs(1_800)));
+    assert_eq!(settings.call_rates()["docusign.default"].pace.count, 1_000);
+    assert!(settings.all_schedules().contains_key("docusign.reconcile"));
+    assert!(load_text("").unwrap().settings.all_schedules().is_empty());
+    let told = load_variables(&[("DOCUSIGN_BASE_URL", "demo.docusign.net")]).unwrap_err().to_string();
+    assert!(told.contains("DOCUSIGN_BASE_URL: ") && told.contains("write https://HOST"), "{told}");
+}
+
+#[test]
 fn a_mistake_in_the_environment_names_the_variable() {
     for (name, value, expected) in [
         ("COMPLINE__WORKER__CONCURENCY", "3", "did you mean COMPLINE__WORKER__CONCURRENCY?"),

@@ -6,6 +6,7 @@ mod architecture;
 mod audit;
 mod cli;
 mod doctor;
+mod docusign_emulator;
 mod engine;
 mod examples;
 mod faults;

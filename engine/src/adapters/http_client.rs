@@ -16,6 +16,8 @@ use crate::webhooks::{Answer, Get, HttpClient, Post};
 
 const CONNECTING: Duration = Duration::from_secs(5);
 
+const IDLE: Duration = Duration::from_secs(20);
+
 /// A receiver that asks for more is asked again all the same.
 const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
@@ -42,6 +44,19 @@ impl WebClient {
             .user_agent(concat!("compline/", env!("CARGO_PKG_VERSION")));
         client.build().map(Self).map_err(HttpError::Client)
     }
+}
+
+/// For the calls of a family to its provider: many to one place, so that connections are kept.
+pub fn of_a_provider(authority: Option<&Path>) -> Result<Client, HttpError> {
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls::client(authority)?)
+        .redirect(Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECTING)
+        // Servers close idle connections; one that is closed under a call costs an answer.
+        .pool_idle_timeout(IDLE)
+        .user_agent(concat!("compline/", env!("CARGO_PKG_VERSION")));
+    client.build().map_err(HttpError::Client)
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 pub mod binary;
 pub mod clamav;
 pub mod http;
+pub mod node;
 pub mod ports;
 pub mod postgres;
 pub mod proxy;

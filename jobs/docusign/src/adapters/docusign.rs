@@ -5,6 +5,8 @@ mod client;
 mod faults;
 mod key;
 mod sign_in;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use client::DocuSign;
