@@ -182,7 +182,8 @@ impl Queue {
         self.rows_within(scope, jobs)
     }
 
-    /// As `rows`, of jobs that a running one makes, or the door of a family: they may be of kinds that nobody enqueues by their names. What comes with them is checked as ever.
+    /// As `rows`, of jobs that a running one makes, or the door of a family: they may be of kinds that nobody enqueues by their names. What comes with them is
+    /// checked as ever.
     pub fn children(&self, jobs: Vec<NewJob>) -> Result<Vec<NewRow>, QueueError> {
         self.rows_within(&Scope::Installation, jobs)
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jobkit::records::{check, check_silent};
 use jobkit::{AuditEntry, Gravity, JobId, Put, Record, RecordChange, RecordFilter, RecordId};
 
-use super::{Attempting, News, NewsChange, Result, Scope, Severity, StoreError};
+use super::{Attempting, FIRST_MOMENT, News, NewsChange, Result, Scope, Severity, StoreError};
 
 #[async_trait]
 pub trait Records: Send + Sync + 'static {
@@ -53,13 +53,14 @@ impl RecordPage {
         after.map_or(("", ""), |id| (id.key.as_str(), id.tenant.as_deref().unwrap_or_default()))
     }
 
-    /// Whether a database can be asked for it at all; none keeps a NUL, so nothing with one is there.
+    /// Whether a database can be asked for it at all; none keeps a NUL, or what was due before the first moment, so nothing of that is there.
     pub fn can_be_asked(&self) -> bool {
         let RecordFilter { collection, states, after, .. } = &self.filter;
         let texts = states.iter().chain([collection]).map(String::as_str);
         let texts = texts
             .chain(after.iter().flat_map(|id| [id.key.as_str()].into_iter().chain(id.tenant.as_deref())));
-        texts.into_iter().all(is_text)
+        let times = [self.filter.due_by, self.after_due];
+        texts.into_iter().all(is_text) && times.into_iter().flatten().all(|at| at >= FIRST_MOMENT)
     }
 }
 
@@ -110,7 +111,11 @@ pub fn is_as_looked_at(found: Option<&Found>, change: &RecordChange) -> bool {
 
 /// Before anything is asked of the database.
 pub fn check_change(change: &RecordChange) -> Result<()> {
-    check(change).map_err(StoreError::Refused)
+    check(change).map_err(StoreError::Refused)?;
+    match change.due_at.is_none_or(|at| at >= FIRST_MOMENT) {
+        true => Ok(()),
+        false => Err(StoreError::Refused("due_at: a time from the year 1 on".into())),
+    }
 }
 
 /// Of a change that leaves no entry, when it is known what there is.
@@ -194,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_nul_in_it_is_not_asked_for() {
+    fn what_no_database_keeps_is_not_asked_for() {
         let asked = |collection: &str, states: &[&str], after: Option<RecordId>| {
             let states = states.iter().map(|state| (*state).to_owned()).collect();
             let filter =
@@ -204,6 +209,9 @@ mod tests {
         assert!(asked("post.letter", &["sent"], Some(id(Some("north")))));
         assert!(!asked("post\0", &[], None) && !asked("post.letter", &["s\0"], None));
         assert!(!asked("post.letter", &[], Some(id(Some("n\0")))));
+        let due_by = Some(Timestamp::MIN);
+        let ancient = RecordFilter { collection: "post.letter".into(), due_by, ..RecordFilter::default() };
+        assert!(!RecordPage::of(&ancient).can_be_asked());
         assert!(!can_be_asked(&RecordId { key: "\0".into(), ..id(None) }));
     }
 }

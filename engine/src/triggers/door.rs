@@ -79,13 +79,16 @@ impl Doors {
         if let Some(problem) = problem_of_mark(&mark) {
             return Err(QueueError::Invalid { field: "mark", problem });
         }
-        // What was taken stays taken, whatever the kind has come to say since.
-        if let Some(job) = self.queue.taken(&by.name, &mark).await? {
-            return Ok(Receipt::Taken { job, duplicate: true });
-        }
         self.queue.freshen().await?;
         // The family makes it, which may make what nobody enqueues by its name.
-        let rows = self.queue.children(vec![job])?;
+        let rows = match self.queue.children(vec![job]) {
+            Ok(rows) => rows,
+            // What was taken stays taken, whatever the kind has come to say since. Asked only here: taking asks by itself.
+            Err(problem) => {
+                let known = self.queue.taken(&by.name, &mark).await?;
+                return known.map(|job| Receipt::Taken { job, duplicate: true }).ok_or(problem);
+            }
+        };
         let taken = self.queue.take(&by.name, &[Intake { mark, rows }], &by).await?;
         let taken = taken.first().map(|job| Receipt::Taken { job: job.id, duplicate: job.duplicate });
         Ok(taken.unwrap_or(Receipt::Unknown))

@@ -19,6 +19,7 @@ promises![
     nothing_is_read_of_a_strangers_delivery,
     what_is_too_large_is_refused,
     what_no_job_can_be_made_of_is_answered_well_and_people_are_told,
+    a_family_makes_what_nobody_enqueues_by_its_name,
     what_was_taken_is_known_whatever_the_kind_says_by_now,
     what_cannot_be_told_or_kept_is_to_come_again,
 ];
@@ -133,6 +134,17 @@ async fn what_no_job_can_be_made_of_is_answered_well_and_people_are_told(t: Test
     let later = deliver(&server, "post", "good", "a").await.expect(200);
     assert_eq!(later["duplicate"], false);
     assert_eq!(jobs(&server).await, [r#"{"letter":"a"}"#.to_owned()].into());
+}
+
+async fn a_family_makes_what_nobody_enqueues_by_its_name(t: TestStore) {
+    let server = Server::over(t).await;
+    let by_name = json!({ "kind": "test.internal", "args": {} });
+    server.post("/v1/jobs", &by_name).await.expect(422);
+
+    let told = deliver(&server, "post", "good", "internal").await.expect(200);
+
+    assert_eq!(told["duplicate"], false, "{told}");
+    assert_eq!(jobs(&server).await, [r#"{"letter":"internal"}"#.to_owned()].into());
 }
 
 async fn what_was_taken_is_known_whatever_the_kind_says_by_now(t: TestStore) {

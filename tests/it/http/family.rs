@@ -27,6 +27,7 @@ pub fn register(registry: &mut Registry, strict: &Arc<AtomicBool>) {
     registry.add(AsWritten { strict: strict.clone() });
     registry.add(ReadsUpload);
     registry.add(Sealed);
+    registry.add(Internal);
     registry.add_door(Arc::new(Post)).add_rule("post.lost");
 }
 
@@ -91,7 +92,24 @@ impl Job for Sealed {
     }
 }
 
-/// The door `post`. It believes what has the header `x-seal: good`, and cannot tell of `x-seal: smudged`; the body is the mark of the delivery.
+/// Nobody enqueues it by its name.
+struct Internal;
+
+impl Job for Internal {
+    type Args = RawJson;
+    const KIND: &'static str = "test.internal";
+
+    fn policy(&self) -> Policy {
+        Policy::default().internal()
+    }
+
+    async fn run(&self, _: RawJson, _: &Ctx) -> Result<Outcome, Failure> {
+        Ok(Outcome::done())
+    }
+}
+
+/// The door `post`. It believes what has the header `x-seal: good`, and cannot tell of `x-seal: smudged`; the body is the mark of the delivery, and one that begins
+/// with `internal` is for that kind.
 pub struct Post;
 
 fn seal(headers: &Headers) -> Option<&str> {
@@ -115,7 +133,8 @@ impl Door for Post {
         let opened = match seal(headers) {
             Some("good") => {
                 let mark = String::from_utf8_lossy(body).into_owned();
-                let job = NewJob::new("test.as_written", serde_json::json!({ "letter": mark }));
+                let kind = if mark.starts_with("internal") { "test.internal" } else { "test.as_written" };
+                let job = NewJob::new(kind, serde_json::json!({ "letter": mark }));
                 Ok(Delivered { mark, job })
             }
             Some("smudged") => Err(Unopened::Unsure("the seal cannot be read".into())),

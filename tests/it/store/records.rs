@@ -505,6 +505,7 @@ async fn what_no_table_would_hold_is_refused_in_words(t: TestStore) {
         (change(""), "key: "),
         (RecordChange { state: "s".repeat(65), ..change("a") }, "state: "),
         (called("a", &["n\0"]), "names: "),
+        (RecordChange { due_at: Some(jiff::Timestamp::MIN), ..change("a") }, "due_at: "),
     ] {
         let refused = refusal(t.store.record_put(&hand.attempt, &change).await);
         assert!(refused.contains(why), "{refused}");

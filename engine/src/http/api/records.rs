@@ -14,7 +14,7 @@ use crate::http::Shared;
 use crate::http::extract::{Parameters, Text, moment_of, path};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::view::records::{Record, RecordInFull};
-use store::{DEFAULT_PAGE, RecordPage};
+use store::{DEFAULT_PAGE, FIRST_MOMENT, RecordPage};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Records {
@@ -81,7 +81,9 @@ impl Place {
     /// None when it was not handed out, or for another question.
     fn read(text: &str, is_by_due: bool) -> Option<Self> {
         let place: Self = serde_json::from_slice(&BASE64.decode(text).ok()?).ok()?;
-        (place.due.is_some() == is_by_due).then_some(place)
+        // A time that no store can keep was not handed out.
+        let is_kept = place.due.is_none_or(|due| due >= FIRST_MOMENT);
+        (place.due.is_some() == is_by_due && is_kept).then_some(place)
     }
 }
 
@@ -155,5 +157,7 @@ mod tests {
         for odd in ["", "x", "e30", "{}"] {
             assert_eq!(Place::read(odd, false), None, "{odd}");
         }
+        let ancient = Place { key: "a".into(), tenant: None, due: Some(Timestamp::MIN) };
+        assert_eq!(Place::read(&ancient.written().unwrap(), true), None);
     }
 }

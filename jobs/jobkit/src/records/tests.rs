@@ -32,7 +32,7 @@ fn what_no_store_could_keep_is_refused_in_words() {
             "FAMILY.THING",
         ),
         (
-            RecordChange { id: RecordId { tenant: Some(String::new()), ..id.clone() }, ..change("a") },
+            RecordChange { id: RecordId { tenant: Some(String::new()), ..id }, ..change("a") },
             "tenant: ",
         ),
         (
