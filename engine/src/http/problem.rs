@@ -91,6 +91,7 @@ codes! {
     Internal "internal" INTERNAL_SERVER_ERROR "This is a bug of ours";
     NotCarried "not_carried" BAD_GATEWAY "The message was not taken";
     Crowded "crowded" SERVICE_UNAVAILABLE "There is no room just now";
+    ArtifactsAway "artifacts_away" SERVICE_UNAVAILABLE "The files of jobs cannot be had";
     ScannerAway "scanner_away" SERVICE_UNAVAILABLE "The file could not be scanned";
     TokenNotSet "token_not_set" SERVICE_UNAVAILABLE "The API is closed until it has a token";
     SignInOff "sign_in_off" SERVICE_UNAVAILABLE "Nobody is signed in here";

@@ -13,6 +13,7 @@ use engine::adapters::tls;
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, To};
 use engine::approvals::rules::Rules as Approvals;
+use engine::artifacts::ArtifactStore;
 use engine::http::server::Door;
 use engine::http::{self, Http, Limits, Token};
 use engine::identity::keys::Keys;
@@ -55,7 +56,7 @@ pub const TOKEN: &str = "a token for tests, long enough";
 pub struct Server {
     pub t: TestStore,
     pub app: Arc<App>,
-    pub artifacts: Arc<DirArtifacts>,
+    pub artifacts: Arc<dyn ArtifactStore>,
     pub client: Client,
     pub url: String,
     pub stop: CancellationToken,
@@ -156,6 +157,8 @@ pub struct Setup {
     pub scanner: Option<Arc<dyn Scanner>>,
     /// Nothing waits for people unless a test is about it.
     pub approvals: Approvals,
+    /// A folder of the server's own unless a test is about another place.
+    pub artifacts: Option<Arc<dyn ArtifactStore>>,
 }
 
 /// By which the servers of a test know what another of them signed.
@@ -191,6 +194,7 @@ impl Default for Setup {
             uploads: uploads::Rules::default(),
             scanner: None,
             approvals: Approvals::default(),
+            artifacts: None,
         }
     }
 }
@@ -232,10 +236,11 @@ impl Server {
             uploads: rules,
             scanner,
             approvals,
+            artifacts,
         } = setup;
         let keyring = Arc::new(keyring);
         let folder = tempfile::tempdir().unwrap();
-        let artifacts = Arc::new(DirArtifacts::new(folder.path()));
+        let artifacts = artifacts.unwrap_or_else(|| Arc::new(DirArtifacts::new(folder.path())));
         let mut registry = Registry::default();
         engine::system::register(&mut registry, engine::system::Config::default());
         engine::bulk::register(&mut registry, t.store.clone());
@@ -326,6 +331,7 @@ impl Server {
             limits: Rules::default(),
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
+            keep_artifacts: None,
             triggers: Triggers::default(),
             alerting: Alerting::default(),
             audit: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
-use jobkit::{Artifacts, JobId, Owner, UploadId};
+use jobkit::{JobId, Owner, UploadId};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::schedules::{PutSchedule, Source};
