@@ -381,7 +381,7 @@ impl App {
             registry: Arc::new(registry),
             keyring: Arc::new(Keyring::load(&settings.encryption)?),
             artifacts: artifacts::store(settings)?,
-            uploads: uploads::place(&settings.uploads)?,
+            uploads: uploads::place(settings)?,
             redis: redis(settings)?.map(Arc::new),
             declared: Declared {
                 schedules: settings.schedules.clone(),

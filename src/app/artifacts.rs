@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::adapters::artifacts::{BucketArtifacts, DirArtifacts, MovedArtifacts};
+use engine::adapters::artifacts::{BucketArtifacts, BucketQuarantine, DirArtifacts, MovedArtifacts};
 use engine::artifacts::ArtifactStore;
 use engine::artifacts::keeper::Keeper;
 
@@ -18,6 +18,16 @@ pub fn store(settings: &Settings) -> Result<Arc<dyn ArtifactStore>, AppError> {
     }
     let bucket = BucketArtifacts::open(&settings.artifacts.url, &settings.buckets, &settings.containers)?;
     Ok(Arc::new(MovedArtifacts { bucket, before: folder }))
+}
+
+/// Where callers put files themselves: beside artifacts, when those are in a bucket.
+pub(super) fn quarantine(settings: &Settings) -> Result<Option<BucketQuarantine>, AppError> {
+    let url = &settings.artifacts.url;
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let (_, quarantine) = BucketArtifacts::with_quarantine(url, &settings.buckets, &settings.containers)?;
+    Ok(Some(quarantine))
 }
 
 pub(super) fn keeper(app: &App, keep: Option<Duration>) -> Keeper {

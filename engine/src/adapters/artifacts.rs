@@ -4,6 +4,7 @@
 mod bucket;
 mod moved;
 mod place;
+mod quarantine;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -19,6 +20,7 @@ pub use self::bucket::BucketArtifacts;
 pub use self::moved::MovedArtifacts;
 pub use self::place::Home;
 use self::place::{NO_ADDRESS, Scheme, check_name, parse};
+pub use self::quarantine::BucketQuarantine;
 use crate::artifacts::ArtifactStore;
 
 #[derive(Debug, Clone)]

@@ -69,6 +69,7 @@ codes! {
     WrongState "wrong_state" CONFLICT "The job cannot take this change now";
     Refused "refused" CONFLICT "What was asked cannot be";
     QuotaFull "quota_full" CONFLICT "The quota for uploads is used up";
+    NotArrived "not_arrived" CONFLICT "The file is not there yet";
     Busy "busy" CONFLICT "Somebody else is in the way just now";
     OwnedByConfiguration "owned_by_configuration" CONFLICT "The configuration owns it";
     ApprovalRequired "approval_required" CONFLICT "Other people must approve this first";
@@ -81,6 +82,7 @@ codes! {
     InvalidBody "invalid_body" UNPROCESSABLE_ENTITY "The body has a field that is not valid";
     FormatDiffers "format_differs" UNPROCESSABLE_ENTITY "The file is something else than was said";
     DigestDiffers "digest_differs" UNPROCESSABLE_ENTITY "Other bytes came than were announced";
+    SizeDiffers "size_differs" UNPROCESSABLE_ENTITY "The file has another size than was said";
     Infected "infected" UNPROCESSABLE_ENTITY "The file holds malware";
     UnknownKind "unknown_kind" UNPROCESSABLE_ENTITY "No such kind of job is known";
     InvalidArgs "invalid_args" UNPROCESSABLE_ENTITY "The kind cannot take these arguments";
@@ -92,6 +94,7 @@ codes! {
     NotCarried "not_carried" BAD_GATEWAY "The message was not taken";
     Crowded "crowded" SERVICE_UNAVAILABLE "There is no room just now";
     ArtifactsAway "artifacts_away" SERVICE_UNAVAILABLE "The files of jobs cannot be had";
+    PresignOff "presign_off" SERVICE_UNAVAILABLE "There is no bucket to send files to";
     ScannerAway "scanner_away" SERVICE_UNAVAILABLE "The file could not be scanned";
     TokenNotSet "token_not_set" SERVICE_UNAVAILABLE "The API is closed until it has a token";
     SignInOff "sign_in_off" SERVICE_UNAVAILABLE "Nobody is signed in here";

@@ -41,6 +41,7 @@ impl Pruner {
         let mut patience = Patience::new("pruning finished jobs", self.clock.clone());
         let mut pruned = 0;
         let mut next_look = Duration::ZERO;
+        let mut next_sweep = Duration::ZERO;
         loop {
             let mut wait = self.every;
             match self.bite().await {
@@ -53,6 +54,12 @@ impl Pruner {
                     } else if pruned > 0 {
                         info!(jobs.pruned = pruned, "pruned {pruned} finished jobs");
                         pruned = 0;
+                    }
+                    if bite < BITE as u64 && self.clock.steady() >= next_sweep {
+                        next_sweep = self.clock.steady() + LOOK_AGAIN;
+                        if let Err(problem) = self.uploads.sweep_quarantine().await {
+                            warn!("files that nobody completed cannot be looked for: {}", chain(&problem));
+                        }
                     }
                     if bite < BITE as u64 && self.clock.steady() >= next_look {
                         next_look = self.clock.steady() + self.look().await;

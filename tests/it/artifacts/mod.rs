@@ -3,13 +3,14 @@
 mod buckets;
 mod keeper;
 mod moved;
+mod presigned;
 mod served;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::adapters::artifacts::{BucketArtifacts, DirArtifacts};
+use engine::adapters::artifacts::{BucketArtifacts, BucketQuarantine, DirArtifacts};
 use engine::adapters::buckets::Bucket;
 use engine::adapters::containers::Container;
 use engine::artifacts::ArtifactStore;
@@ -31,6 +32,7 @@ struct Place {
 /// A bucket behind a door that can be shut.
 struct BucketPlace {
     artifacts: BucketArtifacts,
+    quarantine: BucketQuarantine,
     front: Front,
     server: Server,
 }
@@ -73,16 +75,22 @@ impl BucketPlace {
         s3.make_bucket("books").await;
         let front = Front::before(s3.address()).await;
         let bucket = Bucket { endpoint: format!("http://{}", front.address()), ..s3.bucket() };
-        let artifacts = open_s3("s3://books/jobs/2026", bucket).unwrap();
-        Self { artifacts, front, server: Server::S3(s3) }
+        let url = "s3://books/jobs/2026";
+        let opened =
+            BucketArtifacts::with_quarantine(url, &[("books".into(), bucket)].into(), &BTreeMap::new());
+        let (artifacts, quarantine) = opened.unwrap();
+        Self { artifacts, quarantine, front, server: Server::S3(s3) }
     }
 
     async fn azure() -> Self {
         let azurite = Azurite::start().await;
         azurite.make_container("books").await;
         let front = Front::before(azurite.address()).await;
-        let artifacts = open_azure("azure://books/jobs/2026", azurite.container(&front.address())).unwrap();
-        Self { artifacts, front, server: Server::Azure(azurite) }
+        let container = [("books".into(), azurite.container(&front.address()))].into();
+        let url = "azure://books/jobs/2026";
+        let (artifacts, quarantine) =
+            BucketArtifacts::with_quarantine(url, &BTreeMap::new(), &container).unwrap();
+        Self { artifacts, quarantine, front, server: Server::Azure(azurite) }
     }
 }
 

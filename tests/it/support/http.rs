@@ -33,6 +33,7 @@ use engine::triggers::Triggers;
 use engine::triggers::settings::{SchemeName, Triggers as Settings, Webhook};
 use engine::triggers::webhook::Webhooks;
 use engine::triggers::{self, Around};
+use engine::uploads::quarantine::Quarantine;
 use engine::uploads::scanner::Scanner;
 use engine::uploads::{self, Place};
 use engine::webhooks::target::Target;
@@ -157,6 +158,8 @@ pub struct Setup {
     pub scanner: Option<Arc<dyn Scanner>>,
     /// Nothing waits for people unless a test is about it.
     pub approvals: Approvals,
+    /// Where callers put uploads themselves; none unless a test is about it.
+    pub quarantine: Option<Arc<dyn Quarantine>>,
     /// A folder of the server's own unless a test is about another place.
     pub artifacts: Option<Arc<dyn ArtifactStore>>,
 }
@@ -195,6 +198,7 @@ impl Default for Setup {
             scanner: None,
             approvals: Approvals::default(),
             artifacts: None,
+            quarantine: None,
         }
     }
 }
@@ -237,6 +241,7 @@ impl Server {
             scanner,
             approvals,
             artifacts,
+            quarantine,
         } = setup;
         let keyring = Arc::new(keyring);
         let folder = tempfile::tempdir().unwrap();
@@ -260,7 +265,7 @@ impl Server {
             registry: Arc::new(registry),
             keyring: keyring.clone(),
             artifacts: artifacts.clone(),
-            uploads: Place { directory: folder.path().join("uploads"), rules, scanner },
+            uploads: Place { directory: folder.path().join("uploads"), rules, scanner, quarantine },
             redis: None,
             declared: declared(),
             calls: [("provider".to_owned(), Rate { pace: "5/s".parse().unwrap(), burst: 1 })].into(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use jobkit::{Artifact, Artifacts, JobId, Owner, PortError, PutNewError, Reading};
 use object_store::aws::{Checksum, S3ConditionalPut};
 use object_store::path::Path as Key;
@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::Home;
 use super::place::{NO_ADDRESS, Scheme, check_name, parse, placed};
+use super::quarantine::{BucketQuarantine, Signs};
 use crate::adapters::buckets::{self, Bucket};
 use crate::adapters::containers::{self, Container};
 use crate::adapters::object_client::OpenError;
@@ -30,7 +31,7 @@ use crate::artifacts::ArtifactStore;
 
 #[derive(Debug, Clone)]
 pub struct BucketArtifacts {
-    store: Arc<dyn ObjectStore>,
+    pub(super) store: Arc<dyn ObjectStore>,
     prefix: String,
     /// For people.
     url: String,
@@ -48,7 +49,7 @@ type Buckets = BTreeMap<String, Bucket>;
 type Containers = BTreeMap<String, Container>;
 
 #[derive(Debug, thiserror::Error)]
-enum Problem {
+pub(super) enum Problem {
     #[error("{0}")]
     Name(String),
     #[error("{NO_ADDRESS}")]
@@ -85,8 +86,17 @@ impl From<object_store::Error> for Problem {
 impl BucketArtifacts {
     /// `artifacts.url` as the configuration has it. Opens no connection yet.
     pub fn open(url: &str, buckets: &Buckets, containers: &Containers) -> Result<Self, OpenError> {
+        Self::with_quarantine(url, buckets, containers).map(|(own, _)| own)
+    }
+
+    /// The same, with the place beside it where callers put files themselves.
+    pub fn with_quarantine(
+        url: &str,
+        buckets: &Buckets,
+        containers: &Containers,
+    ) -> Result<(Self, BucketQuarantine), OpenError> {
         let setting = |problem| OpenError::Setting { key: "artifacts.url", problem };
-        let (store, prefix): (Arc<dyn ObjectStore>, _) = match Home::parse(url).map_err(setting)? {
+        let (signs, prefix) = match Home::parse(url).map_err(setting)? {
             Home::S3 { bucket, prefix } => {
                 let Some(settings) = buckets.get(&bucket) else {
                     return Err(setting(format!("there is no [buckets.{bucket}]; add it")));
@@ -96,19 +106,25 @@ impl BucketArtifacts {
                     .with_conditional_put(S3ConditionalPut::ETagMatch);
                 let opened = builder.build();
                 let section = format!("buckets.{bucket}");
-                (Arc::new(opened.map_err(|cause| OpenError::store(&section, cause))?), prefix)
+                let s3 = opened.map_err(|cause| OpenError::store(&section, cause))?;
+                (Signs::S3(Arc::new(s3)), prefix)
             }
             Home::Azure { container, prefix } => {
                 let Some(settings) = containers.get(&container) else {
                     return Err(setting(format!("there is no [containers.{container}]; add it")));
                 };
-                (Arc::new(containers::open(&container, settings)?), prefix)
+                (Signs::Azure(Arc::new(containers::open(&container, settings)?)), prefix)
             }
         };
-        Ok(Self { store, prefix, url: url.into() })
+        let store: Arc<dyn ObjectStore> = match &signs {
+            Signs::S3(s3) => s3.clone(),
+            Signs::Azure(azure) => azure.clone(),
+        };
+        let own = Self { store, prefix, url: url.into() };
+        Ok((own.clone(), BucketQuarantine { bucket: own, signs }))
     }
 
-    fn below(&self, path: &str) -> Result<Key, Problem> {
+    pub(super) fn below(&self, path: &str) -> Result<Key, Problem> {
         let path = match self.prefix.as_str() {
             "" => path.to_owned(),
             prefix => format!("{prefix}/{path}"),
@@ -245,10 +261,31 @@ impl BucketArtifacts {
         }
     }
 
-    async fn begin(&self, address: &str) -> Result<Held, Problem> {
-        let key = self.key_of(address)?;
+    pub(super) async fn hold(&self, key: Key) -> Result<Held, Problem> {
         let ObjectMeta { size, e_tag, .. } = self.store.head(&key).await?;
         Ok(Held { key, size, tag: e_tag.ok_or(Problem::NoTag)? })
+    }
+
+    /// In pieces of so many bytes each but the last.
+    pub(super) fn stretches(self, held: Held, piece: usize) -> impl Stream<Item = Result<Bytes, Problem>> {
+        let piece = piece.max(1);
+        let stretch = STRETCH.max(piece as u64);
+        // A stretch is a whole number of pieces, so only the last piece of all is shorter.
+        let stretch = stretch - stretch % piece as u64;
+        let stretches = stream::try_unfold((self, held, 0), move |(own, held, at)| async move {
+            let end = held.size.min(at + stretch);
+            if at == end {
+                return Ok::<_, Problem>(None);
+            }
+            let bytes = own.stretch(&held, at..end).await?;
+            Ok(Some((bytes, (own, held, end))))
+        });
+        let pieces = stretches.map_ok(move |bytes: Bytes| {
+            let starts = (0..bytes.len()).step_by(piece);
+            let pieces: Vec<_> = starts.map(|at| Ok(bytes.slice(at..bytes.len().min(at + piece)))).collect();
+            stream::iter(pieces)
+        });
+        pieces.try_flatten()
     }
 
     async fn stretch(&self, held: &Held, range: Range<u64>) -> Result<Bytes, Problem> {
@@ -290,8 +327,8 @@ impl BucketArtifacts {
         }
     }
 
-    async fn delete_all(&self, job: JobId) -> Result<(), Problem> {
-        let mut objects = self.store.list(Some(&self.below(&job.to_string())?));
+    pub(super) async fn delete_below(&self, folder: &Key) -> Result<(), Problem> {
+        let mut objects = self.store.list(Some(folder));
         while let Some(object) = objects.try_next().await? {
             self.store.delete(&object.location).await?;
         }
@@ -311,16 +348,16 @@ impl BucketArtifacts {
         }
     }
 
-    fn port(&self, doing: &str) -> impl Fn(Problem) -> PortError + Clone + use<> {
+    pub(super) fn port(&self, doing: &str) -> impl Fn(Problem) -> PortError + Clone + use<> {
         let doing = format!("{doing} in {}", self.url);
         move |problem| PortError::new(doing.clone(), problem)
     }
 }
 
 /// An object that is read: this one and no other of its name.
-struct Held {
+pub(super) struct Held {
     key: Key,
-    size: u64,
+    pub(super) size: u64,
     tag: String,
 }
 
@@ -402,28 +439,11 @@ impl Artifacts for BucketArtifacts {
     fn read<'a>(&'a self, address: &'a str, piece_bytes: usize) -> BoxFuture<'a, Result<Reading, PortError>> {
         let port = self.port(&format!("reading the artifact `{address}`"));
         Box::pin(async move {
-            let held = self.begin(address).await.map_err(&port)?;
-            let (bytes, piece) = (held.size, piece_bytes.max(1));
-            let stretch = STRETCH.max(piece as u64);
-            let stretch = stretch - stretch % piece as u64;
-            let own = self.clone();
-            // A stretch is a whole number of pieces, so only the last piece of all is shorter.
-            let stretches = stream::try_unfold((own, held, 0), move |(own, held, at)| {
-                let port = port.clone();
-                async move {
-                    let end = held.size.min(at + stretch);
-                    if at == end {
-                        return Ok(None);
-                    }
-                    let bytes = own.stretch(&held, at..end).await.map_err(port)?;
-                    Ok(Some((bytes, (own, held, end))))
-                }
-            });
-            let pieces = stretches.map_ok(move |bytes| {
-                let pieces: Vec<_> = bytes.chunks(piece).map(|piece| Ok(piece.to_vec())).collect();
-                stream::iter(pieces)
-            });
-            Ok(Reading { bytes, pieces: pieces.try_flatten().boxed() })
+            let held = async { self.hold(self.key_of(address)?).await };
+            let held = held.await.map_err(&port)?;
+            let bytes = held.size;
+            let pieces = self.clone().stretches(held, piece_bytes).map_ok(Vec::from).map_err(port);
+            Ok(Reading { bytes, pieces: pieces.boxed() })
         })
     }
 
@@ -451,7 +471,10 @@ impl ArtifactStore for BucketArtifacts {
 
     fn remove(&self, job: JobId) -> BoxFuture<'_, Result<(), PortError>> {
         let port = self.port(&format!("deleting the artifacts of job {job}"));
-        Box::pin(async move { self.delete_all(job).await.map_err(port) })
+        Box::pin(async move {
+            let folder = self.below(&job.to_string()).map_err(&port)?;
+            self.delete_below(&folder).await.map_err(port)
+        })
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), PortError>> {

@@ -56,6 +56,7 @@ const ROUTES: &[(&str, &str, Of, &str)] = &[
     ("get", "/v1/jobs/{id}/artifacts", Of::Done, ""),
     ("get", "/v1/jobs/{id}/artifacts/{claim}/{name}", Of::Done, ""),
     ("get", "/v1/uploads/{id}", Of::Upload, ""),
+    ("post", "/v1/uploads/{id}/complete", Of::Upload, ""),
     ("delete", "/v1/uploads/{id}", Of::Upload, ""),
     ("get", "/v1/bulk-operations/{id}", Of::Bulk, ""),
     ("post", "/v1/bulk-operations/{id}/cancel", Of::Bulk, ""),
