@@ -118,6 +118,8 @@ impl Uploads {
         match completed {
             Err(problem) if problem.is_ours() => {
                 self.shelf.discard(id).await;
+                // As long as after any invitation; should it fail, there are some minutes left.
+                drop(self.store.upload_goes_on(id, GRACE).await);
                 return Err(match problem {
                     UploadError::Broken | UploadError::Slow(_) => UploadError::BucketSlow,
                     UploadError::Disk(cause) => busy(cause),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine::adapters::artifacts::Home;
+use jobkit::roots;
 use url::Url;
 
 use super::Findings;
@@ -31,11 +32,32 @@ pub(super) fn artifacts(settings: &Settings, found: &mut Findings) {
             }
             Ok(_) => None,
         };
-        if let Some(problem) = missing {
+        if let Some(problem) = missing.or_else(|| read_by_others(settings)) {
             found.add("artifacts.url", problem);
         }
     }
     containers(settings, found);
+}
+
+/// What callers put there nobody has looked at yet, and what jobs leave belongs to their tenants.
+fn read_by_others(settings: &Settings) -> Option<String> {
+    let url = &settings.artifacts.url;
+    let roots = settings.journal.roots.iter().map(|root| ("journal.roots".to_owned(), root));
+    let folders = settings.triggers.folders.iter();
+    let folders = folders.map(|(name, folder)| (format!("triggers.folders.{name}.path"), &folder.path));
+    let read = roots.chain(folders).find(|(_, path)| overlap(roots::address(path).unwrap_or_default(), url));
+    read.map(|(key, path)| {
+        format!(
+            "is read by others: `{}` of {key} lies in it or around it; give each a prefix of its own",
+            path.display()
+        )
+    })
+}
+
+fn overlap(one: &str, other: &str) -> bool {
+    let folder = |address: &str| format!("{}/", address.trim_end_matches('/'));
+    let (one, other) = (folder(one), folder(other));
+    one.len() > 1 && (one.starts_with(&other) || other.starts_with(&one))
 }
 
 fn containers(settings: &Settings, found: &mut Findings) {
@@ -78,5 +100,25 @@ fn problem_of_endpoint(endpoint: &str) -> Option<String> {
             "must be an address such as \"https://ACCOUNT.blob.core.windows.net\", without the container"
                 .into(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_overlap_when_one_lies_in_the_other() {
+        for (one, other, expected) in [
+            ("s3://books", "s3://books/jobs", true),
+            ("s3://books/", "s3://books", true),
+            ("s3://books/jobs/2026", "s3://books/jobs", true),
+            ("s3://books/jobs2", "s3://books/jobs", false),
+            ("s3://books/in", "s3://books/jobs", false),
+            ("s3://others/jobs", "s3://books/jobs", false),
+            ("", "s3://books/jobs", false),
+        ] {
+            assert_eq!(overlap(one, other), expected, "{one} {other}");
+        }
     }
 }

@@ -5,6 +5,11 @@ use super::*;
 #[test]
 fn a_place_that_cannot_be_is_refused_where_it_stands_with_a_remedy() {
     for (text, line, expected) in [
+        (
+            "[artifacts]\nurl = \"s3://books/jobs\"\n[buckets.books]\n[journal]\nroots = [\"s3://books\"]\n",
+            2,
+            "`artifacts.url`: is read by others: `s3://books` of journal.roots lies in it or around it",
+        ),
         ("[artifacts]\nurl = \"/srv/artifacts\"\n", 2, "`artifacts.url`: is no place in a bucket; write"),
         (
             "[artifacts]\nurl = \"s3://books/jobs\"\n",

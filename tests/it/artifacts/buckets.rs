@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use engine::adapters::containers::Container;
+use engine::reference::SecretRef;
 use jobkit::{Artifacts, PutNewError};
 use store::chain;
 
@@ -34,6 +36,28 @@ async fn each_request_to_s3_says_the_sha_256_of_what_it_brings() {
 
     let heard = place.front.heard();
     assert!(heard.contains("x-amz-checksum-sha256: ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="), "{heard}");
+}
+
+/// A SAS stands in the address of each request, and addresses stand in errors.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sas_that_is_not_taken_is_told_to_nobody() {
+    let place = BucketPlace::azure().await;
+    let Server::Azure(azurite) = &place.server else { panic!("another server") };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sas");
+    std::fs::write(&file, "?sv=2023-11-03&sr=c&sp=rcwdl&se=2099-01-01T00:00:00Z&sig=c2VjcmV0c2VjcmV0")
+        .unwrap();
+    let sas = Some(SecretRef::File(file));
+    let container = Container { access_key: None, sas, ..azurite.container(&place.front.address()) };
+    let artifacts = open_azure("azure://books/jobs", container).unwrap();
+
+    let mut told = vec![chain(&artifacts.put(run(), "a.csv", b"a".to_vec()).await.unwrap_err())];
+    place.front.shut();
+    told.push(chain(&artifacts.put(run(), "a.csv", b"a".to_vec()).await.unwrap_err()));
+    told.push(chain(&artifacts.list(run().job).await.unwrap_err()));
+
+    assert!(told[0].contains("403"), "{told:?}");
+    assert!(!format!("{told:?}").contains("c2VjcmV0"), "{told:?}");
 }
 
 async fn what_breaks_off_is_seen_by_nobody_and_the_file_stays_where_it_was(bucket: BucketPlace) {

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::adapters::clock::SystemClock;
 use engine::uploads::Rules;
 use engine::uploads::quarantine::Quarantine;
 use engine::uploads::scanner::Scanner;
-use jobkit::{Owner, UploadId};
+use jobkit::{Clock, Owner, UploadId};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::Quota;
@@ -200,7 +201,7 @@ async fn an_upload_that_nobody_completes_gives_its_room_back(place: BucketPlace)
     let next = invited(&server, wish).await;
     // What lies in the bucket for it goes when it is old; what somebody is about to complete stays.
     assert!((200..300).contains(&put(&server, &next, CSV).await));
-    let written = jiff::Timestamp::now();
+    let written = SystemClock::new().now();
     server.t.clock.set(written + Duration::from_secs(1_000));
     server.app.uploads.sweep_quarantine().await.unwrap();
     assert!(is_in_the_bucket(&place, id(&forgotten)).await);
@@ -298,7 +299,7 @@ async fn where_artifacts_lie_in_a_folder_it_says_so() {
 
     let told = post(&server, "/v1/uploads/presign", Some(&json!({ "bytes": 1 }))).await;
 
-    refused(&told, 503, "presign_off");
+    refused(&told, 409, "presign_off");
     assert!(told.json()["remedy"].as_str().unwrap().contains("artifacts.url"), "{told:?}");
     assert_eq!(server.get("/v1/uploads").await.expect(200)["uploads"], json!([]));
 }

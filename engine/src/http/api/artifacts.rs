@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::TryStreamExt;
-use jobkit::{Artifact, JobId, Owner, PortError, Reading};
+use jobkit::{Artifact, JobId, Owner, Reading};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,7 +16,7 @@ use crate::audit::seen::{Sight, Thing};
 use crate::http::extract::{Id, Parameters, job_id, path};
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{Api, Shared};
-use store::{DEFAULT_PAGE, JobFilter, chain};
+use store::{DEFAULT_PAGE, JobFilter};
 
 /// A file of any size passes through this much memory.
 const PIECE: usize = 256 << 10;
@@ -86,14 +86,8 @@ async fn files(api: &Api, id: JobId) -> Result<Vec<Artifact>> {
     let only = JobFilter { ids: vec![id], limit: Some(1), ..JobFilter::default() };
     match api.store.briefs(&api.scope(), &only).await?.is_empty() {
         true => Err(unknown(id)),
-        false => api.artifacts.list(id).await.map_err(away),
+        false => Ok(api.artifacts.list(id).await?),
     }
-}
-
-fn away(problem: PortError) -> Problem {
-    tracing::error!("{}", chain(&problem));
-    let remedy = "send it again later; `compline doctor` says what is wrong with the place of artifacts";
-    Problem::new(Code::ArtifactsAway, "the files of jobs cannot be had just now", remedy).retry_after(10)
 }
 
 /// The path of one file.
@@ -139,7 +133,7 @@ pub async fn download(State(api): State<Shared>, place: Place) -> Result<Respons
     let shown = Thing::File { job: owner.job, claim: owner.claim, name };
     api.shows(&[Sight::of(shown, "file")]).await?;
     // Its size is that of the file that is opened, which may have taken the place of the one in the list.
-    let Reading { bytes, pieces } = api.artifacts.read(&file.address, PIECE).await.map_err(away)?;
+    let Reading { bytes, pieces } = api.artifacts.read(&file.address, PIECE).await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));

@@ -69,10 +69,10 @@ pub struct PlaceHeader {
     request_body = NewPlace,
     responses(
         (status = 201, description = "The place.", body = UploadPlace),
-        (status = 409, description = "The quota is used up, or somebody is in the way just now.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Artifacts lie in a folder, to which no URL leads; the quota is used up; or somebody is in the way just now.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "It is larger than `uploads.max_bytes`.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is not valid.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Artifacts lie in a folder, or the bucket cannot be had.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The bucket cannot be had.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn presign(State(api): State<Shared>, body: Body<NewPlace>) -> Result<Response> {
     let wish = wish(body.value)?;
