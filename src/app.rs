@@ -1,5 +1,6 @@
 //! Wiring, and nothing else: knows everybody, known by nobody.
 
+pub mod artifacts;
 pub mod audit;
 mod http;
 mod isolation;
@@ -13,16 +14,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::adapters::artifacts::DirArtifacts;
 use engine::adapters::audit::StoreAudit;
-use engine::adapters::buckets::{BucketError, Buckets};
+use engine::adapters::buckets::Buckets;
 use engine::adapters::clock::SystemClock;
 use engine::adapters::databases::DatabasesByName;
 use engine::adapters::host::host_name;
+use engine::adapters::object_client::OpenError;
 use engine::adapters::redis::{NoRedis, Redis};
 use engine::alerts::courier::Courier;
 use engine::alerts::{self, Alerting};
 use engine::approvals::{self, Approvals};
+use engine::artifacts::ArtifactStore;
 use engine::http::TokenError;
 use engine::identity;
 use engine::limits::book::Book;
@@ -48,7 +50,7 @@ use engine::worker::late::Lateness;
 use engine::worker::sealing::Differing;
 use engine::worker::{Summary, Until, Worker, WorkerOptions};
 use jobkit::redact::ExposeSecret;
-use jobkit::{ArgsError, Artifacts, Audit, Clock, IdGenerator, Registry};
+use jobkit::{ArgsError, Audit, Clock, IdGenerator, Registry};
 use store::rule::{Rate, Rules};
 use store::{KindRow, PruneRules, Store, StoreError};
 use store_postgres::{PgOptions, PostgresStore};
@@ -68,7 +70,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub registry: Arc<Registry>,
     pub keyring: Arc<Keyring>,
-    pub artifacts: Arc<dyn Artifacts>,
+    pub artifacts: Arc<dyn ArtifactStore>,
     pub uploads: Place,
     /// What goes through it also goes without it, only slower.
     pub redis: Option<Arc<Redis>>,
@@ -95,7 +97,7 @@ pub struct App {
     /// What people must approve, and what they did.
     pub approvals: Approvals,
     keyring: Arc<Keyring>,
-    artifacts: Arc<dyn Artifacts>,
+    artifacts: Arc<dyn ArtifactStore>,
     wake: Wake,
     senders: Vec<Service>,
     alarm: Alarm,
@@ -106,6 +108,8 @@ pub struct Upkeep {
     pub limits: Rules,
     pub prune: PruneRules,
     pub prune_every: Duration,
+    /// So long files of jobs stay whose rows are gone; none is for ever.
+    pub keep_artifacts: Option<Duration>,
     pub alerting: Alerting,
     pub triggers: Triggers,
     /// Nothing is signed without it.
@@ -203,6 +207,7 @@ impl App {
             clock: clock.clone(),
             rules: upkeep.prune,
             uploads: self.uploads.clone(),
+            artifacts: artifacts::keeper(self, upkeep.keep_artifacts),
             every: upkeep.prune_every,
         };
         let pruner = Service::passing("pruner", alarm, pruner.run());
@@ -337,7 +342,7 @@ pub enum AppError {
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
     #[error(transparent)]
-    Bucket(#[from] BucketError),
+    Bucket(#[from] OpenError),
     #[error(transparent)]
     Panicked(#[from] Panicked),
     #[error("{field}: {problem}")]
@@ -377,8 +382,8 @@ impl App {
             clock,
             registry: Arc::new(registry),
             keyring: Arc::new(Keyring::load(&settings.encryption)?),
-            artifacts: Arc::new(DirArtifacts::new(&settings.artifacts.directory)),
-            uploads: uploads::place(&settings.uploads)?,
+            artifacts: artifacts::store(settings)?,
+            uploads: uploads::place(settings)?,
             redis: redis(settings)?.map(Arc::new),
             declared: Declared { schedules: settings.all_schedules(), calendars: settings.calendars.clone() },
             calls: settings.call_rates(),
@@ -423,6 +428,7 @@ impl App {
             limits: settings.rules(),
             prune: settings.retention.prune_rules(),
             prune_every: settings.retention.every,
+            keep_artifacts: settings.artifacts.keep.period(),
             alerting: outgoing::alerting(settings, courier.clone()),
             triggers,
             audit: audit::signing(&settings.audit, &Arc::new(Buckets::open(&settings.buckets)?))?,

@@ -324,6 +324,7 @@ async fn work_until<F: Future<Output = Result<()>>>(app: &App, tuned: bool, unti
         limits: limits(),
         prune: store::PruneRules::default(),
         prune_every: Duration::from_secs(60),
+        keep_artifacts: None,
         triggers: engine::triggers::Triggers::default(),
         alerting: Alerting::default(),
         audit: signing(folder.path())?,

@@ -4,6 +4,7 @@
 pub mod adapters;
 pub mod alerts;
 pub mod approvals;
+pub mod artifacts;
 pub mod audit;
 pub mod bulk;
 pub mod callback;

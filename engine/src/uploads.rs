@@ -6,6 +6,8 @@
 
 pub mod format;
 mod package;
+pub mod presign;
+pub mod quarantine;
 pub mod scanner;
 mod shelf;
 
@@ -15,11 +17,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use jobkit::{Clock, IdGenerator, Personal, UploadId};
+use jobkit::{Clock, IdGenerator, Personal, PortError, UploadId};
 use sha2::{Digest, Sha256};
 use tracing::{error, info, warn};
 
 use self::format::{Claim, Format, Look};
+use self::quarantine::Quarantine;
 use self::scanner::{ScanError, Scanner, Verdict};
 use self::shelf::{Arriving, Shelf};
 use crate::alerts::UPLOAD_INFECTED;
@@ -55,11 +58,13 @@ pub struct Place {
     pub directory: PathBuf,
     pub rules: Rules,
     pub scanner: Option<Arc<dyn Scanner>>,
+    /// Where callers put files themselves, in a bucket; without one they send them here.
+    pub quarantine: Option<Arc<dyn Quarantine>>,
 }
 
 impl Place {
     pub fn at(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), rules: Rules::default(), scanner: None }
+        Self { directory: directory.into(), rules: Rules::default(), scanner: None, quarantine: None }
     }
 }
 
@@ -69,6 +74,7 @@ pub struct Uploads {
     shelf: Shelf,
     pub rules: Rules,
     pub scanner: Option<Arc<dyn Scanner>>,
+    quarantine: Option<Arc<dyn Quarantine>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -119,6 +125,20 @@ pub enum UploadError {
     Disk(#[source] std::io::Error),
     #[error("the file took so long that its place was given to others")]
     Gone,
+    #[error("artifacts lie in a folder, to which nobody can be sent")]
+    NoBucket,
+    #[error("upload {0} is not known")]
+    NotKnown(UploadId),
+    #[error("nothing came yet")]
+    NotArrived,
+    #[error("it is being completed just now")]
+    Busy,
+    #[error("{announced} bytes were announced, and {came} came")]
+    Size { announced: u64, came: u64 },
+    #[error("the bucket broke off")]
+    BucketSlow,
+    #[error("the bucket for uploads cannot be reached")]
+    Bucket(#[source] PortError),
     #[error("tenant: {}", .0.0)]
     Tenant(Foreign),
     #[error(transparent)]
@@ -140,9 +160,32 @@ impl UploadError {
             Self::Slow(_) | Self::Gone => "body_timeout",
             Self::NoRoom(_) => "crowded",
             Self::Disk(_) => "internal",
+            Self::NoBucket => "presign_off",
+            Self::NotKnown(_) => "not_found",
+            Self::NotArrived => "not_arrived",
+            Self::Busy => "busy",
+            Self::Size { .. } => "size_differs",
+            Self::BucketSlow | Self::Bucket(_) => "artifacts_away",
             Self::Tenant(_) => "invalid_parameter",
             Self::Store(_) => "store_away",
         }
+    }
+
+    /// Nothing is wrong with the file, so far as anybody knows.
+    fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::Broken
+                | Self::Slow(_)
+                | Self::Gone
+                | Self::Busy
+                | Self::NotArrived
+                | Self::NoRoom(_)
+                | Self::Disk(_)
+                | Self::Store(_)
+                | Self::BucketSlow
+                | Self::Bucket(_)
+        )
     }
 
     fn why(&self) -> Why {
@@ -170,9 +213,9 @@ pub struct BrokenOff;
 
 impl Uploads {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, place: Place) -> Self {
-        let Place { directory, rules, scanner } = place;
+        let Place { directory, rules, scanner, quarantine } = place;
         let ids = IdGenerator::new(clock.clone());
-        Self { store, ids, shelf: Shelf::new(directory), rules, scanner, clock }
+        Self { store, ids, shelf: Shelf::new(directory), rules, scanner, quarantine, clock }
     }
 
     /// Takes a file in. To be run in a task of its own: what has begun is to be ended, also when nobody waits for the answer.
@@ -202,7 +245,11 @@ impl Uploads {
             return Err(UploadError::Full { taken, quota: self.rules.quota });
         }
         let started = self.clock.steady();
-        match self.take_in(id, &wish, body, by).await {
+        let taken = async {
+            let arriving = self.shelf.begin(id).await?;
+            self.take_in(id, &wish, arriving, body, by).await
+        };
+        match taken.await {
             Ok(row) => {
                 let ms = self.clock.steady().saturating_sub(started).as_millis();
                 info!(upload.id = %id, upload.bytes = row.bytes, ms, "upload {id} is ready");
@@ -219,10 +266,10 @@ impl Uploads {
         &self,
         id: UploadId,
         wish: &Wish,
+        mut arriving: Arriving,
         body: impl Stream<Item = Result<Bytes, BrokenOff>> + Send + Unpin,
         by: &Actor,
     ) -> Result<UploadRow, UploadError> {
-        let mut arriving = self.shelf.begin(id).await?;
         let limit = self.clock.sleep(LONGEST);
         let (bytes, sum, look) = tokio::select! {
             written = self.write(id, wish, body, &mut arriving) => written?,
@@ -352,6 +399,10 @@ impl Uploads {
         let deleted = self.store.delete_upload(scope, id, by).await?;
         if deleted == UploadDeleted::Done {
             self.shelf.remove(id).await;
+            // Whoever deletes does not wait for a bucket.
+            if let Some(quarantine) = self.quarantine.clone() {
+                tokio::spawn(async move { presign::forget_arrived(&*quarantine, id).await });
+            }
         }
         Ok(deleted)
     }

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use engine::adapters::clamav::{Address, ClamAv};
 use engine::uploads::Place;
+use engine::uploads::quarantine::Quarantine;
 use engine::uploads::scanner::Scanner;
 
-use super::AppError;
+use super::{AppError, artifacts};
+use crate::config::settings::Settings;
 use crate::config::uploads::Uploads;
 
 /// Nothing connects before a file is there.
-pub fn place(settings: &Uploads) -> Result<Place, AppError> {
+pub fn place(settings: &Settings) -> Result<Place, AppError> {
+    let quarantine = artifacts::quarantine(settings)?.map(|found| Arc::new(found) as Arc<dyn Quarantine>);
+    let settings = &settings.uploads;
     let scanner = clamav(settings)?.map(|scanner| Arc::new(scanner) as Arc<dyn Scanner>);
-    Ok(Place { directory: settings.directory.clone(), rules: settings.rules(), scanner })
+    Ok(Place { directory: settings.directory.clone(), rules: settings.rules(), scanner, quarantine })
 }
 
 /// None where nothing is scanned.

@@ -3,6 +3,7 @@
 
 mod access;
 mod approvals;
+mod artifacts;
 mod audit;
 mod buckets;
 mod journal;
@@ -11,7 +12,6 @@ mod uploads;
 
 use std::time::Duration;
 
-use engine::adapters::artifacts::DirArtifacts;
 use engine::adapters::clock::SystemClock;
 use engine::http::Token;
 use engine::seal::Keyring;
@@ -77,7 +77,7 @@ pub async fn run(call: &Call) -> Result {
             }
             checks.extend(store(&loaded.settings).await);
             checks.push(redis(&loaded.settings).await);
-            checks.push(artifacts(&loaded.settings));
+            checks.push(artifacts::artifacts(&loaded.settings).await);
             checks.extend(uploads::uploads(&loaded.settings).await);
             checks.extend(buckets::buckets(&loaded.settings).await);
             checks.push(journal::ledgers(&loaded.settings));
@@ -259,21 +259,6 @@ async fn redis(settings: &Settings) -> Check {
                 Some((problem, remedy)) => Check::warn(name, format!("{text}; {problem}"), remedy),
             }
         }
-    }
-}
-
-fn artifacts(settings: &Settings) -> Check {
-    let directory = &settings.artifacts.directory;
-    match DirArtifacts::new(directory).probe() {
-        Ok(()) => Check::ok("artifacts", format!("{} can be written", directory.display())),
-        Err(error) => Check::fail(
-            "artifacts",
-            &CliError::new(
-                Exit::Failed,
-                format!("{} cannot be written: {error}", directory.display()),
-                "let this user write there, or set artifacts.directory",
-            ),
-        ),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What types cannot say about settings: ranges, and keys that must agree with each other. Pure; nothing
 //! is opened or resolved here.
 
+mod artifacts;
 mod buckets;
 mod docusign;
 mod http;
@@ -82,9 +83,7 @@ pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
     if settings.retention.every.is_zero() {
         found.add("retention.every", "must be longer than nothing; the default is \"1m\"");
     }
-    if settings.artifacts.directory.as_os_str().is_empty() {
-        found.add("artifacts.directory", "must name a directory; the default is \"artifacts\"");
-    }
+    artifacts::artifacts(settings, &mut found);
     uploads::uploads(settings, &mut found);
     if let Err(problem) = tracing_subscriber::EnvFilter::try_new(&settings.log.filter) {
         found.add(

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use engine::adapters::buckets::Bucket;
+use engine::adapters::containers::Container;
 use engine::adapters::databases::Database;
 use engine::approvals::rules::{Rule as Approval, Rules as Approvals};
 use engine::identity::networks::Network;
@@ -52,6 +53,7 @@ pub struct Settings {
     pub artifacts: Artifacts,
     pub uploads: Uploads,
     pub buckets: BTreeMap<String, Bucket>,
+    pub containers: BTreeMap<String, Container>,
     pub databases: BTreeMap<String, Database>,
     pub http: Http,
     pub identity: Identity,
@@ -369,11 +371,15 @@ impl Retention {
 #[serde(default, deny_unknown_fields)]
 pub struct Artifacts {
     pub directory: PathBuf,
+    /// `s3://BUCKET/PREFIX` or `azure://CONTAINER/PREFIX`; empty means the directory.
+    pub url: String,
+    /// How long files stay whose job is gone.
+    pub keep: Keep,
 }
 
 impl Default for Artifacts {
     fn default() -> Self {
-        Self { directory: "artifacts".into() }
+        Self { directory: "artifacts".into(), url: String::new(), keep: Keep::Forever }
     }
 }
 
@@ -504,6 +510,15 @@ impl Settings {
                     access_key_id: Some(SecretRef::Env("KEY".into())),
                     secret_access_key: Some(SecretRef::Env("KEY".into())),
                     ..Bucket::default()
+                },
+            )]
+            .into(),
+            containers: [(
+                any(),
+                Container {
+                    access_key: Some(SecretRef::Env("KEY".into())),
+                    sas: Some(SecretRef::Env("KEY".into())),
+                    ..Container::default()
                 },
             )]
             .into(),

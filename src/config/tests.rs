@@ -1,3 +1,5 @@
+mod artifacts;
+
 use std::time::Duration;
 
 use jobkit::{Ctx, Failure, Job, Outcome};

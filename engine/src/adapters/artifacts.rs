@@ -1,23 +1,32 @@
 //! Artifacts as files: `directory/<job id>/<claim>/<name>`, each written beside its place, flushed and renamed, so
-//! that a reader sees the whole file or none and a crash leaves at worst a temporary one.
+//! that a reader sees the whole file or none and a crash leaves at worst a temporary one. In a bucket: `bucket.rs`.
+
+mod bucket;
+mod moved;
+mod place;
+mod quarantine;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
-use futures::{StreamExt, stream};
-use jobkit::{Artifact, Artifacts, JobId, Owner, PortError, Reading};
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, stream};
+use jobkit::{Artifact, Artifacts, JobId, Owner, PortError, PutNewError, Reading};
 use uuid::Uuid;
+
+pub use self::bucket::BucketArtifacts;
+pub use self::moved::MovedArtifacts;
+pub use self::place::Home;
+use self::place::{NO_ADDRESS, Scheme, check_name, parse};
+pub use self::quarantine::BucketQuarantine;
+use crate::artifacts::ArtifactStore;
 
 #[derive(Debug, Clone)]
 pub struct DirArtifacts {
     directory: PathBuf,
 }
-
-/// File systems take 255 bytes; the temporary name is the longer one.
-const LONGEST_NAME: usize = 200;
-const SCHEME: &str = "file:";
 
 impl DirArtifacts {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
@@ -26,7 +35,7 @@ impl DirArtifacts {
 
     /// Finds out whether files can be written here, by writing one: permissions, mounts and full disks all
     /// answer to that and to nothing less.
-    pub fn probe(&self) -> io::Result<()> {
+    fn write_probe(&self) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         let probe = self.directory.join(format!(".probe-{}", Uuid::new_v4()));
         let written = create_private(&probe).and_then(|mut file| file.write_all(b"probe"));
@@ -41,8 +50,16 @@ impl DirArtifacts {
             file: directory.join(name),
             temporary: directory.join(format!(".{name}.{}", Uuid::new_v4().simple())),
             directory,
-            address: format!("{SCHEME}{job}/{claim}/{name}"),
+            address: Scheme::File.address(Owner { job, claim }, name),
         })
+    }
+
+    /// The address, and whether these bytes stand there now.
+    fn write_new(&self, owner: Owner, name: &str, bytes: &[u8]) -> io::Result<(String, bool)> {
+        let place = self.place(owner, name)?;
+        fs::create_dir_all(&place.directory)?;
+        let is_there = place.fill_new(bytes)? || is_same(&place.file, bytes)?;
+        Ok((place.address, is_there))
     }
 
     fn write(&self, owner: Owner, name: &str, bytes: &[u8]) -> io::Result<String> {
@@ -75,13 +92,14 @@ impl DirArtifacts {
     }
 
     fn place_of(&self, address: &str) -> io::Result<Place> {
-        let Some((owner, name)) = parse(address) else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "it is no address of the form file:JOB/CLAIM/NAME",
-            ));
+        let Some((_, owner, name)) = parse(address) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, NO_ADDRESS));
         };
         self.place(owner, name)
+    }
+
+    fn has(&self, address: &str) -> io::Result<bool> {
+        Ok(fs::symlink_metadata(self.place_of(address)?.file).is_ok_and(|about| about.is_file()))
     }
 
     fn whole(&self, address: &str) -> io::Result<Vec<u8>> {
@@ -106,7 +124,7 @@ impl DirArtifacts {
                 let Ok(name) = file.file_name().into_string() else { continue };
                 // A link is no file of ours, wherever it leads.
                 if file.file_type()?.is_file() && check_name(&name).is_ok() {
-                    let address = format!("{SCHEME}{job}/{number}/{name}");
+                    let address = Scheme::File.address(owner, &name);
                     found.push(Artifact { owner, name, address, bytes: file.metadata()?.len() });
                 }
             }
@@ -136,12 +154,6 @@ fn next_piece(file: File, most: usize) -> io::Result<Option<(Vec<u8>, File)>> {
     Ok((!piece.is_empty()).then_some((piece, file)))
 }
 
-fn parse(address: &str) -> Option<(Owner, &str)> {
-    let (job, rest) = address.strip_prefix(SCHEME)?.split_once('/')?;
-    let (claim, name) = rest.split_once('/')?;
-    Some((Owner { job: job.parse::<JobId>().ok()?, claim: claim.parse().ok()? }, name))
-}
-
 struct Place {
     directory: PathBuf,
     file: PathBuf,
@@ -166,6 +178,28 @@ impl Place {
     }
 }
 
+impl Place {
+    /// False when something stands there. A link takes no place of another's, and needs no moment between look and deed.
+    fn fill_new(&self, bytes: &[u8]) -> io::Result<bool> {
+        let linked = create_private(&self.temporary).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::hard_link(&self.temporary, &self.file)
+        });
+        drop(fs::remove_file(&self.temporary));
+        match linked {
+            Ok(()) => sync_directory(&self.directory).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_same(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let about = fs::symlink_metadata(path)?;
+    Ok(about.is_file() && about.len() == bytes.len() as u64 && fs::read(path)? == bytes)
+}
+
 impl Artifacts for DirArtifacts {
     fn put<'a>(
         &'a self,
@@ -186,6 +220,20 @@ impl Artifacts for DirArtifacts {
         let doing = format!("storing the file `{}` as the artifact `{name}`", file.display());
         let (name, file) = (name.to_string(), file.to_path_buf());
         Box::pin(self.off_runtime(doing, move |own| own.take(owner, &name, &file)))
+    }
+
+    fn put_new<'a>(
+        &'a self,
+        owner: Owner,
+        name: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<String, PutNewError>> {
+        let (doing, name) = (format!("storing the new artifact `{name}`"), name.to_string());
+        let written = self.off_runtime(doing, move |own| own.write_new(owner, &name, &bytes));
+        Box::pin(written.map(|written| match written? {
+            (address, true) => Ok(address),
+            (address, false) => Err(PutNewError::Taken(address)),
+        }))
     }
 
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
@@ -216,6 +264,37 @@ impl Artifacts for DirArtifacts {
     }
 }
 
+impl ArtifactStore for DirArtifacts {
+    fn jobs(&self) -> BoxStream<'_, Result<JobId, PortError>> {
+        let doing = "listing the jobs that left artifacts".to_owned();
+        let jobs = self.off_runtime(doing, |own| {
+            let entries = entries(&own.directory)?;
+            let job = |entry: &fs::DirEntry| entry.file_name().to_str()?.parse::<JobId>().ok();
+            Ok(entries.iter().filter_map(job).collect::<Vec<_>>())
+        });
+        let jobs = jobs.map(|jobs| match jobs {
+            Ok(jobs) => stream::iter(jobs).map(Ok).left_stream(),
+            Err(problem) => stream::iter([Err(problem)]).right_stream(),
+        });
+        jobs.flatten_stream().boxed()
+    }
+
+    fn remove(&self, job: JobId) -> BoxFuture<'_, Result<(), PortError>> {
+        let doing = format!("deleting the artifacts of job {job}");
+        Box::pin(self.off_runtime(doing, move |own| {
+            match fs::remove_dir_all(own.directory.join(job.to_string())) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        }))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), PortError>> {
+        let doing = format!("writing below {}", self.directory.display());
+        Box::pin(self.off_runtime(doing, Self::write_probe))
+    }
+}
+
 /// Of a directory that may not be there: a job that left nothing has none.
 fn entries(directory: &Path) -> io::Result<Vec<fs::DirEntry>> {
     match fs::read_dir(directory) {
@@ -225,19 +304,6 @@ fn entries(directory: &Path) -> io::Result<Vec<fs::DirEntry>> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// A name comes from a job, and a job's arguments may come from anybody: it must not leave its directory.
-fn check_name(name: &str) -> Result<(), String> {
-    let problem = match name {
-        "" => "is empty",
-        _ if name.len() > LONGEST_NAME => "is longer than 200 bytes",
-        _ if name.starts_with('.') => "begins with a dot",
-        _ if name.contains(['/', '\\']) => "has a separator in it",
-        _ if name.contains(|c: char| c.is_control()) => "has a control character in it",
-        _ => return Ok(()),
-    };
-    Err(format!("the name {problem}; use a plain file name such as `scores.csv`"))
 }
 
 fn create_private(path: &Path) -> io::Result<File> {

@@ -1,14 +1,9 @@
 //! Buckets of object stores that speak S3, by their names: what triggers look at, and what jobs fetch ledgers from.
-//!
-//! Requests go out through a client of our own, so that TLS is the same as everywhere and nobody follows a redirect
-//! with a signed request.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::future::BoxFuture;
@@ -19,25 +14,14 @@ use jobkit::roots::BUCKET;
 use jobkit::{ObjectError, Objects, PortError};
 use md5::{Digest, Md5};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService};
 use object_store::path::Path as Key;
-use object_store::{
-    BackoffConfig, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig,
-};
-use reqwest::header::HeaderValue;
-use reqwest::redirect::Policy;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-use super::tls::{self, TlsError};
-use crate::reference::{ReferenceError, SecretRef};
-
-const CONNECTING: Duration = Duration::from_secs(5);
-/// An answer may take as long as it likes, while something comes.
-const SILENCE: Duration = Duration::from_secs(30);
-/// Whoever asks has patience of its own; this is for a single lost packet.
-const RETRIES: usize = 2;
+use super::object_client::{ContentMd5, OpenError, connector, retries};
+use crate::reference::SecretRef;
 
 /// `[buckets.NAME]`: the name is the bucket's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,40 +49,12 @@ impl Default for Bucket {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum BucketError {
-    #[error("buckets.{bucket}: the keys cannot be had")]
-    Keys {
-        bucket: String,
-        #[source]
-        cause: ReferenceError,
-    },
-    #[error("buckets.{bucket}")]
-    Tls {
-        bucket: String,
-        #[source]
-        cause: TlsError,
-    },
-    #[error("buckets.{bucket}: the HTTP client cannot be made")]
-    Client {
-        bucket: String,
-        #[source]
-        cause: reqwest::Error,
-    },
-    #[error("buckets.{bucket} cannot be used")]
-    Store {
-        bucket: String,
-        #[source]
-        cause: object_store::Error,
-    },
-}
-
 #[derive(Default, Clone)]
 pub struct Buckets(BTreeMap<String, Arc<AmazonS3>>);
 
 impl Buckets {
     /// Opens no connection yet.
-    pub fn open(settings: &BTreeMap<String, Bucket>) -> Result<Self, BucketError> {
+    pub fn open(settings: &BTreeMap<String, Bucket>) -> Result<Self, OpenError> {
         let opened = settings.iter().map(|(name, bucket)| Ok((name.clone(), Arc::new(open(name, bucket)?))));
         opened.collect::<Result<_, _>>().map(Self)
     }
@@ -208,63 +164,33 @@ fn object_error(address: &str, cause: object_store::Error) -> ObjectError {
     }
 }
 
-fn open(name: &str, settings: &Bucket) -> Result<AmazonS3, BucketError> {
-    let bucket = || name.to_owned();
-    let authority = Some(settings.ca_file.as_path()).filter(|path| !path.as_os_str().is_empty());
-    let tls = tls::client(authority).map_err(|cause| BucketError::Tls { bucket: bucket(), cause })?;
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(Policy::none())
-        .no_proxy()
-        .connect_timeout(CONNECTING)
-        .read_timeout(SILENCE)
-        .user_agent(concat!("compline/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|cause| BucketError::Client { bucket: bucket(), cause })?;
+fn open(name: &str, settings: &Bucket) -> Result<AmazonS3, OpenError> {
+    builder(name, settings)?.build().map_err(|cause| OpenError::store(&section(name), cause))
+}
+
+fn section(name: &str) -> String {
+    format!("buckets.{name}")
+}
+
+/// As the settings have it; nothing connects yet.
+pub(super) fn builder(name: &str, settings: &Bucket) -> Result<AmazonS3Builder, OpenError> {
+    let section = section(name);
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(name)
         .with_region(&settings.region)
-        .with_retry(RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: RETRIES,
-            retry_timeout: SILENCE,
-        })
-        .with_http_connector(Connector(client));
+        .with_retry(retries())
+        .with_http_connector(connector(&section, &settings.ca_file)?);
     if !settings.endpoint.is_empty() {
         let plain = settings.endpoint.starts_with("http://");
         builder = builder.with_endpoint(&settings.endpoint).with_allow_http(plain);
     }
     if let (Some(id), Some(secret)) = (&settings.access_key_id, &settings.secret_access_key) {
-        let keys = |cause| BucketError::Keys { bucket: bucket(), cause };
+        let keys = |cause| OpenError::keys(&section, cause);
         builder = builder
             .with_access_key_id(id.resolve().map_err(keys)?.expose_secret())
             .with_secret_access_key(secret.resolve().map_err(keys)?.expose_secret());
     }
-    builder.build().map_err(|cause| BucketError::Store { bucket: bucket(), cause })
-}
-
-#[derive(Debug, Clone)]
-struct Connector(reqwest::Client);
-
-impl HttpConnector for Connector {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.clone()))
-    }
-}
-
-/// Buckets whose objects are locked take nothing without it, and the library has no place to say it.
-#[derive(Clone)]
-struct ContentMd5(String);
-
-#[async_trait]
-impl HttpService for Connector {
-    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let md5 = request.extensions().get::<ContentMd5>().and_then(|md5| HeaderValue::from_str(&md5.0).ok());
-        if let Some(md5) = md5 {
-            request.headers_mut().insert("content-md5", md5);
-        }
-        self.0.call(request).await
-    }
+    Ok(builder)
 }
 
 #[cfg(test)]

@@ -69,6 +69,8 @@ codes! {
     WrongState "wrong_state" CONFLICT "The job cannot take this change now";
     Refused "refused" CONFLICT "What was asked cannot be";
     QuotaFull "quota_full" CONFLICT "The quota for uploads is used up";
+    NotArrived "not_arrived" CONFLICT "The file is not there yet";
+    PresignOff "presign_off" CONFLICT "There is no bucket to send files to";
     Busy "busy" CONFLICT "Somebody else is in the way just now";
     OwnedByConfiguration "owned_by_configuration" CONFLICT "The configuration owns it";
     ApprovalRequired "approval_required" CONFLICT "Other people must approve this first";
@@ -81,6 +83,7 @@ codes! {
     InvalidBody "invalid_body" UNPROCESSABLE_ENTITY "The body has a field that is not valid";
     FormatDiffers "format_differs" UNPROCESSABLE_ENTITY "The file is something else than was said";
     DigestDiffers "digest_differs" UNPROCESSABLE_ENTITY "Other bytes came than were announced";
+    SizeDiffers "size_differs" UNPROCESSABLE_ENTITY "The file has another size than was said";
     Infected "infected" UNPROCESSABLE_ENTITY "The file holds malware";
     UnknownKind "unknown_kind" UNPROCESSABLE_ENTITY "No such kind of job is known";
     InvalidArgs "invalid_args" UNPROCESSABLE_ENTITY "The kind cannot take these arguments";
@@ -91,6 +94,7 @@ codes! {
     Internal "internal" INTERNAL_SERVER_ERROR "This is a bug of ours";
     NotCarried "not_carried" BAD_GATEWAY "The message was not taken";
     Crowded "crowded" SERVICE_UNAVAILABLE "There is no room just now";
+    ArtifactsAway "artifacts_away" SERVICE_UNAVAILABLE "The files of jobs cannot be had";
     ScannerAway "scanner_away" SERVICE_UNAVAILABLE "The file could not be scanned";
     TokenNotSet "token_not_set" SERVICE_UNAVAILABLE "The API is closed until it has a token";
     SignInOff "sign_in_off" SERVICE_UNAVAILABLE "Nobody is signed in here";
@@ -316,10 +320,12 @@ impl From<SourceError> for Problem {
     }
 }
 
+/// Files of jobs are the one port that routes ask.
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
         tracing::error!("{}", chain(&error));
-        Self::internal()
+        let remedy = "send it again later; `compline doctor` says what is wrong with the place of artifacts";
+        Self::new(Code::ArtifactsAway, "the files of jobs cannot be had just now", remedy).retry_after(10)
     }
 }
 

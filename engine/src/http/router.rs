@@ -93,6 +93,7 @@ fn described() -> Routes {
         .routes(routes!(api::tokens::list, api::tokens::create))
         .routes(routes!(api::tokens::get, api::tokens::revoke))
         .routes(routes!(api::tokens::rotate))
+        .routes(routes!(api::uploads::presigned::presign))
         .routes(routes!(api::uploads::get, api::uploads::delete))
         .routes(routes!(api::users::list, api::users::create))
         .routes(routes!(api::users::get))
@@ -109,6 +110,7 @@ fn described() -> Routes {
         .routes(routes!(api::wait::wait))
         .routes(routes!(api::artifacts::download))
         .routes(routes!(api::uploads::create, api::uploads::list))
+        .routes(routes!(api::uploads::presigned::complete))
         .routes(routes!(api::events::stream));
     Routes { open, signed, sessions, quick, long }
 }

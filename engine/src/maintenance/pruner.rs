@@ -1,19 +1,22 @@
-//! Deletes finished jobs that nobody has to keep any longer, in small bites, uploads that are over, and workers long gone; and
-//! ends approvals that nobody gave in time.
+//! Deletes finished jobs that nobody has to keep any longer, in small bites, uploads that are over, files whose job is gone, and
+//! workers long gone; and ends approvals that nobody gave in time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::Clock;
-use tracing::info;
+use tracing::{info, warn};
 
+use crate::artifacts::keeper::{EVERY, Keeper};
 use crate::service::Patience;
 use crate::uploads::Uploads;
-use store::{PruneRules, Result, Store};
+use store::{PruneRules, Result, Store, chain};
 
 const BITE: usize = 2_000;
 
 const EXPIRED_AT_ONCE: usize = 100;
+
+const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
 
 /// Long enough to ask after an incident which machine a worker was.
 const KEEP_WORKERS: Duration = Duration::from_secs(7 * 86_400);
@@ -29,6 +32,7 @@ pub struct Pruner {
     pub clock: Arc<dyn Clock>,
     pub rules: PruneRules,
     pub uploads: Arc<Uploads>,
+    pub artifacts: Keeper,
     pub every: Duration,
 }
 
@@ -36,6 +40,8 @@ impl Pruner {
     pub async fn run(self) {
         let mut patience = Patience::new("pruning finished jobs", self.clock.clone());
         let mut pruned = 0;
+        let mut next_look = Duration::ZERO;
+        let mut next_sweep = Duration::ZERO;
         loop {
             let mut wait = self.every;
             match self.bite().await {
@@ -49,10 +55,30 @@ impl Pruner {
                         info!(jobs.pruned = pruned, "pruned {pruned} finished jobs");
                         pruned = 0;
                     }
+                    if bite < BITE as u64 && self.clock.steady() >= next_sweep {
+                        next_sweep = self.clock.steady() + LOOK_AGAIN;
+                        if let Err(problem) = self.uploads.sweep_quarantine().await {
+                            warn!("files that nobody completed cannot be looked for: {}", chain(&problem));
+                        }
+                    }
+                    if bite < BITE as u64 && self.clock.steady() >= next_look {
+                        next_look = self.clock.steady() + self.look().await;
+                    }
                 }
                 Err(problem) => patience.failed(&problem).await,
             }
             self.clock.sleep(wait).await;
+        }
+    }
+
+    /// A bucket that is away holds up nothing else. After how long to look again.
+    async fn look(&self) -> Duration {
+        match self.artifacts.look().await {
+            Ok(_) => EVERY,
+            Err(problem) => {
+                warn!("the files of jobs that are gone cannot be looked through: {}", chain(&problem));
+                LOOK_AGAIN
+            }
         }
     }
 

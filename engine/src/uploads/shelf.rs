@@ -51,10 +51,14 @@ impl Shelf {
         fs::DirBuilder::new().recursive(true).mode(DIRECTORY).create(&self.directory)
     }
 
-    /// From here on it has its name, also after a power failure.
+    /// From here on it has its name, also after a power failure. What has it already is not replaced.
     pub(super) async fn keep(&self, id: UploadId) -> io::Result<()> {
         let own = self.clone();
         off(move || {
+            // Only who has the arriving file comes here, so nobody makes one in between.
+            if fs::symlink_metadata(own.place(id)).is_ok() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
             fs::rename(own.arriving(id), own.place(id))?;
             File::open(&own.directory)?.sync_all()
         })

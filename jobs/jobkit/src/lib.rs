@@ -39,8 +39,8 @@ pub use outcome::{Failure, FailureExt, Outcome};
 pub use policy::{Backoff, OnConflict, Period, Policy, Unique};
 pub use ports::{
     Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, DatabaseError, Databases,
-    HoldOff, Host, HostError, Mail, Mailer, ObjectError, Objects, Origin, Owner, PortError, Reading,
-    SecretStore,
+    HoldOff, Host, HostError, Mail, Mailer, ObjectError, Objects, Origin, Owner, PortError, PutNewError,
+    Reading, SecretStore,
 };
 pub use raw_json::RawJson;
 pub use records::{Put, Record, RecordChange, RecordFilter, RecordId, Records};

@@ -154,6 +154,13 @@ pub trait Artifacts: Send + Sync + 'static {
         name: &'a str,
         file: &'a Path,
     ) -> BoxFuture<'a, Result<String, PortError>>;
+    /// As `put`, where nothing stands yet: for what is written once. The same bytes again give the same address again.
+    fn put_new<'a>(
+        &'a self,
+        owner: Owner,
+        name: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<String, PutNewError>>;
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>>;
     /// For files that are too large to hold: piece by piece, of so many bytes each but the last.
     fn read<'a>(&'a self, address: &'a str, piece_bytes: usize) -> BoxFuture<'a, Result<Reading, PortError>>;
@@ -161,7 +168,18 @@ pub trait Artifacts: Send + Sync + 'static {
     fn list(&self, job: JobId) -> BoxFuture<'_, Result<Vec<Artifact>, PortError>>;
 }
 
-/// A file that is being read. It stays the one that it was, also when another takes its place meanwhile.
+#[derive(Debug, thiserror::Error)]
+pub enum PutNewError {
+    /// Trying again is of no use.
+    #[error("`{0}` is there already, with other bytes; what is written once is not replaced")]
+    Taken(String),
+    /// It may work later.
+    #[error(transparent)]
+    Away(#[from] PortError),
+}
+
+/// A file that is being read. It stays the one that it was: when another takes its place meanwhile, what is read is the
+/// first to its end, or an error.
 pub struct Reading {
     pub bytes: u64,
     pub pieces: BoxStream<'static, Result<Vec<u8>, PortError>>,

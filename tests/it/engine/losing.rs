@@ -183,6 +183,7 @@ async fn a_part_that_panics_ends_the_worker_with_its_name(t: TestStore) {
         limits: Rules::default(),
         prune: PruneRules::default(),
         prune_every: TRAP,
+        keep_artifacts: None,
         alerting: Alerting::default(),
         triggers: Triggers::default(),
         audit: None,

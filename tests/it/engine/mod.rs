@@ -127,6 +127,7 @@ impl Engine {
             limits: self.limits.clone(),
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
+            keep_artifacts: None,
             triggers: Triggers::default(),
             alerting: Alerting::default(),
             audit: None,

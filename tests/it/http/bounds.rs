@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobkit::{Artifacts, Owner};
+use jobkit::Owner;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobkit::{Artifacts, Owner};
+use jobkit::Owner;
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use engine::http::Limits;
-use jobkit::{Artifacts, JobId, Owner};
+use jobkit::{JobId, Owner};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::{End, JobFilter, Scope};

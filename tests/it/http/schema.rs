@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use futures::StreamExt;
-use jobkit::{Artifacts, CallEnd, Clock, LogLevel, LogLine, Owner, Progress, RecordChange, RecordId};
+use jobkit::{CallEnd, Clock, LogLevel, LogLine, Owner, Progress, RecordChange, RecordId};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::breaker::BreakerRules;

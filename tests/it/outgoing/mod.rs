@@ -126,6 +126,7 @@ impl House {
             limits: Rules::default(),
             prune: PruneRules::default(),
             prune_every,
+            keep_artifacts: None,
             alerting,
             triggers: Triggers::default(),
             audit: None,

@@ -13,6 +13,7 @@ use engine::adapters::tls;
 use engine::alerts::courier::Courier;
 use engine::alerts::{Alerting, To};
 use engine::approvals::rules::Rules as Approvals;
+use engine::artifacts::ArtifactStore;
 use engine::http::server::Door;
 use engine::http::{self, Http, Limits, Token};
 use engine::identity::keys::Keys;
@@ -33,6 +34,7 @@ use engine::triggers::door::Doors;
 use engine::triggers::settings::{SchemeName, Triggers as Settings, Webhook};
 use engine::triggers::webhook::Webhooks;
 use engine::triggers::{self, Around};
+use engine::uploads::quarantine::Quarantine;
 use engine::uploads::scanner::Scanner;
 use engine::uploads::{self, Place};
 use engine::webhooks::target::Target;
@@ -56,7 +58,7 @@ pub const TOKEN: &str = "a token for tests, long enough";
 pub struct Server {
     pub t: TestStore,
     pub app: Arc<App>,
-    pub artifacts: Arc<DirArtifacts>,
+    pub artifacts: Arc<dyn ArtifactStore>,
     pub client: Client,
     pub url: String,
     pub stop: CancellationToken,
@@ -157,6 +159,10 @@ pub struct Setup {
     pub scanner: Option<Arc<dyn Scanner>>,
     /// Nothing waits for people unless a test is about it.
     pub approvals: Approvals,
+    /// Where callers put uploads themselves; none unless a test is about it.
+    pub quarantine: Option<Arc<dyn Quarantine>>,
+    /// A folder of the server's own unless a test is about another place.
+    pub artifacts: Option<Arc<dyn ArtifactStore>>,
 }
 
 /// By which the servers of a test know what another of them signed.
@@ -192,6 +198,8 @@ impl Default for Setup {
             uploads: uploads::Rules::default(),
             scanner: None,
             approvals: Approvals::default(),
+            artifacts: None,
+            quarantine: None,
         }
     }
 }
@@ -233,10 +241,12 @@ impl Server {
             uploads: rules,
             scanner,
             approvals,
+            artifacts,
+            quarantine,
         } = setup;
         let keyring = Arc::new(keyring);
         let folder = tempfile::tempdir().unwrap();
-        let artifacts = Arc::new(DirArtifacts::new(folder.path()));
+        let artifacts = artifacts.unwrap_or_else(|| Arc::new(DirArtifacts::new(folder.path())));
         let mut registry = Registry::default();
         engine::system::register(&mut registry, engine::system::Config::default());
         engine::bulk::register(&mut registry, t.store.clone());
@@ -256,7 +266,7 @@ impl Server {
             registry: Arc::new(registry),
             keyring: keyring.clone(),
             artifacts: artifacts.clone(),
-            uploads: Place { directory: folder.path().join("uploads"), rules, scanner },
+            uploads: Place { directory: folder.path().join("uploads"), rules, scanner, quarantine },
             redis: None,
             declared: declared(),
             calls: [("provider".to_owned(), Rate { pace: "5/s".parse().unwrap(), burst: 1 })].into(),
@@ -328,6 +338,7 @@ impl Server {
             limits: Rules::default(),
             prune: PruneRules::default(),
             prune_every: Duration::from_secs(60),
+            keep_artifacts: None,
             triggers: Triggers::default(),
             alerting: Alerting::default(),
             audit: None,

@@ -1,7 +1,9 @@
 //! Starts what a test needs in one line.
 
+pub mod azurite;
 pub mod binary;
 pub mod clamav;
+pub mod front;
 pub mod http;
 pub mod node;
 pub mod ports;

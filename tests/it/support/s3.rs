@@ -74,6 +74,21 @@ impl S3 {
         assert!(locked.status().is_success(), "{locked:?}");
     }
 
+    pub async fn make_bucket(&self, name: &str) {
+        let made = self.client.put(self.at(name)).header("authorization", SIGNED).send().await.unwrap();
+        assert!(made.status().is_success(), "{made:?}");
+    }
+
+    /// From here on nobody is believed whose key moto has not given out itself: nobody at all.
+    pub async fn believe_nobody(&self) {
+        let told = self.client.post(self.at("moto-api/reset-auth")).body("0").send().await.unwrap();
+        assert!(told.status().is_success(), "{told:?}");
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// What its settings look like.
     pub fn bucket(&self) -> Bucket {
         // Any variable does that is there: moto believes everybody.

@@ -105,15 +105,15 @@ async fn no_name_and_no_address_leads_out_of_the_directory() {
     }
 }
 
-#[test]
-fn the_probe_tells_a_directory_that_can_be_written_from_one_that_cannot() {
+#[tokio::test]
+async fn the_probe_tells_a_directory_that_can_be_written_from_one_that_cannot() {
     let (directory, artifacts, _) = bench();
     fs::write(directory.path().join("file"), b"").unwrap();
 
-    artifacts.probe().unwrap();
+    artifacts.probe().await.unwrap();
 
     assert_eq!(names_in(&artifacts.directory), Vec::<String>::new());
-    assert!(DirArtifacts::new(directory.path().join("file")).probe().is_err());
+    assert!(DirArtifacts::new(directory.path().join("file")).probe().await.is_err());
 }
 
 #[tokio::test]

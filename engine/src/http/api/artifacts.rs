@@ -54,6 +54,7 @@ const LONGEST_PAGE: usize = 1_000;
     responses(
         (status = 200, description = "Its files.", body = Files),
         (status = 404, description = "There is no such job.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The place of the files is away.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn list(State(api): State<Shared>, Id(id): Id, given: Parameters) -> Result<Json<Files>> {
     let limit = given.limit(LONGEST_PAGE)?.unwrap_or(DEFAULT_PAGE);
@@ -119,6 +120,7 @@ impl FromRequestParts<Shared> for Place {
     responses(
         (status = 200, description = "The file, to be saved and never shown by a browser.", body = String, content_type = "application/octet-stream"),
         (status = 404, description = "There is no such job, or it left no such file.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The place of the files is away.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn download(State(api): State<Shared>, place: Place) -> Result<Response> {
     let Place { owner, name } = place;

@@ -1,6 +1,7 @@
 //! Uploads: hand a file in, list, look at, delete. The body is the file and nothing else, so that any client streams it.
 
 mod announced;
+pub mod presigned;
 
 use std::time::Duration;
 
@@ -187,6 +188,30 @@ impl From<UploadError> for Problem {
             UploadError::Disk(cause) => {
                 tracing::error!("{told}: {}", chain(&cause));
                 Self::internal()
+            }
+            UploadError::NoBucket => {
+                let remedy =
+                    "send the file as the body of POST /v1/uploads, or set artifacts.url to a bucket";
+                Self::new(Code::PresignOff, told, remedy)
+            }
+            UploadError::NotKnown(_) => Self::not_found(told).at("id"),
+            UploadError::NotArrived => {
+                let remedy = "put the file to the URL, with the headers that were told, and call this again";
+                Self::new(Code::NotArrived, told, remedy)
+            }
+            UploadError::Busy => Self::new(Code::Busy, told, "wait for its answer").retry_after(5),
+            UploadError::Size { .. } => {
+                let remedy = "ask for a new place with the size that the file has; nothing was kept";
+                Self::new(Code::SizeDiffers, told, remedy)
+            }
+            UploadError::BucketSlow => {
+                Self::new(Code::ArtifactsAway, told, "call this again; the file is still there")
+                    .retry_after(10)
+            }
+            UploadError::Bucket(cause) => {
+                tracing::error!("{told}: {}", chain(&cause));
+                let remedy = "call this again later; `compline doctor` says what is wrong with artifacts.url";
+                Self::new(Code::ArtifactsAway, told, remedy).retry_after(10)
             }
             UploadError::Tenant(_) => Self::new(Code::InvalidParameter, told, "correct tenant").at("tenant"),
             UploadError::Store(error) => error.into(),

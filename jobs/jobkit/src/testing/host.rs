@@ -13,7 +13,7 @@ use super::ports::FakeModels;
 use super::records::FakeRecords;
 use crate::ports::{
     Admission, Artifact, Artifacts, Audit, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner,
-    PortError, Reading,
+    PortError, PutNewError, Reading,
 };
 use crate::records::{Put, Record, RecordChange, RecordFilter, RecordId, Records};
 use crate::{Ctx, IdGenerator, JobId, Models, NewJob, Progress, StepRecord, UploadId};
@@ -371,6 +371,24 @@ impl Artifacts for FakeArtifacts {
             self.put(owner, name, bytes).await
         }
         .boxed()
+    }
+
+    fn put_new<'a>(
+        &'a self,
+        _: Owner,
+        name: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<String, PutNewError>> {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = format!("memory:{name}");
+        let put = match files.get(name) {
+            Some(there) if *there != bytes => Err(PutNewError::Taken(address)),
+            _ => {
+                files.insert(name.into(), bytes);
+                Ok(address)
+            }
+        };
+        async move { put }.boxed()
     }
 
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {

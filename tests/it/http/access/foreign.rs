@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
-use jobkit::{Artifacts, JobId, Owner, RecordChange, RecordFilter, RecordId, UploadId};
+use jobkit::{JobId, Owner, RecordChange, RecordFilter, RecordId, UploadId};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::schedules::{PutSchedule, Source};
@@ -57,6 +57,7 @@ const ROUTES: &[(&str, &str, Of, &str)] = &[
     ("get", "/v1/jobs/{id}/artifacts", Of::Done, ""),
     ("get", "/v1/jobs/{id}/artifacts/{claim}/{name}", Of::Done, ""),
     ("get", "/v1/uploads/{id}", Of::Upload, ""),
+    ("post", "/v1/uploads/{id}/complete", Of::Upload, ""),
     ("delete", "/v1/uploads/{id}", Of::Upload, ""),
     ("get", "/v1/bulk-operations/{id}", Of::Bulk, ""),
     ("post", "/v1/bulk-operations/{id}/cancel", Of::Bulk, ""),

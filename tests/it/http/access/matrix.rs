@@ -59,6 +59,8 @@ const TABLE: &[Row] = &[
     Asks("GET /v1/jobs/{id}/artifacts/{claim}/{name}", "artifacts:read", Viewer, 404),
     Asks("GET /v1/uploads", "uploads:read", Viewer, 200),
     Asks("POST /v1/uploads", "uploads:write", Member, 415),
+    Asks("POST /v1/uploads/presign", "uploads:write", Member, 415),
+    Asks("POST /v1/uploads/{id}/complete", "uploads:write", Member, 404),
     Asks("GET /v1/uploads/{id}", "uploads:read", Viewer, 404),
     Asks("DELETE /v1/uploads/{id}", "uploads:write", Member, 404),
     Asks("POST /v1/bulk-operations", "jobs:control", Member, 415),

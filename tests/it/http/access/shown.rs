@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::identity::Permission;
-use jobkit::{Artifacts, AuditEntry, JobId, Owner, Personal, UploadId};
+use jobkit::{AuditEntry, JobId, Owner, Personal, UploadId};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::{

@@ -75,7 +75,7 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn named(text: &str) -> Result<String, &'static str> {
+pub fn named(text: &str) -> Result<String, &'static str> {
     let name = text.rsplit(['/', '\\']).next().unwrap_or_default().trim();
     match name {
         "" => Err("has a filename that is empty; name the file, or leave it out"),
