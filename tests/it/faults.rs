@@ -42,6 +42,7 @@ macro_rules! on_both {
     };
 }
 
+mod docusign;
 mod ledger;
 mod limits;
 
