@@ -71,7 +71,13 @@ fn part(text: &[u8]) -> Result<Part<'_>, String> {
 
 /// A parameter of a header, in quotes or without.
 fn parameter(header: &str, name: &str) -> Option<String> {
-    let mut parameters = header.split(';').skip(1).filter_map(|one| one.trim().split_once('='));
+    let mut quoted = false;
+    // A file's name may have a semicolon in it.
+    let parts = header.split(|c: char| {
+        quoted ^= c == '"';
+        c == ';' && !quoted
+    });
+    let mut parameters = parts.skip(1).filter_map(|one| one.trim().split_once('='));
     let (_, value) = parameters.find(|(found, _)| found.trim().eq_ignore_ascii_case(name))?;
     Some(value.trim().trim_matches('"').to_owned())
 }
@@ -97,12 +103,12 @@ mod tests {
         let json =
             ("Content-Type: application/json\r\nContent-Disposition: form-data", r#"{"status": "sent"}"#);
         let file = (
-            "Content-Type: text/html\r\nContent-Disposition: file; filename=\"a b.html\";documentid=2",
+            "Content-Type: text/html\r\nContent-Disposition: file; filename=\"a; b.html\";documentid=2",
             "<p>--hereitis is not the end</p>\r\n",
         );
         let (said, files) = read(KIND, body(&[json, file]).as_bytes()).unwrap();
         assert_eq!(said["status"], "sent");
-        assert_eq!(files["2"].name, "a b.html");
+        assert_eq!(files["2"].name, "a; b.html");
         assert_eq!(&files["2"].bytes[..], b"<p>--hereitis is not the end</p>\r\n");
         for (kind, parts, named) in [
             ("multipart/form-data", vec![json], "boundary"),
