@@ -6,6 +6,7 @@ mod approvals;
 mod artifacts;
 mod audit;
 mod buckets;
+mod envelopes;
 mod journal;
 mod outgoing;
 mod uploads;
@@ -80,6 +81,7 @@ pub async fn run(call: &Call) -> Result {
             checks.push(artifacts::artifacts(&loaded.settings).await);
             checks.extend(uploads::uploads(&loaded.settings).await);
             checks.extend(buckets::buckets(&loaded.settings).await);
+            checks.extend(envelopes::accounts(&loaded.settings).await);
             checks.push(journal::ledgers(&loaded.settings));
             checks.extend(journal::results(&loaded.settings));
             checks.extend(journal::queries(&loaded.settings).await);

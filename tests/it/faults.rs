@@ -42,7 +42,7 @@ macro_rules! on_both {
     };
 }
 
-mod docusign;
+mod envelopes;
 mod ledger;
 mod limits;
 
