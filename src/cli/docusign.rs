@@ -12,7 +12,7 @@ use docusign::void::VoidArgs;
 use docusign::{Account, Remind, SendEnvelope, SendEnvelopeArgs, Void};
 use engine::adapters::clock::SystemClock;
 use jobkit::records::{RecordFilter, RecordId};
-use jobkit::{Clock, Job, NewJob};
+use jobkit::{Clock, Job, NewJob, Personal};
 use serde_json::{Value, json};
 use store::{RecordPage, Scope};
 
@@ -83,7 +83,9 @@ pub async fn run(call: &Call, command: DocuSign) -> Result {
             // A second one for the key finds the first one's record, and sends nothing.
             job::<SendEnvelope>(call, &args, whose).await
         }
-        DocuSign::Void { key, reason, whose } => job::<Void>(call, &VoidArgs { key, reason }, whose).await,
+        DocuSign::Void { key, reason, whose } => {
+            job::<Void>(call, &VoidArgs { key, reason: Personal::new(reason) }, whose).await
+        }
         DocuSign::Remind { key, whose } => job::<Remind>(call, &RemindArgs { key }, whose).await,
         DocuSign::Status { key: Some(key), whose, .. } => one(call, key, whose).await,
         DocuSign::Status { key: None, all, limit, whose } => many(call, all, limit, whose).await,
@@ -159,7 +161,7 @@ fn shown(Kept { record, phase, envelope }: &Kept) -> Value {
         "job": envelope.job,
         "changed_at": record.changed_at,
         "recipients": envelope.recipients,
-        "void_reason": envelope.void_reason,
+        "void_asked": envelope.void_asked,
         "problem": envelope.problem,
         "archive": envelope.archive,
     })
@@ -197,7 +199,6 @@ fn in_full(Kept { record, phase, envelope }: &Kept) -> String {
     ];
     lines
         .extend(envelope.recipients.iter().map(|(number, status)| format!("recipient   {number}: {status}")));
-    lines.extend(envelope.void_reason.iter().map(|reason| format!("voided      {reason}")));
     lines.extend(envelope.problem.iter().map(|problem| {
         let code = or_none(problem.code.as_deref());
         format!("problem     {}: {code} (trace token {})", problem.doing, or_none(problem.trace.as_deref()))

@@ -24,6 +24,8 @@ const CLOSED: &str = "parked";
 
 pub struct Account {
     pub name: String,
+    /// Whose envelopes they are, where several installations share it.
+    pub installation: String,
     pub config: AccountConfig,
     pub provider: Arc<dyn SignatureProvider>,
 }
@@ -56,7 +58,7 @@ impl Accounts {
     fn known(&self) -> String {
         match self.0.is_empty() {
             true => "none is configured; add [docusign.accounts.default], or set DOCUSIGN_INTEGRATION_KEY and the others".into(),
-            false => format!("write one of: {}", self.0.keys().cloned().collect::<Vec<_>>().join(", ")),
+            false => "docusign.accounts of the configuration has their names".into(),
         }
     }
 
@@ -82,14 +84,15 @@ struct Parked {
     since: Timestamp,
 }
 
-fn id(account: &str) -> RecordId {
-    RecordId { collection: COLLECTION.into(), tenant: None, key: account.into() }
+/// For each tenant that uses it one of its own: what a job of a tenant finds is not another's to see, or to suffer from.
+fn id(account: &str, ctx: &Ctx) -> RecordId {
+    RecordId { collection: COLLECTION.into(), tenant: ctx.job().tenant.clone(), key: account.into() }
 }
 
 impl Account {
     /// Lets a job through, unless the account is parked: then one of all, when it is time to try, which is told so.
     pub async fn open(&self, ctx: &Ctx) -> Result<bool, Failure> {
-        let Some(record) = ctx.records().get(ctx, &id(&self.name)).await? else { return Ok(false) };
+        let Some(record) = ctx.records().get(ctx, &id(&self.name, ctx)).await? else { return Ok(false) };
         if record.state != CLOSED {
             return Ok(false);
         }
@@ -98,7 +101,7 @@ impl Account {
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
             return Err(self.parked(&record, wait));
         }
-        match ctx.records().hold(ctx, &id(&self.name)).await? {
+        match ctx.records().hold(ctx, &id(&self.name, ctx)).await? {
             Some(record) => Ok(record.state == CLOSED),
             None => Err(self.parked(&record, TRY_AGAIN)),
         }
@@ -112,7 +115,7 @@ impl Account {
 
     /// Nobody calls it until one that tries is answered. Told once, however many find it so.
     pub async fn park(&self, ctx: &Ctx, error: &CallError) -> Result<Failure, Failure> {
-        let known = ctx.records().get(ctx, &id(&self.name)).await?;
+        let known = ctx.records().get(ctx, &id(&self.name, ctx)).await?;
         let now = ctx.clock().now();
         let since = known.as_ref().filter(|record| record.state == CLOSED);
         let since = since.and_then(|record| serde_json::from_value::<Parked>(record.body.clone()).ok());
@@ -123,7 +126,7 @@ impl Account {
         };
         let text = format!("the DocuSign account `{}` is parked: {error}", self.name);
         let news = News::began(PARKED, &self.name, Gravity::Critical, text);
-        let record = self.change(known.as_ref(), CLOSED, "docusign.account.park", news);
+        let record = self.change(ctx, known.as_ref(), CLOSED, "docusign.account.park", news);
         let due_at = now.checked_add(TRY_AGAIN).ok();
         let change =
             RecordChange { due_at, body: json!(parked), details: json!({ "code": parked.code }), ..record };
@@ -134,19 +137,26 @@ impl Account {
 
     /// The account answered: if it was parked, it no longer is.
     pub async fn answered(&self, ctx: &Ctx) -> Result<(), Failure> {
-        let known = ctx.records().get(ctx, &id(&self.name)).await?;
+        let known = ctx.records().get(ctx, &id(&self.name, ctx)).await?;
         let Some(known) = known.filter(|record| record.state == CLOSED) else { return Ok(()) };
         let news =
             News::ended(PARKED, &self.name, format!("the DocuSign account `{}` answers again", self.name));
-        let change = self.change(Some(&known), OPEN, "docusign.account.open", news);
+        let change = self.change(ctx, Some(&known), OPEN, "docusign.account.open", news);
         match ctx.records().put(ctx, change).await? {
             Put::Done(_) | Put::Moved | Put::Taken(_) => Ok(()),
         }
     }
 
-    fn change(&self, known: Option<&Record>, state: &str, action: &str, news: News) -> RecordChange {
+    fn change(
+        &self,
+        ctx: &Ctx,
+        known: Option<&Record>,
+        state: &str,
+        action: &str,
+        news: News,
+    ) -> RecordChange {
         RecordChange {
-            id: id(&self.name),
+            id: id(&self.name, ctx),
             from: known.map_or(0, |record| record.version),
             names: Vec::new(),
             state: state.into(),

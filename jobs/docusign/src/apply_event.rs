@@ -11,6 +11,7 @@ use crate::archive::{Archive, ArchiveArgs};
 use crate::calls::{Calls, Stop};
 use crate::envelope::{self, COLLECTION, Change, Kept};
 use crate::phase::{Next, Phase, Status, Word, next};
+use crate::reconcile::unresolved_news;
 use crate::send_envelope::{BUSY, after, policy};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +78,10 @@ impl Job for ApplyEvent {
         };
         let Some(held) = ctx.records().hold(ctx, &found.id).await? else { return Ok(Outcome::Snooze(BUSY)) };
         let mut kept = Kept::of(held)?;
+        // Whoever has the key of one account has no say about another's.
+        if kept.envelope.account != args.account {
+            return end(Applying::UnknownEnvelope, None);
+        }
         let account = self.accounts.of(Some(&kept.envelope.account), ctx)?;
         let changed = match said {
             Said::Envelope(status) => match next(kept.phase, status, Word::Told) {
@@ -159,13 +164,16 @@ async fn confirm(kept: &mut Kept, calls: &Calls<'_>) -> Result<bool, Failure> {
     if let Some(wait) = rest(kept.envelope.asked_at, now) {
         return Err(Failure::NotNow { after: wait, why: "the envelope was asked for a moment ago".into() });
     }
-    let asked = calls.repeated(|| calls.provider().stand(&id)).await;
+    // Written down before, so that whatever becomes of the answer it is not asked for again too soon.
+    kept.envelope.asked_at = Some(now);
+    let change = Change { due_at: kept.record.due_at, ..Change::to(kept.phase, "") };
+    kept.write(calls.ctx, change).await?;
+    let asked = calls.once(calls.provider().stand(&id)).await;
     let stand = match asked {
         Ok(stand) => stand,
         Err(Stop::Call(error)) if error.fault == crate::provider::Fault::Missing => return Ok(false),
         Err(stop) => return Err(calls.fail(stop).await),
     };
-    kept.envelope.asked_at = Some(now);
     kept.envelope.recipients.extend(stand.recipients);
     told(kept, stand.status, stand.changed_at);
     match next(kept.phase, stand.status, Word::Asked) {
@@ -173,9 +181,21 @@ async fn confirm(kept: &mut Kept, calls: &Calls<'_>) -> Result<bool, Failure> {
             go(kept, calls.ctx, phase, calls.account.config.poll_min_interval).await?;
             Ok(true)
         }
+        Next::Contradicted => {
+            contradict(kept, calls).await?;
+            Ok(true)
+        }
         // The message was ahead of the truth, or behind it.
-        _ => Ok(false),
+        Next::Stay | Next::Confirm => Ok(false),
     }
+}
+
+/// The provider says another end than we have; a person must look.
+pub async fn contradict(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Failure> {
+    const WHY: &str = "the provider says another end than we have";
+    let (phase, news) = (kept.phase, unresolved_news(kept, calls, WHY));
+    let change = Change::to(phase, "docusign.envelope.contradict").details(json!({ "why": WHY }));
+    kept.write(calls.ctx, change.news(news)).await
 }
 
 /// How long one envelope is not to be asked for.
@@ -195,10 +215,10 @@ async fn recipient(
     let rank = |status: &str| RANKS.iter().position(|known| *known == status);
     let Some(recipient) = args.recipient.clone().filter(|_| kept.phase.is_out()) else { return Ok(false) };
     let known = kept.envelope.recipients.get(&recipient).map(String::as_str);
-    // As the envelope, nobody goes back.
-    if known == Some(status)
-        || known.is_some_and(|known| rank(known) >= rank(status) && rank(status).is_some())
-    {
+    // As the envelope, nobody goes back; and whoever signed or declined is done.
+    let is_done = |known: &str| !matches!(known, "" | "sent" | "delivered");
+    let is_further = |known: &str| rank(status).is_some() && rank(known) >= rank(status);
+    if known.is_some_and(|known| known == status || is_done(known) || is_further(known)) {
         return Ok(false);
     }
     kept.envelope.recipients.insert(recipient.clone(), status.into());

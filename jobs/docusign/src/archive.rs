@@ -85,7 +85,8 @@ async fn fetch(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Failure> {
         return Err(calls.fail(stop).await);
     }
     let at = file.clone();
-    let opened = ctx.cpu(move |_| package::open(&at)).await?;
+    let documents = kept.envelope.documents.len();
+    let opened = ctx.cpu(move |_| package::open(&at, documents)).await?;
     let parts = match opened {
         Ok(parts) => parts,
         // As when the connection is cut: the next attempt gets it whole.

@@ -39,7 +39,7 @@ pub struct AccountConfig {
     /// For tests: where that host is really found.
     pub oauth_url: String,
     /// The account's own base URL is asked for, since DocuSign moves accounts.
-    pub discover_base_url: bool,
+    pub discover_base_uri: bool,
     /// One HMAC key in each line, the newest first; a delivery is believed by any.
     pub connect_hmac_keys_path: PathBuf,
     /// Where DocuSign delivers what becomes of envelopes; without it, only the sweep tells.
@@ -75,7 +75,7 @@ impl Default for AccountConfig {
             private_key_path: PathBuf::new(),
             oauth_host: String::new(),
             oauth_url: String::new(),
-            discover_base_url: true,
+            discover_base_uri: true,
             connect_hmac_keys_path: PathBuf::new(),
             webhook_url: String::new(),
             send_mode: SendMode::TwoPhase,

@@ -5,17 +5,22 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jobkit::{Ctx, Failure, roots, uploads};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::args::{DocumentArgs, hex, whole};
 
+/// Of all documents of an envelope: they are held in memory, and as base64 once more.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
 pub async fn load(documents: &[DocumentArgs], roots: &[PathBuf], ctx: &Ctx) -> Result<Vec<Vec<u8>>, Failure> {
-    let mut loaded = Vec::new();
+    let (mut loaded, mut room) = (Vec::new(), MOST_BYTES);
     for (index, document) in documents.iter().enumerate() {
         let bytes = one(document, roots, ctx).await.map_err(|failure| named(index, failure))?;
         whole(&document.name, &bytes)
             .map_err(|problem| Failure::permanent(format!("documents[{index}]: {problem}")))?;
+        room = room.checked_sub(bytes.len()).ok_or_else(|| {
+            Failure::permanent(format!("documents[{index}]: with those before it {MOST_BYTES} bytes at most"))
+        })?;
         loaded.push(bytes);
     }
     Ok(loaded)
@@ -60,9 +65,7 @@ fn named(index: usize, failure: Failure) -> Failure {
     }
 }
 
-/// What the audit log says of them.
-pub fn told(documents: &[DocumentArgs], bytes: &[Vec<u8>]) -> Value {
-    let each = documents.iter().zip(bytes);
-    each.map(|(document, bytes)| json!({ "name": document.name, "sha256": hex(&Sha256::digest(bytes)), "bytes": bytes.len() }))
-        .collect()
+/// What each is known by.
+pub fn hashes(documents: &[Vec<u8>]) -> Vec<String> {
+    documents.iter().map(|bytes| hex(&Sha256::digest(bytes))).collect()
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::account::Account;
 use crate::phase::{Phase, Status};
 use crate::provider::{CallError, Reference};
 
@@ -30,6 +31,8 @@ pub struct Envelope {
     pub job: JobId,
     /// Of what was asked for.
     pub request_sha256: String,
+    /// Of each document: what is signed is what was there when it began.
+    pub documents: Vec<String>,
     /// As the provider said it last, and since when it is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
@@ -44,8 +47,9 @@ pub struct Envelope {
     pub asked_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reminded_at: Option<Timestamp>,
+    /// When we began to void it. Why is what recipients are told, and not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub void_reason: Option<String>,
+    pub void_asked: Option<Timestamp>,
     /// How many sweeps in a row did not find it.
     #[serde(default)]
     pub missed: u32,
@@ -106,22 +110,30 @@ pub fn name(envelope: &str) -> String {
 }
 
 impl Envelope {
-    pub fn new(account: &str, id: &RecordId, job: JobId, request_sha256: String, now: Timestamp) -> Self {
+    pub fn new(
+        account: &Account,
+        id: &RecordId,
+        job: JobId,
+        (request_sha256, documents): (String, Vec<String>),
+        now: Timestamp,
+    ) -> Self {
         let tenant = id.tenant.as_deref().unwrap_or_default();
-        let transaction = Uuid::new_v5(&NAMESPACE, format!("{account}\n{tenant}\n{}", id.key).as_bytes());
+        let of = [&account.installation, &account.name, tenant, &id.key].join("\n");
+        let transaction = Uuid::new_v5(&NAMESPACE, of.as_bytes());
         Self {
-            account: account.into(),
+            account: account.name.clone(),
             transaction: transaction.to_string(),
             envelope: None,
             job,
             request_sha256,
+            documents,
             status: None,
             changed_at: None,
             began_at: now,
             recipients: BTreeMap::new(),
             asked_at: None,
             reminded_at: None,
-            void_reason: None,
+            void_asked: None,
             missed: 0,
             problem: None,
             archive: Vec::new(),

@@ -51,7 +51,12 @@ pub const RULES: [&str; 2] = [account::PARKED, reconcile::UNRESOLVED];
 pub fn accounts(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> Accounts {
     let account = |(name, account): (&String, &AccountConfig)| {
         let provider = DocuSign::new(account.clone(), http.clone(), clock.clone(), &config.installation);
-        Account { name: name.clone(), config: account.clone(), provider: Arc::new(provider) }
+        Account {
+            name: name.clone(),
+            installation: config.installation.clone(),
+            config: account.clone(),
+            provider: Arc::new(provider),
+        }
     };
     Accounts::new(config.accounts.iter().map(account))
 }

@@ -10,14 +10,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::account::{Account, Accounts};
-use crate::apply_event::{archive_if_complete, go};
+use crate::apply_event::{archive_if_complete, contradict, go};
 use crate::archive::look_again;
 use crate::calls::{Calls, Stop};
 use crate::envelope::{COLLECTION, Change, Kept, name};
 use crate::phase::{Next, Phase, Word, next};
 use crate::provider::{Fault, Stand};
-use crate::send_envelope::{after, policy};
+use crate::send_envelope::{adopted, after, policy};
 
+/// Less than an envelope may be asked for early.
+const EARLY: SignedDuration = SignedDuration::from_mins(2);
 /// The alert of an envelope that a person must look at.
 pub const UNRESOLVED: &str = "docusign.unresolved";
 /// What is asked for in one call.
@@ -72,6 +74,12 @@ impl Job for Reconcile {
     }
 
     async fn run(&self, args: ReconcileArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
+        // It sees what all tenants have, or would take what it does not see for nobody's.
+        if ctx.job().tenant.is_some() {
+            return Err(Failure::permanent(
+                "docusign.reconcile is for the installation, and not for a tenant",
+            ));
+        }
         let begun = ctx.clock().now();
         let mut sweep = Sweep { ctx, begun, swept: Swept::default(), seen: BTreeSet::new(), problem: None };
         let wanted = |account: &&Account| args.account.as_ref().is_none_or(|name| *name == account.name);
@@ -113,7 +121,6 @@ impl<'a> Sweep<'a> {
                 return Ok(());
             }
             for (name, due) in by_account {
-                self.seen.extend(due.iter().map(|kept| kept.record.id.clone()));
                 let Some(account) = wanted(&name) else {
                     if accounts.named(&name).is_none() {
                         self.ctx.info(format!(
@@ -130,16 +137,28 @@ impl<'a> Sweep<'a> {
     }
 
     /// Those that somebody is to look at, the longest due first.
-    async fn due(&self) -> Result<Vec<Kept>, Failure> {
+    async fn due(&mut self) -> Result<Vec<Kept>, Failure> {
         let filter = RecordFilter {
             collection: COLLECTION.into(),
-            due_by: Some(self.begun),
+            // Those of the next minutes too, or the sweep after this one would be the first to ask.
+            due_by: Some(after(self.begun, EARLY)),
             // What this sweep could do nothing with is still due, and stands before the others.
             limit: PAGE + self.seen.len(),
             ..RecordFilter::default()
         };
         let records: Vec<Record> = self.ctx.records().list(self.ctx, &filter).await?;
-        records.into_iter().filter(|record| !self.seen.contains(&record.id)).map(Kept::of).collect()
+        let mut due = Vec::new();
+        for record in records {
+            if !self.seen.insert(record.id.clone()) {
+                continue;
+            }
+            match Kept::of(record) {
+                Ok(kept) => due.push(kept),
+                // A newer version wrote it, say; the others are not to suffer from that.
+                Err(failure) => self.ctx.info(failure.chain()),
+            }
+        }
+        Ok(due)
     }
 
     /// An account that is parked must not keep the others from being swept.
@@ -178,7 +197,14 @@ async fn page(calls: &Calls<'_>, due: Vec<Kept>, begun: Timestamp, swept: &mut S
     }
     for kept in due {
         let stand = kept.envelope.envelope.as_deref().and_then(|id| stands.remove(&name(id)));
-        one(calls, &kept, stand, begun, swept).await?;
+        match one(calls, &kept, stand, begun, swept).await {
+            Ok(()) => {}
+            // One that cannot be dealt with must not keep those behind it waiting.
+            Err(failure @ (Failure::Permanent(_) | Failure::Transient(_))) => {
+                calls.ctx.info(format!("the envelope `{}`: {}", kept.record.id.key, failure.chain()));
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(())
 }
@@ -232,7 +258,8 @@ async fn seen(kept: &mut Kept, calls: &Calls<'_>, stand: Stand, swept: &mut Swep
             archive_if_complete(kept, calls.ctx).await
         }
         Next::Contradicted => {
-            unresolved(kept, calls, "the provider says another end than we have", swept).await
+            swept.unresolved += 1;
+            contradict(kept, calls).await
         }
         Next::Stay | Next::Confirm => {
             let poll = SignedDuration::try_from(poll).unwrap_or(STRAY_AFTER);
@@ -248,17 +275,25 @@ async fn unsent(
     begun: Timestamp,
     swept: &mut Swept,
 ) -> Result<(), Failure> {
-    let job = kept.envelope.job;
-    let job = calls.ctx.children(&[job]).await?.pop();
-    let has_ended =
-        job.is_none_or(|job| matches!(job.state.as_str(), "completed" | "cancelled" | "discarded"));
-    match has_ended {
-        true => {
-            fail(kept, calls, "its job ended before it was sent; enqueue it again with the same key", swept)
-                .await
-        }
-        false => later(kept, calls, look_again(begun)).await,
+    let job = calls.ctx.children(&[kept.envelope.job]).await?.pop();
+    let ended = |state: &str| matches!(state, "completed" | "cancelled" | "discarded" | "unknown");
+    if !job.is_none_or(|job| ended(&job.state)) {
+        return later(kept, calls, look_again(begun)).await;
     }
+    // Sent in one call whose answers were all lost, it may be out.
+    if kept.envelope.envelope.is_none() {
+        let reference = kept.envelope.reference(begun);
+        let found = match calls.repeated(|| calls.provider().find(&reference)).await {
+            Ok(found) => found,
+            Err(stop) => return Err(calls.fail(stop).await),
+        };
+        if let Some((id, true)) = adopted(&found) {
+            kept.envelope.envelope = Some(id);
+            swept.changed += 1;
+            return go(kept, calls.ctx, Phase::Sent, calls.account.config.poll_min_interval).await;
+        }
+    }
+    fail(kept, calls, "its job ended before it was sent; enqueue it again with the same key", swept).await
 }
 
 /// It should be there, and is not: once that may be the provider's, twice it is looked for in other ways.
@@ -298,15 +333,7 @@ async fn fail(kept: &mut Kept, calls: &Calls<'_>, why: &str, swept: &mut Swept) 
     kept.write(calls.ctx, change.news(news)).await
 }
 
-async fn unresolved(kept: &mut Kept, calls: &Calls<'_>, why: &str, swept: &mut Swept) -> Result<(), Failure> {
-    swept.unresolved += 1;
-    let phase = kept.phase;
-    let change = Change::to(phase, "docusign.envelope.contradict").details(json!({ "why": why }));
-    let news = unresolved_news(kept, calls, why);
-    kept.write(calls.ctx, change.news(news)).await
-}
-
-fn unresolved_news(kept: &Kept, calls: &Calls<'_>, why: &str) -> News {
+pub fn unresolved_news(kept: &Kept, calls: &Calls<'_>, why: &str) -> News {
     let key = &kept.record.id.key;
     let text = format!("the envelope `{key}` of the account `{}`: {why}", calls.account.name);
     News::happened(UNRESOLVED, &calls.account.name, Gravity::Warning, text)
@@ -330,9 +357,12 @@ async fn strays(calls: &Calls<'_>, begun: Timestamp, swept: &mut Swept) -> Resul
         if draft.status.phase() != Phase::Drafted || draft.made_at.is_none_or(|made_at| made_at > to) {
             continue;
         }
-        let kept = calls.ctx.records().named(calls.ctx, COLLECTION, &name(&draft.id)).await?;
-        if kept.is_none_or(|record| record.state == Phase::Failed.name()) {
-            stray.insert(draft.id);
+        match calls.ctx.records().named(calls.ctx, COLLECTION, &name(&draft.id)).await? {
+            None => drop(stray.insert(draft.id)),
+            Some(record) if record.state == Phase::Failed.name() => {
+                swept.drafts_deleted += u64::from(forget(calls, &record.id, &draft.id).await?);
+            }
+            Some(_) => {}
         }
     }
     let stray: Vec<String> = stray.into_iter().collect();
@@ -345,6 +375,24 @@ async fn strays(calls: &Calls<'_>, begun: Timestamp, swept: &mut Swept) -> Resul
         }
     }
     Ok(())
+}
+
+/// The draft of an envelope that failed. Held meanwhile: somebody may be about to send it after all, and then from a new draft.
+async fn forget(calls: &Calls<'_>, id: &RecordId, draft: &str) -> Result<bool, Failure> {
+    let Some(held) = calls.ctx.records().hold(calls.ctx, id).await? else { return Ok(false) };
+    let mut kept = Kept::of(held)?;
+    if kept.phase != Phase::Failed || kept.envelope.envelope.as_deref() != Some(draft) {
+        return Ok(false);
+    }
+    let ids = [draft.to_owned()];
+    match calls.repeated(|| calls.provider().delete_drafts(&ids)).await {
+        Ok(()) => {}
+        Err(Stop::Call(error)) if matches!(error.fault, Fault::Missing | Fault::State) => {}
+        Err(stop) => return Err(calls.fail(stop).await),
+    }
+    kept.envelope.envelope = None;
+    kept.write(calls.ctx, Change::to(Phase::Failed, "docusign.envelope.delete_draft")).await?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::account::Accounts;
-use crate::calls::Calls;
+use crate::calls::{Calls, Stop};
 use crate::envelope::{self, Change, Kept};
+use crate::provider::Fault;
 use crate::send_envelope::policy;
 
 /// People who are reminded more often stop reading.
@@ -69,19 +70,31 @@ impl Job for Remind {
                 let account = self.accounts.of(Some(&kept.envelope.account), ctx)?;
                 let calls = Calls::open(ctx, account).await?;
                 // Written down before: a reminder that is lost is better than one every minute.
-                kept.envelope.reminded_at = Some(now);
-                let change = Change {
-                    due_at: kept.record.due_at,
-                    ..Change::to(kept.phase, "docusign.envelope.remind")
-                };
-                kept.write(ctx, change.details(json!({ "at": now }))).await?;
+                let before = kept.envelope.reminded_at.replace(now);
+                let due_at = kept.record.due_at;
+                let change = |kept: &Kept, action| Change { due_at, ..Change::to(kept.phase, action) };
+                let remind = change(&kept, "docusign.envelope.remind");
+                kept.write(ctx, remind.details(json!({ "at": now }))).await?;
                 if let Err(stop) = calls.once(calls.provider().remind(&envelope)).await {
+                    if surely_not_done(&stop) {
+                        kept.envelope.reminded_at = before;
+                        let taken_back = change(&kept, "docusign.envelope.not_reminded");
+                        kept.write(ctx, taken_back).await?;
+                    }
                     return Err(calls.fail(stop).await);
                 }
                 Reminding::Reminded
             }
         };
         Outcome::completed(Reminded { key: args.key, outcome, state: kept.phase.name().into() })
+    }
+}
+
+fn surely_not_done(stop: &Stop) -> bool {
+    match stop {
+        // It was not called.
+        Stop::Job(_) => true,
+        Stop::Call(error) => !matches!(error.fault, Fault::Unknown | Fault::Torn),
     }
 }
 

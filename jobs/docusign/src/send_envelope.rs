@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::account::Accounts;
+use crate::apply_event::{archive_if_complete, go};
 use crate::args::{SendEnvelopeArgs, check};
 use crate::calls::{Calls, Stop};
 use crate::config::SendMode;
 use crate::documents;
 use crate::envelope::{self, Change, Envelope, Kept, Problem};
-use crate::phase::Phase;
-use crate::provider::{Draft, Fault, Found};
+use crate::phase::{Phase, Status};
+use crate::provider::{CallError, Draft, Fault, Found};
 
 /// When somebody looks whether it got on, which it does long before.
 const LOOK: SignedDuration = SignedDuration::from_hours(1);
@@ -85,34 +86,59 @@ impl Job for SendEnvelope {
     async fn run(&self, args: SendEnvelopeArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
         let account = self.accounts.of(args.account.as_deref(), ctx)?;
         let calls = Calls::open(ctx, account).await?;
-        let now = ctx.clock().now();
         let id = envelope::id(ctx.job().tenant.as_deref(), &args.key);
-        let fresh = Envelope::new(&account.name, &id, ctx.job().id, args.sha256(), now);
-        let (held, is_first) = match envelope::begin(ctx, &id, fresh, after(now, LOOK)).await? {
-            Some(made) => (made, true),
-            None => match ctx.records().hold(ctx, &id).await? {
-                Some(held) => (held, false),
-                None => return Ok(Outcome::Snooze(BUSY)),
-            },
-        };
+        let work = Work { args: &args, roots: &self.roots };
+        if ctx.records().get(ctx, &id).await?.is_none() {
+            let documents = work.load(ctx).await?;
+            let (now, asked) = (ctx.clock().now(), (args.sha256(), documents::hashes(&documents)));
+            let fresh = Envelope::new(account, &id, ctx.job().id, asked, now);
+            if let Some(made) = envelope::begin(ctx, &id, fresh, after(now, LOOK)).await? {
+                let kept = Kept::of(made)?;
+                return Sending { calls, work, kept, documents: Some(documents), may_exist: false }
+                    .go()
+                    .await;
+            }
+        }
+        // Somebody was here before, and may have made a draft and not lived to store its id.
+        let Some(held) = ctx.records().hold(ctx, &id).await? else { return Ok(Outcome::Snooze(BUSY)) };
         let mut kept = Kept::of(held)?;
-        if kept.envelope.request_sha256 != args.sha256() {
+        let is_other = kept.envelope.request_sha256 != args.sha256();
+        // Nothing went out of one that failed as a draft, or before.
+        let may_differ = kept.phase == Phase::Failed && kept.envelope.envelope.is_none();
+        if is_other && !may_differ {
             return Err(Failure::permanent(format!(
                 "key: `{}` was used for another envelope, by the job {}; choose another key",
                 args.key, kept.envelope.job
             )));
         }
         kept.envelope.job = ctx.job().id;
-        let mut sending = Sending { calls, args: &args, roots: &self.roots, kept, may_exist: !is_first };
+        let mut sending = Sending { calls, work, kept, documents: None, may_exist: true };
+        if is_other {
+            sending.ask_anew().await?;
+        }
         sending.go().await
+    }
+}
+
+/// What is asked for, and where it may lie.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    args: &'a SendEnvelopeArgs,
+    roots: &'a [PathBuf],
+}
+
+impl Work<'_> {
+    async fn load(&self, ctx: &Ctx) -> Result<Vec<Vec<u8>>, Failure> {
+        documents::load(&self.args.documents, self.roots, ctx).await
     }
 }
 
 struct Sending<'a> {
     calls: Calls<'a>,
-    args: &'a SendEnvelopeArgs,
-    roots: &'a [PathBuf],
+    work: Work<'a>,
     kept: Kept,
+    /// Once they were read.
+    documents: Option<Vec<Vec<u8>>>,
     /// Somebody may have made a draft and not lived to store its id.
     may_exist: bool,
 }
@@ -134,27 +160,46 @@ impl Sending<'_> {
     fn done(&self, was_there: bool) -> Result<Outcome, Failure> {
         let envelope = self.kept.envelope.envelope.clone().unwrap_or_default();
         let state = self.kept.phase.name().to_owned();
-        Outcome::completed(Sent { key: self.args.key.clone(), envelope, state, was_there })
+        Outcome::completed(Sent { key: self.work.args.key.clone(), envelope, state, was_there })
+    }
+
+    /// What was asked for under this key before was refused, and is not what is asked for now.
+    async fn ask_anew(&mut self) -> Result<(), Failure> {
+        let documents = self.work.load(self.calls.ctx).await?;
+        self.kept.envelope.request_sha256 = self.work.args.sha256();
+        self.kept.envelope.documents = documents::hashes(&documents);
+        self.documents = Some(documents);
+        let due = after(self.now(), LOOK);
+        let change = Change::to(Phase::Drafting, "docusign.envelope.begin").due(due);
+        let told = json!({ "request_sha256": self.kept.envelope.request_sha256 });
+        self.kept.write(self.calls.ctx, change.details(told)).await
     }
 
     async fn draft(&mut self) -> Result<(), Failure> {
-        let documents = documents::load(&self.args.documents, self.roots, self.calls.ctx).await?;
-        let hashes = documents::told(&self.args.documents, &documents);
+        let documents = match self.documents.take() {
+            Some(documents) => documents,
+            None => self.work.load(self.calls.ctx).await?,
+        };
+        // A draft of an earlier attempt may be the one that is sent.
+        if documents::hashes(&documents) != self.kept.envelope.documents {
+            return Err(Failure::permanent(
+                "documents: they are no longer those that were there when this began; choose another key",
+            ));
+        }
         let direct = self.calls.account.config.send_mode == SendMode::Direct;
         let made = self.make(&documents, direct).await;
-        let (id, found_sent) = match made {
+        let (id, is_out) = match made {
             Ok(made) => made,
             Err(stop) => return Err(self.end(stop).await),
         };
         self.kept.envelope.envelope = Some(id);
-        let (to, action) = match direct || found_sent {
+        let (to, action) = match is_out {
             true => (Phase::Sent, "docusign.envelope.send"),
             false => (Phase::Drafted, "docusign.envelope.draft"),
         };
         let due = after(self.now(), self.poll(to));
-        self.kept
-            .write(self.calls.ctx, Change::to(to, action).details(json!({ "documents": hashes })).due(due))
-            .await
+        let told = json!({ "documents": self.kept.envelope.documents });
+        self.kept.write(self.calls.ctx, Change::to(to, action).details(told).due(due)).await
     }
 
     /// The id of the one draft that counts, and whether it went out already.
@@ -169,7 +214,7 @@ impl Sending<'_> {
                     return Ok((id, is_out));
                 }
             }
-            let draft = Draft { reference: &reference, args: self.args, documents };
+            let draft = Draft { reference: &reference, args: self.work.args, documents };
             tried += 1;
             match self.calls.once(self.calls.provider().create(draft, direct)).await {
                 Ok(id) => return Ok((id, direct)),
@@ -194,33 +239,37 @@ impl Sending<'_> {
             Ok(()) => Phase::Sent,
             // It may have gone out before, and further since.
             Err(Stop::Call(error)) if matches!(error.fault, Fault::State | Fault::Refused) => {
-                let asked = self.calls.repeated(|| self.calls.provider().stand(&id)).await;
-                let stand = match asked {
-                    Ok(stand) => stand,
-                    Err(stop) => return Err(self.end(stop).await),
-                };
-                self.kept.envelope.asked_at = Some(self.now());
-                match stand.status.phase() {
-                    Phase::Drafted | Phase::Deleted => return Err(self.end(Stop::Call(error)).await),
-                    phase => phase,
+                match self.stands(&id).await? {
+                    Some(Status::Deleted) => return self.lost(error).await,
+                    Some(status) if status.phase() != Phase::Drafted => status.phase(),
+                    _ => return Err(self.end(Stop::Call(error)).await),
                 }
             }
-            Err(Stop::Call(error)) if error.fault == Fault::Missing => {
-                // The draft is gone; nobody can have got it. The next attempt looks, and makes another.
-                self.kept.envelope.envelope = None;
-                let due = after(self.now(), LOOK);
-                self.kept
-                    .write(
-                        self.calls.ctx,
-                        Change::to(Phase::Drafting, "docusign.envelope.draft_lost").due(due),
-                    )
-                    .await?;
-                return Err(Failure::transient(error));
-            }
+            // Whether it was deleted or went out and nobody finds it, another is not made of itself: the sweep looks for it.
+            Err(Stop::Call(error)) if error.fault == Fault::Missing => return Err(Failure::transient(error)),
             Err(stop) => return Err(self.end(stop).await),
         };
-        let due = after(self.now(), self.poll(phase));
-        self.kept.write(self.calls.ctx, Change::to(phase, "docusign.envelope.send").due(due)).await
+        let poll = self.calls.account.config.poll_min_interval;
+        go(&mut self.kept, self.calls.ctx, phase, poll).await?;
+        archive_if_complete(&self.kept, self.calls.ctx).await
+    }
+
+    /// Asked for among many, which providers do not mind.
+    async fn stands(&self, id: &str) -> Result<Option<Status>, Failure> {
+        let ids = [id.to_owned()];
+        match self.calls.repeated(|| self.calls.provider().stands(&ids)).await {
+            Ok(stands) => Ok(stands.first().map(|(_, stand)| stand.status)),
+            Err(stop) => Err(self.calls.fail(stop).await),
+        }
+    }
+
+    /// The draft was deleted, so that nobody has got it nor ever will: the next attempt makes another.
+    async fn lost(&mut self, error: CallError) -> Result<(), Failure> {
+        self.kept.envelope.envelope = None;
+        let due = after(self.now(), LOOK);
+        let change = Change::to(Phase::Drafting, "docusign.envelope.draft_lost").due(due);
+        self.kept.write(self.calls.ctx, change).await?;
+        Err(Failure::transient(error))
     }
 
     /// What can never be sent is written down as such; all else the table knows.
@@ -251,7 +300,7 @@ impl Sending<'_> {
 }
 
 /// What was made before: one that went out, or else the oldest draft, which another attempt would choose too.
-fn adopted(found: &[Found]) -> Option<(String, bool)> {
+pub fn adopted(found: &[Found]) -> Option<(String, bool)> {
     let phase = |found: &Found| found.status.phase();
     let out = found.iter().find(|found| !matches!(phase(found), Phase::Drafted | Phase::Deleted));
     let draft = || found.iter().find(|found| phase(found) == Phase::Drafted);

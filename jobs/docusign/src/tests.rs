@@ -298,7 +298,12 @@ fn stand(played: &Played) -> Stand {
 /// An account with its played provider, called `default`.
 pub fn account(config: AccountConfig) -> (Accounts, FakeProvider) {
     let provider = FakeProvider::default();
-    let account = Account { name: "default".into(), config, provider: Arc::new(provider.clone()) };
+    let account = Account {
+        name: "default".into(),
+        installation: "test".into(),
+        config,
+        provider: Arc::new(provider.clone()),
+    };
     (Accounts::new([account]), provider)
 }
 

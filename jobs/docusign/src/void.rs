@@ -1,17 +1,15 @@
 //! The job `docusign.void`: an envelope that nobody shall sign any more.
 
-use jobkit::{Ctx, Failure, Job, Outcome, Policy};
+use jobkit::{Ctx, Failure, Job, Outcome, Personal, Policy};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::account::Accounts;
-use crate::apply_event::archive_if_complete;
-use crate::apply_event::go;
+use crate::apply_event::{archive_if_complete, go};
 use crate::calls::{Calls, Stop};
 use crate::envelope::{self, Change, Kept};
 use crate::phase::{Next, Phase, Status, Word, next};
-use crate::provider::Fault;
-use crate::send_envelope::policy;
+use crate::provider::{Fault, Stand};
+use crate::send_envelope::{adopted, policy};
 
 const LONGEST_REASON: usize = 200;
 
@@ -19,8 +17,8 @@ const LONGEST_REASON: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct VoidArgs {
     pub key: String,
-    /// What recipients are told.
-    pub reason: String,
+    /// What recipients are told; it is kept with the job and nowhere else.
+    pub reason: Personal<String>,
 }
 
 pub struct Void {
@@ -47,7 +45,7 @@ impl Job for Void {
 
     fn check(&self, args: &VoidArgs) -> Result<(), String> {
         crate::check_key(&args.key)?;
-        match (1..=LONGEST_REASON).contains(&args.reason.trim().chars().count()) {
+        match (1..=LONGEST_REASON).contains(&args.reason.expose().trim().chars().count()) {
             true => Ok(()),
             false => Err(format!("reason: 1 to {LONGEST_REASON} characters, which recipients are told")),
         }
@@ -59,15 +57,15 @@ impl Job for Void {
             return crate::busy_or_missing(ctx, &id).await;
         };
         let mut kept = Kept::of(held)?;
-        let too_late = kept.phase.is_over()
-            && !(kept.phase == Phase::Voided && kept.envelope.void_reason.as_ref() == Some(&args.reason));
-        if !kept.phase.is_over() {
-            let account = self.accounts.of(Some(&kept.envelope.account), ctx)?;
-            let calls = Calls::open(ctx, account).await?;
-            let voided = void(&mut kept, &calls, &args.reason).await?;
-            return end(&kept, !voided);
+        let nothing_is_out = !kept.phase.is_over() || kept.phase == Phase::Failed;
+        if !nothing_is_out {
+            let ours = kept.phase == Phase::Voided && kept.envelope.void_asked.is_some();
+            return end(&kept, !ours && kept.phase != Phase::Deleted);
         }
-        end(&kept, too_late)
+        let account = self.accounts.of(Some(&kept.envelope.account), ctx)?;
+        let calls = Calls::open(ctx, account).await?;
+        let voided = void(&mut kept, &calls, args.reason.expose()).await?;
+        end(&kept, !voided)
     }
 }
 
@@ -78,64 +76,96 @@ fn end(kept: &Kept, too_late: bool) -> Result<Outcome, Failure> {
 
 /// False when it had ended before.
 async fn void(kept: &mut Kept, calls: &Calls<'_>, reason: &str) -> Result<bool, Failure> {
-    let ctx = calls.ctx;
-    if kept.phase == Phase::Drafting {
-        // Nobody has got it, and from here on nobody will: the job that would send it finds it voided.
-        kept.envelope.void_reason = Some(reason.into());
-        let change = Change::to(Phase::Voided, "docusign.envelope.void").details(json!({ "reason": reason }));
-        kept.write(ctx, change).await?;
-        return Ok(true);
+    if !kept.phase.is_out() {
+        match out(kept, calls).await? {
+            None => return unmake(kept, calls).await,
+            // It went out, and whoever sent it did not live to say so.
+            Some(phase) => {
+                go(kept, calls.ctx, phase, calls.account.config.poll_min_interval).await?;
+                archive_if_complete(kept, calls.ctx).await?;
+                if phase.is_over() {
+                    return Ok(false);
+                }
+            }
+        }
     }
     let Some(id) = kept.envelope.envelope.clone() else {
         return Err(Failure::permanent("its record names no envelope"));
     };
-    let done = match kept.phase {
-        Phase::Drafted => {
-            let ids = [id.clone()];
-            calls.repeated(|| calls.provider().delete_drafts(&ids)).await
-        }
-        _ => calls.repeated(|| calls.provider().void(&id, reason)).await,
-    };
-    match done {
+    let asked_before = kept.envelope.void_asked.is_some();
+    if !asked_before {
+        kept.envelope.void_asked = Some(calls.ctx.clock().now());
+        let change = Change { due_at: kept.record.due_at, ..Change::to(kept.phase, "") };
+        kept.write(calls.ctx, change).await?;
+    }
+    match calls.once(calls.provider().void(&id, reason)).await {
         Ok(()) => {
-            kept.envelope.void_reason = Some(reason.into());
-            let phase = if kept.phase == Phase::Drafted { Phase::Deleted } else { Phase::Voided };
-            kept.envelope.status =
-                Some(if phase == Phase::Voided { Status::Voided } else { Status::Deleted });
-            let change = Change::to(phase, "docusign.envelope.void").details(json!({ "reason": reason }));
-            kept.write(ctx, change).await?;
+            kept.envelope.status = Some(Status::Voided);
+            kept.write(calls.ctx, Change::to(Phase::Voided, "docusign.envelope.void")).await?;
             Ok(true)
         }
         Err(Stop::Call(error)) if matches!(error.fault, Fault::State | Fault::Refused) => {
-            late(kept, calls, &id, reason, Stop::Call(error)).await
+            late(kept, calls, asked_before, Stop::Call(error)).await
         }
         Err(stop) => Err(calls.fail(stop).await),
     }
 }
 
-/// It is in no state to be voided: which one, then?
-async fn late(
-    kept: &mut Kept,
-    calls: &Calls<'_>,
-    id: &str,
-    reason: &str,
-    stop: Stop,
-) -> Result<bool, Failure> {
-    let stand = match calls.repeated(|| calls.provider().stand(id)).await {
-        Ok(stand) => stand,
-        Err(stop) => return Err(calls.fail(stop).await),
+/// Where it stands at the provider, if it is out there.
+async fn out(kept: &mut Kept, calls: &Calls<'_>) -> Result<Option<Phase>, Failure> {
+    if kept.envelope.envelope.is_none() {
+        let reference = kept.envelope.reference(calls.ctx.clock().now());
+        let found = match calls.repeated(|| calls.provider().find(&reference)).await {
+            Ok(found) => found,
+            Err(stop) => return Err(calls.fail(stop).await),
+        };
+        match adopted(&found) {
+            Some((id, _)) => kept.envelope.envelope = Some(id),
+            None => return Ok(None),
+        }
+    }
+    let status = stands(kept, calls).await?.map(|stand| stand.status.phase());
+    Ok(status.filter(|phase| !matches!(phase, Phase::Drafting | Phase::Drafted | Phase::Deleted)))
+}
+
+/// Asked for among many, which providers do not mind.
+async fn stands(kept: &Kept, calls: &Calls<'_>) -> Result<Option<Stand>, Failure> {
+    let ids: Vec<String> = kept.envelope.envelope.iter().cloned().collect();
+    match calls.repeated(|| calls.provider().stands(&ids)).await {
+        Ok(stands) => Ok(stands.into_iter().next().map(|(_, stand)| stand)),
+        Err(stop) => Err(calls.fail(stop).await),
+    }
+}
+
+/// Nobody has got it, and from here on nobody will: the job that would send it finds it ended.
+async fn unmake(kept: &mut Kept, calls: &Calls<'_>) -> Result<bool, Failure> {
+    let Some(id) = kept.envelope.envelope.clone() else {
+        kept.envelope.void_asked = Some(calls.ctx.clock().now());
+        kept.write(calls.ctx, Change::to(Phase::Voided, "docusign.envelope.void")).await?;
+        return Ok(true);
     };
-    kept.envelope.asked_at = Some(calls.ctx.clock().now());
-    let ours = stand.status == Status::Voided;
+    let ids = [id];
+    match calls.repeated(|| calls.provider().delete_drafts(&ids)).await {
+        Ok(()) => {}
+        Err(Stop::Call(error)) if matches!(error.fault, Fault::Missing | Fault::State) => {}
+        Err(stop) => return Err(calls.fail(stop).await),
+    }
+    kept.envelope.status = Some(Status::Deleted);
+    kept.write(calls.ctx, Change::to(Phase::Deleted, "docusign.envelope.void")).await?;
+    Ok(true)
+}
+
+/// It is in no state to be voided: which one, then?
+async fn late(kept: &mut Kept, calls: &Calls<'_>, asked_before: bool, stop: Stop) -> Result<bool, Failure> {
+    let Some(stand) = stands(kept, calls).await? else { return Err(calls.fail(stop).await) };
     match next(kept.phase, stand.status, Word::Asked) {
         Next::Go(phase) if phase.is_over() => {
             kept.envelope.status = Some(stand.status);
             kept.envelope.recipients.extend(stand.recipients);
-            // An earlier call of ours may be what voided it.
-            kept.envelope.void_reason = ours.then(|| reason.into());
             go(kept, calls.ctx, phase, calls.account.config.poll_min_interval).await?;
             archive_if_complete(kept, calls.ctx).await?;
-            Ok(ours)
+            // An earlier call of ours, whose answer was lost, may be what voided it.
+            Ok(asked_before && phase == Phase::Voided)
         }
         _ => Err(calls.fail(stop).await),
     }

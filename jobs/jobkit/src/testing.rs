@@ -43,6 +43,11 @@ impl Bench {
 
     /// Each is another claim of the job, also with the number of an earlier attempt.
     pub fn ctx(&self, kind: &str, attempt: u16) -> Ctx {
+        self.ctx_of(kind, attempt, None)
+    }
+
+    /// As `ctx`, of a job that is a tenant's.
+    pub fn ctx_of(&self, kind: &str, attempt: u16, tenant: Option<&str>) -> Ctx {
         let job = JobInfo {
             id: self.id,
             kind: kind.into(),
@@ -50,7 +55,7 @@ impl Bench {
             attempt,
             claim: self.claims.fetch_add(1, Ordering::Relaxed),
             max_attempts: u16::MAX,
-            tenant: None,
+            tenant: tenant.map(str::to_owned),
             tags: Vec::new(),
             metadata: None,
         };

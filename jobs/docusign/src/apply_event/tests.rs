@@ -145,13 +145,49 @@ async fn another_job_at_the_envelope_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_is_lost_when_the_end_is_asked_for_is_asked_again() {
+async fn what_is_lost_when_the_end_is_asked_for_is_asked_for_later() {
     let world = sent().await;
     world.provider.set(&world.envelope, Status::Voided);
     world.provider.play("stand", [Play::LostAfter]);
-    world.bench.clock.run_freely();
+    let bench = world.bench.beside();
+    let event = event(&world.envelope, "envelope-voided");
 
-    assert_eq!(world.told("envelope-voided").await, "changed");
-    assert_eq!(kept(&world.bench, "a").phase, Phase::Voided);
+    let lost = bench.run(&world.job, &event, 1).await;
+    let soon = bench.run(&world.job, &event, 2).await;
+    let Err(Failure::NotNow { after, .. }) = soon else { panic!("{soon:?}") };
+    bench.clock.advance(after);
+    completed(&bench, &world.job, &event).await;
+
+    assert!(matches!(lost, Err(Failure::Transient(_))), "{lost:?}");
+    assert_eq!((kept(&world.bench, "a").phase, world.provider.count("stand")), (Phase::Voided, 2));
     assert!(world.bench.host.spawned().is_empty());
+}
+
+#[tokio::test]
+async fn the_key_of_one_account_has_no_say_about_anothers_envelope() {
+    let world = sent().await;
+
+    let told = world
+        .apply(&ApplyEventArgs { account: "other".into(), ..event(&world.envelope, "envelope-delivered") })
+        .await;
+
+    assert_eq!(told["outcome"], "unknown_envelope");
+    assert_eq!(kept(&world.bench, "a").phase, Phase::Sent);
+}
+
+#[tokio::test]
+async fn another_end_than_ours_is_told_to_a_person() {
+    let world = sent().await;
+    world.provider.set(&world.envelope, Status::Voided);
+    world.told("envelope-voided").await;
+    world.provider.set(&world.envelope, Status::Completed);
+    world.bench.clock.advance(std::time::Duration::from_secs(16 * 60));
+
+    assert_eq!(world.told("envelope-completed").await, "changed");
+
+    let news: Vec<_> = world.bench.host.kept().news().into_iter().map(|news| news.rule).collect();
+    assert_eq!(
+        (kept(&world.bench, "a").phase, news),
+        (Phase::Voided, vec!["docusign.unresolved".to_owned()])
+    );
 }

@@ -23,14 +23,14 @@ const MOST_PARTS: usize = 1_000;
 const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 const LONGEST_NAME: usize = 150;
 
-/// All parts, whole, or what is the matter, as a code.
-pub fn open(file: &Path) -> Result<Vec<Part>, &'static str> {
+/// All parts, whole, or what is the matter, as a code: so many documents, and the certificate.
+pub fn open(file: &Path, documents: usize) -> Result<Vec<Part>, &'static str> {
     let file = File::open(file).map_err(|_| "the_archive_cannot_be_read")?;
     let mut archive = ZipArchive::new(file).map_err(|_| "the_archive_is_not_whole")?;
     if archive.is_empty() || archive.len() > MOST_PARTS {
         return Err("the_archive_has_no_documents_or_too_many");
     }
-    let (mut parts, mut names, mut room) = (Vec::new(), BTreeSet::new(), MOST_BYTES);
+    let (mut found, mut room) = (Vec::new(), MOST_BYTES);
     for index in 0..archive.len() {
         let part = archive.by_index(index).map_err(|_| "the_archive_is_not_whole")?;
         let given = part.name().map_err(|_| "the_archive_is_not_whole")?.into_owned();
@@ -45,14 +45,18 @@ pub fn open(file: &Path) -> Result<Vec<Part>, &'static str> {
         if bytes.len() as u64 != size || !is_whole(&given, &bytes) {
             return Err("a_document_is_not_whole");
         }
-        let kind = kind(&given);
-        parts.push(Part { name: own_name(&given, kind, index, &mut names), kind, bytes });
+        found.push((given, bytes));
     }
-    match parts.iter().filter(|part| part.kind == ArchivedKind::Certificate).count() {
-        1 if parts.len() > 1 => Ok(parts),
-        1 => Err("the_archive_has_no_document"),
-        _ => Err("the_archive_has_no_certificate"),
+    let certificate = certificate(&found).ok_or("the_archive_has_no_certificate")?;
+    if found.len() != documents + 1 {
+        return Err("the_archive_has_other_documents_than_were_sent");
     }
+    let mut names = BTreeSet::new();
+    let part = |(index, (given, bytes)): (usize, (String, Vec<u8>))| {
+        let kind = if index == certificate { ArchivedKind::Certificate } else { ArchivedKind::Document };
+        Part { name: own_name(&given, kind, index, &mut names), kind, bytes }
+    };
+    Ok(found.into_iter().enumerate().map(part).collect())
 }
 
 fn is_whole(name: &str, bytes: &[u8]) -> bool {
@@ -64,13 +68,12 @@ fn is_whole(name: &str, bytes: &[u8]) -> bool {
     bytes.starts_with(b"%PDF-") && bytes[end..].windows(5).any(|window| window == b"%%EOF")
 }
 
-/// DocuSign calls it Summary.pdf, and where languages differ the certificate by its word.
-fn kind(name: &str) -> ArchivedKind {
-    let base = name.rsplit(['/', '\\']).next().unwrap_or(name).to_lowercase();
-    match base.starts_with("summary") || base.starts_with("certificate") {
-        true => ArchivedKind::Certificate,
-        false => ArchivedKind::Document,
-    }
+/// DocuSign calls it Summary.pdf and puts it last; where languages differ, by its word. A document may be called alike.
+fn certificate(found: &[(String, Vec<u8>)]) -> Option<usize> {
+    let base = |name: &str| name.rsplit(['/', '\\']).next().unwrap_or(name).to_lowercase();
+    let last = |is: &dyn Fn(&str) -> bool| found.iter().rposition(|(name, _)| is(&base(name)));
+    last(&|name| name == "summary.pdf")
+        .or_else(|| last(&|name| name.starts_with("certificate") || name.starts_with("summary")))
 }
 
 /// A name from outside never names a place: what could is replaced.

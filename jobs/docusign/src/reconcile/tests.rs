@@ -81,10 +81,10 @@ async fn nothing_is_asked_for_before_its_time_and_looking_is_no_entry() {
     world.send("a").await;
     let entries = world.bench.host.kept().actions().len();
 
-    world.later(19);
+    world.later(17);
     world.sweep().await;
     let early = world.provider.count("stands");
-    world.later(2);
+    world.later(4);
     world.sweep().await;
     world.sweep().await;
 
@@ -237,4 +237,81 @@ async fn an_account_that_is_parked_does_not_end_in_a_success() {
     let parked = world.bench.beside().run(&world.job, &ReconcileArgs::default(), 1).await;
 
     assert!(matches!(parked, Err(Failure::NotNow { .. })), "{parked:?}");
+}
+
+/// A record that this version cannot read, say after an older one was started again.
+#[tokio::test]
+async fn one_that_cannot_be_read_does_not_keep_the_others() {
+    let world = world();
+    let id = world.send("a").await;
+    world.send("b").await;
+    let odd = world.bench.beside();
+    let record = kept(&world.bench, "b").record;
+    let change = record.to("of-tomorrow", "docusign.envelope.look");
+    odd.ctx("docusign.reconcile", 1).records().put(&odd.ctx("docusign.reconcile", 1), change).await.unwrap();
+    world.bench.host.kept().let_go(odd.id);
+    world.provider.set(&id, Status::Delivered);
+    world.later(21);
+
+    world.sweep().await;
+
+    assert_eq!(kept(&world.bench, "a").phase, Phase::Delivered);
+}
+
+#[tokio::test]
+async fn a_tenant_sweeps_nothing() {
+    let world = world();
+    let bench = world.bench.beside();
+
+    let refused = world.job.run(ReconcileArgs::default(), &bench.ctx_of(Reconcile::KIND, 1, Some("a"))).await;
+
+    assert!(matches!(refused, Err(Failure::Permanent(_))), "{refused:?}");
+    assert!(world.provider.world().calls.is_empty());
+}
+
+#[tokio::test]
+async fn the_draft_of_one_that_failed_is_deleted_and_the_next_job_makes_another() {
+    let world = world();
+    world.provider.play("send", [Play::Refuse(Fault::Refused, "ENVELOPE_IS_INCOMPLETE")]);
+    let sending = world.bench.beside();
+    sending.run(&world.send, &args("a"), 1).await.unwrap_err();
+    world.bench.host.kept().let_go(sending.id);
+    let draft = kept(&world.bench, "a").envelope.envelope.unwrap();
+
+    world.later(25 * 60);
+    let swept = world.sweep().await;
+    world.send("a").await;
+
+    assert_eq!(
+        (swept["drafts_deleted"].clone(), world.provider.world().envelopes[&draft].status),
+        (1.into(), Status::Deleted)
+    );
+    assert_eq!(world.provider.sent("a").len(), 1);
+}
+
+#[tokio::test]
+async fn one_that_went_out_in_one_call_whose_answers_were_lost_is_found() {
+    let direct = AccountConfig { send_mode: crate::config::SendMode::Direct, ..AccountConfig::default() };
+    let (accounts, provider) = account(direct);
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    provider.play("create", [Play::LostAfter]);
+    provider.play("find", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+    let sending = bench.beside();
+    sending.run(&send, &args("a"), 1).await.unwrap_err();
+    bench.host.kept().let_go(sending.id);
+    let ended = jobkit::ChildResult {
+        id: sending.id,
+        state: "unknown".into(),
+        result: None,
+        error: None,
+        attempts: 12,
+    };
+    bench.host.child_ended(ended);
+    bench.clock.advance(Duration::from_secs(3_700));
+
+    completed(&bench.beside(), &Reconcile { accounts }, &ReconcileArgs::default()).await;
+
+    assert_eq!(kept(&bench, "a").phase, Phase::Sent);
 }

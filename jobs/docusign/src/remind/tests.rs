@@ -29,7 +29,7 @@ async fn recipients_are_reminded_at_most_once_a_day_and_only_while_they_are_wait
     completed(
         &voiding,
         &crate::Void { accounts },
-        &crate::void::VoidArgs { key: "a".into(), reason: "Wrong.".into() },
+        &crate::void::VoidArgs { key: "a".into(), reason: jobkit::Personal::new("Wrong.".into()) },
     )
     .await;
     bench.host.kept().let_go(voiding.id);

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jobkit::Clock;
@@ -6,6 +7,7 @@ use jobkit::testing::{Bench, crash_at_every_step, run_twice};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::account::Account;
 use crate::config::AccountConfig;
 use crate::phase::Status;
 use crate::provider::Budget;
@@ -125,7 +127,9 @@ async fn two_jobs_at_one_envelope_do_not_overlap() {
     let bench = Bench::default();
     let other = bench.beside();
     let id = envelope::id(None, "a");
-    let made = Envelope::new("default", &id, other.id, args("a").sha256(), bench.clock.now());
+    let documents = documents::hashes(&[b"%PDF-1.7\n%%EOF\n".to_vec()]);
+    let account = job.accounts.named("default").unwrap();
+    let made = Envelope::new(account, &id, other.id, (args("a").sha256(), documents), bench.clock.now());
     envelope::begin(&other.ctx("docusign.send_envelope", 1), &id, made, bench.clock.now()).await.unwrap();
 
     let busy = bench.run(&job, &args("a"), 1).await.unwrap();
@@ -159,18 +163,128 @@ async fn what_can_never_be_sent_ends_with_its_code_and_trace_and_may_be_asked_fo
     assert_eq!(provider.sent("a").len(), 1);
 }
 
+/// It may have gone out, and nobody finds it: the sweep looks in other ways, and tells a person.
 #[tokio::test]
-async fn a_draft_that_is_gone_is_made_anew() {
+async fn a_draft_that_is_not_found_is_not_replaced_by_another() {
     let (job, provider) = fresh();
-    provider.play("send", [Play::Refuse(Fault::Missing, "ENVELOPE_DOES_NOT_EXIST")]);
+    provider.play("send", [Play::LostAfter, Play::Refuse(Fault::Missing, "ENVELOPE_DOES_NOT_EXIST")]);
     let bench = Bench::default();
+    bench.clock.run_freely();
 
     let first = bench.run(&job, &args("a"), 1).await;
-    provider.world().envelopes.clear();
+    completed_again(&bench, &job).await;
+
+    assert!(matches!(first, Err(Failure::Transient(_))), "{first:?}");
+    assert_eq!((provider.sent("a").len(), provider.count("create")), (1, 1));
+}
+
+async fn completed_again(bench: &Bench, job: &SendEnvelope) {
+    assert!(matches!(bench.run(job, &args("a"), 2).await, Ok(Outcome::Completed(_))));
+}
+
+#[tokio::test]
+async fn a_draft_that_was_deleted_is_made_anew() {
+    let (job, provider) = fresh();
+    provider.play("send", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    bench.run(&job, &args("a"), 1).await.unwrap_err();
+    let draft = kept(&bench, "a").envelope.envelope.unwrap();
+    provider.set(&draft, Status::Deleted);
+
+    let second = bench.run(&job, &args("a"), 2).await;
+    bench.run(&job, &args("a"), 3).await.unwrap();
+
+    assert!(matches!(second, Err(Failure::Transient(_))), "{second:?}");
+    assert_eq!((provider.sent("a").len(), provider.count("create")), (1, 2));
+    assert_ne!(provider.sent("a"), [draft]);
+}
+
+/// An operator changed the mode between two attempts.
+#[tokio::test]
+async fn a_draft_that_a_direct_send_finds_is_sent() {
+    let (job, provider) = fresh();
+    provider.play("create", [Play::LostAfter]);
+    provider.play("find", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    bench.run(&job, &args("a"), 1).await.unwrap_err();
+
+    let direct = AccountConfig { send_mode: SendMode::Direct, ..AccountConfig::default() };
+    let account = Account {
+        name: "default".into(),
+        installation: "test".into(),
+        config: direct,
+        provider: Arc::new(provider.clone()),
+    };
+    let job = SendEnvelope { accounts: Accounts::new([account]), roots: Vec::new() };
     bench.run(&job, &args("a"), 2).await.unwrap();
 
-    assert!(matches!(first, Err(Failure::Transient(_))));
+    assert_eq!((provider.sent("a").len(), provider.world().envelopes.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_failed_before_it_was_a_draft_may_be_asked_for_otherwise() {
+    let (job, provider) = fresh();
+    provider.play("create", [Play::Refuse(Fault::Refused, "ANCHOR_TAG_PROCESSING_FAILURE")]);
+    let bench = Bench::default();
+    bench.run(&job, &args("a"), 1).await.unwrap_err();
+    bench.host.kept().let_go(bench.id);
+    let mut mended = args("a");
+    mended.subject = "The report, mended".into();
+
+    completed(&bench.beside(), &job, &mended).await;
+
     assert_eq!(provider.sent("a").len(), 1);
+}
+
+#[tokio::test]
+async fn documents_that_changed_meanwhile_are_not_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.pdf");
+    std::fs::write(&file, crate::tests::PDF).unwrap();
+    let (mut job, provider) = fresh();
+    job.roots = vec![folder.path().to_owned()];
+    let mut wanted = args("a");
+    wanted.documents[0].base64 = None;
+    wanted.documents[0].path = file.to_str().map(str::to_owned);
+    provider.play("create", [Play::LostAfter]);
+    provider.play("find", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    bench.run(&job, &wanted, 1).await.unwrap_err();
+
+    std::fs::write(&file, b"%PDF-1.7\nanother\n%%EOF\n").unwrap();
+    let changed = bench.run(&job, &wanted, 2).await;
+
+    assert!(
+        matches!(&changed, Err(Failure::Permanent(cause)) if cause.to_string().starts_with("documents: ")),
+        "{changed:?}"
+    );
+    assert!(provider.sent("a").is_empty());
+}
+
+/// What a tenant's job finds out it writes where it may, and no other tenant suffers from it.
+#[tokio::test]
+async fn a_tenants_job_parks_the_account_for_its_tenant() {
+    let (job, provider) = fresh();
+    provider.play("create", [Play::Refuse(Fault::Consent, "consent_required")]);
+    let bench = Bench::default();
+    let run = async |tenant: &str, key: &str| {
+        let bench = bench.beside();
+        let ctx = bench.ctx_of(SendEnvelope::KIND, 1, Some(tenant));
+        let ended = job.run(args(key), &ctx).await;
+        bench.host.kept().let_go(bench.id);
+        ended
+    };
+
+    let [first, second, other] = [run("a", "k1").await, run("a", "k2").await, run("b", "k3").await];
+
+    for parked in [&first, &second] {
+        assert!(matches!(parked, Err(Failure::NotNow { why, .. }) if why.contains("parked")), "{parked:?}");
+    }
+    assert!(matches!(other, Ok(Outcome::Completed(_))), "{other:?}");
+    assert_eq!((provider.count("create"), bench.host.kept().news().len()), (2, 1));
 }
 
 #[tokio::test]
@@ -256,8 +370,7 @@ async fn an_envelope_that_went_out_and_on_before_we_knew_is_taken_as_it_is() {
 
     let kept = kept(&bench, "a");
     assert_eq!(kept.phase, Phase::Sent);
-    assert_eq!(provider.count("stand"), 1);
-    assert!(kept.envelope.asked_at.is_some());
+    assert_eq!((provider.count("stand"), provider.count("stands")), (0, 1));
 }
 
 #[test]

@@ -16,7 +16,7 @@ async fn sent() -> (Bench, Void, FakeProvider, String) {
 }
 
 fn wanted() -> VoidArgs {
-    VoidArgs { key: "a".into(), reason: "It is wrong.".into() }
+    VoidArgs { key: "a".into(), reason: Personal::new("It is wrong.".into()) }
 }
 
 #[tokio::test]
@@ -29,7 +29,8 @@ async fn an_envelope_is_voided_once_with_its_reason() {
     assert_eq!((first["state"].clone(), first.get("too_late")), (json!("voided"), None));
     assert_eq!(again, first);
     assert_eq!((provider.count("void"), provider.world().envelopes[&id].status), (1, Status::Voided));
-    assert_eq!(kept(&bench, "a").envelope.void_reason.as_deref(), Some("It is wrong."));
+    assert!(kept(&bench, "a").envelope.void_asked.is_some());
+    assert!(!json!(bench.host.kept().all()).to_string().contains("wrong"));
 }
 
 #[tokio::test]
@@ -49,6 +50,7 @@ async fn a_voiding_whose_answer_was_lost_was_ours() {
     provider.play("void", [Play::LostAfter]);
     bench.clock.run_freely();
 
+    bench.run(&job, &wanted(), 1).await.unwrap_err();
     let voided = completed(&bench, &job, &wanted()).await;
 
     assert_eq!((voided["state"].clone(), voided.get("too_late")), (json!("voided"), None));
@@ -57,8 +59,8 @@ async fn a_voiding_whose_answer_was_lost_was_ours() {
 #[tokio::test]
 async fn a_draft_is_deleted_and_what_is_not_there_yet_is_never_sent() {
     for (phase, expected, calls) in [
-        (Phase::Drafted, "deleted", vec!["create", "send", "send", "send", "delete_drafts"]),
-        (Phase::Drafting, "voided", vec!["create", "find", "create", "find", "create"]),
+        (Phase::Drafted, "deleted", vec!["create", "send", "send", "send", "stands", "delete_drafts"]),
+        (Phase::Drafting, "voided", vec!["create", "find", "create", "find", "create", "find"]),
     ] {
         let (accounts, provider) = account(AccountConfig::default());
         let bench = Bench::default();
@@ -87,10 +89,44 @@ async fn a_draft_is_deleted_and_what_is_not_there_yet_is_never_sent() {
 async fn a_reason_and_a_key_are_asked_for() {
     let (bench, job, ..) = sent().await;
 
-    assert!(job.check(&VoidArgs { reason: " ".into(), ..wanted() }).unwrap_err().starts_with("reason: "));
+    assert!(
+        job.check(&VoidArgs { reason: Personal::new(" ".into()), ..wanted() })
+            .unwrap_err()
+            .starts_with("reason: ")
+    );
     assert!(job.check(&VoidArgs { key: String::new(), ..wanted() }).unwrap_err().starts_with("key: "));
     let unknown = bench.run(&job, &VoidArgs { key: "b".into(), ..wanted() }, 1).await;
     assert!(
         matches!(&unknown, Err(Failure::Permanent(cause)) if cause.to_string().starts_with("key: there is no envelope `b`"))
+    );
+}
+
+/// Who voided it, or let it expire, was not us.
+#[tokio::test]
+async fn what_others_voided_is_not_called_ours() {
+    let (bench, job, provider, id) = sent().await;
+    provider.set(&id, Status::Voided);
+
+    let late = completed(&bench, &job, &wanted()).await;
+
+    assert_eq!((late["state"].clone(), late["too_late"].clone()), (json!("voided"), json!(true)));
+}
+
+#[tokio::test]
+async fn one_that_went_out_unnoticed_is_voided_and_not_only_called_so() {
+    let (accounts, provider) = account(AccountConfig::default());
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    provider.play("send", [Play::LostAfter, Play::LostBefore, Play::LostBefore]);
+    let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+    bench.run(&send, &args("a"), 1).await.unwrap_err();
+    bench.host.kept().let_go(bench.id);
+
+    let voided = completed(&bench.beside(), &Void { accounts }, &wanted()).await;
+
+    let id = kept(&bench, "a").envelope.envelope.unwrap();
+    assert_eq!(
+        (voided["state"].clone(), provider.world().envelopes[&id].status),
+        (json!("voided"), Status::Voided)
     );
 }

@@ -26,9 +26,7 @@ const CODES: &[(&str, Fault)] = &[
     ("*envelope_polling_limit_exceeded", Fault::EnvelopeLimit),
     ("*envelope_limit_exceeded", Fault::EnvelopeLimit),
     ("account_lacks_permissions", Fault::Permission),
-    ("user_lacks_permissions", Fault::Permission),
     ("user_does_not_belong*", Fault::Permission),
-    ("user_not_envelope_sender", Fault::Permission),
     ("partner_authentication_failed", Fault::Permission),
     ("envelope_does_not_exist", Fault::Missing),
     ("envelope_not_found", Fault::Missing),
@@ -66,8 +64,8 @@ pub fn api(status: u16, body: &[u8]) -> (Fault, Option<String>) {
         (_, 500..) => Fault::Unknown,
         // Not DocuSign speaks here, but something before it.
         (_, 401) => Fault::Token,
-        (_, 404) => Fault::Missing,
-        (_, 408) => Fault::Unknown,
+        // Without a code it is something before DocuSign that does not know the way.
+        (_, 404 | 408) => Fault::Unknown,
         (_, 429) => Fault::BurstLimit,
         (None, _) if code.is_none() => Fault::Unknown,
         _ => Fault::Refused,
@@ -78,7 +76,8 @@ pub fn api(status: u16, body: &[u8]) -> (Fault, Option<String>) {
 /// Of an answer of the sign-in that is no success.
 pub fn sign_in(status: u16, body: &[u8]) -> (Fault, Option<String>) {
     let Ok(body) = serde_json::from_slice::<ErrorBody>(body) else {
-        return (if status >= 500 { Fault::Away } else { Fault::SignIn }, None);
+        // Not DocuSign speaks here, but something before it.
+        return (Fault::Away, None);
     };
     let mut words = [body.description, body.error].into_iter().flatten().filter(|word| is_code(word));
     let known = words.clone().find_map(|word| among(SIGN_IN, &word).map(|fault| (fault, Some(word))));
@@ -150,6 +149,8 @@ mod tests {
             (502, "<html>Bad Gateway</html>", Fault::Unknown),
             (400, "<html>", Fault::Unknown),
             (504, "", Fault::Unknown),
+            (404, "<html>", Fault::Unknown),
+            (404, "", Fault::Unknown),
         ] {
             assert_eq!(api(status, body.as_bytes()).0, expected, "{status} {body}");
         }
@@ -183,7 +184,8 @@ mod tests {
                 Fault::SignIn,
                 Some("invalid_grant"),
             ),
-            (400, "<html>", Fault::SignIn, None),
+            (400, "<html>", Fault::Away, None),
+            (429, "slow down", Fault::Away, None),
             (503, r#"{"error":"invalid_grant"}"#, Fault::Away, None),
             (502, "<html>", Fault::Away, None),
         ] {

@@ -153,7 +153,7 @@ impl SignIn {
         if let Some(base) = &*kept {
             return Ok(base.clone());
         }
-        let host = match self.config.discover_base_url {
+        let host = match self.config.discover_base_uri {
             true => self.discover().await?,
             false => self.config.base_url.clone(),
         };

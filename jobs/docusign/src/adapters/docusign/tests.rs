@@ -52,7 +52,8 @@ async fn world_with(options: Options, change: impl FnOnce(&mut AccountConfig)) -
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let provider = Arc::new(DocuSign::new(config.clone(), http, clock, "test"));
-    let account = Account { name: "default".into(), config, provider: provider.clone() };
+    let account =
+        Account { name: "default".into(), installation: "test".into(), config, provider: provider.clone() };
     World { emulator, provider, accounts: Accounts::new([account]), _folder: folder }
 }
 
@@ -87,7 +88,7 @@ async fn an_envelope_goes_out_is_signed_and_archived_byte_for_byte() {
 
     let sent = completed(&bench, &send, &args("a")).await;
     let id = sent["envelope"].as_str().unwrap().to_owned();
-    assert_eq!(world.ids("sent"), [id.clone()]);
+    assert_eq!(world.ids("sent"), std::slice::from_ref(&id));
     world.emulator.act(&id, "1", &Act::Sign).unwrap();
     bench.host.kept().let_go(bench.id);
     bench.clock.advance(std::time::Duration::from_secs(21 * 60));
