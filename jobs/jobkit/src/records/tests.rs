@@ -31,10 +31,7 @@ fn what_no_store_could_keep_is_refused_in_words() {
             RecordChange { id: RecordId { collection: "Post.letter".into(), ..id.clone() }, ..change("a") },
             "FAMILY.THING",
         ),
-        (
-            RecordChange { id: RecordId { tenant: Some(String::new()), ..id }, ..change("a") },
-            "tenant: ",
-        ),
+        (RecordChange { id: RecordId { tenant: Some(String::new()), ..id }, ..change("a") }, "tenant: "),
         (
             RecordChange { news: vec![News::ended("post.lost", "", "found")], ..change("a") },
             "news of post.lost: ",
