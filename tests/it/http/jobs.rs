@@ -370,6 +370,7 @@ async fn workers_and_kinds_are_listed(t: TestStore) {
             "system.sleep",
             "system.steps",
             "test.as_written",
+            "test.internal",
             "test.reads_upload",
             "test.sealed"
         ]

@@ -192,6 +192,20 @@ async fn seed(server: &Server) -> Vec<(&'static str, Vec<(&'static str, String)>
     t.take_in(&[("a1", "ledger")]).await;
     let worker = t.worker().await;
     t.add(|_| {}).await;
+    let keeper = attempting(&t.claim_one(worker).await);
+    let letter = RecordChange {
+        id: RecordId { collection: "post.letter".into(), tenant: None, key: "L-1".into() },
+        from: 0,
+        names: vec!["stamp-1".into()],
+        state: "sent".into(),
+        due_at: Some(t.clock.now()),
+        body: json!({ "pages": [1, null] }),
+        action: "post.letter.sent".into(),
+        details: Value::Null,
+        news: Vec::new(),
+    };
+    t.store.record_put(&keeper, &letter).await.unwrap();
+    t.add(|_| {}).await;
     let reviewed = t.run(worker, completed()).await.to_string();
     let review = json!({ "by": "Ada", "items": [
         { "item": "JE-1", "decision": "follow_up", "comment": "who is it?" },
@@ -241,21 +255,6 @@ async fn seed(server: &Server) -> Vec<(&'static str, Vec<(&'static str, String)>
     let pause = json!({ "key": "a", "until": "2999-01-01T00:00:00Z", "reason": "they asked us to wait" });
     server.post("/v1/limits/accounts/pause", &pause).await.expect(200);
     t.store.leave_breaker("docusign", CallEnd::Failed, BreakerRules::default()).await.unwrap();
-
-    t.add(|_| {}).await;
-    let keeper = attempting(&t.claim_one(worker).await);
-    let letter = RecordChange {
-        id: RecordId { collection: "post.letter".into(), tenant: None, key: "L-1".into() },
-        from: 0,
-        names: vec!["stamp-1".into()],
-        state: "sent".into(),
-        due_at: Some(t.clock.now()),
-        body: json!({ "pages": [1, null] }),
-        action: "post.letter.sent".into(),
-        details: Value::Null,
-        news: Vec::new(),
-    };
-    t.store.record_put(&keeper, &letter).await.unwrap();
 
     let token = json!({ "name": "billing", "permissions": ["jobs:read"], "networks": ["10.0.0.0/8"] });
     let token = server.post("/v1/tokens", &token).await.expect(201);
