@@ -33,11 +33,11 @@ pub enum DocuSign {
         #[command(flatten)]
         whose: Whose,
     },
-    /// Show where envelopes stand: one by its key, or all that are not over.
+    /// Show where envelopes stand: one by its key, or all at which somebody may have to do something.
     Status {
         /// The key that the envelope was sent with.
         key: Option<String>,
-        /// Also those that are over.
+        /// Also those that are archived, declined, voided or deleted.
         #[arg(long, conflicts_with = "key")]
         all: bool,
         /// At most so many.
@@ -149,7 +149,8 @@ async fn many(call: &Call, all: bool, limit: usize, Whose { tenant }: Whose) -> 
 }
 
 /// Somebody still has to do something about these.
-const OPEN: [Phase; 5] = [Phase::Drafting, Phase::Drafted, Phase::Sent, Phase::Delivered, Phase::Completed];
+const OPEN: [Phase; 6] =
+    [Phase::Drafting, Phase::Drafted, Phase::Sent, Phase::Delivered, Phase::Completed, Phase::Failed];
 
 fn shown(Kept { record, phase, envelope }: &Kept) -> Value {
     json!({

@@ -124,10 +124,16 @@ impl Host for AttemptHost {
         .boxed()
     }
 
-    fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>> {
+    fn children<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        ids: &'a [JobId],
+    ) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>> {
         async move {
             let filter = JobFilter { ids: ids.to_vec(), limit: Some(ids.len()), ..JobFilter::default() };
-            let found = self.engine.store.jobs(&Scope::Installation, &filter).await?;
+            // Other tenants' jobs are as those that never were.
+            let scope = ctx.job().tenant.clone().map_or(Scope::Installation, Scope::Tenant);
+            let found = self.engine.store.jobs(&scope, &filter).await?;
             let child = |id: &JobId| {
                 let Some(job) = found.iter().find(|job| job.id == *id) else {
                     let state = "unknown".to_owned();

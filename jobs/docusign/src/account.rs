@@ -19,6 +19,7 @@ pub const COLLECTION: &str = "docusign.account";
 pub const PARKED: &str = "docusign.parked";
 /// How often one job tries whether it is well again.
 pub const TRY_AGAIN: Duration = Duration::from_secs(5 * 60);
+const A_MOMENT: Duration = Duration::from_secs(30);
 const OPEN: &str = "open";
 const CLOSED: &str = "parked";
 
@@ -97,13 +98,16 @@ impl Account {
             return Ok(false);
         }
         let now = ctx.clock().now();
+        // A clock that was ahead must not park it for longer than any other.
         let wait = record.due_at.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
+        let wait = wait.map(|wait| wait.min(TRY_AGAIN));
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
             return Err(self.parked(&record, wait));
         }
         match ctx.records().hold(ctx, &id(&self.name, ctx)).await? {
             Some(record) => Ok(record.state == CLOSED),
-            None => Err(self.parked(&record, TRY_AGAIN)),
+            // Another tries, and will know in a moment.
+            None => Err(self.parked(&record, A_MOMENT)),
         }
     }
 

@@ -201,7 +201,8 @@ pub async fn contradict(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Failur
 /// How long one envelope is not to be asked for.
 pub fn rest(asked_at: Option<Timestamp>, now: Timestamp) -> Option<std::time::Duration> {
     const LEAST: SignedDuration = SignedDuration::from_secs(15 * 60 + 5);
-    let left = LEAST - now.duration_since(asked_at?);
+    // A clock that was ahead says nothing.
+    let left = LEAST - now.duration_since(asked_at.filter(|at| *at <= now)?);
     std::time::Duration::try_from(left).ok().filter(|left| !left.is_zero())
 }
 

@@ -79,19 +79,8 @@ async fn fetch(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Failure> {
     let Some(id) = kept.envelope.envelope.clone() else {
         return Err(Failure::permanent("its record names no envelope"));
     };
-    let folder = tempfile::tempdir().map_err(Failure::transient)?;
-    let file = folder.path().join("documents.zip");
-    if let Err(stop) = calls.repeated(|| calls.provider().documents(&id, &file)).await {
-        return Err(calls.fail(stop).await);
-    }
-    let at = file.clone();
-    let documents = kept.envelope.documents.len();
-    let opened = ctx.cpu(move |_| package::open(&at, documents)).await?;
-    let parts = match opened {
-        Ok(parts) => parts,
-        // As when the connection is cut: the next attempt gets it whole.
-        Err(problem) => return Err(calls.fail(Stop::Call(torn(problem))).await),
-    };
+    // Remembered: whoever comes again because of the events does not fetch the documents once more.
+    let mut files: Vec<Archived> = ctx.step("documents", |_| documents(kept, calls, &id)).await?;
     let events = match calls.repeated(|| calls.provider().audit_events(&id)).await {
         Ok(events) => events,
         Err(stop) => return Err(calls.fail(stop).await),
@@ -101,17 +90,36 @@ async fn fetch(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Failure> {
         kind: ArchivedKind::AuditEvents,
         bytes: serde_json::to_vec_pretty(&events).map_err(Failure::permanent)?,
     };
-    let mut files = Vec::new();
-    for part in parts.into_iter().chain([events]) {
-        let sha256 = hex(&Sha256::digest(&part.bytes));
-        let bytes = part.bytes.len() as u64;
-        let address = ctx.artifacts().put(ctx.job().owner(), &part.name, part.bytes).await;
-        let address = address.map_err(Failure::transient)?;
-        files.push(Archived { name: part.name, kind: part.kind, sha256, bytes, address });
-    }
+    files.push(shelve(ctx, events).await?);
     kept.envelope.archive = files;
     let details = json!({ "files": kept.envelope.archive });
     kept.write(ctx, Change::to(Phase::Archived, "docusign.envelope.archive").details(details)).await
+}
+
+async fn documents(kept: &Kept, calls: &Calls<'_>, id: &str) -> Result<Vec<Archived>, Failure> {
+    let folder = tempfile::tempdir().map_err(Failure::transient)?;
+    let file = folder.path().join("documents.zip");
+    if let Err(stop) = calls.repeated(|| calls.provider().documents(id, &file)).await {
+        return Err(calls.fail(stop).await);
+    }
+    let (at, sent) = (file.clone(), kept.envelope.documents.len());
+    let parts = match calls.ctx.cpu(move |_| package::open(&at, sent)).await? {
+        Ok(parts) => parts,
+        // As when the connection is cut: the next attempt gets it whole.
+        Err(problem) => return Err(calls.fail(Stop::Call(torn(problem))).await),
+    };
+    let mut files = Vec::new();
+    for part in parts {
+        files.push(shelve(calls.ctx, part).await?);
+    }
+    Ok(files)
+}
+
+async fn shelve(ctx: &Ctx, part: package::Part) -> Result<Archived, Failure> {
+    let (sha256, bytes) = (hex(&Sha256::digest(&part.bytes)), part.bytes.len() as u64);
+    let address = ctx.artifacts().put(ctx.job().owner(), &part.name, part.bytes).await;
+    let address = address.map_err(Failure::transient)?;
+    Ok(Archived { name: part.name, kind: part.kind, sha256, bytes, address })
 }
 
 fn torn(code: &'static str) -> CallError {

@@ -100,9 +100,11 @@ fn has_keys(account: &Account) -> bool {
 /// Of those whose key fits, the one that it is about; when it does not say, the first.
 fn account<'a>(believed: &[&'a Account], delivery: Option<&Delivery>) -> Option<&'a Account> {
     let named = delivery.and_then(|delivery| delivery.data.account_id.as_deref());
+    // Signed by a key of ours it is authentic, whomever it names; it moves no envelope but those of its own account.
     match named {
         Some(named) => {
-            believed.iter().find(|account| account.config.account_id.eq_ignore_ascii_case(named)).copied()
+            let own = believed.iter().find(|account| account.config.account_id.eq_ignore_ascii_case(named));
+            own.or(believed.first()).copied()
         }
         None => believed.first().copied(),
     }

@@ -31,6 +31,7 @@ async fn one(document: &DocumentArgs, roots: &[PathBuf], ctx: &Ctx) -> Result<Ve
         return BASE64.decode(text.expose()).map_err(|_| Failure::permanent("base64: it is not base64"));
     }
     if let Some(address) = &document.artifact {
+        own(address, ctx).await?;
         return ctx.artifacts().get(address).await.map_err(Failure::transient);
     }
     if let Some(address) = &document.upload {
@@ -41,10 +42,31 @@ async fn one(document: &DocumentArgs, roots: &[PathBuf], ctx: &Ctx) -> Result<Ve
     let found = roots::within(Path::new(path), roots).map_err(Failure::transient)?;
     let found = found
         .ok_or_else(|| Failure::permanent(format!("path: `{path}` lies below none of docusign.roots")))?;
+    // A pipe would be waited for, and a folder is none.
+    if !tokio::fs::metadata(&found).await.is_ok_and(|meta| meta.is_file()) {
+        return Err(Failure::permanent(format!("path: there is no file `{path}`")));
+    }
     tokio::fs::read(&found).await.map_err(|cause| match cause.kind() {
         std::io::ErrorKind::NotFound => Failure::permanent(format!("path: there is no `{path}`")),
         _ => Failure::transient(format!("path: `{path}` cannot be read: {cause}")),
     })
+}
+
+/// A tenant's job reads what jobs of its tenant left; addresses are no secret.
+async fn own(address: &str, ctx: &Ctx) -> Result<(), Failure> {
+    if ctx.job().tenant.is_none() {
+        return Ok(());
+    }
+    let job =
+        address.split_once(':').and_then(|(_, rest)| rest.split('/').next()).and_then(|id| id.parse().ok());
+    let left_by = match job {
+        Some(job) => ctx.children(&[job]).await?.pop(),
+        None => None,
+    };
+    match left_by.is_some_and(|job| job.state != "unknown") {
+        true => Ok(()),
+        false => Err(Failure::permanent(format!("artifact: no job of this tenant left `{address}`"))),
+    }
 }
 
 async fn upload(address: &str, ctx: &Ctx) -> Result<Vec<u8>, Failure> {

@@ -83,13 +83,14 @@ fn check_key(key: &str) -> Result<(), String> {
     }
 }
 
+fn missing(id: &RecordId) -> String {
+    format!("key: there is no envelope `{}`; `compline docusign status` lists them", id.key)
+}
+
 /// Why a record could not be held.
 async fn busy_or_missing(ctx: &Ctx, id: &RecordId) -> Result<Outcome, Failure> {
     match ctx.records().get(ctx, id).await? {
         Some(_) => Ok(Outcome::Snooze(send_envelope::BUSY)),
-        None => Err(Failure::permanent(format!(
-            "key: there is no envelope `{}`; `compline docusign status` lists them",
-            id.key
-        ))),
+        None => Err(Failure::permanent(missing(id))),
     }
 }

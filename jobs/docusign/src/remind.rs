@@ -63,7 +63,8 @@ impl Job for Remind {
         let now = ctx.clock().now();
         let outcome = match (&kept.envelope.envelope, kept.envelope.reminded_at) {
             _ if !kept.phase.is_out() => Reminding::NotOut,
-            (_, Some(at)) if now.duration_since(at) < AT_MOST => Reminding::RemindedAlready,
+            // A clock that was ahead says nothing.
+            (_, Some(at)) if at <= now && now.duration_since(at) < AT_MOST => Reminding::RemindedAlready,
             (None, _) => Reminding::NotOut,
             (Some(envelope), _) => {
                 let envelope = envelope.clone();

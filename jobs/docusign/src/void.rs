@@ -9,7 +9,7 @@ use crate::calls::{Calls, Stop};
 use crate::envelope::{self, Change, Kept};
 use crate::phase::{Next, Phase, Status, Word, next};
 use crate::provider::{Fault, Stand};
-use crate::send_envelope::{adopted, policy};
+use crate::send_envelope::{BUSY, adopted, policy};
 
 const LONGEST_REASON: usize = 200;
 
@@ -54,7 +54,11 @@ impl Job for Void {
     async fn run(&self, args: VoidArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
         let id = envelope::id(ctx.job().tenant.as_deref(), &args.key);
         let Some(held) = ctx.records().hold(ctx, &id).await? else {
-            return crate::busy_or_missing(ctx, &id).await;
+            return match ctx.records().get(ctx, &id).await? {
+                Some(_) => Ok(Outcome::Snooze(BUSY)),
+                // It may be waiting to be sent, and must not go out behind this one's back.
+                None => Err(Failure::transient(crate::missing(&id))),
+            };
         };
         let mut kept = Kept::of(held)?;
         let nothing_is_out = !kept.phase.is_over() || kept.phase == Phase::Failed;

@@ -168,7 +168,7 @@ impl Ctx {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.host.children(ids).await?)
+        Ok(self.host.children(self, ids).await?)
     }
 
     pub fn step_key(&self, name: &str) -> StepKey {

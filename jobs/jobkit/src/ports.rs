@@ -67,7 +67,12 @@ pub trait Host: Send + Sync + 'static {
         step: &'a str,
         children: Vec<NewJob>,
     ) -> BoxFuture<'a, Result<Vec<JobId>, HostError>>;
-    fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>>;
+    /// How each ended; `unknown` where there is none, or it is another tenant's.
+    fn children<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        ids: &'a [JobId],
+    ) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>>;
     fn artifacts(&self) -> &dyn Artifacts;
     fn models(&self) -> &dyn Models;
     fn records(&self) -> &dyn Records;

@@ -6,7 +6,7 @@ use crate::apply_event::go;
 use crate::config::AccountConfig;
 use crate::phase::Status;
 use crate::send_envelope::SendEnvelope;
-use crate::tests::{FakeProvider, PDF, account, args, completed, kept, zip};
+use crate::tests::{FakeProvider, PDF, Play, account, args, completed, kept, zip};
 
 async fn completed_envelope() -> (Bench, Archive, FakeProvider) {
     let (accounts, provider) = account(AccountConfig::default());
@@ -57,6 +57,20 @@ async fn what_is_not_whole_is_never_kept() {
         assert!(bench.host.stored_artifacts().is_empty(), "{length}");
         assert_eq!(kept(&bench, "a").phase, Phase::Completed);
     }
+}
+
+/// Providers count what is asked of one envelope.
+#[tokio::test]
+async fn documents_are_not_fetched_again_because_of_the_events() {
+    let (bench, job, provider) = completed_envelope().await;
+    provider
+        .play("audit_events", [Play::Refuse(Fault::EnvelopeLimit, "Burst_Envelope_Polling_Limit_Exceeded")]);
+
+    let refused = bench.run(&job, &wanted(), 1).await;
+    completed(&bench, &job, &wanted()).await;
+
+    assert!(matches!(refused, Err(Failure::NotNow { .. })), "{refused:?}");
+    assert_eq!((provider.count("documents"), provider.count("audit_events")), (1, 2));
 }
 
 #[tokio::test]

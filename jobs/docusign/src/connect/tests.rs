@@ -76,8 +76,18 @@ async fn a_forgery_is_refused() {
         let refused = connect.open(&headers, sent.as_bytes()).await;
         assert!(matches!(refused, Err(Unopened::Forged(_))), "{refused:?}");
     }
+}
+
+/// It moves nothing of the other account: the job knows by whose key it was believed.
+#[tokio::test]
+async fn what_is_authentic_and_names_another_account_is_taken_as_of_its_own() {
+    let (connect, _, _folder) = connect("key-1\n");
     let of_another = json!({ "event": "envelope-sent", "data": { "accountId": "other" } }).to_string();
-    assert!(matches!(open(&connect, &["key-1"], of_another.as_bytes()).await, Err(Unopened::Forged(_))));
+
+    let delivered = open(&connect, &["key-1"], of_another.as_bytes()).await.unwrap();
+
+    let args: ApplyEventArgs = serde_json::from_str(delivered.job.args.get()).unwrap();
+    assert_eq!(args.account, "default");
 }
 
 #[tokio::test]

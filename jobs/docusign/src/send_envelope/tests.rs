@@ -419,3 +419,48 @@ async fn nothing_of_a_person_is_kept_told_or_logged() {
     assert!(!kept.to_string().contains("ada") && !kept.to_string().contains("Ada"), "{kept}");
     assert!(!format!("{:?}", args("a")).contains("Ada"));
 }
+
+/// Addresses stand in records and in the audit log.
+#[tokio::test]
+async fn a_tenant_sends_no_file_that_another_left() {
+    let (job, provider) = fresh();
+    let bench = Bench::default();
+    let other = bench.beside();
+    let unknown =
+        jobkit::ChildResult { id: other.id, state: "unknown".into(), result: None, error: None, attempts: 0 };
+    bench.host.child_ended(unknown);
+    for address in [format!("file:{}/1/report.pdf", other.id), "file:report.pdf".into(), "report.pdf".into()]
+    {
+        let mut wanted = args("a");
+        wanted.documents[0].base64 = None;
+        wanted.documents[0].artifact = Some(address);
+
+        let refused = job.run(wanted, &bench.ctx_of(SendEnvelope::KIND, 1, Some("south"))).await;
+
+        assert!(
+            matches!(&refused, Err(Failure::Permanent(cause)) if cause.to_string().contains("artifact: no job of this tenant")),
+            "{refused:?}"
+        );
+    }
+    assert!(provider.world().calls.is_empty());
+}
+
+/// One worker's clock was a day ahead when the account was parked.
+#[tokio::test]
+async fn an_account_is_never_parked_for_longer_than_it_takes_to_try() {
+    let (job, provider) = fresh();
+    provider.play("create", [Play::Refuse(Fault::Consent, "consent_required")]);
+    let bench = Bench::default();
+    let now = bench.clock.now();
+    bench.clock.set(now + SignedDuration::from_hours(24));
+    bench.run(&job, &args("a"), 1).await.unwrap_err();
+    bench.host.kept().let_go(bench.id);
+    bench.clock.set(now);
+
+    let parked = bench.beside().run(&job, &args("b"), 1).await;
+
+    assert!(
+        matches!(parked, Err(Failure::NotNow { after, .. }) if after == crate::account::TRY_AGAIN),
+        "{parked:?}"
+    );
+}

@@ -97,7 +97,7 @@ async fn a_reason_and_a_key_are_asked_for() {
     assert!(job.check(&VoidArgs { key: String::new(), ..wanted() }).unwrap_err().starts_with("key: "));
     let unknown = bench.run(&job, &VoidArgs { key: "b".into(), ..wanted() }, 1).await;
     assert!(
-        matches!(&unknown, Err(Failure::Permanent(cause)) if cause.to_string().starts_with("key: there is no envelope `b`"))
+        matches!(&unknown, Err(Failure::Transient(cause)) if cause.to_string().starts_with("key: there is no envelope `b`"))
     );
 }
 

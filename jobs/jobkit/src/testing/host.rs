@@ -202,7 +202,11 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn children<'a>(&'a self, ids: &'a [JobId]) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>> {
+    fn children<'a>(
+        &'a self,
+        _: &'a Ctx,
+        ids: &'a [JobId],
+    ) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>> {
         let state = self.lock();
         let running =
             |id| ChildResult { id, state: "running".into(), result: None, error: None, attempts: 1 };
