@@ -366,7 +366,7 @@ fn a_kind_that_nobody_has_is_refused_where_it_stands_with_the_one_that_was_meant
         (
             "kinds.\"mail.send\".priority = 1\n",
             1,
-            "known kinds: a.b, journal.check_drift, journal.clear_parts, journal.score_ledger",
+            "known kinds: a.b, docusign.apply_event, docusign.archive, docusign.reconcile, docusign.remind",
         ),
     ] {
         let message = load_text(text).unwrap_err().to_string();
