@@ -170,11 +170,6 @@ impl SignatureProvider for FakeProvider {
                     played.reference == reference.transaction
                         && !(world.hides_drafts && played.status == Status::Created)
                 };
-                let found = |(id, played): (&String, &Played)| Found {
-                    id: id.clone(),
-                    status: played.status,
-                    made_at: played.made_at,
-                };
                 Ok(world.envelopes.iter().filter(by).map(found).collect())
             },
             || None,
@@ -245,11 +240,6 @@ impl SignatureProvider for FakeProvider {
                     played.status == Status::Created
                         && played.made_at.is_some_and(|at| (from..=to).contains(&at))
                 };
-                let found = |(id, played): (&String, &Played)| Found {
-                    id: id.clone(),
-                    status: played.status,
-                    made_at: played.made_at,
-                };
                 Ok(world.envelopes.iter().filter(by).map(found).collect())
             },
             || None,
@@ -288,6 +278,10 @@ impl SignatureProvider for FakeProvider {
     fn probe(&self) -> Answer<'_, Vec<(&'static str, String)>> {
         self.call("probe", |_| Ok(vec![("base", "memory".into())]), || None)
     }
+}
+
+fn found((id, played): (&String, &Played)) -> Found {
+    Found { id: id.clone(), status: played.status, made_at: played.made_at }
 }
 
 fn stand(played: &Played) -> Stand {

@@ -464,3 +464,24 @@ async fn an_account_is_never_parked_for_longer_than_it_takes_to_try() {
         "{parked:?}"
     );
 }
+
+/// Staging and production may share an account, and call their reports alike.
+#[tokio::test]
+async fn two_installations_of_one_account_do_not_take_each_others_envelopes() {
+    let (first, provider) = fresh();
+    completed(&Bench::default(), &first, &args("a")).await;
+    let account = Account {
+        name: "default".into(),
+        installation: "another".into(),
+        config: AccountConfig::default(),
+        provider: Arc::new(provider.clone()),
+    };
+    let second = SendEnvelope { accounts: Accounts::new([account]), roots: Vec::new() };
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    provider.play("create", [Play::LostBefore]);
+
+    completed(&bench, &second, &args("a")).await;
+
+    assert_eq!(provider.sent("a").len(), 2);
+}

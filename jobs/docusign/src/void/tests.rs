@@ -130,3 +130,23 @@ async fn one_that_went_out_unnoticed_is_voided_and_not_only_called_so() {
         (json!("voided"), Status::Voided)
     );
 }
+
+/// Its answer was lost, and so were those to the looks that followed.
+#[tokio::test]
+async fn one_that_a_direct_send_left_unknown_is_looked_for_and_voided() {
+    let direct = AccountConfig { send_mode: crate::config::SendMode::Direct, ..AccountConfig::default() };
+    let (accounts, provider) = account(direct);
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    provider.play("create", [Play::LostAfter]);
+    provider.play("find", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+    bench.run(&send, &args("a"), 1).await.unwrap_err();
+    bench.host.kept().let_go(bench.id);
+    assert_eq!(kept(&bench, "a").phase, Phase::Drafting);
+
+    completed(&bench.beside(), &Void { accounts }, &wanted()).await;
+
+    let statuses: Vec<_> = provider.world().envelopes.values().map(|played| played.status).collect();
+    assert_eq!((kept(&bench, "a").phase, statuses), (Phase::Voided, vec![Status::Voided]));
+}
