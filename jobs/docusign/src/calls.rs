@@ -2,6 +2,7 @@
 //! follows from each fault. The table of it is [`follow`].
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -26,12 +27,13 @@ const TRIES: u32 = 3;
 const A_LITTLE: Duration = Duration::from_millis(500);
 
 /// One job at its account.
-#[derive(Clone, Copy)]
 pub struct Calls<'a> {
     pub ctx: &'a Ctx,
     pub account: &'a Account,
     /// The account is parked, and this job tries whether it still must be.
     tries: bool,
+    /// Taken from the limit, and not called yet.
+    ahead: AtomicU32,
 }
 
 /// Why a call gave nothing.
@@ -53,7 +55,18 @@ impl<'a> Calls<'a> {
     /// Once an account is not parked, or this job is to find out whether it still is.
     pub async fn open(ctx: &'a Ctx, account: &'a Account) -> Result<Self, Failure> {
         let tries = account.open(ctx).await?;
-        Ok(Self { ctx, account, tries })
+        Ok(Self { ctx, account, tries, ahead: AtomicU32::new(0) })
+    }
+
+    /// Takes as many calls from the limit as belong together, or none, so that whoever begins can end. Without it an hour's calls
+    /// go into beginning everything.
+    pub async fn ahead(&self, count: u32) -> Result<(), Failure> {
+        if self.ahead.load(Ordering::Relaxed) == 0 {
+            let count = count.min(self.account.config.max_burst_30s);
+            self.ctx.take(&limit(&self.account.name), &self.account.name, count).await?;
+            self.ahead.store(count, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     pub fn provider(&self) -> &'a dyn SignatureProvider {
@@ -65,8 +78,9 @@ impl<'a> Calls<'a> {
         &self,
         call: impl Future<Output = Result<Answered<T>, CallError>>,
     ) -> Result<T, Stop> {
-        let Self { ctx, account, tries } = *self;
-        ctx.take(&limit(&account.name), &account.name, 1).await?;
+        let Self { ctx, account, tries, .. } = *self;
+        self.ahead(1).await?;
+        self.ahead.fetch_sub(1, Ordering::Relaxed);
         let name = format!("docusign/{}", account.name);
         let mut problem = None;
         let breaker = ctx.breaker(&name);
