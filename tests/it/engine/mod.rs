@@ -2,6 +2,7 @@
 
 mod ending;
 mod family;
+mod hours;
 mod limits;
 mod losing;
 mod models;
@@ -29,7 +30,7 @@ use engine::worker::{Summary, Until, WorkerOptions};
 use jobkit::testing::ManualClock;
 use jobkit::{JobId, NewJob, Registry};
 use store::breaker::BreakerRules;
-use store::rule::Rules;
+use store::rule::{Rate, Rules};
 use store::state::JobState;
 use store::{Actor, JobDetail, PruneRules, Scope, Store};
 use tokio::task::JoinHandle;
@@ -60,7 +61,7 @@ impl Engine {
         let mut registry = Registry::default();
         engine::system::register(&mut registry, engine::system::Config::default());
         family::register(&mut registry, &scene);
-        Self::new(t, store, scene, registry, Keyring::default(), None)
+        Self::new(t, store, scene, registry, Keyring::default(), None, BTreeMap::new())
     }
 
     /// As another process with the same Redis would be.
@@ -68,12 +69,18 @@ impl Engine {
         let scene = Arc::new(Scene::default());
         let mut registry = Registry::default();
         family::register(&mut registry, &scene);
-        Self::new(t, store, scene, registry, Keyring::default(), Some(redis))
+        Self::new(t, store, scene, registry, Keyring::default(), Some(redis), BTreeMap::new())
     }
 
     pub fn with(t: TestStore, scene: Arc<Scene>, registry: Registry, keyring: Keyring) -> Self {
         let store = t.store.clone();
-        Self::new(t, store, scene, registry, keyring, None)
+        Self::new(t, store, scene, registry, keyring, None, BTreeMap::new())
+    }
+
+    /// With limits on calls.
+    pub fn calling(t: TestStore, registry: Registry, calls: BTreeMap<String, Rate>) -> Self {
+        let store = t.store.clone();
+        Self::new(t, store, Arc::default(), registry, Keyring::default(), None, calls)
     }
 
     fn new(
@@ -83,6 +90,7 @@ impl Engine {
         registry: Registry,
         keyring: Keyring,
         redis: Option<Arc<Redis>>,
+        calls: BTreeMap<String, Rate>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let app = App::new(Parts {
@@ -94,7 +102,7 @@ impl Engine {
             uploads: Place::at(folder.path().join("uploads")),
             redis,
             declared: Declared::default(),
-            calls: BTreeMap::new(),
+            calls,
             approvals: Arc::default(),
         });
         let (stop, hard) = (CancellationToken::new(), CancellationToken::new());
