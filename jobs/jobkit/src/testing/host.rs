@@ -330,6 +330,10 @@ impl Records for FakeHost {
     ) -> BoxFuture<'a, Result<Option<Record>, HostError>> {
         self.records.hold(ctx, id)
     }
+
+    fn let_go<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<(), HostError>> {
+        Records::let_go(&self.records, ctx, id)
+    }
 }
 
 /// Who waits for what, as a job told it.
