@@ -1,5 +1,6 @@
 //! The client against the emulator, over HTTP: what is signed in for, sent, found and fetched, and what is made of what goes wrong on the way.
 
+mod modes;
 mod moved;
 
 use std::os::unix::fs::PermissionsExt;
