@@ -240,6 +240,12 @@ async fn passes(mode: &'static str) {
         ids.insert(key, sent.unwrap_or_else(|failure| panic!("{mode}: {key}: {}", failure.chain())));
     }
     house.faults(&[]);
+    // What was made and not told was found, however the other side lets us look.
+    let by = house.world.emulator.by_field(REFERENCE_FIELD);
+    for key in ["a", "c", "d"] {
+        let of_key = &by[kept(&house.bench, key).envelope.transaction.as_str()];
+        assert!(of_key["sent"].is_array() && of_key["unsent"].is_null(), "{mode}: {key}: {by}");
+    }
     let anchored = house.send(&anchored("e")).await;
     let no_anchor = mode.contains("anchors=missing");
     assert_eq!(anchored.is_err(), no_anchor, "{mode}: {anchored:?}");
