@@ -240,6 +240,7 @@ impl Uploads {
             // Who does not say how much comes may send as much as anybody.
             bytes: wish.bytes.unwrap_or(most),
             patience: LEASE,
+            entry: None,
         };
         if let Reservation::Full(taken) = self.store.reserve_upload(&new, &self.rules.quota).await? {
             return Err(UploadError::Full { taken, quota: self.rules.quota });

@@ -9,10 +9,10 @@ use docusign::envelope::{COLLECTION, Kept};
 use docusign::phase::Phase;
 use docusign::remind::RemindArgs;
 use docusign::void::VoidArgs;
-use docusign::{Account, Remind, SendEnvelope, SendEnvelopeArgs, Void};
+use docusign::{Account, Remind, SendEnvelope, Void};
 use engine::adapters::clock::SystemClock;
 use jobkit::records::{RecordFilter, RecordId};
-use jobkit::{Clock, Job, NewJob, Personal};
+use jobkit::{Clock, Job, NewJob, Personal, RawJson};
 use serde_json::{Value, json};
 use store::{RecordPage, Scope};
 
@@ -79,9 +79,10 @@ pub struct Whose {
 pub async fn run(call: &Call, command: DocuSign) -> Result {
     match command {
         DocuSign::Send { envelope, whose } => {
-            let args: SendEnvelopeArgs = json_of("the envelope", &envelope)?;
+            // Read at the door, which names the field that is wrong and repeats nothing of what stood there.
+            let args: RawJson = json_of("the envelope", &envelope)?;
             // A second one for the key finds the first one's record, and sends nothing.
-            job::<SendEnvelope>(call, &args, whose).await
+            enqueue(call, NewJob::new(SendEnvelope::KIND, args), whose).await
         }
         DocuSign::Void { key, reason, whose } => {
             job::<Void>(call, &VoidArgs { key, reason: Personal::new(reason) }, whose).await

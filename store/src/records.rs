@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jobkit::records::{check, check_silent};
 use jobkit::{AuditEntry, Gravity, JobId, Put, Record, RecordChange, RecordFilter, RecordId};
 
-use super::{Attempting, FIRST_MOMENT, News, NewsChange, Result, Scope, Severity, StoreError};
+use super::{Attempting, FIRST_MOMENT, Held, News, NewsChange, Result, Scope, Severity, StoreError};
 
 #[async_trait]
 pub trait Records: Send + Sync + 'static {
@@ -21,6 +21,9 @@ pub trait Records: Send + Sync + 'static {
     /// From here on this attempt alone acts on the thing, for as long as it runs. None when there is no such record, when it is of another tenant,
     /// or while another attempt that runs holds it; of two at once, one gets it. `LeaseLost` as above.
     async fn record_hold(&self, attempt: &Attempting, id: &RecordId) -> Result<Option<Record>>;
+
+    /// The attempt is done with the thing. Nothing follows when it does not hold it, also because it has lost its job.
+    async fn record_let_go(&self, held: Held, id: &RecordId) -> Result<()>;
 
     async fn record(&self, scope: &Scope, id: &RecordId) -> Result<Option<Record>>;
 

@@ -65,6 +65,8 @@ pub struct NewUpload {
     pub bytes: u64,
     /// So long without a word, and nobody goes on with it.
     pub patience: Duration,
+    /// For the audit log, in the same transaction. None of one that comes at once, which is written down when it is there.
+    pub entry: Option<AuditEntry>,
 }
 
 /// What one tenant may have at once.
@@ -186,6 +188,18 @@ fn entry(
 ) -> AuditEntry {
     let object = format!("upload:{id}");
     AuditEntry { tenant: tenant.map(str::to_owned), ..by.entry(action, object, outcome, details) }
+}
+
+/// A place in a bucket for a file of so many bytes, to which whoever knows its URL may write for so long.
+pub fn upload_invited(
+    by: &Actor,
+    id: UploadId,
+    tenant: Option<String>,
+    bytes: u64,
+    life: Duration,
+) -> AuditEntry {
+    let details = json!({ "bytes": bytes, "seconds": life.as_secs() });
+    entry(by, "upload.invite", (id, tenant.as_deref()), "ok", details)
 }
 
 /// Not what it is called: a name may be somebody's, and the log keeps it for years.

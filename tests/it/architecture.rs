@@ -6,6 +6,7 @@
 
 mod caught;
 mod logged;
+mod promised;
 mod source;
 
 use std::collections::BTreeMap;

@@ -268,6 +268,17 @@ fn a_tag_with_a_comma_is_one_tag_at_every_command() {
 }
 
 #[test]
+fn an_envelope_that_cannot_be_read_is_refused_without_repeating_it() {
+    let place = Place::new();
+    let envelope = r#"{"key": "a", "subject": "b", "documents": [], "signers": "ada@example.org"}"#;
+
+    let told = place.run(&["docusign", "send", envelope]).expect(2).all();
+
+    assert!(told.contains("`signers`: invalid type: a string, expected a sequence"), "{told}");
+    assert!(!told.contains("ada@"), "{told}");
+}
+
+#[test]
 fn every_misuse_names_what_is_wrong_and_what_to_do() {
     let place = Place::new();
     for (args, parts) in [

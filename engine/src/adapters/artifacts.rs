@@ -238,7 +238,18 @@ impl Artifacts for DirArtifacts {
 
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
         let (doing, address) = (format!("reading the artifact `{address}`"), address.to_string());
-        Box::pin(self.off_runtime(doing, move |own| own.whole(&address)))
+        Box::pin(async move {
+            // An address that is none, too. Where the folder itself is gone, all of it may come back.
+            let is_missing = |cause: &io::Error| {
+                matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput)
+            };
+            let read = move |own: &Self| match own.whole(&address) {
+                Err(cause) if is_missing(&cause) && own.directory.is_dir() => Ok(Err(cause)),
+                read => read.map(Ok),
+            };
+            let read = self.off_runtime(doing.clone(), read).await?;
+            read.map_err(|cause| PortError::missing(doing, cause))
+        })
     }
 
     fn read<'a>(&'a self, address: &'a str, piece_bytes: usize) -> BoxFuture<'a, Result<Reading, PortError>> {

@@ -26,7 +26,8 @@ use crate::service::{Alarm, Patience, Service};
 
 /// Headers, request line included. A cookie jar of somebody else's does not fit, and need not.
 const MOST_HEADER_BYTES: usize = 32 << 10;
-const MOST_HEADERS: usize = 64;
+/// A delivery of DocuSign may be signed by a hundred keys, in a header each; the others are for what callers and proxies add.
+const MOST_HEADERS: usize = 160;
 
 /// Connections that find all places taken and still hear whether the process lives. A probe that waits in line takes a
 /// busy process for a dead one.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jobkit::{PortError, UploadId};
-use serde_json::json;
 use tracing::warn;
 
 use super::format::Claim;
 use super::quarantine::{Invitation, Quarantine};
 use super::{BrokenOff, UploadError, Uploads, Wish};
+use store::uploads::upload_invited;
 use store::{Actor, NewUpload, Reservation, Scope, UploadRow, UploadState, chain};
 
 /// Long enough to send the largest file over a slow line, and short enough to be of little use to whoever finds the URL.
@@ -39,6 +39,8 @@ impl Uploads {
         }
         let tenant = scope.own(wish.tenant.clone()).map_err(UploadError::Tenant)?;
         let id = UploadId(self.ids.next().0);
+        // Signing it takes no room, and nobody is told the URL before its row and its entry are there.
+        let invitation = quarantine.invite(id, wish.sha256.as_ref(), LIFE).await?;
         let new = NewUpload {
             id,
             tenant: tenant.clone(),
@@ -46,29 +48,13 @@ impl Uploads {
             name: wish.name,
             bytes,
             patience: LIFE + GRACE,
+            entry: Some(upload_invited(by, id, tenant, bytes, LIFE)),
         };
         if let Reservation::Full(taken) = self.store.reserve_upload(&new, &self.rules.quota).await? {
             return Err(UploadError::Full { taken, quota: self.rules.quota });
         }
-        let invited = async {
-            let invitation = quarantine.invite(id, wish.sha256.as_ref(), LIFE).await?;
-            let mut entry = by.entry(
-                "upload.invite",
-                format!("upload:{id}"),
-                "ok",
-                json!({ "bytes": bytes, "seconds": LIFE.as_secs() }),
-            );
-            entry.tenant = tenant;
-            // Nobody is told the URL before this is written.
-            self.store.append_audit(&entry).await?;
-            let upload = self.store.upload(scope, id).await?.ok_or(UploadError::Gone)?;
-            Ok(Expected { upload, invitation })
-        };
-        let invited = invited.await;
-        if let Err(problem) = &invited {
-            self.give_up(id, problem, by).await;
-        }
-        invited
+        let upload = self.store.upload(scope, id).await?.ok_or(UploadError::Gone)?;
+        Ok(Expected { upload, invitation })
     }
 
     /// Fetches what came, and looks at it as at any upload. One that is ready already is answered as it is. To be run in a

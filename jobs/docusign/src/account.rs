@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::config::{AccountConfig, DEFAULT_ACCOUNT};
-use crate::provider::{CallError, SignatureProvider};
+use crate::provider::{CallError, Fault, SignatureProvider};
 
 pub const COLLECTION: &str = "docusign.account";
 /// The alert while an account is parked.
@@ -82,6 +82,9 @@ impl Accounts {
 struct Parked {
     why: String,
     code: Option<String>,
+    /// One alert for each: who mends one is to hear of the other. None of what was written down before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     since: Timestamp,
 }
 
@@ -126,16 +129,25 @@ impl Account {
         let parked = Parked {
             why: error.to_string(),
             code: error.code.clone(),
-            since: since.map_or(now, |parked| parked.since),
+            reason: Some(reason(error)),
+            since: since.as_ref().map_or(now, |parked| parked.since),
         };
+        let about = self.about(&parked);
+        let before = since.map(|parked| self.about(&parked)).filter(|before| *before != about);
+        // What was the matter before is no longer, or nobody could tell.
+        let ended = before.map(|before| {
+            let text = format!("the DocuSign account `{}` is parked for another reason: {error}", self.name);
+            News::ended(PARKED, &before, text)
+        });
         let text = format!("the DocuSign account `{}` is parked: {error}", self.name);
-        let news = News::began(PARKED, &self.name, Gravity::Critical, text);
+        let news = ended.into_iter().chain([News::began(PARKED, &about, Gravity::Critical, text)]).collect();
         let record = self.change(ctx, known.as_ref(), CLOSED, "docusign.account.park", news);
         let due_at = now.checked_add(TRY_AGAIN).ok();
         let change =
             RecordChange { due_at, body: json!(parked), details: json!({ "code": parked.code }), ..record };
         // Who was quicker found the same.
         ctx.records().put(ctx, change).await?;
+        ctx.records().let_go(ctx, &id(&self.name, ctx)).await?;
         Ok(Failure::NotNow { after: TRY_AGAIN, why: text_of(&self.name, error) })
     }
 
@@ -143,12 +155,21 @@ impl Account {
     pub async fn answered(&self, ctx: &Ctx) -> Result<(), Failure> {
         let known = ctx.records().get(ctx, &id(&self.name, ctx)).await?;
         let Some(known) = known.filter(|record| record.state == CLOSED) else { return Ok(()) };
-        let news =
-            News::ended(PARKED, &self.name, format!("the DocuSign account `{}` answers again", self.name));
-        let change = self.change(ctx, Some(&known), OPEN, "docusign.account.open", news);
+        let parked = serde_json::from_value::<Parked>(known.body.clone()).ok();
+        let about = parked.map_or_else(|| self.name.clone(), |parked| self.about(&parked));
+        let news = News::ended(PARKED, &about, format!("the DocuSign account `{}` answers again", self.name));
+        let change = self.change(ctx, Some(&known), OPEN, "docusign.account.open", vec![news]);
         match ctx.records().put(ctx, change).await? {
-            Put::Done(_) | Put::Moved | Put::Taken(_) => Ok(()),
+            Put::Done(_) | Put::Moved | Put::Taken(_) => {}
         }
+        // Whoever finds it at fault again has to be able to say so, however long this job still has to do.
+        Ok(ctx.records().let_go(ctx, &id(&self.name, ctx)).await?)
+    }
+
+    /// What the alert is about.
+    fn about(&self, parked: &Parked) -> String {
+        let reason = parked.reason.as_deref().map(|reason| format!("/{reason}"));
+        format!("{}{}", self.name, reason.unwrap_or_default())
     }
 
     fn change(
@@ -157,7 +178,7 @@ impl Account {
         known: Option<&Record>,
         state: &str,
         action: &str,
-        news: News,
+        news: Vec<News>,
     ) -> RecordChange {
         RecordChange {
             id: id(&self.name, ctx),
@@ -168,9 +189,19 @@ impl Account {
             body: json!({}),
             action: action.into(),
             details: json!({}),
-            news: vec![news],
+            news,
         }
     }
+}
+
+fn reason(error: &CallError) -> String {
+    let by_fault = match error.fault {
+        Fault::Token => "token",
+        Fault::Consent => "consent",
+        Fault::Permission => "permission",
+        _ => "sign_in",
+    };
+    error.code.as_deref().unwrap_or(by_fault).to_lowercase()
 }
 
 fn text_of(account: &str, error: &CallError) -> String {

@@ -11,7 +11,7 @@ use crate::archive::{Archive, ArchiveArgs};
 use crate::calls::{Calls, Stop};
 use crate::envelope::{self, COLLECTION, Change, Kept};
 use crate::phase::{Next, Phase, Status, Word, next};
-use crate::reconcile::unresolved_news;
+use crate::reconcile::Unresolved;
 use crate::send_envelope::{BUSY, after, policy};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +148,8 @@ pub async fn go(kept: &mut Kept, ctx: &Ctx, phase: Phase, poll: std::time::Durat
         _ => "docusign.envelope.send",
     };
     let poll = SignedDuration::try_from(poll).unwrap_or(SignedDuration::from_hours(1));
+    // It goes on, whatever ended it before.
+    kept.envelope.problem = None;
     let change = Change::to(phase, action).details(json!({ "recipients": kept.envelope.recipients }));
     let change = match phase.is_out() || phase == Phase::Completed {
         // The sweep sees to what is complete and not archived.
@@ -193,7 +195,7 @@ async fn confirm(kept: &mut Kept, calls: &Calls<'_>) -> Result<bool, Failure> {
 /// The provider says another end than we have; a person must look.
 pub async fn contradict(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Failure> {
     const WHY: &str = "the provider says another end than we have";
-    let (phase, news) = (kept.phase, unresolved_news(kept, calls, WHY));
+    let (phase, news) = (kept.phase, Unresolved::Contradicted.news(kept, calls, WHY));
     let change = Change::to(phase, "docusign.envelope.contradict").details(json!({ "why": WHY }));
     kept.write(calls.ctx, change.news(news)).await
 }
@@ -232,7 +234,8 @@ async fn recipient(
 
 /// The documents are fetched by a job of their own: one for each envelope.
 pub async fn archive_if_complete(kept: &Kept, ctx: &Ctx) -> Result<(), Failure> {
-    if kept.phase != Phase::Completed {
+    // With a problem, the provider has nothing to fetch any more.
+    if kept.phase != Phase::Completed || kept.envelope.problem.is_some() {
         return Ok(());
     }
     let args = ArchiveArgs { key: kept.record.id.key.clone() };

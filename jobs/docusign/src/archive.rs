@@ -12,9 +12,10 @@ use sha2::{Digest, Sha256};
 use crate::account::Accounts;
 use crate::args::hex;
 use crate::calls::{Calls, Stop};
-use crate::envelope::{self, Archived, ArchivedKind, Change, Kept};
+use crate::envelope::{self, Archived, ArchivedKind, Change, Kept, Problem};
 use crate::phase::Phase;
 use crate::provider::{CallError, Fault};
+use crate::reconcile::Unresolved;
 use crate::send_envelope::{after, policy};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,23 +69,41 @@ impl Job for Archive {
         if !was_there {
             let account = self.accounts.of(Some(&kept.envelope.account), ctx)?;
             let calls = Calls::open(ctx, account).await?;
-            fetch(&mut kept, &calls).await?;
+            match fetch(&mut kept, &calls).await {
+                Ok(()) => {}
+                Err(Stop::Call(error)) => return Err(unfetched(&mut kept, &calls, error).await),
+                Err(Stop::Job(failure)) => return Err(failure),
+            }
         }
         Outcome::completed(Shelved { key: args.key, files: kept.envelope.archive, was_there })
     }
 }
 
-async fn fetch(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Failure> {
+async fn fetch(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Stop> {
     let ctx = calls.ctx;
     let Some(id) = kept.envelope.envelope.clone() else {
-        return Err(Failure::permanent("its record names no envelope"));
+        return Err(Failure::permanent("its record names no envelope").into());
     };
+    // Why a call failed does not go through a step.
+    let mut why = None;
     // Remembered: whoever comes again because of the events does not fetch the documents once more.
-    let mut files: Vec<Archived> = ctx.step("documents", |_| documents(kept, calls, &id)).await?;
-    let events = match calls.repeated(|| calls.provider().audit_events(&id)).await {
-        Ok(events) => events,
-        Err(stop) => return Err(calls.fail(stop).await),
+    let fetched = ctx.step("documents", |_| async {
+        documents(kept, calls, &id).await.map_err(|stop| match stop {
+            Stop::Job(failure) => failure,
+            Stop::Call(error) => {
+                let failure = Failure::transient(error.clone());
+                why = Some(error);
+                failure
+            }
+        })
+    });
+    let fetched: Result<Vec<Archived>, Failure> = fetched.await;
+    let mut files = match (fetched, why) {
+        (Ok(files), _) => files,
+        (Err(_), Some(error)) => return Err(Stop::Call(error)),
+        (Err(failure), None) => return Err(Stop::Job(failure)),
     };
+    let events = calls.repeated(|| calls.provider().audit_events(&id)).await?;
     let events = package::Part {
         name: "audit_events.json".into(),
         kind: ArchivedKind::AuditEvents,
@@ -92,22 +111,36 @@ async fn fetch(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Failure> {
     };
     files.push(shelve(ctx, events).await?);
     kept.envelope.archive = files;
+    kept.envelope.problem = None;
     let details = json!({ "files": kept.envelope.archive });
-    kept.write(ctx, Change::to(Phase::Archived, "docusign.envelope.archive").details(details)).await
+    let change = Change::to(Phase::Archived, "docusign.envelope.archive").details(details);
+    Ok(kept.write(ctx, change).await?)
 }
 
-async fn documents(kept: &Kept, calls: &Calls<'_>, id: &str) -> Result<Vec<Archived>, Failure> {
+/// What is there no more is never fetched: a person is told, and nobody asks for it again of himself.
+async fn unfetched(kept: &mut Kept, calls: &Calls<'_>, error: CallError) -> Failure {
+    const WHY: &str = "all have signed, and its documents are at the provider no more";
+    if !matches!(error.fault, Fault::Missing | Fault::Gone) {
+        return calls.fail(Stop::Call(error)).await;
+    }
+    kept.envelope.problem = Some(Problem::from(&error));
+    let told = json!({ "why": WHY, "code": error.code, "trace": error.trace });
+    let news = Unresolved::DocumentsGone.news(kept, calls, WHY);
+    let change = Change::to(Phase::Completed, "docusign.envelope.documents_gone").details(told).news(news);
+    match kept.write(calls.ctx, change).await {
+        Ok(()) => Failure::permanent(error),
+        Err(failure) => failure,
+    }
+}
+
+async fn documents(kept: &Kept, calls: &Calls<'_>, id: &str) -> Result<Vec<Archived>, Stop> {
     let folder = tempfile::tempdir().map_err(Failure::transient)?;
     let file = folder.path().join("documents.zip");
-    if let Err(stop) = calls.repeated(|| calls.provider().documents(id, &file)).await {
-        return Err(calls.fail(stop).await);
-    }
+    calls.repeated(|| calls.provider().documents(id, &file)).await?;
     let (at, sent) = (file.clone(), kept.envelope.documents.len());
-    let parts = match calls.ctx.cpu(move |_| package::open(&at, sent)).await? {
-        Ok(parts) => parts,
-        // As when the connection is cut: the next attempt gets it whole.
-        Err(problem) => return Err(calls.fail(Stop::Call(torn(problem))).await),
-    };
+    // As when the connection is cut: the next attempt gets it whole.
+    let parts = calls.ctx.cpu(move |_| package::open(&at, sent)).await?;
+    let parts = parts.map_err(|problem| Stop::Call(torn(problem)))?;
     let mut files = Vec::new();
     for part in parts {
         files.push(shelve(calls.ctx, part).await?);

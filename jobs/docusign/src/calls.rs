@@ -9,7 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use jobkit::{Ctx, Failure, HoldOff};
 
 use crate::account::Account;
-use crate::provider::{Answered, Budget, CallError, Fault, SignatureProvider};
+use crate::envelope::Envelope;
+use crate::provider::{Answered, Budget, By, CallError, Fault, Found, SignatureProvider, Stand};
 
 /// The limit on the calls of an account, as `[calls]` has them; its rate is of the family's own settings.
 pub fn limit(account: &str) -> String {
@@ -123,6 +124,27 @@ impl<'a> Calls<'a> {
         }
     }
 
+    /// Where an envelope stands. Asked among many, though it is alone: that providers do not mind.
+    pub async fn stand(&self, envelope: &str) -> Result<Option<Stand>, Failure> {
+        let ids = [envelope.to_owned()];
+        match self.repeated(|| self.provider().stands(&ids)).await {
+            Ok(stands) => Ok(stands.into_iter().next().map(|(_, stand)| stand)),
+            Err(stop) => Err(self.fail(stop).await),
+        }
+    }
+
+    /// All that carry the envelope's reference, the oldest first. The provider forgets transactions, and may not know drafts by them.
+    pub async fn find(&self, envelope: &Envelope) -> Result<Vec<Found>, Stop> {
+        let reference = envelope.reference(self.ctx.clock().now());
+        if !reference.is_old {
+            let found = self.repeated(|| self.provider().find(&reference, By::Transaction)).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        self.repeated(|| self.provider().find(&reference, By::Field)).await
+    }
+
     pub async fn pause(&self, tried: u32) -> Result<(), Failure> {
         self.ctx.sleep(A_LITTLE * 2_u32.pow(tried)).await
     }
@@ -188,7 +210,7 @@ fn follow(error: &CallError, now: Timestamp) -> Follow {
         Fault::EnvelopeLimit => Follow::Later(LEFT_ALONE),
         Fault::Locked => Follow::Later(LOCKED),
         // Whoever can make something of these has done so before.
-        Fault::Refused | Fault::Missing | Fault::State | Fault::Duplicate => Follow::GiveUp,
+        Fault::Refused | Fault::Missing | Fault::Gone | Fault::State | Fault::Duplicate => Follow::GiveUp,
     }
 }
 
@@ -237,6 +259,7 @@ mod tests {
             (Fault::Locked, Follow::Later(seconds(120))),
             (Fault::Refused, Follow::GiveUp),
             (Fault::Missing, Follow::GiveUp),
+            (Fault::Gone, Follow::GiveUp),
             (Fault::State, Follow::GiveUp),
             (Fault::Duplicate, Follow::GiveUp),
         ] {

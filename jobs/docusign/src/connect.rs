@@ -54,10 +54,7 @@ impl Door for Connect {
     }
 
     fn look(&self, headers: &Headers) -> Result<(), Unopened> {
-        match signatures(headers).is_empty() {
-            true => Err(Unopened::Forged("there is no X-DocuSign-Signature-1".into())),
-            false => Ok(()),
-        }
+        signatures(headers).map(drop)
     }
 
     fn open<'a>(
@@ -66,10 +63,7 @@ impl Door for Connect {
         body: &'a [u8],
     ) -> BoxFuture<'a, Result<Delivered, Unopened>> {
         async move {
-            let signatures = signatures(headers);
-            if signatures.is_empty() {
-                return Err(Unopened::Forged("there is no X-DocuSign-Signature-1".into()));
-            }
+            let signatures = signatures(headers)?;
             let accounts: Vec<&Account> = self.accounts.all().filter(|account| has_keys(account)).collect();
             let mut unreadable = None;
             let mut believed = Vec::new();
@@ -152,14 +146,23 @@ fn number(value: &serde_json::Value) -> u32 {
     number.and_then(|number| number.try_into().ok()).unwrap_or_default()
 }
 
-/// Those that can be any.
-fn signatures(headers: &Headers) -> Vec<Vec<u8>> {
+/// Those that can be any. DocuSign sends no more than an account has keys, and whoever does is to know why nobody looks at them.
+fn signatures(headers: &Headers) -> Result<Vec<Vec<u8>>, Unopened> {
     let of_ours = headers.iter().filter(|(name, _)| name.to_ascii_lowercase().starts_with(SIGNATURE));
-    let decoded = of_ours.flat_map(|(_, values)| values).filter_map(|value| BASE64.decode(value.trim()).ok());
-    decoded
-        .filter(|signature| signature.len() == hmac::HMAC_SHA256.digest_algorithm().output_len())
-        .take(MOST_KEYS)
-        .collect()
+    let given: Vec<&String> = of_ours.flat_map(|(_, values)| values).collect();
+    if given.len() > MOST_KEYS {
+        return Err(Unopened::Forged(format!(
+            "there are {} X-DocuSign-Signature headers; an account has {MOST_KEYS} keys at most",
+            given.len()
+        )));
+    }
+    let decoded = given.into_iter().filter_map(|value| BASE64.decode(value.trim()).ok());
+    let length = hmac::HMAC_SHA256.digest_algorithm().output_len();
+    let signatures: Vec<_> = decoded.filter(|signature| signature.len() == length).collect();
+    match signatures.is_empty() {
+        true => Err(Unopened::Forged("there is no X-DocuSign-Signature-1".into())),
+        false => Ok(signatures),
+    }
 }
 
 /// The body is hashed once for each key, however many signatures a stranger brings.

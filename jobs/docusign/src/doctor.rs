@@ -55,9 +55,18 @@ fn sign_in(account: &Account, error: &CallError) -> String {
             "private_key_path: the public key of this pair is not among those of the integration key (Apps and Keys)".into()
         }
         (_, "account_not_of_this_user") => "account_id: the user does not belong to this account".into(),
+        (Fault::Token, _) => {
+            "DocuSign granted a token and does not take it; try again in a quarter of an hour, and then ask DocuSign".into()
+        }
+        (Fault::SignIn, code) if code.starts_with("private_key_") => {
+            "private_key_path: the key itself cannot be used".into()
+        }
+        (Fault::SignIn, _) => {
+            "integration_key, user_id, private_key_path or base_url: they do not fit together".into()
+        }
         _ => error.remedy().into(),
     };
-    format!("{error}: {remedy}")
+    format!("{}; {remedy}", error.what())
 }
 
 #[cfg(test)]

@@ -32,7 +32,12 @@ async fn one(document: &DocumentArgs, roots: &[PathBuf], ctx: &Ctx) -> Result<Ve
     }
     if let Some(address) = &document.artifact {
         own(address, ctx).await?;
-        return ctx.artifacts().get(address).await.map_err(Failure::transient);
+        return ctx.artifacts().get(address).await.map_err(|error| match error.is_missing {
+            true => {
+                Failure::permanent(format!("artifact: there is no `{address}`, or no more; make it anew"))
+            }
+            false => Failure::transient(error),
+        });
     }
     if let Some(address) = &document.upload {
         return upload(address, ctx).await;

@@ -29,6 +29,15 @@ pub struct Reference {
     pub since: Timestamp,
 }
 
+/// How it is looked for; each is a call of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Whether that knows drafts is not documented.
+    Transaction,
+    /// The custom field that each envelope of ours has.
+    Field,
+}
+
 /// An envelope as a search finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -64,7 +73,7 @@ pub trait SignatureProvider: Send + Sync + 'static {
     /// Makes the envelope, and sends it at once if so asked. Not repeatable.
     fn create<'a>(&'a self, draft: Draft<'a>, send: bool) -> Answer<'a, String>;
     /// All that carry the reference, the oldest first.
-    fn find<'a>(&'a self, reference: &'a Reference) -> Answer<'a, Vec<Found>>;
+    fn find<'a>(&'a self, reference: &'a Reference, by: By) -> Answer<'a, Vec<Found>>;
     /// Sends the draft; sending it again does no harm.
     fn send<'a>(&'a self, envelope: &'a str) -> Answer<'a, ()>;
     /// One envelope, asked for by its id. Providers ban who does that often.
@@ -122,6 +131,8 @@ pub enum Fault {
     Refused,
     /// There is no such envelope.
     Missing,
+    /// There is, and its documents are there no more.
+    Gone,
     /// Somebody else changes it just now.
     Locked,
     /// The envelope is not in a state in which this can be done.
@@ -145,14 +156,23 @@ impl Fault {
 }
 
 impl CallError {
+    /// What was done, and what came of it.
+    pub fn what(&self) -> String {
+        format!("{}: {}", self.doing, self.answer())
+    }
+
     fn told(&self) -> String {
+        format!("{}; {}", self.answer(), self.remedy())
+    }
+
+    fn answer(&self) -> String {
         let code = match (&self.code, self.status) {
             (Some(code), _) => code.clone(),
             (None, Some(status)) => format!("status {status}"),
             (None, None) => "no answer".into(),
         };
         let trace = self.trace.as_deref().map(|trace| format!(" (trace token {trace})")).unwrap_or_default();
-        format!("{code}{trace}; {}", self.remedy())
+        format!("{code}{trace}")
     }
 
     /// What it means, and what helps.
@@ -173,6 +193,7 @@ impl CallError {
             Fault::EnvelopeLimit => "this envelope was asked for too often",
             Fault::Refused => "it is refused as it is",
             Fault::Missing => "there is no such envelope",
+            Fault::Gone => "its documents are there no more",
             Fault::Locked => "somebody changes the envelope just now",
             Fault::State => "the envelope is not in a state for that",
             Fault::Duplicate => "there is one under this reference",

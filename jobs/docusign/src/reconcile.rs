@@ -1,6 +1,8 @@
 //! The job `docusign.reconcile`: the sweep. It asks for all envelopes whose time has come, many in one call, and repairs whatever messages did not tell; it ends what
 //! nobody ends, deletes drafts that nobody will send, and says what it cannot resolve. It runs on a schedule.
 
+mod strays;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,10 +26,8 @@ const EARLY: SignedDuration = SignedDuration::from_mins(2);
 pub const UNRESOLVED: &str = "docusign.unresolved";
 /// What is asked for in one call.
 const PAGE: usize = 500;
-/// Younger drafts may still be sent.
-const STRAY_AFTER: SignedDuration = SignedDuration::from_hours(24);
-/// Older ones have been looked at.
-const STRAY_UNTIL: SignedDuration = SignedDuration::from_hours(24 * 14);
+/// When a configured time is none.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 /// An envelope that was not found so often in a row is looked for by its reference.
 const MISSED: u32 = 2;
 
@@ -86,7 +86,7 @@ impl Job for Reconcile {
         sweep.envelopes(&self.accounts, |name| self.accounts.named(name).filter(wanted)).await?;
         for account in self.accounts.all().filter(wanted) {
             let swept = &mut sweep.swept;
-            let done = async { strays(&Calls::open(ctx, account).await?, begun, swept).await }.await;
+            let done = async { strays::sweep(&Calls::open(ctx, account).await?, begun, swept).await }.await;
             sweep.goes_on(account, done)?;
         }
         match sweep.problem {
@@ -197,7 +197,10 @@ async fn page(calls: &Calls<'_>, due: Vec<Kept>, begun: Timestamp, swept: &mut S
     }
     for kept in due {
         let stand = kept.envelope.envelope.as_deref().and_then(|id| stands.remove(&name(id)));
-        match one(calls, &kept, stand, begun, swept).await {
+        let done = one(calls, &kept, stand, begun, swept).await;
+        // Whoever wants to send or void it is not to wait for the sweep to end.
+        calls.ctx.records().let_go(calls.ctx, &kept.record.id).await?;
+        match done {
             Ok(()) => {}
             // One that cannot be dealt with must not keep those behind it waiting.
             Err(failure @ (Failure::Permanent(_) | Failure::Transient(_))) => {
@@ -262,7 +265,7 @@ async fn seen(kept: &mut Kept, calls: &Calls<'_>, stand: Stand, swept: &mut Swep
             contradict(kept, calls).await
         }
         Next::Stay | Next::Confirm => {
-            let poll = SignedDuration::try_from(poll).unwrap_or(STRAY_AFTER);
+            let poll = SignedDuration::try_from(poll).unwrap_or(A_DAY);
             later(kept, calls, after(calls.ctx.clock().now(), poll)).await
         }
     }
@@ -282,8 +285,7 @@ async fn unsent(
     }
     // Sent in one call whose answers were all lost, it may be out.
     if kept.envelope.envelope.is_none() {
-        let reference = kept.envelope.reference(begun);
-        let found = match calls.repeated(|| calls.provider().find(&reference)).await {
+        let found = match calls.find(&kept.envelope).await {
             Ok(found) => found,
             Err(stop) => return Err(calls.fail(stop).await),
         };
@@ -293,7 +295,8 @@ async fn unsent(
             return go(kept, calls.ctx, Phase::Sent, calls.account.config.poll_min_interval).await;
         }
     }
-    fail(kept, calls, "its job ended before it was sent; enqueue it again with the same key", swept).await
+    const WHY: &str = "its job ended before it was sent; enqueue it again with the same key";
+    fail(kept, calls, (Unresolved::NotSent, WHY), swept).await
 }
 
 /// It should be there, and is not: once that may be the provider's, twice it is looked for in other ways.
@@ -308,8 +311,7 @@ async fn missed(
     if kept.envelope.missed < MISSED {
         return later(kept, calls, look_again(begun)).await;
     }
-    let reference = kept.envelope.reference(begun);
-    let found = match calls.repeated(|| calls.provider().find(&reference)).await {
+    let found = match calls.find(&kept.envelope).await {
         Ok(found) => found,
         Err(Stop::Call(error)) if error.fault == Fault::Missing => Vec::new(),
         Err(stop) => return Err(calls.fail(stop).await),
@@ -321,78 +323,56 @@ async fn missed(
             let stand = Stand { status: found.status, changed_at: None, recipients: Vec::new() };
             seen(kept, calls, stand, swept).await
         }
-        None => fail(kept, calls, "the provider has it no more, by its id nor by its reference", swept).await,
+        None => {
+            const WHY: &str = "the provider has it no more, by its id nor by its reference";
+            fail(kept, calls, (Unresolved::Missing, WHY), swept).await
+        }
     }
 }
 
 /// It has come to an end that nobody meant; a person is told.
-async fn fail(kept: &mut Kept, calls: &Calls<'_>, why: &str, swept: &mut Swept) -> Result<(), Failure> {
+async fn fail(
+    kept: &mut Kept,
+    calls: &Calls<'_>,
+    (reason, why): (Unresolved, &str),
+    swept: &mut Swept,
+) -> Result<(), Failure> {
     swept.unresolved += 1;
     let change = Change::to(Phase::Failed, "docusign.envelope.fail").details(json!({ "why": why }));
-    let news = unresolved_news(kept, calls, why);
+    let news = reason.news(kept, calls, why);
     kept.write(calls.ctx, change.news(news)).await
 }
 
-pub fn unresolved_news(kept: &Kept, calls: &Calls<'_>, why: &str) -> News {
-    let key = &kept.record.id.key;
-    let text = format!("the envelope `{key}` of the account `{}`: {why}", calls.account.name);
-    News::happened(UNRESOLVED, &calls.account.name, Gravity::Warning, text)
+/// Why a person must look at an envelope. Those of one reason are one alert: many that are gone must not hide the one that was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unresolved {
+    NotSent,
+    Missing,
+    Contradicted,
+    DocumentsGone,
+}
+
+impl Unresolved {
+    fn reason(self) -> &'static str {
+        match self {
+            Unresolved::NotSent => "not_sent",
+            Unresolved::Missing => "missing",
+            Unresolved::Contradicted => "contradicted",
+            Unresolved::DocumentsGone => "documents_gone",
+        }
+    }
+
+    pub fn news(self, kept: &Kept, calls: &Calls<'_>, why: &str) -> News {
+        let (key, account) = (&kept.record.id.key, &calls.account.name);
+        let text = format!("the envelope `{key}` of the account `{account}`: {why}");
+        News::happened(UNRESOLVED, &format!("{account}/{}", self.reason()), Gravity::Warning, text)
+    }
 }
 
 async fn later(kept: &mut Kept, calls: &Calls<'_>, due_at: Timestamp) -> Result<(), Failure> {
     // Nothing happened to it: the audit log has nothing to say.
     let phase = kept.phase;
     kept.write(calls.ctx, Change::to(phase, "").due(due_at)).await
-}
-
-/// Drafts of ours that no record calls its own, or one that has ended.
-async fn strays(calls: &Calls<'_>, begun: Timestamp, swept: &mut Swept) -> Result<(), Failure> {
-    let (from, to) = (after(begun, -STRAY_UNTIL), after(begun, -STRAY_AFTER));
-    let drafts = match calls.repeated(|| calls.provider().drafts(from, to)).await {
-        Ok(drafts) => drafts,
-        Err(stop) => return Err(calls.fail(stop).await),
-    };
-    let mut stray = BTreeSet::new();
-    for draft in drafts {
-        if draft.status.phase() != Phase::Drafted || draft.made_at.is_none_or(|made_at| made_at > to) {
-            continue;
-        }
-        match calls.ctx.records().named(calls.ctx, COLLECTION, &name(&draft.id)).await? {
-            None => drop(stray.insert(draft.id)),
-            Some(record) if record.state == Phase::Failed.name() => {
-                swept.drafts_deleted += u64::from(forget(calls, &record.id, &draft.id).await?);
-            }
-            Some(_) => {}
-        }
-    }
-    let stray: Vec<String> = stray.into_iter().collect();
-    for some in stray.chunks(100) {
-        match calls.repeated(|| calls.provider().delete_drafts(some)).await {
-            Ok(()) => swept.drafts_deleted += some.len() as u64,
-            // Somebody else did it.
-            Err(Stop::Call(error)) if matches!(error.fault, Fault::Missing | Fault::State) => {}
-            Err(stop) => return Err(calls.fail(stop).await),
-        }
-    }
-    Ok(())
-}
-
-/// The draft of an envelope that failed. Held meanwhile: somebody may be about to send it after all, and then from a new draft.
-async fn forget(calls: &Calls<'_>, id: &RecordId, draft: &str) -> Result<bool, Failure> {
-    let Some(held) = calls.ctx.records().hold(calls.ctx, id).await? else { return Ok(false) };
-    let mut kept = Kept::of(held)?;
-    if kept.phase != Phase::Failed || kept.envelope.envelope.as_deref() != Some(draft) {
-        return Ok(false);
-    }
-    let ids = [draft.to_owned()];
-    match calls.repeated(|| calls.provider().delete_drafts(&ids)).await {
-        Ok(()) => {}
-        Err(Stop::Call(error)) if matches!(error.fault, Fault::Missing | Fault::State) => {}
-        Err(stop) => return Err(calls.fail(stop).await),
-    }
-    kept.envelope.envelope = None;
-    kept.write(calls.ctx, Change::to(Phase::Failed, "docusign.envelope.delete_draft")).await?;
-    Ok(true)
 }
 
 #[cfg(test)]

@@ -216,13 +216,10 @@ impl Sending<'_> {
         let mut look = self.may_exist;
         let mut tried = 0;
         loop {
-            let reference = self.kept.envelope.reference(self.now());
-            if look {
-                let found = self.calls.repeated(|| self.calls.provider().find(&reference)).await?;
-                if let Some((id, is_out)) = adopted(&found) {
-                    return Ok((id, is_out));
-                }
+            if look && let Some((id, is_out)) = adopted(&self.calls.find(&self.kept.envelope).await?) {
+                return Ok((id, is_out));
             }
+            let reference = self.kept.envelope.reference(self.now());
             let draft = Draft { reference: &reference, args: self.work.args, documents };
             tried += 1;
             self.calls.ahead(needed(self.calls.account)).await?;
@@ -249,7 +246,7 @@ impl Sending<'_> {
             Ok(()) => Phase::Sent,
             // It may have gone out before, and further since.
             Err(Stop::Call(error)) if matches!(error.fault, Fault::State | Fault::Refused) => {
-                match self.stands(&id).await? {
+                match self.calls.stand(&id).await?.map(|stand| stand.status) {
                     Some(Status::Deleted) => return self.lost(error).await,
                     Some(status) if status.phase() != Phase::Drafted => status.phase(),
                     _ => return Err(self.end(Stop::Call(error)).await),
@@ -262,15 +259,6 @@ impl Sending<'_> {
         let poll = self.calls.account.config.poll_min_interval;
         go(&mut self.kept, self.calls.ctx, phase, poll).await?;
         archive_if_complete(&self.kept, self.calls.ctx).await
-    }
-
-    /// Asked for among many, which providers do not mind.
-    async fn stands(&self, id: &str) -> Result<Option<Status>, Failure> {
-        let ids = [id.to_owned()];
-        match self.calls.repeated(|| self.calls.provider().stands(&ids)).await {
-            Ok(stands) => Ok(stands.first().map(|(_, stand)| stand.status)),
-            Err(stop) => Err(self.calls.fail(stop).await),
-        }
     }
 
     /// The draft was deleted, so that nobody has got it nor ever will: the next attempt makes another.

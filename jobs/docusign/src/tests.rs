@@ -17,7 +17,7 @@ use crate::config::AccountConfig;
 use crate::envelope::{COLLECTION, Kept};
 use crate::phase::Status;
 use crate::provider::{
-    Answer, Answered, Budget, CallError, Draft, Fault, Found, Reference, SignatureProvider, Stand,
+    Answer, Answered, Budget, By, CallError, Draft, Fault, Found, Reference, SignatureProvider, Stand,
 };
 
 /// How the provider behaves at the next call of a method.
@@ -52,7 +52,7 @@ pub struct World {
     pub plays: BTreeMap<&'static str, VecDeque<Play>>,
     pub calls: Vec<String>,
     pub budget: Budget,
-    /// Whether a search by transaction finds drafts.
+    /// Whether no search finds drafts, so that another is made.
     pub hides_drafts: bool,
     pub now: Option<Timestamp>,
     pub zip: Vec<u8>,
@@ -162,9 +162,12 @@ impl SignatureProvider for FakeProvider {
         self.call("create", |world| Ok(world.add(played)), || Some(late))
     }
 
-    fn find<'a>(&'a self, reference: &'a Reference) -> Answer<'a, Vec<Found>> {
+    fn find<'a>(&'a self, reference: &'a Reference, by: By) -> Answer<'a, Vec<Found>> {
         self.call(
-            "find",
+            match by {
+                By::Transaction => "find",
+                By::Field => "find_by_field",
+            },
             |world| {
                 let by = |(_, played): &(&String, &Played)| {
                     played.reference == reference.transaction

@@ -118,8 +118,7 @@ async fn void(kept: &mut Kept, calls: &Calls<'_>, reason: &str) -> Result<bool, 
 /// Where it stands at the provider, if it is out there.
 async fn out(kept: &mut Kept, calls: &Calls<'_>) -> Result<Option<Phase>, Failure> {
     if kept.envelope.envelope.is_none() {
-        let reference = kept.envelope.reference(calls.ctx.clock().now());
-        let found = match calls.repeated(|| calls.provider().find(&reference)).await {
+        let found = match calls.find(&kept.envelope).await {
             Ok(found) => found,
             Err(stop) => return Err(calls.fail(stop).await),
         };
@@ -128,16 +127,14 @@ async fn out(kept: &mut Kept, calls: &Calls<'_>) -> Result<Option<Phase>, Failur
             None => return Ok(None),
         }
     }
-    let status = stands(kept, calls).await?.map(|stand| stand.status.phase());
+    let status = stand(kept, calls).await?.map(|stand| stand.status.phase());
     Ok(status.filter(|phase| !matches!(phase, Phase::Drafting | Phase::Drafted | Phase::Deleted)))
 }
 
-/// Asked for among many, which providers do not mind.
-async fn stands(kept: &Kept, calls: &Calls<'_>) -> Result<Option<Stand>, Failure> {
-    let ids: Vec<String> = kept.envelope.envelope.iter().cloned().collect();
-    match calls.repeated(|| calls.provider().stands(&ids)).await {
-        Ok(stands) => Ok(stands.into_iter().next().map(|(_, stand)| stand)),
-        Err(stop) => Err(calls.fail(stop).await),
+async fn stand(kept: &Kept, calls: &Calls<'_>) -> Result<Option<Stand>, Failure> {
+    match &kept.envelope.envelope {
+        Some(id) => calls.stand(id).await,
+        None => Ok(None),
     }
 }
 
@@ -161,7 +158,7 @@ async fn unmake(kept: &mut Kept, calls: &Calls<'_>) -> Result<bool, Failure> {
 
 /// It is in no state to be voided: which one, then?
 async fn late(kept: &mut Kept, calls: &Calls<'_>, asked_before: bool, stop: Stop) -> Result<bool, Failure> {
-    let Some(stand) = stands(kept, calls).await? else { return Err(calls.fail(stop).await) };
+    let Some(stand) = stand(kept, calls).await? else { return Err(calls.fail(stop).await) };
     match next(kept.phase, stand.status, Word::Asked) {
         Next::Go(phase) if phase.is_over() => {
             kept.envelope.status = Some(stand.status);

@@ -7,6 +7,7 @@
 //! every step, and lets a test hold the clock.
 
 pub mod alerts;
+mod args;
 pub mod clock;
 pub mod ctx;
 pub mod door;

@@ -17,13 +17,19 @@ use crate::{Ctx, JobId, Models, NewJob, Personal, Progress, Records, SecretStrin
 #[error("{doing}")]
 pub struct PortError {
     pub doing: String,
+    /// What was to be read is not there, and will not be later.
+    pub is_missing: bool,
     #[source]
     pub cause: crate::outcome::Cause,
 }
 
 impl PortError {
     pub fn new(doing: impl Into<String>, cause: impl Into<crate::outcome::Cause>) -> Self {
-        Self { doing: doing.into(), cause: cause.into() }
+        Self { doing: doing.into(), is_missing: false, cause: cause.into() }
+    }
+
+    pub fn missing(doing: impl Into<String>, cause: impl Into<crate::outcome::Cause>) -> Self {
+        Self { is_missing: true, ..Self::new(doing, cause) }
     }
 }
 
@@ -166,6 +172,7 @@ pub trait Artifacts: Send + Sync + 'static {
         name: &'a str,
         bytes: Vec<u8>,
     ) -> BoxFuture<'a, Result<String, PutNewError>>;
+    /// The error says when it is missing: then no later try finds it.
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>>;
     /// For files that are too large to hold: piece by piece, of so many bytes each but the last.
     fn read<'a>(&'a self, address: &'a str, piece_bytes: usize) -> BoxFuture<'a, Result<Reading, PortError>>;

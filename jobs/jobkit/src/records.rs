@@ -113,6 +113,9 @@ pub trait Records: Send + Sync + 'static {
     /// there is no record. What is returned was read after it was got.
     fn hold<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId)
     -> BoxFuture<'a, Result<Option<Record>, HostError>>;
+    /// This attempt is done with the thing, and others may act on it before the attempt has ended: for jobs that deal with many. Of a thing that it does not hold
+    /// nothing follows.
+    fn let_go<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<(), HostError>>;
 }
 
 impl Record {

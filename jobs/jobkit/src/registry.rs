@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use serde::de::DeserializeOwned;
 
+use crate::args::read;
 use crate::uploads::SCHEME;
 use crate::{Ctx, Door, Failure, Job, Outcome, Policy, UploadId};
 
@@ -31,11 +31,11 @@ struct Typed<J>(J);
 impl<J: Job> Typed<J> {
     fn parse(&self, args: &str) -> Result<J::Args, String> {
         // A job without arguments is enqueued with `null` or `{}`, and both mean the same.
-        match named(args) {
+        match read(args) {
             Ok(args) => Ok(args),
             // What is missing is worth more than that `null` is no struct.
-            Err(_) if args.trim() == "null" => named("{}"),
-            Err(first) if is_empty_object(args) => named("null").map_err(|_| first),
+            Err(_) if args.trim() == "null" => read("{}"),
+            Err(first) if is_empty_object(args) => read("null").map_err(|_| first),
             Err(error) => Err(error),
         }
     }
@@ -45,18 +45,6 @@ impl<J: Job> Typed<J> {
 fn is_empty_object(args: &str) -> bool {
     let inside = args.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     inside.is_some_and(|inside| inside.trim().is_empty())
-}
-
-/// serde says what is wrong and not with which field; whoever wrote the arguments needs both. Keeping
-/// track costs time, so it is done only once they are known to be wrong.
-fn named<T: DeserializeOwned>(args: &str) -> Result<T, String> {
-    serde_json::from_str(args).map_err(|error: serde_json::Error| {
-        let again = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(args));
-        match again.map_err(|error| error.path().to_string()) {
-            Err(field) if field != "." => format!("`{field}`: {error}"),
-            _ => error.to_string(),
-        }
-    })
 }
 
 impl<J: Job> RegisteredJob for Typed<J> {
@@ -172,34 +160,5 @@ impl Registry {
     fn unknown(&self, kind: &str) -> ArgsError {
         let known: Vec<_> = self.kinds.keys().copied().collect();
         ArgsError::UnknownKind { kind: kind.into(), known: known.join(", ") }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde::Deserialize;
-
-    use super::*;
-
-    #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "only its parsing is looked at")]
-    struct Args {
-        ms: u64,
-        #[serde(default)]
-        parts: Vec<u8>,
-    }
-
-    #[test]
-    fn what_is_wrong_with_arguments_names_the_field() {
-        for (args, expected) in [
-            (r#"{"ms":"x"}"#, "`ms`: invalid type: string \"x\", expected u64"),
-            (r#"{"ms":1,"parts":[1,300]}"#, "`parts[1]`: invalid value: integer `300`"),
-            ("{}", "missing field `ms`"),
-            ("[1", "EOF"),
-            (r#"{"ms":1} 2"#, "trailing characters"),
-        ] {
-            let problem = named::<Args>(args).unwrap_err();
-            assert!(problem.contains(expected), "{problem}");
-        }
     }
 }

@@ -20,6 +20,7 @@ use store::{Attempting, Held, Result, Scope, StoreError};
 
 const CHANGING: &str = "changing a record";
 const HOLDING: &str = "holding a record";
+const LETTING_GO: &str = "letting go of a record";
 const READING: &str = "reading records";
 
 #[async_trait]
@@ -32,6 +33,23 @@ impl Records for PostgresStore {
 
     async fn record_hold(&self, attempt: &Attempting, id: &RecordId) -> Result<Option<Record>> {
         transaction!(self, HOLDING, |tx| hold(&mut tx, attempt, id))
+    }
+
+    async fn record_let_go(&self, held: Held, id: &RecordId) -> Result<()> {
+        if !can_be_asked(id) {
+            return Ok(());
+        }
+        let write = async {
+            let query = sqlx::query(include_str!("record_let_go.sql"))
+                .bind(&id.collection)
+                .bind(&id.key)
+                .bind(&id.tenant)
+                .bind(held.job.0)
+                .bind(held.fence.0);
+            query.execute(&self.cold).await.map_err(failed(LETTING_GO))?;
+            Ok(())
+        };
+        self.answered(LETTING_GO, write).await
     }
 
     async fn record(&self, scope: &Scope, id: &RecordId) -> Result<Option<Record>> {

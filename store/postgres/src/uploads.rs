@@ -146,6 +146,9 @@ async fn reserve(
         .execute(&mut *tx)
         .await
         .map_err(failed(RESERVING))?;
+    if let Some(entry) = &new.entry {
+        audit_log::append_on(tx, time, entry).await?;
+    }
     Ok(Reservation::Taken)
 }
 

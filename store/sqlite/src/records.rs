@@ -24,6 +24,7 @@ pub(super) const NAMED: &str = include_str!("record_named.sql");
 pub(super) const LIST: &str = include_str!("records.sql");
 pub(super) const DUE: &str = include_str!("records_due.sql");
 pub(super) const LOOK: &str = include_str!("record_look.sql");
+pub(super) const LET_GO: &str = include_str!("record_let_go.sql");
 pub(super) const TAKEN: &str = include_str!("record_taken.sql");
 pub(super) const NAMES_GONE: &str = include_str!("record_names_gone.sql");
 
@@ -42,6 +43,22 @@ impl Records for SqliteStore {
         let (attempt, id) = (attempt.clone(), id.clone());
         self.write("holding a record", move |tx, _| async move { hold(tx, &attempt, &id).await }.boxed())
             .await
+    }
+
+    async fn record_let_go(&self, held: Held, id: &RecordId) -> Result<()> {
+        if !can_be_asked(id) {
+            return Ok(());
+        }
+        let id = id.clone();
+        self.write("letting go of a record", move |tx, _| {
+            async move {
+                let query = sqlx::query(LET_GO).bind(id.collection).bind(id.key).bind(id.tenant);
+                query.bind(held.job.0).bind(held.fence.0).execute(tx).await?;
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
     }
 
     async fn record(&self, scope: &Scope, id: &RecordId) -> Result<Option<Record>> {

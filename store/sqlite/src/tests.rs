@@ -191,6 +191,7 @@ async fn statements_that_look_often_are_bounded_by_their_index() {
         ("delivery_take", alerts::TAKE, "alert_delivery_due (due_at<?)"),
         ("models", models::MODELS, "model_standing_of (model=?)"),
         ("record_find", records::FIND, "record_key (collection=? AND key=? AND <expr>=?)"),
+        ("record_let_go", records::LET_GO, "record_key (collection=? AND key=? AND <expr>=?)"),
         ("record_look", records::LOOK, "record_key (collection=? AND key=? AND <expr>=?)"),
         ("record_named", records::NAMED, "PRIMARY KEY (collection=? AND name=?)"),
         ("record_taken", records::TAKEN, "PRIMARY KEY (collection=? AND name=?)"),

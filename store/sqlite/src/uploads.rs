@@ -143,8 +143,11 @@ async fn reserve(tx: &mut Tx, now: i64, new: &NewUpload, quota: Quota) -> Done<R
         .bind(number(new.bytes))
         .bind(new.created_by.clone())
         .bind(micros(new.patience))
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
+    if let Some(entry) = &new.entry {
+        audit::entry(tx, now, entry).await?;
+    }
     Ok(Reservation::Taken)
 }
 

@@ -153,9 +153,8 @@ impl ActJob {
             }
             Act::AskAfter(jobs) => {
                 let ended = ctx.children(&jobs).await?;
-                Outcome::completed(
-                    json!({ "results": ended.iter().map(|job| &job.result).collect::<Vec<_>>() }),
-                )
+                let told: Vec<_> = ended.iter().map(|job| json!([job.state, job.result])).collect();
+                Outcome::completed(json!({ "told": told }))
             }
             Act::StepThenGate => {
                 ctx.step("effect", |key| async move {

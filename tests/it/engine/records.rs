@@ -95,6 +95,9 @@ impl Job for Keeps {
                 records.hold(ctx, &id(key)).await?.as_ref().map(told)
             ]));
         }
+        records.let_go(ctx, &id("a")).await?;
+        records.let_go(ctx, &id("none")).await?;
+        story.push(json!(records.hold(ctx, &id("a")).await?.as_ref().map(told)));
         let all = RecordFilter { collection: "post.letter".into(), ..RecordFilter::default() };
         let due_by = Some(at(15)?);
         for filter in [

@@ -27,6 +27,7 @@ promises![
     encrypted_jobs_are_sealed_in_the_store_and_open_at_the_door,
     a_parent_whose_child_cannot_be_opened_here_is_tried_again,
     a_sealed_job_leaves_nothing_in_the_clear_on_a_worker_that_does_not_call_its_kind_encrypted,
+    a_job_is_told_of_jobs_of_its_own_tenant_alone,
 ];
 
 async fn a_fan_out_waits_for_its_children_without_holding_a_slot(t: TestStore) {
@@ -344,4 +345,33 @@ fn keyring() -> Keyring {
     let mut keyring = Keyring::default();
     keyring.add("k1", &[7; 32]);
     keyring.with_current("k1")
+}
+
+/// What another tenant's job found is not this one's to read, nor whether there is such a job.
+async fn a_job_is_told_of_jobs_of_its_own_tenant_alone(t: TestStore) {
+    let engine = Engine::over(t);
+    let worker = engine.start();
+    let of =
+        |tenant: Option<&str>, act: Act| NewJob { tenant: tenant.map(str::to_owned), ..family::act(act) };
+    let mut jobs = Vec::new();
+    for tenant in [Some("north"), Some("south"), None] {
+        let job = engine.enqueue(of(tenant, Act::Succeed)).await;
+        engine.until_state(job, JobState::Completed).await;
+        jobs.push(job);
+    }
+    jobs.push(engine.t.ids.next());
+    let completed = json!(["completed", { "times": 1 }]);
+    let unknown = json!(["unknown", null]);
+    for (tenant, told) in [
+        (Some("north"), [&completed, &unknown, &unknown, &unknown]),
+        (Some("south"), [&unknown, &completed, &unknown, &unknown]),
+        (None, [&completed, &completed, &completed, &unknown]),
+    ] {
+        let asking = engine.enqueue(of(tenant, Act::AskAfter(jobs.clone()))).await;
+        let ended = engine.until_state(asking, JobState::Completed).await;
+
+        let result: serde_json::Value = serde_json::from_str(&ended.job.result.unwrap()).unwrap();
+        assert_eq!(result["told"], json!(told), "{tenant:?}");
+    }
+    engine.end(worker).await;
 }

@@ -22,6 +22,7 @@ promises![
     a_family_makes_what_nobody_enqueues_by_its_name,
     what_was_taken_is_known_whatever_the_kind_says_by_now,
     what_cannot_be_told_or_kept_is_to_come_again,
+    a_delivery_may_have_a_header_for_each_of_a_hundred_keys,
 ];
 
 async fn deliver(server: &Server, door: &str, seal: &str, body: &str) -> Answer {
@@ -172,4 +173,21 @@ async fn what_cannot_be_told_or_kept_is_to_come_again(t: TestStore) {
         let told: Value = told.expect(503);
         assert_eq!(told["code"], code, "{told}");
     }
+}
+
+/// The server once read no more than 64 headers, so that an account with more keys was never heard.
+async fn a_delivery_may_have_a_header_for_each_of_a_hundred_keys(t: TestStore) {
+    let server = Server::over(t).await;
+    let signed = |count: usize| {
+        let post = server.client.post(format!("{}/v1/webhooks/post", server.url)).body("a");
+        (1..=count).fold(post.header("x-seal", "good"), |post, number| {
+            post.header(format!("X-DocuSign-Signature-{number}"), "A".repeat(44))
+        })
+    };
+
+    answer(signed(100)).await.expect(200);
+    let too_many = answer(signed(200)).await;
+
+    assert_eq!(too_many.status, 431);
+    assert_eq!(jobs(&server).await, BTreeSet::from([r#"{"letter":"a"}"#.to_owned()]));
 }

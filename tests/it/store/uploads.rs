@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobkit::{Clock, JobId, OnConflict, Personal, UploadId};
-use store::uploads::Taken;
+use jobkit::{Clock, JobId, OnConflict, Origin, Personal, UploadId};
+use store::uploads::{Taken, upload_invited};
 use store::{
-    NewUpload, Quota, Received, Release, Reservation, Scope, Store, UploadDeleted, UploadRow, UploadState,
-    Why,
+    Actor, NewUpload, Quota, Received, Release, Reservation, Scope, Store, UploadDeleted, UploadRow,
+    UploadState, Why,
 };
 use tokio::sync::Barrier;
 
@@ -25,6 +25,7 @@ promises![
     another_tenants_upload_is_answered_as_one_that_never_was,
     an_upload_that_is_in_use_is_not_deleted,
     what_happens_is_written_down_without_a_name,
+    room_and_its_entry_come_together_or_not_at_all,
 ];
 
 const QUOTA: Quota = Quota { bytes: 1_000, count: 3 };
@@ -41,6 +42,7 @@ fn new(t: &TestStore, tenant: Option<&str>, bytes: u64) -> NewUpload {
         name: Some(Personal::new("ada's ledger.csv".into())),
         bytes,
         patience: PATIENCE,
+        entry: None,
     }
 }
 
@@ -307,4 +309,28 @@ async fn what_happens_is_written_down_without_a_name(t: TestStore) {
     assert_eq!(entries[2].details, serde_json::json!({ "reason": "infected", "signature": "Eicar" }));
     assert_eq!(entries[0].details["sha256"], "07".repeat(32));
     assert!(!format!("{entries:?}").contains("ledger"), "{entries:?}");
+}
+
+/// A place in a bucket that somebody was told of stands in the log, whatever becomes of the process.
+async fn room_and_its_entry_come_together_or_not_at_all(t: TestStore) {
+    let invited = |approval| {
+        let new = new(&t, Some("north"), 600);
+        let by = Actor { origin: Origin { approval, ..Origin::default() }, ..ada() };
+        let entry = Some(upload_invited(&by, new.id, Some("north".into()), 600, KEEP));
+        NewUpload { entry, ..new }
+    };
+    // Nobody gave it, so there can be no entry.
+    let refused = invited(Some(t.ids.next().0));
+    let (first, second) = (invited(None), invited(None));
+
+    t.store.reserve_upload(&refused, &QUOTA).await.unwrap_err();
+    let taken = t.store.reserve_upload(&first, &QUOTA).await.unwrap();
+    let full = t.store.reserve_upload(&second, &QUOTA).await.unwrap();
+
+    assert_eq!((taken, full), (Reservation::Taken, Reservation::Full(Taken { bytes: 600, count: 1 })));
+    let there = [is_there(&t, refused.id).await, is_there(&t, first.id).await, is_there(&t, second.id).await];
+    assert_eq!(there, [false, true, false]);
+    let entries = t.audit().await;
+    let told: Vec<_> = entries.iter().map(|entry| (entry.action.as_str(), entry.object.clone())).collect();
+    assert_eq!(told, [("upload.invite", format!("upload:{}", first.id))]);
 }

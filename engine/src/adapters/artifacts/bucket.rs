@@ -350,7 +350,12 @@ impl BucketArtifacts {
 
     pub(super) fn port(&self, doing: &str) -> impl Fn(Problem) -> PortError + Clone + use<> {
         let doing = format!("{doing} in {}", self.url);
-        move |problem| PortError::new(doing.clone(), problem)
+        move |problem| match problem {
+            Problem::Address | Problem::Store(object_store::Error::NotFound { .. }) => {
+                PortError::missing(doing.clone(), problem)
+            }
+            problem => PortError::new(doing.clone(), problem),
+        }
     }
 }
 

@@ -61,4 +61,8 @@ impl Records for AttemptHost {
     ) -> BoxFuture<'a, Result<Option<Record>, HostError>> {
         async move { Ok(self.engine.store.record_hold(&self.attempting(ctx), id).await?) }.boxed()
     }
+
+    fn let_go<'a>(&'a self, _: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<(), HostError>> {
+        async move { Ok(self.engine.store.record_let_go(self.held, id).await?) }.boxed()
+    }
 }

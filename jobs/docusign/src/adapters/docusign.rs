@@ -3,6 +3,7 @@
 
 mod client;
 mod faults;
+mod flight;
 mod key;
 mod sign_in;
 #[cfg(test)]

@@ -117,3 +117,36 @@ async fn a_crash_at_any_point_archives_once() {
         }
     }
 }
+
+/// Purged, say, before they were fetched: trying again is of no use, and nobody but a person can do anything.
+#[tokio::test]
+async fn documents_that_are_gone_are_told_to_a_person_and_not_asked_for_again() {
+    for (fault, code) in
+        [(Fault::Gone, "ENVELOPE_HAS_BEEN_PURGED"), (Fault::Missing, "ENVELOPE_DOES_NOT_EXIST")]
+    {
+        let (bench, job, provider) = completed_envelope().await;
+        provider.play("documents", [Play::Refuse(fault, code)]);
+
+        let gone = bench.run(&job, &wanted(), 1).await;
+        bench.host.kept().let_go(bench.id);
+        bench.clock.advance(std::time::Duration::from_secs(86_400));
+        let sweep = crate::Reconcile { accounts: job.accounts.clone() };
+        let sweeping = bench.beside();
+        completed(&sweeping, &sweep, &crate::reconcile::ReconcileArgs::default()).await;
+        bench.host.kept().let_go(sweeping.id);
+
+        assert!(matches!(gone, Err(Failure::Permanent(_))), "{gone:?}");
+        let news: Vec<_> = bench.host.kept().news().into_iter().map(|news| (news.rule, news.about)).collect();
+        assert_eq!(news, [("docusign.unresolved".to_owned(), "default/documents_gone".to_owned())]);
+        let left = kept(&bench, "a");
+        assert_eq!(
+            (left.phase, left.envelope.problem.unwrap().code.as_deref()),
+            (Phase::Completed, Some(code))
+        );
+        assert_eq!((provider.count("documents"), bench.host.spawned().len()), (1, 0));
+        // They were restored there, and a person asks for them.
+        completed(&bench.beside(), &job, &wanted()).await;
+        let kept = kept(&bench, "a");
+        assert_eq!((kept.phase, kept.envelope.problem), (Phase::Archived, None));
+    }
+}

@@ -93,6 +93,46 @@ fn a_refusal_repeats_nothing_of_a_person() {
     assert!(!told.contains("lovelace"), "{told}");
 }
 
+/// What is of the wrong type is refused before it is checked, and by other words.
+#[test]
+fn what_cannot_be_read_names_its_field_and_repeats_nothing_of_a_person() {
+    use crate::tests::account;
+    use jobkit::Registry;
+    let mut registry = Registry::default();
+    crate::register(&mut registry, &crate::Config::default(), account(crate::AccountConfig::default()).0);
+    for (place, value, field, wanted) in [
+        ("/signers", json!("ada.lovelace@example.org"), "`signers`", "a string, expected a sequence"),
+        ("/signers/0/email", json!(["ada.lovelace"]), "`signers[0].email`", "a list, expected a string"),
+        ("/documents/0", json!("JVBERi0xLjcK lovelace"), "`documents[0]`", "a string, expected struct"),
+        ("/signers/0/order", json!("lovelace"), "`signers[0].order`", "a string, expected u32"),
+        (
+            "/signers/0/tabs/0/kind",
+            json!("lovelace"),
+            "`signers[0].tabs[0].kind`",
+            "expected one of `sign_here`",
+        ),
+        ("/reminders", json!("lovelace"), "`reminders`", "a string, expected struct"),
+    ] {
+        let mut args = whole_args();
+        match place.ends_with("/0") {
+            true => *args.pointer_mut(place).unwrap() = value,
+            false => args = with(place, value),
+        }
+        let refused = registry.check_args("docusign.send_envelope", &args.to_string());
+        let told = refused.err().unwrap().to_string();
+        assert!(told.contains(field) && told.contains(wanted), "{place}: {told}");
+        assert!(!told.contains("lovelace") && !told.contains("JVBERi0"), "{place}: {told}");
+    }
+    for (kind, args) in [
+        ("docusign.void", json!({ "key": "a", "reason": { "why": "lovelace" } })),
+        ("docusign.remind", json!({ "key": ["lovelace"] })),
+        ("docusign.archive", json!("lovelace")),
+    ] {
+        let told = registry.check_args(kind, &args.to_string()).err().unwrap().to_string();
+        assert!(!told.contains("lovelace"), "{kind}: {told}");
+    }
+}
+
 #[test]
 fn who_gets_a_copy_must_prove_who_he_is_under_part_11() {
     let mut args = with("/part11", json!(true));

@@ -78,6 +78,25 @@ async fn a_forgery_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn a_hundred_signatures_are_looked_at_and_one_more_is_refused_in_words() {
+    let (connect, _, _folder) = connect("key-1\n");
+    let bytes = body().to_string();
+    let mut keys = vec!["other"; 99];
+    keys.push("key-1");
+
+    let taken = open(&connect, &keys, bytes.as_bytes()).await;
+    keys.insert(0, "another");
+    let headers = signed(&keys, bytes.as_bytes());
+    let refused = [connect.look(&headers).map(drop), open(&connect, &keys, bytes.as_bytes()).await.map(drop)];
+
+    assert!(taken.is_ok(), "{taken:?}");
+    for refused in refused {
+        let Err(Unopened::Forged(why)) = refused else { panic!("{refused:?}") };
+        assert_eq!(why, "there are 101 X-DocuSign-Signature headers; an account has 100 keys at most");
+    }
+}
+
 /// It moves nothing of the other account: the job knows by whose key it was believed.
 #[tokio::test]
 async fn what_is_authentic_and_names_another_account_is_taken_as_of_its_own() {

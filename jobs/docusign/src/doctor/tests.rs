@@ -2,6 +2,11 @@ use super::*;
 use crate::config::AccountConfig;
 use crate::tests::{Play, account};
 
+fn error() -> CallError {
+    let budget = crate::provider::Budget::default();
+    CallError { doing: "asking", fault: Fault::Away, code: None, trace: None, status: None, budget }
+}
+
 async fn found(fault: Fault, code: &'static str) -> String {
     let (accounts, provider) = account(AccountConfig {
         integration_key: "ik-1".into(),
@@ -29,6 +34,10 @@ async fn each_refusal_of_the_sign_in_has_its_remedy() {
     ] {
         let told = found(fault, code).await;
         assert!(told.contains(remedy), "{told}");
+        assert!(!told.contains("compline docusign doctor"), "it is what one reads: {told}");
+        // What helps is said once, and not once more in general.
+        let general = CallError { fault, ..error() }.remedy();
+        assert_eq!(told.matches(general).count(), usize::from(general.contains(remedy)), "{told}");
     }
 }
 

@@ -315,3 +315,57 @@ async fn one_that_went_out_in_one_call_whose_answers_were_lost_is_found() {
 
     assert_eq!(kept(&bench, "a").phase, Phase::Sent);
 }
+
+/// A sweep of a whole account takes a while, and whoever wants to void an envelope is not to wait for it.
+#[tokio::test]
+async fn what_was_swept_is_let_go_before_the_sweep_ends() {
+    let world = world();
+    for key in ["sent", "gone", "done", "draft"] {
+        world.send(key).await;
+    }
+    let id = |key: &str| kept(&world.bench, key).envelope.envelope.unwrap();
+    world.provider.set(&id("done"), Status::Completed);
+    let gone = id("gone");
+    world.provider.world().envelopes.remove(&gone);
+    world.provider.play("send", [Play::Refuse(Fault::Refused, "ENVELOPE_IS_INCOMPLETE")]);
+    let failing = world.bench.beside();
+    failing.run(&world.send, &args("failed"), 1).await.unwrap_err();
+    world.bench.host.kept().let_go(failing.id);
+    world.later(25 * 60);
+    let sweeping = world.bench.beside();
+
+    let swept = completed(&sweeping, &world.job, &ReconcileArgs::default()).await;
+
+    assert_eq!(world.bench.host.kept().held_by(sweeping.id), []);
+    let done = (swept["asked"].clone(), swept["missed"].clone(), swept["drafts_deleted"].clone());
+    assert_eq!(done, (4.into(), 1.into(), 1.into()));
+}
+
+/// Many that are gone must not hide the one that was never sent.
+#[tokio::test]
+async fn each_reason_to_look_at_envelopes_is_an_alert_of_its_own() {
+    let world = world();
+    world.send("a").await;
+    world.provider.world().envelopes.clear();
+    let sending = world.bench.beside();
+    world.provider.play("send", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    world.bench.clock.run_freely();
+    sending.run(&world.send, &args("b"), 1).await.unwrap_err();
+    world.bench.host.kept().let_go(sending.id);
+    let ended = jobkit::ChildResult {
+        id: sending.id,
+        state: "discarded".into(),
+        result: None,
+        error: None,
+        attempts: 12,
+    };
+    world.bench.host.child_ended(ended);
+
+    for _ in 0..3 {
+        world.later(61);
+        world.sweep().await;
+    }
+
+    let about: BTreeSet<_> = world.bench.host.kept().news().into_iter().map(|news| news.about).collect();
+    assert_eq!(about, ["default/missing", "default/not_sent"].map(str::to_owned).into());
+}

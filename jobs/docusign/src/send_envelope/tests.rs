@@ -1,3 +1,5 @@
+mod documents;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,7 +129,7 @@ async fn two_jobs_at_one_envelope_do_not_overlap() {
     let bench = Bench::default();
     let other = bench.beside();
     let id = envelope::id(None, "a");
-    let documents = documents::hashes(&[b"%PDF-1.7\n%%EOF\n".to_vec()]);
+    let documents = crate::documents::hashes(&[b"%PDF-1.7\n%%EOF\n".to_vec()]);
     let account = job.accounts.named("default").unwrap();
     let made = Envelope::new(account, &id, other.id, (args("a").sha256(), documents), bench.clock.now());
     envelope::begin(&other.ctx("docusign.send_envelope", 1), &id, made, bench.clock.now()).await.unwrap();
@@ -138,7 +140,7 @@ async fn two_jobs_at_one_envelope_do_not_overlap() {
 
     assert_eq!(busy, Outcome::Snooze(BUSY));
     // The other may have made a draft, so it was looked for.
-    assert_eq!(provider.world().calls, ["find", "create", "send"]);
+    assert_eq!(provider.world().calls, ["find", "find_by_field", "create", "send"]);
 }
 
 #[tokio::test]
@@ -236,32 +238,6 @@ async fn what_failed_before_it_was_a_draft_may_be_asked_for_otherwise() {
     completed(&bench.beside(), &job, &mended).await;
 
     assert_eq!(provider.sent("a").len(), 1);
-}
-
-#[tokio::test]
-async fn documents_that_changed_meanwhile_are_not_sent() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("report.pdf");
-    std::fs::write(&file, crate::tests::PDF).unwrap();
-    let (mut job, provider) = fresh();
-    job.roots = vec![folder.path().to_owned()];
-    let mut wanted = args("a");
-    wanted.documents[0].base64 = None;
-    wanted.documents[0].path = file.to_str().map(str::to_owned);
-    provider.play("create", [Play::LostAfter]);
-    provider.play("find", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
-    let bench = Bench::default();
-    bench.clock.run_freely();
-    bench.run(&job, &wanted, 1).await.unwrap_err();
-
-    std::fs::write(&file, b"%PDF-1.7\nanother\n%%EOF\n").unwrap();
-    let changed = bench.run(&job, &wanted, 2).await;
-
-    assert!(
-        matches!(&changed, Err(Failure::Permanent(cause)) if cause.to_string().starts_with("documents: ")),
-        "{changed:?}"
-    );
-    assert!(provider.sent("a").is_empty());
 }
 
 /// What a tenant's job finds out it writes where it may, and no other tenant suffers from it.
@@ -421,31 +397,6 @@ async fn nothing_of_a_person_is_kept_told_or_logged() {
     assert!(!format!("{:?}", args("a")).contains("Ada"));
 }
 
-/// Addresses stand in records and in the audit log.
-#[tokio::test]
-async fn a_tenant_sends_no_file_that_another_left() {
-    let (job, provider) = fresh();
-    let bench = Bench::default();
-    let other = bench.beside();
-    let unknown =
-        jobkit::ChildResult { id: other.id, state: "unknown".into(), result: None, error: None, attempts: 0 };
-    bench.host.child_ended(unknown);
-    for address in [format!("file:{}/1/report.pdf", other.id), "file:report.pdf".into(), "report.pdf".into()]
-    {
-        let mut wanted = args("a");
-        wanted.documents[0].base64 = None;
-        wanted.documents[0].artifact = Some(address);
-
-        let refused = job.run(wanted, &bench.ctx_of(SendEnvelope::KIND, 1, Some("south"))).await;
-
-        assert!(
-            matches!(&refused, Err(Failure::Permanent(cause)) if cause.to_string().contains("artifact: no job of this tenant")),
-            "{refused:?}"
-        );
-    }
-    assert!(provider.world().calls.is_empty());
-}
-
 /// One worker's clock was a day ahead when the account was parked.
 #[tokio::test]
 async fn an_account_is_never_parked_for_longer_than_it_takes_to_try() {
@@ -485,4 +436,60 @@ async fn two_installations_of_one_account_do_not_take_each_others_envelopes() {
     completed(&bench, &second, &args("a")).await;
 
     assert_eq!(provider.sent("a").len(), 2);
+}
+
+#[tokio::test]
+async fn one_that_somebody_edits_is_sent_when_he_has_done() {
+    let (job, provider) = fresh();
+    provider.play("send", [Play::Refuse(Fault::Locked, "EDIT_LOCK_NOT_LOCK_OWNER")]);
+    let bench = Bench::default();
+
+    let locked = bench.run(&job, &args("a"), 1).await;
+    completed(&bench, &job, &args("a")).await;
+
+    assert!(
+        matches!(locked, Err(Failure::NotNow { after, .. }) if after == Duration::from_secs(120)),
+        "{locked:?}"
+    );
+    assert_eq!((provider.sent("a").len(), provider.count("create")), (1, 1));
+}
+
+/// The provider has forgotten its transaction by then.
+#[tokio::test]
+async fn after_a_week_a_draft_is_looked_for_by_its_field_alone() {
+    let (job, provider) = fresh();
+    provider.play("create", [Play::LostAfter]);
+    provider.play("find", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    bench.run(&job, &args("a"), 1).await.unwrap_err();
+    bench.clock.advance(Duration::from_secs(7 * 86_400));
+    provider.world().calls.clear();
+
+    bench.run(&job, &args("a"), 2).await.unwrap();
+
+    assert_eq!(provider.world().calls, ["find_by_field", "send"]);
+    assert_eq!((provider.sent("a").len(), provider.world().envelopes.len()), (1, 1));
+}
+
+/// Whoever mends the consent is to hear of the key.
+#[tokio::test]
+async fn each_reason_for_which_an_account_is_parked_is_an_alert_of_its_own() {
+    use jobkit::NewsChange::{Began, Ended};
+    let (job, provider) = fresh();
+    let bench = Bench::default();
+    for (fault, code) in
+        [(Fault::Consent, "consent_required"), (Fault::SignIn, "no_valid_keys_or_signatures")]
+    {
+        provider.play("create", [Play::Refuse(fault, code)]);
+        bench.run(&job, &args("a"), 1).await.unwrap_err();
+        bench.host.kept().let_go(bench.id);
+        bench.clock.advance(crate::account::TRY_AGAIN);
+    }
+    completed(&bench, &job, &args("a")).await;
+
+    let news = bench.host.kept().news();
+    let told: Vec<_> = news.iter().map(|news| (news.change, news.about.as_str())).collect();
+    let (consent, key) = ("default/consent_required", "default/no_valid_keys_or_signatures");
+    assert_eq!(told, [(Began, consent), (Ended, consent), (Began, key), (Ended, key)]);
 }

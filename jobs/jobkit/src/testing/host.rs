@@ -330,6 +330,10 @@ impl Records for FakeHost {
     ) -> BoxFuture<'a, Result<Option<Record>, HostError>> {
         self.records.hold(ctx, id)
     }
+
+    fn let_go<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<(), HostError>> {
+        Records::let_go(&self.records, ctx, id)
+    }
 }
 
 /// Who waits for what, as a job told it.
@@ -398,7 +402,7 @@ impl Artifacts for FakeArtifacts {
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
         let name = address.strip_prefix("memory:").unwrap_or(address);
         let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        async move { found.ok_or_else(|| PortError::new(format!("reading {address}"), "no such artifact")) }
+        async move { found.ok_or_else(|| PortError::missing(format!("reading {address}"), "no such artifact")) }
             .boxed()
     }
 

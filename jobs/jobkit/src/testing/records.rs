@@ -45,6 +45,13 @@ impl FakeRecords {
         self.lock().held.insert(id.clone(), (job, 1));
     }
 
+    /// Those that an attempt of this job holds.
+    pub fn held_by(&self, job: JobId) -> Vec<RecordId> {
+        let kept = self.lock();
+        let of_job = kept.held.iter().filter(|(_, (holder, _))| *holder == job);
+        of_job.map(|(id, _)| id.clone()).collect()
+    }
+
     /// The attempts of this job have ended.
     pub fn let_go(&self, job: JobId) {
         self.lock().held.retain(|_, (holder, _)| *holder != job);
@@ -170,6 +177,12 @@ impl Records for FakeRecords {
             kept.held.insert(id.clone(), (job, claim));
         }
         async move { Ok(found) }.boxed()
+    }
+
+    fn let_go<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<(), HostError>> {
+        let own = (ctx.job().id, ctx.job().claim);
+        self.lock().held.retain(|held, holder| held != id || *holder != own);
+        async move { Ok(()) }.boxed()
     }
 }
 

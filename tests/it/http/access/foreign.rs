@@ -261,6 +261,7 @@ impl World {
             name: None,
             bytes: 1,
             patience: life,
+            entry: None,
         };
         let (store, quota) = (&self.server.t.store, Quota { bytes: 1 << 30, count: 1_000 });
         assert_eq!(store.reserve_upload(&new, &quota).await.unwrap(), Reservation::Taken);

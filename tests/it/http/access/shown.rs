@@ -219,6 +219,7 @@ async fn handed_in(t: &TestStore) -> UploadId {
         name: Some(Personal::new("Ada in the name.csv".into())),
         bytes: 1,
         patience: Duration::from_secs(3_600),
+        entry: None,
     };
     let quota = Quota { bytes: 1 << 30, count: 10 };
     assert_eq!(t.store.reserve_upload(&new, &quota).await.unwrap(), Reservation::Taken);

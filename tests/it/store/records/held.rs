@@ -14,6 +14,7 @@ promises![
     a_hold_ends_with_its_attempt_however_that_ends,
     what_another_holds_is_not_changed,
     an_attempt_that_lost_its_job_changes_and_holds_nothing,
+    what_is_let_go_is_free_at_once_and_nobody_elses_is,
 ];
 
 async fn of_attempts_at_once_one_holds(t: TestStore) {
@@ -120,4 +121,30 @@ async fn an_attempt_that_lost_its_job_changes_and_holds_nothing(t: TestStore) {
 
     assert_eq!((record(&t, &made.id).await, record(&t, &id(None, "b")).await), (Some(made), None));
     assert_eq!(told(&t).await, written(&["a"]));
+}
+
+async fn what_is_let_go_is_free_at_once_and_nobody_elses_is(t: TestStore) {
+    let (holder, other) = (hand(&t, None).await, hand(&t, None).await);
+    let [first, second] = [made(&t, change("a")).await, made(&t, change("b")).await];
+    for record in [&first, &second] {
+        assert!(holds(&t, &holder, &record.id).await);
+    }
+
+    // What is not one's own stays where it is.
+    t.store.record_let_go(other.attempt.held, &first.id).await.unwrap();
+    assert!(!holds(&t, &other, &first.id).await);
+    t.store.record_let_go(holder.attempt.held, &first.id).await.unwrap();
+    assert!(holds(&t, &other, &first.id).await);
+    assert!(!holds(&t, &other, &second.id).await, "the other is still held");
+
+    // A later attempt of the same job has it, and the earlier one wakes up.
+    t.finish(holder.worker, &holder.job, End::GiveBack).await;
+    let again = grip(&t, holder.worker).await;
+    assert!(holds(&t, &again, &second.id).await);
+    t.store.record_let_go(holder.attempt.held, &second.id).await.unwrap();
+    assert!(!holds(&t, &other, &second.id).await);
+    // Nothing is made, or told, of it.
+    t.store.record_let_go(again.attempt.held, &id(Some("north"), "a")).await.unwrap();
+    assert_eq!(record(&t, &first.id).await, Some(first));
+    assert_eq!(told(&t).await, written(&["a", "b"]));
 }

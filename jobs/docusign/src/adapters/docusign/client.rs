@@ -1,5 +1,5 @@
-//! The calls. Each is made once: what follows when it fails is the jobs' affair, but for a token that is not taken, which is renewed and the call repeated, since
-//! DocuSign did nothing.
+//! The calls. Each is made once: what follows when it fails is the jobs' affair, but for a token that is not taken and an account that is elsewhere by now. Then
+//! DocuSign did nothing, and the call is repeated with another token, or there.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::wire::{self, Envelope, Envelopes, Made};
 use super::{OURS_FIELD, REFERENCE_FIELD, faults};
 use crate::config::AccountConfig;
 use crate::provider::{
-    Answer, Answered, Budget, CallError, Draft, Fault, Found, Reference, SignatureProvider, Stand,
+    Answer, Answered, Budget, By, CallError, Draft, Fault, Found, Reference, SignatureProvider, Stand,
 };
 
 /// An answer that takes longer is one that nobody knows of.
@@ -56,13 +56,12 @@ impl DocuSign {
         path: &str,
         finish: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<(Response, Budget), CallError> {
-        let base = self.sign_in.base().await?;
-        let url = base.join(path).map_err(|_| failed(doing, Fault::Refused))?;
-        let mut token = self.sign_in.token(None).await?;
-        let mut renewed = false;
+        let mut place = self.sign_in.place().await?;
+        let (mut renewed, mut asked_where) = (false, false);
         loop {
-            let request = self.sign_in.http.request(method.clone(), url.clone()).timeout(TIMEOUT);
-            let request = finish(request.bearer_auth(token.expose_secret()));
+            let url = place.base.join(path).map_err(|_| failed(doing, Fault::Refused))?;
+            let request = self.sign_in.http.request(method.clone(), url).timeout(TIMEOUT);
+            let request = finish(request.bearer_auth(place.token.expose_secret()));
             let answer = request.send().await.map_err(|cause| failed_send(doing, &cause))?;
             let budget = self.budget(&answer);
             if answer.status().is_success() {
@@ -71,9 +70,18 @@ impl DocuSign {
             let (status, trace, bytes) = read_all(doing, answer).await?;
             let (fault, code) = faults::api(status, &bytes);
             if fault == Fault::Token && !renewed {
-                token = self.sign_in.token(Some(&token)).await?;
+                place = self.sign_in.renewed(&place).await?;
                 renewed = true;
                 continue;
+            }
+            if !asked_where && faults::is_perhaps_elsewhere(status, code.as_deref()) {
+                asked_where = true;
+                if let Ok(now) = self.sign_in.asked_again(&place).await
+                    && now.base != place.base
+                {
+                    place = now;
+                    continue;
+                }
             }
             return Err(CallError { doing, fault, code, trace, status: Some(status), budget });
         }
@@ -112,32 +120,29 @@ impl DocuSign {
         self.json(doing, Method::GET, "envelopes", |request| request.query(query)).await
     }
 
-    async fn find_all(&self, reference: &Reference) -> Result<Answered<Vec<Found>>, CallError> {
+    async fn find_by(&self, reference: &Reference, by: By) -> Result<Answered<Vec<Found>>, CallError> {
         const DOING: &str = "looking for an envelope by its reference";
-        let mut found = Answered { value: Vec::new(), budget: Budget::default() };
-        if !reference.is_old {
-            let by =
-                self.search(DOING, &[("transaction_ids", &reference.transaction), ("count", "100")]).await?;
-            let listed = by.value.envelopes.iter().filter_map(Envelope::found);
-            // Some answers tell of transactions apart from envelopes.
-            let told = by.value.envelope_transaction_statuses.iter().filter_map(|told| {
-                let status = crate::phase::Status::parse(told.status.as_deref().unwrap_or("created"))?;
-                Some(Found { id: told.envelope_id.clone()?, status, made_at: None })
-            });
-            found = Answered { value: listed.chain(told).collect(), budget: by.budget };
-        }
-        // Whether the look-up by transaction knows drafts is not documented; the search by a field does.
-        if found.value.is_empty() {
-            let field = format!("{REFERENCE_FIELD}={}", reference.transaction);
-            let since = reference.since.to_string();
-            let query = [("from_date", since.as_str()), ("custom_field", field.as_str()), ("count", "100")];
-            let by = self.search(DOING, &query).await?;
-            let listed = by.value.envelopes.iter().filter_map(Envelope::found).collect();
-            found = Answered { value: listed, budget: by.budget };
-        }
-        found.value.sort_by(|a, b| (a.made_at, &a.id).cmp(&(b.made_at, &b.id)));
-        found.value.dedup_by(|a, b| a.id == b.id);
-        Ok(found)
+        let (since, field) =
+            (reference.since.to_string(), format!("{REFERENCE_FIELD}={}", reference.transaction));
+        let answer = match by {
+            By::Transaction => {
+                self.search(DOING, &[("transaction_ids", &reference.transaction), ("count", "100")]).await?
+            }
+            By::Field => {
+                self.search(DOING, &[("from_date", &since), ("custom_field", &field), ("count", "100")])
+                    .await?
+            }
+        };
+        let listed = answer.value.envelopes.iter().filter_map(Envelope::found);
+        // Some answers tell of transactions apart from envelopes.
+        let told = answer.value.envelope_transaction_statuses.iter().filter_map(|told| {
+            let status = crate::phase::Status::parse(told.status.as_deref().unwrap_or("created"))?;
+            Some(Found { id: told.envelope_id.clone()?, status, made_at: None })
+        });
+        let mut found: Vec<Found> = listed.chain(told).collect();
+        found.sort_by(|a, b| (a.made_at, &a.id).cmp(&(b.made_at, &b.id)));
+        found.dedup_by(|a, b| a.id == b.id);
+        Ok(Answered { value: found, budget: answer.budget })
     }
 
     async fn change(&self, doing: &'static str, path: &str, body: &Value) -> Result<Answered<()>, CallError> {
@@ -200,8 +205,8 @@ impl SignatureProvider for DocuSign {
         .boxed()
     }
 
-    fn find<'a>(&'a self, reference: &'a Reference) -> Answer<'a, Vec<Found>> {
-        self.find_all(reference).boxed()
+    fn find<'a>(&'a self, reference: &'a Reference, by: By) -> Answer<'a, Vec<Found>> {
+        self.find_by(reference, by).boxed()
     }
 
     fn send<'a>(&'a self, envelope: &'a str) -> Answer<'a, ()> {

@@ -35,6 +35,8 @@ const CODES: &[(&str, Fault)] = &[
     ("envelope_cannot_void_invalid_state", Fault::State),
     ("envelope_invalid_status", Fault::State),
     ("envelope_not_in_correct_state", Fault::State),
+    ("envelope_has_been_purged", Fault::Gone),
+    ("document_does_not_exist", Fault::Gone),
     ("envelope_has_been_*", Fault::State),
     ("invalid_envelope_status*", Fault::State),
     ("transaction_id_already_exists", Fault::Duplicate),
@@ -71,6 +73,15 @@ pub fn api(status: u16, body: &[u8]) -> (Fault, Option<String>) {
         _ => Fault::Refused,
     };
     (fault, code)
+}
+
+/// Whether an answer that is no success may come from where the account was before. Its host sends elsewhere then, does not know it, or does not know the token.
+pub fn is_perhaps_elsewhere(status: u16, code: Option<&str>) -> bool {
+    let is_of_account = |code: &str| {
+        let code = code.to_lowercase();
+        code.starts_with("account_") || code.starts_with("user_does_not_belong")
+    };
+    matches!(status, 300..=399 | 401 | 404) || code.is_some_and(is_of_account)
 }
 
 /// Of an answer of the sign-in that is no success.
@@ -146,6 +157,8 @@ mod tests {
             (400, r#"{"errorCode":"EDIT_LOCK_NOT_LOCK_OWNER"}"#, Fault::Locked),
             (400, r#"{"errorCode":"ENVELOPE_LOCKED"}"#, Fault::Locked),
             (400, r#"{"errorCode":"ENVELOPE_CANNOT_VOID_INVALID_STATE"}"#, Fault::State),
+            (400, r#"{"errorCode":"ENVELOPE_HAS_BEEN_PURGED"}"#, Fault::Gone),
+            (404, r#"{"errorCode":"DOCUMENT_DOES_NOT_EXIST"}"#, Fault::Gone),
             (502, "<html>Bad Gateway</html>", Fault::Unknown),
             (400, "<html>", Fault::Unknown),
             (504, "", Fault::Unknown),
@@ -153,6 +166,25 @@ mod tests {
             (404, "", Fault::Unknown),
         ] {
             assert_eq!(api(status, body.as_bytes()).0, expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn an_account_that_moved_is_told_by_status_or_code() {
+        for (status, code, expected) in [
+            (302, None, true),
+            (308, None, true),
+            (401, None, true),
+            (404, Some("ENVELOPE_DOES_NOT_EXIST"), true),
+            (404, None, true),
+            (400, Some("ACCOUNT_LACKS_PERMISSIONS"), true),
+            (400, Some("Account_Has_Moved"), true),
+            (400, Some("USER_DOES_NOT_BELONG_TO_SPECIFIED_ACCOUNT"), true),
+            (400, Some("ENVELOPE_IS_INCOMPLETE"), false),
+            (429, None, false),
+            (503, None, false),
+        ] {
+            assert_eq!(is_perhaps_elsewhere(status, code), expected, "{status} {code:?}");
         }
     }
 

@@ -1,6 +1,8 @@
-//! Signing in: an assertion signed with the RSA key is given for a token of an hour. One token for the account, renewed by one caller while the others wait.
+//! Signing in: an assertion signed with the RSA key is given for a token of an hour, and DocuSign says where the account is. One token for the account, renewed by one
+//! caller while the others wait. Accounts move, so the place is asked for again with each token, and when an answer looks as if it had moved.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,11 +12,11 @@ use jsonwebtoken::{Algorithm, Header};
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 use url::Url;
 
 use super::client::{failed_send, read_all};
 use super::faults;
+use super::flight::Flights;
 use super::key::PrivateKey;
 use crate::config::AccountConfig;
 use crate::provider::{Budget, CallError, Fault};
@@ -35,8 +37,18 @@ pub struct SignIn {
     pub config: AccountConfig,
     pub http: Client,
     pub clock: Arc<dyn Clock>,
-    token: Mutex<Option<Token>>,
-    base: Mutex<Option<Url>>,
+    token: Flights<Token>,
+    place: Flights<Place>,
+    asked: AtomicU64,
+}
+
+/// Where the account's API is, up to its id, and what it is called with.
+#[derive(Clone)]
+pub struct Place {
+    pub base: Url,
+    pub token: SecretString,
+    /// The later of two was asked for later.
+    number: u64,
 }
 
 #[derive(Clone)]
@@ -76,22 +88,17 @@ struct InfoAccount {
 impl SignIn {
     pub fn new(config: AccountConfig, http: Client, clock: Arc<dyn Clock>) -> Self {
         jobkit::jwt::install();
-        Self { config, http, clock, token: Mutex::new(None), base: Mutex::new(None) }
+        let (token, place) = (Flights::default(), Flights::default());
+        Self { config, http, clock, token, place, asked: AtomicU64::new(0) }
     }
 
     /// A token that holds for a while. One that was not taken is told, and is renewed unless somebody has done so meanwhile.
-    pub async fn token(&self, refused: Option<&SecretString>) -> Result<SecretString, CallError> {
-        let mut kept = self.token.lock().await;
-        if let Some(token) = &*kept
-            && token.ends_at.duration_since(self.clock.now()) >= TOO_SHORT
-            && refused.is_none_or(|refused| refused.expose_secret() != token.secret.expose_secret())
-        {
-            return Ok(token.secret.clone());
-        }
-        let token = self.grant().await?;
-        let secret = token.secret.clone();
-        *kept = Some(token);
-        Ok(secret)
+    async fn token(&self, refused: Option<&SecretString>) -> Result<SecretString, CallError> {
+        let is_good = |token: &Token| {
+            token.ends_at.duration_since(self.clock.now()) >= TOO_SHORT
+                && refused.is_none_or(|refused| !is_same(refused, &token.secret))
+        };
+        Ok(self.token.get(is_good, self.grant()).await?.secret)
     }
 
     async fn grant(&self) -> Result<Token, CallError> {
@@ -147,60 +154,75 @@ impl SignIn {
             .map_err(|_| refused("private_key_does_not_sign"))
     }
 
-    /// Where the account's API is, up to its id.
-    pub async fn base(&self) -> Result<Url, CallError> {
-        let mut kept = self.base.lock().await;
-        if let Some(base) = &*kept {
-            return Ok(base.clone());
+    pub async fn place(&self) -> Result<Place, CallError> {
+        self.place_with(self.token(None).await?, None).await
+    }
+
+    /// Its token was not taken.
+    pub async fn renewed(&self, place: &Place) -> Result<Place, CallError> {
+        self.place_with(self.token(Some(&place.token)).await?, None).await
+    }
+
+    /// The account may be there no more.
+    pub async fn asked_again(&self, place: &Place) -> Result<Place, CallError> {
+        self.place_with(place.token.clone(), Some(place.number)).await
+    }
+
+    /// For whoever looks after it: nothing that is remembered counts.
+    pub async fn anew(&self) -> Result<Url, CallError> {
+        self.token.forget().await;
+        self.place.forget().await;
+        Ok(self.place().await?.base)
+    }
+
+    /// One that was found with this token, and after the one that is no good.
+    async fn place_with(&self, token: SecretString, no_good: Option<u64>) -> Result<Place, CallError> {
+        let is_good = |token: &SecretString, place: &Place| {
+            is_same(&place.token, token) && no_good.is_none_or(|number| place.number > number)
+        };
+        match self.place.get(|place| is_good(&token, place), self.find(token.clone())).await {
+            Err(CallError { fault: Fault::Token, .. }) => {
+                let token = self.token(Some(&token)).await?;
+                self.place.get(|place| is_good(&token, place), self.find(token.clone())).await
+            }
+            found => found,
         }
+    }
+
+    async fn find(&self, token: SecretString) -> Result<Place, CallError> {
         let host = match self.config.discover_base_uri {
-            true => self.discover().await?,
+            true => self.discover(&token).await?,
             false => self.config.base_url.clone(),
         };
         let host = host.trim_end_matches('/').trim_end_matches("/restapi");
         let base = format!("{host}/restapi/v2.1/accounts/{}/", self.config.account_id);
         let base = Url::parse(&base).map_err(|_| elsewhere("no_base_uri", 200))?;
-        *kept = Some(base.clone());
-        Ok(base)
+        Ok(Place { base, token, number: self.asked.fetch_add(1, Ordering::SeqCst) + 1 })
     }
 
-    /// For whoever looks after it: nothing that is remembered counts.
-    pub async fn anew(&self) -> Result<Url, CallError> {
-        *self.token.lock().await = None;
-        *self.base.lock().await = None;
-        self.base().await
-    }
-
-    async fn discover(&self) -> Result<String, CallError> {
-        let mut token = self.token(None).await?;
-        let mut renewed = false;
-        loop {
-            let url = format!("{}/oauth/userinfo", self.config.oauth_url());
-            let sent = self.http.get(url).timeout(TIMEOUT).bearer_auth(token.expose_secret()).send().await;
-            let answer =
-                sent.map_err(|cause| CallError { fault: Fault::Away, ..failed_send(ASKING_WHERE, &cause) })?;
-            let (status, _, bytes) = read_all(ASKING_WHERE, answer).await?;
-            match status {
-                200 => {
-                    let info: UserInfo = serde_json::from_slice(&bytes)
-                        .map_err(|_| CallError { fault: Fault::Away, ..elsewhere("no_accounts", 200) })?;
-                    let own = info
-                        .accounts
-                        .into_iter()
-                        .find(|account| account.account_id.eq_ignore_ascii_case(&self.config.account_id));
-                    return own
-                        .map(|account| account.base_uri)
-                        .ok_or_else(|| elsewhere("account_not_of_this_user", 200));
-                }
-                401 if !renewed => {
-                    token = self.token(Some(&token)).await?;
-                    renewed = true;
-                }
-                401 => return Err(CallError { fault: Fault::Token, ..elsewhere("userinfo_refused", 401) }),
-                status => return Err(CallError { fault: Fault::Away, code: None, ..elsewhere("", status) }),
+    async fn discover(&self, token: &SecretString) -> Result<String, CallError> {
+        let url = format!("{}/oauth/userinfo", self.config.oauth_url());
+        let sent = self.http.get(url).timeout(TIMEOUT).bearer_auth(token.expose_secret()).send().await;
+        let answer =
+            sent.map_err(|cause| CallError { fault: Fault::Away, ..failed_send(ASKING_WHERE, &cause) })?;
+        let (status, _, bytes) = read_all(ASKING_WHERE, answer).await?;
+        match status {
+            200 => {
+                let info: UserInfo = serde_json::from_slice(&bytes)
+                    .map_err(|_| CallError { fault: Fault::Away, ..elsewhere("no_accounts", 200) })?;
+                let is_own =
+                    |account: &InfoAccount| account.account_id.eq_ignore_ascii_case(&self.config.account_id);
+                let own = info.accounts.into_iter().find(is_own);
+                own.map(|account| account.base_uri).ok_or_else(|| elsewhere("account_not_of_this_user", 200))
             }
+            401 => Err(CallError { fault: Fault::Token, ..elsewhere("userinfo_refused", 401) }),
+            status => Err(CallError { fault: Fault::Away, code: None, ..elsewhere("", status) }),
         }
     }
+}
+
+fn is_same(a: &SecretString, b: &SecretString) -> bool {
+    a.expose_secret() == b.expose_secret()
 }
 
 fn elsewhere(code: &str, status: u16) -> CallError {

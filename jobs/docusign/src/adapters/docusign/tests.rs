@@ -1,5 +1,8 @@
 //! The client against the emulator, over HTTP: what is signed in for, sent, found and fetched, and what is made of what goes wrong on the way.
 
+mod modes;
+mod moved;
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
@@ -14,7 +17,7 @@ use crate::apply_event::archive_if_complete;
 use crate::archive::ArchiveArgs;
 use crate::config::AccountConfig;
 use crate::phase::{Phase, Status};
-use crate::provider::{CallError, Fault, Reference, SignatureProvider};
+use crate::provider::{By, CallError, Fault, Reference, SignatureProvider};
 use crate::reconcile::ReconcileArgs;
 use crate::tests::{PKCS8, PUBLIC, args, completed, kept};
 use crate::{Archive, Reconcile, SendEnvelope};
@@ -23,6 +26,8 @@ struct World {
     emulator: Emulator,
     provider: Arc<DocuSign>,
     accounts: Accounts,
+    /// The one that tokens go by.
+    clock: Arc<ManualClock>,
     _folder: tempfile::TempDir,
 }
 
@@ -50,11 +55,12 @@ async fn world_with(options: Options, change: impl FnOnce(&mut AccountConfig)) -
     let clock = Arc::new(ManualClock::at(emulator.now()));
     // Whoever comes second finds the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let provider = Arc::new(DocuSign::new(config.clone(), http, clock, "test"));
+    let http =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let provider = Arc::new(DocuSign::new(config.clone(), http, clock.clone(), "test"));
     let account =
         Account { name: "default".into(), installation: "test".into(), config, provider: provider.clone() };
-    World { emulator, provider, accounts: Accounts::new([account]), _folder: folder }
+    World { emulator, provider, accounts: Accounts::new([account]), clock, _folder: folder }
 }
 
 fn bench(world: &World) -> Bench {
@@ -119,6 +125,20 @@ async fn many_at_once_ask_for_one_token() {
 
     assert!(faults.iter().all(|fault| *fault == Fault::Missing), "{faults:?}");
     assert_eq!(world.token_calls(), 1);
+}
+
+#[tokio::test]
+async fn of_many_at_once_that_cannot_sign_in_one_finds_out_for_all() {
+    let world = world(Options { no_consent_users: vec![USER_ID.into()], ..Options::default() }).await;
+
+    let asked = (0..16).map(|_| world.provider.audit_events("00000000-0000-4000-8000-000000000000"));
+    let told = futures::future::join_all(asked).await;
+
+    let faults: Vec<Fault> = told.into_iter().map(|told| told.unwrap_err().fault).collect();
+    assert_eq!((faults, world.token_calls()), (vec![Fault::Consent; 16], 1));
+    // Whoever comes later finds out whether it is still so.
+    world.emulator.set_consent(USER_ID, true);
+    world.provider.probe().await.unwrap();
 }
 
 #[tokio::test]
@@ -187,7 +207,61 @@ async fn a_server_that_is_not_there_is_away_and_did_nothing() {
     assert!(matches!(told.fault, Fault::Away | Fault::Unknown), "{told:?}");
 }
 
-/// In every mode of what nobody could find out about the real service.
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_away_and_did_nothing() {
+    let world = world_with(Options::default(), |config| {
+        config.base_url = config.base_url.replace("http://", "https://");
+        config.discover_base_uri = false;
+    })
+    .await;
+
+    let told = world.provider.send("00000000-0000-4000-8000-000000000000").await.unwrap_err();
+
+    assert_eq!(told.fault, Fault::Away, "{told:?}");
+}
+
+#[tokio::test]
+async fn a_new_token_that_is_not_taken_either_is_the_accounts_fault() {
+    let rule = "token-revoked@get=1.0".parse::<Rule>().ok().unwrap();
+    let options = Options { faults: vec![rule], ..Options::default() };
+    let world = world_with(options, |config| config.discover_base_uri = false).await;
+
+    let told = world.provider.audit_events("00000000-0000-4000-8000-000000000000").await.unwrap_err();
+
+    assert_eq!((told.fault, world.token_calls()), (Fault::Token, 2));
+    assert!(told.fault.parks());
+}
+
+/// Each way in which a look can fail: it is made again before the job is.
+#[tokio::test]
+async fn a_look_that_fails_is_made_again_a_little_later() {
+    for rule in [
+        "lost-answer@get=2x",
+        "lost-before@get=2x",
+        "error-before@get=2x:500",
+        "error-before@get=2x:503",
+        "error-after@get=2x:504",
+        "html@get=2x",
+        "truncated@download=2x",
+    ] {
+        let world = world(Options::default()).await;
+        let bench = bench(&world);
+        let send = SendEnvelope { accounts: world.accounts.clone(), roots: Vec::new() };
+        let sent = completed(&bench, &send, &args("a")).await;
+        world.emulator.complete(sent["envelope"].as_str().unwrap()).unwrap();
+        bench.host.kept().let_go(bench.id);
+        bench.clock.advance(std::time::Duration::from_secs(21 * 60));
+        let sweep = bench.beside();
+        completed(&sweep, &Reconcile { accounts: world.accounts.clone() }, &ReconcileArgs::default()).await;
+        world.emulator.set_faults(7, vec![rule.parse::<Rule>().ok().unwrap()]).unwrap();
+
+        let job = Archive { accounts: world.accounts.clone() };
+        let archived = completed(&bench.beside(), &job, &ArchiveArgs { key: "a".into() }).await;
+
+        assert_eq!(archived["files"].as_array().unwrap().len(), 3, "{rule}");
+    }
+}
+
 #[tokio::test]
 async fn lost_answers_late_commits_and_failing_servers_send_it_once() {
     for (seed, fault) in [
@@ -238,16 +312,17 @@ async fn an_envelope_is_found_by_its_reference_and_by_its_field_when_that_is_old
     let kept = kept(&bench, "a");
     let young = kept.envelope.reference(bench.clock.now());
 
-    for is_old in [false, true] {
-        let reference = Reference { is_old, ..young.clone() };
-        let found = world.provider.find(&reference).await.unwrap().value;
+    for by in [By::Transaction, By::Field] {
+        let found = world.provider.find(&young, by).await.unwrap().value;
         assert_eq!(
             found.iter().map(|found| (found.id.as_str(), found.status)).collect::<Vec<_>>(),
             [(sent["envelope"].as_str().unwrap(), Status::Sent)]
         );
     }
     let unknown = Reference { transaction: "11111111-2222-5333-8444-555555555555".into(), ..young };
-    assert!(world.provider.find(&unknown).await.unwrap().value.is_empty());
+    for by in [By::Transaction, By::Field] {
+        assert!(world.provider.find(&unknown, by).await.unwrap().value.is_empty());
+    }
     // Nothing is archived that is not complete.
     archive_if_complete(&kept, &bench.ctx("docusign.apply_event", 1)).await.unwrap();
     assert!(bench.host.spawned().is_empty());
