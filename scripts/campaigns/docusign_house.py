@@ -111,9 +111,10 @@ class House:
     def write_keys(self, keys: list[str]) -> None:
         self._private(self.keys, "\n".join(keys) + "\n")
 
-    def serve(self) -> Life:
-        """Takes jobs and deliveries, and runs none."""
-        life = self.start("server", "serve", HTTP__LISTEN=f"127.0.0.1:{self.port}", WORKER__QUEUES='["nobodys"]')
+    def serve(self, *, works: bool = False) -> Life:
+        """Takes jobs and deliveries, and runs none, unless it is to be all that there is."""
+        queues = {} if works else {"WORKER__QUEUES": '["nobodys"]'}
+        life = self.start("server", "serve", HTTP__LISTEN=f"127.0.0.1:{self.port}", **queues)
         harness.wait_until("the server answers", lambda: self._is_up(life), 60)
         return life
 
