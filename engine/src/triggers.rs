@@ -5,6 +5,7 @@
 pub mod chain;
 pub mod door;
 pub mod folder;
+mod gather;
 mod refusals;
 pub mod settings;
 pub mod stream;

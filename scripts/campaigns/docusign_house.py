@@ -78,6 +78,9 @@ class House:
 
     def __init__(self, binary: Path, home: Path, store: Store, emulator: Emulator, hmac_keys: list[str], lease: str, concurrency: int) -> None:
         self.store, self.emulator, self.home = store, emulator, home
+        # Files that are on their way: none may be left.
+        self.scratch = home / "scratch"
+        self.scratch.mkdir()
         self.port, self.token = harness.free_port(), secrets.token_hex(16)
         self.keys = home / "hmac"
         self.write_keys(hmac_keys)
@@ -108,9 +111,10 @@ class House:
     def write_keys(self, keys: list[str]) -> None:
         self._private(self.keys, "\n".join(keys) + "\n")
 
-    def serve(self) -> Life:
-        """Takes jobs and deliveries, and runs none."""
-        life = self.start("server", "serve", HTTP__LISTEN=f"127.0.0.1:{self.port}", WORKER__QUEUES='["nobodys"]')
+    def serve(self, *, works: bool = False) -> Life:
+        """Takes jobs and deliveries, and runs none, unless it is to be all that there is."""
+        queues = {} if works else {"WORKER__QUEUES": '["nobodys"]'}
+        life = self.start("server", "serve", HTTP__LISTEN=f"127.0.0.1:{self.port}", **queues)
         harness.wait_until("the server answers", lambda: self._is_up(life), 60)
         return life
 
@@ -126,7 +130,7 @@ class House:
         own = {f"COMPLINE__{key}": value for key, value in more.items()}
         with log.open("w") as output:
             process = subprocess.Popen(
-                [str(self.crew.binary), command], cwd=self.home, env=self.crew.environment(COMPLINE__WORKER__NAME=name, **own),
+                [str(self.crew.binary), command], cwd=self.home, env=self.crew.environment(COMPLINE__WORKER__NAME=name, TMPDIR=str(self.scratch), **own),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )
         life = Life(name, time.time(), process, log)
@@ -146,30 +150,63 @@ class House:
             },
         }
         for start in range(0, len(keys), 1_000):
-            body = json.dumps({"jobs": [job(key) for key in keys[start : start + 1_000]]}).encode()
-            status, answer = fetch(
-                f"http://127.0.0.1:{self.port}/v1/jobs/batch", method="POST", body=body,
-                headers={"content-type": "application/json", "authorization": f"Bearer {self.token}"},
-            )
-            if status >= 300:
-                raise Failure(f"enqueueing: {status} {answer[:500]!r}")
+            self.post("jobs/batch", {"jobs": [job(key) for key in keys[start : start + 1_000]]})
+
+    def post(self, path: str, said: object):
+        status, answer = fetch(
+            f"http://127.0.0.1:{self.port}/v1/{path}", method="POST", body=json.dumps(said).encode(),
+            headers={"content-type": "application/json", "authorization": f"Bearer {self.token}"},
+        )
+        if status >= 300:
+            raise Failure(f"POST {path}: {status} {answer[:500]!r}")
+        return json.loads(answer)
+
+    def _of(self, table: str) -> str:
+        return f"compline.{table}" if self.store.name == "PostgreSQL" else table
+
+    def _seconds(self, column: str) -> str:
+        return f"extract(epoch FROM {column})" if self.store.name == "PostgreSQL" else f"{column} / 1e6"
 
     def unfinished(self, kind: str) -> int:
-        where = f"WHERE kind = '{kind}'"
-        table = "compline.job" if self.store.name == "PostgreSQL" else "job"
-        (row,) = self.store.rows(f"SELECT count(*) FROM {table} {where}")
+        (row,) = self.store.rows(f"SELECT count(*) FROM {self._of('job')} WHERE kind = '{kind}'")
         return int(row[0])
 
     def ends(self, kind: str) -> dict[str, int]:
-        table = "compline.job_history" if self.store.name == "PostgreSQL" else "job_history"
-        return {state: int(count) for state, count in self.store.rows(f"SELECT state, count(*) FROM {table} WHERE kind = '{kind}' GROUP BY state")}
+        query = f"SELECT state, count(*) FROM {self._of('job_history')} WHERE kind = '{kind}' GROUP BY state"
+        return {state: int(count) for state, count in self.store.rows(query)}
+
+    def args(self, kind: str) -> list[dict]:
+        """Of all jobs of a kind, ended or not."""
+        tables = (self._of("job"), self._of("job_history"))
+        return [json.loads(args) for table in tables for (args,) in self.store.rows(f"SELECT args FROM {table} WHERE kind = '{kind}'")]
+
+    def results(self, kind: str) -> list[dict]:
+        query = f"SELECT result FROM {self._of('job_history')} WHERE kind = '{kind}' AND result IS NOT NULL"
+        return [json.loads(result) for (result,) in self.store.rows(query)]
 
     def records(self) -> dict[str, str]:
-        table = "compline.record" if self.store.name == "PostgreSQL" else "record"
-        query = f"SELECT key, state FROM {table} WHERE collection = 'docusign.envelope'"
+        query = f"SELECT key, state FROM {self._of('record')} WHERE collection = 'docusign.envelope'"
         return {key: state for key, state in self.store.rows(query)}
 
     def bodies(self) -> dict[str, dict]:
-        table = "compline.record" if self.store.name == "PostgreSQL" else "record"
-        query = f"SELECT key, body FROM {table} WHERE collection = 'docusign.envelope'"
+        query = f"SELECT key, body FROM {self._of('record')} WHERE collection = 'docusign.envelope'"
         return {key: json.loads(body) for key, body in self.store.rows(query)}
+
+    def archived_at(self) -> dict[str, float]:
+        where = "WHERE collection = 'docusign.envelope' AND state = 'archived'"
+        return {key: float(at) for key, at in self.store.rows(f"SELECT key, {self._seconds('changed_at')} FROM {self._of('record')} {where}")}
+
+    def archivings(self) -> dict[str, int]:
+        """How often the audit log says that the documents of each key were archived."""
+        where = "WHERE action = 'docusign.envelope.archive'"
+        rows = self.store.rows(f"SELECT object, count(*) FROM {self._of('audit_entry')} {where} GROUP BY object")
+        return {object.rpartition("/")[2]: int(count) for object, count in rows}
+
+    def marks(self, source: str) -> int:
+        ((count,),) = self.store.rows(f"SELECT count(*) FROM {self._of('trigger_mark')} WHERE source = '{source}'")
+        return int(count)
+
+    def all_are_due(self) -> None:
+        """As if the time had passed after which the sweep asks."""
+        now = "now()" if self.store.name == "PostgreSQL" else str(time.time_ns() // 1_000)
+        self.store.write(f"UPDATE {self._of('record')} SET due_at = {now} WHERE collection = 'docusign.envelope' AND due_at IS NOT NULL")

@@ -334,6 +334,9 @@ class Postgres(Store):
     def sql(self, text: str) -> str:
         return self.cluster.psql("compline", text)
 
+    def write(self, statement: str) -> None:
+        self.sql(statement)
+
     def rows(self, query: str) -> Iterator[list[str]]:
         return csv.reader(io.StringIO(self.sql(f"COPY ({query}) TO STDOUT (FORMAT csv)")))
 
@@ -397,6 +400,10 @@ class Sqlite(Store):
     def __init__(self, home: Path) -> None:
         self.file = home / "jobs.db"
         self.url = f"sqlite://{self.file}"
+
+    def write(self, statement: str) -> None:
+        with contextlib.closing(sqlite3.connect(self.file, timeout=30)) as connection, connection:
+            connection.execute(statement)
 
     def rows(self, query: str) -> list[tuple]:
         with contextlib.closing(sqlite3.connect(self.file, timeout=30)) as connection:

@@ -7,13 +7,14 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jobkit::records::{check, check_silent};
-use jobkit::{AuditEntry, Gravity, JobId, Put, Record, RecordChange, RecordFilter, RecordId};
+use jobkit::{AuditEntry, Gravity, Hold, JobId, Put, Record, RecordChange, RecordFilter, RecordId};
+use uuid::Uuid;
 
 use super::{Attempting, FIRST_MOMENT, Held, News, NewsChange, Result, Scope, Severity, StoreError};
 
 #[async_trait]
 pub trait Records: Send + Sync + 'static {
-    /// Changes a record or makes it, with its names, its entry in the audit log and its news, all or nothing; the attempt holds it from then on. `Moved` when it is not as it was
+    /// Changes a record or makes it, with its names, its entry in the audit log and its news, all or nothing; the attempt holds it from then on, unless the change lets go. `Moved` when it is not as it was
     /// looked at, or while another attempt that runs holds it; `Taken` when another record of the collection has one of the names. `Refused` when
     /// the record is of another tenant than the job, `LeaseLost` when the attempt does not hold its job any more.
     async fn record_put(&self, attempt: &Attempting, change: &RecordChange) -> Result<Put>;
@@ -104,6 +105,14 @@ impl Found {
     /// run.
     pub fn held_by_another(&self, job: JobId) -> Option<(JobId, i32)> {
         self.held.filter(|(holder, _)| *holder != job)
+    }
+}
+
+/// Who holds a record from a change on: the job, and the fence of the attempt.
+pub fn holder(held: Held, change: &RecordChange) -> (Option<Uuid>, Option<i32>) {
+    match change.hold {
+        Hold::Kept => (Some(held.job.0), Some(held.fence.0)),
+        Hold::LetGo => (None, None),
     }
 }
 

@@ -9,11 +9,12 @@ use jobkit::door::Headers;
 use jobkit::{Delivered, JobId, Registry, Unopened};
 use tracing::warn;
 
+use super::gather::Gather;
 use super::refusals::Refusals;
 use super::{Around, Verdict, refused};
 use crate::queue::{Queue, QueueError};
 use store::triggers::Intake;
-use store::{Actor, Store, chain};
+use store::{Store, chain};
 
 /// What the sender is told.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub struct Doors {
     registry: Arc<Registry>,
     queue: Arc<Queue>,
     store: Arc<dyn Store>,
+    gather: Arc<Gather>,
     refusals: Refusals,
 }
 
@@ -45,6 +47,7 @@ impl Doors {
             registry: around.registry.clone(),
             queue: around.queue.clone(),
             store: around.store.clone(),
+            gather: Gather::new(around.queue.clone()),
             refusals: Refusals::of("door", around.clock.clone()),
         }
     }
@@ -75,7 +78,7 @@ impl Doors {
     }
 
     async fn take(&self, name: &str, Delivered { mark, job }: Delivered) -> Result<Receipt, QueueError> {
-        let by = Actor::new(Self::source(name));
+        let source = Self::source(name);
         if let Some(problem) = problem_of_mark(&mark) {
             return Err(QueueError::Invalid { field: "mark", problem });
         }
@@ -85,11 +88,11 @@ impl Doors {
             Ok(rows) => rows,
             // What was taken stays taken, whatever the kind has come to say since. Asked only here: taking asks by itself.
             Err(problem) => {
-                let known = self.queue.taken(&by.name, &mark).await?;
+                let known = self.queue.taken(&source, &mark).await?;
                 return known.map(|job| Receipt::Taken { job, duplicate: true }).ok_or(problem);
             }
         };
-        let taken = self.queue.take(&by.name, &[Intake { mark, rows }], &by).await?;
+        let taken = self.gather.take(&source, Intake { mark, rows }).await?;
         let taken = taken.first().map(|job| Receipt::Taken { job: job.id, duplicate: job.duplicate });
         Ok(taken.unwrap_or(Receipt::Unknown))
     }

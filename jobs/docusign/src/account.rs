@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jobkit::records::{Put, Record, RecordChange, RecordId};
+use jobkit::records::{Hold, Put, Record, RecordChange, RecordId};
 use jobkit::{Ctx, Failure, Gravity, News};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -190,6 +190,7 @@ impl Account {
             action: action.into(),
             details: json!({}),
             news,
+            hold: Hold::Kept,
         }
     }
 }

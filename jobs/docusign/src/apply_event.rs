@@ -2,6 +2,7 @@
 //! an envelope that we do not know.
 
 use jiff::{SignedDuration, Timestamp};
+use jobkit::records::Hold;
 use jobkit::{Ctx, Failure, Job, NewJob, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -76,7 +77,7 @@ impl Job for ApplyEvent {
         let Some(found) = ctx.records().named(ctx, COLLECTION, &name).await? else {
             return end(Applying::UnknownEnvelope, None);
         };
-        let Some(held) = ctx.records().hold(ctx, &found.id).await? else { return Ok(Outcome::Snooze(BUSY)) };
+        let Some(held) = crate::hold_soon(ctx, &found.id).await? else { return Ok(Outcome::Snooze(BUSY)) };
         let mut kept = Kept::of(held)?;
         // Whoever has the key of one account has no say about another's.
         if kept.envelope.account != args.account {
@@ -156,6 +157,10 @@ pub async fn go(kept: &mut Kept, ctx: &Ctx, phase: Phase, poll: std::time::Durat
         true => change.due(after(ctx.clock().now(), poll)),
         false => change,
     };
+    if phase.is_over() {
+        // Whoever fetches the documents need not wait until this attempt has ended.
+        kept.hold = Hold::LetGo;
+    }
     kept.write(ctx, change).await
 }
 

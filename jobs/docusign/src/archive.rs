@@ -54,7 +54,7 @@ impl Job for Archive {
 
     async fn run(&self, args: ArchiveArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
         let id = envelope::id(ctx.job().tenant.as_deref(), &args.key);
-        let Some(held) = ctx.records().hold(ctx, &id).await? else {
+        let Some(held) = crate::hold_soon(ctx, &id).await? else {
             return crate::busy_or_missing(ctx, &id).await;
         };
         let mut kept = Kept::of(held)?;

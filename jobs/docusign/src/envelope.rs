@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use jobkit::records::{Put, Record, RecordChange, RecordId};
+use jobkit::records::{Hold, Put, Record, RecordChange, RecordId};
 use jobkit::{Ctx, Failure, JobId, News};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -98,6 +98,8 @@ pub struct Kept {
     pub record: Record,
     pub phase: Phase,
     pub envelope: Envelope,
+    /// Whether this attempt acts on the envelope after its next change.
+    pub hold: Hold,
 }
 
 pub fn id(tenant: Option<&str>, key: &str) -> RecordId {
@@ -200,7 +202,7 @@ impl Kept {
                 record.id.key, record.state
             ))
         })?;
-        Ok(Self { record, phase, envelope })
+        Ok(Self { record, phase, envelope, hold: Hold::Kept })
     }
 
     /// Writes down the envelope as it is now. Somebody else who was quicker makes the job begin anew.
@@ -217,6 +219,7 @@ impl Kept {
             action: action.into(),
             details: self.told(&details),
             news,
+            hold: self.hold,
         };
         match ctx.records().put(ctx, change).await? {
             Put::Done(record) => {
@@ -268,6 +271,7 @@ pub async fn begin(
         action: "docusign.envelope.begin".into(),
         details,
         news: Vec::new(),
+        hold: Hold::Kept,
     };
     match ctx.records().put(ctx, change).await? {
         Put::Done(record) => Ok(Some(record)),

@@ -8,8 +8,9 @@
 //! account whose sign-in fails is parked ([`account`]). [`doctor`] says what is wrong with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use jobkit::records::RecordId;
+use jobkit::records::{Record, RecordId};
 use jobkit::{Clock, Ctx, Failure, Outcome, Registry};
 
 pub mod account;
@@ -85,6 +86,22 @@ fn check_key(key: &str) -> Result<(), String> {
 
 fn missing(id: &RecordId) -> String {
     format!("key: there is no envelope `{}`; `compline docusign status` lists them", id.key)
+}
+
+/// Holds the record of an envelope for which another job has but little left to do: its messages come together, and each is a job.
+async fn hold_soon(ctx: &Ctx, id: &RecordId) -> Result<Option<Record>, Failure> {
+    const WAITS: [u64; 4] = [50, 100, 200, 400];
+    for wait in WAITS {
+        if let Some(held) = ctx.records().hold(ctx, id).await? {
+            return Ok(Some(held));
+        }
+        // Nothing is waited for that is not there.
+        if ctx.records().get(ctx, id).await?.is_none() {
+            return Ok(None);
+        }
+        ctx.sleep(Duration::from_millis(wait)).await?;
+    }
+    Ok(ctx.records().hold(ctx, id).await?)
 }
 
 /// Why a record could not be held.

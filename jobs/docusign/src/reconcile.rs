@@ -6,7 +6,7 @@ mod strays;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use jobkit::records::{Record, RecordFilter, RecordId};
+use jobkit::records::{Hold, Record, RecordFilter, RecordId};
 use jobkit::{Ctx, Failure, Gravity, Job, News, Outcome, Policy, Unique};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -228,9 +228,12 @@ async fn one(
         return Ok(());
     };
     let mut kept = Kept::of(held)?;
+    // There are many, and each is done with at its change: whoever is next need not wait for the whole sweep.
+    kept.hold = Hold::LetGo;
     // Somebody was quicker, and knows better than what we asked before.
     if kept.record.version != listed.record.version {
-        return Ok(());
+        let change = Change { due_at: kept.record.due_at, ..Change::to(kept.phase, "") };
+        return kept.write(calls.ctx, change).await;
     }
     match (kept.phase, stand) {
         (Phase::Drafting, _) => unsent(&mut kept, calls, begun, swept).await,
@@ -238,9 +241,9 @@ async fn one(
             unsent(&mut kept, calls, begun, swept).await
         }
         (Phase::Completed, _) => {
-            archive_if_complete(&kept, calls.ctx).await?;
             swept.archiving += 1;
-            later(&mut kept, calls, look_again(begun)).await
+            later(&mut kept, calls, look_again(begun)).await?;
+            archive_if_complete(&kept, calls.ctx).await
         }
         (_, Some(stand)) => seen(&mut kept, calls, stand, swept).await,
         (_, None) => missed(&mut kept, calls, begun, swept).await,

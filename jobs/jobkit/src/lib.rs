@@ -44,7 +44,7 @@ pub use ports::{
     Reading, SecretStore,
 };
 pub use raw_json::RawJson;
-pub use records::{Put, Record, RecordChange, RecordFilter, RecordId, Records};
+pub use records::{Hold, Put, Record, RecordChange, RecordFilter, RecordId, Records};
 pub use redact::{Personal, SecretString};
 pub use registry::{ArgsError, KindInfo, RegisteredJob, Registry};
 pub use step::{StepKey, StepRecord};

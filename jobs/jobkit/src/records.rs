@@ -59,6 +59,17 @@ pub struct RecordChange {
     pub details: Value,
     /// What people are told of it, in the same transaction.
     pub news: Vec<News>,
+    pub hold: Hold,
+}
+
+/// Whether an attempt still acts on a thing whose record it has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hold {
+    /// Until it ends, or lets go by a later change.
+    #[default]
+    Kept,
+    /// Others may act on the thing at once: what this attempt still does is about others.
+    LetGo,
 }
 
 /// What became of a change.
@@ -94,7 +105,7 @@ impl Default for RecordFilter {
 /// The records. A job of a tenant sees and changes those of its tenant, a job of the installation those of all.
 pub trait Records: Send + Sync + 'static {
     /// Changes a record or makes it, if it still is as it was looked at and no other attempt that runs holds it, with its entry in the audit log and its
-    /// news in one transaction. The attempt holds it from then on. Refused once the attempt has lost its lease.
+    /// news in one transaction. The attempt holds it from then on, unless the change lets go. Refused once the attempt has lost its lease.
     fn put<'a>(&'a self, ctx: &'a Ctx, change: RecordChange) -> BoxFuture<'a, Result<Put, HostError>>;
     fn get<'a>(&'a self, ctx: &'a Ctx, id: &'a RecordId) -> BoxFuture<'a, Result<Option<Record>, HostError>>;
     /// By what others call it.
@@ -131,6 +142,7 @@ impl Record {
             action: action.into(),
             details: Value::Null,
             news: Vec::new(),
+            hold: Hold::Kept,
         }
     }
 }

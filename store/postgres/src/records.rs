@@ -13,8 +13,8 @@ use super::identities::transaction;
 use super::rows::{self, Micros};
 use super::{LONG, PostgresStore, alerts, audit_log, contention, failed, within};
 use store::records::{
-    Found, RecordPage, Records, RunningJob, can_be_asked, check_change, check_silence, is_as_looked_at,
-    of_another_tenant, record_changed, record_news,
+    Found, RecordPage, Records, RunningJob, can_be_asked, check_change, check_silence, holder,
+    is_as_looked_at, of_another_tenant, record_changed, record_news,
 };
 use store::{Attempting, Held, Result, Scope, StoreError};
 
@@ -208,6 +208,7 @@ async fn insert(
     held: Held,
     change: &RecordChange,
 ) -> Result<Option<i64>> {
+    let (holder, fence) = holder(held, change);
     sqlx::query_scalar(include_str!("record_insert.sql"))
         .bind(time)
         .bind(&change.id.collection)
@@ -218,7 +219,8 @@ async fn insert(
         .bind(change.due_at.map(Micros::from))
         .bind(Json(&change.body))
         .bind(held.job.0)
-        .bind(held.fence.0)
+        .bind(holder)
+        .bind(fence)
         .fetch_optional(tx)
         .await
         .map_err(failed(CHANGING))
@@ -231,6 +233,7 @@ async fn update(
     held: Held,
     change: &RecordChange,
 ) -> Result<()> {
+    let (holder, fence) = holder(held, change);
     sqlx::query(include_str!("record_update.sql"))
         .bind(time)
         .bind(row)
@@ -239,7 +242,8 @@ async fn update(
         .bind(change.due_at.map(Micros::from))
         .bind(Json(&change.body))
         .bind(held.job.0)
-        .bind(held.fence.0)
+        .bind(holder)
+        .bind(fence)
         .execute(tx)
         .await
         .map_err(failed(CHANGING))?;

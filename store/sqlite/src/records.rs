@@ -13,8 +13,8 @@ use super::row::{RowExt, bound};
 use super::writer::{Done, Tx};
 use super::{SqliteStore, alerts, audit};
 use store::records::{
-    Found, RecordPage, Records, RunningJob, can_be_asked, check_change, check_silence, is_as_looked_at,
-    of_another_tenant, record_changed, record_news,
+    Found, RecordPage, Records, RunningJob, can_be_asked, check_change, check_silence, holder,
+    is_as_looked_at, of_another_tenant, record_changed, record_news,
 };
 use store::{Attempting, Held, Result, Scope, StoreError};
 
@@ -165,6 +165,7 @@ async fn taken(tx: &mut Tx, row: Option<i64>, change: &RecordChange) -> Done<Opt
 }
 
 async fn insert(tx: &mut Tx, now: i64, held: Held, change: &RecordChange) -> Done<i64> {
+    let (holder, fence) = holder(held, change);
     let row = sqlx::query(include_str!("record_insert.sql"))
         .bind(now)
         .bind(change.id.collection.clone())
@@ -175,13 +176,15 @@ async fn insert(tx: &mut Tx, now: i64, held: Held, change: &RecordChange) -> Don
         .bind(change.due_at.map(Timestamp::as_microsecond))
         .bind(change.body.to_string())
         .bind(held.job.0)
-        .bind(held.fence.0)
+        .bind(holder)
+        .bind(fence)
         .fetch_one(tx)
         .await?;
     Ok(row.try_get("id")?)
 }
 
 async fn update(tx: &mut Tx, now: i64, row: i64, held: Held, change: &RecordChange) -> Done<()> {
+    let (holder, fence) = holder(held, change);
     sqlx::query(include_str!("record_update.sql"))
         .bind(now)
         .bind(row)
@@ -190,7 +193,8 @@ async fn update(tx: &mut Tx, now: i64, row: i64, held: Held, change: &RecordChan
         .bind(change.due_at.map(Timestamp::as_microsecond))
         .bind(change.body.to_string())
         .bind(held.job.0)
-        .bind(held.fence.0)
+        .bind(holder)
+        .bind(fence)
         .execute(tx)
         .await?;
     Ok(())

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jobkit::testing::Bench;
 use jobkit::{
-    Ctx, Failure, Gravity, Job, NewJob, News, Outcome, Put, Record, RecordChange, RecordFilter, RecordId,
-    Registry,
+    Ctx, Failure, Gravity, Hold, Job, NewJob, News, Outcome, Put, Record, RecordChange, RecordFilter,
+    RecordId, Registry,
 };
 use serde_json::{Value, json};
 use store::state::JobState;
@@ -34,6 +34,7 @@ fn change(key: &str) -> RecordChange {
         action: "post.letter.written".into(),
         details: json!({ "pages": 2 }),
         news: Vec::new(),
+        hold: Hold::Kept,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::support::store::{TestStore, promises};
 promises![
     an_authentic_delivery_becomes_one_job_and_a_forged_one_none,
     deliveries_that_come_at_once_are_one_job,
+    one_that_the_store_refuses_keeps_no_other_from_it,
     nothing_is_read_of_a_strangers_delivery,
     what_is_too_large_is_refused,
     what_no_job_can_be_made_of_is_answered_well_and_people_are_told,
@@ -90,6 +91,28 @@ async fn deliveries_that_come_at_once_are_one_job(t: TestStore) {
         let new = told.iter().filter(|told| told["duplicate"] == json!(false)).count();
         assert_eq!((ids.len(), new), (1, 1), "{told:?}");
     }
+}
+
+/// They are taken together.
+async fn one_that_the_store_refuses_keeps_no_other_from_it(t: TestStore) {
+    let server = Arc::new(Server::over(t).await);
+    let letters: Vec<String> = (0..24).map(|n| format!("{}{n}", ["a", "b", "orphan"][n % 3])).collect();
+    let barrier = Arc::new(Barrier::new(letters.len()));
+    let coming = letters.iter().cloned().map(|letter| {
+        let (server, barrier) = (server.clone(), barrier.clone());
+        tokio::spawn(async move {
+            barrier.wait().await;
+            (letter.clone(), deliver(&server, "post", "good", &letter).await.expect(200))
+        })
+    });
+
+    for told in coming.collect::<Vec<_>>() {
+        let (letter, told) = told.await.unwrap();
+        let is_taken = (told["job"].is_string(), told["duplicate"].clone());
+        assert_eq!(is_taken, (!letter.starts_with("orphan"), json!(false)), "{letter}: {told}");
+    }
+    let taken = letters.iter().filter(|letter| !letter.starts_with("orphan"));
+    assert_eq!(jobs(&server).await, taken.map(|letter| format!(r#"{{"letter":"{letter}"}}"#)).collect());
 }
 
 async fn nothing_is_read_of_a_strangers_delivery(t: TestStore) {

@@ -9,8 +9,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use jobkit::door::Headers;
 use jobkit::{
-    Ctx, Delivered, Door, Failure, Job, NewJob, Outcome, Policy, RawJson, Registry, Unopened, UploadId,
-    uploads,
+    Ctx, Delivered, Door, Failure, Job, JobId, NewJob, Outcome, Policy, RawJson, Registry, Unopened,
+    UploadId, uploads,
 };
 use serde::{Deserialize, Serialize};
 
@@ -109,7 +109,7 @@ impl Job for Internal {
 }
 
 /// The door `post`. It believes what has the header `x-seal: good`, and cannot tell of `x-seal: smudged`; the body is the mark of the delivery, and one that begins
-/// with `internal` is for that kind.
+/// with `internal` is for that kind, one that begins with `orphan` waits for a job that nobody knows.
 pub struct Post;
 
 fn seal(headers: &Headers) -> Option<&str> {
@@ -135,6 +135,8 @@ impl Door for Post {
                 let mark = String::from_utf8_lossy(body).into_owned();
                 let kind = if mark.starts_with("internal") { "test.internal" } else { "test.as_written" };
                 let job = NewJob::new(kind, serde_json::json!({ "letter": mark }));
+                let parents = mark.starts_with("orphan").then_some(JobId(uuid::Uuid::nil()));
+                let job = job.after(parents);
                 Ok(Delivered { mark, job })
             }
             Some("smudged") => Err(Unopened::Unsure("the seal cannot be read".into())),

@@ -4,7 +4,7 @@ mod held;
 
 use std::sync::Arc;
 
-use jobkit::{Clock, Gravity, JobId, News, Put, Record, RecordChange, RecordFilter, RecordId};
+use jobkit::{Clock, Gravity, Hold, JobId, News, Put, Record, RecordChange, RecordFilter, RecordId};
 use serde_json::{Value, json};
 use store::{
     Actor, AlertFilter, Attempting, Claimed, PruneRules, RecordPage, Scope, Store, StoreError, WorkerId,
@@ -27,6 +27,7 @@ promises![
     lists_come_by_key_in_pages,
     what_is_due_comes_by_when_it_was,
     a_record_outlives_its_jobs,
+    who_lets_go_keeps_nobody_waiting,
     what_no_table_would_hold_is_refused_in_words,
 ];
 
@@ -47,6 +48,7 @@ fn change(key: &str) -> RecordChange {
         action: "post.letter.written".into(),
         details: Value::Null,
         news: Vec::new(),
+        hold: Hold::Kept,
     }
 }
 
@@ -496,6 +498,24 @@ async fn a_record_outlives_its_jobs(t: TestStore) {
     assert_eq!(record(&t, &made.id).await.map(|record| record.changed_by), Some(hand.job.id));
     let next = self::hand(&t, None).await;
     assert!(holds(&t, &next, &made.id).await);
+}
+
+/// A sweep that deals with thousands would else keep each from others until it ends.
+async fn who_lets_go_keeps_nobody_waiting(t: TestStore) {
+    let (sweep, other) = (hand(&t, None).await, hand(&t, None).await);
+    let kept = done(&t, &sweep, change("a")).await;
+    let made = done(&t, &sweep, RecordChange { hold: Hold::LetGo, ..change("b") }).await;
+
+    let free = (holds(&t, &other, &kept.id).await, holds(&t, &other, &made.id).await);
+    let changed = RecordChange { hold: Hold::LetGo, ..kept.to("sent", "post.letter.sent") };
+    done(&t, &sweep, changed).await;
+
+    assert_eq!(free, (false, true));
+    assert!(holds(&t, &other, &kept.id).await);
+    // What another has meanwhile is that one's.
+    let late = made.to("lost", "post.letter.lost");
+    assert_eq!(put(&*t.store, &sweep, late).await, Put::Moved);
+    assert!(!holds(&t, &sweep, &made.id).await);
 }
 
 async fn what_no_table_would_hold_is_refused_in_words(t: TestStore) {

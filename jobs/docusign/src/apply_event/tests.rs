@@ -137,11 +137,47 @@ async fn another_job_at_the_envelope_is_waited_for() {
     let other = world.bench.beside();
     let id = envelope::id(None, "a");
     world.bench.host.kept().hold_by(&id, other.id);
+    world.bench.clock.run_freely();
 
     let busy =
         world.bench.beside().run(&world.job, &event(&world.envelope, "envelope-delivered"), 1).await.unwrap();
 
     assert_eq!(busy, Outcome::Snooze(BUSY));
+}
+
+/// The messages of one signature come together; coming again two seconds later, one after the other, an archive took seven.
+#[tokio::test]
+async fn one_that_is_free_in_a_moment_is_waited_for_within_the_attempt() {
+    let world = sent().await;
+    let other = world.bench.beside();
+    world.bench.host.kept().hold_by(&envelope::id(None, "a"), other.id);
+    let bench = world.bench.beside();
+    let told = event(&world.envelope, "envelope-delivered");
+
+    let (applied, ()) = tokio::join!(completed(&bench, &world.job, &told), async {
+        while world.bench.clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.bench.host.kept().let_go(other.id);
+        world.bench.clock.advance(std::time::Duration::from_millis(50));
+    });
+
+    assert_eq!(applied["outcome"], "changed");
+}
+
+/// Whoever archives it would else meet the hold of the message that said so.
+#[tokio::test]
+async fn one_that_is_over_is_free_before_the_attempt_has_ended() {
+    let world = sent().await;
+    world.provider.set(&world.envelope, Status::Completed);
+    let told = event(&world.envelope, "envelope-completed");
+
+    // It still runs, as far as the records know.
+    completed(&world.bench.beside(), &world.job, &told).await;
+
+    let other = world.bench.beside();
+    let ctx = other.ctx("docusign.archive", 1);
+    assert!(ctx.records().hold(&ctx, &envelope::id(None, "a")).await.unwrap().is_some());
 }
 
 #[tokio::test]

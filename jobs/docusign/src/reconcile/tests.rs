@@ -105,6 +105,28 @@ async fn more_than_a_page_is_swept_page_by_page() {
     assert_eq!((swept["asked"].clone(), world.provider.count("stands")), ((PAGE + 3).into(), 2));
 }
 
+/// An archive would else wait for the end of a sweep that has ten thousand to deal with.
+#[tokio::test]
+async fn what_the_sweep_is_done_with_is_free() {
+    let world = world();
+    let mut ids = Vec::new();
+    for (key, status) in [("a", Status::Completed), ("b", Status::Sent), ("c", Status::Declined)] {
+        let id = world.send(key).await;
+        world.provider.set(&id, status);
+        ids.push(kept(&world.bench, key).record.id);
+    }
+    world.later(21);
+
+    // It still runs, as far as the records know.
+    completed(&world.bench.beside(), &world.job, &ReconcileArgs::default()).await;
+
+    let other = world.bench.beside();
+    let ctx = other.ctx("docusign.archive", 1);
+    for id in &ids {
+        assert!(ctx.records().hold(&ctx, id).await.unwrap().is_some(), "{}", id.key);
+    }
+}
+
 #[tokio::test]
 async fn one_that_another_job_deals_with_is_left_to_it() {
     let world = world();

@@ -15,6 +15,7 @@ fn change(key: &str) -> RecordChange {
         action: "post.letter.written".into(),
         details: Value::Null,
         news: Vec::new(),
+        hold: Hold::Kept,
     }
 }
 

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use crate::alerts::News;
 use crate::ports::HostError;
-use crate::records::{Put, Record, RecordChange, RecordFilter, RecordId, Records, check, check_silent};
+use crate::records::{Hold, Put, Record, RecordChange, RecordFilter, RecordId, Records, check, check_silent};
 use crate::{Ctx, JobId};
 
 #[derive(Clone, Default)]
@@ -105,7 +105,10 @@ impl FakeRecords {
             changed_at: now,
             changed_by: ctx.job().id,
         };
-        kept.held.insert(change.id.clone(), (ctx.job().id, ctx.job().claim));
+        match change.hold {
+            Hold::Kept => kept.held.insert(change.id.clone(), (ctx.job().id, ctx.job().claim)),
+            Hold::LetGo => kept.held.remove(&change.id),
+        };
         if !change.action.is_empty() {
             kept.actions.push((change.action, change.id.key.clone()));
         }
