@@ -153,7 +153,7 @@ async fn many(call: &Call, all: bool, limit: usize, Whose { tenant }: Whose) -> 
 const OPEN: [Phase; 6] =
     [Phase::Drafting, Phase::Drafted, Phase::Sent, Phase::Delivered, Phase::Completed, Phase::Failed];
 
-fn shown(Kept { record, phase, envelope }: &Kept) -> Value {
+fn shown(Kept { record, phase, envelope, .. }: &Kept) -> Value {
     json!({
         "key": record.id.key,
         "tenant": record.id.tenant,
@@ -175,7 +175,7 @@ fn listing(found: &[Kept]) -> String {
     }
     let rows: Vec<_> = found
         .iter()
-        .map(|Kept { record, phase, envelope }| {
+        .map(|Kept { record, phase, envelope, .. }| {
             row![
                 print::plain(&record.id.key),
                 record.id.tenant.as_deref().map_or_else(|| "-".to_owned(), print::plain),
@@ -188,7 +188,7 @@ fn listing(found: &[Kept]) -> String {
     print::table(&["KEY", "TENANT", "STATE", "ENVELOPE", "CHANGED"], &rows)
 }
 
-fn in_full(Kept { record, phase, envelope }: &Kept) -> String {
+fn in_full(Kept { record, phase, envelope, .. }: &Kept) -> String {
     let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let mut lines = vec![
         format!("key         {}", record.id.key),
