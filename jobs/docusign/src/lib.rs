@@ -23,6 +23,7 @@ pub mod connect;
 pub mod doctor;
 mod documents;
 pub mod envelope;
+mod kind;
 pub mod phase;
 pub mod provider;
 pub mod reconcile;
