@@ -10,6 +10,7 @@ pub mod alerts;
 pub mod clock;
 pub mod ctx;
 pub mod door;
+pub mod evidence;
 pub mod id;
 pub mod job;
 pub mod jwt;
