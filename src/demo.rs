@@ -1,25 +1,33 @@
 //! Everything at once, in a folder of its own, without a service: what a newcomer sees first.
 
+pub mod envelope;
+
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use engine::adapters::clock::SystemClock;
 use engine::queue::QueueError;
 use engine::reference::UrlRef;
-use jobkit::{Job, JobId, NewJob};
+use jobkit::{IdGenerator, Job, JobId, NewJob};
 use journal::ScoreLedger;
 use journal::run::Summary;
 use journal::sample::{SampleParams, Strange};
 use serde_json::json;
 use store::state::JobState;
-use store::{Actor, JobDetail, JobFilter, Scope};
+use store::{Actor, JobDetail, JobFilter, Scope, StoreError};
 
+use self::envelope::{Signed, Signing};
 use crate::app::signals::Signals;
 use crate::app::{App, AppError, RunOptions};
+use crate::config::listen::Listen;
 use crate::config::settings::Settings;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// The messages of the envelope come within seconds. Where none does, what is told is how far it got.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
@@ -35,6 +43,8 @@ pub enum DemoError {
     App(#[from] AppError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// One job of the demo and what it shows.
@@ -53,10 +63,13 @@ pub struct Demo {
     pub told: Vec<Told>,
     pub strange: Vec<Strange>,
     pub folder: PathBuf,
+    /// Or why there is no envelope.
+    pub signed: Result<Option<Signed>, String>,
     /// A signal came before all jobs had ended.
     pub stopped: bool,
     app: App,
     settings: Settings,
+    signing: Option<Signing>,
 }
 
 impl Demo {
@@ -68,30 +81,48 @@ impl Demo {
         };
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
         let folder = folder.canonicalize().map_err(failed(folder))?;
-        let settings = settings(&folder);
+        let mut settings = settings(&folder);
         let ledger = folder.join("ledger.csv");
         let strange = sample_ledger(&ledger).map_err(failed(&ledger))?;
 
         let set_up = async {
+            let signing = Signing::open(&folder, &secret(), &mut settings).await;
             let app = App::open(&settings).await?;
-            let shown = enqueue(&app, &folder, &ledger).await?;
-            Ok::<_, DemoError>((app, shown))
+            let shown = enqueue(&app, &folder, &ledger, signing.as_ref().ok()).await?;
+            Ok::<_, DemoError>((app, shown, signing))
         };
         // Somebody else may have the file locked.
-        let (app, shown) = signals.stop.run_until_cancelled(set_up).await.ok_or(DemoError::Stopped)??;
+        let (app, shown, signing) =
+            signals.stop.run_until_cancelled(set_up).await.ok_or(DemoError::Stopped)??;
+        // Everything else can be shown where there is no loopback.
+        let (signing, refused) =
+            signing.map_or_else(|cause| (None, cause.to_string()), |signing| (Some(signing), String::new()));
         let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
-        let ended = serve_until_ended(&app, &settings, ids, signals.child()).await?;
+        let ended = serve_until_ended(&app, &settings, ids, signing.as_ref(), signals.child()).await?;
         let mut told = Vec::new();
         for Shown { what, id } in shown {
             if let Some(detail) = app.queue.job(&Scope::Installation, id).await? {
                 told.push(Told { what, detail });
             }
         }
-        Ok(Self { told, strange, folder, stopped: !ended, app, settings })
+        let signed = match &signing {
+            Some(signing) => Ok(signing.signed(&app).await?),
+            None => Err(refused),
+        };
+        Ok(Self { told, strange, folder, signed, stopped: !ended, app, settings, signing })
     }
 
     pub fn all_completed(&self) -> bool {
+        let is_archived = |signed: &Option<Signed>| signed.as_ref().is_some_and(Signed::is_archived);
         self.told.iter().all(|told| told.detail.job.state == JobState::Completed)
+            && self.signed.as_ref().map_or(true, is_archived)
+    }
+
+    /// Where it can be spoken to while it serves.
+    pub fn api(&self) -> Option<String> {
+        let Listen::At(address) = self.settings.http.listen else { return None };
+        let token = self.folder.join(envelope::TOKEN);
+        Some(format!("the API is at http://{address}, and its token in {}", token.display()))
     }
 
     /// What the job over the ledger found, if it came to that.
@@ -104,29 +135,42 @@ impl Demo {
     /// Goes on as a server until interrupted.
     pub async fn serve(self, signals: Signals) -> Result<(), DemoError> {
         self.app.serve(&self.settings, RunOptions { signals, ..RunOptions::default() }).await?;
-        self.app.close().await;
+        self.close().await;
         Ok(())
     }
 
     pub async fn close(self) {
+        if let Some(signing) = self.signing {
+            signing.close().await;
+        }
         self.app.close().await;
     }
 }
 
-/// Serves until every one of these jobs has ended, and says whether they have: a signal stops the serving too. A
-/// job that failed is waited for until it is tried again.
+/// Serves until every one of these jobs has ended, and nothing more happens to the envelope; says whether it is so: a signal stops the
+/// serving too. A job that failed is waited for until it is tried again.
 async fn serve_until_ended(
     app: &App,
     settings: &Settings,
     ids: Vec<JobId>,
+    signing: Option<&Signing>,
     signals: Signals,
 ) -> Result<bool, DemoError> {
     let filter = JobFilter { limit: Some(ids.len()), ids, ..JobFilter::default() };
     let stop = signals.stop.clone();
     let ended = async {
+        let mut jobs_ended = None;
         while !stop.is_cancelled() {
             if app.queue.jobs(&Scope::Installation, &filter).await?.iter().all(|job| job.state.is_final()) {
-                return Ok(true);
+                let now = app.clock.steady();
+                let waited = now.saturating_sub(*jobs_ended.get_or_insert(now));
+                let is_over = match signing {
+                    Some(signing) => signing.step(app).await? || waited >= PATIENCE,
+                    None => true,
+                };
+                if is_over {
+                    return Ok(true);
+                }
             }
             app.clock.sleep(LOOK_AGAIN).await;
         }
@@ -161,7 +205,18 @@ fn sample_ledger(path: &Path) -> std::io::Result<Vec<Strange>> {
     journal::sample::write(&mut out, &SampleParams::default())
 }
 
-async fn enqueue(app: &App, folder: &Path, ledger: &Path) -> Result<Vec<Shown>, DemoError> {
+/// For what speaks on loopback, and of this demo alone.
+fn secret() -> String {
+    let ids = IdGenerator::new(Arc::new(SystemClock::new()));
+    format!("{}{}", ids.next().0.simple(), ids.next().0.simple())
+}
+
+async fn enqueue(
+    app: &App,
+    folder: &Path,
+    ledger: &Path,
+    signing: Option<&Signing>,
+) -> Result<Vec<Shown>, DemoError> {
     let by = Actor::new("demo");
     let steps = folder.join("steps.txt");
     // The steps of an earlier demo had other keys.
@@ -176,7 +231,14 @@ async fn enqueue(app: &App, folder: &Path, ledger: &Path) -> Result<Vec<Shown>, 
     let inserted = app.queue.enqueue(&Scope::Installation, jobs, &by).await?;
     let mut shown: Vec<_> =
         what.into_iter().zip(&inserted).map(|(what, made)| Shown { what, id: made.id }).collect();
-    let parents = inserted.iter().map(|made| made.id);
+    // It is the last of them.
+    if let (Some(signing), Some(scored)) = (signing, inserted.last()) {
+        let report = folder.join("results").join(scored.id.to_string()).join("report.pdf");
+        let job = signing.job(&report, scored.id);
+        let sent = app.queue.enqueue(&Scope::Installation, vec![job], &by).await?;
+        shown.extend(sent.iter().map(|made| Shown { what: "sends its report for signature", id: made.id }));
+    }
+    let parents: Vec<_> = shown.iter().map(|shown| shown.id).collect();
     let last = NewJob::new("system.noop", json!({})).after(parents);
     let last = app.queue.enqueue(&Scope::Installation, vec![last], &by).await?;
     shown.extend(last.iter().map(|made| Shown { what: "runs after all of them", id: made.id }));
@@ -219,9 +281,9 @@ mod tests {
         told.stop.cancel();
 
         let all = made.iter().map(|made| made.id).collect();
-        assert!(!serve_until_ended(&app, &settings, all, told).await.unwrap());
+        assert!(!serve_until_ended(&app, &settings, all, None, told).await.unwrap());
         let first = vec![made[0].id];
-        assert!(serve_until_ended(&app, &settings, first, Signals::default()).await.unwrap());
+        assert!(serve_until_ended(&app, &settings, first, None, Signals::default()).await.unwrap());
         app.close().await;
     }
 }

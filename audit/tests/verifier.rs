@@ -459,6 +459,63 @@ fn openings_must_open_what_the_entries_hold() {
 }
 
 #[test]
+fn files_are_what_the_entries_say_of_them_or_are_named() {
+    let hash = |text: &str| {
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let mut log = Log::new(key());
+    log.push(&entry(0));
+    for (number, names) in [(1, &["a.pdf", "certificate.pdf"][..]), (2, &["b.pdf"])] {
+        let files = names.iter().map(|name| format!(r#"{{"name":"{name}","sha256":"{}"}}"#, hash(name)));
+        let details = format!(r#"{{"files":[{}]}}"#, files.collect::<Vec<_>>().join(","));
+        log.push(&Entry { details: Some(details), ..entry(number) });
+    }
+    log.push(&Entry {
+        details: Some(r#"{"files":[7,{"name":"x"},{"name":"y","sha256":"abc"}]}"#.into()),
+        ..entry(3)
+    });
+    log.sign();
+    let folder = Folder::of(log, 0);
+    let files = tempfile::tempdir().unwrap();
+    let (key, place) = (folder.log.key.vkey().to_string(), files.path().to_str().unwrap());
+    let put = |path: &str, text: &str| {
+        let path = files.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let check = || folder.told_with(&["--key", &key, "--files", place]);
+
+    for (path, text) in
+        [("1/a.pdf", "a.pdf"), ("1/certificate.pdf", "certificate.pdf"), ("from the client.pdf", "b.pdf")]
+    {
+        put(path, text);
+    }
+    assert_eq!(check(), (0, Vec::new()));
+
+    put("1/a.pdf", "another");
+    put("2/a.pdf", "a.pdf");
+    put("elsewhere/c.pdf", "c.pdf");
+    fs::remove_file(files.path().join("1/certificate.pdf")).unwrap();
+    let (code, mut told) = check();
+    told.sort();
+    let mut expected = [
+        format!(
+            "{place}/1/a.pdf has SHA-256 {}, and the entry of leaf 1 says {}",
+            hash("another"),
+            hash("a.pdf")
+        ),
+        format!("{place}/1/certificate.pdf is missing: the entry of leaf 1 names it"),
+        format!("{place}/2/a.pdf: the entry of leaf 2 names no such file"),
+        format!("{place}/2/b.pdf is missing: the entry of leaf 2 names it"),
+        format!("{place}/elsewhere/c.pdf has SHA-256 {}, which no entry names", hash("c.pdf")),
+    ];
+    expected.sort();
+    assert_eq!((code, &told[..]), (1, &expected[..]));
+    assert_eq!(folder.told_with(&["--key", &key, "--files", "nowhere"]).0, 2);
+}
+
+#[test]
 fn what_cannot_be_read_ends_with_2() {
     let folder = Folder::new(10, 0);
     let vkey = folder.log.key.vkey().to_string();

@@ -478,6 +478,65 @@ def listing(*path):
         return []
 
 
+# Files that entries name.
+
+
+HASH = re.compile("[0-9a-fA-F]{64}")
+
+
+def files_of(line):
+    """What an entry names in `files` of its details: names and SHA-256."""
+    details = object_of(line).get("details")
+    files = details.get("files") if isinstance(details, dict) else None
+    for file in files if isinstance(files, list) else []:
+        if isinstance(file, dict) and isinstance(file.get("name"), str) and HASH.fullmatch(str(file.get("sha256"))):
+            yield file["name"], file["sha256"].lower()
+
+
+def check_files(folder, place):
+    """Each file there must be one that an entry names. In a folder that is called by the number of a leaf, it must be that entry's, under its
+    name, and none of that entry's may be missing. Returns how many files fit."""
+    tell, by_hash, by_leaf = folder.tell, {}, {}
+    for first, path in folder.files:
+        for leaf, line in enumerate(lines_of(folder.path, path), first):
+            if b'"files"' in line:
+                for name, sha256 in files_of(line):
+                    by_hash.setdefault(sha256, []).append(leaf)
+                    by_leaf.setdefault(leaf, {})[name] = sha256
+    fit, seen = 0, set()
+    for top, _, names in os.walk(place):
+        for name in sorted(names):
+            path = os.path.relpath(os.path.join(top, name), place).replace(os.sep, "/")
+            sha256 = hash_of(os.path.join(top, name))
+            leaf, _, rest = path.partition("/")
+            if leaf.isdigit() and rest:
+                expected = by_leaf.get(int(leaf), {}).get(rest)
+                seen.add((int(leaf), rest))
+                if expected is None:
+                    tell.problem(f"{place}/{path}: the entry of leaf {leaf} names no such file")
+                elif expected != sha256:
+                    tell.problem(f"{place}/{path} has SHA-256 {sha256}, and the entry of leaf {leaf} says {expected}")
+                else:
+                    fit += 1
+            elif sha256 not in by_hash:
+                tell.problem(f"{place}/{path} has SHA-256 {sha256}, which no entry names")
+            else:
+                fit += 1
+    for leaf in sorted({leaf for leaf, _ in seen}):
+        for name in sorted(by_leaf.get(leaf, {})):
+            if (leaf, name) not in seen:
+                tell.problem(f"{place}/{leaf}/{name} is missing: the entry of leaf {leaf} names it")
+    return fit
+
+
+def hash_of(path):
+    hashed = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            hashed.update(piece)
+    return hashed.hexdigest()
+
+
 def read(*path):
     with open(os.path.join(*path), "rb") as file:
         return file.read()
@@ -777,6 +836,10 @@ def verify(args, tell):
         tell.note("the folder has no entries, as an anchor has none: only tiles and checkpoints were checked")
     if os.path.exists(os.path.join(args.folder, "openings.jsonl")):
         told += f"; {check_openings(folder)} openings"
+    for place in args.files:
+        if not os.path.isdir(place):
+            raise Unreadable(f"{place} is no folder")
+        told += f"; {check_files(folder, place)} files of {place} are what entries say"
     for place in args.anchor:
         anchor = Folder(place, chain, Tell(tell.problems, f"{place}: "))
         if anchor.size is None:
@@ -795,6 +858,8 @@ def main():
                         help="the export or anchor (otherwise the folder of this file)")
     parser.add_argument("--key", action="append", default=[], metavar="VKEY", help="a key that you trust; repeat it for more")
     parser.add_argument("--keys", metavar="FILE", help="a file of keys that you trust, one in a line")
+    parser.add_argument("--files", action="append", default=[], metavar="FOLDER",
+                        help="files that entries name, which are compared with what the entries say of them")
     parser.add_argument("--anchor", action="append", default=[], metavar="FOLDER", help="another folder of the same log")
     args, tell = parser.parse_args(), Tell([])
     try:

@@ -16,6 +16,7 @@ use super::{Call, print};
 use crate::app::signals::Signals;
 use crate::config::settings::Log;
 use crate::demo::Demo;
+use crate::demo::envelope::Signed;
 use crate::telemetry::{self, Voice};
 
 #[derive(Debug, Args)]
@@ -41,6 +42,9 @@ pub async fn run(call: &Call, args: DemoArgs) -> Result {
     match args.exit || demo.stopped {
         true => demo.close().await,
         false => {
+            if let Some(api) = demo.api() {
+                print::remark(&api);
+            }
             print::remark("serving until interrupted (Ctrl-C); `demo --exit` stops here");
             demo.serve(signals).await?;
         }
@@ -63,7 +67,11 @@ fn as_json(demo: &Demo) -> serde_json::Value {
         .iter()
         .map(|told| json!({ "what": told.what, "job": JobInFull::from(told.detail.clone()) }))
         .collect();
-    json!({ "directory": demo.folder, "strange": demo.strange, "jobs": jobs })
+    let envelope = match &demo.signed {
+        Ok(signed) => json!(signed),
+        Err(problem) => json!({ "problem": problem }),
+    };
+    json!({ "directory": demo.folder, "strange": demo.strange, "jobs": jobs, "envelope": envelope })
 }
 
 fn as_text(call: &Call, demo: &Demo) -> String {
@@ -89,12 +97,41 @@ fn as_text(call: &Call, demo: &Demo) -> String {
         "{}\n\n\
          the ledger   {folder}/ledger.csv, with {} strange entries in it\n\
          the results  {}\n\
+         the envelope {}\n\
          the jobs     {folder}/compline.db; look at them with\n             \
          COMPLINE__STORE__URL=sqlite://{folder}/compline.db compline jobs list",
         table(&headings, &rows),
         demo.strange.len(),
         results(demo),
+        envelope(demo),
     )
+}
+
+/// What became of it, and where what was signed lies.
+fn envelope(demo: &Demo) -> String {
+    let signed = match &demo.signed {
+        Ok(Some(signed)) => signed,
+        Ok(None) => return "was not sent".into(),
+        Err(problem) => return format!("could not be sent: DocuSign cannot be emulated here: {problem}"),
+    };
+    let Signed { key, envelope, state, went, folder, archive } = signed;
+    let mut text = format!(
+        "{key}, at the emulated DocuSign {}, is {state}\n             {}",
+        envelope.as_deref().unwrap_or("nowhere"),
+        went.join(" → ")
+    );
+    if let Some(folder) = folder {
+        text += &format!("\n             {}", folder.display());
+    }
+    for file in archive {
+        text += &format!(
+            "\n             {:<19} {} bytes, SHA-256 {}…",
+            file.name,
+            file.bytes,
+            &file.sha256[..16]
+        );
+    }
+    text
 }
 
 /// Where they are, and what to open first.

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use audit::Vkey;
 use clap::Args;
 use engine::audit::verify::Against;
+use engine::evidence::pack::Files;
 use engine::evidence::{Framework, PackError, Wish, pack};
-use jobkit::AuditEntry;
+use jobkit::{Artifacts, AuditEntry};
 use serde_json::json;
 
 use super::audit::{believed, shelves};
 use super::exit::{CliError, Exit, Result};
 use super::moment::Moment;
 use super::{Call, actor, print};
-use crate::app::{AppError, audit as wiring};
+use crate::app::{AppError, artifacts, audit as wiring};
 
 #[derive(Debug, Args)]
 pub struct Evidence {
@@ -32,6 +33,9 @@ pub struct Evidence {
     /// Names and addresses of users too, and what opens commitments: personal data.
     #[arg(long)]
     with_personal: bool,
+    /// The files that entries name too, such as signed documents, which may be about people.
+    #[arg(long)]
+    with_files: bool,
     /// Compare with this folder of an anchor too, beside those of the configuration.
     #[arg(long = "anchor", value_name = "FOLDER")]
     anchors: Vec<PathBuf>,
@@ -58,6 +62,7 @@ pub async fn run(call: &Call, wanted: Evidence) -> Result {
         let against = Against { keep: settings.audit.keep.period(), keys: &keys, shelves: &shelves };
         // Whoever takes the log along is written down, before there is anything to take.
         app.audit.append(taken_along(&wanted.out, &wanted)).await.map_err(CliError::from_chain)?;
+        let files = wanted.with_files.then(|| artifacts::store(settings)).transpose()?;
         let wish = Wish {
             from,
             until,
@@ -65,6 +70,8 @@ pub async fn run(call: &Call, wanted: Evidence) -> Result {
             framework: wanted.framework,
             keys: &keys,
             with_personal: wanted.with_personal,
+            themes: app.registry.themes(),
+            files: files.as_deref().map(|files| files as &dyn Artifacts),
         };
         let packed =
             pack(app.store.as_ref(), &against, &wish, &wanted.out).await.map_err(
@@ -77,7 +84,7 @@ pub async fn run(call: &Call, wanted: Evidence) -> Result {
         let findings = packed.verified.findings.len();
         let json = json!({
             "file": wanted.out, "from": from, "until": until, "entries": packed.entries,
-            "receipts": packed.receipts, "findings": packed.verified.findings,
+            "receipts": packed.receipts, "findings": packed.verified.findings, "files": packed.files,
         });
         call.print.answer(&json, || {
             let told = match findings {
@@ -85,9 +92,10 @@ pub async fn run(call: &Call, wanted: Evidence) -> Result {
                 many => format!("{many} things in the log do not fit; report.html names them"),
             };
             format!(
-                "{} has {} of {from} to {until}; {told}",
+                "{} has {} of {from} to {until}; {told}{}",
                 wanted.out.display(),
                 print::count(usize::try_from(packed.entries).unwrap_or(usize::MAX), "entry"),
+                if wanted.with_files { of_files(packed.files) } else { String::new() },
             )
         })?;
         if shelves.is_empty() && !call.print.json {
@@ -95,13 +103,24 @@ pub async fn run(call: &Call, wanted: Evidence) -> Result {
                 "nothing outside of the database was asked; --anchor FOLDER compares with an anchor",
             );
         }
-        Ok(if findings == 0 { Exit::Ok } else { Exit::Failed })
+        // A file that was deleted is as it was agreed; one that was changed is not.
+        Ok(if findings == 0 && packed.files.differing == 0 { Exit::Ok } else { Exit::Failed })
     })
     .await
 }
 
+fn of_files(files: Files) -> String {
+    let Files { named, in_the_pack, gone, differing } = files;
+    let differ = match differing {
+        0 => String::new(),
+        many => format!(", and {many} are not what was archived; report.html names them"),
+    };
+    format!("; of {named} files {in_the_pack} are in it, {gone} are gone{differ}")
+}
+
 fn taken_along(out: &Path, wanted: &Evidence) -> AuditEntry {
-    let details =
-        json!({ "file": out, "framework": wanted.framework, "with_personal": wanted.with_personal });
+    let details = json!({
+        "file": out, "framework": wanted.framework, "with_personal": wanted.with_personal, "with_files": wanted.with_files,
+    });
     actor().entry("audit.evidence", "audit", "begun", details)
 }

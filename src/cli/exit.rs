@@ -334,6 +334,7 @@ impl From<DemoError> for CliError {
             DemoError::File { .. } => {
                 Self::from_chain(error).remedy("choose a folder you may write with --dir")
             }
+            DemoError::Store(error) => error.into(),
             DemoError::Stopped => Self::from_chain(error).remedy("start it again; what is there is used"),
         }
     }

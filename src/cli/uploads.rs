@@ -145,7 +145,7 @@ fn refused(error: UploadError) -> CliError {
             Some("delete uploads that are not needed, or raise uploads.quota_bytes and uploads.quota_files")
         }
         UploadError::Unknown(_) | UploadError::Differs { .. } => {
-            Some("hand in text, JSON, XML, XLSX or Parquet, under a name that says so")
+            Some("hand in text, JSON, XML, XLSX, Parquet, PDF or DOCX, under a name that says so")
         }
         UploadError::Scanner(_) => Some("`compline doctor` says what is wrong with the scanner"),
         UploadError::NoRoom(_) | UploadError::Disk(_) => Some("see to the disk of uploads.directory"),

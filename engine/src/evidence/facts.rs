@@ -1,25 +1,35 @@
 //! Counts what entries say, and keeps which ones said it. Pure.
 
+use std::collections::HashSet;
+
 use audit::Entry;
 use jiff::Timestamp;
+use jobkit::evidence::{Claim, Counts, Seen, Theme};
 use serde::Serialize;
 
-use super::themes::{Counts, THEMES};
+use super::files::{self, File};
 
 /// Of each sentence so many entries are shown one by one; the rest are counted, and named by their leaves.
 pub const MOST_ROWS: usize = 1_000;
 const LONGEST_DETAIL: usize = 300;
 
-/// What was found for each claim, in the order of [`THEMES`].
-pub struct Facts(Vec<Found>);
+/// What was found for each claim, in the order of the themes.
+pub struct Facts {
+    themes: Vec<&'static Theme>,
+    found: Vec<Found>,
+    /// Of claims that count things: which, by tenant and name.
+    things: Vec<HashSet<(Option<String>, String)>>,
+}
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     pub claim: &'static str,
     pub count: u64,
     /// The leaves of the entries that it stands on, from the first to the last of each stretch.
     pub leaves: Vec<(u64, u64)>,
     pub rows: Vec<Row>,
+    /// Of claims that count files: all of them.
+    pub files: Vec<File>,
 }
 
 /// An entry as a reader sees it.
@@ -35,26 +45,50 @@ pub struct Row {
     pub detail: String,
 }
 
-impl Default for Facts {
-    fn default() -> Self {
-        let claims = THEMES.iter().flat_map(|theme| theme.claims);
-        Self(claims.map(|claim| Found { claim: claim.id, ..Found::default() }).collect())
+/// An entry as claims look at it.
+pub fn seen(entry: &Entry) -> Seen<'_> {
+    Seen {
+        actor: &entry.actor,
+        action: &entry.action,
+        object: &entry.object,
+        outcome: &entry.outcome,
+        details: entry.details.as_deref(),
     }
 }
 
 impl Facts {
+    pub fn of_themes(themes: Vec<&'static Theme>) -> Self {
+        let found: Vec<_> =
+            claims(&themes).map(|claim| Found { claim: claim.id, ..Found::default() }).collect();
+        let things = vec![HashSet::new(); found.len()];
+        Self { themes, found, things }
+    }
+
+    pub fn themes(&self) -> &[&'static Theme] {
+        &self.themes
+    }
+
     /// Leaves come in their order.
     pub fn take(&mut self, leaf: u64, entry: &Entry) {
-        for (claim, found) in THEMES.iter().flat_map(|theme| theme.claims).zip(&mut self.0) {
-            if !(claim.is)(entry) {
+        let seen = seen(entry);
+        for ((claim, found), things) in claims(&self.themes).zip(&mut self.found).zip(&mut self.things) {
+            if !(claim.is)(&seen) {
                 continue;
             }
-            let jobs = entry.jobs.as_ref().map_or(0, |jobs| jobs.len() as u64);
-            found.count += if claim.counts == Counts::Entries { 1 } else { jobs };
             match found.leaves.last_mut() {
                 Some((_, last)) if *last + 1 == leaf => *last = leaf,
                 _ => found.leaves.push((leaf, leaf)),
             }
+            found.count += match claim.counts {
+                Counts::Entries => 1,
+                Counts::Jobs | Counts::JobsListed => entry.jobs.as_ref().map_or(0, |jobs| jobs.len() as u64),
+                Counts::Things => u64::from(things.insert((entry.tenant.clone(), entry.object.clone()))),
+                Counts::Files => {
+                    let before = found.files.len();
+                    found.files.extend(files::named(leaf, entry));
+                    (found.files.len() - before) as u64
+                }
+            };
             if claim.counts != Counts::Jobs && found.rows.len() < MOST_ROWS {
                 found.rows.push(row(leaf, entry));
             }
@@ -62,13 +96,23 @@ impl Facts {
     }
 
     pub fn of(&self, claim: &str) -> &Found {
-        static NOTHING: Found = Found { claim: "", count: 0, leaves: Vec::new(), rows: Vec::new() };
-        self.0.iter().find(|found| found.claim == claim).unwrap_or(&NOTHING)
+        static NOTHING: Found =
+            Found { claim: "", count: 0, leaves: Vec::new(), rows: Vec::new(), files: Vec::new() };
+        self.found.iter().find(|found| found.claim == claim).unwrap_or(&NOTHING)
     }
 
     pub fn all(&self) -> &[Found] {
-        &self.0
+        &self.found
     }
+
+    /// To say of each where it is.
+    pub fn files_mut(&mut self) -> impl Iterator<Item = &mut File> {
+        self.found.iter_mut().flat_map(|found| &mut found.files)
+    }
+}
+
+fn claims(themes: &[&'static Theme]) -> impl Iterator<Item = &'static Claim> {
+    themes.iter().flat_map(|theme| theme.claims)
 }
 
 fn row(leaf: u64, entry: &Entry) -> Row {
@@ -95,9 +139,46 @@ fn row(leaf: u64, entry: &Entry) -> Row {
 
 #[cfg(test)]
 pub mod tests {
+    use jobkit::evidence::Framework;
     use uuid::Uuid;
 
     use super::*;
+    use crate::evidence::themes;
+
+    /// What a family might say.
+    pub const LETTERS: Theme = Theme {
+        id: "letters",
+        title: "Letters",
+        says: "What was posted.",
+        controls: &[
+            (Framework::Soc2, "PI1.5"),
+            (Framework::Hipaa, "164.312(c)(1)"),
+            (Framework::Iso27001, "A.5.33"),
+        ],
+        only_if_used: true,
+        claims: &[
+            Claim {
+                id: "letters.posted",
+                one: "letter was posted",
+                many: "letters were posted",
+                counts: Counts::Things,
+                is: |entry| entry.action == "letter.post" && entry.detail("again").is_null(),
+            },
+            Claim {
+                id: "letters.kept",
+                one: "file was kept",
+                many: "files were kept",
+                counts: Counts::Files,
+                is: |entry| entry.action == "letter.keep",
+            },
+        ],
+    };
+
+    impl Default for Facts {
+        fn default() -> Self {
+            Self::of_themes(themes::with(&[&LETTERS]))
+        }
+    }
 
     pub fn entry(seq: i64, actor: &str, action: &str, outcome: &str) -> Entry {
         Entry {
@@ -137,6 +218,45 @@ pub mod tests {
         assert_eq!(discarded.rows[0].detail, format!("job {}", Uuid::nil()));
         assert_eq!(facts.of("jobs.rescued").count, 0);
         assert_eq!(facts.of("no such claim").count, 0);
+    }
+
+    #[test]
+    fn a_thing_is_counted_once_for_each_tenant_and_each_file_by_its_name() {
+        let of = |seq, action: &str, object: &str, tenant: Option<&str>, details: &str| Entry {
+            object: object.into(),
+            tenant: tenant.map(str::to_owned),
+            details: Some(details.into()),
+            ..entry(seq, "job:1", action, "ok")
+        };
+        let mut facts = Facts::default();
+        for (leaf, object, tenant, details) in [
+            (0, "letter/a", None, "{}"),
+            (1, "letter/a", None, "{}"),
+            (2, "letter/a", Some("north"), "{}"),
+            (3, "letter/b", None, "{}"),
+            (4, "letter/c", None, r#"{"again":true}"#),
+        ] {
+            facts.take(leaf, &of(1, "letter.post", object, tenant, details));
+        }
+        let kept = format!(
+            r#"{{"files":[{{"name":"a.pdf","sha256":"{}","bytes":3,"address":"file:x"}},{{"name":"no hash"}}]}}"#,
+            "0a".repeat(32)
+        );
+        facts.take(5, &of(9, "letter.keep", "letter/a", None, &kept));
+
+        let posted = facts.of("letters.posted");
+        assert_eq!((posted.count, &posted.leaves, posted.rows.len()), (3, &vec![(0, 3)], 4));
+        let found = facts.of("letters.kept");
+        let [file] = &found.files[..] else { panic!("{found:?}") };
+        assert_eq!((found.count, found.rows.len()), (1, 1));
+        assert_eq!(
+            (file.leaf, file.seq, file.object.as_str(), file.name.as_str()),
+            (5, 9, "letter/a", "a.pdf")
+        );
+        assert_eq!(
+            (file.sha256.as_str(), file.bytes, file.address.as_deref()),
+            (&*"0a".repeat(32), Some(3), Some("file:x"))
+        );
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use audit::Vkey;
 use audit::checkpoint::{Checkpoint, CheckpointError};
 use jiff::Timestamp;
-use jobkit::PortError;
+use jobkit::evidence::{Counts, Theme};
+use jobkit::{Artifacts, PortError};
+use serde::Serialize;
 use serde_json::json;
 use store::{AuditSearch, Position, Store, StoreError};
 use zip::ZipWriter;
@@ -16,8 +18,9 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
 use super::facts::Facts;
+use super::files::{self, There};
 use super::report::{Report, Reviewed, Service, page};
-use super::themes::{Framework, THEMES};
+use super::{Framework, themes};
 use crate::audit::export::{self, ExportError};
 use crate::audit::prove::{self, ProveError, behind};
 use crate::audit::verify::{Against, Verified, VerifyError, verify};
@@ -31,6 +34,10 @@ pub struct Wish<'a> {
     pub keys: &'a [Vkey],
     /// Names and addresses, and what opens commitments.
     pub with_personal: bool,
+    /// What families say beside the engine.
+    pub themes: &'a [&'static Theme],
+    /// From where the files come that entries name; without it the pack has their hashes alone.
+    pub files: Option<&'a dyn Artifacts>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +71,16 @@ pub struct Packed {
     pub entries: u64,
     pub receipts: usize,
     pub verified: Verified,
+    pub files: Files,
+}
+
+/// How many files entries name, and what was found of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Files {
+    pub named: usize,
+    pub in_the_pack: usize,
+    pub gone: usize,
+    pub differing: usize,
 }
 
 const PAGE: usize = 4_096;
@@ -85,10 +102,14 @@ pub async fn pack(
     let (position, first) = begin(store, wish.from).await?;
     let wanted = export::Wish { keys: wish.keys, from: first, openings: wish.with_personal };
     let exported = export::export(store, &work.0.join("log"), &wanted).await?;
-    let (facts, entries) = read(store, position, first, exported.size, wish).await?;
+    let (mut facts, entries) = read(store, position, first, exported.size, wish).await?;
     if entries == 0 {
         return Err(PackError::Nothing);
     }
+    if let Some(artifacts) = wish.files {
+        files::take_along(artifacts, facts.files_mut(), &work.0.join(files::FOLDER)).await?;
+    }
+    let files = count(&facts);
     let receipts = receipts(store, &facts, &work.0.join("receipts")).await?;
     let review = review(store, wish.with_personal).await?;
     let services = services(store, wish.made_at).await?;
@@ -114,13 +135,27 @@ pub async fn pack(
     std::fs::write(work.0.join("report.html"), page(&report))?;
     let machine = json!({
         "log": report.log, "from": wish.from, "until": wish.until, "made_at": wish.made_at, "first": first, "size": report.size,
-        "root": report.root, "keys": keys, "verified": verified, "claims": claims(&facts), "review": review, "services": services,
+        "root": report.root, "keys": keys, "verified": verified, "claims": claims(&facts), "files": files, "review": review, "services": services,
         "receipts": receipts,
     });
     std::fs::write(work.0.join("facts.json"), serde_json::to_vec_pretty(&machine)?)?;
     std::fs::write(work.0.join("README.txt"), README)?;
     zip_up(&work.0, out, wish.made_at)?;
-    Ok(Packed { entries, receipts: receipts.len(), verified })
+    Ok(Packed { entries, receipts: receipts.len(), verified, files })
+}
+
+fn count(facts: &Facts) -> Files {
+    let mut files = Files::default();
+    for file in facts.all().iter().flat_map(|found| &found.files) {
+        files.named += 1;
+        match file.there {
+            There::NotAsked => {}
+            There::InThePack => files.in_the_pack += 1,
+            There::Gone => files.gone += 1,
+            There::Differs => files.differing += 1,
+        }
+    }
+    files
 }
 
 const README: &str = "\
@@ -128,8 +163,10 @@ report.html    what happened, for people; print it for a PDF
 facts.json     the same for programs: each sentence with the leaves of the entries that it stands on
 log/           the entries of that time, the tiles of the tree, checkpoints and keys, and verify.py
 receipts/      entries that the report shows one by one, each with a proof that can be checked by itself
+files/         if they were asked for: files that entries name, each in a folder with the number of the entry's leaf
 
 Check it:      python3 log/verify.py --key KEY log
+               and, where there are files, python3 log/verify.py --key KEY --files files log
                where KEY is the public key that you were given by other means than this pack.
 A receipt is a C2SP tlog-proof; any tool for those verifies it. The leaf numbers of facts.json are those of the lines in
 log/entries, counted from the number in a file's name.
@@ -188,7 +225,8 @@ async fn read(
     size: u64,
     wish: &Wish<'_>,
 ) -> Result<(Facts, u64), PackError> {
-    let (mut facts, mut leaf, mut taken) = (Facts::default(), first, 0);
+    let mut facts = Facts::of_themes(themes::with(wish.themes));
+    let (mut leaf, mut taken) = (first, 0);
     while leaf < size {
         let page = store.leaves_after(at, PAGE, MOST_BYTES).await?;
         let Some((last, _)) = page.last() else { break };
@@ -277,8 +315,8 @@ async fn services(store: &dyn Store, now: Timestamp) -> Result<Vec<Service>, Pac
 }
 
 fn claims(facts: &Facts) -> Vec<serde_json::Value> {
-    let themes = THEMES.iter().flat_map(|theme| theme.claims.iter().map(move |claim| (theme, claim)));
-    themes
+    let claims = facts.themes().iter().flat_map(|theme| theme.claims.iter().map(move |claim| (theme, claim)));
+    claims
         .map(|(theme, claim)| {
             let found = facts.of(claim.id);
             let controls: serde_json::Map<_, _> = theme
@@ -288,10 +326,14 @@ fn claims(facts: &Facts) -> Vec<serde_json::Value> {
                     (json!(framework).as_str().unwrap_or_default().to_owned(), json!(names))
                 })
                 .collect();
-            json!({
+            let mut told = json!({
                 "theme": theme.id, "claim": claim.id, "says": claim.many, "count": found.count,
                 "leaves": found.leaves, "entries": found.rows, "controls": controls,
-            })
+            });
+            if claim.counts == Counts::Files {
+                told["files"] = json!(found.files);
+            }
+            told
         })
         .collect()
 }

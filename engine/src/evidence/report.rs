@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use jobkit::evidence::{Claim, Counts, Framework, Theme};
 use serde::Serialize;
 
-use super::facts::{Facts, Found, MOST_ROWS};
-use super::themes::{Claim, Counts, Framework, THEMES, Theme};
+use super::facts::{Facts, Found, MOST_ROWS, Row};
+use super::files::{File, There};
 use crate::audit::verify::Verified;
 
 pub struct Report<'a> {
@@ -83,7 +84,9 @@ pub fn page(report: &Report<'_>) -> String {
         made = report.made_at,
     );
     integrity(&mut page, report);
-    for shown in THEMES.iter().filter(|theme| !theme.only_if_used || is_used(theme, report.facts)) {
+    for &shown in
+        report.facts.themes().iter().filter(|theme| !theme.only_if_used || is_used(theme, report.facts))
+    {
         theme(&mut page, shown, report);
         if shown.id == "access" {
             review(&mut page, report.review);
@@ -174,18 +177,22 @@ fn claim(page: &mut String, claim: &Claim, report: &Report<'_>) {
     if claim.counts == Counts::Jobs || found.rows.is_empty() {
         return;
     }
+    match claim.counts {
+        Counts::Files => files(page, found, report),
+        _ => entries(page, &found.rows, report),
+    }
+}
+
+fn entries(page: &mut String, rows: &[Row], report: &Report<'_>) {
     page.push_str(
         "<table>\n<thead><tr><th>Entry</th><th>Leaf</th><th>When</th><th>Who</th><th>What</th><th>To what</th>\
          <th>Outcome</th><th>More</th></tr></thead>\n<tbody>\n",
     );
-    for row in &found.rows {
-        let number = match report.receipts.binary_search(&row.seq) {
-            Ok(_) => format!("<a href=\"receipts/entry-{0}.tlog-proof\">{0}</a>", row.seq),
-            Err(_) => row.seq.to_string(),
-        };
+    for row in rows {
         let _ = writeln!(
             page,
-            "<tr><td>{number}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            number(row.seq, report),
             row.leaf,
             row.at,
             escape(&row.actor),
@@ -196,11 +203,52 @@ fn claim(page: &mut String, claim: &Claim, report: &Report<'_>) {
         );
     }
     page.push_str("</tbody>\n</table>\n");
-    if found.rows.len() == MOST_ROWS {
+    if rows.len() == MOST_ROWS {
         let _ = writeln!(
             page,
             "<p>The first {MOST_ROWS} entries are shown; facts.json has the leaves of all.</p>"
         );
+    }
+}
+
+/// The number of an entry, which leads to its receipt where it has one.
+fn number(seq: i64, report: &Report<'_>) -> String {
+    match report.receipts.binary_search(&seq) {
+        Ok(_) => format!("<a href=\"receipts/entry-{seq}.tlog-proof\">{seq}</a>"),
+        Err(_) => seq.to_string(),
+    }
+}
+
+fn files(page: &mut String, found: &Found, report: &Report<'_>) {
+    let differing = found.files.iter().filter(|file| file.there == There::Differs).count();
+    if differing > 0 {
+        let _ = writeln!(
+            page,
+            "<p class=\"ill\">Of {differing} files other bytes lie in their place than the entry says; they are not in this pack.</p>"
+        );
+    }
+    page.push_str(
+        "<table>\n<thead><tr><th>Entry</th><th>Leaf</th><th>Of what</th><th>File</th><th>Bytes</th><th>SHA-256</th>\
+         <th>Kept as</th><th>Here</th></tr></thead>\n<tbody>\n",
+    );
+    for file in found.files.iter().take(MOST_ROWS) {
+        let File { leaf, seq, object, tenant, name, sha256, bytes, address, there } = file;
+        let whose = tenant.as_deref().map(|tenant| format!(" ({tenant})")).unwrap_or_default();
+        let _ = writeln!(
+            page,
+            "<tr><td>{}</td><td>{leaf}</td><td>{}</td><td>{}</td><td>{}</td><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
+            number(*seq, report),
+            escape(&format!("{object}{whose}")),
+            escape(name),
+            bytes.map(|bytes| bytes.to_string()).unwrap_or_default(),
+            escape(sha256),
+            escape(address.as_deref().unwrap_or_default()),
+            there.says()
+        );
+    }
+    page.push_str("</tbody>\n</table>\n");
+    if found.files.len() > MOST_ROWS {
+        let _ = writeln!(page, "<p>The first {MOST_ROWS} files are shown; facts.json has all.</p>");
     }
 }
 
@@ -399,6 +447,27 @@ mod tests {
         let mut facts = Facts::default();
         facts.take(0, &entry(1, "job:1", "backup.take", "done"));
         assert!(reported(&facts, &Verified::default(), None).contains("Backups taken"));
+    }
+
+    #[test]
+    fn a_file_stands_with_its_hash_beside_the_entry_that_proves_it() {
+        let mut facts = Facts::default();
+        let sha256 = "ab".repeat(32);
+        let details = format!(
+            r#"{{"files":[{{"name":"<b>.pdf","sha256":"{sha256}","bytes":7,"address":"file:a"}},{{"name":"c.pdf","sha256":"{sha256}"}}]}}"#
+        );
+        facts.take(4, &audit::Entry { details: Some(details), ..entry(3, "job:1", "letter.keep", "ok") });
+        facts.files_mut().last().unwrap().there = There::Differs;
+
+        let page = reported(&facts, &Verified::default(), None);
+
+        let row = format!(
+            "<tr><td><a href=\"receipts/entry-3.tlog-proof\">3</a></td><td>4</td><td>job</td><td>&lt;b&gt;.pdf</td><td>7</td>\
+             <td><code>{sha256}</code></td><td>file:a</td><td></td></tr>"
+        );
+        assert!(page.contains(&row), "{page}");
+        assert!(page.contains("<strong>2</strong> files were kept. Leaves 4."), "{page}");
+        assert!(page.contains("Of 1 files other bytes lie in their place"), "{page}");
     }
 
     #[test]

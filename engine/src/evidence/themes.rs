@@ -1,101 +1,36 @@
 //! What a pack says, under which heading, and of which entries; and what the frameworks call it. Pure.
 
-use audit::Entry;
-use serde::Serialize;
+use jobkit::evidence::{Claim, Counts, Framework, Seen, Theme};
 
 use crate::audit::seen::ACCESS;
 
-/// Whose controls the headings name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Framework {
-    Soc2,
-    Hipaa,
-    Iso27001,
-}
-
-impl Framework {
-    pub const ALL: [Self; 3] = [Self::Soc2, Self::Hipaa, Self::Iso27001];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Soc2 => "SOC 2 (Trust Services Criteria 2017)",
-            Self::Hipaa => "HIPAA Security Rule (45 CFR 164)",
-            Self::Iso27001 => "ISO/IEC 27001:2022, annex A",
-        }
-    }
-}
-
-impl std::str::FromStr for Framework {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "soc2" => Ok(Self::Soc2),
-            "hipaa" => Ok(Self::Hipaa),
-            "iso27001" => Ok(Self::Iso27001),
-            _ => Err(format!("`{text}` is none of soc2, hipaa, iso27001")),
-        }
-    }
-}
-
-pub struct Theme {
-    pub id: &'static str,
-    pub title: &'static str,
-    /// What the reader is to make of it.
-    pub says: &'static str,
-    pub controls: &'static [(Framework, &'static str)],
-    pub claims: &'static [Claim],
-    /// Left out when the log has nothing of it: the family is not in use.
-    pub only_if_used: bool,
-}
-
-/// One sentence, which is a number and what it counts.
-pub struct Claim {
-    pub id: &'static str,
-    pub one: &'static str,
-    pub many: &'static str,
-    pub counts: Counts,
-    pub is: fn(&Entry) -> bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counts {
-    /// The jobs that the entries name, and no entry for itself: there are too many.
-    Jobs,
-    /// The jobs, and each entry in a table.
-    JobsListed,
-    /// The entries, each in a table.
-    Entries,
-}
-
-fn is(entry: &Entry, action: &str, outcome: &str) -> bool {
+fn is(entry: &Seen<'_>, action: &str, outcome: &str) -> bool {
     entry.action == action && entry.outcome == outcome
 }
 
 /// Somebody who is no part of the machine.
-fn by_people(entry: &Entry) -> bool {
+fn by_people(entry: &Seen<'_>) -> bool {
     ["user:", "cli:", "token:", "service:", "platform:"].iter().any(|who| entry.actor.starts_with(who))
 }
 
-fn about_access(entry: &Entry) -> bool {
+fn about_access(entry: &Seen<'_>) -> bool {
     ["user.", "session.", "token.", "service."].iter().any(|what| entry.action.starts_with(what))
 }
 
 /// What may be seen only by those who have to.
-fn about_data(entry: &Entry) -> bool {
+fn about_data(entry: &Seen<'_>) -> bool {
     about_log_data(entry) || entry.action.starts_with(ACCESS)
 }
 
-fn about_log_data(entry: &Entry) -> bool {
-    matches!(entry.action.as_str(), "audit.look" | "audit.export" | "audit.evidence" | "audit.redact")
+fn about_log_data(entry: &Seen<'_>) -> bool {
+    matches!(entry.action, "audit.look" | "audit.export" | "audit.evidence" | "audit.redact")
 }
 
-fn about_log(entry: &Entry) -> bool {
+fn about_log(entry: &Seen<'_>) -> bool {
     entry.action.starts_with("audit.") && !about_data(entry)
 }
 
-fn of_approvals(entry: &Entry) -> bool {
+fn of_approvals(entry: &Seen<'_>) -> bool {
     entry.action.starts_with("approval.")
 }
 
@@ -246,7 +181,7 @@ pub const THEMES: &[Theme] = &[
                 is: |entry| {
                     about_access(entry)
                         && !matches!(
-                            entry.action.as_str(),
+                            entry.action,
                             "user.signed_in"
                                 | "user.sign_in_failed"
                                 | "user.password_rehashed"
@@ -350,9 +285,16 @@ pub const THEMES: &[Theme] = &[
     },
 ];
 
+/// The engine's own, and those of families before the last, which is about the log that all of them stand on.
+pub fn with(families: &[&'static Theme]) -> Vec<&'static Theme> {
+    let (last, own) = THEMES.split_last().map_or((None, THEMES), |(last, own)| (Some(last), own));
+    own.iter().chain(families.iter().copied()).chain(last).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::facts::seen;
     use crate::evidence::facts::tests::entry;
 
     #[test]
@@ -382,7 +324,7 @@ mod tests {
             let found: Vec<_> = THEMES
                 .iter()
                 .flat_map(|theme| theme.claims)
-                .filter(|claim| (claim.is)(&entry))
+                .filter(|claim| (claim.is)(&seen(&entry)))
                 .map(|claim| claim.id)
                 .collect();
             assert_eq!(found, claims, "{actor} {action} {outcome}");

@@ -16,10 +16,14 @@ pub enum Format {
     Xml,
     Xlsx,
     Parquet,
+    /// For people to read and to sign, as is DOCX.
+    Pdf,
+    Docx,
 }
 
 impl Format {
-    pub const ALL: [Format; 5] = [Self::Text, Self::Json, Self::Xml, Self::Xlsx, Self::Parquet];
+    pub const ALL: [Format; 7] =
+        [Self::Text, Self::Json, Self::Xml, Self::Xlsx, Self::Parquet, Self::Pdf, Self::Docx];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -28,6 +32,8 @@ impl Format {
             Self::Xml => "xml",
             Self::Xlsx => "xlsx",
             Self::Parquet => "parquet",
+            Self::Pdf => "pdf",
+            Self::Docx => "docx",
         }
     }
 }
@@ -40,6 +46,8 @@ impl fmt::Display for Format {
             Self::Xml => "XML",
             Self::Xlsx => "a workbook (XLSX)",
             Self::Parquet => "Parquet",
+            Self::Pdf => "a PDF",
+            Self::Docx => "a text document (DOCX)",
         })
     }
 }
@@ -87,6 +95,8 @@ impl Claim {
             }
             "application/xml" | "text/xml" => &[Format::Xml],
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => &[Format::Xlsx],
+            "application/pdf" => &[Format::Pdf],
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => &[Format::Docx],
             "application/vnd.apache.parquet" | "application/x-parquet" => &[Format::Parquet],
             _ => return Err(plain),
         };
@@ -103,6 +113,8 @@ impl Claim {
             "xml" => &[Format::Xml],
             "xlsx" => &[Format::Xlsx],
             "parquet" => &[Format::Parquet],
+            "pdf" => &[Format::Pdf],
+            "docx" => &[Format::Docx],
             _ => return None,
         };
         // The name may be somebody's; its end is nobody's.
@@ -122,6 +134,7 @@ pub struct Look {
 enum Seems {
     Package,
     Parquet,
+    Pdf,
     Text(Format, Text),
 }
 
@@ -140,7 +153,7 @@ impl Look {
         };
         match seems {
             Seems::Text(_, text) => text.feed(piece),
-            Seems::Package | Seems::Parquet => Ok(()),
+            Seems::Package | Seems::Parquet | Seems::Pdf => Ok(()),
         }
     }
 
@@ -164,8 +177,9 @@ impl Look {
                 text.end().map_err(UploadError::Unknown)?;
                 Ok(format)
             }
-            Some(Seems::Package) => package::workbook(file).map(|()| Format::Xlsx),
+            Some(Seems::Package) => package::office(file),
             Some(Seems::Parquet) => package::parquet(file, bytes).map(|()| Format::Parquet),
+            Some(Seems::Pdf) => package::pdf(file, bytes).map(|()| Format::Pdf),
             None => Err(UploadError::Unknown(unknown("the file is empty"))),
         }
     }
@@ -177,7 +191,8 @@ pub(super) fn unknown(what: &str) -> Unknown {
 
 /// What is text and yet for some program: by how it begins.
 const NOT_FOR_US: &[(&str, &str)] = &[
-    ("%pdf-", "a PDF"),
+    // One that begins as it should is known already. Readers forgive what stands before the head, and so a file can be two things.
+    ("%pdf-", "a PDF of no version that is taken, or with something before its head; save it anew"),
     ("%!ps", "PostScript"),
     ("{\\rtf", "RTF"),
     ("#!", "a script"),
@@ -194,10 +209,13 @@ fn seems(head: &[u8]) -> Result<Seems, Unknown> {
         [] => return Err(unknown("the file is empty")),
         [b'P', b'K', 3, 4, ..] => return Ok(Seems::Package),
         [b'P', b'A', b'R', b'1', ..] => return Ok(Seems::Parquet),
+        [b'%', b'P', b'D', b'F', b'-', b'1' | b'2', b'.', ..] => return Ok(Seems::Pdf),
         [0x1f, 0x8b, ..] => return Err(unknown("the file is packed with gzip; unpack it first")),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => return Err(unknown("the file is packed with zstd; unpack it first")),
         [0xd0, 0xcf, 0x11, 0xe0, ..] => {
-            return Err(unknown("the file is a workbook of before 2007 (XLS); save it as XLSX or CSV"));
+            return Err(unknown(
+                "the file is of an office program of before 2007 (XLS, DOC), or has a password; save it as XLSX, CSV, DOCX or PDF",
+            ));
         }
         _ => {}
     }
@@ -305,110 +323,4 @@ fn is_control(unit: u16) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(bytes: &[u8]) -> Result<Format, String> {
-        // In pieces of every kind, and as a whole.
-        let mut results = Vec::new();
-        for size in [1, 7, bytes.len().max(1)] {
-            let mut look = Look::default();
-            let fed = bytes.chunks(size).try_for_each(|piece| look.feed(piece));
-            let file = Path::new("/nowhere");
-            results.push(match fed {
-                Ok(()) => look.settle(file, bytes.len() as u64).map_err(|error| error.to_string()),
-                Err(problem) => Err(problem.to_string()),
-            });
-        }
-        assert!(results.iter().all(|one| *one == results[0]), "{results:?}");
-        results.remove(0)
-    }
-
-    fn wide(text: &str) -> Vec<u8> {
-        [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()
-    }
-
-    #[test]
-    fn text_is_known_by_its_beginning_and_by_every_byte() {
-        let long = "a;b\n".repeat(3_000);
-        for (bytes, format) in [
-            (b"Entry,Amount\n1,2\n".to_vec(), Format::Text),
-            (b"\xef\xbb\xbfa;b\r\n".to_vec(), Format::Text),
-            (b"a\tb\x0c\n\x1a".to_vec(), Format::Text),
-            ("Buchung;Betrag\nMüller;1\n".as_bytes().to_vec(), Format::Text),
-            (b"Buchung;M\xfcller\n".to_vec(), Format::Text),
-            (wide("a;b\u{1f600}\n"), Format::Text),
-            (long.clone().into_bytes(), Format::Text),
-            (b" \n{\"a\":1}\n{\"a\":2}".to_vec(), Format::Json),
-            (wide("{\"a\":1}"), Format::Json),
-            (b"<?xml version=\"1.0\"?><AuditFile/>".to_vec(), Format::Xml),
-            (b"\xef\xbb\xbf<AuditFile>".to_vec(), Format::Xml),
-        ] {
-            assert_eq!(
-                found(&bytes),
-                Ok(format),
-                "{:?}",
-                String::from_utf8_lossy(&bytes[..bytes.len().min(40)])
-            );
-        }
-        for (bytes, says) in [
-            (b"".to_vec(), "empty"),
-            (b" \n ".to_vec(), "blanks"),
-            (b"MZ\x90\x00\x03".to_vec(), "neither text"),
-            (b"\x7fELF\x02".to_vec(), "neither text"),
-            (b"\x89PNG\r\n\x1a\n\x00".to_vec(), "neither text"),
-            (b"a,b\n\x00".to_vec(), "neither text"),
-            ([long.as_bytes(), b"\x00"].concat(), "neither text"),
-            (b"%PDF-1.7\n".to_vec(), "PDF"),
-            (b"#!/bin/sh\nrm".to_vec(), "a script"),
-            (b"<!DOCTYPE html><html>".to_vec(), "DOCTYPE"),
-            (b"<?xml version=\"1.0\"?>\n<!DOCTYPE a [<!ENTITY b \"c\">]><a/>".to_vec(), "DOCTYPE"),
-            (wide("<HTML>"), "HTML"),
-            (b"\x1f\x8b\x08\x00".to_vec(), "gzip"),
-            (b"\xd0\xcf\x11\xe0\xa1".to_vec(), "XLS"),
-            ([wide("a"), vec![0]].concat(), "in the middle"),
-            ([wide("a"), vec![0x00, 0xdc]].concat(), "is not"),
-            ([wide("a"), vec![0x00, 0xd8]].concat(), "in the middle"),
-            (wide("a\0"), "is not"),
-        ] {
-            let problem = found(&bytes).unwrap_err();
-            assert!(
-                problem.contains(says),
-                "{problem} {:?}",
-                String::from_utf8_lossy(&bytes[..bytes.len().min(40)])
-            );
-        }
-    }
-
-    #[test]
-    fn a_claim_that_is_not_so_is_a_lie_and_one_that_says_nothing_is_none() {
-        for (media, fits) in [
-            ("text/csv; charset=utf-8", &[Format::Text][..]),
-            ("TEXT/PLAIN", &[Format::Text, Format::Json, Format::Xml]),
-            ("application/json", &[Format::Json]),
-            ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", &[Format::Xlsx]),
-        ] {
-            let claim = Claim::by_media_type(media).unwrap().unwrap();
-            assert_eq!(
-                Format::ALL.into_iter().filter(|one| claim.fits(*one)).collect::<Vec<_>>(),
-                fits,
-                "{media}"
-            );
-        }
-        for nothing in ["", "application/octet-stream", "application/vnd.ms-excel"] {
-            assert_eq!(Claim::by_media_type(nothing), Ok(None), "{nothing}");
-        }
-        for refused in ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "image/png"] {
-            assert!(Claim::by_media_type(refused).is_err(), "{refused}");
-        }
-        for (name, fits) in [
-            ("GL.CSV", Some(&[Format::Text][..])),
-            ("a.b.xlsx", Some(&[Format::Xlsx])),
-            ("ledger", None),
-            ("ledger.2026", None),
-        ] {
-            assert_eq!(Claim::by_name(name).map(|claim| claim.fits), fits, "{name}");
-        }
-        assert!(!Claim::by_name("ada.csv").unwrap().to_string().contains("ada"));
-    }
-}
+mod tests;

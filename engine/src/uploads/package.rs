@@ -1,4 +1,5 @@
-//! What cannot be said before the end of a file: whether an archive is a workbook and no bomb, and whether Parquet is whole.
+//! What cannot be said before the end of a file: whether an archive is a workbook or a text document and no
+//! bomb, and whether Parquet and a PDF are whole.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -8,7 +9,7 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::UploadError;
-use super::format::{Unknown, unknown};
+use super::format::{Format, Unknown, unknown};
 
 /// The same bounds as those within which `jobs/journal` unpacks a workbook, so that nothing is taken that it refuses. Of one
 /// part: a full sheet of a million long rows stays below it.
@@ -20,7 +21,8 @@ const SMALL: u64 = 16 << 20;
 /// A workbook has a few for each sheet.
 const MOST_PARTS: u64 = 10_000;
 
-pub(super) fn workbook(file: &Path) -> Result<(), UploadError> {
+/// A workbook or a text document, by the part that every one of them has.
+pub(super) fn office(file: &Path) -> Result<Format, UploadError> {
     let broken = |error: ZipError| match error {
         ZipError::Io(cause) if cause.kind() != io::ErrorKind::UnexpectedEof => UploadError::from(cause),
         error => UploadError::Unknown(Unknown(format!("the file is a ZIP archive that is broken: {error}"))),
@@ -28,15 +30,16 @@ pub(super) fn workbook(file: &Path) -> Result<(), UploadError> {
     let refused = |what: &str| Err(UploadError::Unknown(unknown(what)));
     // Before the library reads them all into memory.
     if !has_few_parts(&mut File::open(file)?)? {
-        return refused("the file is a ZIP archive that does not end as a workbook does");
+        return refused("the file is a ZIP archive that does not end as one of an office program does");
     }
     let mut archive = ZipArchive::new(BufReader::new(File::open(file)?)).map_err(broken)?;
-    let (mut types, mut book) = (false, false);
+    let (mut types, mut book, mut text) = (false, false, false);
     for index in 0..archive.len() {
         let part = archive.by_index_raw(index).map_err(broken)?;
         let name = part.name().map_err(broken)?;
         types |= name == "[Content_Types].xml";
         book |= name == "xl/workbook.xml";
+        text |= name == "word/document.xml";
         // Spreadsheets look parts up in capitals or not.
         let plain = name.to_ascii_lowercase();
         if plain.ends_with("vbaproject.bin") || plain.contains("macrosheets/") {
@@ -46,24 +49,32 @@ pub(super) fn workbook(file: &Path) -> Result<(), UploadError> {
             return refused("the file is a ZIP archive with a part that lies outside of it");
         }
         if !matches!(part.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
-            return refused("the file is a ZIP archive that is packed in a way that no workbook is");
+            return refused(
+                "the file is a ZIP archive that is packed in a way that no workbook and no DOCX is",
+            );
         }
         let most = LARGEST.min(SMALL.max(part.compressed_size().saturating_mul(HIGHEST_RATIO)));
         if part.size() > most {
-            return refused("the file is a ZIP archive that unpacks to far more than a workbook does");
+            return refused(
+                "the file is a ZIP archive that unpacks to far more than a workbook or a DOCX does",
+            );
         }
     }
-    match types && book {
-        // A part may be called anything; what it is stands there.
-        true => match has_macros(&mut archive).map_err(broken)? {
-            true => refused(MACROS),
-            false => Ok(()),
-        },
-        false => refused("the file is a ZIP archive and no workbook; hand in what is in it"),
+    let format = match (types, book, text) {
+        (true, true, false) => Format::Xlsx,
+        (true, false, true) => Format::Docx,
+        // Whoever scans it and whoever opens it might take it for different things.
+        (true, true, true) => return refused("the file is a workbook and a DOCX at once; save it anew"),
+        _ => return refused("the file is a ZIP archive and no workbook and no DOCX; hand in what is in it"),
+    };
+    // A part may be called anything; what it is stands there.
+    match has_macros(&mut archive).map_err(broken)? {
+        true => refused(MACROS),
+        false => Ok(format),
     }
 }
 
-const MACROS: &str = "the file is a workbook with macros; save it as XLSX";
+const MACROS: &str = "the file has macros; save it as XLSX or DOCX";
 /// A line for each part.
 const LONGEST_TYPES: u64 = 4 << 20;
 
@@ -130,6 +141,22 @@ pub(super) fn parquet(file: &Path, bytes: u64) -> Result<(), UploadError> {
     }
 }
 
+/// So far from the end readers look for the mark.
+const PDF_TAIL: u64 = 1_024;
+const PDF_END: &[u8] = b"%%EOF";
+
+/// How it begins was seen. Whether it has a password is for whoever opens it to say.
+pub(super) fn pdf(file: &Path, bytes: u64) -> Result<(), UploadError> {
+    let mut file = File::open(file)?;
+    file.seek(SeekFrom::Start(bytes.saturating_sub(PDF_TAIL)))?;
+    let mut tail = Vec::new();
+    file.take(PDF_TAIL).read_to_end(&mut tail)?;
+    match tail.windows(PDF_END.len()).any(|some| some == PDF_END) {
+        true => Ok(()),
+        false => Err(UploadError::Unknown(unknown("the file begins like a PDF and is not whole"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -155,16 +182,29 @@ mod tests {
         result.map_or_else(|error| error.to_string(), |()| "taken".into())
     }
 
+    fn office(file: &Path) -> String {
+        super::office(file)
+            .map_or_else(|error| error.to_string(), |format| format!("taken as {}", format.name()))
+    }
+
     #[test]
-    fn an_archive_is_taken_when_it_is_a_workbook_without_macros_and_no_bomb() {
+    fn an_archive_is_taken_when_it_is_of_an_office_program_without_macros_and_no_bomb() {
         let types = ("[Content_Types].xml", &b"<Types/>"[..]);
         let book = ("xl/workbook.xml", &b"<workbook/>"[..]);
+        let text = ("word/document.xml", &b"<w:document/>"[..]);
         let bomb = vec![0; 64 << 20];
         let many: Vec<_> = (0..10_001).map(|part| format!("xl/{part}")).collect();
         let many: Vec<_> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
         for (parts, says) in [
-            (&[types, book][..], "taken"),
-            (&[types, book, ("xl/sheet1.xml", &bomb[..1 << 20])], "taken"),
+            (&[types, book][..], "taken as xlsx"),
+            (&[types, book, ("xl/sheet1.xml", &bomb[..1 << 20])], "taken as xlsx"),
+            (&[types, text], "taken as docx"),
+            (&[types, text, ("word/embeddings/book.xlsx", b"PK")], "taken as docx"),
+            (&[types, text, book], "at once"),
+            (&[text], "no workbook and no DOCX"),
+            (&[types, text, ("word/vbaProject.bin", b"x")], "macros"),
+            (&[("[Content_Types].xml", b"<Types macroEnabledTemplate.main+xml/>"), text], "macros"),
+            (&[types, text, ("word/document.xml.rels", &bomb)], "far more"),
             (&[types], "no workbook"),
             (&[book, ("a.exe", b"MZ")], "no workbook"),
             (&[types, book, ("xl/vbaProject.bin", b"x")], "macros"),
@@ -176,13 +216,13 @@ mod tests {
             (&[types, book, ("xl/sheet1.xml", &bomb)], "far more"),
             (&many, "does not end as"),
         ] {
-            let told = told(workbook(archive(parts).path()));
+            let told = office(archive(parts).path());
             assert!(told.contains(says), "{told}");
         }
         let whole = std::fs::read(archive(&[types, book]).path()).unwrap();
         let cut = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(cut.path(), &whole[..whole.len() - 10]).unwrap();
-        assert!(told(workbook(cut.path())).contains("does not end as"));
+        assert!(office(cut.path()).contains("does not end as"));
         // As programs write it that always take the form for large ones.
         let at = whole.len() - END;
         let (begin, end) = whole.split_at(at);
@@ -201,15 +241,15 @@ mod tests {
             [begin, &record, &locator, end].concat()
         };
         std::fs::write(cut.path(), large(2)).unwrap();
-        assert_eq!(told(workbook(cut.path())), "taken");
+        assert_eq!(office(cut.path()), "taken as xlsx");
         std::fs::write(cut.path(), large(10_001)).unwrap();
-        assert!(told(workbook(cut.path())).contains("does not end as"));
+        assert!(office(cut.path()).contains("does not end as"));
         // The list is torn, and its end is whole.
         let mut torn = whole;
         let list = torn.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
         torn[list] = 0;
         std::fs::write(cut.path(), torn).unwrap();
-        assert!(told(workbook(cut.path())).contains("broken"));
+        assert!(office(cut.path()).contains("broken"));
     }
 
     #[test]
@@ -224,6 +264,23 @@ mod tests {
             std::fs::write(file.path(), bytes).unwrap();
             let told = told(parquet(file.path(), bytes.len() as u64));
             assert!(told.contains(says), "{told} {bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_pdf_is_whole_when_its_end_is_near_its_end() {
+        let after = |blanks: usize| [b"%PDF-1.7\n%%EOF".to_vec(), vec![b' '; blanks]].concat();
+        for (bytes, says) in [
+            (b"%PDF-1.7\n1 0 obj\n%%EOF\n".to_vec(), "taken"),
+            (after(1_019), "taken"),
+            (after(1_020), "not whole"),
+            (b"%PDF-1.7\n1 0 obj\n".to_vec(), "not whole"),
+            (b"%PDF-1.7\n%%EO".to_vec(), "not whole"),
+        ] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), &bytes).unwrap();
+            let told = told(pdf(file.path(), bytes.len() as u64));
+            assert!(told.contains(says), "{told} {} bytes", bytes.len());
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::account::Accounts;
 use crate::archive::{Archive, ArchiveArgs};
 use crate::calls::{Calls, Stop};
 use crate::envelope::{self, COLLECTION, Change, Kept};
+use crate::evidence::SENT;
 use crate::phase::{Next, Phase, Status, Word, next};
 use crate::reconcile::Unresolved;
 use crate::send_envelope::{BUSY, after, policy};
@@ -151,7 +152,13 @@ pub async fn go(kept: &mut Kept, ctx: &Ctx, phase: Phase, poll: std::time::Durat
     let poll = SignedDuration::try_from(poll).unwrap_or(SignedDuration::from_hours(1));
     // It goes on, whatever ended it before.
     kept.envelope.problem = None;
-    let change = Change::to(phase, action).details(json!({ "recipients": kept.envelope.recipients }));
+    let mut details = json!({ "recipients": kept.envelope.recipients });
+    // Somebody sent it and did not live to say so: this is the entry by which the log knows.
+    let was_unsent = matches!(kept.phase, Phase::Drafting | Phase::Drafted);
+    if was_unsent && !matches!(phase, Phase::Sent | Phase::Deleted) {
+        details[SENT] = true.into();
+    }
+    let change = Change::to(phase, action).details(details);
     let change = match phase.is_out() || phase == Phase::Completed {
         // The sweep sees to what is complete and not archived.
         true => change.due(after(ctx.clock().now(), poll)),

@@ -5,7 +5,7 @@
 //! nobody told; [`archive`] fetches what was signed. [`void`] and [`remind`] are for people. What is kept of an envelope is one record, [`envelope`].
 //!
 //! How the provider is spoken to is behind one port, [`provider`], with DocuSign as its adapter ([`adapters`]); what follows when it fails is one table, [`calls`]; an
-//! account whose sign-in fails is parked ([`account`]). [`doctor`] says what is wrong with it.
+//! account whose sign-in fails is parked ([`account`]). [`doctor`] says what is wrong with it. What an auditor reads of envelopes is in [`evidence`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub mod connect;
 pub mod doctor;
 mod documents;
 pub mod envelope;
+pub mod evidence;
+mod kind;
 pub mod phase;
 pub mod provider;
 pub mod reconcile;
@@ -62,7 +64,7 @@ pub fn accounts(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> Account
     Accounts::new(config.accounts.iter().map(account))
 }
 
-/// Adds the family's kinds, its door and its rules.
+/// Adds the family's kinds, its door, its rules, and what it says in the evidence pack.
 pub fn register(registry: &mut Registry, config: &Config, accounts: Accounts) {
     registry.add(SendEnvelope { accounts: accounts.clone(), roots: config.roots.clone() });
     registry.add(ApplyEvent { accounts: accounts.clone() });
@@ -71,6 +73,7 @@ pub fn register(registry: &mut Registry, config: &Config, accounts: Accounts) {
     registry.add(Void { accounts: accounts.clone() });
     registry.add(Remind { accounts: accounts.clone() });
     registry.add_door(connect::door(accounts));
+    registry.add_theme(&evidence::ENVELOPES);
     for rule in RULES {
         registry.add_rule(rule);
     }

@@ -11,6 +11,7 @@ mod args;
 pub mod clock;
 pub mod ctx;
 pub mod door;
+pub mod evidence;
 pub mod id;
 pub mod job;
 pub mod jwt;

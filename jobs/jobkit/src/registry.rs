@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use crate::args::read;
+use crate::evidence::Theme;
 use crate::uploads::SCHEME;
 use crate::{Ctx, Door, Failure, Job, Outcome, Policy, UploadId};
 
@@ -84,6 +85,7 @@ pub struct Registry {
     kinds: BTreeMap<&'static str, KindInfo>,
     doors: BTreeMap<&'static str, Arc<dyn Door>>,
     rules: Vec<&'static str>,
+    themes: Vec<&'static Theme>,
 }
 
 impl Registry {
@@ -127,6 +129,21 @@ impl Registry {
 
     pub fn rules(&self) -> &[&'static str] {
         &self.rules
+    }
+
+    /// Adds what the family says in the evidence pack.
+    ///
+    /// # Panics
+    /// When there is one of the id, as with kinds.
+    pub fn add_theme(&mut self, theme: &'static Theme) -> &mut Self {
+        let is_there = self.themes.iter().any(|earlier| earlier.id == theme.id);
+        assert!(!is_there, "theme `{}` is registered twice", theme.id);
+        self.themes.push(theme);
+        self
+    }
+
+    pub fn themes(&self) -> &[&'static Theme] {
+        &self.themes
     }
 
     pub fn get(&self, kind: &str) -> Option<&KindInfo> {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::adapters::database::DatabaseQuery;
 use crate::completeness::ControlTotals;
-use crate::ingest::{Query, ReadError, RowsError};
+use crate::ingest::{self, Query, ReadError, RowsError};
 use crate::model::ModelError;
 use crate::output::{self, Pending, RunTag};
 use crate::passes::PassError;
@@ -179,16 +179,16 @@ impl Ledgers {
             _ if is_put_aside => {}
             Some(name) => request.query = Some(self.query(name, parameters, ctx)?),
             None => {
-                let ledger = self.find(("path", output::LEDGER), path, &request, ctx).await?;
+                let ledger = self.data(("path", output::LEDGER), path, &request, ctx).await?;
                 (request.path, request.file) = ledger.keep(path, &mut fetched);
             }
         }
         if let Some(path) = trial_balance {
-            let found = self.find(("trial_balance", "trial-balance"), path, &request, ctx).await?;
+            let found = self.data(("trial_balance", "trial-balance"), path, &request, ctx).await?;
             request.given.trial_balance = Some(found.keep(path, &mut fetched).1);
         }
         if let Some(path) = entry_log {
-            let found = self.find(("entry_log", "entry-log"), path, &request, ctx).await?;
+            let found = self.data(("entry_log", "entry-log"), path, &request, ctx).await?;
             request.given.entry_log = Some(found.keep(path, &mut fetched).1);
         }
         Ok((request, fetched))
@@ -198,6 +198,23 @@ impl Ledgers {
         let query = queries::find(&self.config.queries, name).map_err(RunError::NoQuery)?;
         let url = self.sources.databases.url(&query.database)?;
         Ok(Arc::new(DatabaseQuery::new(name, url, &query.sql, parameters.to_vec(), ctx.cancelled().clone())))
+    }
+
+    /// A file with data: what came from elsewhere may be a report, which is found here and not at its thousandth line.
+    async fn data(
+        &self,
+        (field, name): (&'static str, &str),
+        path: &Path,
+        request: &Request,
+        ctx: &Ctx,
+    ) -> Result<Found, Failure> {
+        let found = self.find((field, name), path, request, ctx).await?;
+        if let Found::Fetched(file) = &found {
+            let file = file.path().to_path_buf();
+            let kind = ctx.cpu(move |_| ingest::check_kind(&file)).await?;
+            kind.map_err(|cause| RunError::NoLedger { field, path: path.into(), cause })?;
+        }
+        Ok(found)
     }
 
     /// What was checked is what is opened. Named by the field, and where it has to be fetched by the second name meanwhile.
@@ -383,6 +400,7 @@ impl From<RunError> for Failure {
                 _ => Failure::transient(error),
             },
             RunError::Read { cause: ReadError::Io(_), .. }
+            | RunError::NoLedger { cause: ReadError::Io(_), .. }
             | RunError::Write { .. }
             | RunError::Workpaper(WorkpaperError::Write { .. })
             | RunError::Pass(PassError::Read(ReadError::Io(_)) | PassError::PutAside { .. }) => {
@@ -411,6 +429,7 @@ impl From<RunError> for Failure {
             | RunError::Fetch(_)
             | RunError::NoBucket { .. }
             | RunError::NoUpload { .. }
+            | RunError::NoLedger { .. }
             | RunError::Database(DatabaseError::Unknown(_))
             | RunError::NoQuery(_)
             | RunError::Outside { .. }

@@ -139,6 +139,10 @@ pub enum ReadError {
     #[cfg(not(feature = "parquet"))]
     #[error("this program was built without Parquet; export the ledger as CSV")]
     NoParquet,
+    #[error(
+        "the file is {0}; hand in the data that it was made of, as CSV, JSON lines, SAF-T, XLSX or Parquet"
+    )]
+    NoLedger(&'static str),
     #[error("the workbook {problem}")]
     Workbook { problem: String },
     #[error("asking the database")]
@@ -191,6 +195,7 @@ fn open_file(
     asked: Vec<String>,
     counts: &Arc<Counts>,
 ) -> Result<Box<dyn Table>, ReadError> {
+    check_kind(path)?;
     let bytes = || Bytes::open(path);
     Ok(match format {
         Format::Csv => Box::new(text::TextTable::open(bytes()?, mapping, counts.clone())?),
@@ -202,6 +207,17 @@ fn open_file(
         #[cfg(not(feature = "parquet"))]
         Format::Parquet => return Err(ReadError::NoParquet),
     })
+}
+
+/// Refuses what is no ledger, however it is to be read.
+pub(crate) fn check_kind(path: &Path) -> Result<(), ReadError> {
+    match Bytes::head(path, 5)?.as_slice() {
+        b"%PDF-" => Err(ReadError::NoLedger("a PDF")),
+        [b'P', b'K', 3, 4, ..] if xlsx::is_document(path)? => {
+            Err(ReadError::NoLedger("a text document (DOCX)"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the first bytes of a file say that it is.

@@ -7,19 +7,10 @@ use engine::reference::SecretRef;
 use jobkit::{Artifacts, PutNewError};
 use store::chain;
 
-use super::{BucketPlace, Place as AnyPlace, Server, bytes, kept_by, listed, open_azure, open_s3, run};
-
-struct Place;
-
-impl Place {
-    async fn s3() -> BucketPlace {
-        BucketPlace::s3().await
-    }
-
-    async fn azure() -> BucketPlace {
-        BucketPlace::azure().await
-    }
-}
+use super::{
+    BucketPlace, BucketPlace as Place, Place as AnyPlace, Server, bytes, kept_by, listed, open_azure,
+    open_s3, run,
+};
 
 kept_by!([s3, azure]: [
     what_breaks_off_is_seen_by_nobody_and_the_file_stays_where_it_was,

@@ -13,22 +13,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use store::Quota;
 
-use super::{BucketPlace, Server as Behind, job, kept_by};
+use super::{BucketPlace, BucketPlace as Place, Server as Behind, job, kept_by};
 use crate::support::clamav::{ClamServer, eicar};
 use crate::support::http::{Answer, Server, Setup, TOKEN, answer};
 use crate::support::store::TestStore;
-
-struct Place;
-
-impl Place {
-    async fn s3() -> BucketPlace {
-        BucketPlace::s3().await
-    }
-
-    async fn azure() -> BucketPlace {
-        BucketPlace::azure().await
-    }
-}
 
 kept_by!([s3, azure]: [
     a_file_is_put_into_the_bucket_completed_and_gone_from_there,

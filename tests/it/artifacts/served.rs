@@ -6,22 +6,10 @@ use jobkit::Owner;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{BucketPlace, Place as AnyPlace, Server as Behind, bytes, kept_by};
+use super::{BucketPlace, BucketPlace as Place, Place as AnyPlace, Server as Behind, bytes, kept_by};
 use crate::support::binary;
 use crate::support::http::{Server, Setup, TOKEN};
 use crate::support::store::TestStore;
-
-struct Place;
-
-impl Place {
-    async fn s3() -> BucketPlace {
-        BucketPlace::s3().await
-    }
-
-    async fn azure() -> BucketPlace {
-        BucketPlace::azure().await
-    }
-}
 
 kept_by!([s3, azure]: [
     the_files_of_a_job_are_listed_and_fetched_from_where_they_are,

@@ -26,8 +26,11 @@ fn unpacked(zip: &Path, to: &Path) -> BTreeMap<String, String> {
 
 /// A place whose log is signed, with its public key.
 fn signed() -> (Place, std::path::PathBuf, String, Vkey) {
-    let place = Place::new();
-    let file = place.path().join("jobs.db");
+    signed_in(Place::new(), "jobs.db")
+}
+
+fn signed_in(place: Place, file: &str) -> (Place, std::path::PathBuf, String, Vkey) {
+    let file = place.path().join(file);
     let place = place.with("COMPLINE__STORE__URL", &format!("sqlite://{}", file.display()));
     let made =
         place.run(&["audit", "key", "create", "--name", "example.com/log", "--out", "audit.key", "--json"]);
@@ -110,6 +113,89 @@ fn every_sentence_of_a_pack_stands_on_entries_that_can_be_checked_without_us() {
     assert!(!check(&folder).status.success());
     // That it was made is in the log itself.
     place.run(&["audit", "search", "--action", "audit.evidence"]).expect(0).says(&["audit.evidence"]);
+}
+
+/// The demo has an envelope signed; its log is an operator's as any other.
+#[test]
+fn an_envelope_stands_in_the_pack_with_what_was_signed_and_a_file_that_was_changed_is_named() {
+    let place = Place::new();
+    let told = place.run(&["demo", "--exit", "--json"]).expect(0).json();
+    let (place, file, secret, key) = signed_in(place, "compline-demo/compline.db");
+    let place = place.with("COMPLINE__ARTIFACTS__DIRECTORY", "compline-demo/artifacts");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(grow(&file, &secret, &place.path().join("one")));
+
+    let pack = |out: &str, more: &[&str]| {
+        let args = [&["evidence", "--from", "1h", "--json", "--out", out][..], more].concat();
+        place.run(&args)
+    };
+    let made = pack("q1.zip", &["--with-files"]).expect(0).json();
+
+    assert_eq!(made["files"], json!({ "named": 3, "in_the_pack": 3, "gone": 0, "differing": 0 }));
+    let folder = place.path().join("taken");
+    let files = unpacked(&place.path().join("q1.zip"), &folder);
+    let facts: Value = serde_json::from_str(&files["facts.json"]).unwrap();
+    let claims = facts["claims"].as_array().unwrap();
+    let counts: BTreeMap<_, _> = claims
+        .iter()
+        .filter(|claim| claim["theme"] == "envelopes")
+        .map(|claim| (claim["claim"].as_str().unwrap(), claim["count"].as_u64().unwrap()))
+        .collect();
+    let expected =
+        [("archived", 3), ("completed", 1), ("declined", 0), ("sent", 1), ("unresolved", 0), ("voided", 0)];
+    assert_eq!(
+        counts,
+        expected
+            .map(|(name, count)| (format!("envelopes.{name}"), count))
+            .iter()
+            .map(|(name, count)| (name.as_str(), *count))
+            .collect()
+    );
+    let archived = claims.iter().find(|claim| claim["claim"] == "envelopes.archived").unwrap();
+    let (named, kept) =
+        (archived["files"].as_array().unwrap(), told["envelope"]["archive"].as_array().unwrap());
+    assert_eq!(named.len(), kept.len());
+    let entries = files.iter().find(|(name, _)| name.starts_with("log/entries/")).unwrap().1;
+    for (named, kept) in named.iter().zip(kept) {
+        for field in ["name", "sha256", "bytes", "address"] {
+            assert_eq!(named[field], kept[field], "{field}");
+        }
+        // The entry that the file stands beside has the hash, and the page too.
+        let line = entries.lines().nth(usize::try_from(named["leaf"].as_u64().unwrap()).unwrap()).unwrap();
+        let sha256 = named["sha256"].as_str().unwrap();
+        assert!(line.contains("docusign.envelope.archive") && line.contains(sha256), "{line}");
+        assert!(files["report.html"].contains(sha256));
+        assert!(files.contains_key(&format!("receipts/entry-{}.tlog-proof", named["seq"])));
+    }
+
+    let python = std::env::var("COMPLINE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let check = || {
+        let key = key.to_string();
+        let args = ["log/verify.py", "--key", &key, "--files", "files", "log"];
+        let ran = Command::new(&python).current_dir(&folder).args(args).output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stdout).unwrap())
+    };
+    let (code, text) = check();
+    assert!(code == Some(0) && text.contains("3 files of files are what entries say"), "{text}");
+    let leaf = named[0]["leaf"].to_string();
+    std::fs::write(folder.join("files").join(&leaf).join("certificate.pdf"), "%PDF-1.7\n%%EOF\n").unwrap();
+    let (code, text) = check();
+    assert!(
+        code == Some(1) && text.contains(&format!("WRONG: files/{leaf}/certificate.pdf has SHA-256")),
+        "{text}"
+    );
+
+    // What lies with the operator is compared when it is taken along, and is not asked for otherwise.
+    let own = Path::new(told["envelope"]["folder"].as_str().unwrap());
+    std::fs::write(own.join("001-report.pdf"), "%PDF-1.7\n%%EOF\n").unwrap();
+    std::fs::remove_file(own.join("certificate.pdf")).unwrap();
+    let made = pack("q2.zip", &["--with-files"]).expect(1).json();
+    assert_eq!(made["files"], json!({ "named": 3, "in_the_pack": 1, "gone": 1, "differing": 1 }));
+    let again = unpacked(&place.path().join("q2.zip"), &place.path().join("again"));
+    assert!(again["report.html"].contains("Of 1 files other bytes lie in their place"));
+    assert!(!again.keys().any(|name| name.ends_with("001-report.pdf")), "{:?}", again.keys());
+    let made = pack("q3.zip", &[]).expect(0).json();
+    assert_eq!(made["files"], json!({ "named": 3, "in_the_pack": 0, "gone": 0, "differing": 0 }));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use docusign::envelope::{Archived, COLLECTION, Kept};
 use docusign::phase::Phase;
 use docusign_emulator::{ACCOUNT_ID, Act, Emulator, INTEGRATION_KEY, Mode, Options, Rule, USER_ID};
+use engine::adapters::tls;
 use jobkit::RecordFilter;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -21,6 +22,7 @@ on_both![
     envelopes_are_sent_once_through_lost_answers_and_kills,
     what_is_signed_is_archived_once_whatever_order_messages_come_in,
     an_account_without_consent_is_parked_and_its_doctor_says_what_to_open,
+    a_report_that_is_handed_in_is_sent_as_it_came_and_what_is_none_is_refused,
 ];
 
 struct House {
@@ -221,4 +223,64 @@ async fn an_account_without_consent_is_parked_and_its_doctor_says_what_to_open(w
     }
     assert!(house.sent().is_empty());
     worker.stop_now().await;
+}
+
+async fn a_report_that_is_handed_in_is_sent_as_it_came_and_what_is_none_is_refused(world: World) {
+    const TOKEN: &str = "a token for tests, long enough";
+    let mut house = House::open(world, &[], Options::default()).await;
+    house.world.place =
+        house.world.place.with("COMPLINE__HTTP__TOKEN", "env:THE_TOKEN").with("THE_TOKEN", TOKEN);
+    let server = house.serve();
+    let url = format!("http://127.0.0.1:{}", house.port);
+    let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls::client(None).unwrap());
+    let client = client.build().unwrap();
+    let post = |path: &str| client.post(format!("{url}{path}")).bearer_auth(TOKEN);
+    house
+        .world
+        .until("the API is there", async || client.get(format!("{url}/readyz")).send().await.is_ok())
+        .await;
+    let hand_in = async |bytes: Vec<u8>, name: &str| {
+        let request =
+            post("/v1/uploads").header("content-disposition", format!("attachment; filename={name}"));
+        let answer = request.body(bytes).send().await.unwrap();
+        assert_eq!(answer.status(), 201, "{name}");
+        answer.json::<Value>().await.unwrap()["address"].clone()
+    };
+    let ask = async |key: &str, name: &str, upload: &Value| {
+        let args = json!({
+            "key": key, "subject": "Report", "documents": [{ "name": name, "upload": upload }],
+            "signers": [{ "name": "Ada", "email": "ada@example.org" }], "custom_fields": { KEY: key },
+        });
+        let job = json!({ "kind": "docusign.send_envelope", "args": args });
+        let answer = post("/v1/jobs").json(&job).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    // Of every byte, as a PDF has them.
+    let report =
+        [b"%PDF-1.7\n".to_vec(), (0..=255).cycle().take(100_000).collect(), b"\n%%EOF\n".to_vec()].concat();
+    let address = hand_in(report.clone(), "report.pdf").await;
+    let ledger = hand_in(b"{\"entry\":1}\n".to_vec(), "ledger.json").await;
+
+    let (status, refused) = ask("report-0", "ledger.json", &ledger).await;
+    assert_eq!((status, &refused["code"]), (422, &json!("invalid_args")), "{refused}");
+    assert!(
+        refused["detail"]
+            .as_str()
+            .unwrap()
+            .contains("documents[0].name: `ledger.json` must end with one of .pdf")
+    );
+    let (status, sent) = ask("report-1", "report.pdf", &address).await;
+    assert_eq!(status, 202, "{sent}");
+    let (status, lied) = ask("report-2", "report.pdf", &ledger).await;
+    assert_eq!(status, 202, "{lied}");
+
+    house.until_all(Phase::Sent, 1).await;
+    let lied: JobId = lied["id"].as_str().unwrap().parse().unwrap();
+    house.world.until_state(lied, JobState::Discarded).await;
+    let told = house.world.job(lied).await.job.error.unwrap();
+    assert!(told.contains("documents[0]: it is no PDF, as its name says, but something else"), "{told}");
+    let sent = house.sent();
+    assert_eq!(sent.keys().collect::<Vec<_>>(), ["report-1"]);
+    assert!(house.emulator.document(&sent["report-1"][0], "1").unwrap() == report, "other bytes were sent");
+    server.stop().await;
 }

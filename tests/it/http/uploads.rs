@@ -43,6 +43,7 @@ promises![
 ];
 
 const CSV: &str = "Entry,Account,Amount\n1,4000,12.50\n";
+const PDF: &[u8] = b"%PDF-1.7\n\x00\xff\n%%EOF\n";
 
 fn upload(server: &Server, path: &str) -> RequestBuilder {
     server.bare(Method::POST, path).bearer_auth(TOKEN)
@@ -57,8 +58,12 @@ fn sum(bytes: &[u8]) -> String {
 }
 
 fn workbook(more: &[(&str, &[u8])]) -> Vec<u8> {
+    office("xl/workbook.xml", more)
+}
+
+fn office(main: &str, more: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    let parts = [("[Content_Types].xml", &b"<Types/>"[..]), ("xl/workbook.xml", b"<workbook/>")];
+    let parts = [("[Content_Types].xml", &b"<Types/>"[..]), (main, b"<main/>")];
     for (name, bytes) in parts.iter().chain(more) {
         writer.start_file(*name, SimpleFileOptions::default()).unwrap();
         writer.write_all(bytes).unwrap();
@@ -82,6 +87,7 @@ async fn nothing_is_left(server: &Server) {
 async fn each_format_is_taken_as_what_it_is(t: TestStore) {
     let server = Server::over(t).await;
     let xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    let docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
     for (bytes, media, format) in [
         (CSV.as_bytes().to_vec(), "text/csv", "text"),
         (b"Buchung;M\xfcller\n".to_vec(), "text/plain", "text"),
@@ -90,6 +96,9 @@ async fn each_format_is_taken_as_what_it_is(t: TestStore) {
         (b"<?xml version=\"1.0\"?><AuditFile/>".to_vec(), "application/xml", "xml"),
         (workbook(&[]), xlsx, "xlsx"),
         (b"PAR1xxxx\x04\0\0\0PAR1".to_vec(), "application/octet-stream", "parquet"),
+        (PDF.to_vec(), "application/pdf", "pdf"),
+        (PDF.to_vec(), "", "pdf"),
+        (office("word/document.xml", &[]), docx, "docx"),
     ] {
         let mut request = upload(&server, "/v1/uploads").body(bytes.clone());
         if !media.is_empty() {
@@ -133,6 +142,18 @@ async fn each_lie_is_refused_and_leaves_nothing(t: TestStore) {
         (b"MZ\x90\x00\x03\x00".to_vec(), octets, "", 415, "unsupported_format"),
         (b"MZ\x90\x00\x03\x00".to_vec(), "text/csv", "GL.csv", 415, "unsupported_format"),
         (b"%PDF-1.7\n".to_vec(), octets, "", 415, "unsupported_format"),
+        ([b"MZ\x90\x00", PDF].concat(), "application/pdf", "report.pdf", 415, "unsupported_format"),
+        (
+            office("word/document.xml", &[("word/vbaProject.bin", b"x")]),
+            octets,
+            "",
+            415,
+            "unsupported_format",
+        ),
+        (CSV.into(), "application/pdf", "", 422, "format_differs"),
+        (PDF.to_vec(), "text/plain", "", 422, "format_differs"),
+        (PDF.to_vec(), octets, "report.docx", 422, "format_differs"),
+        (office("word/document.xml", &[]), octets, "report.xlsx", 422, "format_differs"),
         (b"<!DOCTYPE html><p>".to_vec(), "text/plain", "", 415, "unsupported_format"),
         (b"\x1f\x8b\x08\x00\x00".to_vec(), octets, "GL.csv.gz", 415, "unsupported_format"),
         (macros, octets, "", 415, "unsupported_format"),

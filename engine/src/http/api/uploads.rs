@@ -33,8 +33,8 @@ static CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
 /// Hand in a file.
 ///
-/// The body is the file's bytes. What the file is is settled by its content: text (CSV and its like), JSON, XML, XLSX or
-/// Parquet; a `Content-Type` or a name that says otherwise is refused. Name it in a job as `upload:ID`.
+/// The body is the file's bytes. What the file is is settled by its content: text (CSV and its like), JSON, XML, XLSX,
+/// Parquet, PDF or DOCX; a `Content-Type` or a name that says otherwise is refused. Name it in a job as `upload:ID`.
 #[utoipa::path(post, path = "/v1/uploads", tag = "uploads", security(("token" = ["uploads:write"])),
     params(
         ("tenant" = Option<String>, Query, description = "Whose it is, for whoever has the whole installation.", min_length = 1, max_length = 128),

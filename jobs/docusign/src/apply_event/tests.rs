@@ -227,3 +227,27 @@ async fn another_end_than_ours_is_told_to_a_person() {
         (Phase::Voided, vec!["docusign.unresolved".to_owned()])
     );
 }
+
+/// Whoever sent it died before he could write that down; an auditor who counts what went out would miss it.
+#[tokio::test]
+async fn the_first_word_of_one_that_is_out_says_that_it_was_sent() {
+    let (accounts, provider) = account(AccountConfig::default());
+    let bench = Bench::default();
+    let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+    provider.play("send", [Play::LostAfter, Play::LostAfter, Play::LostAfter]);
+    bench.clock.run_freely();
+    bench.run(&send, &args("a"), 1).await.unwrap_err();
+    bench.host.kept().let_go(bench.id);
+    let drafted = kept(&bench, "a");
+    assert_eq!(drafted.phase, Phase::Drafted);
+    let world =
+        Sent { bench, job: ApplyEvent { accounts }, provider, envelope: drafted.envelope.envelope.unwrap() };
+    let last =
+        || (kept(&world.bench, "a").phase, world.bench.host.kept().details().pop().unwrap()[SENT].clone());
+
+    world.told("envelope-delivered").await;
+    assert_eq!(last(), (Phase::Delivered, Value::Bool(true)));
+    world.provider.set(&world.envelope, Status::Completed);
+    world.told("envelope-completed").await;
+    assert_eq!(last(), (Phase::Completed, Value::Null));
+}

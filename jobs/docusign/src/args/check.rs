@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jobkit::uploads;
 
 use super::{CopyArgs, DocumentArgs, HIGHEST_ORDER, SendEnvelopeArgs, SignerArgs, TabArgs};
+use crate::kind::{self, ENDINGS};
 
 /// DocuSign refuses longer ones, with what is filled in.
 const LONGEST_SUBJECT: usize = 100;
@@ -21,10 +22,6 @@ const MOST_TABS: usize = 500;
 /// Of a document, by DocuSign's rules.
 const MOST_BYTES: usize = 25 * 1024 * 1024;
 const MOST_DAYS: u32 = 999;
-
-/// What DocuSign takes and shows as pages.
-const ENDINGS: [&str; 12] =
-    ["pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "rtf", "txt", "htm", "html", "png"];
 
 /// Names the field and the remedy.
 pub fn check(args: &SendEnvelopeArgs) -> Result<(), String> {
@@ -114,10 +111,7 @@ pub fn whole(name: &str, bytes: &[u8]) -> Result<(), String> {
     if bytes.len() > MOST_BYTES {
         return Err(format!("the document has {} bytes; DocuSign takes {MOST_BYTES}", bytes.len()));
     }
-    if ending(name) == "pdf" && !bytes.starts_with(b"%PDF-") {
-        return Err("it is no PDF, as its name says it is".into());
-    }
-    Ok(())
+    kind::fits(&ending(name), bytes)
 }
 
 /// In small letters, without the dot.

@@ -55,6 +55,13 @@ fn each_refusal_names_its_field() {
             json!({ "name": "a.pdf", "base64": "aGVsbG8=" }),
             "documents[0].base64: it is no PDF",
         ),
+        // What an upload may be, and no document to sign.
+        (
+            "/documents/0/name",
+            json!("ledger.json"),
+            "documents[0].name: `ledger.json` must end with one of .pdf",
+        ),
+        ("/documents/0/name", json!("ledger.parquet"), "documents[0].name: "),
         ("/documents/0", json!({ "name": "a.pdf", "upload": "7" }), "documents[0].upload: "),
         ("/signers", json!([]), "signers: 1 to"),
         ("/signers/0/email", json!("ada"), "signers[0].email: "),

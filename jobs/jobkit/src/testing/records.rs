@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde_json::Value;
 
 use crate::alerts::News;
 use crate::ports::HostError;
@@ -19,6 +20,7 @@ struct Kept {
     records: BTreeMap<RecordId, Record>,
     held: BTreeMap<RecordId, (JobId, u64)>,
     actions: Vec<(String, String)>,
+    details: Vec<Value>,
     news: Vec<News>,
 }
 
@@ -34,6 +36,11 @@ impl FakeRecords {
     /// What the audit log was told: the action, and the key of the record.
     pub fn actions(&self) -> Vec<(String, String)> {
         self.lock().actions.clone()
+    }
+
+    /// And the details of each.
+    pub fn details(&self) -> Vec<Value> {
+        self.lock().details.clone()
     }
 
     pub fn news(&self) -> Vec<News> {
@@ -111,6 +118,7 @@ impl FakeRecords {
         };
         if !change.action.is_empty() {
             kept.actions.push((change.action, change.id.key.clone()));
+            kept.details.push(change.details);
         }
         kept.news.extend(change.news);
         kept.records.insert(change.id, record.clone());

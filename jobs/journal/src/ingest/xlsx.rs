@@ -41,6 +41,15 @@ struct Cell {
     exact: bool,
 }
 
+/// Of the same family, and without a sheet. What cannot be unpacked is told by whoever reads it.
+pub(super) fn is_document(path: &Path) -> Result<bool, ReadError> {
+    match Package::open(path) {
+        Ok(package) => Ok(package.has("word/document.xml") && !package.has("xl/workbook.xml")),
+        Err(ReadError::Workbook { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 impl XlsxTable {
     pub(super) fn open(path: &Path, mapping: &Mapping) -> Result<Self, ReadError> {
         let file = Unchanged::open(path)?;

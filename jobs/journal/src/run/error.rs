@@ -38,6 +38,13 @@ pub enum RunError {
         #[source]
         cause: HostError,
     },
+    #[error("{field}: {path} is nothing of a ledger")]
+    NoLedger {
+        field: &'static str,
+        path: PathBuf,
+        #[source]
+        cause: ReadError,
+    },
     #[error("fetching the ledger")]
     Fetch(#[from] ObjectError),
     #[error(transparent)]

@@ -256,6 +256,40 @@ async fn a_ledger_that_was_uploaded_is_scored_as_one_in_a_folder_is_and_nothing_
     assert!(job.check(&odd).unwrap_err().starts_with("path: is no id of an upload"));
 }
 
+/// A report can be handed in, for somebody to sign; it was once read as a CSV without the right columns.
+#[tokio::test]
+async fn an_upload_that_is_a_report_is_refused_by_its_field_with_what_to_hand_in() {
+    let (_, folder) = world();
+    let ledger = ledger(folder.path()).path;
+    let (job, _, results) = with_bucket(&ledger);
+    let bench = Bench::default();
+    let ids = ["019c0a2e-5a5c-7cc1-b6c0-0123456789ab", "019c0a2e-5a5c-7cc1-b6c0-0123456789ac"];
+    let [good, report]: [UploadId; 2] = ids.map(|id| id.parse().unwrap());
+    bench.host.upload(good, fs::read(&ledger).unwrap());
+    for (bytes, what) in [(b"%PDF-1.7\n%%EOF\n".to_vec(), "a PDF"), (docx(), "DOCX")] {
+        bench.host.upload(report, bytes);
+        for (given, field) in [
+            (json!({ "path": report.address() }), "path: "),
+            (json!({ "path": good.address(), "trial_balance": report.address() }), "trial_balance: "),
+            (json!({ "path": good.address(), "entry_log": report.address() }), "entry_log: "),
+        ] {
+            let failure = bench.run(&job, &args(given), 1).await.unwrap_err();
+            let told = failure.chain();
+            assert!(matches!(failure, Failure::Permanent(_)), "{told}");
+            assert!(told.starts_with(field) && told.contains(what) && told.contains("hand in"), "{told}");
+            assert!(written(results.path()).is_empty());
+        }
+    }
+}
+
+fn docx() -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for name in ["[Content_Types].xml", "word/document.xml"] {
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
 #[tokio::test]
 async fn an_object_changed_between_attempts_is_refused() {
     let (_, folder) = world();
