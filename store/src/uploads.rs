@@ -194,12 +194,12 @@ fn entry(
 pub fn upload_invited(
     by: &Actor,
     id: UploadId,
-    tenant: Option<String>,
+    tenant: Option<&str>,
     bytes: u64,
     life: Duration,
 ) -> AuditEntry {
     let details = json!({ "bytes": bytes, "seconds": life.as_secs() });
-    entry(by, "upload.invite", (id, tenant.as_deref()), "ok", details)
+    entry(by, "upload.invite", (id, tenant), "ok", details)
 }
 
 /// Not what it is called: a name may be somebody's, and the log keeps it for years.

@@ -43,12 +43,12 @@ impl Uploads {
         let invitation = quarantine.invite(id, wish.sha256.as_ref(), LIFE).await?;
         let new = NewUpload {
             id,
-            tenant: tenant.clone(),
+            entry: Some(upload_invited(by, id, tenant.as_deref(), bytes, LIFE)),
+            tenant,
             created_by: by.name.clone(),
             name: wish.name,
             bytes,
             patience: LIFE + GRACE,
-            entry: Some(upload_invited(by, id, tenant, bytes, LIFE)),
         };
         if let Reservation::Full(taken) = self.store.reserve_upload(&new, &self.rules.quota).await? {
             return Err(UploadError::Full { taken, quota: self.rules.quota });

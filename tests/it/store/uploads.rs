@@ -316,7 +316,7 @@ async fn room_and_its_entry_come_together_or_not_at_all(t: TestStore) {
     let invited = |approval| {
         let new = new(&t, Some("north"), 600);
         let by = Actor { origin: Origin { approval, ..Origin::default() }, ..ada() };
-        let entry = Some(upload_invited(&by, new.id, Some("north".into()), 600, KEEP));
+        let entry = Some(upload_invited(&by, new.id, Some("north"), 600, KEEP));
         NewUpload { entry, ..new }
     };
     // Nobody gave it, so there can be no entry.
