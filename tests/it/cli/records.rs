@@ -35,6 +35,7 @@ async fn keep(url: &str) {
             action: "post.letter.written".into(),
             details: Value::Null,
             news: Vec::new(),
+            hold: jobkit::Hold::Kept,
         };
         store.record_put(&attempt, &change).await.unwrap();
     }

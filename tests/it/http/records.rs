@@ -33,6 +33,7 @@ fn change(tenant: Option<&str>, key: &str) -> RecordChange {
         action: "post.letter.written".into(),
         details: Value::Null,
         news: Vec::new(),
+        hold: jobkit::Hold::Kept,
     }
 }
 

@@ -203,6 +203,7 @@ async fn seed(server: &Server) -> Vec<(&'static str, Vec<(&'static str, String)>
         action: "post.letter.sent".into(),
         details: Value::Null,
         news: Vec::new(),
+        hold: jobkit::Hold::Kept,
     };
     t.store.record_put(&keeper, &letter).await.unwrap();
     t.add(|_| {}).await;

@@ -231,6 +231,7 @@ impl World {
             action: "post.letter.written".into(),
             details: Value::Null,
             news: Vec::new(),
+            hold: jobkit::Hold::Kept,
         };
         self.server.t.store.record_put(attempt, &change).await.unwrap();
     }
