@@ -2,7 +2,7 @@
 //!
 //! An entry names them in `files` of its details, each with `name` and `sha256`, and perhaps `bytes` and the `address` of an artifact.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::io::Write;
 use std::path::Path;
 
@@ -109,8 +109,8 @@ pub async fn take_along<'f>(
         else {
             continue;
         };
-        if !known.contains_key(&job) {
-            known.insert(job, artifacts.list(job).await?);
+        if let btree_map::Entry::Vacant(unknown) = known.entry(job) {
+            unknown.insert(artifacts.list(job).await?);
         }
         let Some(artifact) = known[&job].iter().find(|artifact| is_at(artifact, address)) else { continue };
         let Some(place) = place(folder, file) else { continue };
