@@ -95,6 +95,9 @@ async fn hold_soon(ctx: &Ctx, id: &RecordId) -> Result<Option<Record>, Failure> 
         if let Some(held) = ctx.records().hold(ctx, id).await? {
             return Ok(Some(held));
         }
+        if ctx.records().get(ctx, id).await?.is_none() {
+            return Ok(None);
+        }
         ctx.sleep(Duration::from_millis(wait)).await?;
     }
     Ok(ctx.records().hold(ctx, id).await?)
