@@ -272,10 +272,15 @@ impl Breakers {
 impl Settings {
     /// The limits on calls, by name.
     pub fn call_rates(&self) -> BTreeMap<String, Rate> {
-        let rate = |calls: &Calls| Some(Rate { pace: calls.rate?, burst: calls.burst.unwrap_or(1) });
-        let given = self.calls.iter().filter_map(|(name, calls)| Some((name.clone(), rate(calls)?)));
+        let mut rates: BTreeMap<String, Rate> = self.docusign_rates().collect();
         // What the configuration says by name goes before what the account says of itself.
-        self.docusign_rates().chain(given).collect()
+        for (name, calls) in &self.calls {
+            let Some(pace) = calls.rate else { continue };
+            let own = rates.get(name).map(|rate| rate.burst);
+            let burst = calls.burst.or(own).unwrap_or(1);
+            rates.insert(name.clone(), Rate { pace, burst });
+        }
+        rates
     }
 
     /// Those that are written, and those that families need.

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use tokio::sync::oneshot;
 
+use super::Verdict;
 use crate::queue::{Queue, QueueError};
 use store::triggers::Intake;
-use store::{Actor, Inserted};
+use store::{Actor, Inserted, StoreError};
 
 /// So many groups at once: while one waits for the disk, the statements of the next are made.
 const AT_ONCE: usize = 2;
@@ -38,7 +39,7 @@ struct Waiting {
 
 enum Told {
     Taken(Inserted),
-    Failed(QueueError),
+    Failed(Arc<QueueError>),
     /// The group was not taken, for whosever sake: it is to go alone.
     Alone,
 }
@@ -58,7 +59,7 @@ impl Gather {
         }
         match answer.await {
             Ok(Told::Taken(taken)) => Ok(vec![taken]),
-            Ok(Told::Failed(problem)) => Err(problem),
+            Ok(Told::Failed(problem)) => Err(shared(problem)),
             // It does no harm if the group was taken after all: its mark says so.
             Ok(Told::Alone) | Err(_) => self.queue.take(source, &[intake], &Actor::new(source)).await,
         }
@@ -104,11 +105,16 @@ impl Gather {
                 told.into_iter().zip(taken).for_each(|(told, taken)| drop(told.send(Told::Taken(taken))));
             }
             Err(problem) => {
-                let mut told = told;
-                match (told.pop(), told.is_empty()) {
-                    (Some(only), true) => drop(only.send(Told::Failed(problem))),
-                    // One's bad row must not be another's failure.
-                    (last, _) => told.into_iter().chain(last).for_each(|told| drop(told.send(Told::Alone))),
+                // One's bad row, or its mark that somebody else holds, must not be another's failure. A store that is away is everybody's, and gets
+                // no better by being asked by each.
+                let is_ones = told.len() > 1 && !matches!(Verdict::of(&problem), Verdict::Later);
+                let problem = Arc::new(problem);
+                for told in told {
+                    let answer = match is_ones {
+                        true => Told::Alone,
+                        false => Told::Failed(problem.clone()),
+                    };
+                    drop(told.send(answer));
                 }
             }
         }
@@ -117,4 +123,12 @@ impl Gather {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What went wrong for all of a group, to one of it.
+fn shared(problem: Arc<QueueError>) -> QueueError {
+    Arc::try_unwrap(problem).unwrap_or_else(|problem| {
+        let doing = "take deliveries that came together";
+        QueueError::Store(StoreError::Database { doing, cause: Box::new(problem) })
+    })
 }

@@ -53,8 +53,20 @@ impl Uploads {
         if let Reservation::Full(taken) = self.store.reserve_upload(&new, &self.rules.quota).await? {
             return Err(UploadError::Full { taken, quota: self.rules.quota });
         }
-        let upload = self.store.upload(scope, id).await?.ok_or(UploadError::Gone)?;
-        Ok(Expected { upload, invitation })
+        match self
+            .store
+            .upload(scope, id)
+            .await
+            .map_err(UploadError::from)
+            .and_then(|row| row.ok_or(UploadError::Gone))
+        {
+            Ok(upload) => Ok(Expected { upload, invitation }),
+            // Nobody is told the URL, so the room is free again.
+            Err(problem) => {
+                self.give_up(id, &problem, by).await;
+                Err(problem)
+            }
+        }
     }
 
     /// Fetches what came, and looks at it as at any upload. One that is ready already is answered as it is. To be run in a

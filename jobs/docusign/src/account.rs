@@ -147,7 +147,6 @@ impl Account {
             RecordChange { due_at, body: json!(parked), details: json!({ "code": parked.code }), ..record };
         // Who was quicker found the same.
         ctx.records().put(ctx, change).await?;
-        ctx.records().let_go(ctx, &id(&self.name, ctx)).await?;
         Ok(Failure::NotNow { after: TRY_AGAIN, why: text_of(&self.name, error) })
     }
 
@@ -160,10 +159,8 @@ impl Account {
         let news = News::ended(PARKED, &about, format!("the DocuSign account `{}` answers again", self.name));
         let change = self.change(ctx, Some(&known), OPEN, "docusign.account.open", vec![news]);
         match ctx.records().put(ctx, change).await? {
-            Put::Done(_) | Put::Moved | Put::Taken(_) => {}
+            Put::Done(_) | Put::Moved | Put::Taken(_) => Ok(()),
         }
-        // Whoever finds it at fault again has to be able to say so, however long this job still has to do.
-        Ok(ctx.records().let_go(ctx, &id(&self.name, ctx)).await?)
     }
 
     /// What the alert is about.
@@ -190,7 +187,8 @@ impl Account {
             action: action.into(),
             details: json!({}),
             news,
-            hold: Hold::Kept,
+            // Whoever finds it otherwise has to be able to say so, however long this job still has to do.
+            hold: Hold::LetGo,
         }
     }
 }

@@ -9,12 +9,23 @@ use jiff::{SignedDuration, Timestamp};
 use jobkit::{Ctx, Failure, HoldOff};
 
 use crate::account::Account;
+use crate::config::{AccountConfig, SendMode};
 use crate::envelope::Envelope;
 use crate::provider::{Answered, Budget, By, CallError, Fault, Found, SignatureProvider, Stand};
 
 /// The limit on the calls of an account, as `[calls]` has them; its rate is of the family's own settings.
 pub fn limit(account: &str) -> String {
     format!("docusign.{account}")
+}
+
+/// So many calls of the limit are taken together at most.
+pub fn at_once(account: &AccountConfig) -> u32 {
+    let needed = match account.send_mode {
+        // To make a draft and to send it.
+        SendMode::TwoPhase => 2,
+        SendMode::Direct => 1,
+    };
+    needed.min(account.max_burst_30s)
 }
 
 /// What is left for people and other programs of the account, and for calls that are under way.
@@ -59,11 +70,14 @@ impl<'a> Calls<'a> {
         Ok(Self { ctx, account, tries, ahead: AtomicU32::new(0) })
     }
 
-    /// Takes as many calls from the limit as belong together, or none, so that whoever begins can end. Without it an hour's calls
-    /// go into beginning everything.
-    pub async fn ahead(&self, count: u32) -> Result<(), Failure> {
+    /// Takes the calls by which an envelope goes out from the limit, all or none, so that whoever begins can end. Without it an hour's
+    /// calls go into beginning everything.
+    pub async fn for_an_envelope(&self) -> Result<(), Failure> {
+        self.ahead(at_once(&self.account.config)).await
+    }
+
+    async fn ahead(&self, count: u32) -> Result<(), Failure> {
         if self.ahead.load(Ordering::Relaxed) == 0 {
-            let count = count.min(self.account.config.max_burst_30s);
             self.ctx.take(&limit(&self.account.name), &self.account.name, count).await?;
             self.ahead.store(count, Ordering::Relaxed);
         }

@@ -197,10 +197,7 @@ async fn page(calls: &Calls<'_>, due: Vec<Kept>, begun: Timestamp, swept: &mut S
     }
     for kept in due {
         let stand = kept.envelope.envelope.as_deref().and_then(|id| stands.remove(&name(id)));
-        let done = one(calls, &kept, stand, begun, swept).await;
-        // Whoever wants to send or void it is not to wait for the sweep to end.
-        calls.ctx.records().let_go(calls.ctx, &kept.record.id).await?;
-        match done {
+        match one(calls, &kept, stand, begun, swept).await {
             Ok(()) => {}
             // One that cannot be dealt with must not keep those behind it waiting.
             Err(failure @ (Failure::Permanent(_) | Failure::Transient(_))) => {
@@ -227,13 +224,31 @@ async fn one(
         swept.busy += 1;
         return Ok(());
     };
+    // Whoever wants to send or void it is not to wait for the sweep to end: it goes with the change, or without one.
+    let done = held_one(calls, held, listed, stand, begun, swept).await;
+    if !matches!(done, Ok(true)) {
+        let let_go = calls.ctx.records().let_go(calls.ctx, &listed.record.id).await;
+        // What went wrong before is what matters.
+        done?;
+        let_go?;
+    }
+    Ok(())
+}
+
+/// Whether it was changed, and with that let go.
+async fn held_one(
+    calls: &Calls<'_>,
+    held: Record,
+    listed: &Kept,
+    stand: Option<Stand>,
+    begun: Timestamp,
+    swept: &mut Swept,
+) -> Result<bool, Failure> {
     let mut kept = Kept::of(held)?;
-    // There are many, and each is done with at its change: whoever is next need not wait for the whole sweep.
     kept.hold = Hold::LetGo;
     // Somebody was quicker, and knows better than what we asked before.
     if kept.record.version != listed.record.version {
-        let change = Change { due_at: kept.record.due_at, ..Change::to(kept.phase, "") };
-        return kept.write(calls.ctx, change).await;
+        return Ok(false);
     }
     match (kept.phase, stand) {
         (Phase::Drafting, _) => unsent(&mut kept, calls, begun, swept).await,
@@ -247,7 +262,8 @@ async fn one(
         }
         (_, Some(stand)) => seen(&mut kept, calls, stand, swept).await,
         (_, None) => missed(&mut kept, calls, begun, swept).await,
-    }
+    }?;
+    Ok(kept.record.version != listed.record.version)
 }
 
 /// The provider's answer, asked for by ourselves.

@@ -12,7 +12,7 @@ use jobkit::{Backoff, Ctx, Failure, Job, Outcome, Policy, UploadId, roots};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::account::{Account, Accounts};
+use crate::account::Accounts;
 use crate::apply_event::{archive_if_complete, go};
 use crate::args::{SendEnvelopeArgs, check};
 use crate::calls::{Calls, Stop};
@@ -89,8 +89,8 @@ impl Job for SendEnvelope {
         let id = envelope::id(ctx.job().tenant.as_deref(), &args.key);
         let work = Work { args: &args, roots: &self.roots };
         if ctx.records().get(ctx, &id).await?.is_none() {
-            calls.ahead(needed(account)).await?;
             let documents = work.load(ctx).await?;
+            calls.for_an_envelope().await?;
             let (now, asked) = (ctx.clock().now(), (args.sha256(), documents::hashes(&documents)));
             let fresh = Envelope::new(account, &id, ctx.job().id, asked, now);
             if let Some(made) = envelope::begin(ctx, &id, fresh, after(now, LOOK)).await? {
@@ -118,14 +118,6 @@ impl Job for SendEnvelope {
             sending.ask_anew().await?;
         }
         sending.go().await
-    }
-}
-
-/// To make a draft and to send it.
-fn needed(account: &Account) -> u32 {
-    match account.config.send_mode {
-        SendMode::TwoPhase => 2,
-        SendMode::Direct => 1,
     }
 }
 
@@ -222,7 +214,7 @@ impl Sending<'_> {
             let reference = self.kept.envelope.reference(self.now());
             let draft = Draft { reference: &reference, args: self.work.args, documents };
             tried += 1;
-            self.calls.ahead(needed(self.calls.account)).await?;
+            self.calls.for_an_envelope().await?;
             match self.calls.once(self.calls.provider().create(draft, direct)).await {
                 Ok(id) => return Ok((id, direct)),
                 Err(Stop::Call(error))

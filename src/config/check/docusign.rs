@@ -17,4 +17,16 @@ pub(super) fn docusign(settings: &Settings, found: &mut Findings) {
             );
         }
     }
+    // Who takes more at once than there ever are is refused for good.
+    let rates = settings.call_rates();
+    for (name, account) in &settings.docusign.accounts {
+        let limit = docusign::calls::limit(name);
+        let least = docusign::calls::at_once(account);
+        if settings.calls.contains_key(&limit) && rates.get(&limit).is_some_and(|rate| rate.burst < least) {
+            found.add(
+                format!("calls.{limit}.burst"),
+                format!("{least} at least: a draft and its sending are taken together"),
+            );
+        }
+    }
 }

@@ -27,3 +27,24 @@ fn docusign_is_set_by_the_variables_that_the_platform_uses() {
     let told = load_variables(&[("DOCUSIGN_BASE_URL", "demo.docusign.net")]).unwrap_err().to_string();
     assert!(told.contains("DOCUSIGN_BASE_URL: ") && told.contains("write https://HOST"), "{told}");
 }
+
+/// With the burst of other limits, which is one, no envelope would ever go out: a draft and its sending are taken together.
+#[test]
+fn a_limit_by_name_keeps_the_accounts_burst_unless_it_says_another() {
+    let with = |calls: &str| {
+        let account = "integration_key = \"7c2c3e5e-8f0b-4c4f-9b1b-000000000001\"\n\
+             account_id = \"7c2c3e5e-8f0b-4c4f-9b1b-000000000002\"\n\
+             user_id = \"7c2c3e5e-8f0b-4c4f-9b1b-000000000003\"\n\
+             base_url = \"https://demo.docusign.net\"\n\
+             private_key_path = \"/etc/docusign.pem\"\n";
+        load_text(&format!(
+            "[docusign.accounts.default]\n{account}\n[calls.\"docusign.default\"]\nrate = \"2000/h\"\n{calls}"
+        ))
+    };
+
+    let rate = with("").unwrap().settings.call_rates()["docusign.default"];
+    assert_eq!((rate.pace.count, rate.burst), (2_000, 100));
+    assert_eq!(with("burst = 7").unwrap().settings.call_rates()["docusign.default"].burst, 7);
+    let told = with("burst = 1").unwrap_err().to_string();
+    assert!(told.contains("calls.docusign.default.burst") && told.contains("2 at least"), "{told}");
+}

@@ -55,8 +55,11 @@ pub async fn sweep(calls: &Calls<'_>, begun: Timestamp, swept: &mut Swept) -> Re
 async fn forget(calls: &Calls<'_>, id: &RecordId, draft: &str) -> Result<bool, Failure> {
     let Some(held) = calls.ctx.records().hold(calls.ctx, id).await? else { return Ok(false) };
     let done = forget_held(calls, held, draft).await;
-    calls.ctx.records().let_go(calls.ctx, id).await?;
-    done
+    let let_go = calls.ctx.records().let_go(calls.ctx, id).await;
+    // What went wrong before is what matters.
+    let is_deleted = done?;
+    let_go?;
+    Ok(is_deleted)
 }
 
 async fn forget_held(calls: &Calls<'_>, held: Record, draft: &str) -> Result<bool, Failure> {
