@@ -72,7 +72,7 @@ impl Job for SendEnvelope {
             let is_within = roots::within(path.as_ref(), &self.roots);
             if !is_within.is_ok_and(|found| found.is_some()) {
                 return Err(format!(
-                    "documents[{index}].path: `{path}` lies below none of docusign.roots; add its folder there"
+                    "documents[{index}].path: it lies below none of docusign.roots; add its folder there"
                 ));
             }
         }

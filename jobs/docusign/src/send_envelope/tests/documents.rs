@@ -54,7 +54,7 @@ async fn a_tenant_sends_no_file_that_another_left() {
 }
 
 #[tokio::test]
-async fn an_artifact_that_is_gone_ends_the_job_and_is_named() {
+async fn an_artifact_that_is_gone_ends_the_job_and_is_told_by_its_number() {
     let (job, provider) = fresh();
     let bench = Bench::default();
     let mut wanted = args("a");
@@ -66,7 +66,7 @@ async fn an_artifact_that_is_gone_ends_the_job_and_is_named() {
     let Err(failure @ Failure::Permanent(_)) = gone else { panic!("{gone:?}") };
     assert_eq!(
         failure.to_string(),
-        "documents[0].artifact: there is no `memory:report.pdf`, or no more; make it anew"
+        "documents[0].artifact: there is none at this address, or no more; make it anew"
     );
     assert!(provider.world().calls.is_empty());
 }
