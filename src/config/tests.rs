@@ -556,7 +556,7 @@ fn a_trigger_that_can_never_work_is_no_valid_configuration() {
         (
             hook,
             "kind = \"system.sleep\"\nargs = '{\"mss\": 5}'",
-            "webhooks.t.args`: `system.sleep` cannot take them: `mss`: unknown field",
+            "webhooks.t.args`: `system.sleep` cannot take them: unknown field",
         ),
         (
             hook,

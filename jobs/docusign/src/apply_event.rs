@@ -152,6 +152,7 @@ pub async fn go(kept: &mut Kept, ctx: &Ctx, phase: Phase, poll: std::time::Durat
     let poll = SignedDuration::try_from(poll).unwrap_or(SignedDuration::from_hours(1));
     // It goes on, whatever ended it before.
     kept.envelope.problem = None;
+    kept.envelope.missed = 0;
     let mut details = json!({ "recipients": kept.envelope.recipients });
     // Somebody sent it and did not live to say so: this is the entry by which the log knows.
     let was_unsent = matches!(kept.phase, Phase::Drafting | Phase::Drafted);

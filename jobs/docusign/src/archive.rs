@@ -3,6 +3,8 @@
 
 pub mod package;
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use jobkit::{Ctx, Failure, Job, Outcome, Policy, Unique};
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,10 @@ pub struct Shelved {
 
 /// When the sweep looks, if this does not come to an end.
 const LOOK: SignedDuration = SignedDuration::from_hours(1);
+/// So many looks in a row must not find the envelope: one may be the provider's fault.
+const MISSED: u32 = 2;
+/// From one of them to the next.
+const LOOK_AGAIN: Duration = Duration::from_secs(3_600);
 
 impl Job for Archive {
     type Args = ArchiveArgs;
@@ -103,7 +109,14 @@ async fn fetch(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Stop> {
         (Err(_), Some(error)) => return Err(Stop::Call(error)),
         (Err(failure), None) => return Err(Stop::Job(failure)),
     };
-    let events = calls.repeated(|| calls.provider().audit_events(&id)).await?;
+    kept.envelope.missed = 0;
+    let events = calls.repeated(|| calls.provider().audit_events(&id)).await.map_err(|stop| match stop {
+        // The documents are there, so the envelope is.
+        Stop::Call(error) if matches!(error.fault, Fault::Missing | Fault::Gone) => {
+            Stop::Job(Failure::transient(error))
+        }
+        stop => stop,
+    })?;
     let events = package::Part {
         name: "audit_events.json".into(),
         kind: ArchivedKind::AuditEvents,
@@ -120,15 +133,32 @@ async fn fetch(kept: &mut Kept, calls: &Calls<'_>) -> Result<(), Stop> {
 /// What is there no more is never fetched: a person is told, and nobody asks for it again of himself.
 async fn unfetched(kept: &mut Kept, calls: &Calls<'_>, error: CallError) -> Failure {
     const WHY: &str = "all have signed, and its documents are at the provider no more";
-    if !matches!(error.fault, Fault::Missing | Fault::Gone) {
-        return calls.fail(Stop::Call(error)).await;
+    match error.fault {
+        Fault::Gone => {}
+        Fault::Missing => {
+            kept.envelope.missed += 1;
+            if kept.envelope.missed < MISSED {
+                return missed(kept, calls, &error).await;
+            }
+        }
+        _ => return calls.fail(Stop::Call(error)).await,
     }
+    kept.envelope.missed = 0;
     kept.envelope.problem = Some(Problem::from(&error));
     let told = json!({ "why": WHY, "code": error.code, "trace": error.trace });
     let news = Unresolved::DocumentsGone.news(kept, calls, WHY);
     let change = Change::to(Phase::Completed, "docusign.envelope.documents_gone").details(told).news(news);
     match kept.write(calls.ctx, change).await {
         Ok(()) => Failure::permanent(error),
+        Err(failure) => failure,
+    }
+}
+
+/// It is written down, so that whoever comes next knows of it.
+async fn missed(kept: &mut Kept, calls: &Calls<'_>, error: &CallError) -> Failure {
+    let change = Change { due_at: kept.record.due_at, ..Change::to(Phase::Completed, "") };
+    match kept.write(calls.ctx, change).await {
+        Ok(()) => Failure::NotNow { after: LOOK_AGAIN, why: error.to_string() },
         Err(failure) => failure,
     }
 }

@@ -1,4 +1,5 @@
-//! The bytes that are to be signed, from wherever the arguments say they are, each looked at before it goes out.
+//! The bytes that are to be signed, from wherever the arguments say they are, each looked at before it goes out. What is wrong with one is told by its number: its name
+//! may be somebody's, and so may its address, which ends with a name.
 
 use std::path::{Path, PathBuf};
 
@@ -33,9 +34,7 @@ async fn one(document: &DocumentArgs, roots: &[PathBuf], ctx: &Ctx) -> Result<Ve
     if let Some(address) = &document.artifact {
         own(address, ctx).await?;
         return ctx.artifacts().get(address).await.map_err(|error| match error.is_missing {
-            true => {
-                Failure::permanent(format!("artifact: there is no `{address}`, or no more; make it anew"))
-            }
+            true => Failure::permanent("artifact: there is none at this address, or no more; make it anew"),
             false => Failure::transient(error),
         });
     }
@@ -45,15 +44,14 @@ async fn one(document: &DocumentArgs, roots: &[PathBuf], ctx: &Ctx) -> Result<Ve
     let path = document.path.as_deref().unwrap_or_default();
     // Once more, since links can be changed after the door.
     let found = roots::within(Path::new(path), roots).map_err(Failure::transient)?;
-    let found = found
-        .ok_or_else(|| Failure::permanent(format!("path: `{path}` lies below none of docusign.roots")))?;
+    let found = found.ok_or_else(|| Failure::permanent("path: it lies below none of docusign.roots"))?;
     // A pipe would be waited for, and a folder is none.
     if !tokio::fs::metadata(&found).await.is_ok_and(|meta| meta.is_file()) {
-        return Err(Failure::permanent(format!("path: there is no file `{path}`")));
+        return Err(Failure::permanent("path: there is no file"));
     }
     tokio::fs::read(&found).await.map_err(|cause| match cause.kind() {
-        std::io::ErrorKind::NotFound => Failure::permanent(format!("path: there is no `{path}`")),
-        _ => Failure::transient(format!("path: `{path}` cannot be read: {cause}")),
+        std::io::ErrorKind::NotFound => Failure::permanent("path: there is no file"),
+        _ => Failure::transient(format!("path: it cannot be read: {cause}")),
     })
 }
 
@@ -70,13 +68,13 @@ async fn own(address: &str, ctx: &Ctx) -> Result<(), Failure> {
     };
     match left_by.is_some_and(|job| job.state != "unknown") {
         true => Ok(()),
-        false => Err(Failure::permanent(format!("artifact: no job of this tenant left `{address}`"))),
+        false => Err(Failure::permanent("artifact: no job of this tenant left it")),
     }
 }
 
 async fn upload(address: &str, ctx: &Ctx) -> Result<Vec<u8>, Failure> {
     let Some(Ok(id)) = uploads::named(Path::new(address)) else {
-        return Err(Failure::permanent(format!("upload: `{address}` names none")));
+        return Err(Failure::permanent("upload: it names none"));
     };
     let folder = tempfile::tempdir().map_err(Failure::transient)?;
     let file = folder.path().join("document");

@@ -149,6 +149,11 @@ impl Fault {
         matches!(self, Fault::Token | Fault::Consent | Fault::SignIn | Fault::Permission)
     }
 
+    /// Whether the envelope as it stands does not allow it. One whose documents are gone came to its end before.
+    pub fn is_of_state(self) -> bool {
+        matches!(self, Fault::State | Fault::Gone)
+    }
+
     /// Whether the same call may do better at once.
     pub fn is_fleeting(self) -> bool {
         matches!(self, Fault::Away | Fault::Unknown | Fault::Torn)

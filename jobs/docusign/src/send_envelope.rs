@@ -72,7 +72,7 @@ impl Job for SendEnvelope {
             let is_within = roots::within(path.as_ref(), &self.roots);
             if !is_within.is_ok_and(|found| found.is_some()) {
                 return Err(format!(
-                    "documents[{index}].path: `{path}` lies below none of docusign.roots; add its folder there"
+                    "documents[{index}].path: it lies below none of docusign.roots; add its folder there"
                 ));
             }
         }
@@ -237,7 +237,7 @@ impl Sending<'_> {
         let phase = match sent {
             Ok(()) => Phase::Sent,
             // It may have gone out before, and further since.
-            Err(Stop::Call(error)) if matches!(error.fault, Fault::State | Fault::Refused) => {
+            Err(Stop::Call(error)) if error.fault.is_of_state() || error.fault == Fault::Refused => {
                 match self.calls.stand(&id).await?.map(|stand| stand.status) {
                     Some(Status::Deleted) => return self.lost(error).await,
                     Some(status) if status.phase() != Phase::Drafted => status.phase(),
@@ -265,7 +265,7 @@ impl Sending<'_> {
     /// What can never be sent is written down as such; all else the table knows.
     async fn end(&mut self, stop: Stop) -> Failure {
         if let Stop::Call(error) = &stop
-            && matches!(error.fault, Fault::Refused | Fault::State)
+            && (error.fault.is_of_state() || error.fault == Fault::Refused)
         {
             self.kept.envelope.problem = Some(Problem::from(error));
             let told = json!({ "doing": error.doing, "code": error.code, "trace": error.trace });

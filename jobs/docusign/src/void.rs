@@ -108,7 +108,7 @@ async fn void(kept: &mut Kept, calls: &Calls<'_>, reason: &str) -> Result<bool, 
             kept.write(calls.ctx, Change::to(Phase::Voided, "docusign.envelope.void")).await?;
             Ok(true)
         }
-        Err(Stop::Call(error)) if matches!(error.fault, Fault::State | Fault::Refused) => {
+        Err(Stop::Call(error)) if error.fault.is_of_state() || error.fault == Fault::Refused => {
             late(kept, calls, asked_before, Stop::Call(error)).await
         }
         Err(stop) => Err(calls.fail(stop).await),
@@ -148,7 +148,7 @@ async fn unmake(kept: &mut Kept, calls: &Calls<'_>) -> Result<bool, Failure> {
     let ids = [id];
     match calls.repeated(|| calls.provider().delete_drafts(&ids)).await {
         Ok(()) => {}
-        Err(Stop::Call(error)) if matches!(error.fault, Fault::Missing | Fault::State) => {}
+        Err(Stop::Call(error)) if error.fault.is_of_state() || error.fault == Fault::Missing => {}
         Err(stop) => return Err(calls.fail(stop).await),
     }
     kept.envelope.status = Some(Status::Deleted);

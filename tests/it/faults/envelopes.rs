@@ -267,7 +267,7 @@ async fn a_report_that_is_handed_in_is_sent_as_it_came_and_what_is_none_is_refus
         refused["detail"]
             .as_str()
             .unwrap()
-            .contains("documents[0].name: `ledger.json` must end with one of .pdf")
+            .contains("documents[0].name: it must end with one of .pdf")
     );
     let (status, sent) = ask("report-1", "report.pdf", &address).await;
     assert_eq!(status, 202, "{sent}");

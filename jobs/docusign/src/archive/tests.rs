@@ -16,8 +16,10 @@ async fn completed_envelope() -> (Bench, Archive, FakeProvider) {
     provider.set(sent["envelope"].as_str().unwrap(), Status::Completed);
     provider.world().zip = zip(&[("report.pdf", PDF), ("Summary.pdf", PDF)]);
     let mut kept = kept(&bench, "a");
+    // A sweep did not find it, before it was heard of again.
+    kept.envelope.missed = 1;
     let ctx = bench.ctx("docusign.apply_event", 1);
-    go(&mut kept, &ctx, Phase::Completed, std::time::Duration::from_secs(1_200)).await.unwrap();
+    go(&mut kept, &ctx, Phase::Completed, Duration::from_secs(1_200)).await.unwrap();
     bench.host.kept().let_go(bench.id);
     (bench.beside(), Archive { accounts }, provider)
 }
@@ -127,9 +129,16 @@ async fn documents_that_are_gone_are_told_to_a_person_and_not_asked_for_again() 
         let (bench, job, provider) = completed_envelope().await;
         provider.play("documents", [Play::Refuse(fault, code)]);
 
+        if fault == Fault::Missing {
+            provider.play("documents", [Play::Refuse(fault, code)]);
+            let once = bench.run(&job, &wanted(), 1).await;
+            assert!(matches!(once, Err(Failure::NotNow { .. })), "{once:?}");
+        }
+        let asked = provider.count("documents");
+
         let gone = bench.run(&job, &wanted(), 1).await;
         bench.host.kept().let_go(bench.id);
-        bench.clock.advance(std::time::Duration::from_secs(86_400));
+        bench.clock.advance(Duration::from_secs(86_400));
         let sweep = crate::Reconcile { accounts: job.accounts.clone() };
         let sweeping = bench.beside();
         completed(&sweeping, &sweep, &crate::reconcile::ReconcileArgs::default()).await;
@@ -143,10 +152,43 @@ async fn documents_that_are_gone_are_told_to_a_person_and_not_asked_for_again() 
             (left.phase, left.envelope.problem.unwrap().code.as_deref()),
             (Phase::Completed, Some(code))
         );
-        assert_eq!((provider.count("documents"), bench.host.spawned().len()), (1, 0));
+        assert_eq!((provider.count("documents"), bench.host.spawned().len()), (asked + 1, 0));
         // They were restored there, and a person asks for them.
         completed(&bench.beside(), &job, &wanted()).await;
         let kept = kept(&bench, "a");
         assert_eq!((kept.phase, kept.envelope.problem), (Phase::Archived, None));
+    }
+}
+
+/// A provider that does not find it once may only look in the wrong place.
+#[tokio::test]
+async fn documents_that_are_missed_once_are_asked_for_again_and_nobody_is_told() {
+    let (bench, job, provider) = completed_envelope().await;
+    provider.play("documents", [Play::Refuse(Fault::Missing, "ENVELOPE_DOES_NOT_EXIST")]);
+    let due = kept(&bench, "a").record.due_at;
+
+    let once = bench.run(&job, &wanted(), 1).await;
+    let between = kept(&bench, "a");
+    completed(&bench, &job, &wanted()).await;
+
+    assert!(matches!(once, Err(Failure::NotNow { .. })), "{once:?}");
+    assert_eq!((between.phase, between.record.due_at), (Phase::Completed, due));
+    assert_eq!((kept(&bench, "a").phase, kept(&bench, "a").envelope.missed), (Phase::Archived, 0));
+    assert!(bench.host.kept().news().is_empty());
+}
+
+/// They are another thing than the documents, which were there a moment ago.
+#[tokio::test]
+async fn events_that_are_missed_are_asked_for_again_and_no_documents_are_called_gone() {
+    for fault in [Fault::Missing, Fault::Gone] {
+        let (bench, job, provider) = completed_envelope().await;
+        provider.play("audit_events", [Play::Refuse(fault, "ENVELOPE_DOES_NOT_EXIST")]);
+
+        let once = bench.run(&job, &wanted(), 1).await;
+        completed(&bench, &job, &wanted()).await;
+
+        assert!(matches!(once, Err(Failure::Transient(_))), "{once:?}");
+        assert!(bench.host.kept().news().is_empty());
+        assert_eq!((kept(&bench, "a").phase, provider.count("documents")), (Phase::Archived, 1));
     }
 }

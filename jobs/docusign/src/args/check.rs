@@ -23,7 +23,7 @@ const MOST_TABS: usize = 500;
 const MOST_BYTES: usize = 25 * 1024 * 1024;
 const MOST_DAYS: u32 = 999;
 
-/// Names the field and the remedy.
+/// Names the field and the remedy, and repeats nothing: what a document or a field is called may be somebody's name.
 pub fn check(args: &SendEnvelopeArgs) -> Result<(), String> {
     text("key", &args.key, LONGEST_KEY)?;
     text("subject", &args.subject, LONGEST_SUBJECT)?;
@@ -59,12 +59,10 @@ pub fn check(args: &SendEnvelopeArgs) -> Result<(), String> {
 
 fn custom_fields(args: &SendEnvelopeArgs) -> Result<(), String> {
     for (name, value) in &args.custom_fields {
-        text("custom_fields: the name", name, LONGEST_FIELD)?;
-        text(&format!("custom_fields.{name}"), value, LONGEST_FIELD)?;
+        text("custom_fields: a name", name, LONGEST_FIELD)?;
+        text("custom_fields: a value", value, LONGEST_FIELD)?;
         if name.starts_with("compline_") {
-            return Err(format!(
-                "custom_fields.{name}: names that begin with compline_ are taken; choose another"
-            ));
+            return Err("custom_fields: names that begin with compline_ are taken; choose another".into());
         }
     }
     Ok(())
@@ -76,7 +74,7 @@ fn document(given: &DocumentArgs) -> Result<(), String> {
         return Err("name: a name without a folder; where it lies is `path`".into());
     }
     if !ENDINGS.contains(&ending(&given.name).as_str()) {
-        return Err(format!("name: `{}` must end with one of .{}", given.name, ENDINGS.join(", .")));
+        return Err(format!("name: it must end with one of .{}", ENDINGS.join(", .")));
     }
     let places =
         [given.artifact.is_some(), given.path.is_some(), given.upload.is_some(), given.base64.is_some()];

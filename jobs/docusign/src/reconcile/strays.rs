@@ -44,7 +44,7 @@ pub async fn sweep(calls: &Calls<'_>, begun: Timestamp, swept: &mut Swept) -> Re
         match calls.repeated(|| calls.provider().delete_drafts(some)).await {
             Ok(()) => swept.drafts_deleted += some.len() as u64,
             // Somebody else did it.
-            Err(Stop::Call(error)) if matches!(error.fault, Fault::Missing | Fault::State) => {}
+            Err(Stop::Call(error)) if error.fault.is_of_state() || error.fault == Fault::Missing => {}
             Err(stop) => return Err(calls.fail(stop).await),
         }
     }
@@ -70,7 +70,7 @@ async fn forget_held(calls: &Calls<'_>, held: Record, draft: &str) -> Result<boo
     let ids = [draft.to_owned()];
     match calls.repeated(|| calls.provider().delete_drafts(&ids)).await {
         Ok(()) => {}
-        Err(Stop::Call(error)) if matches!(error.fault, Fault::Missing | Fault::State) => {}
+        Err(Stop::Call(error)) if error.fault.is_of_state() || error.fault == Fault::Missing => {}
         Err(stop) => return Err(calls.fail(stop).await),
     }
     kept.envelope.envelope = None;

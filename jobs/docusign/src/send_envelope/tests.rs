@@ -338,16 +338,20 @@ async fn a_direct_send_is_one_call_and_looks_when_the_answer_is_lost() {
 
 #[tokio::test]
 async fn an_envelope_that_went_out_and_on_before_we_knew_is_taken_as_it_is() {
-    let (job, provider) = fresh();
-    provider.play("send", [Play::LostAfter, Play::Refuse(Fault::State, "ENVELOPE_INVALID_STATUS")]);
-    let bench = Bench::default();
-    bench.clock.run_freely();
+    for (fault, code) in
+        [(Fault::State, "ENVELOPE_INVALID_STATUS"), (Fault::Gone, "ENVELOPE_HAS_BEEN_PURGED")]
+    {
+        let (job, provider) = fresh();
+        provider.play("send", [Play::LostAfter, Play::Refuse(fault, code)]);
+        let bench = Bench::default();
+        bench.clock.run_freely();
 
-    completed(&bench, &job, &args("a")).await;
+        completed(&bench, &job, &args("a")).await;
 
-    let kept = kept(&bench, "a");
-    assert_eq!(kept.phase, Phase::Sent);
-    assert_eq!((provider.count("stand"), provider.count("stands")), (0, 1));
+        let kept = kept(&bench, "a");
+        assert_eq!(kept.phase, Phase::Sent);
+        assert_eq!((provider.count("stand"), provider.count("stands")), (0, 1));
+    }
 }
 
 #[test]

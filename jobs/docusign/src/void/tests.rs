@@ -44,6 +44,18 @@ async fn too_late_is_a_result_and_no_error() {
     assert_eq!(bench.host.spawned()[0].1.kind, "docusign.archive");
 }
 
+/// Nothing of one whose documents were purged can be voided, and it is no error that it cannot.
+#[tokio::test]
+async fn one_whose_documents_were_purged_is_too_late_to_void() {
+    let (bench, job, provider, id) = sent().await;
+    provider.set(&id, Status::Completed);
+    provider.play("void", [Play::Refuse(Fault::Gone, "ENVELOPE_HAS_BEEN_PURGED")]);
+
+    let late = completed(&bench, &job, &wanted()).await;
+
+    assert_eq!((late["state"].clone(), late["too_late"].clone()), (json!("completed"), json!(true)));
+}
+
 #[tokio::test]
 async fn a_voiding_whose_answer_was_lost_was_ours() {
     let (bench, job, provider, _) = sent().await;

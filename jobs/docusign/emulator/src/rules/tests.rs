@@ -40,6 +40,15 @@ fn an_envelope_is_looked_at_once_in_a_quarter_of_an_hour() {
     complains(&[call("PUT", ENVELOPE, 1, 2, 0), call("PUT", ENVELOPE, 3, 4, 1)], &[]);
 }
 
+/// It saw nothing, and a client comes again when the limit is over.
+#[test]
+fn a_look_that_a_limit_refused_is_told_as_that_and_is_none() {
+    let mut refused = call("GET", ENVELOPE, 1, 2, 0);
+    refused.answer = json!({"errorCode": "BURST_APIINVOCATION_LIMIT_EXCEEDED"});
+
+    complains(&[refused, call("GET", ENVELOPE, 3, 4, 1)], &["call 1: BURST_APIINVOCATION_LIMIT_EXCEEDED"]);
+}
+
 #[test]
 fn calls_on_one_envelope_do_not_overlap() {
     let other = ENVELOPE.replace('9', "8");

@@ -61,7 +61,7 @@ impl DocuSign {
         loop {
             let url = place.base.join(path).map_err(|_| failed(doing, Fault::Refused))?;
             let request = self.sign_in.http.request(method.clone(), url).timeout(TIMEOUT);
-            let request = finish(request.bearer_auth(place.token.expose_secret()));
+            let request = finish(request.bearer_auth(place.token.secret.expose_secret()));
             let answer = request.send().await.map_err(|cause| failed_send(doing, &cause))?;
             let budget = self.budget(&answer);
             if answer.status().is_success() {

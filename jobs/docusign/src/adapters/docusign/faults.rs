@@ -75,13 +75,22 @@ pub fn api(status: u16, body: &[u8]) -> (Fault, Option<String>) {
     (fault, code)
 }
 
-/// Whether an answer that is no success may come from where the account was before. Its host sends elsewhere then, does not know it, or does not know the token.
+/// Whether an answer that is no success may come from where the account was before. Its host sends elsewhere then, does not know it, or does not know the token. A host
+/// that speaks of the envelope knows the account.
 pub fn is_perhaps_elsewhere(status: u16, code: Option<&str>) -> bool {
     let is_of_account = |code: &str| {
         let code = code.to_lowercase();
         code.starts_with("account_") || code.starts_with("user_does_not_belong")
     };
-    matches!(status, 300..=399 | 401 | 404) || code.is_some_and(is_of_account)
+    let is_of_envelope = |code: &str| {
+        let code = code.to_lowercase();
+        code.starts_with("envelope_") || code.starts_with("document_")
+    };
+    match status {
+        300..=399 | 401 => true,
+        404 => !code.is_some_and(is_of_envelope),
+        _ => code.is_some_and(is_of_account),
+    }
 }
 
 /// Of an answer of the sign-in that is no success.
@@ -175,7 +184,9 @@ mod tests {
             (302, None, true),
             (308, None, true),
             (401, None, true),
-            (404, Some("ENVELOPE_DOES_NOT_EXIST"), true),
+            (404, Some("ENVELOPE_DOES_NOT_EXIST"), false),
+            (404, Some("Document_Does_Not_Exist"), false),
+            (404, Some("ACCOUNT_NOT_FOUND"), true),
             (404, None, true),
             (400, Some("ACCOUNT_LACKS_PERMISSIONS"), true),
             (400, Some("Account_Has_Moved"), true),

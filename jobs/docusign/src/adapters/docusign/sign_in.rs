@@ -39,6 +39,7 @@ pub struct SignIn {
     pub clock: Arc<dyn Clock>,
     token: Flights<Token>,
     place: Flights<Place>,
+    granted: AtomicU64,
     asked: AtomicU64,
 }
 
@@ -46,15 +47,17 @@ pub struct SignIn {
 #[derive(Clone)]
 pub struct Place {
     pub base: Url,
-    pub token: SecretString,
+    pub token: Token,
     /// The later of two was asked for later.
     number: u64,
 }
 
 #[derive(Clone)]
-struct Token {
-    secret: SecretString,
+pub struct Token {
+    pub secret: SecretString,
     ends_at: Timestamp,
+    /// The later of two was granted later.
+    number: u64,
 }
 
 #[derive(Serialize)]
@@ -89,16 +92,17 @@ impl SignIn {
     pub fn new(config: AccountConfig, http: Client, clock: Arc<dyn Clock>) -> Self {
         jobkit::jwt::install();
         let (token, place) = (Flights::default(), Flights::default());
-        Self { config, http, clock, token, place, asked: AtomicU64::new(0) }
+        Self { config, http, clock, token, place, granted: AtomicU64::new(0), asked: AtomicU64::new(0) }
     }
 
     /// A token that holds for a while. One that was not taken is told, and is renewed unless somebody has done so meanwhile.
-    async fn token(&self, refused: Option<&SecretString>) -> Result<SecretString, CallError> {
+    async fn token(&self, refused: Option<&Token>) -> Result<Token, CallError> {
         let is_good = |token: &Token| {
             token.ends_at.duration_since(self.clock.now()) >= TOO_SHORT
-                && refused.is_none_or(|refused| !is_same(refused, &token.secret))
+                && refused.is_none_or(|refused| token.number > refused.number)
         };
-        Ok(self.token.get(is_good, self.grant()).await?.secret)
+        // It is asked for with the key, and of that there is one.
+        self.token.get(0, is_good, self.grant()).await
     }
 
     async fn grant(&self) -> Result<Token, CallError> {
@@ -124,7 +128,11 @@ impl SignIn {
         }
         let granted: Granted = serde_json::from_slice(&bytes).map_err(|_| refused(Fault::Away, None))?;
         let life = SignedDuration::from_secs(granted.expires_in.clamp(0, 86_400));
-        Ok(Token { secret: granted.access_token.into(), ends_at: now.saturating_add(life).unwrap_or(now) })
+        Ok(Token {
+            secret: granted.access_token.into(),
+            ends_at: now.saturating_add(life).unwrap_or(now),
+            number: next(&self.granted),
+        })
     }
 
     fn assertion(&self, now: Timestamp) -> Result<String, CallError> {
@@ -168,36 +176,50 @@ impl SignIn {
         self.place_with(place.token.clone(), Some(place.number)).await
     }
 
-    /// For whoever looks after it: nothing that is remembered counts.
+    /// For whoever looks after it: nothing that is remembered counts. It is not forgotten either, since others do well with it.
     pub async fn anew(&self) -> Result<Url, CallError> {
-        self.token.forget().await;
-        self.place.forget().await;
-        Ok(self.place().await?.base)
+        let known = self.place.kept().map_or(0, |place| place.number);
+        let token = self.token.get(0, |_| false, self.grant()).await?;
+        Ok(self.place_with(token, Some(known)).await?.base)
     }
 
-    /// One that was found with this token, and after the one that is no good.
-    async fn place_with(&self, token: SecretString, no_good: Option<u64>) -> Result<Place, CallError> {
-        let is_good = |token: &SecretString, place: &Place| {
-            is_same(&place.token, token) && no_good.is_none_or(|number| place.number > number)
-        };
-        match self.place.get(|place| is_good(&token, place), self.find(token.clone())).await {
+    /// One that was found with this token or a newer one, and after the one that is no good.
+    async fn place_with(&self, token: Token, no_good: Option<u64>) -> Result<Place, CallError> {
+        match self.found_with(token.clone(), no_good).await {
             Err(CallError { fault: Fault::Token, .. }) => {
                 let token = self.token(Some(&token)).await?;
-                self.place.get(|place| is_good(&token, place), self.find(token.clone())).await
+                self.found_with(token, no_good).await
             }
             found => found,
         }
     }
 
-    async fn find(&self, token: SecretString) -> Result<Place, CallError> {
-        let host = match self.config.discover_base_uri {
-            true => self.discover(&token).await?,
-            false => self.config.base_url.clone(),
+    async fn found_with(&self, token: Token, no_good: Option<u64>) -> Result<Place, CallError> {
+        let number = token.number;
+        let is_good = |place: &Place| {
+            place.token.number >= number && no_good.is_none_or(|no_good| place.number > no_good)
         };
+        self.place.get(number, is_good, self.find(token, no_good.is_none())).await
+    }
+
+    /// Where it was before is told if DocuSign does not say where it is now. If it moved meanwhile, its answers say so, and it is asked for again.
+    async fn find(&self, token: Token, as_before: bool) -> Result<Place, CallError> {
+        let found = match self.config.discover_base_uri {
+            true => self.discover(&token.secret).await.and_then(|host| self.base(&host)),
+            false => self.base(&self.config.base_url),
+        };
+        let before = || self.place.kept().filter(|_| as_before).map(|place| place.base);
+        let base = match found {
+            Err(error) if error.fault.is_fleeting() => before().ok_or(error)?,
+            found => found?,
+        };
+        Ok(Place { base, token, number: next(&self.asked) })
+    }
+
+    fn base(&self, host: &str) -> Result<Url, CallError> {
         let host = host.trim_end_matches('/').trim_end_matches("/restapi");
         let base = format!("{host}/restapi/v2.1/accounts/{}/", self.config.account_id);
-        let base = Url::parse(&base).map_err(|_| elsewhere("no_base_uri", 200))?;
-        Ok(Place { base, token, number: self.asked.fetch_add(1, Ordering::SeqCst) + 1 })
+        Url::parse(&base).map_err(|_| elsewhere("no_base_uri", 200))
     }
 
     async fn discover(&self, token: &SecretString) -> Result<String, CallError> {
@@ -221,8 +243,8 @@ impl SignIn {
     }
 }
 
-fn is_same(a: &SecretString, b: &SecretString) -> bool {
-    a.expose_secret() == b.expose_secret()
+fn next(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Ordering::SeqCst) + 1
 }
 
 fn elsewhere(code: &str, status: u16) -> CallError {

@@ -54,7 +54,7 @@ async fn a_tenant_sends_no_file_that_another_left() {
 }
 
 #[tokio::test]
-async fn an_artifact_that_is_gone_ends_the_job_and_is_named() {
+async fn an_artifact_that_is_gone_ends_the_job_and_is_told_by_its_number() {
     let (job, provider) = fresh();
     let bench = Bench::default();
     let mut wanted = args("a");
@@ -66,7 +66,29 @@ async fn an_artifact_that_is_gone_ends_the_job_and_is_named() {
     let Err(failure @ Failure::Permanent(_)) = gone else { panic!("{gone:?}") };
     assert_eq!(
         failure.to_string(),
-        "documents[0].artifact: there is no `memory:report.pdf`, or no more; make it anew"
+        "documents[0].artifact: there is none at this address, or no more; make it anew"
     );
     assert!(provider.world().calls.is_empty());
+}
+
+/// What a file is called may be somebody's name.
+#[tokio::test]
+async fn a_path_that_is_wrong_is_told_by_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("lovelace.pdf")).unwrap();
+    let (mut job, _) = fresh();
+    job.roots = vec![folder.path().to_owned()];
+    for path in ["/elsewhere/lovelace.pdf".into(), folder.path().join("lovelace.pdf")] {
+        let mut wanted = args("a");
+        wanted.documents[0].base64 = None;
+        wanted.documents[0].path = path.to_str().map(str::to_owned);
+
+        let refused = job.check(&wanted).err().unwrap_or_default();
+        let ended = Bench::default().run(&job, &wanted, 1).await;
+
+        let Err(failure @ Failure::Permanent(_)) = ended else { panic!("{ended:?}") };
+        let told = failure.chain();
+        assert!(told.starts_with("documents[0].path: "), "{told}");
+        assert!(!told.contains("lovelace") && !refused.contains("lovelace"), "{told}; {refused}");
+    }
 }

@@ -1,6 +1,6 @@
 //! An account that DocuSign moves to another host. What is remembered of where it is must not outlive that.
 
-use docusign_emulator::Options;
+use docusign_emulator::{Options, Rule};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -80,4 +80,36 @@ async fn many_that_find_it_gone_ask_once() {
     let faults = futures::future::join_all((0..16).map(|_| world.ask())).await;
 
     assert_eq!((faults, world.asked_where()), (vec![Fault::Missing; 16], before + 1));
+}
+
+/// DocuSign says nothing of it for a while. The API is well, and the account where it was.
+#[tokio::test]
+async fn while_nobody_says_where_the_account_is_it_is_taken_to_be_where_it_was() {
+    for rule in ["error-before@get=1x:503", "lost-before@get=1x", "html@get=1x"] {
+        let world = world(Options::default()).await;
+        assert_eq!(world.ask().await, Fault::Missing);
+        let (tokens, asked) = (world.token_calls(), world.asked_where());
+        world.clock.advance(std::time::Duration::from_secs(3_600));
+        world.emulator.set_faults(7, vec![rule.parse::<Rule>().ok().unwrap()]).unwrap();
+
+        assert_eq!(world.ask().await, Fault::Missing, "{rule}");
+
+        assert_eq!((world.token_calls(), world.asked_where()), (tokens + 1, asked + 1), "{rule}");
+        // Whoever looks after it is told, and takes from nobody what is known.
+        world.emulator.set_faults(7, vec![rule.replace("1x", "2x").parse::<Rule>().ok().unwrap()]).unwrap();
+        assert!(world.provider.probe().await.is_err(), "{rule}");
+        assert_eq!(world.ask().await, Fault::Missing, "{rule}");
+    }
+}
+
+/// Many a job asks for an envelope that is not there.
+#[tokio::test]
+async fn an_envelope_that_is_missing_moves_no_account() {
+    let world = world(Options::default()).await;
+    world.ask().await;
+    let before = world.asked_where();
+
+    assert_eq!(world.ask().await, Fault::Missing);
+
+    assert_eq!(world.asked_where(), before);
 }
