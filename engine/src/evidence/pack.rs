@@ -166,7 +166,8 @@ report.html    what happened, for people; print it for a PDF
 facts.json     the same for programs: each sentence with the leaves of the entries that it stands on
 log/           the entries of that time, the tiles of the tree, checkpoints and keys, and verify.py
 receipts/      entries that the report shows one by one, each with a proof that can be checked by itself
-files/         if they were asked for: files that entries name, each in a folder with the number of the entry's leaf
+files/         if they were asked for: files that entries name, each in a folder with the number of the entry's leaf;
+               the second of one name, and one whose name is too long, lie in LEAF-2, LEAF-3 and so on
 
 Check it:      python3 log/verify.py --key KEY log
                and, where there are files, python3 log/verify.py --key KEY --files files log
