@@ -19,7 +19,7 @@ use serde_json::json;
 use store::state::JobState;
 use store::{Actor, JobDetail, JobFilter, Scope, StoreError};
 
-use self::envelope::{Signed, Signing};
+use self::envelope::{Secrets, Signed, Signing};
 use crate::app::signals::Signals;
 use crate::app::{App, AppError, RunOptions};
 use crate::config::listen::Listen;
@@ -86,7 +86,8 @@ impl Demo {
         let strange = sample_ledger(&ledger).map_err(failed(&ledger))?;
 
         let set_up = async {
-            let signing = Signing::open(&folder, &secret(), &mut settings).await;
+            let secrets = Secrets { hmac: secret(), token: secret() };
+            let signing = Signing::open(&folder, &secrets, &mut settings).await;
             let app = App::open(&settings).await?;
             let shown = enqueue(&app, &folder, &ledger, signing.as_ref().ok()).await?;
             Ok::<_, DemoError>((app, shown, signing))
@@ -205,7 +206,7 @@ fn sample_ledger(path: &Path) -> std::io::Result<Vec<Strange>> {
     journal::sample::write(&mut out, &SampleParams::default())
 }
 
-/// For what speaks on loopback, and of this demo alone.
+/// For what speaks on loopback, and of this demo alone. Its first twelve letters are the time, which is no secret and another for each demo.
 fn secret() -> String {
     let ids = IdGenerator::new(Arc::new(SystemClock::new()));
     format!("{}{}", ids.next().0.simple(), ids.next().0.simple())

@@ -495,38 +495,81 @@ def files_of(line):
 
 def check_files(folder, place):
     """Each file there must be one that an entry names. In a folder that is called by the number of a leaf, it must be that entry's, under its
-    name, and none of that entry's may be missing. Returns how many files fit."""
+    name, and none of that entry's may be missing, nor any that the pack says to have. Returns how many files fit."""
     tell, by_hash, by_leaf = folder.tell, {}, {}
     for first, path in folder.files:
         for leaf, line in enumerate(lines_of(folder.path, path), first):
             if b'"files"' in line:
                 for name, sha256 in files_of(line):
                     by_hash.setdefault(sha256, []).append(leaf)
-                    by_leaf.setdefault(leaf, {})[name] = sha256
-    fit, seen = 0, set()
+                    by_leaf.setdefault(leaf, {}).setdefault(name, []).append(sha256)
+    fit, seen, found = 0, set(), set()
+    packed, left_out = packed_of(place)
     for top, _, names in os.walk(place):
         for name in sorted(names):
             path = os.path.relpath(os.path.join(top, name), place).replace(os.sep, "/")
             sha256 = hash_of(os.path.join(top, name))
             leaf, _, rest = path.partition("/")
+            home = IN_PACK.match(path)
+            if home:
+                found.add((int(home.group(1)), sha256))
             if leaf.isdigit() and rest:
                 expected = by_leaf.get(int(leaf), {}).get(rest)
                 seen.add((int(leaf), rest))
                 if expected is None:
                     tell.problem(f"{place}/{path}: the entry of leaf {leaf} names no such file")
-                elif expected != sha256:
-                    tell.problem(f"{place}/{path} has SHA-256 {sha256}, and the entry of leaf {leaf} says {expected}")
+                elif sha256 not in expected:
+                    tell.problem(f"{place}/{path} has SHA-256 {sha256}, and the entry of leaf {leaf} says {' or '.join(expected)}")
                 else:
                     fit += 1
             elif sha256 not in by_hash:
                 tell.problem(f"{place}/{path} has SHA-256 {sha256}, which no entry names")
             else:
                 fit += 1
-    for leaf in sorted({leaf for leaf, _ in seen}):
-        for name in sorted(by_leaf.get(leaf, {})):
-            if (leaf, name) not in seen:
-                tell.problem(f"{place}/{leaf}/{name} is missing: the entry of leaf {leaf} names it")
+    leaves = {leaf for leaf, _ in seen}
+    for leaf in sorted(leaves | {leaf for leaf, _, _ in packed}):
+        for name, hashes in sorted(by_leaf.get(leaf, {}).items()):
+            for sha256 in hashes:
+                one = (leaf, name, sha256)
+                is_changed = len(hashes) == 1 and (leaf, name) in seen
+                if (leaf, sha256) in found:
+                    continue
+                if one in packed and not is_changed:
+                    tell.problem(f"{place}/{leaf}/{name} is missing: facts.json says that it is in the pack")
+                elif leaf in leaves and one not in packed and one not in left_out and (leaf, name) not in seen:
+                    tell.problem(f"{place}/{leaf}/{name} is missing: the entry of leaf {leaf} names it")
+    for leaf, name, sha256 in sorted(left_out):
+        if sha256 in by_hash and (leaf, name) not in seen:
+            tell.note(f"{place}/{leaf}/{name} is not there: {left_out[leaf, name, sha256]}, says facts.json")
     return fit
+
+
+# The second of a name, or one of a long name, lies in a folder with a number behind the leaf.
+IN_PACK = re.compile("([0-9]{1,19})(?:-[0-9]+)?/")
+LEFT_OUT = {"gone": "gone when the pack was made", "differs": "other bytes lay in its place", "not_taken": "its name is no plain one"}
+
+
+def packed_of(place):
+    """What facts.json beside the folder says to be in the pack, and what not and why. It is not signed: whoever removes a file
+    may change it, so what it leaves out is told."""
+    try:
+        facts = object_of(read(os.path.dirname(os.path.abspath(place)), "facts.json"))
+    except OSError:
+        return set(), {}
+    packed, left_out = set(), {}
+    claims = facts.get("claims")
+    for claim in claims if isinstance(claims, list) else []:
+        files = claim.get("files") if isinstance(claim, dict) else None
+        for file in files if isinstance(files, list) else []:
+            try:
+                one, there = (int(file["leaf"]), str(file["name"]), str(file["sha256"]).lower()), str(file["there"])
+            except (KeyError, ValueError, TypeError):
+                continue
+            if there == "in_the_pack":
+                packed.add(one)
+            elif there in LEFT_OUT:
+                left_out[one] = LEFT_OUT[there]
+    return packed, left_out
 
 
 def hash_of(path):

@@ -9,6 +9,8 @@ use jobkit::{Artifacts, JobId, PortError};
 pub trait ArtifactStore: Artifacts {
     /// The jobs that have files here, whether anybody knows them or not; one may come twice.
     fn jobs(&self) -> BoxStream<'_, Result<JobId, PortError>>;
+    /// Fails where the place in which the file of this address would lie is away, and a list without it proves nothing.
+    fn reach<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<(), PortError>>;
     /// Deletes all files of a job.
     fn remove(&self, job: JobId) -> BoxFuture<'_, Result<(), PortError>>;
     /// Finds out whether files can be kept here, by writing one, reading it and deleting it: permissions, mounts and

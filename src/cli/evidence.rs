@@ -7,7 +7,7 @@ use clap::Args;
 use engine::audit::verify::Against;
 use engine::evidence::pack::Files;
 use engine::evidence::{Framework, PackError, Wish, pack};
-use jobkit::{Artifacts, AuditEntry};
+use jobkit::AuditEntry;
 use serde_json::json;
 
 use super::audit::{believed, shelves};
@@ -71,7 +71,7 @@ pub async fn run(call: &Call, wanted: Evidence) -> Result {
             keys: &keys,
             with_personal: wanted.with_personal,
             themes: app.registry.themes(),
-            files: files.as_deref().map(|files| files as &dyn Artifacts),
+            files: files.as_deref(),
         };
         let packed =
             pack(app.store.as_ref(), &against, &wish, &wanted.out).await.map_err(
@@ -110,12 +110,16 @@ pub async fn run(call: &Call, wanted: Evidence) -> Result {
 }
 
 fn of_files(files: Files) -> String {
-    let Files { named, in_the_pack, gone, differing } = files;
+    let Files { named, in_the_pack, gone, differing, not_taken } = files;
+    let left = match not_taken {
+        0 => String::new(),
+        many => format!(", {many} were not taken, since their names are no plain file names"),
+    };
     let differ = match differing {
         0 => String::new(),
         many => format!(", and {many} are not what was archived; report.html names them"),
     };
-    format!("; of {named} files {in_the_pack} are in it, {gone} are gone{differ}")
+    format!("; of {named} files {in_the_pack} are in it, {gone} are gone{left}{differ}")
 }
 
 fn taken_along(out: &Path, wanted: &Evidence) -> AuditEntry {

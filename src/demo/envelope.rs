@@ -54,16 +54,22 @@ impl Signed {
     }
 }
 
+/// One for each door: who may sign a message of DocuSign may not open the API.
+pub struct Secrets {
+    pub hmac: String,
+    pub token: String,
+}
+
 impl Signing {
     /// Starts the emulator, and tells the demo where it is. Fails where there is no loopback.
-    pub async fn open(folder: &Path, secret: &str, settings: &mut Settings) -> io::Result<Self> {
+    pub async fn open(folder: &Path, secrets: &Secrets, settings: &mut Settings) -> io::Result<Self> {
         let own = folder.join("docusign");
         std::fs::create_dir_all(&own)?;
         let (key, hmac, token) = (own.join("key.pem"), own.join("hmac"), folder.join(TOKEN));
         keep(&key, &format!("-----BEGIN RSA PRIVATE KEY-----\n{KEY}-----END RSA PRIVATE KEY-----\n"))?;
-        keep(&hmac, &format!("{secret}\n"))?;
-        keep(&token, &format!("{secret}\n"))?;
-        let options = Options { hmac_keys: vec![secret.to_owned()], ..Options::default() };
+        keep(&hmac, &format!("{}\n", secrets.hmac))?;
+        keep(&token, &format!("{}\n", secrets.token))?;
+        let options = Options { hmac_keys: vec![secrets.hmac.clone()], ..Options::default() };
         let emulator = Emulator::start(options).await?;
         // One can listen where nobody can connect: on an interface that is down.
         tokio::net::TcpStream::connect(emulator.address()).await?;
@@ -84,7 +90,8 @@ impl Signing {
         settings.docusign.roots = vec![folder.to_path_buf()];
         settings.http.listen = Listen::At(door);
         settings.http.token = Some(SecretRef::File(token));
-        let key = format!("report-{}", &secret[..12]);
+        // The time, and nothing of what follows it.
+        let key = format!("report-{}", &secrets.token[..12]);
         Ok(Self { emulator, key, artifacts: settings.artifacts.directory.clone() })
     }
 

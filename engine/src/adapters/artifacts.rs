@@ -102,6 +102,25 @@ impl DirArtifacts {
         Ok(fs::symlink_metadata(self.place_of(address)?.file).is_ok_and(|about| about.is_file()))
     }
 
+    /// Whether it will not be there later either. An empty folder may be a mount that is away, so only the job's own
+    /// folder proves that its files would be here. An address that is none leads nowhere at any time.
+    fn is_missing(&self, address: &str, cause: &io::Error) -> bool {
+        match cause.kind() {
+            io::ErrorKind::NotFound => self.has_job(address),
+            io::ErrorKind::InvalidInput => true,
+            _ => false,
+        }
+    }
+
+    fn has_job(&self, address: &str) -> bool {
+        parse(address).is_some_and(|(_, owner, _)| self.directory.join(owner.job.to_string()).is_dir())
+    }
+
+    /// Fails where the folder is away.
+    fn stands(&self) -> io::Result<()> {
+        fs::read_dir(&self.directory).map(drop)
+    }
+
     fn whole(&self, address: &str) -> io::Result<Vec<u8>> {
         fs::read(self.place_of(address)?.file)
     }
@@ -239,12 +258,8 @@ impl Artifacts for DirArtifacts {
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
         let (doing, address) = (format!("reading the artifact `{address}`"), address.to_string());
         Box::pin(async move {
-            // An address that is none, too. Where the folder itself is gone, all of it may come back.
-            let is_missing = |cause: &io::Error| {
-                matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput)
-            };
             let read = move |own: &Self| match own.whole(&address) {
-                Err(cause) if is_missing(&cause) && own.directory.is_dir() => Ok(Err(cause)),
+                Err(cause) if own.is_missing(&address, &cause) => Ok(Err(cause)),
                 read => read.map(Ok),
             };
             let read = self.off_runtime(doing.clone(), read).await?;
@@ -288,6 +303,14 @@ impl ArtifactStore for DirArtifacts {
             Err(problem) => stream::iter([Err(problem)]).right_stream(),
         });
         jobs.flatten_stream().boxed()
+    }
+
+    fn reach<'a>(&'a self, _address: &'a str) -> BoxFuture<'a, Result<(), PortError>> {
+        let doing = format!(
+            "looking into the folder of artifacts {}, which is away; make it, if no file ever lay there",
+            self.directory.display()
+        );
+        Box::pin(self.off_runtime(doing, Self::stands))
     }
 
     fn remove(&self, job: JobId) -> BoxFuture<'_, Result<(), PortError>> {

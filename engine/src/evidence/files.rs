@@ -2,17 +2,18 @@
 //!
 //! An entry names them in `files` of its details, each with `name` and `sha256`, and perhaps `bytes` and the `address` of an artifact.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use audit::Entry;
 use futures::TryStreamExt;
-use jobkit::{Artifact, Artifacts, JobId};
+use jobkit::{Artifact, JobId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::pack::PackError;
+use crate::artifacts::ArtifactStore;
 
 /// In the pack, by the leaf of the entry.
 pub const FOLDER: &str = "files";
@@ -44,6 +45,8 @@ pub enum There {
     Gone,
     /// Other bytes lie at the address: they are not in the pack.
     Differs,
+    /// Its name could lead out of its place in the pack.
+    NotTaken,
 }
 
 impl There {
@@ -53,6 +56,7 @@ impl There {
             Self::InThePack => "in the pack",
             Self::Gone => "gone",
             Self::Differs => "not what the entry says",
+            Self::NotTaken => "not taken: its name is no plain file name",
         }
     }
 }
@@ -97,12 +101,17 @@ const PIECE: usize = 1 << 20;
 
 /// Takes along each that is there, and says of each what was found. What is away for the moment is no answer: the pack is not made.
 pub async fn take_along<'f>(
-    artifacts: &dyn Artifacts,
+    artifacts: &dyn ArtifactStore,
     wanted: impl Iterator<Item = &'f mut File>,
     folder: &Path,
 ) -> Result<(), PackError> {
     let mut known: BTreeMap<JobId, Vec<Artifact>> = BTreeMap::new();
+    let mut places = Places::default();
     for file in wanted {
+        if !is_plain(&file.name) {
+            file.there = There::NotTaken;
+            continue;
+        }
         file.there = There::Gone;
         let Some((address, job)) =
             file.address.as_deref().and_then(|address| Some((address, job_of(address)?)))
@@ -112,12 +121,23 @@ pub async fn take_along<'f>(
         if let btree_map::Entry::Vacant(unknown) = known.entry(job) {
             unknown.insert(artifacts.list(job).await?);
         }
-        let Some(artifact) = known[&job].iter().find(|artifact| is_at(artifact, address)) else { continue };
-        let Some(place) = place(folder, file) else { continue };
+        let Some(artifact) = known[&job].iter().find(|artifact| is_at(artifact, address)) else {
+            artifacts.reach(address).await?;
+            continue;
+        };
+        let Some(place) = places.of(file) else {
+            // Two sentences count the same entry.
+            file.there = There::InThePack;
+            continue;
+        };
+        let place = folder.join(place);
         std::fs::create_dir_all(place.parent().unwrap_or(folder))?;
         let found = copy(artifacts, &artifact.address, &place).await?;
         file.there = match found == file.sha256 {
-            true => There::InThePack,
+            true => {
+                places.took(file);
+                There::InThePack
+            }
             false => {
                 std::fs::remove_file(&place)?;
                 There::Differs
@@ -139,14 +159,46 @@ fn is_at(artifact: &Artifact, address: &str) -> bool {
 }
 
 /// A name from outside never names a place.
-fn place(folder: &Path, file: &File) -> Option<std::path::PathBuf> {
-    let is_plain = !file.name.is_empty()
-        && !matches!(file.name.as_str(), "." | "..")
-        && !file.name.contains(['/', '\\', '\0']);
-    is_plain.then(|| folder.join(file.leaf.to_string()).join(&file.name))
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !matches!(name, "." | "..") && !name.contains(['/', '\\', '\0'])
 }
 
-async fn copy(artifacts: &dyn Artifacts, address: &str, to: &Path) -> Result<String, PackError> {
+/// What a file system takes.
+const LONGEST_NAME: usize = 255;
+
+/// Where files lie in the folder: `LEAF/NAME`, and what finds that taken, or has too long a name, in `LEAF-2`, `LEAF-3`
+/// and so on.
+#[derive(Default)]
+struct Places {
+    given: BTreeSet<PathBuf>,
+    /// By leaf, name and hash.
+    taken: BTreeSet<(u64, String, String)>,
+}
+
+impl Places {
+    /// None for one that is in the pack already.
+    fn of(&mut self, file: &File) -> Option<PathBuf> {
+        if self.taken.contains(&(file.leaf, file.name.clone(), file.sha256.clone())) {
+            return None;
+        }
+        let is_long = file.name.len() > LONGEST_NAME;
+        let (first, name) = if is_long { (2, "long name") } else { (1, file.name.as_str()) };
+        let folder = |number: usize| match number {
+            1 => file.leaf.to_string(),
+            _ => format!("{}-{number}", file.leaf),
+        };
+        let mut places = (first..).map(|number| Path::new(&folder(number)).join(name));
+        let place = places.find(|place| !self.given.contains(place))?;
+        self.given.insert(place.clone());
+        Some(place)
+    }
+
+    fn took(&mut self, file: &File) {
+        self.taken.insert((file.leaf, file.name.clone(), file.sha256.clone()));
+    }
+}
+
+async fn copy(artifacts: &dyn ArtifactStore, address: &str, to: &Path) -> Result<String, PackError> {
     let mut reading = artifacts.read(address, PIECE).await?;
     let (mut out, mut hash) = (std::fs::File::create_new(to)?, Sha256::new());
     while let Some(piece) = reading.pieces.try_next().await? {

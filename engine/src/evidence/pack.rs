@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use audit::Vkey;
 use audit::checkpoint::{Checkpoint, CheckpointError};
 use jiff::Timestamp;
+use jobkit::PortError;
 use jobkit::evidence::{Counts, Theme};
-use jobkit::{Artifacts, PortError};
 use serde::Serialize;
 use serde_json::json;
 use store::{AuditSearch, Position, Store, StoreError};
@@ -21,6 +21,7 @@ use super::facts::Facts;
 use super::files::{self, There};
 use super::report::{Report, Reviewed, Service, page};
 use super::{Framework, themes};
+use crate::artifacts::ArtifactStore;
 use crate::audit::export::{self, ExportError};
 use crate::audit::prove::{self, ProveError, behind};
 use crate::audit::verify::{Against, Verified, VerifyError, verify};
@@ -37,7 +38,7 @@ pub struct Wish<'a> {
     /// What families say beside the engine.
     pub themes: &'a [&'static Theme],
     /// From where the files come that entries name; without it the pack has their hashes alone.
-    pub files: Option<&'a dyn Artifacts>,
+    pub files: Option<&'a dyn ArtifactStore>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,7 @@ pub struct Files {
     pub in_the_pack: usize,
     pub gone: usize,
     pub differing: usize,
+    pub not_taken: usize,
 }
 
 const PAGE: usize = 4_096;
@@ -153,6 +155,7 @@ fn count(facts: &Facts) -> Files {
             There::InThePack => files.in_the_pack += 1,
             There::Gone => files.gone += 1,
             There::Differs => files.differing += 1,
+            There::NotTaken => files.not_taken += 1,
         }
     }
     files
@@ -163,7 +166,8 @@ report.html    what happened, for people; print it for a PDF
 facts.json     the same for programs: each sentence with the leaves of the entries that it stands on
 log/           the entries of that time, the tiles of the tree, checkpoints and keys, and verify.py
 receipts/      entries that the report shows one by one, each with a proof that can be checked by itself
-files/         if they were asked for: files that entries name, each in a folder with the number of the entry's leaf
+files/         if they were asked for: files that entries name, each in a folder with the number of the entry's leaf;
+               the second of one name, and one whose name is too long, lie in LEAF-2, LEAF-3 and so on
 
 Check it:      python3 log/verify.py --key KEY log
                and, where there are files, python3 log/verify.py --key KEY --files files log

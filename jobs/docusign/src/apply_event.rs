@@ -155,7 +155,8 @@ pub async fn go(kept: &mut Kept, ctx: &Ctx, phase: Phase, poll: std::time::Durat
     kept.envelope.missed = 0;
     let mut details = json!({ "recipients": kept.envelope.recipients });
     // Somebody sent it and did not live to say so: this is the entry by which the log knows.
-    let was_unsent = matches!(kept.phase, Phase::Drafting | Phase::Drafted);
+    // One that was given up may have been given up before anybody knew that it was sent.
+    let was_unsent = matches!(kept.phase, Phase::Drafting | Phase::Drafted | Phase::Failed);
     if was_unsent && !matches!(phase, Phase::Sent | Phase::Deleted) {
         details[SENT] = true.into();
     }

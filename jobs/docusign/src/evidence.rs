@@ -8,8 +8,8 @@ pub const SENT: &str = "sent";
 pub static ENVELOPES: Theme = Theme {
     id: "envelopes",
     title: "Envelopes sent for signature",
-    says: "Each envelope's way is in the log, in the transaction that made it so; its end was asked for at DocuSign and not only told. An \
-           envelope is counted once in each sentence. Deliveries that nobody of DocuSign's signed were refused and leave no entry.",
+    says: "Each envelope's way is in the log, in the transaction that made it so; its end was asked for at DocuSign and not only told, unless we \
+           voided it ourselves, which DocuSign confirmed. An envelope is counted once in each sentence. Deliveries that nobody of DocuSign's signed were refused and leave no entry.",
     controls: &[
         (Framework::Soc2, "PI1.4, PI1.5, CC6.7"),
         (Framework::Hipaa, "164.312(c)(1), 164.312(d), 164.316(b)(2)(i)"),
@@ -47,10 +47,17 @@ pub static ENVELOPES: Theme = Theme {
         },
         Claim {
             id: "envelopes.unresolved",
-            one: "envelope was refused, was not to be found or ended otherwise than was known, so that a person had to look",
-            many: "envelopes were refused, were not to be found or ended otherwise than was known, so that a person had to look",
+            one: "envelope was refused, was not to be found, lost its documents before they were archived or ended otherwise than was known, so that a person had to look",
+            many: "envelopes were refused, were not to be found, lost their documents before they were archived or ended otherwise than was known, so that a person had to look",
             counts: Counts::Things,
-            is: |entry| matches!(entry.action, "docusign.envelope.fail" | "docusign.envelope.contradict"),
+            is: |entry| {
+                matches!(
+                    entry.action,
+                    "docusign.envelope.fail"
+                        | "docusign.envelope.contradict"
+                        | "docusign.envelope.documents_gone"
+                )
+            },
         },
         Claim {
             id: "envelopes.archived",
@@ -93,6 +100,7 @@ mod tests {
             ("delete", "{}", &["envelopes.voided"]),
             ("fail", "{}", &["envelopes.unresolved"]),
             ("contradict", "{}", &["envelopes.unresolved"]),
+            ("documents_gone", "{}", &["envelopes.unresolved"]),
             ("archive", "{}", &["envelopes.archived"]),
             ("recipient", r#"{"sent":true}"#, &[]),
             ("remind", "no json", &[]),

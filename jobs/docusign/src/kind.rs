@@ -14,7 +14,8 @@ const HEADS: [(&[u8], &str, &[&str]); 7] = [
     (b"%PDF-", "a PDF", &["pdf"]),
     (b"\x89PNG", "a PNG", &["png"]),
     (b"{\\rtf", "RTF", &["rtf", "doc"]),
-    (b"PK\x03\x04", "a ZIP archive", &["docx", "xlsx", "pptx"]),
+    // Programs call a new workbook by the old name.
+    (b"PK\x03\x04", "a ZIP archive", &["docx", "xlsx", "pptx", "xls"]),
     // With a password the new ones are wrapped in the old form; DocuSign says so itself.
     (
         b"\xd0\xcf\x11\xe0",
@@ -33,9 +34,11 @@ const PARTS: [(&str, &str); 3] = [("docx", "word/"), ("xlsx", "xl/"), ("pptx", "
 pub fn fits(ending: &str, bytes: &[u8]) -> Result<(), String> {
     let lie = |is: &str| Err(format!("it is no {}, as its name says, but {is}", ending.to_uppercase()));
     match HEADS.iter().find(|(head, ..)| bytes.starts_with(head)) {
+        // Readers forgive what stands before the head, such as a blank line or what a mail program put there.
+        None if ending == "pdf" && has_pdf_head(bytes) => Ok(()),
         Some((_, what, endings)) if !endings.contains(&ending) => lie(what),
         Some((b"PK\x03\x04", ..)) => match parts(bytes) {
-            Some(own) if own == ending => Ok(()),
+            Some(own) if own == ending || (own, ending) == ("xlsx", "xls") => Ok(()),
             Some(other) => lie(&other.to_uppercase()),
             None => lie("another ZIP archive, or a broken one"),
         },
@@ -44,6 +47,12 @@ pub fn fits(ending: &str, bytes: &[u8]) -> Result<(), String> {
         None if is_text(bytes) => Ok(()),
         None => lie("neither text nor anything that DocuSign takes"),
     }
+}
+
+/// Where all readers look for it.
+fn has_pdf_head(bytes: &[u8]) -> bool {
+    const WITHIN: usize = 1_024;
+    bytes[..bytes.len().min(WITHIN)].windows(5).any(|head| head == b"%PDF-")
 }
 
 /// Which of the three an archive is.
@@ -83,12 +92,17 @@ mod tests {
         let old = b"\xd0\xcf\x11\xe0\xa1\xb1".to_vec();
         for (ending, bytes, says) in [
             ("pdf", b"%PDF-1.7\n".to_vec(), ""),
+            ("pdf", b"\r\n%PDF-1.7\n".to_vec(), ""),
+            ("pdf", [&[b' '; 1_019][..], b"%PDF-"].concat(), ""),
+            ("pdf", [&[b' '; 1_020][..], b"%PDF-"].concat(), "something else"),
             ("png", b"\x89PNG\r\n".to_vec(), ""),
             ("docx", archive("word/document.xml"), ""),
             // As some programs on the web call the part.
             ("docx", archive("word/document2.xml"), ""),
             ("xlsx", archive("xl/workbook.xml"), ""),
             ("pptx", archive("ppt/presentation.xml"), ""),
+            ("xls", archive("xl/workbook.xml"), ""),
+            ("xls", archive("word/document.xml"), "no XLS, as its name says, but DOCX"),
             ("docx", old.clone(), ""),
             ("doc", old.clone(), ""),
             ("doc", b"{\\rtf1 a}".to_vec(), ""),

@@ -131,7 +131,10 @@ fn an_envelope_stands_in_the_pack_with_what_was_signed_and_a_file_that_was_chang
     };
     let made = pack("q1.zip", &["--with-files"]).expect(0).json();
 
-    assert_eq!(made["files"], json!({ "named": 3, "in_the_pack": 3, "gone": 0, "differing": 0 }));
+    assert_eq!(
+        made["files"],
+        json!({ "named": 3, "in_the_pack": 3, "gone": 0, "differing": 0, "not_taken": 0 })
+    );
     let folder = place.path().join("taken");
     let files = unpacked(&place.path().join("q1.zip"), &folder);
     let facts: Value = serde_json::from_str(&files["facts.json"]).unwrap();
@@ -190,12 +193,18 @@ fn an_envelope_stands_in_the_pack_with_what_was_signed_and_a_file_that_was_chang
     std::fs::write(own.join("001-report.pdf"), "%PDF-1.7\n%%EOF\n").unwrap();
     std::fs::remove_file(own.join("certificate.pdf")).unwrap();
     let made = pack("q2.zip", &["--with-files"]).expect(1).json();
-    assert_eq!(made["files"], json!({ "named": 3, "in_the_pack": 1, "gone": 1, "differing": 1 }));
+    assert_eq!(
+        made["files"],
+        json!({ "named": 3, "in_the_pack": 1, "gone": 1, "differing": 1, "not_taken": 0 })
+    );
     let again = unpacked(&place.path().join("q2.zip"), &place.path().join("again"));
     assert!(again["report.html"].contains("Of 1 files other bytes lie in their place"));
     assert!(!again.keys().any(|name| name.ends_with("001-report.pdf")), "{:?}", again.keys());
     let made = pack("q3.zip", &[]).expect(0).json();
-    assert_eq!(made["files"], json!({ "named": 3, "in_the_pack": 0, "gone": 0, "differing": 0 }));
+    assert_eq!(
+        made["files"],
+        json!({ "named": 3, "in_the_pack": 0, "gone": 0, "differing": 0, "not_taken": 0 })
+    );
 }
 
 #[test]

@@ -124,6 +124,12 @@ impl BucketArtifacts {
         Ok((own.clone(), BucketQuarantine { bucket: own, signs }))
     }
 
+    #[cfg(test)]
+    pub(super) fn in_memory() -> Self {
+        let store = Arc::new(object_store::memory::InMemory::new());
+        Self { store, prefix: "artifacts".into(), url: "memory".into() }
+    }
+
     pub(super) fn below(&self, path: &str) -> Result<Key, Problem> {
         let path = match self.prefix.as_str() {
             "" => path.to_owned(),
@@ -348,14 +354,22 @@ impl BucketArtifacts {
         }
     }
 
+    /// Whether it will not be there later either. A store also says "not found" of a bucket or a prefix that is not the
+    /// right one, so only another file of the same job proves that its files would be here.
+    async fn is_missing(&self, address: &str, problem: &Problem) -> bool {
+        match (problem, parse(address)) {
+            (Problem::Address, _) => true,
+            (Problem::Store(object_store::Error::NotFound { .. }), Some((_, owner, _))) => {
+                let Ok(folder) = self.below(&owner.job.to_string()) else { return false };
+                self.store.list(Some(&folder)).next().await.is_some_and(|object| object.is_ok())
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn port(&self, doing: &str) -> impl Fn(Problem) -> PortError + Clone + use<> {
         let doing = format!("{doing} in {}", self.url);
-        move |problem| match problem {
-            Problem::Address | Problem::Store(object_store::Error::NotFound { .. }) => {
-                PortError::missing(doing.clone(), problem)
-            }
-            problem => PortError::new(doing.clone(), problem),
-        }
+        move |problem| PortError::new(doing.clone(), problem)
     }
 }
 
@@ -438,7 +452,15 @@ impl Artifacts for BucketArtifacts {
 
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
         let port = self.port(&format!("reading the artifact `{address}`"));
-        Box::pin(async move { self.whole(address).await.map_err(port) })
+        Box::pin(async move {
+            match self.whole(address).await {
+                Ok(bytes) => Ok(bytes),
+                Err(problem) => {
+                    let is_missing = self.is_missing(address, &problem).await;
+                    Err(PortError { is_missing, ..port(problem) })
+                }
+            }
+        })
     }
 
     fn read<'a>(&'a self, address: &'a str, piece_bytes: usize) -> BoxFuture<'a, Result<Reading, PortError>> {
@@ -472,6 +494,11 @@ impl ArtifactStore for BucketArtifacts {
         let objects = self.store.list(below.as_ref()).map_err(move |cause| port(cause.into()));
         let jobs = objects.map_ok(|object| self.placed(&object.location).map(|(owner, _)| owner.job));
         jobs.try_filter_map(|job| async move { Ok(job) }).boxed()
+    }
+
+    /// To list a bucket that is not there is an error already.
+    fn reach<'a>(&'a self, _address: &'a str) -> BoxFuture<'a, Result<(), PortError>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn remove(&self, job: JobId) -> BoxFuture<'_, Result<(), PortError>> {

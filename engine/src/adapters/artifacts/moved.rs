@@ -30,6 +30,18 @@ impl MovedArtifacts {
             false => Ok(&self.bucket),
         }
     }
+
+    /// Whether the bucket's word that it is missing is all there is to say. Of an address of the folder it is not, unless
+    /// the folder has others of the job.
+    async fn was_looked_for(&self, address: &str) -> Result<bool, PortError> {
+        match parse(address) {
+            Some((Scheme::File, ..)) => {
+                let (doing, own) = (format!("looking for the artifact `{address}`"), address.to_owned());
+                self.before.off_runtime(doing, move |before| Ok(before.has_job(&own))).await
+            }
+            _ => Ok(true),
+        }
+    }
 }
 
 impl Artifacts for MovedArtifacts {
@@ -61,7 +73,16 @@ impl Artifacts for MovedArtifacts {
     }
 
     fn get<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Vec<u8>, PortError>> {
-        Box::pin(async move { self.holder(address).await?.get(address).await })
+        Box::pin(async move {
+            let got = self.holder(address).await?.get(address).await;
+            match got {
+                // It may lie in the folder, and that may come back.
+                Err(problem) if problem.is_missing && !self.was_looked_for(address).await? => {
+                    Err(PortError { is_missing: false, ..problem })
+                }
+                got => got,
+            }
+        })
     }
 
     fn read<'a>(&'a self, address: &'a str, piece_bytes: usize) -> BoxFuture<'a, Result<Reading, PortError>> {
@@ -86,6 +107,13 @@ impl Artifacts for MovedArtifacts {
 impl ArtifactStore for MovedArtifacts {
     fn jobs(&self) -> BoxStream<'_, Result<JobId, PortError>> {
         self.before.jobs().chain(self.bucket.jobs()).boxed()
+    }
+
+    fn reach<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<(), PortError>> {
+        match parse(address) {
+            Some((Scheme::File, ..)) => self.before.reach(address),
+            _ => self.bucket.reach(address),
+        }
     }
 
     fn remove(&self, job: JobId) -> BoxFuture<'_, Result<(), PortError>> {

@@ -152,3 +152,38 @@ async fn a_file_that_is_replaced_while_it_is_read_is_read_to_its_end() {
     let rest = reading.pieces.try_concat().await.unwrap();
     assert_eq!((first, rest, reading.bytes), (b"12".to_vec(), b"34".to_vec(), 4));
 }
+
+/// A document that is called missing ends its job for good.
+#[tokio::test]
+async fn only_what_is_not_in_the_folder_of_its_job_is_missing_for_good() {
+    let (_directory, artifacts, owner) = bench();
+    let gone = format!("file:{}/7/gone.csv", owner.job);
+    let is_missing = async || artifacts.get(&gone).await.unwrap_err().is_missing;
+
+    // No folder at all, then one that is empty, as a mount that is away leaves it.
+    assert!(!is_missing().await);
+    fs::create_dir(&artifacts.directory).unwrap();
+    assert!(!is_missing().await);
+    artifacts.put(owner, "scores.csv", Vec::new()).await.unwrap();
+    assert!(is_missing().await);
+
+    assert!(artifacts.get("nowhere").await.unwrap_err().is_missing);
+}
+
+/// A bucket says "not found" of a wrong prefix too, and knows nothing of a folder that is away.
+#[tokio::test]
+async fn what_was_moved_is_missing_only_where_the_bucket_and_the_folder_have_others_of_its_job() {
+    let (_directory, before, owner) = bench();
+    let bucket = BucketArtifacts::in_memory();
+    let moved = MovedArtifacts { bucket: bucket.clone(), before: before.clone() };
+    let is_missing = async |scheme: &str| {
+        let address = format!("{scheme}:{}/7/gone.csv", owner.job);
+        moved.get(&address).await.unwrap_err().is_missing
+    };
+
+    assert!(!is_missing("object").await && !is_missing("file").await);
+    bucket.put(owner, "scores.csv", b"a".to_vec()).await.unwrap();
+    assert!(is_missing("object").await && !is_missing("file").await);
+    before.put(owner, "scores.csv", b"a".to_vec()).await.unwrap();
+    assert!(is_missing("file").await);
+}

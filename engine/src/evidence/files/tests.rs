@@ -1,4 +1,4 @@
-use jobkit::{IdGenerator, Owner};
+use jobkit::{Artifacts, IdGenerator, Owner};
 
 use super::*;
 use crate::adapters::artifacts::DirArtifacts;
@@ -64,13 +64,56 @@ async fn what_is_not_what_the_entry_says_is_told_and_not_taken_along() {
 
     take_along(&artifacts, files.iter_mut(), &pack).await.unwrap();
 
-    use There::{Differs, Gone, InThePack};
+    use There::{Differs, Gone, InThePack, NotTaken};
     let there: Vec<_> = files.iter().map(|file| file.there).collect();
-    assert_eq!(there, [InThePack, InThePack, Differs, Gone, Gone, Gone, Gone]);
+    assert_eq!(there, [InThePack, InThePack, Differs, Gone, Gone, Gone, NotTaken]);
     let mut taken: Vec<_> =
         std::fs::read_dir(pack.join("7")).unwrap().map(|file| file.unwrap().file_name()).collect();
     taken.sort();
     assert_eq!(taken, ["a.pdf", "moved.pdf"]);
     assert_eq!(std::fs::read(pack.join("7/a.pdf")).unwrap(), b"whole");
     assert!(!folder.path().join("f.pdf").exists());
+}
+
+#[tokio::test]
+async fn files_of_one_name_and_of_a_name_too_long_lie_beside_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifacts = DirArtifacts::new(folder.path().join("artifacts"));
+    let owner = Owner { job: IdGenerator::new(std::sync::Arc::new(SystemClock::new())).next(), claim: 1 };
+    let one = artifacts.put(owner, "one", b"one".to_vec()).await.unwrap();
+    let two = artifacts.put(owner, "two", b"two".to_vec()).await.unwrap();
+    let long = "n".repeat(256);
+    let mut files = vec![
+        file("a.pdf", b"one", Some(&one)),
+        file("a.pdf", b"two", Some(&two)),
+        // Counted by two sentences.
+        file("a.pdf", b"one", Some(&one)),
+        file(&long, b"two", Some(&two)),
+    ];
+    let pack = folder.path().join("files");
+
+    take_along(&artifacts, files.iter_mut(), &pack).await.unwrap();
+
+    assert!(files.iter().all(|file| file.there == There::InThePack), "{files:?}");
+    for (path, bytes) in [("7/a.pdf", "one"), ("7-2/a.pdf", "two"), ("7-2/long name", "two")] {
+        assert_eq!(std::fs::read(pack.join(path)).unwrap(), bytes.as_bytes(), "{path}");
+    }
+    assert!(!pack.join("7-3").exists());
+}
+
+/// "Gone" is said only of what is known to be gone.
+#[tokio::test]
+async fn a_folder_that_is_away_fails_the_pack() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifacts = DirArtifacts::new(folder.path().join("artifacts"));
+    let job = IdGenerator::new(std::sync::Arc::new(SystemClock::new())).next();
+    let mut files = [file("a.pdf", b"whole", Some(&format!("file:{job}/1/a.pdf")))];
+    let pack = folder.path().join("files");
+
+    let problem = take_along(&artifacts, files.iter_mut(), &pack).await.unwrap_err();
+
+    assert!(matches!(problem, PackError::Port(_)), "{problem:?}");
+    std::fs::create_dir(folder.path().join("artifacts")).unwrap();
+    take_along(&artifacts, files.iter_mut(), &pack).await.unwrap();
+    assert_eq!(files[0].there, There::Gone);
 }

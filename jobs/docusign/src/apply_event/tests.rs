@@ -251,3 +251,27 @@ async fn the_first_word_of_one_that_is_out_says_that_it_was_sent() {
     world.told("envelope-completed").await;
     assert_eq!(last(), (Phase::Completed, Value::Null));
 }
+
+/// It went out behind the back of a job that ended, so nobody had counted it.
+#[tokio::test]
+async fn one_that_was_given_up_and_is_out_is_counted_as_sent() {
+    let (accounts, provider) = account(AccountConfig::default());
+    let bench = Bench::default();
+    let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
+    provider.play("send", [Play::LostAfter, Play::LostAfter, Play::LostAfter]);
+    bench.clock.run_freely();
+    bench.run(&send, &args("a"), 1).await.unwrap_err();
+    // The record is held still; the sweep gives it up just so.
+    let ctx = bench.ctx(SendEnvelope::KIND, 1);
+    let failed = Change::to(Phase::Failed, "docusign.envelope.fail");
+    kept(&bench, "a").write(&ctx, failed).await.unwrap();
+    bench.host.kept().let_go(bench.id);
+    let envelope = kept(&bench, "a").envelope.envelope.unwrap();
+    let world = Sent { bench, job: ApplyEvent { accounts }, provider, envelope };
+
+    world.provider.set(&world.envelope, Status::Completed);
+    world.told("envelope-completed").await;
+
+    let details = world.bench.host.kept().details().pop().unwrap();
+    assert_eq!((kept(&world.bench, "a").phase, &details[SENT]), (Phase::Completed, &Value::Bool(true)));
+}
