@@ -7,8 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jobkit::{Ctx, Failure, roots, uploads};
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
 
-use crate::args::{DocumentArgs, hex, whole};
+use crate::args::{self, DocumentArgs, hex, whole};
 
 /// Of all documents of an envelope: they are held in memory, and as base64 once more.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -49,10 +50,18 @@ async fn one(document: &DocumentArgs, roots: &[PathBuf], ctx: &Ctx) -> Result<Ve
     if !tokio::fs::metadata(&found).await.is_ok_and(|meta| meta.is_file()) {
         return Err(Failure::permanent("path: there is no file"));
     }
-    tokio::fs::read(&found).await.map_err(|cause| match cause.kind() {
+    bounded(&found).await.map_err(|cause| match cause.kind() {
         std::io::ErrorKind::NotFound => Failure::permanent("path: there is no file"),
         _ => Failure::transient(format!("path: it cannot be read: {cause}")),
     })
+}
+
+/// No more than is looked at: one that is longer is refused for its length, and not held in memory for it.
+async fn bounded(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = args::LONGEST_DOCUMENT as u64 + 1;
+    tokio::fs::File::open(file).await?.take(most).read_to_end(&mut bytes).await?;
+    Ok(bytes)
 }
 
 /// A tenant's job reads what jobs of its tenant left; addresses are no secret.
@@ -79,7 +88,7 @@ async fn upload(address: &str, ctx: &Ctx) -> Result<Vec<u8>, Failure> {
     let folder = tempfile::tempdir().map_err(Failure::transient)?;
     let file = folder.path().join("document");
     ctx.fetch_upload(id, &file).await?;
-    tokio::fs::read(&file).await.map_err(Failure::transient)
+    bounded(&file).await.map_err(Failure::transient)
 }
 
 fn named(index: usize, failure: Failure) -> Failure {

@@ -142,6 +142,13 @@ impl Envelope {
         }
     }
 
+    /// What is asked for under its key is another now: a transaction of its own, by which nothing of the old is found.
+    pub fn ask_anew(&mut self, request_sha256: String) {
+        let of = [&self.transaction, &request_sha256].map(String::as_str).join("\n");
+        self.transaction = Uuid::new_v5(&NAMESPACE, of.as_bytes()).to_string();
+        self.request_sha256 = request_sha256;
+    }
+
     pub fn reference(&self, now: Timestamp) -> Reference {
         // Clocks differ, and the provider's began_at may be before ours.
         let since = self.began_at.checked_sub(SignedDuration::from_mins(15)).unwrap_or(self.began_at);

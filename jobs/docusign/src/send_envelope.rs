@@ -26,6 +26,8 @@ use crate::provider::{CallError, Draft, Fault, Found};
 const LOOK: SignedDuration = SignedDuration::from_hours(1);
 /// Another job deals with the envelope.
 pub const BUSY: Duration = Duration::from_secs(2);
+/// So old is the oldest draft that is taken. The sweep deletes those that are older by as long as an attempt may last and clocks may differ.
+const ADOPTED_FOR: SignedDuration = SignedDuration::from_hours(22);
 /// In one attempt.
 const DRAFTS: u32 = 3;
 
@@ -164,11 +166,25 @@ impl Sending<'_> {
         Outcome::completed(Sent { key: self.work.args.key.clone(), envelope, state, was_there })
     }
 
-    /// What was asked for under this key before was refused, and is not what is asked for now.
+    /// What was asked for under this key before was refused, and is not what is asked for now. A draft of that may still be there, or come to be:
+    /// it is another transaction's, so that nobody takes it for what is asked for now.
     async fn ask_anew(&mut self) -> Result<(), Failure> {
+        let before = match self.calls.find(&self.kept.envelope).await {
+            Ok(found) => adopted(&found),
+            Err(stop) => return Err(self.calls.fail(stop).await),
+        };
+        if let Some((id, true)) = before {
+            self.kept.envelope.envelope = Some(id);
+            let change = Change::to(Phase::Sent, "docusign.envelope.send").due(self.now());
+            self.kept.write(self.calls.ctx, change).await?;
+            return Err(Failure::permanent(
+                "key: it was used for another envelope, which went out after all; choose another key",
+            ));
+        }
         let documents = self.work.load(self.calls.ctx).await?;
-        self.kept.envelope.request_sha256 = self.work.args.sha256();
+        self.kept.envelope.ask_anew(self.work.args.sha256());
         self.kept.envelope.documents = documents::hashes(&documents);
+        self.may_exist = false;
         self.documents = Some(documents);
         let due = after(self.now(), LOOK);
         let change = Change::to(Phase::Drafting, "docusign.envelope.begin").due(due);
@@ -208,8 +224,12 @@ impl Sending<'_> {
         let mut look = self.may_exist;
         let mut tried = 0;
         loop {
-            if look && let Some((id, is_out)) = adopted(&self.calls.find(&self.kept.envelope).await?) {
-                return Ok((id, is_out));
+            if look {
+                let mut found = self.calls.find(&self.kept.envelope).await?;
+                found.retain(|found| !is_swept_soon(found, self.now()));
+                if let Some(found) = adopted(&found) {
+                    return Ok(found);
+                }
             }
             let reference = self.kept.envelope.reference(self.now());
             let draft = Draft { reference: &reference, args: self.work.args, documents };
@@ -287,6 +307,12 @@ impl Sending<'_> {
             _ => SignedDuration::try_from(self.calls.account.config.poll_min_interval).unwrap_or(LOOK),
         }
     }
+}
+
+/// A draft that the sweep may delete at any moment, and would after it was sent, which voids it. Another is made instead.
+fn is_swept_soon(found: &Found, now: Timestamp) -> bool {
+    let from = after(now, -ADOPTED_FOR);
+    found.status.phase() == Phase::Drafted && found.made_at.is_some_and(|made_at| made_at < from)
 }
 
 /// What was made before: one that went out, or else the oldest draft, which another attempt would choose too.

@@ -263,12 +263,7 @@ async fn a_report_that_is_handed_in_is_sent_as_it_came_and_what_is_none_is_refus
 
     let (status, refused) = ask("report-0", "ledger.json", &ledger).await;
     assert_eq!((status, &refused["code"]), (422, &json!("invalid_args")), "{refused}");
-    assert!(
-        refused["detail"]
-            .as_str()
-            .unwrap()
-            .contains("documents[0].name: it must end with one of .pdf")
-    );
+    assert!(refused["detail"].as_str().unwrap().contains("documents[0].name: it must end with one of .pdf"));
     let (status, sent) = ask("report-1", "report.pdf", &address).await;
     assert_eq!(status, 202, "{sent}");
     let (status, lied) = ask("report-2", "report.pdf", &ledger).await;

@@ -20,7 +20,7 @@ const MOST_DOCUMENTS: usize = 100;
 const MOST_RECIPIENTS: usize = 200;
 const MOST_TABS: usize = 500;
 /// Of a document, by DocuSign's rules.
-const MOST_BYTES: usize = 25 * 1024 * 1024;
+pub const LONGEST_DOCUMENT: usize = 25 * 1024 * 1024;
 const MOST_DAYS: u32 = 999;
 
 /// Names the field and the remedy, and repeats nothing: what a document or a field is called may be somebody's name.
@@ -106,8 +106,8 @@ pub fn whole(name: &str, bytes: &[u8]) -> Result<(), String> {
     if bytes.is_empty() {
         return Err("the document is empty".into());
     }
-    if bytes.len() > MOST_BYTES {
-        return Err(format!("the document has {} bytes; DocuSign takes {MOST_BYTES}", bytes.len()));
+    if bytes.len() > LONGEST_DOCUMENT {
+        return Err(format!("the document has more than the {LONGEST_DOCUMENT} bytes that DocuSign takes"));
     }
     kind::fits(&ending(name), bytes)
 }

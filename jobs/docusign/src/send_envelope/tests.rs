@@ -240,6 +240,51 @@ async fn what_failed_before_it_was_a_draft_may_be_asked_for_otherwise() {
     assert_eq!(provider.sent("a").len(), 1);
 }
 
+/// A draft whose answer was lost had the old words and the old signer, and went out under the new ones' name.
+#[tokio::test]
+async fn a_draft_of_what_was_asked_for_before_is_not_sent_for_what_is_asked_for_now() {
+    let (job, provider) = fresh();
+    provider.world().hides_drafts = true;
+    provider.play("create", [Play::LostAfter, Play::Refuse(Fault::Refused, "ANCHOR_TAG_PROCESSING_FAILURE")]);
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    bench.run(&job, &args("a"), 1).await.unwrap_err();
+    bench.host.kept().let_go(bench.id);
+    let old: Vec<String> = provider.world().envelopes.keys().cloned().collect();
+    provider.world().hides_drafts = false;
+    let mut mended = args("a");
+    mended.subject = "The report, mended".into();
+
+    let sent = completed(&bench.beside(), &job, &mended).await;
+
+    assert_eq!(old.len(), 1);
+    assert!(!old.contains(&sent["envelope"].as_str().unwrap().to_owned()), "{sent}");
+    assert!(provider.world().envelopes[&old[0]].sent == 0);
+}
+
+/// The sweep deleted one in the moment in which it went out, and with that voided it.
+#[tokio::test]
+async fn a_draft_that_the_sweep_may_delete_is_not_taken() {
+    for (hours, is_taken) in [(21, true), (23, false)] {
+        let (job, provider) = fresh();
+        let bench = Bench::default();
+        bench.clock.run_freely();
+        provider.world().hides_drafts = true;
+        provider.world().now = Some(bench.clock.now());
+        provider.play("create", [Play::LostAfter, Play::LostAfter, Play::LostAfter]);
+        bench.run(&job, &args("a"), 1).await.unwrap_err();
+        bench.host.kept().let_go(bench.id);
+        let old: Vec<String> = provider.world().envelopes.keys().cloned().collect();
+        provider.world().hides_drafts = false;
+        bench.clock.advance(Duration::from_secs(hours * 3_600));
+        provider.world().now = Some(bench.clock.now());
+
+        let sent = completed(&bench.beside(), &job, &args("a")).await;
+
+        assert_eq!(old.contains(&sent["envelope"].as_str().unwrap().to_owned()), is_taken, "{hours} {sent}");
+    }
+}
+
 /// What a tenant's job finds out it writes where it may, and no other tenant suffers from it.
 #[tokio::test]
 async fn a_tenants_job_parks_the_account_for_its_tenant() {
