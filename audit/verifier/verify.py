@@ -513,7 +513,7 @@ def check_files(folder, place):
             home = IN_PACK.match(path)
             if home:
                 found.add((int(home.group(1)), sha256))
-            if leaf.isdigit() and rest:
+            if re.fullmatch("[0-9]+", leaf) and rest:
                 expected = by_leaf.get(int(leaf), {}).get(rest)
                 seen.add((int(leaf), rest))
                 if expected is None:

@@ -107,7 +107,7 @@ fn account<'a>(believed: &[&'a Account], delivery: Option<&Delivery>) -> Option<
 fn delivered(account: &Account, delivery: Option<Delivery>, body: &[u8]) -> Result<Delivered, Unopened> {
     let body_sha256 = hex(&Sha256::digest(body));
     let delivery = delivery.unwrap_or_default();
-    let mark = mark(&delivery, &body_sha256);
+    let mark = mark(&account.name, &delivery, &body_sha256);
     let args = ApplyEventArgs {
         account: account.name.clone(),
         // What is too long is none.
@@ -123,8 +123,9 @@ fn delivered(account: &Account, delivery: Option<Delivery>, body: &[u8]) -> Resu
     Ok(Delivered { mark, job })
 }
 
-/// What makes two deliveries one. DocuSign gives them no id, and a retry counts up.
-fn mark(delivery: &Delivery, body_sha256: &str) -> String {
+/// What makes two deliveries one. DocuSign gives them no id, and a retry counts up. Of one account: what another's key signed would else be
+/// taken instead of the genuine one, and move nothing.
+fn mark(account: &str, delivery: &Delivery, body_sha256: &str) -> String {
     let Data { envelope_id, recipient_id, .. } = &delivery.data;
     let (Some(envelope), Some(event), Some(at)) =
         (envelope_id, &delivery.event, &delivery.generated_date_time)
@@ -132,7 +133,7 @@ fn mark(delivery: &Delivery, body_sha256: &str) -> String {
         return body_sha256.into();
     };
     let recipient = recipient_id.as_deref().unwrap_or_default();
-    let parts = [&delivery.configuration_id.to_string(), envelope, recipient, event, at];
+    let parts = [account, &delivery.configuration_id.to_string(), envelope, recipient, event, at];
     hex(&Sha256::digest(parts.join("\n").as_bytes()))
 }
 

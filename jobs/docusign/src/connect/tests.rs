@@ -154,3 +154,11 @@ async fn a_retry_is_the_same_delivery_and_another_moment_is_another() {
     }
     assert_ne!(first, mark(&|body| body["data"]["recipientId"] = json!("1")).await);
 }
+
+#[test]
+fn what_two_accounts_say_alike_is_not_one_delivery() {
+    let delivery: Delivery = serde_json::from_value(body()).unwrap();
+
+    assert_eq!(mark("a", &delivery, "00"), mark("a", &delivery, "01"));
+    assert_ne!(mark("a", &delivery, "00"), mark("b", &delivery, "00"));
+}
