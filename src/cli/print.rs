@@ -142,12 +142,25 @@ pub fn took(duration: Duration) -> String {
 }
 
 pub fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+    match thing.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        _ if number == 1 => format!("{number} {thing}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {thing}s"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn things_are_counted_in_words() {
+        for (number, thing, said) in
+            [(1, "entry", "1 entry"), (94, "entry", "94 entries"), (0, "key", "0 keys"), (2, "job", "2 jobs")]
+        {
+            assert_eq!(count(number, thing), said);
+        }
+    }
 
     #[test]
     fn columns_line_up_with_and_without_colour() {

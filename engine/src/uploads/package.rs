@@ -18,6 +18,8 @@ const LARGEST: u64 = 8 << 30;
 const HIGHEST_RATIO: u64 = 300;
 /// Small parts may be all alike.
 const SMALL: u64 = 16 << 20;
+/// All of them together, where they are small.
+const SMALL_TOGETHER: u64 = 256 << 20;
 /// A workbook has a few for each sheet.
 const MOST_PARTS: u64 = 10_000;
 
@@ -33,15 +35,16 @@ pub(super) fn office(file: &Path) -> Result<Format, UploadError> {
         return refused("the file is a ZIP archive that does not end as one of an office program does");
     }
     let mut archive = ZipArchive::new(BufReader::new(File::open(file)?)).map_err(broken)?;
-    let (mut types, mut book, mut text) = (false, false, false);
+    let (mut types, mut book, mut text) = (0, false, false);
+    let (mut packed, mut unpacked) = (0_u64, 0_u64);
     for index in 0..archive.len() {
         let part = archive.by_index_raw(index).map_err(broken)?;
         let name = part.name().map_err(broken)?;
-        types |= name == "[Content_Types].xml";
         book |= name == "xl/workbook.xml";
-        text |= name == "word/document.xml";
+        text |= is_text(&name);
         // Spreadsheets look parts up in capitals or not.
         let plain = name.to_ascii_lowercase();
+        types += u32::from(plain == TYPES.to_ascii_lowercase());
         if plain.ends_with("vbaproject.bin") || plain.contains("macrosheets/") {
             return refused(MACROS);
         }
@@ -54,13 +57,19 @@ pub(super) fn office(file: &Path) -> Result<Format, UploadError> {
             );
         }
         let most = LARGEST.min(SMALL.max(part.compressed_size().saturating_mul(HIGHEST_RATIO)));
-        if part.size() > most {
+        packed = packed.saturating_add(part.compressed_size());
+        unpacked = unpacked.saturating_add(part.size());
+        if part.size() > most || unpacked > SMALL_TOGETHER.max(packed.saturating_mul(HIGHEST_RATIO)) {
             return refused(
                 "the file is a ZIP archive that unpacks to far more than a workbook or a DOCX does",
             );
         }
     }
-    let format = match (types, book, text) {
+    // Of two, whoever scans it and whoever opens it might read another.
+    if types > 1 {
+        return refused("the file is a ZIP archive that says twice what is in it; save it anew");
+    }
+    let format = match (types == 1, book, text) {
         (true, true, false) => Format::Xlsx,
         (true, false, true) => Format::Docx,
         // Whoever scans it and whoever opens it might take it for different things.
@@ -68,23 +77,46 @@ pub(super) fn office(file: &Path) -> Result<Format, UploadError> {
         _ => return refused("the file is a ZIP archive and no workbook and no DOCX; hand in what is in it"),
     };
     // A part may be called anything; what it is stands there.
-    match has_macros(&mut archive).map_err(broken)? {
-        true => refused(MACROS),
-        false => Ok(format),
+    match types_of(&mut archive).map_err(broken)? {
+        Types::Plain => Ok(format),
+        Types::Macros => refused(MACROS),
+        Types::Hidden => {
+            refused("the file says what is in it in a way that no office program does; save it anew")
+        }
     }
 }
 
+/// The part with the text; some programs on the web number it.
+fn is_text(name: &str) -> bool {
+    let number = name.strip_prefix("word/document").and_then(|rest| rest.strip_suffix(".xml"));
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 const MACROS: &str = "the file has macros; save it as XLSX or DOCX";
+const TYPES: &str = "[Content_Types].xml";
 /// A line for each part.
 const LONGEST_TYPES: u64 = 4 << 20;
 
-fn has_macros(archive: &mut ZipArchive<BufReader<File>>) -> Result<bool, ZipError> {
+enum Types {
+    Plain,
+    Macros,
+    /// Longer than is looked at, or with letters written as numbers, behind which anything may stand.
+    Hidden,
+}
+
+fn types_of(archive: &mut ZipArchive<BufReader<File>>) -> Result<Types, ZipError> {
     let mut types = Vec::new();
-    archive.by_name("[Content_Types].xml")?.take(LONGEST_TYPES).read_to_end(&mut types)?;
+    archive.by_name(TYPES)?.take(LONGEST_TYPES + 1).read_to_end(&mut types)?;
+    let is_long = types.len() as u64 > LONGEST_TYPES;
     // In UTF-16 a letter is followed or led by a zero.
     types.retain(|byte| *byte != 0);
     let types = String::from_utf8_lossy(&types).to_ascii_lowercase();
-    Ok(["macroenabled", "vbaproject", "macrosheet"].iter().any(|word| types.contains(word)))
+    let has_macros = ["macroenabled", "vbaproject", "macrosheet"].iter().any(|word| types.contains(word));
+    Ok(match (has_macros, is_long || types.contains("&#") || types.contains("<!doctype")) {
+        (true, _) => Types::Macros,
+        (false, true) => Types::Hidden,
+        (false, false) => Types::Plain,
+    })
 }
 
 /// The end of an archive without a comment: of how many parts, how long their list is and where it begins.
@@ -195,11 +227,26 @@ mod tests {
         let bomb = vec![0; 64 << 20];
         let many: Vec<_> = (0..10_001).map(|part| format!("xl/{part}")).collect();
         let many: Vec<_> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
+        // Each of them is small.
+        let bombs: Vec<_> = (0..40).map(|part| format!("word/{part}")).collect();
+        let each = |name| (name, &bomb[..15 << 20]);
+        let bombs: Vec<_> =
+            [types, text].into_iter().chain(bombs.iter().map(|name| each(name.as_str()))).collect();
+        let long = [&b"<Types"[..], &vec![b' '; 5 << 20], b" macroEnabled/>"].concat();
         for (parts, says) in [
             (&[types, book][..], "taken as xlsx"),
             (&[types, book, ("xl/sheet1.xml", &bomb[..1 << 20])], "taken as xlsx"),
             (&[types, text], "taken as docx"),
             (&[types, text, ("word/embeddings/book.xlsx", b"PK")], "taken as docx"),
+            (&[types, ("word/document2.xml", b"<w:document/>")], "taken as docx"),
+            (&[types, ("word/documents.xml", b"<w:document/>")], "no workbook and no DOCX"),
+            (
+                &[("[Content_Types].xml", b"<Types macro&#69;nabled/>"), text],
+                "in a way that no office program",
+            ),
+            (&[("[Content_Types].xml", &long), text], "in a way that no office program"),
+            (&[types, ("[content_types].xml", b"<Types macroEnabled.main+xml/>"), text], "says twice"),
+            (&bombs, "far more"),
             (&[types, text, book], "at once"),
             (&[text], "no workbook and no DOCX"),
             (&[types, text, ("word/vbaProject.bin", b"x")], "macros"),
