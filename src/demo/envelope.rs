@@ -64,7 +64,7 @@ impl Signing {
     /// Starts the emulator, and tells the demo where it is. Fails where there is no loopback.
     pub async fn open(folder: &Path, secrets: &Secrets, settings: &mut Settings) -> io::Result<Self> {
         let own = folder.join("docusign");
-        std::fs::create_dir_all(&own).map_err(|cause| at(&own, cause))?;
+        std::fs::create_dir_all(&own).map_err(|cause| at(&own, &cause))?;
         let (key, hmac, token) = (own.join("key.pem"), own.join("hmac"), folder.join(TOKEN));
         keep(&key, &format!("-----BEGIN RSA PRIVATE KEY-----\n{KEY}-----END RSA PRIVATE KEY-----\n"))?;
         keep(&hmac, &format!("{}\n", secrets.hmac))?;
@@ -150,13 +150,13 @@ impl Signing {
 }
 
 /// Which file it was, and what helps.
-fn at(path: &Path, cause: io::Error) -> io::Error {
+fn at(path: &Path, cause: &io::Error) -> io::Error {
     io::Error::new(cause.kind(), format!("{}: {cause}; move it away", path.display()))
 }
 
 /// For the owner alone, as the family demands it.
 fn keep(path: &Path, text: &str) -> io::Result<()> {
-    written(path, text).map_err(|cause| at(path, cause))
+    written(path, text).map_err(|cause| at(path, &cause))
 }
 
 fn written(path: &Path, text: &str) -> io::Result<()> {

@@ -51,7 +51,7 @@ async fn what_is_not_what_the_entry_says_is_told_and_not_taken_along() {
     let changed = artifacts.put(owner, "b.pdf", b"changed".to_vec()).await.unwrap();
     // Moved to a bucket since, say, and told by its other name.
     let moved = whole.replacen("file:", "object:", 1);
-    let mut files = vec![
+    let mut files = [
         file("a.pdf", b"whole", Some(&whole)),
         file("moved.pdf", b"whole", Some(&moved)),
         file("b.pdf", b"as it was", Some(&changed)),
