@@ -46,9 +46,12 @@ pub enum DocuSign {
         #[command(flatten)]
         whose: Whose,
     },
-    /// Enqueue that an envelope be voided: nobody signs it any more.
+    /// Enqueue that an envelope be voided: nobody signs it any more. One that was not begun yet never goes out.
     Void {
         key: String,
+        /// The account that it is to go out by, where it was not begun yet; else `default`.
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
         /// What recipients are told.
         #[arg(long)]
         reason: String,
@@ -84,14 +87,31 @@ pub async fn run(call: &Call, command: DocuSign) -> Result {
             // A second one for the key finds the first one's record, and sends nothing.
             enqueue(call, NewJob::new(SendEnvelope::KIND, args), whose).await
         }
-        DocuSign::Void { key, reason, whose } => {
-            job::<Void>(call, &VoidArgs { key, reason: Personal::new(reason) }, whose).await
+        DocuSign::Void { key, account, reason, whose } => {
+            let id = RecordId { collection: COLLECTION.into(), tenant: whose.tenant.clone(), key };
+            warn_of_none(call, &id).await?;
+            job::<Void>(call, &VoidArgs { key: id.key, account, reason: Personal::new(reason) }, whose).await
         }
         DocuSign::Remind { key, whose } => job::<Remind>(call, &RemindArgs { key }, whose).await,
         DocuSign::Status { key: Some(key), whose, .. } => one(call, key, whose).await,
         DocuSign::Status { key: None, all, limit, whose } => many(call, all, limit, whose).await,
         DocuSign::Doctor { account } => doctor(call, account).await,
     }
+}
+
+/// A key that was mistyped must not look like one that was voided.
+async fn warn_of_none(call: &Call, id: &RecordId) -> std::result::Result<(), CliError> {
+    call.with_app(async |app| {
+        if app.store.record(&Scope::Installation, id).await?.is_none() && !call.print.json {
+            print::remark(&format!(
+                "no envelope `{}` was begun; none will be sent under this key from now on",
+                print::plain(&id.key)
+            ));
+        }
+        Ok(Exit::Ok)
+    })
+    .await
+    .map(drop)
 }
 
 async fn job<J: Job>(call: &Call, args: &J::Args, whose: Whose) -> Result {

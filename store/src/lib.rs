@@ -50,6 +50,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jobkit::{AuditEntry, JobId, Progress, StepRecord};
+use uuid::Uuid;
 
 pub use alerts::*;
 pub use approvals::{
@@ -122,6 +123,9 @@ pub trait Store:
 
     /// The time that decides what is due.
     async fn now(&self) -> Result<Timestamp>;
+
+    /// Which installation this is: drawn when the schema was made, and the same ever since, also in a database that was restored.
+    async fn installation(&self) -> Result<Uuid>;
 
     /// Writes down what the registry knows, for the SQL function and for people.
     async fn put_kinds(&self, kinds: &[KindRow]) -> Result<()>;

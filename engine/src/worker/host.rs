@@ -22,6 +22,7 @@ use crate::seal::Part;
 use crate::uploads::FetchError;
 use store::rule::Lane;
 use store::{self, Actor, Attempting, Held, JobFilter, Scope, Taken, chain};
+use uuid::Uuid;
 
 impl From<CallsError> for HostError {
     fn from(problem: CallsError) -> Self {
@@ -155,6 +156,10 @@ impl Host for AttemptHost {
             ids.iter().map(child).collect()
         }
         .boxed()
+    }
+
+    fn installation(&self) -> BoxFuture<'_, Result<Uuid, HostError>> {
+        async { Ok(self.engine.store.installation().await?) }.boxed()
     }
 
     fn artifacts(&self) -> &dyn Artifacts {

@@ -25,8 +25,8 @@ const CLOSED: &str = "parked";
 
 pub struct Account {
     pub name: String,
-    /// Whose envelopes they are, where several installations share it.
-    pub installation: String,
+    /// Whose envelopes they are, where several installations share it; none: by the name that was drawn with the database.
+    pub installation: Option<String>,
     pub config: AccountConfig,
     pub provider: Arc<dyn SignatureProvider>,
 }

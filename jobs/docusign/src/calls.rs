@@ -11,21 +11,26 @@ use jobkit::{Ctx, Failure, HoldOff};
 use crate::account::Account;
 use crate::config::{AccountConfig, SendMode};
 use crate::envelope::Envelope;
-use crate::provider::{Answered, Budget, By, CallError, Fault, Found, SignatureProvider, Stand};
+use crate::provider::{Answered, Budget, By, CallError, Fault, Found, Reference, SignatureProvider, Stand};
+use crate::send_envelope::adopted;
 
 /// The limit on the calls of an account, as `[calls]` has them; its rate is of the family's own settings.
 pub fn limit(account: &str) -> String {
     format!("docusign.{account}")
 }
 
-/// So many calls of the limit are taken together at most.
+/// So many calls of the limit are taken together at most: for an envelope of which nothing is known yet.
 pub fn at_once(account: &AccountConfig) -> u32 {
-    let needed = match account.send_mode {
+    let look = u32::from(!account.look_back.is_zero());
+    (look + for_sending(account)).min(account.max_burst_30s)
+}
+
+fn for_sending(account: &AccountConfig) -> u32 {
+    match account.send_mode {
         // To make a draft and to send it.
         SendMode::TwoPhase => 2,
         SendMode::Direct => 1,
-    };
-    needed.min(account.max_burst_30s)
+    }
 }
 
 /// What is left for people and other programs of the account, and for calls that are under way.
@@ -72,8 +77,22 @@ impl<'a> Calls<'a> {
 
     /// Takes the calls by which an envelope goes out from the limit, all or none, so that whoever begins can end. Without it an hour's
     /// calls go into beginning everything.
-    pub async fn for_an_envelope(&self) -> Result<(), Failure> {
+    pub async fn for_a_new_envelope(&self) -> Result<(), Failure> {
         self.ahead(at_once(&self.account.config)).await
+    }
+
+    /// The same for one that was looked for.
+    pub async fn for_an_envelope(&self) -> Result<(), Failure> {
+        let AccountConfig { max_burst_30s, .. } = self.account.config;
+        self.ahead(for_sending(&self.account.config).min(max_burst_30s)).await
+    }
+
+    /// By which the provider is to tell our envelopes from those of others in the account.
+    pub async fn installation(&self) -> Result<String, Failure> {
+        match &self.account.installation {
+            Some(name) => Ok(name.clone()),
+            None => Ok(self.ctx.installation().await?.to_string()),
+        }
     }
 
     async fn ahead(&self, count: u32) -> Result<(), Failure> {
@@ -157,6 +176,21 @@ impl<'a> Calls<'a> {
             }
         }
         self.repeated(|| self.provider().find(&reference, By::Field)).await
+    }
+
+    /// What went out under the envelope's key at any time, though no record tells of it: the database was restored to before.
+    pub async fn went_out_before(&self, envelope: &Envelope) -> Result<Option<String>, Stop> {
+        let now = self.ctx.clock().now();
+        let look_back = self.account.config.look_back;
+        if look_back.is_zero() {
+            return Ok(None);
+        }
+        let since = SignedDuration::try_from(look_back).ok().and_then(|back| now.checked_sub(back).ok());
+        let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
+        let reference = Reference { since, ..envelope.reference(now) };
+        let found = self.repeated(|| self.provider().find(&reference, By::Key)).await?;
+        // A draft is nobody's: it has the words of then.
+        Ok(adopted(&found).and_then(|(id, is_out)| is_out.then_some(id)))
     }
 
     pub async fn pause(&self, tried: u32) -> Result<(), Failure> {

@@ -11,13 +11,13 @@ use url::Url;
 /// The variables `DOCUSIGN_…` speak of this account.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Folders in which documents may lie that jobs name by path. Whoever may enqueue a job names the file that the worker opens, so there are none
     /// until an operator has thought of it.
     pub roots: Vec<PathBuf>,
-    /// Tells the drafts of this installation from those of others that use the same account: another for each of them.
+    /// Tells the envelopes of this installation from those of others that use the same account. Empty: a name that was drawn with the database.
     pub installation: String,
     /// By names of our own; jobs may name one.
     pub accounts: BTreeMap<String, AccountConfig>,
@@ -51,6 +51,10 @@ pub struct AccountConfig {
     /// How often one envelope is asked for at most; DocuSign bans who asks more often than every quarter of an hour.
     #[serde(with = "duration")]
     pub poll_min_interval: Duration,
+    /// So far back an envelope is looked for whose key no record knows, before it is made: the database may have been restored to before it was sent.
+    /// Of none, with `0s`; each look is a call.
+    #[serde(with = "duration")]
+    pub look_back: Duration,
     /// The tenants whose jobs may use it; empty: all.
     pub tenants: Vec<String>,
 }
@@ -61,7 +65,7 @@ pub enum SendMode {
     /// A draft, its id stored, and then sent: never twice.
     #[default]
     TwoPhase,
-    /// In one call, which saves one of three. An answer that is lost is looked for; one that comes to be only after that look is sent twice.
+    /// In one call, which saves one of two. An answer that is lost is looked for; one that comes to be only after that look is sent twice.
     Direct,
 }
 
@@ -83,17 +87,14 @@ impl Default for AccountConfig {
             max_calls_per_hour: 2_900,
             max_burst_30s: 100,
             poll_min_interval: Duration::from_secs(20 * 60),
+            look_back: Duration::from_secs(30 * 86_400),
             tenants: Vec::new(),
         }
     }
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { roots: Vec::new(), installation: "compline".into(), accounts: BTreeMap::new() }
-    }
-}
-
+/// What is older is nobody's backup, and a search over it takes long.
+const LONGEST_LOOK: Duration = Duration::from_secs(3_660 * 86_400);
 /// DocuSign counts fewer than this against nobody.
 const SHORTEST_POLL: Duration = Duration::from_secs(15 * 60);
 
@@ -112,8 +113,11 @@ impl Config {
                 .into_iter()
                 .map(move |(key, problem)| (format!("docusign.accounts.{name}.{key}"), problem))
         };
-        let own = (self.installation.trim().is_empty() || self.installation.len() > 100)
-            .then(|| ("docusign.installation".to_owned(), "1 to 100 characters".to_owned()));
+        let is_blank = !self.installation.is_empty() && self.installation.trim().is_empty();
+        let own = (is_blank || self.installation.len() > 100).then(|| {
+            let told = "100 bytes at most, and not blank; left out, it is drawn with the database";
+            ("docusign.installation".to_owned(), told.to_owned())
+        });
         own.into_iter().chain(self.accounts.iter().flat_map(of)).collect()
     }
 }
@@ -161,6 +165,9 @@ impl AccountConfig {
         }
         if self.poll_min_interval < SHORTEST_POLL {
             found.push(("poll_min_interval", "15m at least; DocuSign bans who asks more often".into()));
+        }
+        if self.look_back > LONGEST_LOOK {
+            found.push(("look_back", "ten years at most, written in hours, such as 720h".into()));
         }
         if !self.webhook_url.is_empty() && self.connect_hmac_keys_path.as_os_str().is_empty() {
             found.push((
@@ -249,6 +256,7 @@ mod tests {
                 "poll_min_interval",
                 "15m",
             ),
+            (AccountConfig { look_back: Duration::MAX, ..account() }, "look_back", "720h"),
             (
                 AccountConfig { webhook_url: "https://us.example/v1/webhooks/docusign".into(), ..account() },
                 "connect_hmac_keys_path",

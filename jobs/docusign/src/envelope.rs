@@ -17,19 +17,23 @@ use crate::provider::{CallError, Reference};
 pub const COLLECTION: &str = "docusign.envelope";
 /// So long DocuSign knows an envelope by its transaction id.
 const TRANSACTIONS_LAST: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// The names of transactions are made from this and what is sent.
+/// The names of keys and transactions are made from this and what is sent.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f2d_1f0a_7a4e_5d3b_9c61_0d0c_5a16_e001);
 
 /// In the record's body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Envelope {
     pub account: String,
+    /// By which the provider tells our envelopes from those of others in the account.
+    pub installation: String,
+    /// What the provider is told instead of the business key, which may say something of somebody.
+    pub reference: String,
     pub transaction: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub envelope: Option<String>,
     /// The job that sends it, or did.
     pub job: JobId,
-    /// Of what was asked for.
+    /// Of what was asked for; empty where nothing was, and a person voided it before.
     pub request_sha256: String,
     /// Of each document: what is signed is what was there when it began.
     pub documents: Vec<String>,
@@ -111,20 +115,29 @@ pub fn name(envelope: &str) -> String {
     format!("envelope:{}", envelope.to_lowercase())
 }
 
+/// Who asks for what, of whom.
+pub struct Asked<'a> {
+    pub account: &'a Account,
+    pub installation: String,
+    pub id: &'a RecordId,
+    pub job: JobId,
+    pub request_sha256: String,
+    /// The hash of each document.
+    pub documents: Vec<String>,
+}
+
 impl Envelope {
-    pub fn new(
-        account: &Account,
-        id: &RecordId,
-        job: JobId,
-        (request_sha256, documents): (String, Vec<String>),
-        now: Timestamp,
-    ) -> Self {
+    pub fn new(asked: Asked<'_>, now: Timestamp) -> Self {
+        let Asked { account, installation, id, job, request_sha256, documents } = asked;
         let tenant = id.tenant.as_deref().unwrap_or_default();
-        let of = [&account.installation, &account.name, tenant, &id.key].join("\n");
-        let transaction = Uuid::new_v5(&NAMESPACE, of.as_bytes());
+        let reference = named([&installation, &account.name, tenant, &id.key]);
+        // The record keeps it. A database that was restored makes another, so that no draft is taken for ours that was made before.
+        let transaction = named([&reference, &job.to_string(), &now.to_string()]);
         Self {
             account: account.name.clone(),
-            transaction: transaction.to_string(),
+            installation,
+            reference,
+            transaction,
             envelope: None,
             job,
             request_sha256,
@@ -144,8 +157,7 @@ impl Envelope {
 
     /// What is asked for under its key is another now: a transaction of its own, by which nothing of the old is found.
     pub fn ask_anew(&mut self, request_sha256: String) {
-        let of = [&self.transaction, &request_sha256].map(String::as_str).join("\n");
-        self.transaction = Uuid::new_v5(&NAMESPACE, of.as_bytes()).to_string();
+        self.transaction = named([&self.transaction, &request_sha256]);
         self.request_sha256 = request_sha256;
     }
 
@@ -153,7 +165,19 @@ impl Envelope {
         // Clocks differ, and the provider's began_at may be before ours.
         let since = self.began_at.checked_sub(SignedDuration::from_mins(15)).unwrap_or(self.began_at);
         let is_old = now.duration_since(self.began_at) >= TRANSACTIONS_LAST;
-        Reference { transaction: self.transaction.clone(), is_old, since }
+        let Self { installation, reference, transaction, .. } = self;
+        Reference {
+            installation: installation.clone(),
+            key: reference.clone(),
+            transaction: transaction.clone(),
+            is_old,
+            since,
+        }
+    }
+
+    /// Somebody voided it before anybody had asked for it.
+    pub fn was_never_asked_for(&self) -> bool {
+        self.request_sha256.is_empty()
     }
 
     fn body(&self) -> Result<Value, Failure> {
@@ -224,7 +248,7 @@ impl Kept {
             due_at,
             body: self.envelope.body()?,
             action: action.into(),
-            details: self.told(&details),
+            details: told(&self.envelope, &details),
             news,
             hold: self.hold,
         };
@@ -234,22 +258,8 @@ impl Kept {
                 Ok(())
             }
             Put::Moved => Err(moved()),
-            Put::Taken(name) => Err(Failure::permanent(format!(
-                "`{name}` belongs to another record of {COLLECTION}; an envelope has one"
-            ))),
+            Put::Taken(name) => Err(taken(&name)),
         }
-    }
-
-    /// In every entry: which envelope, under which hash.
-    fn told(&self, details: &Value) -> Value {
-        let mut told = json!({ "account": self.envelope.account, "transaction": self.envelope.transaction });
-        if let (Some(into), Some(envelope)) = (told.as_object_mut(), &self.envelope.envelope) {
-            into.insert("envelope".into(), envelope.as_str().into());
-        }
-        if let (Some(into), Some(more)) = (told.as_object_mut(), details.as_object()) {
-            into.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
-        }
-        told
     }
 }
 
@@ -258,39 +268,53 @@ pub async fn begin(
     ctx: &Ctx,
     id: &RecordId,
     envelope: Envelope,
-    due_at: Timestamp,
-) -> Result<Option<Record>, Failure> {
+    change: Change,
+) -> Result<Option<Kept>, Failure> {
     if ctx.records().get(ctx, id).await?.is_some() {
         return Ok(None);
     }
-    let details = json!({
-        "account": envelope.account,
-        "transaction": envelope.transaction,
-        "request_sha256": envelope.request_sha256,
-    });
+    let told = told(&envelope, &json!({ "request_sha256": envelope.request_sha256 }));
     let change = RecordChange {
         id: id.clone(),
         names: envelope.names(),
         from: 0,
-        state: Phase::Drafting.name().into(),
-        due_at: Some(due_at),
+        state: change.to.name().into(),
+        due_at: change.due_at,
         body: envelope.body()?,
-        action: "docusign.envelope.begin".into(),
-        details,
-        news: Vec::new(),
+        action: change.action.into(),
+        details: told,
+        news: change.news,
         hold: Hold::Kept,
     };
     match ctx.records().put(ctx, change).await? {
-        Put::Done(record) => Ok(Some(record)),
+        Put::Done(record) => Kept::of(record).map(Some),
         Put::Moved => Ok(None),
-        Put::Taken(name) => {
-            Err(Failure::permanent(format!("`{name}` belongs to another record of {COLLECTION}")))
-        }
+        Put::Taken(name) => Err(taken(&name)),
     }
 }
 
+/// In every entry: which envelope, under which hash.
+fn told(envelope: &Envelope, details: &Value) -> Value {
+    let mut told = json!({ "account": envelope.account, "transaction": envelope.transaction });
+    if let (Some(into), Some(envelope)) = (told.as_object_mut(), &envelope.envelope) {
+        into.insert("envelope".into(), envelope.as_str().into());
+    }
+    if let (Some(into), Some(more)) = (told.as_object_mut(), details.as_object()) {
+        into.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    told
+}
+
+fn named<const N: usize>(of: [&str; N]) -> String {
+    Uuid::new_v5(&NAMESPACE, of.join("\n").as_bytes()).to_string()
+}
+
+fn taken(name: &str) -> Failure {
+    Failure::permanent(format!("`{name}` belongs to another record of {COLLECTION}; an envelope has one"))
+}
+
 /// It goes on soon, from what is there then.
-fn moved() -> Failure {
+pub fn moved() -> Failure {
     Failure::NotNow {
         after: std::time::Duration::from_secs(1),
         why: "its record was changed meanwhile".into(),

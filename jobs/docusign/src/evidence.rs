@@ -71,7 +71,7 @@ pub static ENVELOPES: Theme = Theme {
 
 fn was_sent(entry: &Seen<'_>) -> bool {
     match entry.action {
-        "docusign.envelope.send" => true,
+        "docusign.envelope.send" | "docusign.envelope.recall" => true,
         "docusign.envelope.deliver"
         | "docusign.envelope.complete"
         | "docusign.envelope.decline"
@@ -90,6 +90,8 @@ mod tests {
             ("begin", "{}", &[][..]),
             ("draft", "{}", &[]),
             ("send", "{}", &["envelopes.sent"]),
+            // It went out before the database was restored.
+            ("recall", "{}", &["envelopes.sent"]),
             ("deliver", "{}", &[]),
             // Whoever sent it did not live to say so.
             ("deliver", r#"{"sent":true}"#, &["envelopes.sent"]),
@@ -97,6 +99,8 @@ mod tests {
             ("complete", r#"{"sent":true}"#, &["envelopes.sent", "envelopes.completed"]),
             ("decline", "{}", &["envelopes.declined"]),
             ("void", "{}", &["envelopes.voided"]),
+            // There was none.
+            ("forbid", "{}", &[]),
             ("delete", "{}", &["envelopes.voided"]),
             ("fail", "{}", &["envelopes.unresolved"]),
             ("contradict", "{}", &["envelopes.unresolved"]),

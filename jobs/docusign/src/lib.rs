@@ -53,10 +53,10 @@ pub const RULES: [&str; 2] = [account::PARKED, reconcile::UNRESOLVED];
 /// The accounts of the configuration, each with its way to DocuSign. The client follows no redirect, and believes whom the house believes.
 pub fn accounts(config: &Config, http: &Http, clock: &Arc<dyn Clock>) -> Accounts {
     let account = |(name, account): (&String, &AccountConfig)| {
-        let provider = DocuSign::new(account.clone(), http.clone(), clock.clone(), &config.installation);
+        let provider = DocuSign::new(account.clone(), http.clone(), clock.clone());
         Account {
             name: name.clone(),
-            installation: config.installation.clone(),
+            installation: Some(config.installation.clone()).filter(|name| !name.is_empty()),
             config: account.clone(),
             provider: Arc::new(provider),
         }

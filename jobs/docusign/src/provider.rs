@@ -21,7 +21,11 @@ pub struct Draft<'a> {
 /// By what the provider can find an envelope whose id was lost on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// Ours alone; the provider forgets it after some days.
+    /// Whose it is, where several installations use one account.
+    pub installation: String,
+    /// One for each business key of an installation, whatever is asked for under it.
+    pub key: String,
+    /// Of what is asked for now, and ours alone; the provider forgets it after some days.
     pub transaction: String,
     /// Whether it has forgotten it by now.
     pub is_old: bool,
@@ -34,8 +38,10 @@ pub struct Reference {
 pub enum By {
     /// Whether that knows drafts is not documented.
     Transaction,
-    /// The custom field that each envelope of ours has.
+    /// The custom field with the transaction, which is never forgotten.
     Field,
+    /// The custom field with the key: also what was asked for before.
+    Key,
 }
 
 /// An envelope as a search finds it.
@@ -82,8 +88,8 @@ pub trait SignatureProvider: Send + Sync + 'static {
     fn stands<'a>(&'a self, envelopes: &'a [String]) -> Answer<'a, Vec<(String, Stand)>>;
     fn void<'a>(&'a self, envelope: &'a str, reason: &'a str) -> Answer<'a, ()>;
     fn remind<'a>(&'a self, envelope: &'a str) -> Answer<'a, ()>;
-    /// Drafts of ours that were made in this time.
-    fn drafts<'a>(&'a self, from: Timestamp, to: Timestamp) -> Answer<'a, Vec<Found>>;
+    /// Drafts of the installation that were made in this time.
+    fn drafts<'a>(&'a self, installation: &'a str, from: Timestamp, to: Timestamp) -> Answer<'a, Vec<Found>>;
     fn delete_drafts<'a>(&'a self, envelopes: &'a [String]) -> Answer<'a, ()>;
     /// Brings the signed documents with the certificate into a file, as a ZIP. Returns how many bytes it has.
     fn documents<'a>(&'a self, envelope: &'a str, into: &'a Path) -> Answer<'a, u64>;

@@ -18,7 +18,7 @@ use crate::args::{SendEnvelopeArgs, check};
 use crate::calls::{Calls, Stop};
 use crate::config::SendMode;
 use crate::documents;
-use crate::envelope::{self, Change, Envelope, Kept, Problem};
+use crate::envelope::{self, Asked, Change, Envelope, Kept, Problem};
 use crate::phase::{Phase, Status};
 use crate::provider::{CallError, Draft, Fault, Found};
 
@@ -92,20 +92,25 @@ impl Job for SendEnvelope {
         let work = Work { args: &args, roots: &self.roots };
         if ctx.records().get(ctx, &id).await?.is_none() {
             let documents = work.load(ctx).await?;
-            calls.for_an_envelope().await?;
-            let (now, asked) = (ctx.clock().now(), (args.sha256(), documents::hashes(&documents)));
-            let fresh = Envelope::new(account, &id, ctx.job().id, asked, now);
-            if let Some(made) = envelope::begin(ctx, &id, fresh, after(now, LOOK)).await? {
-                let kept = Kept::of(made)?;
-                return Sending { calls, work, kept, documents: Some(documents), may_exist: false }
-                    .go()
-                    .await;
+            calls.for_a_new_envelope().await?;
+            let asked = Asked {
+                account,
+                installation: calls.installation().await?,
+                id: &id,
+                job: ctx.job().id,
+                request_sha256: args.sha256(),
+                documents: documents::hashes(&documents),
+            };
+            let (fresh, change) = fresh(&calls, Envelope::new(asked, ctx.clock().now())).await?;
+            if let Some(kept) = envelope::begin(ctx, &id, fresh, change).await? {
+                let documents = Some(documents);
+                return Sending { calls, work, kept, documents, may_exist: false }.go().await;
             }
         }
         // Somebody was here before, and may have made a draft and not lived to store its id.
         let Some(held) = ctx.records().hold(ctx, &id).await? else { return Ok(Outcome::Snooze(BUSY)) };
         let mut kept = Kept::of(held)?;
-        let is_other = kept.envelope.request_sha256 != args.sha256();
+        let is_other = kept.envelope.request_sha256 != args.sha256() && !kept.envelope.was_never_asked_for();
         // Nothing went out of one that failed as a draft, or before.
         let may_differ = kept.phase == Phase::Failed && kept.envelope.envelope.is_none();
         if is_other && !may_differ {
@@ -121,6 +126,21 @@ impl Job for SendEnvelope {
         }
         sending.go().await
     }
+}
+
+/// How the record of an envelope begins: as one that is to be made, or as one that went out though no record told of it, since the database was
+/// restored to before. Where that one stands the sweep asks at once.
+pub async fn fresh(calls: &Calls<'_>, mut fresh: Envelope) -> Result<(Envelope, Change), Failure> {
+    let now = calls.ctx.clock().now();
+    let before = match calls.went_out_before(&fresh).await {
+        Ok(before) => before,
+        Err(stop) => return Err(calls.fail(stop).await),
+    };
+    if before.is_none() {
+        return Ok((fresh, Change::to(Phase::Drafting, "docusign.envelope.begin").due(after(now, LOOK))));
+    }
+    fresh.envelope = before;
+    Ok((fresh, Change::to(Phase::Sent, "docusign.envelope.recall").due(now)))
 }
 
 /// What is asked for, and where it may lie.
@@ -169,12 +189,12 @@ impl Sending<'_> {
     /// What was asked for under this key before was refused, and is not what is asked for now. A draft of that may still be there, or come to be:
     /// it is another transaction's, so that nobody takes it for what is asked for now.
     async fn ask_anew(&mut self) -> Result<(), Failure> {
-        let before = match self.calls.find(&self.kept.envelope).await {
-            Ok(found) => adopted(&found),
+        let before = match self.went_out().await {
+            Ok(before) => before,
             Err(stop) => return Err(self.calls.fail(stop).await),
         };
-        if let Some((id, true)) = before {
-            self.kept.envelope.envelope = Some(id);
+        if before.is_some() {
+            self.kept.envelope.envelope = before;
             let change = Change::to(Phase::Sent, "docusign.envelope.send").due(self.now());
             self.kept.write(self.calls.ctx, change).await?;
             return Err(Failure::permanent(
@@ -190,6 +210,13 @@ impl Sending<'_> {
         let change = Change::to(Phase::Drafting, "docusign.envelope.begin").due(due);
         let told = json!({ "request_sha256": self.kept.envelope.request_sha256 });
         self.kept.write(self.calls.ctx, change.details(told)).await
+    }
+
+    async fn went_out(&self) -> Result<Option<String>, Stop> {
+        match adopted(&self.calls.find(&self.kept.envelope).await?) {
+            Some((id, true)) => Ok(Some(id)),
+            _ => self.calls.went_out_before(&self.kept.envelope).await,
+        }
     }
 
     async fn draft(&mut self) -> Result<(), Failure> {

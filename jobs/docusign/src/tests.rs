@@ -35,6 +35,9 @@ pub enum Play {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Played {
     pub reference: String,
+    pub installation: String,
+    /// By which all of one business key are found.
+    pub mark: String,
     pub key: String,
     pub status: Status,
     pub made_at: Option<Timestamp>,
@@ -54,6 +57,8 @@ pub struct World {
     pub budget: Budget,
     /// Whether no search finds drafts, so that another is made.
     pub hides_drafts: bool,
+    /// Whether nothing is found by its key.
+    pub hides_marks: bool,
     pub now: Option<Timestamp>,
     pub zip: Vec<u8>,
     late: Vec<(usize, Played)>,
@@ -152,6 +157,8 @@ impl SignatureProvider for FakeProvider {
         let made_at = self.world().now;
         let played = Played {
             reference: draft.reference.transaction.clone(),
+            installation: draft.reference.installation.clone(),
+            mark: draft.reference.key.clone(),
             key: draft.args.key.clone(),
             status: if send { Status::Sent } else { Status::Created },
             made_at,
@@ -167,10 +174,17 @@ impl SignatureProvider for FakeProvider {
             match by {
                 By::Transaction => "find",
                 By::Field => "find_by_field",
+                By::Key => "find_by_key",
             },
             |world| {
                 let by = |(_, played): &(&String, &Played)| {
-                    played.reference == reference.transaction
+                    let is_it = match by {
+                        By::Transaction | By::Field => played.reference == reference.transaction,
+                        By::Key => played.mark == reference.key && !world.hides_marks,
+                    };
+                    let is_since = played.made_at.is_none_or(|at| at >= reference.since);
+                    is_it
+                        && (is_since || by == By::Transaction)
                         && !(world.hides_drafts && played.status == Status::Created)
                 };
                 Ok(world.envelopes.iter().filter(by).map(found).collect())
@@ -235,12 +249,13 @@ impl SignatureProvider for FakeProvider {
         self.call("remind", |world| world.own(envelope).map(|played| played.reminded += 1), || None)
     }
 
-    fn drafts<'a>(&'a self, from: Timestamp, to: Timestamp) -> Answer<'a, Vec<Found>> {
+    fn drafts<'a>(&'a self, installation: &'a str, from: Timestamp, to: Timestamp) -> Answer<'a, Vec<Found>> {
         self.call(
             "drafts",
             |world| {
                 let by = |(_, played): &(&String, &Played)| {
                     played.status == Status::Created
+                        && played.installation == installation
                         && played.made_at.is_some_and(|at| (from..=to).contains(&at))
                 };
                 Ok(world.envelopes.iter().filter(by).map(found).collect())
@@ -297,7 +312,7 @@ pub fn account(config: AccountConfig) -> (Accounts, FakeProvider) {
     let provider = FakeProvider::default();
     let account = Account {
         name: "default".into(),
-        installation: "test".into(),
+        installation: Some("test".into()),
         config,
         provider: Arc::new(provider.clone()),
     };

@@ -1,15 +1,16 @@
 //! The job `docusign.void`: an envelope that nobody shall sign any more.
 
+use jobkit::records::RecordId;
 use jobkit::{Ctx, Failure, Job, Outcome, Personal, Policy};
 use serde::{Deserialize, Serialize};
 
 use crate::account::Accounts;
 use crate::apply_event::{archive_if_complete, go};
 use crate::calls::{Calls, Stop};
-use crate::envelope::{self, Change, Kept};
+use crate::envelope::{self, Asked, Change, Envelope, Kept, moved};
 use crate::phase::{Next, Phase, Status, Word, next};
 use crate::provider::{Fault, Stand};
-use crate::send_envelope::{BUSY, adopted, policy};
+use crate::send_envelope::{BUSY, adopted, fresh, policy};
 
 const LONGEST_REASON: usize = 200;
 
@@ -17,6 +18,9 @@ const LONGEST_REASON: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct VoidArgs {
     pub key: String,
+    /// The account that it goes out by, where no record tells yet; left out, `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// What recipients are told; it is kept with the job and nowhere else.
     pub reason: Personal<String>,
 }
@@ -33,6 +37,9 @@ pub struct Voided {
     /// It had come to its end before; that is no error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub too_late: bool,
+    /// There was no envelope under the key. From here on none goes out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never_begun: bool,
 }
 
 impl Job for Void {
@@ -45,6 +52,9 @@ impl Job for Void {
 
     fn check(&self, args: &VoidArgs) -> Result<(), String> {
         crate::check_key(&args.key)?;
+        if args.account.is_some() {
+            self.accounts.check(args.account.as_deref())?;
+        }
         match (1..=LONGEST_REASON).contains(&args.reason.expose().trim().chars().count()) {
             true => Ok(()),
             false => Err(format!("reason: 1 to {LONGEST_REASON} characters, which recipients are told")),
@@ -53,14 +63,11 @@ impl Job for Void {
 
     async fn run(&self, args: VoidArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
         let id = envelope::id(ctx.job().tenant.as_deref(), &args.key);
-        let Some(held) = ctx.records().hold(ctx, &id).await? else {
-            return match ctx.records().get(ctx, &id).await? {
-                Some(_) => Ok(Outcome::Snooze(BUSY)),
-                // It may be waiting to be sent, and must not go out behind this one's back.
-                None => Err(Failure::transient(crate::missing(&id))),
-            };
+        let mut kept = match ctx.records().hold(ctx, &id).await? {
+            Some(held) => Kept::of(held)?,
+            None if ctx.records().get(ctx, &id).await?.is_some() => return Ok(Outcome::Snooze(BUSY)),
+            None => self.begin(&args, ctx, &id).await?,
         };
-        let mut kept = Kept::of(held)?;
         let nothing_is_out = !kept.phase.is_over() || kept.phase == Phase::Failed;
         if !nothing_is_out {
             let ours = kept.phase == Phase::Voided && kept.envelope.void_asked.is_some();
@@ -73,9 +80,34 @@ impl Job for Void {
     }
 }
 
+impl Void {
+    /// Of an envelope that no record tells of: it may wait to be sent, or have gone out before the database was restored. The record that is made here
+    /// keeps it from going out behind this one's back.
+    async fn begin(&self, args: &VoidArgs, ctx: &Ctx, id: &RecordId) -> Result<Kept, Failure> {
+        let account = self.accounts.of(args.account.as_deref(), ctx)?;
+        let calls = Calls::open(ctx, account).await?;
+        let asked = Asked {
+            account,
+            installation: calls.installation().await?,
+            id,
+            job: ctx.job().id,
+            request_sha256: String::new(),
+            documents: Vec::new(),
+        };
+        let (mut fresh, mut change) = fresh(&calls, Envelope::new(asked, ctx.clock().now())).await?;
+        if fresh.envelope.is_none() {
+            fresh.void_asked = Some(fresh.began_at);
+            change = Change::to(Phase::Voided, "docusign.envelope.forbid");
+        }
+        // Somebody who was quicker has something to be voided.
+        envelope::begin(ctx, id, fresh, change).await?.ok_or_else(moved)
+    }
+}
+
 fn end(kept: &Kept, too_late: bool) -> Result<Outcome, Failure> {
     let state = kept.phase.name().to_owned();
-    Outcome::completed(Voided { key: kept.record.id.key.clone(), state, too_late })
+    let never_begun = kept.envelope.was_never_asked_for() && kept.envelope.envelope.is_none();
+    Outcome::completed(Voided { key: kept.record.id.key.clone(), state, too_late, never_begun })
 }
 
 /// False when it had ended before.

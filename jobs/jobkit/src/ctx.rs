@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::ports::{Admission, Artifacts, AuditEntry, CallEnd, ChildResult, HoldOff, Host, HostError, Owner};
 use crate::{Clock, Failure, JobId, Models, NewJob, Outcome, Records, StepKey, StepRecord, UploadId};
@@ -230,6 +231,12 @@ impl Ctx {
     ) -> Result<T, Failure> {
         let token = self.cancelled.clone();
         tokio::task::spawn_blocking(move || work(token)).await.map_err(Failure::transient)
+    }
+
+    /// Which installation this is: a name that was drawn with the database, by which others can know again what is ours. A restored database has
+    /// the one that it had, and so has a copy.
+    pub async fn installation(&self) -> Result<Uuid, HostError> {
+        self.host.installation().await
     }
 
     pub fn artifacts(&self) -> &dyn Artifacts {

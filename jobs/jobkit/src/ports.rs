@@ -79,6 +79,8 @@ pub trait Host: Send + Sync + 'static {
         ctx: &'a Ctx,
         ids: &'a [JobId],
     ) -> BoxFuture<'a, Result<Vec<ChildResult>, HostError>>;
+    /// Which installation this is.
+    fn installation(&self) -> BoxFuture<'_, Result<Uuid, HostError>>;
     fn artifacts(&self) -> &dyn Artifacts;
     fn models(&self) -> &dyn Models;
     fn records(&self) -> &dyn Records;

@@ -68,6 +68,7 @@ use store::turns::Turns;
 use store::*;
 use tenants::Asker;
 pub use tenants::RowSecurity;
+use uuid::Uuid;
 pub use wake::CHANNEL;
 
 #[derive(Clone)]
@@ -263,6 +264,14 @@ impl Store for PostgresStore {
             .map_err(failed(doing));
         let now: Micros = self.answered(doing, now).await?;
         Ok(now.into())
+    }
+
+    async fn installation(&self) -> Result<Uuid> {
+        let doing = "asking which installation this is";
+        let id = sqlx::query_scalar("SELECT id FROM compline.installation")
+            .fetch_one(&self.cold)
+            .map_err(failed(doing));
+        self.answered(doing, id).await
     }
 
     async fn put_kinds(&self, kinds: &[KindRow]) -> Result<()> {

@@ -35,6 +35,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (24, "uploads", include_str!("../../../migrations/postgres/0024_uploads.sql")),
     (25, "handovers", include_str!("../../../migrations/postgres/0025_handovers.sql")),
     (26, "records", include_str!("../../../migrations/postgres/0026_records.sql")),
+    (27, "installation", include_str!("../../../migrations/postgres/0027_installation.sql")),
 ];
 
 const NEEDED: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -70,6 +70,7 @@ use store::{
     KindRow, Migrated, NewRow, PruneRules, QueueRow, Report, Rescued, Result, Schema, Scope, Staged, Store,
     StoreError, Transaction, Woken, WorkerId, WorkerInfo, WorkerRow,
 };
+use uuid::Uuid;
 
 /// Enough for a console and a few programs at once; a reader costs memory.
 const READERS: u32 = 4;
@@ -231,6 +232,13 @@ impl Store for SqliteStore {
 
     async fn now(&self) -> Result<Timestamp> {
         Ok(self.clock.now())
+    }
+
+    async fn installation(&self) -> Result<Uuid> {
+        self.read("asking which installation this is", async |connection| {
+            Ok(sqlx::query_scalar("SELECT id FROM installation").fetch_one(connection).await?)
+        })
+        .await
     }
 
     async fn put_kinds(&self, kinds: &[KindRow]) -> Result<()> {

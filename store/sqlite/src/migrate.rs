@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(24, "0024_uploads"),
     migration!(25, "0025_handovers"),
     migration!(26, "0026_records"),
+    migration!(27, "0027_installation"),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

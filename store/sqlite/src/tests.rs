@@ -23,7 +23,7 @@ async fn open(folder: &tempfile::TempDir) -> SqliteStore {
 
 fn row(n: u128) -> NewRow {
     NewRow {
-        id: JobId(uuid::Uuid::from_u128(n)),
+        id: JobId(Uuid::from_u128(n)),
         kind: "test.kind".into(),
         queue: "default".into(),
         priority: 5,
@@ -285,11 +285,8 @@ async fn a_bad_row_in_any_place_of_a_shared_transaction_is_alone_refused() {
         first.unwrap();
         for (at, answer) in (0..).zip(&answers) {
             assert_eq!(answer.is_err(), at == bad, "{at} of a transaction whose {bad} is bad: {answer:?}");
-            let there = store
-                .job(&Scope::Installation, JobId(uuid::Uuid::from_u128(base + at)))
-                .await
-                .unwrap()
-                .is_some();
+            let there =
+                store.job(&Scope::Installation, JobId(Uuid::from_u128(base + at))).await.unwrap().is_some();
             assert_eq!(there, at != bad, "{at} of a transaction whose {bad} is bad");
         }
     }
@@ -529,7 +526,7 @@ async fn a_claim_that_fails_in_any_place_of_a_shared_transaction_fails_alone() {
             for (at, answer) in (0..).zip(&answers) {
                 assert_eq!(answer.is_err(), at == claim, "{at}, claim {claim}, {trouble}: {answer:?}");
                 let there = store
-                    .job(&Scope::Installation, JobId(uuid::Uuid::from_u128(base + at)))
+                    .job(&Scope::Installation, JobId(Uuid::from_u128(base + at)))
                     .await
                     .unwrap()
                     .is_some();

@@ -124,7 +124,7 @@ async fn an_hours_calls_are_used_and_none_is_refused(t: TestStore) {
     let mut registry = Registry::default();
     docusign::register(&mut registry, &settings.docusign, accounts);
     let engine = Engine::calling(t, registry, settings.call_rates());
-    // Two calls each, and more of them than the hours allow.
+    // Three calls each, and more of them than the hours allow.
     let jobs: Vec<_> = (0..hourly * HOURS).map(envelope).collect();
     for some in jobs.chunks(500) {
         engine.app.queue.enqueue(&Scope::Installation, some.to_vec(), &ada()).await.unwrap();

@@ -14,6 +14,7 @@ mod full_claims;
 mod gate;
 mod identities;
 mod identity_plans;
+mod installation;
 mod lease;
 mod life;
 mod limits;

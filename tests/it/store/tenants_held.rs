@@ -32,6 +32,7 @@ const OF_NO_TENANT: &[&str] = &[
     "identity_failure",
     "identity_recovery",
     "identity_session",
+    "installation",
     "kind",
     "limit_rule",
     "limit_set",

@@ -15,7 +15,9 @@ pub use key::{KeyError, PrivateKey, secret_file};
 /// The HTTP client that calls are made by.
 pub use reqwest::Client as Http;
 
-/// By this custom field an envelope is found again when its transaction id is forgotten.
-pub const REFERENCE_FIELD: &str = "compline_reference";
-/// Every envelope of this worker has it, so that its stray drafts can be told from those of people.
-pub const OURS_FIELD: &str = "compline_worker";
+/// By this custom field all that was asked for under one business key is found.
+pub const KEY_FIELD: &str = "compline_reference";
+/// By this one what is asked for now, when its transaction id is forgotten.
+pub const TRANSACTION_FIELD: &str = "compline_transaction";
+/// Every envelope of this installation has it, so that its stray drafts can be told from those of people.
+pub const OURS_FIELD: &str = "compline_installation";

@@ -22,7 +22,8 @@ const STRAY_UNTIL: SignedDuration = SignedDuration::from_hours(24 * 14);
 /// Drafts of ours that no record calls its own, or one that has ended.
 pub async fn sweep(calls: &Calls<'_>, begun: Timestamp, swept: &mut Swept) -> Result<(), Failure> {
     let (from, to) = (after(begun, -STRAY_UNTIL), after(begun, -STRAY_AFTER));
-    let drafts = match calls.repeated(|| calls.provider().drafts(from, to)).await {
+    let installation = calls.installation().await?;
+    let drafts = match calls.repeated(|| calls.provider().drafts(&installation, from, to)).await {
         Ok(drafts) => drafts,
         Err(stop) => return Err(calls.fail(stop).await),
     };

@@ -29,7 +29,11 @@ async fn recipients_are_reminded_at_most_once_a_day_and_only_while_they_are_wait
     completed(
         &voiding,
         &crate::Void { accounts },
-        &crate::void::VoidArgs { key: "a".into(), reason: jobkit::Personal::new("Wrong.".into()) },
+        &crate::void::VoidArgs {
+            key: "a".into(),
+            account: None,
+            reason: jobkit::Personal::new("Wrong.".into()),
+        },
     )
     .await;
     bench.host.kept().let_go(voiding.id);

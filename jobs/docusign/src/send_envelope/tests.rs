@@ -1,4 +1,5 @@
 mod documents;
+mod restored;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ async fn an_envelope_is_drafted_its_id_stored_and_then_sent() {
     let sent = completed(&bench, &job, &args("a")).await;
 
     assert_eq!(provider.sent("a"), [sent["envelope"].as_str().unwrap()]);
-    assert_eq!(provider.world().calls, ["create", "send"]);
+    assert_eq!(provider.world().calls, ["find_by_key", "create", "send"]);
     let actions: Vec<String> = bench.host.kept().actions().into_iter().map(|(action, _)| action).collect();
     assert_eq!(actions, ["docusign.envelope.begin", "docusign.envelope.draft", "docusign.envelope.send"]);
     assert_eq!(kept(&bench, "a").phase, Phase::Sent);
@@ -131,8 +132,17 @@ async fn two_jobs_at_one_envelope_do_not_overlap() {
     let id = envelope::id(None, "a");
     let documents = crate::documents::hashes(&[b"%PDF-1.7\n%%EOF\n".to_vec()]);
     let account = job.accounts.named("default").unwrap();
-    let made = Envelope::new(account, &id, other.id, (args("a").sha256(), documents), bench.clock.now());
-    envelope::begin(&other.ctx("docusign.send_envelope", 1), &id, made, bench.clock.now()).await.unwrap();
+    let asked = Asked {
+        account,
+        installation: "test".into(),
+        id: &id,
+        job: other.id,
+        request_sha256: args("a").sha256(),
+        documents,
+    };
+    let made = Envelope::new(asked, bench.clock.now());
+    let change = Change::to(Phase::Drafting, "docusign.envelope.begin");
+    envelope::begin(&other.ctx("docusign.send_envelope", 1), &id, made, change).await.unwrap();
 
     let busy = bench.run(&job, &args("a"), 1).await.unwrap();
     bench.host.kept().let_go(other.id);
@@ -215,7 +225,7 @@ async fn a_draft_that_a_direct_send_finds_is_sent() {
     let direct = AccountConfig { send_mode: SendMode::Direct, ..AccountConfig::default() };
     let account = Account {
         name: "default".into(),
-        installation: "test".into(),
+        installation: Some("test".into()),
         config: direct,
         provider: Arc::new(provider.clone()),
     };
@@ -335,8 +345,8 @@ async fn the_last_calls_of_the_hour_are_left_to_others() {
     completed(&bench, &job, &args("a")).await;
 
     assert_eq!(bench.host.held_off()[0].wait, Duration::from_secs(421));
-    // One time for making the draft and sending it.
-    assert_eq!(bench.host.taken(), [("docusign.default".into(), "default".into(), 2)]);
+    // One time for looking, making the draft and sending it.
+    assert_eq!(bench.host.taken(), [("docusign.default".into(), "default".into(), 3)]);
 }
 
 #[tokio::test]
@@ -370,7 +380,9 @@ async fn an_account_at_fault_is_parked_told_once_and_tried_by_one() {
 
 #[tokio::test]
 async fn a_direct_send_is_one_call_and_looks_when_the_answer_is_lost() {
-    let (job, provider) = job(AccountConfig { send_mode: SendMode::Direct, ..AccountConfig::default() });
+    let direct =
+        AccountConfig { send_mode: SendMode::Direct, look_back: Duration::ZERO, ..AccountConfig::default() };
+    let (job, provider) = job(direct);
     provider.play("create", [Play::LostAfter]);
     let bench = Bench::default();
     bench.clock.run_freely();
@@ -464,27 +476,6 @@ async fn an_account_is_never_parked_for_longer_than_it_takes_to_try() {
         matches!(parked, Err(Failure::NotNow { after, .. }) if after == crate::account::TRY_AGAIN),
         "{parked:?}"
     );
-}
-
-/// Staging and production may share an account, and call their reports alike.
-#[tokio::test]
-async fn two_installations_of_one_account_do_not_take_each_others_envelopes() {
-    let (first, provider) = fresh();
-    completed(&Bench::default(), &first, &args("a")).await;
-    let account = Account {
-        name: "default".into(),
-        installation: "another".into(),
-        config: AccountConfig::default(),
-        provider: Arc::new(provider.clone()),
-    };
-    let second = SendEnvelope { accounts: Accounts::new([account]), roots: Vec::new() };
-    let bench = Bench::default();
-    bench.clock.run_freely();
-    provider.play("create", [Play::LostBefore]);
-
-    completed(&bench, &second, &args("a")).await;
-
-    assert_eq!(provider.sent("a").len(), 2);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ async fn sent() -> (Bench, Void, FakeProvider, String) {
 }
 
 fn wanted() -> VoidArgs {
-    VoidArgs { key: "a".into(), reason: Personal::new("It is wrong.".into()) }
+    VoidArgs { key: "a".into(), account: None, reason: Personal::new("It is wrong.".into()) }
 }
 
 #[tokio::test]
@@ -71,10 +71,14 @@ async fn a_voiding_whose_answer_was_lost_was_ours() {
 #[tokio::test]
 async fn a_draft_is_deleted_and_what_is_not_there_yet_is_never_sent() {
     for (phase, expected, calls) in [
-        (Phase::Drafted, "deleted", vec!["create", "send", "send", "send", "stands", "delete_drafts"]),
+        (
+            Phase::Drafted,
+            "deleted",
+            vec!["find_by_key", "create", "send", "send", "send", "stands", "delete_drafts"],
+        ),
         (Phase::Drafting, "voided", {
             let look = ["find", "find_by_field"];
-            let tries = [["create"].as_slice(), &look, &["create"], &look, &["create"], &look];
+            let tries = [["find_by_key", "create"].as_slice(), &look, &["create"], &look, &["create"], &look];
             tries.concat()
         }),
     ] {
@@ -103,7 +107,7 @@ async fn a_draft_is_deleted_and_what_is_not_there_yet_is_never_sent() {
 
 #[tokio::test]
 async fn a_reason_and_a_key_are_asked_for() {
-    let (bench, job, ..) = sent().await;
+    let (_, job, ..) = sent().await;
 
     assert!(
         job.check(&VoidArgs { reason: Personal::new(" ".into()), ..wanted() })
@@ -111,10 +115,43 @@ async fn a_reason_and_a_key_are_asked_for() {
             .starts_with("reason: ")
     );
     assert!(job.check(&VoidArgs { key: String::new(), ..wanted() }).unwrap_err().starts_with("key: "));
-    let unknown = bench.run(&job, &VoidArgs { key: "b".into(), ..wanted() }, 1).await;
-    assert!(
-        matches!(&unknown, Err(Failure::Transient(cause)) if cause.to_string().starts_with("key: there is no envelope `b`"))
-    );
+    let account = Some("other".to_owned());
+    assert!(job.check(&VoidArgs { account, ..wanted() }).unwrap_err().starts_with("account: "));
+}
+
+/// It waits for its time, an approval or a parent; nobody is to have to know that.
+#[tokio::test]
+async fn one_that_was_not_begun_yet_never_goes_out() {
+    let (accounts, provider) = account(AccountConfig::default());
+    let bench = Bench::default();
+    let void = Void { accounts: accounts.clone() };
+    let send = SendEnvelope { accounts, roots: Vec::new() };
+
+    let voided = completed(&bench, &void, &wanted()).await;
+    bench.host.kept().let_go(bench.id);
+    let next = bench.beside();
+    let sent = completed(&next, &send, &args("a")).await;
+    bench.host.kept().let_go(next.id);
+    let again = completed(&bench.beside(), &void, &wanted()).await;
+
+    assert_eq!(voided, json!({ "key": "a", "state": "voided", "never_begun": true }));
+    assert_eq!((sent["state"].clone(), sent["was_there"].clone()), (json!("voided"), json!(true)));
+    assert_eq!((again, provider.world().envelopes.len()), (voided, 0));
+    let told: Vec<String> = bench.host.kept().actions().into_iter().map(|(action, _)| action).collect();
+    assert_eq!(told, ["docusign.envelope.forbid"]);
+}
+
+#[tokio::test]
+async fn one_that_went_out_before_the_database_was_restored_is_voided() {
+    let (before, void, provider, id) = sent().await;
+    drop(before);
+    let restored = Bench::default();
+
+    let voided = completed(&restored, &void, &wanted()).await;
+
+    assert_eq!(voided, json!({ "key": "a", "state": "voided" }));
+    assert_eq!(provider.world().envelopes[&id].status, Status::Voided);
+    assert_eq!(kept(&restored, "a").envelope.envelope, Some(id));
 }
 
 /// Who voided it, or let it expire, was not us.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use super::ports::FakeModels;
 use super::records::FakeRecords;
@@ -47,6 +48,7 @@ struct State {
     used_up: BTreeMap<String, Duration>,
     taken: Vec<(String, String, u32)>,
     uploads: BTreeMap<UploadId, Vec<u8>>,
+    installation: Uuid,
     stores: usize,
     crash: Option<Crash>,
 }
@@ -109,6 +111,11 @@ impl FakeHost {
     /// A file that somebody handed in.
     pub fn upload(&self, id: UploadId, bytes: impl Into<Vec<u8>>) {
         self.lock().uploads.insert(id, bytes.into());
+    }
+
+    /// The host is of another installation from now on.
+    pub fn is_of(&self, installation: Uuid) {
+        self.lock().installation = installation;
     }
 
     /// What is kept of things; it outlives the job, and several hosts may share it.
@@ -213,6 +220,11 @@ impl Host for FakeHost {
         let found =
             ids.iter().map(|id| state.ended.get(id).cloned().unwrap_or_else(|| running(*id))).collect();
         async move { Ok(found) }.boxed()
+    }
+
+    fn installation(&self) -> BoxFuture<'_, Result<Uuid, HostError>> {
+        let installation = self.lock().installation;
+        async move { Ok(installation) }.boxed()
     }
 
     fn artifacts(&self) -> &dyn Artifacts {

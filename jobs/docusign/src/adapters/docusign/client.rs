@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::sign_in::SignIn;
 use super::wire::{self, Envelope, Envelopes, Made};
-use super::{OURS_FIELD, REFERENCE_FIELD, faults};
+use super::{KEY_FIELD, OURS_FIELD, TRANSACTION_FIELD, faults};
 use crate::config::AccountConfig;
 use crate::provider::{
     Answer, Answered, Budget, By, CallError, Draft, Fault, Found, Reference, SignatureProvider, Stand,
@@ -33,19 +33,12 @@ const LARGEST_ARCHIVE: u64 = 2 * 1024 * 1024 * 1024;
 
 pub struct DocuSign {
     sign_in: SignIn,
-    /// What tells our envelopes from those of others in the account.
-    worker: String,
 }
 
 impl DocuSign {
     /// The client is one that follows no redirect.
-    pub fn new(
-        config: AccountConfig,
-        http: Client,
-        clock: Arc<dyn Clock>,
-        worker: impl Into<String>,
-    ) -> Self {
-        Self { sign_in: SignIn::new(config, http, clock), worker: worker.into() }
+    pub fn new(config: AccountConfig, http: Client, clock: Arc<dyn Clock>) -> Self {
+        Self { sign_in: SignIn::new(config, http, clock) }
     }
 
     /// An answer that is a success, whole or still to be read.
@@ -122,14 +115,18 @@ impl DocuSign {
 
     async fn find_by(&self, reference: &Reference, by: By) -> Result<Answered<Vec<Found>>, CallError> {
         const DOING: &str = "looking for an envelope by its reference";
-        let (since, field) =
-            (reference.since.to_string(), format!("{REFERENCE_FIELD}={}", reference.transaction));
-        let answer = match by {
-            By::Transaction => {
+        let field = match by {
+            By::Transaction => None,
+            By::Field => Some(format!("{TRANSACTION_FIELD}={}", reference.transaction)),
+            By::Key => Some(format!("{KEY_FIELD}={}", reference.key)),
+        };
+        let since = reference.since.to_string();
+        let answer = match &field {
+            None => {
                 self.search(DOING, &[("transaction_ids", &reference.transaction), ("count", "100")]).await?
             }
-            By::Field => {
-                self.search(DOING, &[("from_date", &since), ("custom_field", &field), ("count", "100")])
+            Some(field) => {
+                self.search(DOING, &[("from_date", &since), ("custom_field", field), ("count", "100")])
                     .await?
             }
         };
@@ -196,7 +193,7 @@ impl SignatureProvider for DocuSign {
         async move {
             const DOING: &str = "making an envelope";
             let webhook = &self.sign_in.config.webhook_url;
-            let body = wire::envelope(&draft, send, webhook, &self.worker);
+            let body = wire::envelope(&draft, send, webhook);
             let made: Answered<Made> =
                 self.json(DOING, Method::POST, "envelopes", |request| as_json(request, &body)).await?;
             let id = made.value.envelope_id.ok_or_else(|| failed(DOING, Fault::Unknown))?;
@@ -263,10 +260,10 @@ impl SignatureProvider for DocuSign {
         .boxed()
     }
 
-    fn drafts<'a>(&'a self, from: Timestamp, to: Timestamp) -> Answer<'a, Vec<Found>> {
+    fn drafts<'a>(&'a self, installation: &'a str, from: Timestamp, to: Timestamp) -> Answer<'a, Vec<Found>> {
         async move {
             const DOING: &str = "looking for stray drafts";
-            let field = format!("{OURS_FIELD}={}", self.worker);
+            let field = format!("{OURS_FIELD}={installation}");
             let (from, to) = (from.to_string(), to.to_string());
             let query = [
                 ("from_date", from.as_str()),

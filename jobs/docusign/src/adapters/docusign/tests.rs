@@ -57,9 +57,13 @@ async fn world_with(options: Options, change: impl FnOnce(&mut AccountConfig)) -
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http =
         reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let provider = Arc::new(DocuSign::new(config.clone(), http, clock.clone(), "test"));
-    let account =
-        Account { name: "default".into(), installation: "test".into(), config, provider: provider.clone() };
+    let provider = Arc::new(DocuSign::new(config.clone(), http, clock.clone()));
+    let account = Account {
+        name: "default".into(),
+        installation: Some("test".into()),
+        config,
+        provider: provider.clone(),
+    };
     World { emulator, provider, accounts: Accounts::new([account]), clock, _folder: folder }
 }
 
@@ -70,9 +74,19 @@ fn bench(world: &World) -> Bench {
     bench
 }
 
+fn reference(transaction: &str, bench: &Bench) -> Reference {
+    Reference {
+        installation: "test".into(),
+        key: transaction.into(),
+        transaction: transaction.into(),
+        is_old: false,
+        since: bench.clock.now(),
+    }
+}
+
 impl World {
     fn ids(&self, state: &str) -> Vec<String> {
-        let by = self.emulator.by_field(REFERENCE_FIELD);
+        let by = self.emulator.by_field(KEY_FIELD);
         let of_all = by
             .as_object()
             .into_iter()
@@ -293,7 +307,7 @@ async fn lost_answers_late_commits_and_failing_servers_send_it_once() {
             }
         }
         assert_eq!(world.ids("sent").len(), 8, "{fault}");
-        let by = world.emulator.by_field(REFERENCE_FIELD);
+        let by = world.emulator.by_field(KEY_FIELD);
         let each = by
             .as_object()
             .unwrap()
@@ -312,15 +326,16 @@ async fn an_envelope_is_found_by_its_reference_and_by_its_field_when_that_is_old
     let kept = kept(&bench, "a");
     let young = kept.envelope.reference(bench.clock.now());
 
-    for by in [By::Transaction, By::Field] {
+    for by in [By::Transaction, By::Field, By::Key] {
         let found = world.provider.find(&young, by).await.unwrap().value;
         assert_eq!(
             found.iter().map(|found| (found.id.as_str(), found.status)).collect::<Vec<_>>(),
             [(sent["envelope"].as_str().unwrap(), Status::Sent)]
         );
     }
-    let unknown = Reference { transaction: "11111111-2222-5333-8444-555555555555".into(), ..young };
-    for by in [By::Transaction, By::Field] {
+    let unknown =
+        Reference { key: "another".into(), ..reference("11111111-2222-5333-8444-555555555555", &bench) };
+    for by in [By::Transaction, By::Field, By::Key] {
         assert!(world.provider.find(&unknown, by).await.unwrap().value.is_empty());
     }
     // Nothing is archived that is not complete.
@@ -335,11 +350,7 @@ async fn drafts_that_stray_are_found_and_deleted() {
     let bench = bench(&world);
     let send = SendEnvelope { accounts: world.accounts.clone(), roots: Vec::new() };
     completed(&bench, &send, &args("a")).await;
-    let reference = Reference {
-        transaction: "22222222-2222-5333-8444-555555555555".into(),
-        is_old: false,
-        since: bench.clock.now(),
-    };
+    let reference = reference("22222222-2222-5333-8444-555555555555", &bench);
     let args = args("b");
     let draft = crate::provider::Draft {
         reference: &reference,
@@ -352,23 +363,27 @@ async fn drafts_that_stray_are_found_and_deleted() {
         bench.clock.now() + jiff::SignedDuration::from_hours(1),
     );
 
-    let found: Vec<String> =
-        world.provider.drafts(from, to).await.unwrap().value.into_iter().map(|found| found.id).collect();
+    assert!(world.provider.drafts("another", from, to).await.unwrap().value.is_empty());
+    let found: Vec<String> = world
+        .provider
+        .drafts("test", from, to)
+        .await
+        .unwrap()
+        .value
+        .into_iter()
+        .map(|found| found.id)
+        .collect();
     world.provider.delete_drafts(&found).await.unwrap();
 
     assert_eq!(found, [stray]);
-    assert!(world.provider.drafts(from, to).await.unwrap().value.is_empty());
+    assert!(world.provider.drafts("test", from, to).await.unwrap().value.is_empty());
 }
 
 #[tokio::test]
 async fn a_refusal_has_its_code_and_trace_and_repeats_nobody() {
     let world = world(Options::default()).await;
     let bench = bench(&world);
-    let reference = Reference {
-        transaction: "33333333-2222-5333-8444-555555555555".into(),
-        is_old: false,
-        since: bench.clock.now(),
-    };
+    let reference = reference("33333333-2222-5333-8444-555555555555", &bench);
     let mut args = args("b");
     args.signers[0].tabs[0] = serde_json::from_value(serde_json::json!({ "anchor": "/nowhere/" })).unwrap();
     let draft = crate::provider::Draft {

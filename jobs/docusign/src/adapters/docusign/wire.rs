@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{OURS_FIELD, REFERENCE_FIELD};
+use super::{KEY_FIELD, OURS_FIELD, TRANSACTION_FIELD};
 use crate::args::{
     CopyArgs, ExpiresArgs, RemindersArgs, SendEnvelopeArgs, SignerArgs, TabArgs, TabKind, ending,
 };
@@ -27,7 +27,7 @@ pub const EVENTS: [&str; 9] = [
 ];
 
 /// The body that makes an envelope.
-pub fn envelope(draft: &Draft<'_>, send: bool, webhook: &str, worker: &str) -> Value {
+pub fn envelope(draft: &Draft<'_>, send: bool, webhook: &str) -> Value {
     let args = draft.args;
     let documents = args.documents.iter().zip(draft.documents).zip(1..);
     let documents: Vec<Value> =
@@ -38,7 +38,7 @@ pub fn envelope(draft: &Draft<'_>, send: bool, webhook: &str, worker: &str) -> V
         "transactionId": draft.reference.transaction,
         "documents": documents,
         "recipients": recipients(args),
-        "customFields": custom_fields(draft, worker),
+        "customFields": custom_fields(draft),
         "notification": notification(args.reminders.as_ref(), args.expires.as_ref()),
     });
     if let (Some(message), Some(into)) = (&args.message, envelope.as_object_mut()) {
@@ -150,10 +150,14 @@ fn tab(given: &TabArgs, only_document: bool) -> Value {
     tab.into()
 }
 
-fn custom_fields(draft: &Draft<'_>, worker: &str) -> Value {
+fn custom_fields(draft: &Draft<'_>) -> Value {
     let field = |name: &str, value: &str, show: &str| json!({ "name": name, "value": value, "show": show, "required": "false" });
-    let ours =
-        [field(REFERENCE_FIELD, &draft.reference.transaction, "false"), field(OURS_FIELD, worker, "false")];
+    let ours = [
+        (KEY_FIELD, &draft.reference.key),
+        (TRANSACTION_FIELD, &draft.reference.transaction),
+        (OURS_FIELD, &draft.reference.installation),
+    ];
+    let ours = ours.map(|(name, value)| field(name, value, "false"));
     let theirs = draft.args.custom_fields.iter().map(|(name, value)| field(name, value, "true"));
     json!({ "textCustomFields": ours.into_iter().chain(theirs).collect::<Vec<_>>() })
 }
@@ -268,6 +272,16 @@ mod tests {
     use super::*;
     use crate::provider::Reference;
 
+    fn reference() -> Reference {
+        Reference {
+            installation: "us".into(),
+            key: "k-1".into(),
+            transaction: "t-1".into(),
+            is_old: false,
+            since: Timestamp::UNIX_EPOCH,
+        }
+    }
+
     fn args() -> SendEnvelopeArgs {
         serde_json::from_value(json!({
             "key": "k", "subject": "Report", "message": "Please sign.",
@@ -285,11 +299,11 @@ mod tests {
 
     #[test]
     fn an_envelope_is_written_as_docusign_reads_it() {
-        let reference = Reference { transaction: "t-1".into(), is_old: false, since: Timestamp::UNIX_EPOCH };
+        let reference = reference();
         let args = args();
         let draft = Draft { reference: &reference, args: &args, documents: &[b"%PDF-1".to_vec()] };
 
-        let made = envelope(&draft, false, "https://us.example/v1/webhooks/docusign", "w");
+        let made = envelope(&draft, false, "https://us.example/v1/webhooks/docusign");
 
         assert_eq!(made["status"], "created");
         assert_eq!(
@@ -308,9 +322,10 @@ mod tests {
             json!({ "recipientId": "2", "routingOrder": "2", "name": "Alan", "email": "alan@example.org", "clientUserId": "u-1", "identityVerification": { "workflowId": "w-1" } })
         );
         assert_eq!(made["recipients"]["carbonCopies"][0]["recipientId"], "3");
+        let hidden = |name: &str, value: &str| json!({ "name": name, "value": value, "show": "false", "required": "false" });
         assert_eq!(
-            made["customFields"]["textCustomFields"][0],
-            json!({ "name": REFERENCE_FIELD, "value": "t-1", "show": "false", "required": "false" })
+            made["customFields"]["textCustomFields"].as_array().unwrap()[..3],
+            [hidden(KEY_FIELD, "k-1"), hidden(TRANSACTION_FIELD, "t-1"), hidden(OURS_FIELD, "us")]
         );
         assert_eq!(
             made["notification"],
@@ -321,11 +336,11 @@ mod tests {
 
     #[test]
     fn without_a_webhook_nothing_is_told() {
-        let reference = Reference { transaction: "t-1".into(), is_old: false, since: Timestamp::UNIX_EPOCH };
+        let reference = reference();
         let args = args();
         let draft = Draft { reference: &reference, args: &args, documents: &[b"%PDF-1".to_vec()] };
 
-        assert_eq!(envelope(&draft, true, "", "w").get("eventNotification"), None);
+        assert_eq!(envelope(&draft, true, "").get("eventNotification"), None);
     }
 
     #[test]

@@ -249,7 +249,7 @@ async fn passes(mode: &'static str) {
     }
     house.faults(&[]);
     // What was made and not told was found, however the other side lets us look.
-    let by = house.world.emulator.by_field(REFERENCE_FIELD);
+    let by = house.world.emulator.by_field(TRANSACTION_FIELD);
     for key in ["a", "c", "d"] {
         let of_key = &by[kept(&house.bench, key).envelope.transaction.as_str()];
         assert!(of_key["sent"].is_array() && of_key["unsent"].is_null(), "{mode}: {key}: {by}");
@@ -259,7 +259,7 @@ async fn passes(mode: &'static str) {
     assert_eq!(anchored.is_err(), no_anchor, "{mode}: {anchored:?}");
 
     house.faults(&["lost-answer@put=1x"]);
-    let void = VoidArgs { key: "b".into(), reason: Personal::new("It is wrong.".into()) };
+    let void = VoidArgs { key: "b".into(), account: None, reason: Personal::new("It is wrong.".into()) };
     let voided = house.run(&Void { accounts: house.world.accounts.clone() }, &void).await.unwrap();
     house.faults(&[]);
     assert_eq!((&voided["state"], voided.get("too_late")), (&Value::from("voided"), None), "{mode}");
@@ -289,7 +289,7 @@ async fn passes(mode: &'static str) {
     for (key, phase) in expected {
         assert_eq!(house.phase(key), phase, "{mode}: {key}");
     }
-    let by = house.world.emulator.by_field(REFERENCE_FIELD);
+    let by = house.world.emulator.by_field(TRANSACTION_FIELD);
     for (reference, ids) in by.as_object().unwrap() {
         let sent = ids["sent"].as_array().unwrap().len();
         let never = kept(&house.bench, "e").envelope.transaction == *reference && no_anchor;
