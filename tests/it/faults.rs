@@ -275,6 +275,7 @@ async fn postgres_may_go_away_in_the_middle_of_work_and_come_back() {
 /// A store, a directory, and processes in it.
 struct World {
     place: Place,
+    url: String,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     ids: IdGenerator,
@@ -311,7 +312,7 @@ impl World {
         };
         store.migrate().await.unwrap();
         let processes = if url.starts_with("sqlite") { 2 } else { 4 };
-        Self { place, store, ids: IdGenerator::new(clock.clone()), clock, processes }
+        Self { place, url, store, ids: IdGenerator::new(clock.clone()), clock, processes }
     }
 
     fn start(&self, command: &str, name: &str) -> Process {

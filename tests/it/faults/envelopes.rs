@@ -21,6 +21,7 @@ const KEY: &str = "business_key";
 on_both![
     envelopes_are_sent_once_through_lost_answers_and_kills,
     what_is_signed_is_archived_once_whatever_order_messages_come_in,
+    a_restored_database_sends_nothing_again,
     an_account_without_consent_is_parked_and_its_doctor_says_what_to_open,
     a_report_that_is_handed_in_is_sent_as_it_came_and_what_is_none_is_refused,
 ];
@@ -123,6 +124,19 @@ impl House {
         assert_eq!(self.emulator.violations(), Vec::<String>::new());
     }
 
+    /// What a backup of before has of envelopes.
+    async fn forget_all(&self) {
+        use sqlx::Connection as _;
+        let url = &self.world.url;
+        if url.starts_with("sqlite") {
+            let mut file = sqlx::SqliteConnection::connect(url).await.unwrap();
+            sqlx::query("DELETE FROM record").execute(&mut file).await.unwrap();
+        } else {
+            let mut database = sqlx::PgConnection::connect(url).await.unwrap();
+            sqlx::query("DELETE FROM compline.record").execute(&mut database).await.unwrap();
+        }
+    }
+
     /// A server that takes deliveries, and works.
     fn serve(&self) -> Process {
         let log = self.world.place.path().join(format!("{}.log", self.world.ids.next()));
@@ -163,6 +177,33 @@ async fn envelopes_are_sent_once_through_lost_answers_and_kills(world: World) {
     for worker in workers {
         worker.stop().await;
     }
+}
+
+/// The jobs wait again, and the records of what went out since the backup are gone.
+async fn a_restored_database_sends_nothing_again(world: World) {
+    let house = House::open(world, &["lost-answer@create=0.3"], Options::default()).await;
+    let keys = house.send(12).await;
+    let worker = house.world.start("work", "before");
+    house.world.until("all were sent", async || house.world.ended().await.len() >= keys.len()).await;
+    worker.stop().await;
+    let sent = house.sent();
+    house.forget_all().await;
+
+    let rows: Vec<_> = keys.iter().chain(["new".to_owned()].iter()).map(|key| house.row(key)).collect();
+    house.world.insert(&rows).await;
+    let worker = house.world.start("work", "restored");
+    house.world.until("all were looked for", async || house.world.ended().await.len() > 2 * keys.len()).await;
+
+    house.assert_each_sent_once(&keys);
+    house.assert_each_sent_once(&["new".to_owned()]);
+    for kept in house.kept().await {
+        let key = &kept.record.id.key;
+        if let Some(before) = sent.get(key) {
+            assert_eq!(kept.envelope.envelope.as_ref(), before.first(), "{key}");
+        }
+    }
+    assert_eq!(house.kept().await.len(), keys.len() + 1);
+    worker.stop().await;
 }
 
 async fn what_is_signed_is_archived_once_whatever_order_messages_come_in(world: World) {
