@@ -25,8 +25,10 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6f2d_1f0a_7a4e_5d3b_9c61_0d0c_5a16_e00
 pub struct Envelope {
     pub account: String,
     /// By which the provider tells our envelopes from those of others in the account.
+    #[serde(default = "before_it_was_drawn")]
     pub installation: String,
-    /// What the provider is told instead of the business key, which may say something of somebody.
+    /// What the provider is told instead of the business key, which may say something of somebody. Empty in records of before there was one.
+    #[serde(default)]
     pub reference: String,
     pub transaction: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,9 +168,10 @@ impl Envelope {
         let since = self.began_at.checked_sub(SignedDuration::from_mins(15)).unwrap_or(self.began_at);
         let is_old = now.duration_since(self.began_at) >= TRANSACTIONS_LAST;
         let Self { installation, reference, transaction, .. } = self;
+        let key = if reference.is_empty() { transaction } else { reference };
         Reference {
             installation: installation.clone(),
-            key: reference.clone(),
+            key: key.clone(),
             transaction: transaction.clone(),
             is_old,
             since,
@@ -303,6 +306,11 @@ fn told(envelope: &Envelope, details: &Value) -> Value {
         into.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
     told
+}
+
+/// What all were called that had no name of their own.
+fn before_it_was_drawn() -> String {
+    "compline".into()
 }
 
 fn named<const N: usize>(of: [&str; N]) -> String {

@@ -134,3 +134,23 @@ async fn two_installations_of_one_account_do_not_take_each_others_envelopes() {
     let drawn = |number| uuid::Uuid::from_u128(number).to_string();
     assert_eq!(names, [drawn(0), drawn(1), "staging".into(), "production".into()]);
 }
+
+/// An older version wrote it.
+#[tokio::test]
+async fn a_record_without_the_newer_names_goes_on() {
+    let (job, provider) = fresh();
+    provider.play("send", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    before_fails(&bench, &job).await;
+    let record = bench.host.kept().one(envelope::COLLECTION, "a").unwrap();
+    let mut body = record.body.clone();
+    for field in ["installation", "reference"] {
+        body.as_object_mut().unwrap().remove(field);
+    }
+
+    let kept = Kept::of(jobkit::records::Record { body, ..record }).unwrap();
+
+    let told = kept.envelope.reference(bench.clock.now());
+    assert_eq!((told.installation.as_str(), &told.key), ("compline", &told.transaction));
+}
