@@ -16,6 +16,8 @@ use ring::rand::SystemRandom;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
+#[path = "verifier/files.rs"]
+mod files;
 #[path = "support/log.rs"]
 mod log;
 
@@ -456,119 +458,6 @@ fn openings_must_open_what_the_entries_hold() {
         &format!("{} is still there, though an entry says that it was erased", of("'email' of leaf 2", 3)),
         "openings.jsonl line 4 is no opening",
     ]);
-}
-
-#[test]
-fn files_are_what_the_entries_say_of_them_or_are_named() {
-    let hash = |text: &str| {
-        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
-    let mut log = Log::new(key());
-    log.push(&entry(0));
-    for (number, names) in [(1, &["a.pdf", "certificate.pdf"][..]), (2, &["b.pdf"])] {
-        let files = names.iter().map(|name| format!(r#"{{"name":"{name}","sha256":"{}"}}"#, hash(name)));
-        let details = format!(r#"{{"files":[{}]}}"#, files.collect::<Vec<_>>().join(","));
-        log.push(&Entry { details: Some(details), ..entry(number) });
-    }
-    log.push(&Entry {
-        details: Some(r#"{"files":[7,{"name":"x"},{"name":"y","sha256":"abc"}]}"#.into()),
-        ..entry(3)
-    });
-    log.sign();
-    let folder = Folder::of(log, 0);
-    let files = tempfile::tempdir().unwrap();
-    let (key, place) = (folder.log.key.vkey().to_string(), files.path().to_str().unwrap());
-    let put = |path: &str, text: &str| {
-        let path = files.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    let check = || folder.told_with(&["--key", &key, "--files", place]);
-
-    for (path, text) in
-        [("1/a.pdf", "a.pdf"), ("1/certificate.pdf", "certificate.pdf"), ("from the client.pdf", "b.pdf")]
-    {
-        put(path, text);
-    }
-    assert_eq!(check(), (0, Vec::new()));
-
-    put("1/a.pdf", "another");
-    put("2/a.pdf", "a.pdf");
-    put("elsewhere/c.pdf", "c.pdf");
-    fs::remove_file(files.path().join("1/certificate.pdf")).unwrap();
-    let (code, mut told) = check();
-    told.sort();
-    let mut expected = [
-        format!(
-            "{place}/1/a.pdf has SHA-256 {}, and the entry of leaf 1 says {}",
-            hash("another"),
-            hash("a.pdf")
-        ),
-        format!("{place}/1/certificate.pdf is missing: the entry of leaf 1 names it"),
-        format!("{place}/2/a.pdf: the entry of leaf 2 names no such file"),
-        format!("{place}/2/b.pdf is missing: the entry of leaf 2 names it"),
-        format!("{place}/elsewhere/c.pdf has SHA-256 {}, which no entry names", hash("c.pdf")),
-    ];
-    expected.sort();
-    assert_eq!((code, &told[..]), (1, &expected[..]));
-    assert_eq!(folder.told_with(&["--key", &key, "--files", "nowhere"]).0, 2);
-}
-
-/// A folder that was removed as a whole left nothing by which it could be missed.
-#[test]
-fn files_that_the_pack_says_to_have_are_missed_and_those_it_left_out_are_told() {
-    let hash = |text: &str| {
-        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
-    let file = |name: &str, text: &str| format!(r#"{{"name":"{name}","sha256":"{}"}}"#, hash(text));
-    let mut log = Log::new(key());
-    for (number, files) in [
-        (0, vec![file("a.pdf", "a"), file("gone.pdf", "gone")]),
-        (1, vec![file("b.pdf", "b")]),
-        // Two of one name: the second lies beside the first.
-        (2, vec![file("c.pdf", "c"), file("c.pdf", "another")]),
-    ] {
-        let details = format!(r#"{{"files":[{}]}}"#, files.join(","));
-        log.push(&Entry { details: Some(details), ..entry(number) });
-    }
-    log.sign();
-    let folder = Folder::of(log, 0);
-    let pack = tempfile::tempdir().unwrap();
-    let files = pack.path().join("files");
-    let (key, place) = (folder.log.key.vkey().to_string(), files.to_str().unwrap());
-    let put = |path: &str, text: &str| {
-        let path = files.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    let there = |leaf: u64, name: &str, text: &str, there: &str| {
-        format!(r#"{{"leaf":{leaf},"name":"{name}","sha256":"{}","there":"{there}"}}"#, hash(text))
-    };
-    let told = [
-        there(0, "a.pdf", "a", "in_the_pack"),
-        there(0, "gone.pdf", "gone", "gone"),
-        there(1, "b.pdf", "b", "in_the_pack"),
-        there(2, "c.pdf", "c", "in_the_pack"),
-        there(2, "c.pdf", "another", "in_the_pack"),
-    ];
-    fs::write(pack.path().join("facts.json"), format!(r#"{{"claims":[{{"files":[{}]}}]}}"#, told.join(",")))
-        .unwrap();
-    for (path, text) in [("0/a.pdf", "a"), ("1/b.pdf", "b"), ("2/c.pdf", "c"), ("2-2/c.pdf", "another")] {
-        put(path, text);
-    }
-    let arguments = ["--key", &key, "--files", place];
-
-    let (code, text) = run(folder.home.path(), &arguments);
-    let note = format!("note: {place}/0/gone.pdf is not there: gone when the pack was made, says facts.json");
-    assert!(code == 0 && text.contains(&note), "{text}");
-
-    for gone in ["1", "2-2"] {
-        fs::remove_dir_all(files.join(gone)).unwrap();
-    }
-    let missing = |path: &str| format!("{place}/{path} is missing: facts.json says that it is in the pack");
-    assert_eq!(folder.told_with(&arguments), (1, vec![missing("1/b.pdf"), missing("2/c.pdf")]));
 }
 
 #[test]

@@ -485,30 +485,51 @@ HASH = re.compile("[0-9a-fA-F]{64}")
 
 
 def files_of(line):
-    """What an entry names in `files` of its details: names and SHA-256."""
-    details = object_of(line).get("details")
+    """What an entry names in `files` of its details: names and SHA-256, and whether it has an address, and so could be taken along; and
+    when the entry was made."""
+    entry = object_of(line)
+    details = entry.get("details")
     files = details.get("files") if isinstance(details, dict) else None
     for file in files if isinstance(files, list) else []:
         if isinstance(file, dict) and isinstance(file.get("name"), str) and HASH.fullmatch(str(file.get("sha256"))):
-            yield file["name"], file["sha256"].lower()
+            yield file["name"], file["sha256"].lower(), isinstance(file.get("address"), str), moment(entry.get("at"))
+
+
+MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.]([0-9]{1,9}))?Z")
+
+
+def moment(text):
+    """So that two can be compared; None where it is no time."""
+    found = MOMENT.fullmatch(text) if isinstance(text, str) else None
+    return found and found[1] + (found[2] or "").ljust(9, "0")
+
+
+def named_files(folder):
+    for first, path in folder.files:
+        for leaf, line in enumerate(lines_of(folder.path, path), first):
+            if b'"files"' in line:
+                for file in files_of(line):
+                    yield (leaf, *file)
 
 
 def check_files(folder, place):
     """Each file there must be one that an entry names. In a folder that is called by the number of a leaf, it must be that entry's, under its
-    name, and none of that entry's may be missing, nor any that the pack says to have. Returns how many files fit."""
-    tell, by_hash, by_leaf = folder.tell, {}, {}
-    for first, path in folder.files:
-        for leaf, line in enumerate(lines_of(folder.path, path), first):
-            if b'"files"' in line:
-                for name, sha256 in files_of(line):
-                    by_hash.setdefault(sha256, []).append(leaf)
-                    by_leaf.setdefault(leaf, {}).setdefault(name, []).append(sha256)
-    fit, seen, found = 0, set(), set()
-    packed, left_out = packed_of(place)
+    name. In the folder of a pack none may be missing that an entry of its time names with an address, nor any that the pack says to have.
+    Returns how many files fit."""
+    tell, by_hash, by_leaf, addressed = folder.tell, set(), {}, {}
+    for leaf, name, sha256, is_addressed, at in named_files(folder):
+        by_hash.add(sha256)
+        by_leaf.setdefault(leaf, {}).setdefault(name, []).append(sha256)
+        if is_addressed:
+            addressed[leaf, name, sha256] = at
+    fit, seen, found, lying = 0, set(), set(), set()
+    facts = Facts(place)
+    packed, left_out = facts.packed, facts.left_out
     for top, _, names in os.walk(place):
         for name in sorted(names):
             path = os.path.relpath(os.path.join(top, name), place).replace(os.sep, "/")
             sha256 = hash_of(os.path.join(top, name))
+            lying.add(sha256)
             leaf, _, rest = path.partition("/")
             home = IN_PACK.match(path)
             if home:
@@ -527,49 +548,101 @@ def check_files(folder, place):
             else:
                 fit += 1
     leaves = {leaf for leaf, _ in seen}
-    for leaf in sorted(leaves | {leaf for leaf, _, _ in packed}):
-        for name, hashes in sorted(by_leaf.get(leaf, {}).items()):
+    # Whoever took facts.json away, and all that lay there, left the place of a pack all the same.
+    is_pack = facts.is_there or bool(leaves) or is_beside(folder.path, place)
+    elsewhere, out_of_time = 0, 0
+    for leaf in sorted(by_leaf):
+        for name, hashes in sorted(by_leaf[leaf].items()):
             for sha256 in hashes:
                 one = (leaf, name, sha256)
-                is_changed = len(hashes) == 1 and (leaf, name) in seen
-                if (leaf, sha256) in found:
+                # What lies under its name was told of above.
+                is_told = (leaf, name) in seen and (len(hashes) == 1 or one not in packed)
+                if (leaf, sha256) in found or is_told or (one in left_out and one not in packed):
                     continue
-                if one in packed and not is_changed:
+                if one in packed:
                     tell.problem(f"{place}/{leaf}/{name} is missing: facts.json says that it is in the pack")
-                elif leaf in leaves and one not in packed and one not in left_out and (leaf, name) not in seen:
+                elif leaf in leaves:
+                    tell.problem(f"{place}/{leaf}/{name} is missing: the entry of leaf {leaf} names it")
+                elif one not in addressed or sha256 in lying or facts.is_without_files:
+                    continue
+                elif not is_pack:
+                    elsewhere += 1
+                elif not facts.is_of_its_time(addressed[one]):
+                    out_of_time += 1
+                else:
                     tell.problem(f"{place}/{leaf}/{name} is missing: the entry of leaf {leaf} names it")
     for leaf, name, sha256 in sorted(left_out):
         if sha256 in by_hash and (leaf, name) not in seen:
             tell.note(f"{place}/{leaf}/{name} is not there: {left_out[leaf, name, sha256]}, says facts.json")
+    if elsewhere:
+        tell.note(f"{elsewhere} files that entries name are not in {place}, which is not the folder of a pack")
+    if out_of_time:
+        tell.note(f"{out_of_time} files are named by entries of {facts.outside()}, and were not to be in the pack")
+    if facts.is_without_files:
+        tell.note(WITHOUT)
     return fit
+
+
+def is_beside(log, place):
+    place = os.path.abspath(place)
+    return os.path.basename(place) == "files" and os.path.dirname(place) == os.path.dirname(os.path.abspath(log))
 
 
 # The second of a name, or one of a long name, lies in a folder with a number behind the leaf.
 IN_PACK = re.compile("([0-9]{1,19})(?:-[0-9]+)?/")
 LEFT_OUT = {"gone": "gone when the pack was made", "differs": "other bytes lay in its place", "not_taken": "its name is no plain one"}
+WITHOUT = "files were not taken along when the pack was made, says facts.json"
 
 
-def packed_of(place):
-    """What facts.json beside the folder says to be in the pack, and what not and why. It is not signed: whoever removes a file
-    may change it, so what it leaves out is told."""
-    try:
-        facts = object_of(read(os.path.dirname(os.path.abspath(place)), "facts.json"))
-    except OSError:
-        return set(), {}
-    packed, left_out = set(), {}
-    claims = facts.get("claims")
-    for claim in claims if isinstance(claims, list) else []:
-        files = claim.get("files") if isinstance(claim, dict) else None
-        for file in files if isinstance(files, list) else []:
-            try:
-                one, there = (int(file["leaf"]), str(file["name"]), str(file["sha256"]).lower()), str(file["there"])
-            except (KeyError, ValueError, TypeError):
-                continue
-            if there == "in_the_pack":
-                packed.add(one)
-            elif there in LEFT_OUT:
-                left_out[one] = LEFT_OUT[there]
-    return packed, left_out
+class Facts:
+    """What facts.json beside a folder says to be in the pack, what not and why, and of which time it is. It is not signed: whoever removes a
+    file may change it, so what it leaves out is told."""
+
+    def __init__(self, place):
+        self.is_there, self.packed, self.left_out, self.since, self.until = False, set(), {}, None, None
+        try:
+            facts = object_of(read(os.path.dirname(os.path.abspath(place)), "facts.json"))
+        except OSError:
+            facts = {}
+        else:
+            self.is_there = True
+        self.since, self.until = moment(facts.get("from")), moment(facts.get("until"))
+        asked, not_asked = 0, 0
+        claims = facts.get("claims")
+        for claim in claims if isinstance(claims, list) else []:
+            files = claim.get("files") if isinstance(claim, dict) else None
+            for file in files if isinstance(files, list) else []:
+                try:
+                    one, there = (int(file["leaf"]), str(file["name"]), str(file["sha256"]).lower()), str(file["there"])
+                except (KeyError, ValueError, TypeError):
+                    continue
+                if there == "not_asked":
+                    not_asked += 1
+                    continue
+                asked += 1
+                if there == "in_the_pack":
+                    self.packed.add(one)
+                elif there in LEFT_OUT:
+                    self.left_out[one] = LEFT_OUT[there]
+        # A pack has all of them asked for, or none.
+        self.is_without_files = not_asked > 0 and asked == 0
+
+    def is_of_its_time(self, at):
+        return at is None or ((self.since is None or self.since <= at) and (self.until is None or at < self.until))
+
+    def outside(self):
+        """In words."""
+        told = [f"before {self.since[:19]}Z"] if self.since else []
+        return " or ".join(told + ([f"from {self.until[:19]}Z on"] if self.until else []))
+
+
+def note_files(folder):
+    """Nobody gave a folder of files; that there are some is said."""
+    addressed = sum(is_addressed for _, _, _, is_addressed, _ in named_files(folder))
+    if Facts(folder.path).is_without_files:
+        folder.tell.note(WITHOUT)
+    elif addressed:
+        folder.tell.note(f"{addressed} files that entries name were not looked at: give the folder in which they lie with --files")
 
 
 def hash_of(path):
@@ -879,8 +952,11 @@ def verify(args, tell):
         tell.note("the folder has no entries, as an anchor has none: only tiles and checkpoints were checked")
     if os.path.exists(os.path.join(args.folder, "openings.jsonl")):
         told += f"; {check_openings(folder)} openings"
+    if not args.files:
+        note_files(folder)
     for place in args.files:
-        if not os.path.isdir(place):
+        # A pack for which nothing could be taken along has no such folder.
+        if not os.path.isdir(place) and not Facts(place).is_there:
             raise Unreadable(f"{place} is no folder")
         told += f"; {check_files(folder, place)} files of {place} are what entries say"
     for place in args.anchor:

@@ -411,13 +411,17 @@ impl Uploads {
     /// For a running attempt. What lands in the file is what was received, byte for byte, or there is an error.
     pub async fn fetch(&self, held: Held, id: UploadId, into: &Path, by: &Actor) -> Result<u64, FetchError> {
         let row = self.store.use_upload(held, id, by).await?;
-        let (bytes, sum) = self.shelf.copy(id, into).await.map_err(|cause| match cause.kind() {
-            std::io::ErrorKind::NotFound => FetchError::Elsewhere(id),
-            _ => FetchError::Disk { id, cause },
-        })?;
+        let (bytes, sum) = match self.shelf.copy(id, into).await {
+            Ok(copied) => copied,
+            Err(_) if self.shelf.is_gone(id).await => return Err(Changed::Gone(id).into()),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+                return Err(FetchError::Elsewhere(id));
+            }
+            Err(cause) => return Err(FetchError::Disk { id, cause }),
+        };
         if (bytes, Some(sum)) != (row.bytes, row.sha256) {
             error!(upload.id = %id, "the bytes of upload {id} are not those that were received");
-            return Err(FetchError::Changed(id));
+            return Err(Changed::Bytes(id).into());
         }
         Ok(bytes)
     }
@@ -455,7 +459,7 @@ pub enum FetchError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(
-        "the file of upload {0} is not on this machine; every process needs the same uploads.directory, on a disk that all of them see"
+        "the file of upload {0} is not on this machine: mount the disk of uploads.directory, and give every process the same; if that disk is lost, hand the file in again and enqueue a new job"
     )]
     Elsewhere(UploadId),
     #[error("reading upload {id}")]
@@ -464,6 +468,17 @@ pub enum FetchError {
         #[source]
         cause: std::io::Error,
     },
+    #[error(transparent)]
+    Changed(#[from] Changed),
+}
+
+/// What was received is here no more, and no later try finds it.
+#[derive(Debug, thiserror::Error)]
+pub enum Changed {
+    #[error(
+        "the file of upload {0} was deleted from uploads.directory; hand it in again and enqueue a new job that names the new upload"
+    )]
+    Gone(UploadId),
     #[error("the bytes of upload {0} are not those that were received; hand the file in again")]
-    Changed(UploadId),
+    Bytes(UploadId),
 }

@@ -2,6 +2,7 @@
 //! that a reader sees the whole file or none and a crash leaves at worst a temporary one. In a bucket: `bucket.rs`.
 
 mod bucket;
+mod marker;
 mod moved;
 mod place;
 mod quarantine;
@@ -17,6 +18,8 @@ use jobkit::{Artifact, Artifacts, JobId, Owner, PortError, PutNewError, Reading}
 use uuid::Uuid;
 
 pub use self::bucket::BucketArtifacts;
+use self::marker::Marker;
+pub use self::marker::{MARKER, Root};
 pub use self::moved::MovedArtifacts;
 pub use self::place::Home;
 use self::place::{NO_ADDRESS, Scheme, check_name, parse};
@@ -26,11 +29,17 @@ use crate::artifacts::ArtifactStore;
 #[derive(Debug, Clone)]
 pub struct DirArtifacts {
     directory: PathBuf,
+    marker: Marker,
 }
 
 impl DirArtifacts {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        Self { directory: directory.into(), marker: Marker::default() }
+    }
+
+    /// For whoever looks after it. Fails where the folder is not there.
+    pub fn root(&self) -> io::Result<Root> {
+        self.marker.look(&self.directory)
     }
 
     /// Finds out whether files can be written here, by writing one: permissions, mounts and full disks all
@@ -54,27 +63,32 @@ impl DirArtifacts {
         })
     }
 
+    /// The place, with all folders above it.
+    fn begin(&self, owner: Owner, name: &str) -> io::Result<Place> {
+        let place = self.place(owner, name)?;
+        self.marker.begin(&self.directory)?;
+        fs::create_dir_all(&place.directory)?;
+        Ok(place)
+    }
+
     /// The address, and whether these bytes stand there now.
     fn write_new(&self, owner: Owner, name: &str, bytes: &[u8]) -> io::Result<(String, bool)> {
-        let place = self.place(owner, name)?;
-        fs::create_dir_all(&place.directory)?;
+        let place = self.begin(owner, name)?;
         let is_there = place.fill_new(bytes)? || is_same(&place.file, bytes)?;
         Ok((place.address, is_there))
     }
 
     fn write(&self, owner: Owner, name: &str, bytes: &[u8]) -> io::Result<String> {
-        let place = self.place(owner, name)?;
-        fs::create_dir_all(&place.directory)?;
+        let place = self.begin(owner, name)?;
         place.fill(|file| file.write_all(bytes))
     }
 
     fn take(&self, owner: Owner, name: &str, from: &Path) -> io::Result<String> {
-        let place = self.place(owner, name)?;
         // A link would be moved as a link, and what it points at could change or vanish.
         if !fs::symlink_metadata(from)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
-        fs::create_dir_all(&place.directory)?;
+        let place = self.begin(owner, name)?;
         make_private(from)?;
         File::open(from)?.sync_all()?;
         match fs::rename(from, &place.file) {
@@ -102,8 +116,8 @@ impl DirArtifacts {
         Ok(fs::symlink_metadata(self.place_of(address)?.file).is_ok_and(|about| about.is_file()))
     }
 
-    /// Whether it will not be there later either. An empty folder may be a mount that is away, so only the job's own
-    /// folder proves that its files would be here. An address that is none leads nowhere at any time.
+    /// Whether it will not be there later either. Where the disk is away another may have begun anew below its mount, marker and all, so only
+    /// the job's own folder proves that its files would be here. An address that is none leads nowhere at any time.
     fn is_missing(&self, address: &str, cause: &io::Error) -> bool {
         match cause.kind() {
             io::ErrorKind::NotFound => self.has_job(address),
@@ -114,11 +128,7 @@ impl DirArtifacts {
 
     fn has_job(&self, address: &str) -> bool {
         parse(address).is_some_and(|(_, owner, _)| self.directory.join(owner.job.to_string()).is_dir())
-    }
-
-    /// Fails where the folder is away.
-    fn stands(&self) -> io::Result<()> {
-        fs::read_dir(&self.directory).map(drop)
+            && self.root().is_ok_and(|root| root == Root::Kept)
     }
 
     fn whole(&self, address: &str) -> io::Result<Vec<u8>> {
@@ -260,6 +270,10 @@ impl Artifacts for DirArtifacts {
         Box::pin(async move {
             let read = move |own: &Self| match own.whole(&address) {
                 Err(cause) if own.is_missing(&address, &cause) => Ok(Err(cause)),
+                // Whoever reads of it is to know what to do.
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                    own.marker.stands(&own.directory).and(Err(cause))
+                }
                 read => read.map(Ok),
             };
             let read = self.off_runtime(doing.clone(), read).await?;
@@ -306,11 +320,8 @@ impl ArtifactStore for DirArtifacts {
     }
 
     fn reach<'a>(&'a self, _address: &'a str) -> BoxFuture<'a, Result<(), PortError>> {
-        let doing = format!(
-            "looking into the folder of artifacts {}, which is away; make it, if no file ever lay there",
-            self.directory.display()
-        );
-        Box::pin(self.off_runtime(doing, Self::stands))
+        let doing = format!("looking into the folder of artifacts {}", self.directory.display());
+        Box::pin(self.off_runtime(doing, |own| own.marker.stands(&own.directory)))
     }
 
     fn remove(&self, job: JobId) -> BoxFuture<'_, Result<(), PortError>> {

@@ -171,6 +171,7 @@ files/         if they were asked for: files that entries name, each in a folder
 
 Check it:      python3 log/verify.py --key KEY log
                and, where there are files, python3 log/verify.py --key KEY --files files log
+               which misses what entries of that time name and is not there, unless facts.json says that it was left out
                where KEY is the public key that you were given by other means than this pack.
 A receipt is a C2SP tlog-proof; any tool for those verifies it. The leaf numbers of facts.json are those of the lines in
 log/entries, counted from the number in a file's name.

@@ -1,4 +1,5 @@
-//! The files: `directory/<id>`, and `directory/.<id>` while one arrives. No name of anybody's is ever part of a path.
+//! The files: `directory/<id>`, and `directory/.<id>` while one arrives. Beside each that is kept lies an empty `.kept-<id>`, so that one that somebody
+//! deleted is told from one whose disk is away. No name of anybody's is ever part of a path.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -22,6 +23,8 @@ const FILE: u32 = 0o600;
 const DIRECTORY: u32 = 0o700;
 /// Small writes are gathered: each is a trip to another thread.
 const GATHERED: usize = 256 << 10;
+/// How the name of a sign begins.
+const SIGN: &str = ".kept-";
 
 impl Shelf {
     pub(super) fn new(directory: PathBuf) -> Self {
@@ -34,6 +37,11 @@ impl Shelf {
 
     fn arriving(&self, id: UploadId) -> PathBuf {
         self.directory.join(format!(".{id}"))
+    }
+
+    /// What was kept says so as long as its upload is known.
+    fn sign(&self, id: UploadId) -> PathBuf {
+        self.directory.join(format!("{SIGN}{id}"))
     }
 
     pub(super) async fn begin(&self, id: UploadId) -> io::Result<Arriving> {
@@ -59,6 +67,12 @@ impl Shelf {
             if fs::symlink_metadata(own.place(id)).is_ok() {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
+            // First, or a crash in between would leave a file that nobody could miss.
+            // One of an earlier try, whose file did not get its name, serves as well.
+            match create(&own.sign(id)) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
             fs::rename(own.arriving(id), own.place(id))?;
             File::open(&own.directory)?.sync_all()
         })
@@ -72,9 +86,23 @@ impl Shelf {
 
     /// In either of its states. What cannot be deleted now is found later, as a file that no row is for.
     pub(super) async fn remove(&self, id: UploadId) {
-        for path in [self.arriving(id), self.place(id)] {
+        for path in [self.arriving(id), self.place(id), self.sign(id)] {
             delete(id, path).await;
         }
+    }
+
+    /// It was kept here, and somebody has deleted it. Where the directory is away, or another machine's, nothing says so.
+    pub(super) async fn is_gone(&self, id: UploadId) -> bool {
+        let (sign, place) = (self.sign(id), self.place(id));
+        let gone = off(move || {
+            let is_file = |path| fs::symlink_metadata(path).map(|about| about.is_file());
+            let is_there = is_file(place).or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(false),
+                _ => Err(error),
+            })?;
+            Ok(!is_there && is_file(sign)?)
+        });
+        gone.await.unwrap_or_default()
     }
 
     /// How many bytes went over, and their SHA-256.
@@ -116,6 +144,9 @@ impl Shelf {
                     found.push(id);
                 }
             }
+            // By its file and by its sign.
+            found.sort();
+            found.dedup();
             Ok(found)
         });
         found.await.unwrap_or_default()
@@ -141,7 +172,7 @@ async fn delete(id: UploadId, path: PathBuf) {
 
 /// What else lies there is not ours.
 fn id_of(name: &str) -> Option<UploadId> {
-    let name = name.strip_prefix('.').unwrap_or(name);
+    let name = name.strip_prefix(SIGN).or_else(|| name.strip_prefix('.')).unwrap_or(name);
     name.parse::<UploadId>().ok().filter(|id| id.to_string() == name)
 }
 
@@ -206,7 +237,10 @@ mod tests {
     async fn only_files_of_ours_that_are_old_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let shelf = Shelf::new(folder.path().into());
-        for name in [&id(1).to_string(), &format!(".{}", id(2)), "notes.txt", ".probe-x"] {
+        let signs = [1, 4].map(|of| format!(".kept-{}", id(of)));
+        for name in
+            [&id(1).to_string(), &format!(".{}", id(2)), &signs[0], &signs[1], "notes.txt", ".probe-x"]
+        {
             fs::write(folder.path().join(name), "x").unwrap();
         }
         fs::create_dir(folder.path().join(id(3).to_string())).unwrap();
@@ -214,9 +248,37 @@ mod tests {
         let now = Timestamp::try_from(modified).unwrap();
         let day = Duration::from_secs(86_400);
 
-        let mut found = shelf.older_than(now + day + day, day).await;
-        found.sort();
-        assert_eq!(found, [id(1), id(2)]);
+        assert_eq!(shelf.older_than(now + day + day, day).await, [id(1), id(2), id(4)]);
         assert_eq!(shelf.older_than(now + day / 2, day).await, []);
+    }
+
+    /// Gone ends a job for good, so it is said only of what is known to have lain here.
+    #[tokio::test]
+    async fn only_what_was_kept_here_and_deleted_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path().join("uploads"));
+        assert!(!shelf.is_gone(id(1)).await);
+        for number in [1, 2] {
+            let arriving = shelf.begin(id(number)).await.unwrap();
+            arriving.finish().await.unwrap();
+            assert!(!shelf.is_gone(id(number)).await);
+            if number == 2 {
+                // Somebody tried before, and the disk failed in the middle.
+                create(&shelf.sign(id(number))).unwrap();
+            }
+            shelf.keep(id(number)).await.unwrap();
+        }
+
+        fs::remove_file(shelf.place(id(1))).unwrap();
+
+        assert_eq!([shelf.is_gone(id(1)).await, shelf.is_gone(id(2)).await], [true, false]);
+        // Of another machine, and of an upload that is over.
+        assert!(!shelf.is_gone(id(3)).await);
+        shelf.remove(id(1)).await;
+        assert!(!shelf.is_gone(id(1)).await);
+        // What a mount that is away leaves.
+        fs::rename(&shelf.directory, folder.path().join("disk")).unwrap();
+        fs::create_dir(&shelf.directory).unwrap();
+        assert!(!shelf.is_gone(id(2)).await);
     }
 }

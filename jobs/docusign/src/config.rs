@@ -8,6 +8,8 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::connect::DOOR_PATH;
+
 /// The variables `DOCUSIGN_…` speak of this account.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
@@ -169,6 +171,14 @@ impl AccountConfig {
         if self.look_back > LONGEST_LOOK {
             found.push(("look_back", "ten years at most, written in hours, such as 720h".into()));
         }
+        // A proxy may put a prefix before it; deliveries to another path find no door, and nobody here hears of them.
+        if let Ok(url) = Url::parse(&self.webhook_url)
+            && found.iter().all(|(key, _)| *key != "webhook_url")
+            && !url.path().ends_with(DOOR_PATH)
+        {
+            let told = format!("`{}` leads to no door; write https://HOST{DOOR_PATH}", self.webhook_url);
+            found.push(("webhook_url", told));
+        }
         if !self.webhook_url.is_empty() && self.connect_hmac_keys_path.as_os_str().is_empty() {
             found.push((
                 "connect_hmac_keys_path",
@@ -269,6 +279,39 @@ mod tests {
                 "{problems:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_webhook_url_leads_to_the_door_behind_whatever_prefix() {
+        let of = |url: &str| AccountConfig {
+            webhook_url: url.into(),
+            connect_hmac_keys_path: "/etc/compline/docusign.hmac".into(),
+            ..account()
+        };
+        for url in [
+            "",
+            "https://us.example/v1/webhooks/docusign",
+            "https://us.example/jobs/v1/webhooks/docusign?from=docusign",
+            "http://127.0.0.1:8080/v1/webhooks/docusign",
+        ] {
+            assert_eq!(of(url).problems(), [], "{url}");
+        }
+        for url in [
+            "https://us.example",
+            "https://us.example/v1/webhooks/docusign/",
+            "https://us.example/v1/webhooks/DocuSign",
+            "https://us.example/v1/hooks/docusign",
+            "https://us.example/v1/webhooks/docusign/../other",
+            "https://us.example/?to=/v1/webhooks/docusign",
+            "https://us.example/#/v1/webhooks/docusign",
+        ] {
+            let told = format!("`{url}` leads to no door; write https://HOST/v1/webhooks/docusign");
+            assert_eq!(of(url).problems(), [("webhook_url", told)]);
+        }
+        // Once for each key.
+        assert!(
+            matches!(&of("http://us.example/hook").problems()[..], [(_, told)] if told.contains("https://"))
+        );
     }
 
     #[test]

@@ -25,6 +25,9 @@ const SIGNATURE: &str = "x-docusign-signature-";
 /// As many as an account can have.
 const MOST_KEYS: usize = 100;
 
+/// Where the engine opens this door, behind whatever a proxy puts before it.
+pub const DOOR_PATH: &str = "/v1/webhooks/docusign";
+
 pub struct Connect {
     pub accounts: Accounts,
 }

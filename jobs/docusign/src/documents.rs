@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use jobkit::{Ctx, Failure, roots, uploads};
+use jobkit::{Ctx, Failure, HostError, roots, uploads};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
@@ -36,7 +36,10 @@ async fn one(document: &DocumentArgs, roots: &[PathBuf], ctx: &Ctx) -> Result<Ve
         own(address, ctx).await?;
         return ctx.artifacts().get(address).await.map_err(|error| match error.is_missing {
             true => Failure::permanent("artifact: there is none at this address, or no more; make it anew"),
-            false => Failure::transient(error),
+            // What the cause is called by ends with a name.
+            false => Failure::transient(
+                "artifact: where artifacts are kept is away, or has no file of its job; `compline doctor` says whether it can be reached",
+            ),
         });
     }
     if let Some(address) = &document.upload {
@@ -87,8 +90,19 @@ async fn upload(address: &str, ctx: &Ctx) -> Result<Vec<u8>, Failure> {
     };
     let folder = tempfile::tempdir().map_err(Failure::transient)?;
     let file = folder.path().join("document");
-    ctx.fetch_upload(id, &file).await?;
+    ctx.fetch_upload(id, &file).await.map_err(not_fetched)?;
     bounded(&file).await.map_err(Failure::transient)
+}
+
+/// What the engine says names the upload and the remedy; by itself, "the store could not do it" names neither.
+fn not_fetched(problem: HostError) -> Failure {
+    match problem {
+        HostError::Refused(why) => Failure::permanent(format!("upload: {why}")),
+        HostError::Store(cause) => {
+            Failure::transient(format!("upload: {}", Failure::Transient(cause).chain()))
+        }
+        other => other.into(),
+    }
 }
 
 fn named(index: usize, failure: Failure) -> Failure {
@@ -102,4 +116,29 @@ fn named(index: usize, failure: Failure) -> Failure {
 /// What each is known by.
 pub fn hashes(documents: &[Vec<u8>]) -> Vec<String> {
     documents.iter().map(|bytes| hex(&Sha256::digest(bytes))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_that_cannot_be_had_is_told_by_its_number_with_what_the_engine_says_of_it() {
+        let store = |why: &str| HostError::Store(why.into());
+        for (problem, is_final, told) in [
+            (HostError::Refused("it is gone".into()), true, Some("documents[2].upload: it is gone")),
+            (store("it is on another machine"), false, Some("documents[2].upload: it is on another machine")),
+            // The whole store, and not this document.
+            (HostError::Away("no answer".into()), false, None),
+            (HostError::LeaseLost, false, None),
+        ] {
+            let failure = named(2, not_fetched(problem));
+
+            assert_eq!(matches!(failure, Failure::Permanent(_)), is_final, "{failure:?}");
+            match told {
+                Some(told) => assert_eq!(failure.to_string(), told),
+                None => assert!(!failure.to_string().contains("documents"), "{failure:?}"),
+            }
+        }
+    }
 }

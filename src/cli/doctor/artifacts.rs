@@ -1,5 +1,6 @@
-//! Writes a file where artifacts are kept, reads it and deletes it.
+//! Writes a file where artifacts are kept, reads it and deletes it; and says where a folder holds nothing of ours.
 
+use engine::adapters::artifacts::{DirArtifacts, Root};
 use store::chain;
 
 use super::Check;
@@ -29,10 +30,19 @@ pub(super) async fn artifacts(settings: &Settings) -> Check {
         ),
     };
     match store.probe().await {
-        Ok(()) => Check::ok(name, format!("{place} can be written")),
+        Ok(()) => Check::ok(name, format!("{place} can be written{}", known(settings))),
         Err(error) => Check::fail(
             name,
             &CliError::new(exit, format!("{place} cannot be written: {}", chain(&error)), remedy),
         ),
+    }
+}
+
+/// An empty folder may be new, or the place where a disk should be: only people know which.
+fn known(settings: &Settings) -> &'static str {
+    let root = || DirArtifacts::new(&settings.artifacts.directory).root();
+    match settings.artifacts.url.is_empty().then(root) {
+        Some(Ok(Root::Unused)) => "; nothing was kept there yet, or its disk is not mounted",
+        _ => "",
     }
 }

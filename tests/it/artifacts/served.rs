@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::adapters::artifacts::MARKER;
 use jobkit::Owner;
 use reqwest::Method;
 use serde_json::json;
@@ -81,4 +82,21 @@ async fn the_doctor_writes_and_reads_there_and_names_what_is_wrong(bucket: Bucke
         "remedy: look at artifacts.url",
     ]);
     drop(AnyPlace::of(bucket));
+}
+
+/// An empty folder may be new, or the place where a disk should be.
+#[test]
+fn the_doctor_says_where_nothing_was_kept_yet_and_leaves_no_marker() {
+    let place = binary::Place::new();
+    let says = "artifacts can be written; nothing was kept there yet, or its disk is not mounted";
+
+    for _ in 0..2 {
+        place.run(&["doctor"]).says(&[says]);
+    }
+
+    let folder = place.path().join("artifacts");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    std::fs::write(folder.join(MARKER), "").unwrap();
+    let told = place.run(&["doctor"]);
+    assert!(told.out.contains("artifacts can be written\n"), "{}", told.out);
 }

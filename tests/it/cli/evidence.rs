@@ -188,6 +188,15 @@ fn an_envelope_stands_in_the_pack_with_what_was_signed_and_a_file_that_was_chang
         "{text}"
     );
 
+    // Whoever takes the envelope away, and the page that says that it is there, is found by what was signed.
+    std::fs::remove_dir_all(folder.join("files").join(&leaf)).unwrap();
+    std::fs::remove_file(folder.join("facts.json")).unwrap();
+    let (code, text) = check();
+    for file in named {
+        let missing = format!("WRONG: files/{leaf}/{} is missing", file["name"].as_str().unwrap());
+        assert!(code == Some(1) && text.contains(&missing), "{text}");
+    }
+
     // What lies with the operator is compared when it is taken along, and is not asked for otherwise.
     let own = Path::new(told["envelope"]["folder"].as_str().unwrap());
     std::fs::write(own.join("001-report.pdf"), "%PDF-1.7\n%%EOF\n").unwrap();

@@ -10,8 +10,14 @@ use crate::support::clamav::{ClamServer, eicar};
 
 const CSV: &str = "Entry,Account,Amount\n1,4000,12.50\n";
 
+/// Each has a sign beside it.
 fn files(place: &Place) -> usize {
-    std::fs::read_dir(place.path().join("uploads")).map(Iterator::count).unwrap_or_default()
+    let names = std::fs::read_dir(place.path().join("uploads"))
+        .map(|all| all.map(|file| file.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>())
+        .unwrap_or_default();
+    let is_sign =
+        |name: &String| name.strip_prefix(".kept-").is_some_and(|id| names.iter().any(|one| one == id));
+    names.iter().filter(|name| !is_sign(name)).count()
 }
 
 fn listed(place: &Place) -> Vec<Value> {

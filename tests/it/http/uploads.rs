@@ -38,6 +38,7 @@ promises![
     a_job_reads_what_was_handed_in_and_keeps_it,
     a_job_is_refused_an_upload_that_is_not_its_tenants,
     bytes_that_are_not_those_that_came_are_given_to_nobody,
+    a_file_that_was_deleted_ends_its_job_and_one_that_is_elsewhere_is_waited_for,
     what_is_over_goes_with_its_file_and_so_does_a_file_that_no_row_is_for,
     that_the_scanner_is_away_is_told_before_anybody_asks,
 ];
@@ -447,6 +448,42 @@ async fn bytes_that_are_not_those_that_came_are_given_to_nobody(t: TestStore) {
 
     assert_eq!(ended["state"], "discarded", "{ended}");
     assert!(ended["error"].as_str().unwrap().contains("not those that were received"), "{ended}");
+}
+
+async fn a_file_that_was_deleted_ends_its_job_and_one_that_is_elsewhere_is_waited_for(t: TestStore) {
+    let server = Server::over(t).await;
+    let mut jobs = Vec::new();
+    for is_here in [true, false] {
+        let told = send(&server, CSV).await.expect(201);
+        let job = json!({ "kind": "test.reads_upload", "args": { "path": told["address"] } });
+        let job = server.post("/v1/jobs", &job).await.expect(202)["id"].as_str().unwrap().to_owned();
+        let id = told["id"].as_str().unwrap().to_owned();
+        let file = server.upload_files().into_iter().find(|file| file.ends_with(&id)).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        if !is_here {
+            std::fs::remove_file(file.with_file_name(format!(".kept-{id}"))).unwrap();
+        }
+        jobs.push((job, id));
+    }
+    let look = async |job: &str| server.get(&format!("/v1/jobs/{job}")).await.expect(200);
+
+    let working = server.work();
+    until("both were tried", async || {
+        !look(&jobs[0].0).await["error"].is_null() && !look(&jobs[1].0).await["error"].is_null()
+    })
+    .await;
+
+    for ((job, id), is_final, says) in [
+        (&jobs[0], true, "was deleted from uploads.directory; hand it in again and enqueue a new job"),
+        (&jobs[1], false, "is not on this machine: mount the disk"),
+    ] {
+        let told = look(job).await;
+        let error = told["error"].as_str().unwrap();
+        assert!(error.contains(&format!("upload {id} {says}")), "{told}");
+        assert_eq!(told["state"] == "discarded", is_final, "{told}");
+    }
+    server.stop.cancel();
+    working.await.unwrap();
 }
 
 async fn what_is_over_goes_with_its_file_and_so_does_a_file_that_no_row_is_for(t: TestStore) {

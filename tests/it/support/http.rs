@@ -347,10 +347,16 @@ impl Server {
         tokio::spawn(async move { app.run(Engine::options(), upkeep, until).await.unwrap() })
     }
 
-    /// Of uploads, whole or not.
+    /// Of uploads, whole or not; the sign beside one that is kept is a part of it, and one alone is not.
     pub fn upload_files(&self) -> Vec<std::path::PathBuf> {
         let files = std::fs::read_dir(self._folder.path().join("uploads"));
-        files.map(|all| all.map(|file| file.unwrap().path()).collect()).unwrap_or_default()
+        let files = files.map(|all| all.map(|file| file.unwrap().path()).collect()).unwrap_or_default();
+        let files: Vec<std::path::PathBuf> = files;
+        let is_sign = |file: &std::path::Path| {
+            let id = file.file_name().and_then(|name| name.to_str()?.strip_prefix(".kept-"));
+            id.is_some_and(|id| file.with_file_name(id).exists())
+        };
+        files.into_iter().filter(|file| !is_sign(file)).collect()
     }
 
     /// Without the token.

@@ -159,10 +159,20 @@ async fn only_what_is_not_in_the_folder_of_its_job_is_missing_for_good() {
     let (_directory, artifacts, owner) = bench();
     let gone = format!("file:{}/7/gone.csv", owner.job);
     let is_missing = async || artifacts.get(&gone).await.unwrap_err().is_missing;
+    let told = async || artifacts.get(&gone).await.unwrap_err().cause.to_string();
 
-    // No folder at all, then one that is empty, as a mount that is away leaves it.
-    assert!(!is_missing().await);
+    // No folder at all, then one that is empty, as a mount that is away leaves it, then one in which somebody began anew below the mount.
+    assert!(!is_missing().await && told().await.contains("is not there: mount its disk"));
     fs::create_dir(&artifacts.directory).unwrap();
+    assert!(!is_missing().await && told().await.contains("holds nothing of ours: mount its disk"));
+    artifacts
+        .put(
+            Owner { job: IdGenerator::new(Arc::new(ManualClock::default())).next(), claim: 1 },
+            "a",
+            Vec::new(),
+        )
+        .await
+        .unwrap();
     assert!(!is_missing().await);
     artifacts.put(owner, "scores.csv", Vec::new()).await.unwrap();
     assert!(is_missing().await);

@@ -1,7 +1,7 @@
 use jobkit::{Artifacts, IdGenerator, Owner};
 
 use super::*;
-use crate::adapters::artifacts::DirArtifacts;
+use crate::adapters::artifacts::{DirArtifacts, MARKER};
 use crate::adapters::clock::SystemClock;
 use crate::evidence::facts::tests::entry;
 
@@ -113,7 +113,10 @@ async fn a_folder_that_is_away_fails_the_pack() {
     let problem = take_along(&artifacts, files.iter_mut(), &pack).await.unwrap_err();
 
     assert!(matches!(problem, PackError::Port(_)), "{problem:?}");
+    // As a mount that is away leaves it.
     std::fs::create_dir(folder.path().join("artifacts")).unwrap();
+    assert!(take_along(&artifacts, files.iter_mut(), &pack).await.is_err());
+    std::fs::write(folder.path().join("artifacts").join(MARKER), "").unwrap();
     take_along(&artifacts, files.iter_mut(), &pack).await.unwrap();
     assert_eq!(files[0].there, There::Gone);
 }

@@ -43,6 +43,13 @@ async fn open(connect: &Connect, keys: &[&str], body: &[u8]) -> Result<Delivered
     connect.open(&signed(keys, body), body).await
 }
 
+#[test]
+fn the_path_of_the_door_ends_with_its_name() {
+    let (connect, _, _folder) = connect("key");
+
+    assert_eq!(DOOR_PATH, format!("/v1/webhooks/{}", connect.name()));
+}
+
 #[tokio::test]
 async fn a_delivery_is_believed_by_any_key_and_says_no_more_than_is_used() {
     let (connect, _, _folder) = connect("key-2\n# the old one\nkey-1\n");
