@@ -46,11 +46,14 @@ pub enum DocuSign {
         #[command(flatten)]
         whose: Whose,
     },
-    /// Enqueue that an envelope be voided: nobody signs it any more. One that was not begun yet never goes out.
+    /// Enqueue that an envelope be voided: nobody signs it any more.
     Void {
         key: String,
+        /// Also where it was not begun yet, since it waits for its time, an approval or a parent: then it never goes out.
+        #[arg(long)]
+        not_begun: bool,
         /// The account that it is to go out by, where it was not begun yet; else `default`.
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", requires = "not_begun")]
         account: Option<String>,
         /// What recipients are told.
         #[arg(long)]
@@ -87,10 +90,13 @@ pub async fn run(call: &Call, command: DocuSign) -> Result {
             // A second one for the key finds the first one's record, and sends nothing.
             enqueue(call, NewJob::new(SendEnvelope::KIND, args), whose).await
         }
-        DocuSign::Void { key, account, reason, whose } => {
+        DocuSign::Void { key, not_begun, account, reason, whose } => {
             let id = RecordId { collection: COLLECTION.into(), tenant: whose.tenant.clone(), key };
-            warn_of_none(call, &id).await?;
-            job::<Void>(call, &VoidArgs { key: id.key, account, reason: Personal::new(reason) }, whose).await
+            if !not_begun {
+                must_be_known(call, &id).await?;
+            }
+            let reason = Personal::new(reason);
+            job::<Void>(call, &VoidArgs { key: id.key, not_begun, account, reason }, whose).await
         }
         DocuSign::Remind { key, whose } => job::<Remind>(call, &RemindArgs { key }, whose).await,
         DocuSign::Status { key: Some(key), whose, .. } => one(call, key, whose).await,
@@ -100,18 +106,16 @@ pub async fn run(call: &Call, command: DocuSign) -> Result {
 }
 
 /// A key that was mistyped must not look like one that was voided.
-async fn warn_of_none(call: &Call, id: &RecordId) -> std::result::Result<(), CliError> {
-    call.with_app(async |app| {
-        if app.store.record(&Scope::Installation, id).await?.is_none() && !call.print.json {
-            print::remark(&format!(
-                "no envelope `{}` was begun; none will be sent under this key from now on",
-                print::plain(&id.key)
-            ));
+async fn must_be_known(call: &Call, id: &RecordId) -> Result {
+    call.with_app(async |app| match app.store.record(&Scope::Installation, id).await? {
+        Some(_) => Ok(Exit::Ok),
+        None => {
+            let text = format!("there is no envelope `{}`", print::plain(&id.key));
+            let remedy = "`compline docusign status --all` lists them, --tenant says whose it is; --not-begun keeps one that waits to be sent from going out";
+            Err(CliError::new(Exit::NotFound, text, remedy))
         }
-        Ok(Exit::Ok)
     })
     .await
-    .map(drop)
 }
 
 async fn job<J: Job>(call: &Call, args: &J::Args, whose: Whose) -> Result {
@@ -180,6 +184,7 @@ fn shown(Kept { record, phase, envelope, .. }: &Kept) -> Value {
         "account": envelope.account,
         "state": phase.name(),
         "envelope": envelope.envelope,
+        "installation": envelope.installation,
         "job": envelope.job,
         "changed_at": record.changed_at,
         "recipients": envelope.recipients,
@@ -216,6 +221,7 @@ fn in_full(Kept { record, phase, envelope, .. }: &Kept) -> String {
         format!("account     {}", envelope.account),
         format!("state       {}", phase.name()),
         format!("envelope    {}", or_none(envelope.envelope.as_deref())),
+        format!("known as    {} of {}", envelope.reference, envelope.installation),
         format!("job         {}", envelope.job),
         format!("changed     {} by job {}", print::time(record.changed_at), record.changed_by),
     ];

@@ -94,6 +94,14 @@ fn id(account: &str, ctx: &Ctx) -> RecordId {
 }
 
 impl Account {
+    /// By which the provider is to tell our envelopes from those of others in the account.
+    pub async fn installation(&self, ctx: &Ctx) -> Result<String, Failure> {
+        match &self.installation {
+            Some(name) => Ok(name.clone()),
+            None => Ok(ctx.installation().await?.to_string()),
+        }
+    }
+
     /// Lets a job through, unless the account is parked: then one of all, when it is time to try, which is told so.
     pub async fn open(&self, ctx: &Ctx) -> Result<bool, Failure> {
         let Some(record) = ctx.records().get(ctx, &id(&self.name, ctx)).await? else { return Ok(false) };

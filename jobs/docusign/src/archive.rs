@@ -168,6 +168,8 @@ async fn documents(kept: &Kept, calls: &Calls<'_>, id: &str) -> Result<Vec<Archi
     let file = folder.path().join("documents.zip");
     calls.repeated(|| calls.provider().documents(id, &file)).await?;
     let (at, sent) = (file.clone(), kept.envelope.documents.len());
+    // Of one that went out before the database was restored nobody knows how many there were.
+    let sent = (!kept.envelope.is_of_an_unknown_request()).then_some(sent);
     // As when the connection is cut: the next attempt gets it whole.
     let parts = calls.ctx.cpu(move |_| package::open(&at, sent)).await?;
     let parts = parts.map_err(|problem| Stop::Call(torn(problem)))?;

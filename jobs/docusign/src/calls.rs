@@ -10,9 +10,9 @@ use jobkit::{Ctx, Failure, HoldOff};
 
 use crate::account::Account;
 use crate::config::{AccountConfig, SendMode};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, name};
+use crate::known::{Known, known};
 use crate::provider::{Answered, Budget, By, CallError, Fault, Found, Reference, SignatureProvider, Stand};
-use crate::send_envelope::adopted;
 
 /// The limit on the calls of an account, as `[calls]` has them; its rate is of the family's own settings.
 pub fn limit(account: &str) -> String {
@@ -89,15 +89,13 @@ impl<'a> Calls<'a> {
 
     /// By which the provider is to tell our envelopes from those of others in the account.
     pub async fn installation(&self) -> Result<String, Failure> {
-        match &self.account.installation {
-            Some(name) => Ok(name.clone()),
-            None => Ok(self.ctx.installation().await?.to_string()),
-        }
+        self.account.installation(self.ctx).await
     }
 
     async fn ahead(&self, count: u32) -> Result<(), Failure> {
-        if self.ahead.load(Ordering::Relaxed) == 0 {
-            self.ctx.take(&limit(&self.account.name), &self.account.name, count).await?;
+        let has = self.ahead.load(Ordering::Relaxed);
+        if has < count {
+            self.ctx.take(&limit(&self.account.name), &self.account.name, count - has).await?;
             self.ahead.store(count, Ordering::Relaxed);
         }
         Ok(())
@@ -166,31 +164,56 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// All that carry the envelope's reference, the oldest first. The provider forgets transactions, and may not know drafts by them.
-    pub async fn find(&self, envelope: &Envelope) -> Result<Vec<Found>, Stop> {
-        let reference = envelope.reference(self.ctx.clock().now());
-        if !reference.is_old {
-            let found = self.repeated(|| self.provider().find(&reference, By::Transaction)).await?;
-            if !found.is_empty() {
-                return Ok(found);
-            }
+    /// Which one counts of all that the provider has under the envelope's key. Drafts that `is_taken` does not like are none.
+    pub async fn known(
+        &self,
+        envelope: &Envelope,
+        is_taken: impl Fn(&Found) -> bool,
+    ) -> Result<Option<Known>, Stop> {
+        let reference = self.reference(envelope);
+        let mut found = self.repeated(|| self.provider().find(&reference, By::Key)).await?;
+        found.retain(|found| is_taken(found));
+        let by_key = known(&found, &envelope.transaction);
+        // What is quite new another search may know, and what is old it has forgotten.
+        if by_key.is_some() || reference.is_old {
+            return Ok(by_key);
         }
-        self.repeated(|| self.provider().find(&reference, By::Field)).await
+        let mut found = self.repeated(|| self.provider().find(&reference, By::Transaction)).await?;
+        found.retain(|found| is_taken(found));
+        Ok(known(&found, &envelope.transaction))
     }
 
-    /// What went out under the envelope's key at any time, though no record tells of it: the database was restored to before.
+    /// What went out under the envelope's key at any time, though no record tells of it: the database was restored to before. Nobody looks where `look_back` is
+    /// nothing.
     pub async fn went_out_before(&self, envelope: &Envelope) -> Result<Option<String>, Stop> {
-        let now = self.ctx.clock().now();
-        let look_back = self.account.config.look_back;
-        if look_back.is_zero() {
+        if self.account.config.look_back.is_zero() {
             return Ok(None);
         }
-        let since = SignedDuration::try_from(look_back).ok().and_then(|back| now.checked_sub(back).ok());
-        let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
-        let reference = Reference { since, ..envelope.reference(now) };
+        let reference = self.reference(envelope);
         let found = self.repeated(|| self.provider().find(&reference, By::Key)).await?;
-        // A draft is nobody's: it has the words of then.
-        Ok(adopted(&found).and_then(|(id, is_out)| is_out.then_some(id)))
+        Ok(match known(&found, &envelope.transaction) {
+            Some(Known::Out(id) | Known::Before(id)) => Some(id),
+            Some(Known::Draft(_)) | None => None,
+        })
+    }
+
+    /// Whether it is there at all, in whatever state.
+    pub async fn has(&self, envelope: &Envelope, id: &str) -> Result<Option<Found>, Stop> {
+        let reference = self.reference(envelope);
+        let mut found = self.repeated(|| self.provider().find(&reference, By::Key)).await?;
+        if !reference.is_old {
+            found.extend(self.repeated(|| self.provider().find(&reference, By::Transaction)).await?);
+        }
+        Ok(found.into_iter().find(|found| name(&found.id) == name(id)))
+    }
+
+    /// As far back as the envelope, and as it is looked.
+    fn reference(&self, envelope: &Envelope) -> Reference {
+        let now = self.ctx.clock().now();
+        let reference = envelope.reference(now);
+        let back = SignedDuration::try_from(self.account.config.look_back).ok();
+        let since = back.and_then(|back| now.checked_sub(back).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+        Reference { since: since.min(reference.since), ..reference }
     }
 
     pub async fn pause(&self, tried: u32) -> Result<(), Failure> {

@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::known::Known;
 use crate::phase::{Phase, Status};
 use crate::provider::{CallError, Reference};
+use crate::send_envelope::RECALL;
 
 pub const COLLECTION: &str = "docusign.envelope";
 /// So long DocuSign knows an envelope by its transaction id.
@@ -35,9 +37,9 @@ pub struct Envelope {
     pub envelope: Option<String>,
     /// The job that sends it, or did.
     pub job: JobId,
-    /// Of what was asked for; empty where nothing was, and a person voided it before.
+    /// Of what was asked for; empty where nobody knows: it went out before the database was restored, or was voided before it was begun.
     pub request_sha256: String,
-    /// Of each document: what is signed is what was there when it began.
+    /// Of each document: what is signed is what was there when it began. As above.
     pub documents: Vec<String>,
     /// As the provider said it last, and since when it is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +58,9 @@ pub struct Envelope {
     /// When we began to void it. Why is what recipients are told, and not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void_asked: Option<Timestamp>,
+    /// Voided before it was begun, and nobody has looked yet whether one went out that no record told of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlooked: bool,
     /// How many sweeps in a row did not find it.
     #[serde(default)]
     pub missed: u32,
@@ -132,7 +137,7 @@ impl Envelope {
     pub fn new(asked: Asked<'_>, now: Timestamp) -> Self {
         let Asked { account, installation, id, job, request_sha256, documents } = asked;
         let tenant = id.tenant.as_deref().unwrap_or_default();
-        let reference = named([&installation, &account.name, tenant, &id.key]);
+        let reference = named([&installation, tenant, &id.key]);
         // The record keeps it. A database that was restored makes another, so that no draft is taken for ours that was made before.
         let transaction = named([&reference, &job.to_string(), &now.to_string()]);
         Self {
@@ -151,6 +156,7 @@ impl Envelope {
             asked_at: None,
             reminded_at: None,
             void_asked: None,
+            unlooked: false,
             missed: 0,
             problem: None,
             archive: Vec::new(),
@@ -178,8 +184,16 @@ impl Envelope {
         }
     }
 
-    /// Somebody voided it before anybody had asked for it.
-    pub fn was_never_asked_for(&self) -> bool {
+    /// It went out at another time of the database, for a request that nobody here knows.
+    pub fn recall(&mut self, envelope: String) {
+        self.envelope = Some(envelope);
+        self.request_sha256.clear();
+        self.documents.clear();
+        self.unlooked = false;
+    }
+
+    /// What it was made of nobody knows.
+    pub fn is_of_an_unknown_request(&self) -> bool {
         self.request_sha256.is_empty()
     }
 
@@ -237,6 +251,21 @@ impl Kept {
             ))
         })?;
         Ok(Self { record, phase, envelope, hold: Hold::Kept })
+    }
+
+    /// It is out, and nobody had written that down. Where it stands the sweep asks at once.
+    pub async fn found_out(&mut self, ctx: &Ctx, known: Known) -> Result<(), Failure> {
+        let action = match known {
+            Known::Before(id) => {
+                self.envelope.recall(id);
+                RECALL
+            }
+            Known::Out(id) | Known::Draft(id) => {
+                self.envelope.envelope = Some(id);
+                "docusign.envelope.send"
+            }
+        };
+        self.write(ctx, Change::to(Phase::Sent, action).due(ctx.clock().now())).await
     }
 
     /// Writes down the envelope as it is now. Somebody else who was quicker makes the job begin anew.

@@ -26,6 +26,7 @@ mod documents;
 pub mod envelope;
 pub mod evidence;
 mod kind;
+mod known;
 pub mod phase;
 pub mod provider;
 pub mod reconcile;

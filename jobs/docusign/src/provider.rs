@@ -38,9 +38,7 @@ pub struct Reference {
 pub enum By {
     /// Whether that knows drafts is not documented.
     Transaction,
-    /// The custom field with the transaction, which is never forgotten.
-    Field,
-    /// The custom field with the key: also what was asked for before.
+    /// The custom field with the key, which is never forgotten: also what was asked for before.
     Key,
 }
 
@@ -50,6 +48,8 @@ pub struct Found {
     pub id: String,
     pub status: Status,
     pub made_at: Option<Timestamp>,
+    /// As far as the answer says it.
+    pub transaction: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,9 +16,10 @@ use crate::apply_event::{archive_if_complete, contradict, go};
 use crate::archive::look_again;
 use crate::calls::{Calls, Stop};
 use crate::envelope::{COLLECTION, Change, Kept, name};
+use crate::known::Known;
 use crate::phase::{Next, Phase, Word, next};
 use crate::provider::{Fault, Stand};
-use crate::send_envelope::{adopted, after, policy};
+use crate::send_envelope::{after, policy};
 
 /// Less than an envelope may be asked for early.
 const EARLY: SignedDuration = SignedDuration::from_mins(2);
@@ -302,16 +303,15 @@ async fn unsent(
     if !job.is_none_or(|job| ended(&job.state)) {
         return later(kept, calls, look_again(begun)).await;
     }
-    // Sent in one call whose answers were all lost, it may be out.
+    // Sent in one call whose answers were all lost, it may be out; or the database was restored.
     if kept.envelope.envelope.is_none() {
-        let found = match calls.find(&kept.envelope).await {
-            Ok(found) => found,
+        let known = match calls.known(&kept.envelope, |_| true).await {
+            Ok(known) => known,
             Err(stop) => return Err(calls.fail(stop).await),
         };
-        if let Some((id, true)) = adopted(&found) {
-            kept.envelope.envelope = Some(id);
+        if let Some(known @ (Known::Out(_) | Known::Before(_))) = known {
             swept.changed += 1;
-            return go(kept, calls.ctx, Phase::Sent, calls.account.config.poll_min_interval).await;
+            return kept.found_out(calls.ctx, known).await;
         }
     }
     const WHY: &str = "its job ended before it was sent; enqueue it again with the same key";
@@ -330,13 +330,12 @@ async fn missed(
     if kept.envelope.missed < MISSED {
         return later(kept, calls, look_again(begun)).await;
     }
-    let found = match calls.find(&kept.envelope).await {
+    let id = kept.envelope.envelope.clone().unwrap_or_default();
+    let found = match calls.has(&kept.envelope, &id).await {
         Ok(found) => found,
-        Err(Stop::Call(error)) if error.fault == Fault::Missing => Vec::new(),
+        Err(Stop::Call(error)) if error.fault == Fault::Missing => None,
         Err(stop) => return Err(calls.fail(stop).await),
     };
-    let own = kept.envelope.envelope.as_deref().map(name);
-    let found = found.into_iter().find(|found| Some(name(&found.id)) == own);
     match found {
         Some(found) => {
             let stand = Stand { status: found.status, changed_at: None, recipients: Vec::new() };

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use jobkit::records::RecordId;
 use jobkit::{Backoff, Ctx, Failure, Job, Outcome, Policy, UploadId, roots};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,6 +20,7 @@ use crate::calls::{Calls, Stop};
 use crate::config::SendMode;
 use crate::documents;
 use crate::envelope::{self, Asked, Change, Envelope, Kept, Problem};
+use crate::known::Known;
 use crate::phase::{Phase, Status};
 use crate::provider::{CallError, Draft, Fault, Found};
 
@@ -28,6 +30,8 @@ const LOOK: SignedDuration = SignedDuration::from_hours(1);
 pub const BUSY: Duration = Duration::from_secs(2);
 /// So old is the oldest draft that is taken. The sweep deletes those that are older by as long as an attempt may last and clocks may differ.
 const ADOPTED_FOR: SignedDuration = SignedDuration::from_hours(22);
+/// An envelope is out, and no record told of it.
+pub const RECALL: &str = "docusign.envelope.recall";
 /// In one attempt.
 const DRAFTS: u32 = 3;
 
@@ -90,27 +94,22 @@ impl Job for SendEnvelope {
         let calls = Calls::open(ctx, account).await?;
         let id = envelope::id(ctx.job().tenant.as_deref(), &args.key);
         let work = Work { args: &args, roots: &self.roots };
-        if ctx.records().get(ctx, &id).await?.is_none() {
-            let documents = work.load(ctx).await?;
-            calls.for_a_new_envelope().await?;
-            let asked = Asked {
-                account,
-                installation: calls.installation().await?,
-                id: &id,
-                job: ctx.job().id,
-                request_sha256: args.sha256(),
-                documents: documents::hashes(&documents),
-            };
-            let (fresh, change) = fresh(&calls, Envelope::new(asked, ctx.clock().now())).await?;
-            if let Some(kept) = envelope::begin(ctx, &id, fresh, change).await? {
-                let documents = Some(documents);
-                return Sending { calls, work, kept, documents, may_exist: false }.go().await;
-            }
+        if ctx.records().get(ctx, &id).await?.is_none()
+            && let Some((kept, documents)) = begun(&calls, work, &id).await?
+        {
+            return Sending { calls, work, kept, documents, may_exist: false }.go().await;
         }
         // Somebody was here before, and may have made a draft and not lived to store its id.
         let Some(held) = ctx.records().hold(ctx, &id).await? else { return Ok(Outcome::Snooze(BUSY)) };
         let mut kept = Kept::of(held)?;
-        let is_other = kept.envelope.request_sha256 != args.sha256() && !kept.envelope.was_never_asked_for();
+        let is_unknown = kept.envelope.is_of_an_unknown_request();
+        if is_unknown && kept.envelope.envelope.is_none() {
+            return Err(Failure::permanent(format!(
+                "key: `{}` was voided before it was begun, by the job {}; choose another key",
+                args.key, kept.envelope.job
+            )));
+        }
+        let is_other = kept.envelope.request_sha256 != args.sha256() && !is_unknown;
         // Nothing went out of one that failed as a draft, or before.
         let may_differ = kept.phase == Phase::Failed && kept.envelope.envelope.is_none();
         if is_other && !may_differ {
@@ -128,19 +127,42 @@ impl Job for SendEnvelope {
     }
 }
 
-/// How the record of an envelope begins: as one that is to be made, or as one that went out though no record told of it, since the database was
-/// restored to before. Where that one stands the sweep asks at once.
-pub async fn fresh(calls: &Calls<'_>, mut fresh: Envelope) -> Result<(Envelope, Change), Failure> {
-    let now = calls.ctx.clock().now();
+/// Makes the record, of an envelope that is to be made, or of one that went out though no record told of it, since the database was restored to before. Where
+/// that one stands the sweep asks at once. None when somebody else was quicker.
+async fn begun(
+    calls: &Calls<'_>,
+    work: Work<'_>,
+    id: &RecordId,
+) -> Result<Option<(Kept, Option<Vec<Vec<u8>>>)>, Failure> {
+    let ctx = calls.ctx;
+    calls.for_a_new_envelope().await?;
+    let asked = Asked {
+        account: calls.account,
+        installation: calls.installation().await?,
+        id,
+        job: ctx.job().id,
+        request_sha256: work.args.sha256(),
+        documents: Vec::new(),
+    };
+    let mut fresh = Envelope::new(asked, ctx.clock().now());
     let before = match calls.went_out_before(&fresh).await {
         Ok(before) => before,
         Err(stop) => return Err(calls.fail(stop).await),
     };
-    if before.is_none() {
-        return Ok((fresh, Change::to(Phase::Drafting, "docusign.envelope.begin").due(after(now, LOOK))));
-    }
-    fresh.envelope = before;
-    Ok((fresh, Change::to(Phase::Sent, "docusign.envelope.recall").due(now)))
+    let (change, documents) = match before {
+        Some(envelope) => {
+            fresh.recall(envelope);
+            (Change::to(Phase::Sent, RECALL).due(ctx.clock().now()), None)
+        }
+        None => {
+            let documents = work.load(ctx).await?;
+            fresh.documents = documents::hashes(&documents);
+            let change = Change::to(Phase::Drafting, "docusign.envelope.begin");
+            (change.due(after(ctx.clock().now(), LOOK)), Some(documents))
+        }
+    };
+    let kept = envelope::begin(ctx, id, fresh, change).await?;
+    Ok(kept.map(|kept| (kept, documents)))
 }
 
 /// What is asked for, and where it may lie.
@@ -189,14 +211,12 @@ impl Sending<'_> {
     /// What was asked for under this key before was refused, and is not what is asked for now. A draft of that may still be there, or come to be:
     /// it is another transaction's, so that nobody takes it for what is asked for now.
     async fn ask_anew(&mut self) -> Result<(), Failure> {
-        let before = match self.went_out().await {
+        let before = match self.calls.known(&self.kept.envelope, |_| true).await {
             Ok(before) => before,
             Err(stop) => return Err(self.calls.fail(stop).await),
         };
-        if before.is_some() {
-            self.kept.envelope.envelope = before;
-            let change = Change::to(Phase::Sent, "docusign.envelope.send").due(self.now());
-            self.kept.write(self.calls.ctx, change).await?;
+        if let Some(known @ (Known::Out(_) | Known::Before(_))) = before {
+            self.kept.found_out(self.calls.ctx, known).await?;
             return Err(Failure::permanent(
                 "key: it was used for another envelope, which went out after all; choose another key",
             ));
@@ -210,13 +230,6 @@ impl Sending<'_> {
         let change = Change::to(Phase::Drafting, "docusign.envelope.begin").due(due);
         let told = json!({ "request_sha256": self.kept.envelope.request_sha256 });
         self.kept.write(self.calls.ctx, change.details(told)).await
-    }
-
-    async fn went_out(&self) -> Result<Option<String>, Stop> {
-        match adopted(&self.calls.find(&self.kept.envelope).await?) {
-            Some((id, true)) => Ok(Some(id)),
-            _ => self.calls.went_out_before(&self.kept.envelope).await,
-        }
     }
 
     async fn draft(&mut self) -> Result<(), Failure> {
@@ -233,7 +246,9 @@ impl Sending<'_> {
         let direct = self.calls.account.config.send_mode == SendMode::Direct;
         let made = self.make(&documents, direct).await;
         let (id, is_out) = match made {
-            Ok(made) => made,
+            Ok(Known::Draft(id)) => (id, false),
+            Ok(Known::Out(id)) => (id, true),
+            Ok(before @ Known::Before(_)) => return self.kept.found_out(self.calls.ctx, before).await,
             Err(stop) => return Err(self.end(stop).await),
         };
         self.kept.envelope.envelope = Some(id);
@@ -246,24 +261,20 @@ impl Sending<'_> {
         self.kept.write(self.calls.ctx, Change::to(to, action).details(told).due(due)).await
     }
 
-    /// The id of the one draft that counts, and whether it went out already.
-    async fn make(&self, documents: &[Vec<u8>], direct: bool) -> Result<(String, bool), Stop> {
+    async fn make(&self, documents: &[Vec<u8>], direct: bool) -> Result<Known, Stop> {
         let mut look = self.may_exist;
         let mut tried = 0;
         loop {
-            if look {
-                let mut found = self.calls.find(&self.kept.envelope).await?;
-                found.retain(|found| !is_swept_soon(found, self.now()));
-                if let Some(found) = adopted(&found) {
-                    return Ok(found);
-                }
+            if look && let Some(known) = self.known().await? {
+                return Ok(known);
             }
             let reference = self.kept.envelope.reference(self.now());
             let draft = Draft { reference: &reference, args: self.work.args, documents };
             tried += 1;
             self.calls.for_an_envelope().await?;
             match self.calls.once(self.calls.provider().create(draft, direct)).await {
-                Ok(id) => return Ok((id, direct)),
+                Ok(id) if direct => return Ok(Known::Out(id)),
+                Ok(id) => return Ok(Known::Draft(id)),
                 Err(Stop::Call(error))
                     if tried < DRAFTS
                         && matches!(error.fault, Fault::Away | Fault::Unknown | Fault::Duplicate) =>
@@ -271,9 +282,18 @@ impl Sending<'_> {
                     self.calls.pause(tried).await?;
                     look = look || error.fault != Fault::Away;
                 }
+                // One that came to be after the look may be why, whatever it is called.
+                Err(Stop::Call(error)) if look && error.fault == Fault::Refused => {
+                    return self.known().await?.ok_or(Stop::Call(error));
+                }
                 Err(stop) => return Err(stop),
             }
         }
+    }
+
+    async fn known(&self) -> Result<Option<Known>, Stop> {
+        let now = self.now();
+        self.calls.known(&self.kept.envelope, |found| !is_swept_soon(found, now)).await
     }
 
     async fn send(&mut self) -> Result<(), Failure> {
@@ -340,14 +360,6 @@ impl Sending<'_> {
 fn is_swept_soon(found: &Found, now: Timestamp) -> bool {
     let from = after(now, -ADOPTED_FOR);
     found.status.phase() == Phase::Drafted && found.made_at.is_some_and(|made_at| made_at < from)
-}
-
-/// What was made before: one that went out, or else the oldest draft, which another attempt would choose too.
-pub fn adopted(found: &[Found]) -> Option<(String, bool)> {
-    let phase = |found: &Found| found.status.phase();
-    let out = found.iter().find(|found| !matches!(phase(found), Phase::Drafted | Phase::Deleted));
-    let draft = || found.iter().find(|found| phase(found) == Phase::Drafted);
-    out.map(|found| (found.id.clone(), true)).or_else(|| draft().map(|found| (found.id.clone(), false)))
 }
 
 pub fn after(now: Timestamp, wait: SignedDuration) -> Timestamp {

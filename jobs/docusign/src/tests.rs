@@ -23,6 +23,7 @@ use crate::provider::{
 /// How the provider behaves at the next call of a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Play {
+    AsEver,
     /// It is done, and the answer is lost.
     LostAfter,
     /// It is not done, and nobody knows.
@@ -111,7 +112,7 @@ impl FakeProvider {
             budget,
         };
         let answer = match play {
-            None => act(&mut world).map_err(|fault| failed(fault, Some("REFUSED"))),
+            None | Some(Play::AsEver) => act(&mut world).map_err(|fault| failed(fault, Some("REFUSED"))),
             Some(Play::LostAfter) => {
                 let _ = act(&mut world);
                 Err(failed(Fault::Unknown, None))
@@ -173,13 +174,12 @@ impl SignatureProvider for FakeProvider {
         self.call(
             match by {
                 By::Transaction => "find",
-                By::Field => "find_by_field",
                 By::Key => "find_by_key",
             },
             |world| {
                 let by = |(_, played): &(&String, &Played)| {
                     let is_it = match by {
-                        By::Transaction | By::Field => played.reference == reference.transaction,
+                        By::Transaction => played.reference == reference.transaction,
                         By::Key => played.mark == reference.key && !world.hides_marks,
                     };
                     let is_since = played.made_at.is_none_or(|at| at >= reference.since);
@@ -299,7 +299,12 @@ impl SignatureProvider for FakeProvider {
 }
 
 fn found((id, played): (&String, &Played)) -> Found {
-    Found { id: id.clone(), status: played.status, made_at: played.made_at }
+    Found {
+        id: id.clone(),
+        status: played.status,
+        made_at: played.made_at,
+        transaction: Some(played.reference.clone()),
+    }
 }
 
 fn stand(played: &Played) -> Stand {

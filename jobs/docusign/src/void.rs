@@ -8,9 +8,10 @@ use crate::account::Accounts;
 use crate::apply_event::{archive_if_complete, go};
 use crate::calls::{Calls, Stop};
 use crate::envelope::{self, Asked, Change, Envelope, Kept, moved};
+use crate::known::Known;
 use crate::phase::{Next, Phase, Status, Word, next};
 use crate::provider::{Fault, Stand};
-use crate::send_envelope::{BUSY, adopted, fresh, policy};
+use crate::send_envelope::{BUSY, policy};
 
 const LONGEST_REASON: usize = 200;
 
@@ -18,7 +19,10 @@ const LONGEST_REASON: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct VoidArgs {
     pub key: String,
-    /// The account that it goes out by, where no record tells yet; left out, `default`.
+    /// It may not have been begun: then it is never to be. Else a key that nobody knows is a mistake.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_begun: bool,
+    /// The account that it is to go out by, where no record tells; left out, `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// What recipients are told; it is kept with the job and nowhere else.
@@ -55,6 +59,9 @@ impl Job for Void {
         if args.account.is_some() {
             self.accounts.check(args.account.as_deref())?;
         }
+        if args.not_begun && args.account.is_none() && self.accounts.all().count() > 1 {
+            return Err("account: there are several; say by which it is to go out".into());
+        }
         match (1..=LONGEST_REASON).contains(&args.reason.expose().trim().chars().count()) {
             true => Ok(()),
             false => Err(format!("reason: 1 to {LONGEST_REASON} characters, which recipients are told")),
@@ -66,47 +73,70 @@ impl Job for Void {
         let mut kept = match ctx.records().hold(ctx, &id).await? {
             Some(held) => Kept::of(held)?,
             None if ctx.records().get(ctx, &id).await?.is_some() => return Ok(Outcome::Snooze(BUSY)),
-            None => self.begin(&args, ctx, &id).await?,
+            None if args.not_begun => self.forbid(&args, ctx, &id).await?,
+            None => {
+                let told = format!("{}; where it was not begun yet, say `not_begun`", crate::missing(&id));
+                return Err(Failure::transient(told));
+            }
         };
         let nothing_is_out = !kept.phase.is_over() || kept.phase == Phase::Failed;
-        if !nothing_is_out {
+        if !nothing_is_out && !kept.envelope.unlooked {
             let ours = kept.phase == Phase::Voided && kept.envelope.void_asked.is_some();
             return end(&kept, !ours && kept.phase != Phase::Deleted);
         }
         let account = self.accounts.of(Some(&kept.envelope.account), ctx)?;
         let calls = Calls::open(ctx, account).await?;
+        if kept.envelope.unlooked && !look(&mut kept, &calls).await? {
+            return end(&kept, false);
+        }
         let voided = void(&mut kept, &calls, args.reason.expose()).await?;
         end(&kept, !voided)
     }
 }
 
 impl Void {
-    /// Of an envelope that no record tells of: it may wait to be sent, or have gone out before the database was restored. The record that is made here
-    /// keeps it from going out behind this one's back.
-    async fn begin(&self, args: &VoidArgs, ctx: &Ctx, id: &RecordId) -> Result<Kept, Failure> {
+    /// From here on whoever comes to send it finds it ended. Nobody is asked before that: an account that is parked must not let it out.
+    async fn forbid(&self, args: &VoidArgs, ctx: &Ctx, id: &RecordId) -> Result<Kept, Failure> {
         let account = self.accounts.of(args.account.as_deref(), ctx)?;
-        let calls = Calls::open(ctx, account).await?;
         let asked = Asked {
             account,
-            installation: calls.installation().await?,
+            installation: account.installation(ctx).await?,
             id,
             job: ctx.job().id,
             request_sha256: String::new(),
             documents: Vec::new(),
         };
-        let (mut fresh, mut change) = fresh(&calls, Envelope::new(asked, ctx.clock().now())).await?;
-        if fresh.envelope.is_none() {
-            fresh.void_asked = Some(fresh.began_at);
-            change = Change::to(Phase::Voided, "docusign.envelope.forbid");
-        }
+        let mut fresh = Envelope::new(asked, ctx.clock().now());
+        fresh.void_asked = Some(fresh.began_at);
+        fresh.unlooked = true;
+        let change = Change::to(Phase::Voided, "docusign.envelope.forbid");
         // Somebody who was quicker has something to be voided.
         envelope::begin(ctx, id, fresh, change).await?.ok_or_else(moved)
     }
 }
 
+/// Whether one went out all the same, before the database was restored.
+async fn look(kept: &mut Kept, calls: &Calls<'_>) -> Result<bool, Failure> {
+    let before = match calls.went_out_before(&kept.envelope).await {
+        Ok(before) => before,
+        Err(stop) => return Err(calls.fail(stop).await),
+    };
+    match before {
+        Some(id) => {
+            // Nobody has asked the provider yet.
+            kept.envelope.void_asked = None;
+            kept.found_out(calls.ctx, Known::Before(id)).await.map(|()| true)
+        }
+        None => {
+            kept.envelope.unlooked = false;
+            kept.write(calls.ctx, Change::to(Phase::Voided, "")).await.map(|()| false)
+        }
+    }
+}
+
 fn end(kept: &Kept, too_late: bool) -> Result<Outcome, Failure> {
     let state = kept.phase.name().to_owned();
-    let never_begun = kept.envelope.was_never_asked_for() && kept.envelope.envelope.is_none();
+    let never_begun = kept.envelope.is_of_an_unknown_request() && kept.envelope.envelope.is_none();
     Outcome::completed(Voided { key: kept.record.id.key.clone(), state, too_late, never_begun })
 }
 
@@ -150,13 +180,14 @@ async fn void(kept: &mut Kept, calls: &Calls<'_>, reason: &str) -> Result<bool, 
 /// Where it stands at the provider, if it is out there.
 async fn out(kept: &mut Kept, calls: &Calls<'_>) -> Result<Option<Phase>, Failure> {
     if kept.envelope.envelope.is_none() {
-        let found = match calls.find(&kept.envelope).await {
-            Ok(found) => found,
+        let known = match calls.known(&kept.envelope, |_| true).await {
+            Ok(known) => known,
             Err(stop) => return Err(calls.fail(stop).await),
         };
-        match adopted(&found) {
-            Some((id, _)) => kept.envelope.envelope = Some(id),
+        match known {
             None => return Ok(None),
+            Some(Known::Draft(id) | Known::Out(id)) => kept.envelope.envelope = Some(id),
+            Some(Known::Before(id)) => kept.envelope.recall(id),
         }
     }
     let status = stand(kept, calls).await?.map(|stand| stand.status.phase());

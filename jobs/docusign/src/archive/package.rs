@@ -24,7 +24,7 @@ const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 const LONGEST_NAME: usize = 150;
 
 /// All parts, whole, or what is the matter, as a code: so many documents, and the certificate.
-pub fn open(file: &Path, documents: usize) -> Result<Vec<Part>, &'static str> {
+pub fn open(file: &Path, documents: Option<usize>) -> Result<Vec<Part>, &'static str> {
     let file = File::open(file).map_err(|_| "the_archive_cannot_be_read")?;
     let mut archive = ZipArchive::new(file).map_err(|_| "the_archive_is_not_whole")?;
     if archive.is_empty() || archive.len() > MOST_PARTS {
@@ -48,7 +48,7 @@ pub fn open(file: &Path, documents: usize) -> Result<Vec<Part>, &'static str> {
         found.push((given, bytes));
     }
     let certificate = certificate(&found).ok_or("the_archive_has_no_certificate")?;
-    if found.len() != documents + 1 {
+    if documents.is_some_and(|documents| found.len() != documents + 1) || found.len() < 2 {
         return Err("the_archive_has_other_documents_than_were_sent");
     }
     let mut names = BTreeSet::new();

@@ -318,7 +318,7 @@ async fn one_that_went_out_in_one_call_whose_answers_were_lost_is_found() {
     let bench = Bench::default();
     bench.clock.run_freely();
     provider.play("create", [Play::LostAfter]);
-    provider.play("find", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    provider.play("find_by_key", [Play::AsEver, Play::LostBefore, Play::LostBefore, Play::LostBefore]);
     let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
     let sending = bench.beside();
     sending.run(&send, &args("a"), 1).await.unwrap_err();

@@ -31,6 +31,7 @@ async fn recipients_are_reminded_at_most_once_a_day_and_only_while_they_are_wait
         &crate::Void { accounts },
         &crate::void::VoidArgs {
             key: "a".into(),
+            not_begun: false,
             account: None,
             reason: jobkit::Personal::new("Wrong.".into()),
         },

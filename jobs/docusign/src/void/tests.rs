@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
 use jobkit::testing::Bench;
 use serde_json::json;
 
 use super::*;
+use crate::account::Account;
 use crate::config::AccountConfig;
+use crate::provider::SignatureProvider;
 use crate::send_envelope::SendEnvelope;
 use crate::tests::{FakeProvider, Play, account, args, completed, kept};
 
@@ -16,7 +20,16 @@ async fn sent() -> (Bench, Void, FakeProvider, String) {
 }
 
 fn wanted() -> VoidArgs {
-    VoidArgs { key: "a".into(), account: None, reason: Personal::new("It is wrong.".into()) }
+    VoidArgs {
+        key: "a".into(),
+        not_begun: false,
+        account: None,
+        reason: Personal::new("It is wrong.".into()),
+    }
+}
+
+fn not_begun() -> VoidArgs {
+    VoidArgs { not_begun: true, ..wanted() }
 }
 
 #[tokio::test]
@@ -77,7 +90,7 @@ async fn a_draft_is_deleted_and_what_is_not_there_yet_is_never_sent() {
             vec!["find_by_key", "create", "send", "send", "send", "stands", "delete_drafts"],
         ),
         (Phase::Drafting, "voided", {
-            let look = ["find", "find_by_field"];
+            let look = ["find_by_key", "find"];
             let tries = [["find_by_key", "create"].as_slice(), &look, &["create"], &look, &["create"], &look];
             tries.concat()
         }),
@@ -107,7 +120,7 @@ async fn a_draft_is_deleted_and_what_is_not_there_yet_is_never_sent() {
 
 #[tokio::test]
 async fn a_reason_and_a_key_are_asked_for() {
-    let (_, job, ..) = sent().await;
+    let (bench, job, ..) = sent().await;
 
     assert!(
         job.check(&VoidArgs { reason: Personal::new(" ".into()), ..wanted() })
@@ -117,9 +130,29 @@ async fn a_reason_and_a_key_are_asked_for() {
     assert!(job.check(&VoidArgs { key: String::new(), ..wanted() }).unwrap_err().starts_with("key: "));
     let account = Some("other".to_owned());
     assert!(job.check(&VoidArgs { account, ..wanted() }).unwrap_err().starts_with("account: "));
+    // A key that was mistyped is not taken for one that is still to come.
+    let unknown = bench.run(&job, &VoidArgs { key: "b".into(), ..wanted() }, 1).await;
+    let told = "key: there is no envelope `b`";
+    assert!(matches!(&unknown, Err(Failure::Transient(cause)) if cause.to_string().starts_with(told)));
+    assert!(bench.host.kept().one(envelope::COLLECTION, "b").is_none());
 }
 
-/// It waits for its time, an approval or a parent; nobody is to have to know that.
+#[test]
+fn of_several_accounts_one_is_said_for_what_was_not_begun() {
+    let accounts = ["default", "legal"].map(|name| Account {
+        name: name.into(),
+        installation: None,
+        config: AccountConfig::default(),
+        provider: Arc::new(FakeProvider::default()),
+    });
+    let job = Void { accounts: Accounts::new(accounts) };
+
+    assert!(job.check(&not_begun()).unwrap_err().starts_with("account: there are several"));
+    assert_eq!(job.check(&VoidArgs { account: Some("legal".into()), ..not_begun() }), Ok(()));
+    assert_eq!(job.check(&wanted()), Ok(()));
+}
+
+/// It waits for its time, an approval or a parent.
 #[tokio::test]
 async fn one_that_was_not_begun_yet_never_goes_out() {
     let (accounts, provider) = account(AccountConfig::default());
@@ -127,18 +160,45 @@ async fn one_that_was_not_begun_yet_never_goes_out() {
     let void = Void { accounts: accounts.clone() };
     let send = SendEnvelope { accounts, roots: Vec::new() };
 
-    let voided = completed(&bench, &void, &wanted()).await;
+    let voided = completed(&bench, &void, &not_begun()).await;
     bench.host.kept().let_go(bench.id);
     let next = bench.beside();
-    let sent = completed(&next, &send, &args("a")).await;
+    let refused = next.run(&send, &args("a"), 1).await;
     bench.host.kept().let_go(next.id);
     let again = completed(&bench.beside(), &void, &wanted()).await;
 
     assert_eq!(voided, json!({ "key": "a", "state": "voided", "never_begun": true }));
-    assert_eq!((sent["state"].clone(), sent["was_there"].clone()), (json!("voided"), json!(true)));
+    // Whoever asked for it hears of it.
+    let told = format!("key: `a` was voided before it was begun, by the job {}", bench.id);
+    assert!(
+        matches!(&refused, Err(Failure::Permanent(cause)) if cause.to_string().starts_with(&told)),
+        "{refused:?}"
+    );
     assert_eq!((again, provider.world().envelopes.len()), (voided, 0));
     let told: Vec<String> = bench.host.kept().actions().into_iter().map(|(action, _)| action).collect();
     assert_eq!(told, ["docusign.envelope.forbid"]);
+}
+
+/// Whatever the provider does, it is voided from the moment in which somebody said so.
+#[tokio::test]
+async fn one_that_was_not_begun_is_kept_from_going_out_before_the_provider_is_asked() {
+    let (accounts, provider) = account(AccountConfig::default());
+    let bench = Bench::default();
+    provider.play("find_by_key", [Play::Refuse(Fault::Consent, "consent_required")]);
+    let void = Void { accounts: accounts.clone() };
+    let parked = bench.run(&void, &not_begun(), 1).await;
+    assert!(matches!(parked, Err(Failure::NotNow { .. })), "{parked:?}");
+    bench.host.kept().let_go(bench.id);
+    bench.clock.advance(crate::account::TRY_AGAIN);
+    let next = bench.beside();
+    let send = SendEnvelope { accounts, roots: Vec::new() };
+
+    let refused = next.run(&send, &args("a"), 1).await;
+    bench.host.kept().let_go(next.id);
+
+    assert!(matches!(refused, Err(Failure::Permanent(_))), "{refused:?}");
+    assert_eq!(completed(&bench, &void, &not_begun()).await["never_begun"], json!(true));
+    assert!(provider.world().envelopes.is_empty());
 }
 
 #[tokio::test]
@@ -147,11 +207,57 @@ async fn one_that_went_out_before_the_database_was_restored_is_voided() {
     drop(before);
     let restored = Bench::default();
 
-    let voided = completed(&restored, &void, &wanted()).await;
+    let voided = completed(&restored, &void, &not_begun()).await;
 
     assert_eq!(voided, json!({ "key": "a", "state": "voided" }));
     assert_eq!(provider.world().envelopes[&id].status, Status::Voided);
     assert_eq!(kept(&restored, "a").envelope.envelope, Some(id));
+}
+
+#[tokio::test]
+async fn a_crash_at_any_point_voids_it_once() {
+    let wanted = not_begun();
+    for is_out in [false, true] {
+        let fresh = || {
+            let (accounts, provider) = account(AccountConfig::default());
+            if is_out {
+                let reference = crate::provider::Reference {
+                    installation: uuid::Uuid::nil().to_string(),
+                    key: the_reference(&accounts),
+                    transaction: "of before".into(),
+                    is_old: false,
+                    since: jiff::Timestamp::UNIX_EPOCH,
+                };
+                let (args, documents) = (args("a"), [Vec::new()]);
+                let draft =
+                    crate::provider::Draft { reference: &reference, args: &args, documents: &documents };
+                drop(provider.create(draft, true));
+            }
+            (Void { accounts }, provider)
+        };
+        let tried =
+            jobkit::testing::crash_at_every_step(&wanted, fresh, |outcome, provider: &FakeProvider| {
+                let Outcome::Completed(Some(value)) = outcome else { panic!("{outcome:?}") };
+                assert_eq!(value["state"], json!("voided"));
+                let statuses: Vec<_> =
+                    provider.world().envelopes.values().map(|played| played.status).collect();
+                assert_eq!(statuses, vec![Status::Voided; usize::from(is_out)]);
+            });
+
+        assert_eq!(tried.await.unwrap(), if is_out { 8 } else { 4 });
+    }
+}
+
+fn the_reference(accounts: &Accounts) -> String {
+    let asked = Asked {
+        account: accounts.named("default").unwrap(),
+        installation: "test".into(),
+        id: &envelope::id(None, "a"),
+        job: Bench::default().id,
+        request_sha256: String::new(),
+        documents: Vec::new(),
+    };
+    Envelope::new(asked, jiff::Timestamp::UNIX_EPOCH).reference
 }
 
 /// Who voided it, or let it expire, was not us.
@@ -192,7 +298,7 @@ async fn one_that_a_direct_send_left_unknown_is_looked_for_and_voided() {
     let bench = Bench::default();
     bench.clock.run_freely();
     provider.play("create", [Play::LostAfter]);
-    provider.play("find", [Play::LostBefore, Play::LostBefore, Play::LostBefore]);
+    provider.play("find_by_key", [Play::AsEver, Play::LostBefore, Play::LostBefore, Play::LostBefore]);
     let send = SendEnvelope { accounts: accounts.clone(), roots: Vec::new() };
     bench.run(&send, &args("a"), 1).await.unwrap_err();
     bench.host.kept().let_go(bench.id);

@@ -47,6 +47,11 @@ impl FakeRecords {
         self.lock().news.clone()
     }
 
+    /// A record as it was at another time, as out of a backup.
+    pub fn bring(&self, record: Record) {
+        self.lock().records.insert(record.id.clone(), record);
+    }
+
     /// Another attempt acts on the thing.
     pub fn hold_by(&self, id: &RecordId, job: JobId) {
         self.lock().held.insert(id.clone(), (job, 1));

@@ -110,36 +110,63 @@ impl DocuSign {
         doing: &'static str,
         query: &[(&str, &str)],
     ) -> Result<Answered<Envelopes>, CallError> {
-        self.json(doing, Method::GET, "envelopes", |request| request.query(query)).await
+        let answer: Answered<Envelopes> =
+            self.json(doing, Method::GET, "envelopes", |request| request.query(query)).await?;
+        match answer.value.is_an_answer() {
+            true => Ok(answer),
+            false => {
+                let fault = Fault::Unknown;
+                Err(CallError {
+                    doing,
+                    fault,
+                    code: None,
+                    trace: None,
+                    status: Some(200),
+                    budget: answer.budget,
+                })
+            }
+        }
     }
 
     async fn find_by(&self, reference: &Reference, by: By) -> Result<Answered<Vec<Found>>, CallError> {
         const DOING: &str = "looking for an envelope by its reference";
-        let field = match by {
-            By::Transaction => None,
-            By::Field => Some(format!("{TRANSACTION_FIELD}={}", reference.transaction)),
-            By::Key => Some(format!("{KEY_FIELD}={}", reference.key)),
-        };
         let since = reference.since.to_string();
-        let answer = match &field {
-            None => {
+        let answer = match by {
+            By::Transaction => {
                 self.search(DOING, &[("transaction_ids", &reference.transaction), ("count", "100")]).await?
             }
-            Some(field) => {
-                self.search(DOING, &[("from_date", &since), ("custom_field", field), ("count", "100")])
-                    .await?
+            By::Key => {
+                let wanted = format!("{KEY_FIELD}={}", reference.key);
+                let query = [
+                    ("from_date", since.as_str()),
+                    ("custom_field", &wanted),
+                    ("include", "custom_fields"),
+                    ("count", "100"),
+                ];
+                self.search(DOING, &query).await?
             }
         };
-        let listed = answer.value.envelopes.iter().filter_map(Envelope::found);
+        let Answered { value, budget } = answer;
+        let listed = value.envelopes.unwrap_or_default();
+        let is_it = |envelope: &&Envelope| match (by, envelope.custom_field(KEY_FIELD)) {
+            // A search that does not look at fields must not give us what is somebody else's.
+            (By::Key, Some(key)) => key.is_some_and(|key| key == reference.key),
+            _ => true,
+        };
+        let own = (by == By::Transaction).then(|| reference.transaction.clone());
+        let listed = listed.iter().filter(is_it).map(|envelope| {
+            let told = envelope.custom_field(TRANSACTION_FIELD).flatten();
+            Found { transaction: own.clone().or(told.map(str::to_owned)), ..envelope.found() }
+        });
         // Some answers tell of transactions apart from envelopes.
-        let told = answer.value.envelope_transaction_statuses.iter().filter_map(|told| {
-            let status = crate::phase::Status::parse(told.status.as_deref().unwrap_or("created"))?;
-            Some(Found { id: told.envelope_id.clone()?, status, made_at: None })
+        let told = value.envelope_transaction_statuses.iter().filter_map(|told| {
+            let status = wire::status_of(told.status.as_deref().unwrap_or("created"));
+            Some(Found { id: told.envelope_id.clone()?, status, made_at: None, transaction: own.clone() })
         });
         let mut found: Vec<Found> = listed.chain(told).collect();
         found.sort_by(|a, b| (a.made_at, &a.id).cmp(&(b.made_at, &b.id)));
         found.dedup_by(|a, b| a.id == b.id);
-        Ok(Answered { value: found, budget: answer.budget })
+        Ok(Answered { value: found, budget })
     }
 
     async fn change(&self, doing: &'static str, path: &str, body: &Value) -> Result<Answered<()>, CallError> {
@@ -236,7 +263,7 @@ impl SignatureProvider for DocuSign {
             let answer: Answered<Envelopes> = self
                 .json(DOING, Method::PUT, "envelopes/status", |request| as_json(request.query(&query), &body))
                 .await?;
-            let stands = answer.value.envelopes.iter();
+            let stands = answer.value.envelopes.iter().flatten();
             let stands =
                 stands.filter_map(|envelope| Some((envelope.envelope_id.clone(), envelope.stand()?)));
             Ok(Answered { value: stands.collect(), budget: answer.budget })
@@ -273,7 +300,7 @@ impl SignatureProvider for DocuSign {
                 ("count", "500"),
             ];
             let answer = self.search(DOING, &query).await?;
-            let drafts = answer.value.envelopes.iter().filter_map(Envelope::found).collect();
+            let drafts = answer.value.envelopes.unwrap_or_default().iter().map(Envelope::found).collect();
             Ok(Answered { value: drafts, budget: answer.budget })
         }
         .boxed()

@@ -326,7 +326,7 @@ async fn an_envelope_is_found_by_its_reference_and_by_its_field_when_that_is_old
     let kept = kept(&bench, "a");
     let young = kept.envelope.reference(bench.clock.now());
 
-    for by in [By::Transaction, By::Field, By::Key] {
+    for by in [By::Transaction, By::Key] {
         let found = world.provider.find(&young, by).await.unwrap().value;
         assert_eq!(
             found.iter().map(|found| (found.id.as_str(), found.status)).collect::<Vec<_>>(),
@@ -335,7 +335,7 @@ async fn an_envelope_is_found_by_its_reference_and_by_its_field_when_that_is_old
     }
     let unknown =
         Reference { key: "another".into(), ..reference("11111111-2222-5333-8444-555555555555", &bench) };
-    for by in [By::Transaction, By::Field, By::Key] {
+    for by in [By::Transaction, By::Key] {
         assert!(world.provider.find(&unknown, by).await.unwrap().value.is_empty());
     }
     // Nothing is archived that is not complete.

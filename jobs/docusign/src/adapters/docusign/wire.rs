@@ -219,14 +219,18 @@ pub struct Envelope {
     pub status_changed_date_time: Option<String>,
     #[serde(default)]
     pub recipients: Option<Value>,
+    #[serde(default)]
+    pub custom_fields: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelopes {
-    /// It is left out when there is none.
+    /// It is left out when there is none; then this says so.
     #[serde(default)]
-    pub envelopes: Vec<Envelope>,
+    pub result_set_size: Option<String>,
+    #[serde(default)]
+    pub envelopes: Option<Vec<Envelope>>,
     #[serde(default)]
     pub envelope_transaction_statuses: Vec<OfTransaction>,
 }
@@ -240,10 +244,33 @@ pub struct OfTransaction {
     pub status: Option<String>,
 }
 
+impl Envelopes {
+    /// Nothing at all is no answer, and not one that says that there is none.
+    pub fn is_an_answer(&self) -> bool {
+        let Self { result_set_size, envelopes, envelope_transaction_statuses } = self;
+        envelopes.is_some()
+            || !envelope_transaction_statuses.is_empty()
+            || result_set_size.as_deref() == Some("0")
+    }
+}
+
+/// What nobody has told us of is out: whoever took it for nothing would send another.
+pub fn status_of(text: &str) -> Status {
+    Status::parse(text).unwrap_or(Status::Sent)
+}
+
 impl Envelope {
-    pub fn found(&self) -> Option<Found> {
+    pub fn found(&self) -> Found {
         let made_at = self.created_date_time.as_deref().and_then(time);
-        Some(Found { id: self.envelope_id.clone(), status: Status::parse(&self.status)?, made_at })
+        Found { id: self.envelope_id.clone(), status: status_of(&self.status), made_at, transaction: None }
+    }
+
+    /// None where fields are not shown, and within it none where it has not this one.
+    pub fn custom_field(&self, name: &str) -> Option<Option<&str>> {
+        let fields = self.custom_fields.as_ref()?.get("textCustomFields")?.as_array()?;
+        let text = |of: &'_ Value, key: &str| of.get(key).and_then(Value::as_str).map(str::to_owned);
+        let field = fields.iter().find(|field| text(field, "name").as_deref() == Some(name));
+        Some(field.and_then(|field| field.get("value")).and_then(Value::as_str))
     }
 
     pub fn stand(&self) -> Option<Stand> {

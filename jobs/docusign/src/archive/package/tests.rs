@@ -8,7 +8,7 @@ fn opened(files: &[(&str, &[u8])]) -> Result<Vec<Part>, &'static str> {
 fn opened_bytes(bytes: &[u8], documents: usize) -> Result<Vec<Part>, &'static str> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    open(file.path(), documents)
+    open(file.path(), Some(documents))
 }
 
 #[test]

@@ -20,7 +20,7 @@ async fn what_went_out_before_the_database_was_restored_does_not_go_out_again() 
         let id = first["envelope"].as_str().unwrap();
         provider.set(id, status);
         let bench = restored(&before);
-        // Of another report, too: the key is what counts.
+        // Of another report, too: the key is what counts, and what was asked for then nobody knows.
         let mut other = args("a");
         other.subject = "The report again".into();
 
@@ -60,31 +60,125 @@ async fn before_fails(bench: &Bench, job: &SendEnvelope) {
     assert!(matches!(bench.run(job, &args("a"), 1).await, Err(Failure::Transient(_))));
 }
 
-/// A backup of a moment at which the first request had failed, and the second had not been made yet.
+/// A backup of each moment of an envelope's way, and what had been done to it since.
 #[tokio::test]
-async fn what_was_asked_for_anew_before_the_database_was_restored_does_not_go_out_again() {
+async fn from_whatever_moment_the_database_comes_back_one_goes_out() {
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Backup {
+        Drafting,
+        Drafted,
+        Failed,
+        Sent,
+    }
+    for backup in [Backup::Drafting, Backup::Drafted, Backup::Failed, Backup::Sent] {
+        for asked_anew in [false, true] {
+            let (job, provider) = fresh();
+            let bench = Bench::default();
+            bench.clock.run_freely();
+            // Until the backup.
+            let refuse = [Play::Refuse(Fault::Refused, "ANCHOR_TAG_PROCESSING_FAILURE")];
+            match backup {
+                Backup::Drafting => provider.play("create", [Play::LostBefore; 3]),
+                Backup::Drafted => provider.play("send", [Play::LostBefore; 3]),
+                Backup::Failed => provider.play("create", refuse),
+                Backup::Sent => {}
+            }
+            assert_eq!(bench.run(&job, &args("a"), 1).await.is_ok(), backup == Backup::Sent);
+            bench.host.kept().let_go(bench.id);
+            let record = bench.host.kept().one(envelope::COLLECTION, "a").unwrap();
+            // Since then: what had been asked for was sent, or was refused, and something else was.
+            let mut mended = args("a");
+            let may_differ = matches!(backup, Backup::Drafting | Backup::Failed) && asked_anew;
+            if may_differ {
+                provider.play("create", refuse);
+                let _ = bench.run(&job, &args("a"), 2).await;
+                mended.subject = "The report, mended".into();
+            }
+            bench.host.kept().let_go(bench.id);
+            completed(&bench.beside(), &job, &mended).await;
+            let out = provider.sent("a");
+            assert_eq!(out.len(), 1);
+            // The database comes back, and with it the job that waited.
+            let back = restored(&bench);
+            back.host.kept().bring(record);
+
+            let ended = back.run(&job, &args("a"), 2).await;
+
+            let told = format!("{backup:?} {asked_anew}: {ended:?}");
+            assert_eq!(provider.sent("a"), out, "{told}");
+            assert_eq!(kept(&back, "a").envelope.envelope.as_ref(), out.first(), "{told}");
+            assert!(kept(&back, "a").phase.is_out(), "{told}");
+        }
+    }
+}
+
+/// It is signed, and what is signed is archived, though nobody here knows how many documents there were.
+#[tokio::test]
+async fn what_was_recalled_is_followed_to_its_archive() {
     let (job, provider) = fresh();
-    let refuse = || provider.play("create", [Play::Refuse(Fault::Refused, "ANCHOR_TAG_PROCESSING_FAILURE")]);
-    let mut mended = args("a");
-    mended.subject = "The report, mended".into();
     let before = Bench::default();
-    refuse();
-    before.run(&job, &args("a"), 1).await.unwrap_err();
-    before.host.kept().let_go(before.id);
-    completed(&before.beside(), &job, &mended).await;
+    completed(&before, &job, &args("a")).await;
+    let id = provider.sent("a")[0].clone();
+    provider.set(&id, Status::Completed);
     let bench = restored(&before);
-    provider.world().hides_marks = true;
-    refuse();
-    bench.run(&job, &args("a"), 1).await.unwrap_err();
+    let mut other = args("a");
+    other.documents.push(other.documents[0].clone());
+    completed(&bench, &job, &other).await;
     bench.host.kept().let_go(bench.id);
-    provider.world().hides_marks = false;
+    let files: [(&str, &[u8]); 3] = [
+        ("report.pdf", crate::tests::PDF),
+        ("annex.pdf", crate::tests::PDF),
+        ("Summary.pdf", crate::tests::PDF),
+    ];
+    provider.world().zip = crate::tests::zip(&files);
+    let sweep = crate::Reconcile { accounts: job.accounts.clone() };
+    let sweeping = bench.beside();
+    completed(&sweeping, &sweep, &crate::reconcile::ReconcileArgs::default()).await;
+    bench.host.kept().let_go(sweeping.id);
 
-    let again = bench.beside().run(&job, &mended, 1).await;
+    let archive = crate::Archive { accounts: job.accounts.clone() };
+    completed(&bench.beside(), &archive, &crate::archive::ArchiveArgs { key: "a".into() }).await;
 
-    assert!(
-        matches!(&again, Err(Failure::Permanent(cause)) if cause.to_string().contains("went out after all"))
-    );
+    let kept = kept(&bench, "a");
+    assert_eq!((kept.phase, kept.envelope.archive.len()), (Phase::Archived, 4));
+    // The log says nothing of what was asked for now, which is not what was signed.
+    let told = json!([bench.host.kept().details(), kept.envelope.request_sha256]).to_string();
+    assert!(!told.contains(&other.sha256()), "{told}");
+}
+
+/// Its upload may be gone by then.
+#[tokio::test]
+async fn what_went_out_is_recalled_without_its_documents() {
+    let (mut job, provider) = fresh();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.pdf");
+    std::fs::write(&file, crate::tests::PDF).unwrap();
+    job.roots = vec![folder.path().into()];
+    let mut wanted = args("a");
+    wanted.documents[0].base64 = None;
+    wanted.documents[0].path = file.to_str().map(str::to_owned);
+    let before = Bench::default();
+    completed(&before, &job, &wanted).await;
+    std::fs::remove_file(&file).unwrap();
+
+    let again = completed(&restored(&before), &job, &wanted).await;
+
+    assert_eq!(again["was_there"], json!(true));
     assert_eq!(provider.sent("a").len(), 1);
+}
+
+/// Three calls are taken together; one look that is made twice must not eat what sending needs.
+#[tokio::test]
+async fn a_look_that_is_made_again_leaves_the_calls_that_sending_needs() {
+    let (job, provider) = fresh();
+    let bench = Bench::default();
+    bench.clock.run_freely();
+    provider.play("find_by_key", [Play::LostBefore]);
+
+    completed(&bench, &job, &args("a")).await;
+
+    let taken: Vec<u32> = bench.host.taken().into_iter().map(|(_, _, count)| count).collect();
+    assert_eq!(taken, [3, 1]);
 }
 
 #[tokio::test]

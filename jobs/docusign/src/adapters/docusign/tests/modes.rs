@@ -259,7 +259,12 @@ async fn passes(mode: &'static str) {
     assert_eq!(anchored.is_err(), no_anchor, "{mode}: {anchored:?}");
 
     house.faults(&["lost-answer@put=1x"]);
-    let void = VoidArgs { key: "b".into(), account: None, reason: Personal::new("It is wrong.".into()) };
+    let void = VoidArgs {
+        key: "b".into(),
+        not_begun: false,
+        account: None,
+        reason: Personal::new("It is wrong.".into()),
+    };
     let voided = house.run(&Void { accounts: house.world.accounts.clone() }, &void).await.unwrap();
     house.faults(&[]);
     assert_eq!((&voided["state"], voided.get("too_late")), (&Value::from("voided"), None), "{mode}");
