@@ -182,3 +182,17 @@ fn a_demo_that_is_stopped_in_a_folder_that_was_there_leaves_no_job_and_no_secret
         jobs.iter().filter(|job| job["kind"] == "docusign.send_envelope").map(|job| &job["state"]).collect();
     assert_eq!(last, ["cancelled"]);
 }
+
+/// It ended on the spot, with all that it takes away at its end.
+#[test]
+fn a_demo_whose_table_nobody_reads_takes_its_secrets_away_too() {
+    let place = Place::new();
+    let mut child = place.command(&["demo"]).spawn().unwrap();
+    drop(child.stdout.take());
+
+    let output = child.wait_with_output().unwrap();
+
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), secrets(&place)), (Some(0), vec![]), "{told}");
+    assert!(place.path().join("compline-demo/results").exists(), "what was shown stays");
+}
