@@ -1,6 +1,9 @@
 //! Everything at once, in a folder of its own, without a service: what a newcomer sees first.
 
+pub mod emulated;
 pub mod envelope;
+pub mod folder;
+mod missing;
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -16,10 +19,10 @@ use journal::ScoreLedger;
 use journal::run::Summary;
 use journal::sample::{SampleParams, Strange};
 use serde_json::json;
-use store::state::JobState;
-use store::{Actor, JobDetail, JobFilter, Scope, StoreError};
+use store::{Actor, Change, JobDetail, JobFilter, Scope, StoreError};
 
 use self::envelope::{Secrets, Signed, Signing};
+use self::folder::Folder;
 use crate::app::signals::Signals;
 use crate::app::{App, AppError, RunOptions};
 use crate::config::listen::Listen;
@@ -28,6 +31,12 @@ use crate::config::settings::Settings;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The messages of the envelope come within seconds. Where none does, what is told is how far it got.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Whoever has the store locked does not keep the demo from ending.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Of all that it enqueues itself.
+const TAG: &str = "demo";
+/// In the demo's folder: its store.
+pub const STORE: &str = "compline.db";
 
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
@@ -39,6 +48,8 @@ pub enum DemoError {
     },
     #[error("told to stop before the jobs were there")]
     Stopped,
+    #[error("the job {0} is gone from the demo's store")]
+    Gone(JobId),
     #[error(transparent)]
     App(#[from] AppError),
     #[error(transparent)]
@@ -67,61 +78,64 @@ pub struct Demo {
     pub signed: Result<Option<Signed>, String>,
     /// A signal came before all jobs had ended.
     pub stopped: bool,
+    stage: Stage,
+}
+
+/// What it happens on.
+struct Stage {
     app: App,
     settings: Settings,
-    signing: Option<Signing>,
+    signing: Result<Signing, String>,
 }
 
 impl Demo {
-    /// Makes the folder, the ledger and the jobs, and runs them to their end, or until a signal stops them.
-    pub async fn run(folder: &Path, signals: &Signals) -> Result<Self, DemoError> {
+    /// Makes the folder, the ledger and the jobs, and runs them to their end, or until a signal stops them. What does not stay of the folder
+    /// goes with the `Folder`.
+    pub async fn run(folder: &mut Folder, signals: &Signals) -> Result<Self, DemoError> {
         let failed = |path: &Path| {
             let path = path.to_path_buf();
             |cause| DemoError::File { path, cause }
         };
-        std::fs::create_dir_all(folder).map_err(failed(folder))?;
-        let folder = folder.canonicalize().map_err(failed(folder))?;
-        let mut settings = settings(&folder);
-        let ledger = folder.join("ledger.csv");
+        let wanted = folder.path().to_path_buf();
+        folder.make().map_err(failed(&wanted))?;
+        let place = folder.path().to_path_buf();
+        let mut settings = settings(&place);
+        let ledger = place.join("ledger.csv");
         let strange = sample_ledger(&ledger).map_err(failed(&ledger))?;
 
-        let set_up = async {
-            let secrets = Secrets { hmac: secret(), token: secret() };
-            let signing = Signing::open(&folder, &secrets, &mut settings).await;
-            let app = App::open(&settings).await?;
-            let shown = enqueue(&app, &folder, &ledger, signing.as_ref().ok()).await?;
-            Ok::<_, DemoError>((app, shown, signing))
-        };
         // Somebody else may have the file locked.
-        let (app, shown, signing) =
-            signals.stop.run_until_cancelled(set_up).await.ok_or(DemoError::Stopped)??;
-        // Everything else can be shown where there is no loopback.
-        let (signing, refused) =
-            signing.map_or_else(|cause| (None, cause.to_string()), |signing| (Some(signing), String::new()));
-        let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
-        let ended = serve_until_ended(&app, &settings, ids, signing.as_ref(), signals.child()).await?;
-        let mut told = Vec::new();
-        for Shown { what, id } in shown {
-            if let Some(detail) = app.queue.job(&Scope::Installation, id).await? {
-                told.push(Told { what, detail });
+        let opened = signals.stop.run_until_cancelled(async {
+            let secrets = Secrets { hmac: secret(), token: secret() };
+            // Everything else can be shown where there is no loopback.
+            let signing = Signing::open(folder, &secrets, &mut settings).await;
+            let signing = signing.map_err(|cause| cause.to_string());
+            App::open(&settings).await.map(|app| (app, signing))
+        });
+        let (app, signing) = opened.await.ok_or(DemoError::Stopped)??;
+        let stage = Stage { app, settings, signing };
+        match stage.play(&place, &ledger, signals).await {
+            Ok(Played { told, signed, stopped }) => {
+                if !stopped {
+                    folder.keep();
+                }
+                Ok(Self { told, strange, folder: place, signed, stopped, stage })
+            }
+            Err(problem) => {
+                stage.leave().await;
+                Err(problem)
             }
         }
-        let signed = match &signing {
-            Some(signing) => Ok(signing.signed(&app).await?),
-            None => Err(refused),
-        };
-        Ok(Self { told, strange, folder, signed, stopped: !ended, app, settings, signing })
     }
 
-    pub fn all_completed(&self) -> bool {
-        let is_archived = |signed: &Option<Signed>| signed.as_ref().is_some_and(Signed::is_archived);
-        self.told.iter().all(|told| told.detail.job.state == JobState::Completed)
-            && self.signed.as_ref().map_or(true, is_archived)
+    /// What was to be seen and is not, each on a line; none where it showed what it says.
+    pub fn missing(&self) -> Vec<String> {
+        let outputs = self.scored().map(|summary| summary.outputs).unwrap_or_default();
+        missing::missing(&self.told, &outputs, &self.signed, Path::exists)
     }
 
     /// Where it can be spoken to while it serves.
     pub fn api(&self) -> Option<String> {
-        let Listen::At(address) = self.settings.http.listen else { return None };
+        let Listen::At(address) = self.stage.settings.http.listen else { return None };
         let token = self.folder.join(envelope::TOKEN);
         Some(format!("the API is at http://{address}, and its token in {}", token.display()))
     }
@@ -135,17 +149,78 @@ impl Demo {
 
     /// Goes on as a server until interrupted.
     pub async fn serve(self, signals: Signals) -> Result<(), DemoError> {
-        self.app.serve(&self.settings, RunOptions { signals, ..RunOptions::default() }).await?;
+        let Stage { app, settings, .. } = &self.stage;
+        let served = app.serve(settings, RunOptions { signals, ..RunOptions::default() }).await;
         self.close().await;
-        Ok(())
+        Ok(served.map(drop)?)
     }
 
     pub async fn close(self) {
-        if let Some(signing) = self.signing {
+        self.stage.leave().await;
+    }
+}
+
+/// What there is to tell.
+struct Played {
+    told: Vec<Told>,
+    signed: Result<Option<Signed>, String>,
+    stopped: bool,
+}
+
+impl Stage {
+    async fn play(&self, folder: &Path, ledger: &Path, signals: &Signals) -> Result<Played, DemoError> {
+        let Self { app, settings, signing } = self;
+        let signing = signing.as_ref();
+        let shown = enqueue(app, folder, ledger, signing.ok());
+        let shown = signals.stop.run_until_cancelled(shown).await.ok_or(DemoError::Stopped)??;
+        let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
+        let ended = serve_until_ended(app, settings, ids, signing.ok(), signals.child()).await?;
+        let mut told = Vec::new();
+        for Shown { what, id } in shown {
+            let detail = app.queue.job(&Scope::Installation, id).await?;
+            told.push(Told { what, detail: detail.ok_or(DemoError::Gone(id))? });
+        }
+        let signed = match signing {
+            Ok(signing) => Ok(signing.signed(app).await?),
+            Err(problem) => Err(problem.clone()),
+        };
+        Ok(Played { told, signed, stopped: !ended })
+    }
+
+    /// On every way out. What still waits would be tried by whoever works on this store next, and the emulated DocuSign is gone by then.
+    async fn leave(self) {
+        let Self { app, signing, .. } = self;
+        tokio::select! {
+            cancelled = cancel_the_rest(&app) => if let Err(problem) = cancelled {
+                tracing::warn!("jobs of the demo that have not ended are left: {}", store::chain(&problem));
+            },
+            () = app.clock.sleep(GOODBYE) => tracing::warn!("jobs of the demo that have not ended may be left: the store is locked"),
+        }
+        if let Ok(signing) = signing {
             signing.close().await;
         }
-        self.app.close().await;
+        app.close().await;
     }
+}
+
+async fn cancel_the_rest(app: &App) -> Result<(), QueueError> {
+    let kinds = app.registry.kinds().map(|info| info.kind);
+    let emulated = kinds.filter(|kind| kind.starts_with("docusign.")).map(str::to_owned).collect();
+    for own in [
+        JobFilter { tags: vec![TAG.into()], ..JobFilter::default() },
+        JobFilter { kinds: emulated, ..JobFilter::default() },
+    ] {
+        let own = JobFilter { states: Change::Cancel.from_states().to_vec(), ..own };
+        app.queue.change(&Scope::Installation, &own, Change::Cancel, &by(), MOST_LEFT).await?;
+    }
+    Ok(())
+}
+
+/// A demo has a dozen.
+const MOST_LEFT: usize = 1_000;
+
+fn by() -> Actor {
+    Actor::new("demo")
 }
 
 /// Serves until every one of these jobs has ended, and nothing more happens to the envelope; says whether it is so: a signal stops the
@@ -191,7 +266,7 @@ async fn serve_until_ended(
 
 fn settings(folder: &Path) -> Settings {
     let mut settings = Settings::default();
-    settings.store.url = UrlRef::from(format!("sqlite://{}", folder.join("compline.db").display()).as_str());
+    settings.store.url = UrlRef::from(format!("sqlite://{}", folder.join(STORE).display()).as_str());
     settings.artifacts.directory = folder.join("artifacts");
     settings.uploads.directory = folder.join("uploads");
     settings.journal.out_dir = folder.join("results");
@@ -218,7 +293,8 @@ async fn enqueue(
     ledger: &Path,
     signing: Option<&Signing>,
 ) -> Result<Vec<Shown>, DemoError> {
-    let by = Actor::new("demo");
+    let by = by();
+    let tagged = |job: NewJob| NewJob { tags: vec![TAG.into()], ..job };
     let steps = folder.join("steps.txt");
     // The steps of an earlier demo had other keys.
     let _ = std::fs::remove_file(&steps);
@@ -228,19 +304,19 @@ async fn enqueue(
         ("fails once, is retried", NewJob::new("system.fail", json!({ "message": "not yet", "times": 1 }))),
         ("scores a ledger", NewJob::new("journal.score_ledger", json!({ "path": ledger }))),
     ];
-    let (what, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+    let (what, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().map(|(what, job)| (what, tagged(job))).unzip();
     let inserted = app.queue.enqueue(&Scope::Installation, jobs, &by).await?;
     let mut shown: Vec<_> =
         what.into_iter().zip(&inserted).map(|(what, made)| Shown { what, id: made.id }).collect();
     // It is the last of them.
     if let (Some(signing), Some(scored)) = (signing, inserted.last()) {
         let report = folder.join("results").join(scored.id.to_string()).join("report.pdf");
-        let job = signing.job(&report, scored.id);
+        let job = tagged(signing.job(&report, scored.id));
         let sent = app.queue.enqueue(&Scope::Installation, vec![job], &by).await?;
         shown.extend(sent.iter().map(|made| Shown { what: "sends its report for signature", id: made.id }));
     }
     let parents: Vec<_> = shown.iter().map(|shown| shown.id).collect();
-    let last = NewJob::new("system.noop", json!({})).after(parents);
+    let last = tagged(NewJob::new("system.noop", json!({})).after(parents));
     let last = app.queue.enqueue(&Scope::Installation, vec![last], &by).await?;
     shown.extend(last.iter().map(|made| Shown { what: "runs after all of them", id: made.id }));
     Ok(shown)
@@ -249,19 +325,67 @@ async fn enqueue(
 #[cfg(test)]
 mod tests {
     use jobkit::When;
+    use store::state::JobState;
 
     use super::*;
 
     /// Somebody else had the file locked, and Ctrl-C was not heard.
     #[tokio::test]
-    async fn stopped_while_it_is_set_up_there_are_no_jobs() {
-        let folder = tempfile::tempdir().unwrap();
+    async fn stopped_while_it_is_set_up_there_are_no_jobs_and_no_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let mut folder = Folder::at(&place.path().join("demo"));
         let told = Signals::default();
         told.stop.cancel();
 
-        let demo = Demo::run(folder.path(), &told).await;
+        let demo = Demo::run(&mut folder, &told).await;
 
         assert!(matches!(demo, Err(DemoError::Stopped)));
+        assert!(folder.path().join("ledger.csv").exists());
+        drop(folder);
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    }
+
+    /// It left the secrets of a server that had ended, and the server's emulator to whoever ends it.
+    #[tokio::test]
+    async fn one_that_cannot_open_its_store_takes_its_secrets_away() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join(STORE)).unwrap();
+        let mut folder = Folder::at(place.path());
+
+        let demo = Demo::run(&mut folder, &Signals::default()).await;
+
+        assert!(matches!(demo, Err(DemoError::App(_))));
+        assert!(folder.path().join("docusign/key.pem").exists());
+        drop(folder);
+        let mut left: Vec<_> =
+            std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [STORE, "ledger.csv"]);
+    }
+
+    /// The next demo in this folder ran them beside its own, and asked its own DocuSign for an envelope of the first.
+    #[tokio::test]
+    async fn what_it_leaves_undone_is_cancelled_and_other_peoples_jobs_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let app = App::open(&settings).await.unwrap();
+        let ours = enqueue(&app, folder.path(), &folder.path().join("ledger.csv"), None).await.unwrap();
+        let (own, all) = (NewJob::new("system.noop", json!({})), JobFilter::default());
+        let own = app.queue.enqueue(&Scope::Installation, vec![own], &Actor::new("user:ada")).await.unwrap();
+        let sweep = vec![NewJob::new("docusign.reconcile", json!({}))];
+        let sweep = app.queue.enqueue(&Scope::Installation, sweep, &Actor::new("schedule")).await.unwrap();
+
+        cancel_the_rest(&app).await.unwrap();
+
+        let jobs = app.store.jobs(&Scope::Installation, &all).await.unwrap();
+        let waiting: Vec<_> = jobs.iter().filter(|job| !job.state.is_final()).map(|job| job.id).collect();
+        let mut cancelled: Vec<_> =
+            jobs.iter().filter(|job| job.state == JobState::Cancelled).map(|job| job.id).collect();
+        cancelled.sort();
+        let mut expected: Vec<_> = ours.iter().map(|shown| shown.id).chain([sweep[0].id]).collect();
+        expected.sort();
+        assert_eq!((waiting, cancelled), (vec![own[0].id], expected));
+        app.close().await;
     }
 
     /// The first Ctrl-C was once taken for the end of the work: the demo told its table and served on.

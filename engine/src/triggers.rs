@@ -5,7 +5,7 @@
 pub mod chain;
 pub mod door;
 pub mod folder;
-mod gather;
+pub mod gather;
 mod refusals;
 pub mod settings;
 pub mod stream;

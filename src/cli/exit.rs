@@ -335,6 +335,7 @@ impl From<DemoError> for CliError {
                 Self::from_chain(error).remedy("choose a folder you may write with --dir")
             }
             DemoError::Store(error) => error.into(),
+            DemoError::Gone(_) => Self::from_chain(error).remedy("start it again, in another folder (--dir)"),
             DemoError::Stopped => Self::from_chain(error).remedy("start it again; what is there is used"),
         }
     }

@@ -168,7 +168,7 @@ fn run(cli: Cli) -> Result {
         Command::Emulate(command) => on_runtime(emulate::run(&call, command)),
         Command::Journal(command) => on_runtime(journal::run(&call, *command)),
         Command::Doctor => on_runtime(doctor::run(&call)),
-        Command::Demo(args) => on_runtime(demo::run(&call, args)),
+        Command::Demo(args) => demo::run(&call, &args),
         Command::Serve => on_runtime(serve::serve(&call)),
         Command::Work(args) => on_runtime(serve::work(&call, args)),
         Command::Migrate => on_runtime(migrate::run(&call)),

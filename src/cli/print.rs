@@ -25,9 +25,17 @@ impl Print {
 
     /// One JSON document, or what people read.
     pub fn answer(self, json: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        match self.told(json, text)? {
+            true => Ok(()),
+            false => std::process::exit(Exit::Ok as i32),
+        }
+    }
+
+    /// As [`Print::answer`], for who has to tidy up after it: whether anybody still reads.
+    pub fn told(self, json: &impl Serialize, text: impl FnOnce() -> String) -> Result<bool> {
         match self.json {
-            true => line(&serde_json::to_string_pretty(json).map_err(CliError::from_chain)?),
-            false => line(&text()),
+            true => written(&serde_json::to_string_pretty(json).map_err(CliError::from_chain)?),
+            false => written(&text()),
         }
     }
 
@@ -45,9 +53,17 @@ impl Print {
 
 /// Writes a line to standard output. A reader that has seen enough (`| head`) is no failure.
 pub fn line(text: &str) -> Result<()> {
+    match written(text)? {
+        true => Ok(()),
+        false => std::process::exit(Exit::Ok as i32),
+    }
+}
+
+/// Whether anybody still reads.
+fn written(text: &str) -> Result<bool> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(Exit::Ok as i32),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => {
             let text = format!("the answer cannot be written to standard output: {error}");
             Err(CliError::new(
@@ -56,7 +72,7 @@ pub fn line(text: &str) -> Result<()> {
                 "what was asked for has been done; only the answer is lost",
             ))
         }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }
 

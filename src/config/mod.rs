@@ -182,6 +182,11 @@ impl Loaded {
         missing
     }
 
+    /// Where a key stands that somebody wrote.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.origins.get(key)
+    }
+
     /// Every key that has a value, and where it came from.
     pub fn explain(&self) -> Vec<Explained> {
         let value = Value::try_from(&self.settings).unwrap_or(Value::Boolean(false));

@@ -1,28 +1,26 @@
 //! The envelope of the demo: the report goes out for signature to an emulated DocuSign in this process, both sign, its message comes to the
 //! demo's own door, and what was signed is archived. Nothing leaves the machine.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use docusign::config::{AccountConfig, DEFAULT_ACCOUNT};
 use docusign::envelope::{self, Archived, Kept};
 use docusign::phase::Phase;
-use docusign_emulator::{ACCOUNT_ID, Emulator, INTEGRATION_KEY, Options, USER_ID};
+use docusign_emulator::{Emulator, Options};
 use engine::reference::SecretRef;
 use jobkit::{JobId, NewJob};
 use serde::Serialize;
 use serde_json::json;
 use store::{AuditSearch, Scope, StoreError};
 
+use super::emulated;
+use super::folder::Folder;
 use crate::app::App;
 use crate::config::listen::Listen;
 use crate::config::settings::Settings;
 
-/// Nobody's key: the emulator believes any signature, and DocuSign has never heard of it. Without the lines that make it PEM, since those
-/// who search for secrets would find one.
-const KEY: &str = include_str!("emulated_key.txt");
 /// In the demo's folder: what opens its API.
 pub const TOKEN: &str = "http.token";
 const MOST_ENTRIES: usize = 100;
@@ -62,32 +60,22 @@ pub struct Secrets {
 
 impl Signing {
     /// Starts the emulator, and tells the demo where it is. Fails where there is no loopback.
-    pub async fn open(folder: &Path, secrets: &Secrets, settings: &mut Settings) -> io::Result<Self> {
-        let own = folder.join("docusign");
-        std::fs::create_dir_all(&own).map_err(|cause| at(&own, &cause))?;
-        let (key, hmac, token) = (own.join("key.pem"), own.join("hmac"), folder.join(TOKEN));
-        keep(&key, &format!("-----BEGIN RSA PRIVATE KEY-----\n{KEY}-----END RSA PRIVATE KEY-----\n"))?;
-        keep(&hmac, &format!("{}\n", secrets.hmac))?;
-        keep(&token, &format!("{}\n", secrets.token))?;
+    pub async fn open(folder: &mut Folder, secrets: &Secrets, settings: &mut Settings) -> io::Result<Self> {
+        let key = folder.secret("docusign/key.pem", &emulated::private_key())?;
+        let hmac = folder.secret("docusign/hmac", &format!("{}\n", secrets.hmac))?;
+        let token = folder.secret(TOKEN, &format!("{}\n", secrets.token))?;
         let options = Options { hmac_keys: vec![secrets.hmac.clone()], ..Options::default() };
         let emulator = Emulator::start(options).await?;
         // One can listen where nobody can connect: on an interface that is down.
         tokio::net::TcpStream::connect(emulator.address()).await?;
         let door = free_address()?;
         let account = AccountConfig {
-            integration_key: INTEGRATION_KEY.into(),
-            account_id: ACCOUNT_ID.into(),
-            user_id: USER_ID.into(),
-            base_url: emulator.url(),
-            oauth_url: emulator.url(),
-            oauth_host: "account-d.docusign.com".into(),
-            private_key_path: key,
             connect_hmac_keys_path: hmac,
             webhook_url: format!("http://{door}/v1/webhooks/docusign"),
-            ..AccountConfig::default()
+            ..emulated::account(&emulator, key)
         };
         settings.docusign.accounts.insert(DEFAULT_ACCOUNT.into(), account);
-        settings.docusign.roots = vec![folder.to_path_buf()];
+        settings.docusign.roots = vec![folder.path().to_path_buf()];
         settings.http.listen = Listen::At(door);
         settings.http.token = Some(SecretRef::File(token));
         // The time, and nothing of what follows it.
@@ -147,30 +135,6 @@ impl Signing {
     pub async fn close(self) {
         self.emulator.stop().await;
     }
-}
-
-/// Which file it was, and what helps.
-fn at(path: &Path, cause: &io::Error) -> io::Error {
-    io::Error::new(cause.kind(), format!("{}: {cause}; move it away", path.display()))
-}
-
-/// For the owner alone, as the family demands it.
-fn keep(path: &Path, text: &str) -> io::Result<()> {
-    written(path, text).map_err(|cause| at(path, &cause))
-}
-
-fn written(path: &Path, text: &str) -> io::Result<()> {
-    // One of an earlier demo may be readable to others.
-    match std::fs::remove_file(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
-        _ => {}
-    }
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?
-        .write_all(text.as_bytes())
 }
 
 /// Below those that the system gives to whoever connects, and demos of one time begin far from each other.

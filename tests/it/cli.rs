@@ -2,6 +2,7 @@
 
 mod approvals;
 mod audit;
+mod demo;
 mod docusign;
 mod evidence;
 mod forest;
@@ -17,7 +18,6 @@ mod uploads;
 mod users;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::support::binary::{Place, Ran};
 
@@ -418,64 +418,6 @@ fn the_shell_and_man_get_their_pages() {
     place.run(&["man", "--dir", "nowhere"]).expect(1).says(&["nowhere", "directory"]);
     place.run(&["man"]).expect(0).says(&[".TH compline 1", "Exit codes"]);
     place.run(&["--help"]).expect(0).says(&["Exit codes:", "4  the store cannot be reached"]);
-}
-
-#[test]
-fn the_demo_does_what_it_shows_and_says_where_the_results_are() {
-    let place = Place::new();
-
-    let ran = place.run(&["demo", "--exit"]).expect(0);
-
-    ran.says(&["scores a ledger", "system.steps", "8 strange entries", "/compline-demo/results"]).says(&[
-        "8 of the strange ones among the first 20",
-        "workpaper.xlsx",
-        "report.html",
-        "sends its report for signature",
-        "is archived",
-        "begin → draft → send →",
-        "certificate.pdf",
-    ]);
-    let results = std::fs::read_dir(place.path().join("compline-demo/results")).unwrap();
-    let results: Vec<_> = results.map(|folder| folder.unwrap().path()).collect();
-    assert_eq!(results.len(), 1, "one folder per job");
-    assert!(results[0].join("workpaper.xlsx").exists() && results[0].join("report.pdf").exists());
-    let again = place.run(&["demo", "--exit", "--json"]).expect(0).json();
-    let states: Vec<_> = again["jobs"].as_array().unwrap().iter().map(|told| &told["job"]["state"]).collect();
-    assert_eq!(states, ["completed"; 6]);
-    the_report_was_signed(&place, &again);
-    // As docs/reference/demo-sample.md says: those made to be strange have the highest scores, and the highest risks.
-    let ids = |entries: &serde_json::Value, key: &str| -> std::collections::BTreeSet<String> {
-        entries.as_array().unwrap().iter().map(|entry| entry[key].as_str().unwrap().into()).collect()
-    };
-    let mut results = again["jobs"].as_array().unwrap().iter().map(|told| &told["job"]["result"]);
-    let top = results.find(|result| result["top"].is_array()).unwrap()["top"].as_array().unwrap();
-    assert_eq!(ids(&json!(top[..8]), "entry"), ids(&again["strange"], "journal_id"));
-    assert!(top[..8].iter().all(|entry| entry["rank"].as_u64().unwrap() <= 8), "{top:?}");
-}
-
-/// What lies where the demo says is what its log has the hashes of, and the document that was signed begins with the report.
-fn the_report_was_signed(place: &Place, told: &serde_json::Value) {
-    let envelope = &told["envelope"];
-    assert_eq!(envelope["state"], "archived", "{envelope}");
-    let folder = std::path::Path::new(envelope["folder"].as_str().unwrap());
-    let archive = envelope["archive"].as_array().unwrap();
-    let names: Vec<_> = archive.iter().map(|file| file["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["001-report.pdf", "certificate.pdf", "audit_events.json"]);
-    for file in archive {
-        let bytes = std::fs::read(folder.join(file["name"].as_str().unwrap())).unwrap();
-        let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(file["sha256"], hash.as_str());
-    }
-    let sent =
-        told["jobs"].as_array().unwrap().iter().find(|told| told["job"]["kind"] == "docusign.send_envelope");
-    let report = &sent.unwrap()["job"]["args"]["documents"][0]["path"];
-    let report = std::fs::read(report.as_str().unwrap()).unwrap();
-    let signed = std::fs::read(folder.join("001-report.pdf")).unwrap();
-    assert!(signed.len() > report.len() && signed.starts_with(&report), "another report was signed");
-    let key = envelope["key"].as_str().unwrap();
-    let url = format!("sqlite://{}/compline-demo/compline.db", place.path().display());
-    let status = Place::new().with("COMPLINE__STORE__URL", &url).run(&["docusign", "status", key]);
-    status.expect(0).says(&["archived", "certificate.pdf"]);
 }
 
 #[test]

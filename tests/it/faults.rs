@@ -204,20 +204,6 @@ async fn a_running_job_is_cancelled_by_another_process(world: World) {
     worker.stop().await;
 }
 
-/// It once told its table, and served on until a second one came.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_demo_ends_at_the_first_signal_though_its_jobs_still_run() {
-    let world = World::sqlite().await;
-    let steps = world.place.path().join("compline-demo/steps.txt");
-    let mut demo = world.start("demo", "only");
-    world.until("its jobs run", async || steps.exists()).await;
-
-    demo.terminate();
-
-    let status = demo.ended().await;
-    assert!(status.code().is_some(), "{status}: {}", demo.log());
-}
-
 /// It was ended by the signal itself, as one that crashes, until its store had answered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_told_to_stop_before_its_store_answers_ends_well() {

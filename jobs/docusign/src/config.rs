@@ -67,7 +67,7 @@ pub enum SendMode {
     /// A draft, its id stored, and then sent: never twice.
     #[default]
     TwoPhase,
-    /// In one call, which saves one of two. An answer that is lost is looked for; one that comes to be only after that look is sent twice.
+    /// In one call, which saves one of three. An answer that is lost is looked for; one that comes to be only after that look is sent twice.
     Direct,
 }
 

@@ -10,5 +10,5 @@ SELECT EXISTS (
       AND NOT EXISTS (
           SELECT FROM unnest(ARRAY['job', 'job_history', 'job_attempt', 'job_step', 'job_progress', 'job_dependency',
                                    'cancel_request', 'review', 'schedule', 'schedule_fire', 'upload',
-                                   'approval', 'approval_vote']) AS t (name)
+                                   'approval', 'approval_vote', 'record', 'record_name']) AS t (name)
           WHERE NOT has_table_privilege(r.oid, format('compline.%I', t.name), 'SELECT')))

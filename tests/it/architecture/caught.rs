@@ -172,3 +172,13 @@ fn a_store_without_its_twin_is_caught() {
     assert_eq!(rule(&Tree::of(&renumbered)).len(), 2);
     allowed(rule, &[("migrations/postgres/0003_enqueue.sql", "")]);
 }
+
+#[test]
+fn a_table_of_tenants_that_one_list_lacks_is_caught() {
+    let rule = the_role_of_tenants_is_asked_for_what_it_is_given;
+    let (one, two) = ("ARRAY['job', 'record']", "ARRAY['job',\n 'record', 'upload']");
+    caught(rule, &[(TENANT_ROLE, two), (TENANT_USABLE, one)], "tenant_usable.sql: lacks `upload`");
+    caught(rule, &[(TENANT_ROLE, one), (TENANT_USABLE, two)], "tenant_role.sql: lacks `upload`");
+    caught(rule, &[(TENANT_ROLE, "GRANT"), (TENANT_USABLE, two)], "are not found");
+    allowed(rule, &[(TENANT_ROLE, two), (TENANT_USABLE, &two.replace('\n', " "))]);
+}

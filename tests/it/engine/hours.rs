@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use compline::app::outgoing;
 use compline::config::Settings;
+use compline::demo::emulated;
 use docusign::AccountConfig;
-use docusign_emulator::{
-    ACCOUNT_ID, ClockMode, Emulator, INTEGRATION_KEY, Options, Polling, Switches, USER_ID,
-};
+use docusign_emulator::{ClockMode, Emulator, Options, Polling, Switches};
 use engine::worker::WorkerOptions;
 use engine::worker::fetcher::FetchOptions;
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +20,6 @@ use store::state::JobState;
 use store::{JobFilter, RecordPage, Scope};
 
 use super::Engine;
-use crate::support::python;
 use crate::support::store::{TestStore, ada, promises};
 
 promises![an_hours_calls_are_used_and_none_is_refused];
@@ -39,22 +37,14 @@ fn calls_an_hour() -> u32 {
 
 /// As the family's defaults are to DocuSign's 3,000.
 fn account(of: u32, emulator: &Emulator, folder: &Path) -> AccountConfig {
-    let made = python::script("docusign_sdk.py").arg("key").arg(folder).status().unwrap();
-    assert!(made.success());
     let key = folder.join("private.pem");
+    std::fs::write(&key, emulated::private_key()).unwrap();
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let default = AccountConfig::default();
+    let account = emulated::account(emulator, key);
     AccountConfig {
-        integration_key: INTEGRATION_KEY.into(),
-        account_id: ACCOUNT_ID.into(),
-        user_id: USER_ID.into(),
-        base_url: emulator.url(),
-        oauth_url: emulator.url(),
-        oauth_host: "account-d.docusign.com".into(),
-        private_key_path: key,
-        max_calls_per_hour: default.max_calls_per_hour * of / 3_000,
-        max_burst_30s: default.max_burst_30s * of / 3_000,
-        ..default
+        max_calls_per_hour: account.max_calls_per_hour * of / 3_000,
+        max_burst_30s: account.max_burst_30s * of / 3_000,
+        ..account
     }
 }
 

@@ -21,7 +21,7 @@ const KEY: &str = "business_key";
 on_both![
     envelopes_are_sent_once_through_lost_answers_and_kills,
     what_is_signed_is_archived_once_whatever_order_messages_come_in,
-    a_restored_database_sends_nothing_again,
+    records_that_are_gone_have_nothing_sent_again,
     an_account_without_consent_is_parked_and_its_doctor_says_what_to_open,
     a_report_that_is_handed_in_is_sent_as_it_came_and_what_is_none_is_refused,
 ];
@@ -179,8 +179,8 @@ async fn envelopes_are_sent_once_through_lost_answers_and_kills(world: World) {
     }
 }
 
-/// The jobs wait again, and the records of what went out since the backup are gone.
-async fn a_restored_database_sends_nothing_again(world: World) {
+/// As a backup of before has them: none of what went out since. Of a backup of each other moment the family's own tests tell.
+async fn records_that_are_gone_have_nothing_sent_again(world: World) {
     let house = House::open(world, &["lost-answer@create=0.3"], Options::default()).await;
     let keys = house.send(12).await;
     let worker = house.world.start("work", "before");

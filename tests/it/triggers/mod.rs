@@ -4,6 +4,7 @@ mod binary;
 mod bucket;
 mod chain;
 mod folder;
+mod gather;
 mod stream;
 mod webhook;
 
