@@ -158,6 +158,9 @@ async fn ask(settings: &Settings, app: &App) -> Vec<Check> {
         ]);
         checks.extend(approvals::approvals(settings, app).await);
         checks.extend(audit::refused(app).await);
+        if !settings.docusign.accounts.is_empty() {
+            checks.push(envelopes::installation(settings, app).await);
+        }
     }
     checks
 }

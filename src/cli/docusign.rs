@@ -19,7 +19,7 @@ use store::{RecordPage, Scope};
 use super::enqueue::json_of;
 use super::exit::{CliError, Exit, Result};
 use super::{Call, actor, print};
-use crate::app::outgoing;
+use crate::app::{App, outgoing};
 use crate::cli::print::row;
 use crate::config;
 
@@ -91,12 +91,18 @@ pub async fn run(call: &Call, command: DocuSign) -> Result {
             enqueue(call, NewJob::new(SendEnvelope::KIND, args), whose).await
         }
         DocuSign::Void { key, not_begun, account, reason, whose } => {
-            let id = RecordId { collection: COLLECTION.into(), tenant: whose.tenant.clone(), key };
-            if !not_begun {
-                must_be_known(call, &id).await?;
-            }
+            let id =
+                RecordId { collection: COLLECTION.into(), tenant: whose.tenant.clone(), key: key.clone() };
             let reason = Personal::new(reason);
-            job::<Void>(call, &VoidArgs { key: id.key, not_begun, account, reason }, whose).await
+            let job = NewJob::of::<Void>(&VoidArgs { key, not_begun, account, reason });
+            let job = job.map_err(CliError::from_chain)?;
+            call.with_app(async |app| {
+                if !not_begun {
+                    must_be_known(app, &id).await?;
+                }
+                enqueue_on(call, app, job, whose).await
+            })
+            .await
         }
         DocuSign::Remind { key, whose } => job::<Remind>(call, &RemindArgs { key }, whose).await,
         DocuSign::Status { key: Some(key), whose, .. } => one(call, key, whose).await,
@@ -106,16 +112,15 @@ pub async fn run(call: &Call, command: DocuSign) -> Result {
 }
 
 /// A key that was mistyped must not look like one that was voided.
-async fn must_be_known(call: &Call, id: &RecordId) -> Result {
-    call.with_app(async |app| match app.store.record(&Scope::Installation, id).await? {
+async fn must_be_known(app: &App, id: &RecordId) -> Result {
+    match app.store.record(&Scope::Installation, id).await? {
         Some(_) => Ok(Exit::Ok),
         None => {
             let text = format!("there is no envelope `{}`", print::plain(&id.key));
             let remedy = "`compline docusign status --all` lists them, --tenant says whose it is; --not-begun keeps one that waits to be sent from going out";
             Err(CliError::new(Exit::NotFound, text, remedy))
         }
-    })
-    .await
+    }
 }
 
 async fn job<J: Job>(call: &Call, args: &J::Args, whose: Whose) -> Result {
@@ -123,19 +128,20 @@ async fn job<J: Job>(call: &Call, args: &J::Args, whose: Whose) -> Result {
     enqueue(call, job, whose).await
 }
 
-async fn enqueue(call: &Call, job: NewJob, Whose { tenant }: Whose) -> Result {
+async fn enqueue(call: &Call, job: NewJob, whose: Whose) -> Result {
+    call.with_app(async |app| enqueue_on(call, app, job, whose).await).await
+}
+
+async fn enqueue_on(call: &Call, app: &App, job: NewJob, Whose { tenant }: Whose) -> Result {
     let job = NewJob { tenant, ..job };
-    call.with_app(async |app| {
-        for inserted in app.queue.enqueue(&Scope::Installation, vec![job], &actor()).await? {
-            let told = call.print.answer(&inserted, || inserted.id.to_string());
-            told.map_err(|error| error.remedy(format!("the job is there all the same: {}", inserted.id)))?;
-            if inserted.duplicate && !call.print.json {
-                print::remark("a job for this key was there; nothing was enqueued, this is its id");
-            }
+    for inserted in app.queue.enqueue(&Scope::Installation, vec![job], &actor()).await? {
+        let told = call.print.answer(&inserted, || inserted.id.to_string());
+        told.map_err(|error| error.remedy(format!("the job is there all the same: {}", inserted.id)))?;
+        if inserted.duplicate && !call.print.json {
+            print::remark("a job for this key was there; nothing was enqueued, this is its id");
         }
-        Ok(Exit::Ok)
-    })
-    .await
+    }
+    Ok(Exit::Ok)
 }
 
 async fn one(call: &Call, key: String, Whose { tenant }: Whose) -> Result {

@@ -19,11 +19,13 @@ pub fn limit(account: &str) -> String {
     format!("docusign.{account}")
 }
 
-/// So many calls of the limit are taken together at most: for an envelope of which nothing is known yet.
+/// So many calls of the limit are taken together at most. A burst that is smaller would have nobody come to an end.
 pub fn at_once(account: &AccountConfig) -> u32 {
-    let look = u32::from(!account.look_back.is_zero());
-    (look + for_sending(account)).min(account.max_burst_30s)
+    LOOKS + for_sending(account)
 }
+
+/// For whatever there is under a key: by its name, and by its transaction.
+const LOOKS: u32 = 2;
 
 fn for_sending(account: &AccountConfig) -> u32 {
     match account.send_mode {
@@ -78,13 +80,18 @@ impl<'a> Calls<'a> {
     /// Takes the calls by which an envelope goes out from the limit, all or none, so that whoever begins can end. Without it an hour's
     /// calls go into beginning everything.
     pub async fn for_a_new_envelope(&self) -> Result<(), Failure> {
+        let look = u32::from(!self.account.config.look_back.is_zero());
+        self.ahead(look + for_sending(&self.account.config)).await
+    }
+
+    /// The same for one that somebody began.
+    pub async fn for_a_known_envelope(&self) -> Result<(), Failure> {
         self.ahead(at_once(&self.account.config)).await
     }
 
     /// The same for one that was looked for.
     pub async fn for_an_envelope(&self) -> Result<(), Failure> {
-        let AccountConfig { max_burst_30s, .. } = self.account.config;
-        self.ahead(for_sending(&self.account.config).min(max_burst_30s)).await
+        self.ahead(for_sending(&self.account.config)).await
     }
 
     /// By which the provider is to tell our envelopes from those of others in the account.

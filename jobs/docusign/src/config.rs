@@ -8,6 +8,8 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::calls::at_once;
+
 use crate::connect::DOOR_PATH;
 
 /// The variables `DOCUSIGN_…` speak of this account.
@@ -159,11 +161,12 @@ impl AccountConfig {
         if !(1..=1_000_000).contains(&self.max_calls_per_hour) {
             found.push(("max_calls_per_hour", "1 to 1000000; DocuSign allows 3000".into()));
         }
-        if !(1..=10_000).contains(&self.max_burst_30s) {
-            found.push((
-                "max_burst_30s",
-                "1 to 10000; DocuSign allows 200 in its demo and 500 in production".into(),
-            ));
+        let least = at_once(self);
+        if !(least..=10_000).contains(&self.max_burst_30s) {
+            let told = format!(
+                "{least} to 10000, since so many calls go together; DocuSign allows 200 in its demo and 500 in production"
+            );
+            found.push(("max_burst_30s", told));
         }
         if self.poll_min_interval < SHORTEST_POLL {
             found.push(("poll_min_interval", "15m at least; DocuSign bans who asks more often".into()));
@@ -260,7 +263,7 @@ mod tests {
                 "bare",
             ),
             (AccountConfig { max_calls_per_hour: 0, ..account() }, "max_calls_per_hour", "3000"),
-            (AccountConfig { max_burst_30s: 0, ..account() }, "max_burst_30s", "500"),
+            (AccountConfig { max_burst_30s: 3, ..account() }, "max_burst_30s", "4 to 10000"),
             (
                 AccountConfig { poll_min_interval: Duration::from_secs(60), ..account() },
                 "poll_min_interval",

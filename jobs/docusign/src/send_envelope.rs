@@ -215,11 +215,16 @@ impl Sending<'_> {
             Ok(before) => before,
             Err(stop) => return Err(self.calls.fail(stop).await),
         };
-        if let Some(known @ (Known::Out(_) | Known::Before(_))) = before {
-            self.kept.found_out(self.calls.ctx, known).await?;
-            return Err(Failure::permanent(
-                "key: it was used for another envelope, which went out after all; choose another key",
-            ));
+        match before {
+            Some(out @ Known::Out(_)) => {
+                self.kept.found_out(self.calls.ctx, out).await?;
+                return Err(Failure::permanent(
+                    "key: it was used for another envelope, which went out after all; choose another key",
+                ));
+            }
+            // Of which request nobody knows; it may be this one, and is not sent again.
+            Some(before @ Known::Before(_)) => return self.kept.found_out(self.calls.ctx, before).await,
+            Some(Known::Draft(_)) | None => {}
         }
         let documents = self.work.load(self.calls.ctx).await?;
         self.kept.envelope.ask_anew(self.work.args.sha256());
@@ -264,6 +269,10 @@ impl Sending<'_> {
     async fn make(&self, documents: &[Vec<u8>], direct: bool) -> Result<Known, Stop> {
         let mut look = self.may_exist;
         let mut tried = 0;
+        if look {
+            // All that follows, or nothing: a look that is not followed by a draft is made in vain, and again and again.
+            self.calls.for_a_known_envelope().await?;
+        }
         loop {
             if look && let Some(known) = self.known().await? {
                 return Ok(known);

@@ -56,11 +56,11 @@ impl Job for Void {
 
     fn check(&self, args: &VoidArgs) -> Result<(), String> {
         crate::check_key(&args.key)?;
-        if args.account.is_some() {
-            self.accounts.check(args.account.as_deref())?;
-        }
         if args.not_begun && args.account.is_none() && self.accounts.all().count() > 1 {
             return Err("account: there are several; say by which it is to go out".into());
+        }
+        if args.not_begun || args.account.is_some() {
+            self.accounts.check(args.account.as_deref())?;
         }
         match (1..=LONGEST_REASON).contains(&args.reason.expose().trim().chars().count()) {
             true => Ok(()),

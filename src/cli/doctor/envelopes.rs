@@ -7,9 +7,19 @@ use engine::adapters::clock::SystemClock;
 use jobkit::Clock;
 
 use super::Check;
-use crate::app::outgoing;
+use crate::app::{App, outgoing};
 use crate::cli::exit::{CliError, Exit};
 use crate::config::Settings;
+
+/// By which name DocuSign knows our envelopes from others'.
+pub(super) async fn installation(settings: &Settings, app: &App) -> Check {
+    let name = "docusign";
+    match (settings.docusign.installation.as_str(), app.store.installation().await) {
+        ("", Ok(drawn)) => Check::ok(name, format!("envelopes carry the name of this installation, {drawn}")),
+        (given, Ok(_)) => Check::ok(name, format!("envelopes carry the name {given}")),
+        (_, Err(error)) => Check::fail(name, &CliError::from(error)),
+    }
+}
 
 /// Nothing to say where there is no account.
 pub(super) async fn accounts(settings: &Settings) -> Vec<Check> {

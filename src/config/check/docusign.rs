@@ -25,7 +25,7 @@ pub(super) fn docusign(settings: &Settings, found: &mut Findings) {
         if settings.calls.contains_key(&limit) && rates.get(&limit).is_some_and(|rate| rate.burst < least) {
             found.add(
                 format!("calls.{limit}.burst"),
-                format!("{least} at least: the look for it, a draft and its sending are taken together"),
+                format!("{least} at least: looks for it, a draft and its sending are taken together"),
             );
         }
     }

@@ -28,7 +28,7 @@ fn docusign_is_set_by_the_variables_that_the_platform_uses() {
     assert!(told.contains("DOCUSIGN_BASE_URL: ") && told.contains("write https://HOST"), "{told}");
 }
 
-/// With the burst of other limits, which is one, no envelope would ever go out: the look, a draft and its sending are taken together.
+/// With the burst of other limits, which is one, no envelope would ever go out: looks, a draft and its sending are taken together.
 #[test]
 fn a_limit_by_name_keeps_the_accounts_burst_unless_it_says_another() {
     let with = |calls: &str| {
@@ -46,5 +46,5 @@ fn a_limit_by_name_keeps_the_accounts_burst_unless_it_says_another() {
     assert_eq!((rate.pace.count, rate.burst), (2_000, 100));
     assert_eq!(with("burst = 7").unwrap().settings.call_rates()["docusign.default"].burst, 7);
     let told = with("burst = 1").unwrap_err().to_string();
-    assert!(told.contains("calls.docusign.default.burst") && told.contains("3 at least"), "{told}");
+    assert!(told.contains("calls.docusign.default.burst") && told.contains("4 at least"), "{told}");
 }

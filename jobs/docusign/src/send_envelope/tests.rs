@@ -152,6 +152,9 @@ async fn two_jobs_at_one_envelope_do_not_overlap() {
     assert_eq!(busy, Outcome::Snooze(BUSY));
     // The other may have made a draft, so it was looked for.
     assert_eq!(provider.world().calls, ["find_by_key", "find", "create", "send"]);
+    // All of them together: who looks and then has to wait looks in vain, and would again.
+    let taken: Vec<u32> = bench.host.taken().into_iter().map(|(_, _, count)| count).collect();
+    assert_eq!(taken, [4]);
 }
 
 #[tokio::test]
