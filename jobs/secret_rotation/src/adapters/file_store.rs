@@ -24,15 +24,15 @@ use crate::secret::{OfTheSystem, Randomness, VersionId};
 use crate::store::{Answer, Labels, Put, SecretStore, StoreError};
 
 pub const NAME: &str = "file";
-/// Of the key in `secret_stores.file.key`: 64 hexadecimal digits or 44 letters of base64.
-pub const KEY_BYTES: usize = 32;
+const KEY_BYTES: usize = 32;
 
 #[derive(Clone)]
 pub struct FileStore(Arc<Place>);
 
 struct Place {
     folder: PathBuf,
-    key: LessSafeKey,
+    /// Read for each value: it lies elsewhere, and may be mended while we run.
+    key_path: PathBuf,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -47,17 +47,10 @@ struct Kept {
     versions: BTreeMap<VersionId, String>,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the key of the file store is not 32 bytes in hex (64 digits) or base64 (44 characters); `openssl rand -hex 32` makes one"
-)]
-pub struct NotAKey;
-
 impl FileStore {
-    pub fn new(folder: impl Into<PathBuf>, key: &SecretString) -> Result<Self, NotAKey> {
-        let bytes = key_of(key.expose_secret().trim()).ok_or(NotAKey)?;
-        let key = UnboundKey::new(&AES_256_GCM, bytes.as_ref()).map_err(|_| NotAKey)?;
-        Ok(Self(Arc::new(Place { folder: folder.into(), key: LessSafeKey::new(key) })))
+    /// Nothing is opened before it is needed.
+    pub fn new(folder: impl Into<PathBuf>, key_path: impl Into<PathBuf>) -> Self {
+        Self(Arc::new(Place { folder: folder.into(), key_path: key_path.into() }))
     }
 
     async fn with<T: Send + 'static>(
@@ -247,12 +240,27 @@ impl Place {
         Ok(())
     }
 
+    fn key(&self) -> Result<LessSafeKey, Problem> {
+        let path = self.key_path.display();
+        let refused = |problem: String| Problem::Refused(format!("its key, `{path}`: {problem}"));
+        let readable = std::fs::metadata(&self.key_path).map_err(|cause| {
+            refused(format!("{cause}; `openssl rand -hex 32` makes one, and `chmod 600` keeps it"))
+        })?;
+        if readable.permissions().mode() & 0o077 != 0 {
+            return Err(refused("others may read it; `chmod 600`".into()));
+        }
+        let text = Zeroizing::new(std::fs::read_to_string(&self.key_path)?);
+        let key = key_of(text.trim()).and_then(|bytes| UnboundKey::new(&AES_256_GCM, bytes.as_ref()).ok());
+        let what = "it is not 32 bytes in hex (64 digits) or base64 (44 characters); `openssl rand -hex 32` makes one";
+        key.map(LessSafeKey::new).ok_or_else(|| refused(what.into()))
+    }
+
     fn seal(&self, path: &str, version: &VersionId, value: &SecretString) -> Result<String, Problem> {
         let mut nonce = [0_u8; NONCE_LEN];
         OfTheSystem.fill(&mut nonce).map_err(std::io::Error::other)?;
         let mut sealed = Zeroizing::new(value.expose_secret().as_bytes().to_vec());
         let sealing = Nonce::assume_unique_for_key(nonce);
-        let tag = self.key.seal_in_place_separate_tag(sealing, bound(path, version), sealed.as_mut());
+        let tag = self.key()?.seal_in_place_separate_tag(sealing, bound(path, version), sealed.as_mut());
         let tag = tag.map_err(|_| std::io::Error::other("the value is too long to be sealed"))?;
         Ok(STANDARD.encode([nonce.as_slice(), &sealed, tag.as_ref()].concat()))
     }
@@ -269,8 +277,8 @@ impl Place {
         }
         let (nonce, sealed) = bytes.split_at_mut(NONCE_LEN);
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| does_not_open())?;
-        let value =
-            self.key.open_in_place(nonce, bound(path, version), sealed).map_err(|_| does_not_open())?;
+        let key = self.key()?;
+        let value = key.open_in_place(nonce, bound(path, version), sealed).map_err(|_| does_not_open())?;
         String::from_utf8(value.to_vec()).map(SecretString::from).map_err(|_| does_not_open())
     }
 }

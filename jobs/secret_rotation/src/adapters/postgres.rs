@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct PostgresConfig {
     /// One of `[databases]`, which may change the roles.
     pub database: String,
-    /// Two that take turns, or one.
+    /// Two that take turns, or one. The one that is in use comes first.
     pub roles: Vec<String>,
     /// The role that the two are members of, and act as. One that is missing is made of theirs, never this one.
     pub owner: String,
@@ -218,9 +218,8 @@ impl Target for Postgres {
         randomness: &dyn Randomness,
     ) -> Result<SecretString, TargetError> {
         let before = current.map(|current| self.value(current)).transpose()?.map(|value| value.username);
-        let username = self.config.roles.iter().find(|role| Some(*role) != before.as_ref());
-        let username =
-            username.or(self.config.roles.first()).ok_or_else(|| self.refused("roles: name one or two"))?;
+        let username = next(&self.config.roles, before.as_deref());
+        let username = username.ok_or_else(|| self.refused("roles: name one or two"))?;
         let admin = self.admin()?;
         let password = password(randomness)?;
         let (host, port) = (admin.get_host().to_owned(), admin.get_port());
@@ -308,6 +307,12 @@ impl Target for Postgres {
     }
 }
 
+/// Whose turn it is. When nothing is known it is the last one's: the first may be in use under a password that nobody here has been told.
+fn next<'a>(roles: &'a [String], before: Option<&str>) -> Option<&'a String> {
+    let other = roles.iter().rev().find(|role| Some(role.as_str()) != before);
+    other.or(roles.first())
+}
+
 fn url_of(user: &str, password: &SecretString, host: &str, port: u16, dbname: &str) -> Option<String> {
     // A socket is no host of a URL.
     let at = if host.starts_with('/') { "localhost" } else { host };
@@ -340,4 +345,48 @@ fn told(error: &sqlx::Error) -> String {
 /// Whether trying again is of no use: not of connections (08), resources (53), an operator (57) or the system (58).
 fn is_lasting(code: &str) -> bool {
     !["08", "53", "57", "58", "40", "55", "XX"].iter().any(|class| code.starts_with(class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_roles_take_turns_and_one_has_every_turn() {
+        let two = ["a".to_owned(), "b".to_owned()];
+        for (roles, before, expected) in [
+            (&two[..], None, Some("b")),
+            (&two, Some("b"), Some("a")),
+            (&two, Some("a"), Some("b")),
+            (&two, Some("of before"), Some("b")),
+            (&two[..1], None, Some("a")),
+            (&two[..1], Some("a"), Some("a")),
+            (&[], None, None),
+        ] {
+            assert_eq!(next(roles, before).map(String::as_str), expected, "{roles:?} {before:?}");
+        }
+    }
+
+    #[test]
+    fn a_url_has_whatever_stands_in_names() {
+        let password = SecretString::from("p-w_1");
+        assert_eq!(
+            url_of("app@a", &password, "db.example", 5433, "my app").unwrap(),
+            "postgres://app%40a:p-w_1@db.example:5433/my%20app"
+        );
+        assert_eq!(
+            url_of("a", &password, "/run/postgresql", 5432, "app").unwrap(),
+            "postgres://a:p-w_1@localhost:5432/app?host=%2Frun%2Fpostgresql"
+        );
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+    }
+
+    #[test]
+    fn what_lasts_is_not_tried_again() {
+        for (code, lasts) in
+            [("42704", true), ("22023", true), ("57P03", false), ("53300", false), ("08006", false)]
+        {
+            assert_eq!(is_lasting(code), lasts, "{code}");
+        }
+    }
 }

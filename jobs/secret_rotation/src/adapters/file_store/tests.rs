@@ -3,7 +3,14 @@ use super::*;
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 fn store(folder: &Path) -> FileStore {
-    FileStore::new(folder.join("secrets"), &SecretString::from(KEY)).unwrap()
+    keyed(folder, KEY)
+}
+
+fn keyed(folder: &Path, key: &str) -> FileStore {
+    let path = folder.join(format!("key-{}", &key[..2]));
+    std::fs::write(&path, format!("{key}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    FileStore::new(folder.join("secrets"), path)
 }
 
 fn version(name: &str) -> VersionId {
@@ -115,8 +122,7 @@ async fn what_lies_there_is_nobodys_to_read_or_to_move() {
     // Under another name, with another key, and with a bit turned.
     std::fs::copy(&file, place.join("other.json")).unwrap();
     let moved = own.read("other", &version("one")).await.unwrap_err();
-    let key = SecretString::from("ff".repeat(32));
-    let foreign = FileStore::new(&place, &key).unwrap().read("app-db", &version("one")).await.unwrap_err();
+    let foreign = keyed(folder.path(), &"ff".repeat(32)).read("app-db", &version("one")).await.unwrap_err();
     for refused in [moved, foreign] {
         assert!(
             matches!(&refused, StoreError::Refused { problem, .. } if problem.contains("does not open")),
@@ -131,10 +137,22 @@ async fn what_lies_there_is_nobodys_to_read_or_to_move() {
     }
 }
 
-#[test]
-fn a_key_is_32_bytes() {
-    for text in ["", "abc", &"0".repeat(63), &"zz".repeat(32)] {
-        assert!(FileStore::new("x", &SecretString::from(text)).is_err(), "{text}");
+#[tokio::test]
+async fn a_key_is_32_bytes_that_others_cannot_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let put =
+        async |store: &FileStore| store.put_pending("a", &version("one"), &SecretString::from("1")).await;
+    for text in ["abc".to_owned(), "0".repeat(63), "zz".repeat(32)] {
+        let told = put(&keyed(folder.path(), &text)).await.unwrap_err().to_string();
+        assert!(told.contains("openssl rand") && !told.contains(&text), "{told}");
     }
-    assert!(FileStore::new("x", &SecretString::from(format!("{}=", "A".repeat(43)))).is_ok());
+    let good = keyed(folder.path(), &format!("{}=", "A".repeat(43)));
+    let path = folder.path().join("key-AA");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(put(&good).await.unwrap_err().to_string().contains("chmod 600"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(put(&good).await.unwrap(), Put::Kept);
+    std::fs::remove_file(&path).unwrap();
+    assert!(put(&good).await.is_ok(), "nothing has to be sealed");
+    assert!(good.read("a", &version("one")).await.unwrap_err().to_string().contains("key-AA"));
 }
