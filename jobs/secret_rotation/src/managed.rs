@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::phase::Adoption;
-use crate::secret::Randomness;
+use crate::secret::{OfTheSystem, Randomness};
 use crate::store::SecretStore;
 use crate::target::Target;
 
@@ -28,6 +28,12 @@ pub struct Managed {
 pub struct Secrets {
     managed: Arc<BTreeMap<String, Managed>>,
     pub randomness: Arc<dyn Randomness>,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self::new([], Arc::new(OfTheSystem))
+    }
 }
 
 impl Secrets {
