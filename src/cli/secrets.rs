@@ -4,6 +4,7 @@ use clap::Subcommand;
 use jobkit::NewJob;
 use secret_rotation::rotate::RotateArgs;
 use secret_rotation::run::{self, Kept};
+use secret_rotation::secret::VersionId;
 use secret_rotation::target::Verdict;
 use secret_rotation::{Managed, Rotate};
 use serde_json::{Value, json};
@@ -21,12 +22,15 @@ pub enum Secrets {
     List,
     /// Show one: its versions by name, its last rotation, when the next one is due.
     Show { name: String },
-    /// Enqueue a rotation; print the id of its job.
+    /// Enqueue a rotation, or have one that waits for a person go on; print the id of its job.
     Rotate {
         name: String,
         /// Somebody else may know it: the old value has no grace, and its sessions are ended.
         #[arg(long)]
         compromised: bool,
+        /// Destroy this version first, which somebody left pending in the store: no rotation of yours may be about to use it.
+        #[arg(long, value_name = "VERSION")]
+        clear_pending: Option<String>,
     },
     /// Ask each store and each target, and say what is wrong.
     Doctor,
@@ -36,7 +40,10 @@ pub async fn run(call: &Call, command: Secrets) -> Result {
     match command {
         Secrets::List => list(call).await,
         Secrets::Show { name } => show(call, &name).await,
-        Secrets::Rotate { name, compromised } => rotate(call, RotateArgs { name, compromised }).await,
+        Secrets::Rotate { name, compromised, clear_pending } => {
+            let clear_pending = clear_pending.map(VersionId);
+            rotate(call, RotateArgs { name, compromised, clear_pending }).await
+        }
         Secrets::Doctor => doctor(call).await,
     }
 }

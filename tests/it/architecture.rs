@@ -69,6 +69,7 @@ const PURE: &[&str] = &[
     "jobs/docusign/src/adapters/docusign/wire.rs",
     "jobs/docusign/src/args",
     "jobs/docusign/src/phase.rs",
+    "jobs/secret_rotation/src/phase.rs",
     "jobs/docusign/emulator/src/check",
     "jobs/docusign/emulator/src/contract.rs",
     "jobs/docusign/emulator/src/faults.rs",

@@ -101,6 +101,9 @@ impl Config {
         let mut places = BTreeMap::new();
         for (name, secret) in &self.secrets {
             let key = |key: &str| format!("secret_rotation.secrets.{name}.{key}");
+            if !file_store::is_name(secret.path(name)) {
+                found.push((key("path"), file_store::NAMES.into()));
+            }
             for (field, told) in secret.problems(databases) {
                 found.push((key(field), told));
             }
@@ -241,6 +244,9 @@ mod tests {
     #[test]
     fn two_secrets_have_two_places_and_the_file_store_a_key() {
         let mut two = config(|_| ());
+        let mut up = config(|_| ());
+        up.secrets.get_mut("app-db").unwrap().path = "../app-db".into();
+        assert_eq!(up.problems(&["app"])[0].0, "secret_rotation.secrets.app-db.path");
         let other = SecretConfig { path: "app-db".into(), ..two.secrets["app-db"].clone() };
         two.secrets.insert("second".into(), other);
         assert_eq!(two.problems(&["app"])[0].0, "secret_rotation.secrets.second.path");

@@ -36,6 +36,9 @@ pub struct Run {
     /// What a person has to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// Where it goes on when a person has dealt with that; `rolled_back` where this run has to end, and another to begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_on: Option<Phase>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,12 +58,13 @@ impl Run {
             number,
             began_at: now,
             from,
-            to: VersionId::of(secret, number, 0),
+            to: VersionId::of(secret, number, now, 0),
             refused: 0,
             published_at: None,
             retired_at: None,
             compromised: false,
             problem: None,
+            goes_on: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use jobkit::SecretString;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
@@ -24,9 +25,11 @@ impl fmt::Display for VersionId {
 const NAMESPACE: Uuid = Uuid::from_u128(0x1c0a_5e17_93d2_5c44_8f6b_2f2e_70a5_7a10);
 
 impl VersionId {
-    /// The version that a rotation makes. A target may refuse a value, and then another is made, under another name.
-    pub fn of(secret: &str, run: u64, refused: u32) -> Self {
-        Self(Uuid::new_v5(&NAMESPACE, format!("{secret}\n{run}\n{refused}").as_bytes()).to_string())
+    /// The version that a rotation makes. A target may refuse a value, and then another is made, under another name. When it began is in it: a database
+    /// that was restored counts its rotations anew, and the store still has versions of the ones that it does not know.
+    pub fn of(secret: &str, run: u64, began_at: Timestamp, refused: u32) -> Self {
+        let name = format!("{secret}\n{run}\n{}\n{refused}", began_at.as_nanosecond());
+        Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string())
     }
 }
 
@@ -74,10 +77,12 @@ mod tests {
 
     #[test]
     fn a_version_has_one_name_for_each_run_and_each_value_that_was_refused() {
-        let of = VersionId::of;
-        assert_eq!(of("a", 1, 0), of("a", 1, 0));
-        assert_ne!(of("a", 1, 0), of("a", 2, 0));
-        assert_ne!(of("a", 1, 0), of("a", 1, 1));
-        assert_ne!(of("a", 1, 0), of("b", 1, 0));
+        let at = |second, secret, run, refused| {
+            VersionId::of(secret, run, Timestamp::from_second(second).unwrap(), refused)
+        };
+        assert_eq!(at(0, "a", 1, 0), at(0, "a", 1, 0));
+        for other in [at(1, "a", 1, 0), at(0, "a", 2, 0), at(0, "a", 1, 1), at(0, "b", 1, 0)] {
+            assert_ne!(at(0, "a", 1, 0), other);
+        }
     }
 }

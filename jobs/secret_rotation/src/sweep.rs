@@ -25,6 +25,8 @@ pub struct Swept {
     pub secrets: usize,
     /// Those that are rotated now.
     pub due: Vec<String>,
+    /// Those whose rotation was begun and is not over.
+    pub under_way: Vec<String>,
     /// Those that wait for a person.
     pub waiting: Vec<String>,
 }
@@ -38,24 +40,26 @@ impl Job for Sweep {
     }
 
     async fn run(&self, _: SweepArgs, ctx: &Ctx) -> Result<Outcome, Failure> {
-        let (mut due, mut waiting) = (Vec::new(), Vec::new());
+        let (mut due, mut under_way, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for managed in self.secrets.all() {
             let known = ctx.records().get(ctx, &run::id(&managed.name)).await?.map(Kept::of).transpose()?;
             match stands(known.as_ref(), ctx.clock().now()) {
                 Stands::Due => due.push(managed.name.clone()),
+                Stands::UnderWay => under_way.push(managed.name.clone()),
                 Stands::Waiting => waiting.push(managed.name.clone()),
                 Stands::Well => {}
             }
         }
-        // One whose rotation is under way has a job, which is the one that is found.
-        let jobs = due
-            .iter()
-            .map(|name| NewJob::of::<Rotate>(&RotateArgs { name: name.clone(), compromised: false }));
+        // One whose rotation is under way has a job, which is the one that is found, unless that was given up or cancelled.
+        let jobs = due.iter().chain(&under_way).map(|name| {
+            let args = RotateArgs { name: name.clone(), compromised: false, clear_pending: None };
+            NewJob::of::<Rotate>(&args)
+        });
         let jobs = jobs.collect::<Result<Vec<_>, _>>().map_err(Failure::permanent)?;
         if !jobs.is_empty() {
             ctx.spawn("rotate", jobs).await?;
         }
-        Outcome::completed(Swept { secrets: self.secrets.all().count(), due, waiting })
+        Outcome::completed(Swept { secrets: self.secrets.all().count(), due, under_way, waiting })
     }
 }
 
@@ -63,15 +67,17 @@ impl Job for Sweep {
 enum Stands {
     Well,
     Due,
+    UnderWay,
     Waiting,
 }
 
-/// One that was never rotated is as old as it may get: nobody knows better. One that was begun is gone on with: its job may have been discarded.
+/// One that was never rotated is as old as it may get: nobody knows better.
 fn stands(known: Option<&Kept>, now: Timestamp) -> Stands {
     match known {
         None => Stands::Due,
         Some(kept) if kept.phase == Phase::NeedsHuman => Stands::Waiting,
-        Some(kept) if kept.phase.is_over() && kept.record.due_at.is_some_and(|due| due > now) => Stands::Well,
+        Some(kept) if !kept.phase.is_over() => Stands::UnderWay,
+        Some(kept) if kept.record.due_at.is_some_and(|due| due > now) => Stands::Well,
         Some(_) => Stands::Due,
     }
 }
@@ -109,6 +115,20 @@ mod tests {
         let spawned = bench.host.spawned();
         assert_eq!(spawned.len(), 2);
         assert!(spawned.iter().all(|(_, job)| job.kind == Rotate::KIND));
+    }
+
+    /// Its job may have been given up while the target was away, or cancelled.
+    #[tokio::test]
+    async fn what_was_begun_is_gone_on_with_and_not_called_due() {
+        let (rotate, _house) = house_with(crate::tests::GRACE, Adoption::Extend);
+        let sweep = Sweep { secrets: rotate.secrets.clone() };
+        let bench = Bench::default();
+        bench.run(&rotate, &args(), 1).await.unwrap();
+
+        let swept = swept(&bench, &sweep).await;
+
+        assert_eq!((&swept["due"], &swept["under_way"]), (&json!([]), &json!(["app-db"])));
+        assert_eq!(bench.host.spawned().len(), 1);
     }
 
     #[tokio::test]

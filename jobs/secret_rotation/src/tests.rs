@@ -112,6 +112,8 @@ pub enum Play {
     /// It is done, and the answer is lost.
     LostAfter,
     RefusesTheValue,
+    /// A person has to do something.
+    Refuses,
 }
 
 #[derive(Clone)]
@@ -151,6 +153,9 @@ impl MemoryTarget {
             Some(Play::LostAfter) => {
                 act(&mut world);
                 Err(away())
+            }
+            Some(Play::Refuses) => {
+                Err(TargetError::Refused { target: "memory".into(), problem: "no right".into() })
             }
             Some(Play::RefusesTheValue) => {
                 Err(TargetError::Value { target: "memory".into(), problem: "it is too plain".into() })
@@ -267,7 +272,7 @@ pub fn house_with(grace: Duration, adoption: Adoption) -> (Rotate, House) {
 }
 
 pub fn args() -> RotateArgs {
-    RotateArgs { name: "app-db".into(), compromised: false }
+    RotateArgs { name: "app-db".into(), compromised: false, clear_pending: None }
 }
 
 impl House {

@@ -24,6 +24,9 @@ use crate::secret::{OfTheSystem, Randomness, VersionId};
 use crate::store::{Answer, Labels, Put, SecretStore, StoreError};
 
 pub const NAME: &str = "file";
+/// What a secret may be called here.
+pub const NAMES: &str =
+    "names a file here: letters, digits and any of _ - . which is not the first, 200 at most";
 const KEY_BYTES: usize = 32;
 
 #[derive(Clone)]
@@ -179,12 +182,9 @@ impl SecretStore for FileStore {
 impl Place {
     /// The names of secrets come from the configuration, and are names of files here.
     fn file(&self, path: &str) -> Result<PathBuf, Problem> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        match !path.is_empty() && !path.starts_with('.') && path.chars().all(plain) && path.len() <= 200 {
+        match is_name(path) {
             true => Ok(self.folder.join(format!("{path}.json"))),
-            false => Err(Problem::Refused(format!(
-                "`{path}` is no name here: letters, digits and any of _ - . which is not the first"
-            ))),
+            false => Err(Problem::Refused(format!("`{path}` is no name: it {NAMES}"))),
         }
     }
 
@@ -281,6 +281,11 @@ impl Place {
         let value = key.open_in_place(nonce, bound(path, version), sealed).map_err(|_| does_not_open())?;
         String::from_utf8(value.to_vec()).map(SecretString::from).map_err(|_| does_not_open())
     }
+}
+
+pub fn is_name(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !path.is_empty() && !path.starts_with('.') && path.chars().all(plain) && path.len() <= 200
 }
 
 fn bound(path: &str, version: &VersionId) -> Aad<Vec<u8>> {

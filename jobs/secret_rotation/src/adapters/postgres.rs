@@ -4,6 +4,7 @@
 //! that was computed here, never a password: a log of its statements has nothing in it. With one role alone whoever has read the old password is
 //! refused until he reads again.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use futures::{FutureExt, TryFutureExt};
 use jobkit::redact::ExposeSecret;
 use jobkit::{Databases, SecretString};
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use crate::secret::{OfTheSystem, Randomness, password};
@@ -22,6 +23,11 @@ mod scram;
 
 /// Whoever takes longer to answer is away.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the server says to a password that is not the one.
+const WRONG_PASSWORD: &str = "28P01";
+/// What it says to whoever may not come at all.
+const TURNED_AWAY: &str = "28000";
 
 /// What the configuration says of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -117,16 +123,27 @@ impl Postgres {
     }
 
     /// As a client comes: anew, by name and password.
-    async fn comes(&self, value: &Value) -> Result<Result<PgConnection, sqlx::Error>, TargetError> {
-        let options = self.admin()?.username(&value.username).password(&value.password);
+    async fn comes(
+        &self,
+        role: &str,
+        password: &str,
+    ) -> Result<Result<PgConnection, sqlx::Error>, TargetError> {
+        let options = self.admin()?.username(role).password(password);
         self.connected(&options, "signing in with a value").await
     }
 
     async fn tested(&self, text: &SecretString) -> Result<Verdict, TargetError> {
-        let mut client = match self.comes(&self.value(text)?).await? {
+        let value = self.value(text)?;
+        let mut client = match self.comes(&value.username, &value.password).await? {
             Ok(client) => client,
-            Err(cause) if matches!(code_of(&cause).as_deref(), Some("28P01" | "28000")) => {
-                return Ok(Verdict::Refused);
+            Err(cause) if code_of(&cause).as_deref() == Some(WRONG_PASSWORD) => return Ok(Verdict::Refused),
+            // Nobody was asked for a password, so that nothing is known of this one.
+            Err(cause) if code_of(&cause).as_deref() == Some(TURNED_AWAY) => {
+                return Err(self.refused(format!(
+                    "the server turns `{}` away without asking for a password; pg_hba.conf must ask for scram-sha-256 where this worker \
+                     comes from, and a role that is there must be one that signs in (LOGIN)",
+                    value.username
+                )));
             }
             Err(cause) => return Err(self.failed("signing in with a value", cause)),
         };
@@ -135,21 +152,26 @@ impl Postgres {
                 client.begin().await.map_err(|cause| self.failed("trying a value", cause))?;
             let done = sqlx::query(AssertSqlSafe(statement.as_str())).execute(&mut *transaction).await;
             if let Err(cause) = done {
-                return Err(
-                    self.refused(format!("must[{number}] fails with the new credential: {}", told(&cause)))
-                );
+                return Err(match code_of(&cause) {
+                    Some(code) if is_lasting(&code) => {
+                        self.refused(format!("must[{number}] fails with this credential: {}", told(&cause)))
+                    }
+                    _ => self.away("trying a value", cause),
+                });
             }
             transaction.rollback().await.map_err(|cause| self.failed("trying a value", cause))?;
         }
         let _ = client.close().await;
+        self.asks_for_a_password(&value).await?;
         Ok(Verdict::Accepted)
     }
 
-    /// The role gets this password, and a role of a pair that is not there is made.
+    /// The role gets this password. One that is not there is made, if it is to be.
     async fn change(
         &self,
         role: &str,
         password: &SecretString,
+        is_to_be: bool,
         doing: &'static str,
     ) -> Result<(), TargetError> {
         let verifier = scram::verifier(password.expose_secret(), &OfTheSystem)?;
@@ -157,6 +179,9 @@ impl Postgres {
         let there = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)");
         let is_there: bool =
             there.bind(role).fetch_one(&mut admin).await.map_err(|cause| self.failed(doing, cause))?;
+        if !is_there && !is_to_be {
+            return Ok(());
+        }
         let (name, owner) = (quoted(role), quoted(&self.config.owner));
         let mut statements = Vec::new();
         if !is_there {
@@ -166,8 +191,6 @@ impl Postgres {
                 )));
             }
             statements.push(format!("CREATE ROLE {name} LOGIN IN ROLE {owner}"));
-        }
-        if !self.config.owner.is_empty() && !is_there {
             // What it makes belongs to both.
             statements.push(format!("ALTER ROLE {name} SET role = {owner}"));
         }
@@ -184,21 +207,15 @@ impl Postgres {
     }
 
     /// A server that asks nobody for a password cannot be shown to refuse one.
-    async fn asks_for_a_password(&self, role: &str, like: &Value) -> Result<(), TargetError> {
-        let guessed = Value {
-            username: role.into(),
-            password: password(&OfTheSystem)?.expose_secret().into(),
-            engine: like.engine.clone(),
-            host: like.host.clone(),
-            dbname: like.dbname.clone(),
-            url: String::new(),
-            port: like.port,
-        };
-        match self.comes(&guessed).await? {
+    async fn asks_for_a_password(&self, like: &Value) -> Result<(), TargetError> {
+        let role = &like.username;
+        let guess = password(&OfTheSystem)?;
+        match self.comes(role, guess.expose_secret()).await? {
             Ok(_) => Err(self.refused(format!(
                 "the server lets `{role}` in with any password; pg_hba.conf must ask for scram-sha-256 where this worker comes from"
             ))),
-            Err(_) => Ok(()),
+            Err(cause) if code_of(&cause).as_deref() == Some(WRONG_PASSWORD) => Ok(()),
+            Err(cause) => Err(self.failed("signing in with a guess", cause)),
         }
     }
 }
@@ -224,7 +241,7 @@ impl Target for Postgres {
         let password = password(randomness)?;
         let (host, port) = (admin.get_host().to_owned(), admin.get_port());
         let dbname = admin.get_database().unwrap_or(username).to_owned();
-        let url = url_of(username, &password, &host, port, &dbname)
+        let url = url_of(username, &password, (&host, port), &dbname, admin.get_ssl_mode())
             .ok_or_else(|| self.refused("its address makes no URL"))?;
         let password = password.expose_secret().to_owned();
         let value = Value {
@@ -247,9 +264,8 @@ impl Target for Postgres {
     fn set<'a>(&'a self, new: &'a SecretString, _: Option<&'a SecretString>) -> Answer<'a, ()> {
         async move {
             let value = self.value(new)?;
-            self.change(&value.username, &SecretString::from(value.password.as_str()), "setting a password")
-                .await?;
-            self.asks_for_a_password(&value.username, &value).await
+            let password = SecretString::from(value.password.as_str());
+            self.change(&value.username, &password, true, "setting a password").await
         }
         .boxed()
     }
@@ -296,12 +312,14 @@ impl Target for Postgres {
     fn retire<'a>(&'a self, old: &'a SecretString, stays: &'a SecretString) -> Answer<'a, ()> {
         async move {
             let (old, stays) = (self.value(old)?, self.value(stays)?);
-            // The one role has its new password, and with that the old one is dead.
-            if old.username == stays.username {
-                return Ok(());
+            // Whose password it is, and the others of the configuration: a role that was renamed has its password still. They stay for their next turn,
+            // under a password that nobody knows. One that has the new password has no old one any more.
+            let roles: BTreeSet<&str> =
+                self.config.roles.iter().map(String::as_str).chain([old.username.as_str()]).collect();
+            for role in roles.into_iter().filter(|role| *role != stays.username) {
+                self.change(role, &password(&OfTheSystem)?, false, "retiring a password").await?;
             }
-            // It stays for its next turn, under a password that nobody knows.
-            self.change(&old.username, &password(&OfTheSystem)?, "retiring a password").await
+            Ok(())
         }
         .boxed()
     }
@@ -313,7 +331,14 @@ fn next<'a>(roles: &'a [String], before: Option<&str>) -> Option<&'a String> {
     other.or(roles.first())
 }
 
-fn url_of(user: &str, password: &SecretString, host: &str, port: u16, dbname: &str) -> Option<String> {
+/// Whoever reads it comes as safely as whoever administers does.
+fn url_of(
+    user: &str,
+    password: &SecretString,
+    (host, port): (&str, u16),
+    dbname: &str,
+    safely: PgSslMode,
+) -> Option<String> {
     // A socket is no host of a URL.
     let at = if host.starts_with('/') { "localhost" } else { host };
     let mut url = url::Url::parse(&format!("postgres://{at}:{port}/")).ok()?;
@@ -323,6 +348,15 @@ fn url_of(user: &str, password: &SecretString, host: &str, port: u16, dbname: &s
     if host.starts_with('/') {
         url.query_pairs_mut().append_pair("host", host);
     }
+    let mode = match safely {
+        PgSslMode::Prefer => return Some(url.into()),
+        PgSslMode::Disable => "disable",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Require => "require",
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::VerifyFull => "verify-full",
+    };
+    url.query_pairs_mut().append_pair("sslmode", mode);
     Some(url.into())
 }
 
@@ -371,11 +405,11 @@ mod tests {
     fn a_url_has_whatever_stands_in_names() {
         let password = SecretString::from("p-w_1");
         assert_eq!(
-            url_of("app@a", &password, "db.example", 5433, "my app").unwrap(),
-            "postgres://app%40a:p-w_1@db.example:5433/my%20app"
+            url_of("app@a", &password, ("db.example", 5433), "my app", PgSslMode::VerifyFull).unwrap(),
+            "postgres://app%40a:p-w_1@db.example:5433/my%20app?sslmode=verify-full"
         );
         assert_eq!(
-            url_of("a", &password, "/run/postgresql", 5432, "app").unwrap(),
+            url_of("a", &password, ("/run/postgresql", 5432), "app", PgSslMode::Prefer).unwrap(),
             "postgres://a:p-w_1@localhost:5432/app?host=%2Frun%2Fpostgresql"
         );
         assert_eq!(quoted("a\"b"), "\"a\"\"b\"");

@@ -177,7 +177,7 @@ async fn what_somebody_left_pending_is_adopted_if_it_lives_and_else_a_person_is_
             }
             false => {
                 let told = outcome.unwrap_err().chain();
-                assert!(told.contains("--pending foreign"), "{told}");
+                assert!(told.contains("--clear-pending foreign"), "{told}");
                 assert_eq!((house.current(), kept(&bench).phase), (OLD.into(), Phase::NeedsHuman));
             }
         }
@@ -239,15 +239,19 @@ async fn a_compromised_secret_has_no_grace_and_no_sessions_left() {
         }
         let emergency = bench.beside();
 
+        let before = house.current();
         let done = ended(&emergency, &job, &compromised).await;
 
-        assert_eq!(done["run"], json!(1));
+        // What readers have since the first one may be what somebody else knows.
+        assert_eq!(done["run"], json!(if begins { 2 } else { 1 }));
         house.assert_one_lives();
+        assert_ne!(house.current(), before);
         assert_eq!(house.target.world().sessions, Some(0));
         bench.host.kept().let_go(emergency.id);
         // The job that waited has nothing left to do, and begins nothing.
         if begins {
-            assert_eq!(ended(&bench, &job, &args()).await["run"], json!(1));
+            let waited = bench.run(&job, &args(), 9).await.unwrap();
+            assert!(matches!(waited, Outcome::Cancelled(_)) && house.store.kept().puts == 2, "{waited:?}");
         }
     }
 }
@@ -279,6 +283,144 @@ async fn a_secret_that_is_not_there_yet_is_made() {
     house.assert_one_lives();
     assert_eq!(done["state"], json!("done"));
     assert!(!house.store.kept().values.contains_key(&first()));
+}
+
+/// A person was asked, has dealt with it, and asks for the rotation again.
+#[tokio::test]
+async fn a_rotation_that_waited_for_a_person_goes_on_where_it_stood() {
+    let (job, house) = house();
+    let bench = Bench::default();
+    house.target.world().sessions = Some(3);
+    bench.run(&job, &args(), 1).await.unwrap();
+    bench.clock.advance(MAX_GRACE);
+    bench.run(&job, &args(), 2).await.unwrap_err();
+    bench.host.kept().let_go(bench.id);
+    house.target.world().sessions = Some(0);
+
+    let done = ended(&bench.beside(), &job, &args()).await;
+
+    house.assert_one_lives();
+    assert_eq!((&done["run"], house.store.kept().puts), (&json!(1), 1));
+    assert_eq!(actions(&bench)[6..], ["ask", "resume", "retire", "done"]);
+    assert_eq!(kept(&bench).run.problem, None);
+}
+
+/// What the target refuses for good is a question too, and not a job that is given up each hour.
+#[tokio::test]
+async fn a_target_that_a_person_must_mend_is_told_of_and_gone_on_with() {
+    let (job, house) = house_with(Duration::ZERO, Adoption::Extend);
+    let bench = Bench::default();
+    house.target.play("set", [Play::Refuses]);
+
+    let told = bench.run(&job, &args(), 1).await.unwrap_err();
+
+    assert!(matches!(told, Failure::Permanent(_)), "{told:?}");
+    let asked = kept(&bench);
+    assert_eq!((asked.phase, asked.run.goes_on), (Phase::NeedsHuman, Some(Phase::Created)));
+    let news = bench.host.kept().news();
+    assert!(news.len() == 1 && news[0].rule == STUCK && !news[0].text.contains("no right"), "{news:?}");
+    bench.host.kept().let_go(bench.id);
+    ended(&bench.beside(), &job, &args()).await;
+    house.assert_one_lives();
+}
+
+#[tokio::test]
+async fn what_fails_for_long_is_told_of_while_it_is_tried_on() {
+    let (job, house) = house_with(Duration::ZERO, Adoption::Extend);
+    let bench = Bench::default();
+    house.target.play("set", [Play::Away; 6]);
+
+    for attempt in 1..=6 {
+        bench.run(&job, &args(), attempt).await.unwrap_err();
+    }
+
+    assert_eq!(bench.host.kept().news().len(), 1);
+    assert_eq!(kept(&bench).phase, Phase::Created);
+    ended(&bench, &job, &args()).await;
+    assert_eq!(bench.host.kept().news().len(), 2, "that it is over is told too");
+}
+
+#[tokio::test]
+async fn a_target_that_is_away_does_not_condemn_what_somebody_left_pending() {
+    let (job, house) = house_with(Duration::ZERO, Adoption::Extend);
+    let bench = Bench::default();
+    let foreign = VersionId("foreign".into());
+    house.store.kept().labels.pending = Some(foreign.clone());
+    house.store.kept().values.insert(foreign, SecretString::from("theirs"));
+    house.target.play("test", [Play::Away]);
+
+    assert!(matches!(bench.run(&job, &args(), 1).await, Err(Failure::Transient(_))));
+
+    assert_eq!(kept(&bench).phase, Phase::Planned);
+}
+
+#[tokio::test]
+async fn what_was_left_pending_is_destroyed_when_a_person_says_which() {
+    let (job, house) = house_with(Duration::ZERO, Adoption::Extend);
+    let bench = Bench::default();
+    let foreign = VersionId("foreign".into());
+    house.store.kept().labels.pending = Some(foreign.clone());
+    house.store.kept().values.insert(foreign.clone(), SecretString::from("theirs"));
+    bench.run(&job, &args(), 1).await.unwrap_err();
+    bench.host.kept().let_go(bench.id);
+
+    let other = RotateArgs { clear_pending: Some(VersionId("another".into())), ..args() };
+    let bench = bench.beside();
+    bench.run(&job, &other, 1).await.unwrap_err();
+    assert!(house.store.kept().values.contains_key(&foreign));
+    bench.host.kept().let_go(bench.id);
+    ended(&bench.beside(), &job, &RotateArgs { clear_pending: Some(foreign), ..args() }).await;
+
+    house.assert_one_lives();
+}
+
+/// The store was brought back from a backup while the old value had its grace: readers have that again.
+#[tokio::test]
+async fn a_store_that_was_set_back_keeps_the_value_that_readers_have() {
+    let (job, house) = house();
+    let bench = Bench::default();
+    bench.run(&job, &args(), 1).await.unwrap();
+    house.store.kept().labels = crate::store::Labels { current: Some(first()), ..Default::default() };
+    bench.clock.advance(GRACE);
+
+    let told = bench.run(&job, &args(), 2).await.unwrap_err().chain();
+
+    assert!(told.contains("version-0"), "{told}");
+    assert!(house.target.world().lets_in.contains(OLD));
+    bench.host.kept().let_go(bench.id);
+    let next = bench.beside();
+    let waits = next.run(&job, &args(), 1).await.unwrap();
+    assert_eq!(waits, Outcome::Snooze(GRACE));
+    assert_eq!(kept(&bench).run.number, 2);
+}
+
+/// The database was brought back from a backup: it has forgotten rotations, whose versions are in the store.
+#[tokio::test]
+async fn a_database_that_was_set_back_names_its_versions_otherwise() {
+    let (job, house) = house_with(Duration::ZERO, Adoption::Extend);
+    ended(&Bench::default(), &job, &args()).await;
+    let (before, bench) = (house.current(), Bench::default());
+    bench.clock.advance(Duration::from_secs(60));
+
+    ended(&bench, &job, &args()).await;
+
+    assert_ne!(house.current(), before);
+    house.assert_one_lives();
+}
+
+/// Who cannot be asked cannot be shown to be refused.
+#[tokio::test]
+async fn an_old_value_that_the_store_has_lost_is_not_called_refused() {
+    let (job, house) = house();
+    let bench = Bench::default();
+    bench.run(&job, &args(), 1).await.unwrap();
+    house.store.kept().values.remove(&first());
+    bench.clock.advance(GRACE);
+
+    let done = ended(&bench, &job, &args()).await;
+
+    assert_eq!(done["old_refused_at"], Value::Null);
+    assert!(bench.host.kept().details().iter().any(|told| told["old_is_refused"] == json!(false)));
 }
 
 /// A server that lets in whoever comes proves nothing.
