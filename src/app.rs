@@ -50,7 +50,7 @@ use engine::worker::late::Lateness;
 use engine::worker::sealing::Differing;
 use engine::worker::{Summary, Until, Worker, WorkerOptions};
 use jobkit::redact::ExposeSecret;
-use jobkit::{ArgsError, Audit, Clock, IdGenerator, Registry};
+use jobkit::{ArgsError, Audit, Clock, Databases, IdGenerator, Registry};
 use store::rule::{Rate, Rules};
 use store::{KindRow, PruneRules, Store, StoreError};
 use store_postgres::{PgOptions, PostgresStore};
@@ -366,6 +366,7 @@ impl App {
         let mut registry = registry(Families {
             docusign: settings.docusign.clone(),
             journal: settings.journal.clone(),
+            secrets: secrets(settings),
             accounts: outgoing::docusign_accounts(settings, &clock)?,
             system: settings.system.clone(),
             webhooks: Some(webhooks),
@@ -442,6 +443,12 @@ impl App {
         }
         Ok(summary?)
     }
+}
+
+/// The secrets that are looked after. Nothing is opened before it is needed.
+pub fn secrets(settings: &Settings) -> secret_rotation::Secrets {
+    let databases: Arc<dyn Databases> = Arc::new(DatabasesByName(settings.databases.clone()));
+    secret_rotation::secrets(&settings.secret_rotation, &databases)
 }
 
 async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, AppError> {

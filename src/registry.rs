@@ -12,6 +12,8 @@ use jobkit::{Objects, Registry};
 pub struct Families {
     pub docusign: docusign::Config,
     pub journal: journal::Config,
+    /// The secrets that are looked after, each with its store and whoever takes it.
+    pub secrets: secret_rotation::Secrets,
     /// The accounts with their ways to DocuSign.
     pub accounts: docusign::Accounts,
     pub system: engine::system::Config,
@@ -30,5 +32,6 @@ pub fn registry(families: Families) -> Registry {
     let sources = journal::Sources { objects, databases: Arc::new(families.databases) };
     docusign::register(&mut registry, &families.docusign, families.accounts);
     journal::register(&mut registry, families.journal, sources);
+    secret_rotation::register(&mut registry, &families.secrets);
     registry
 }

@@ -9,6 +9,7 @@ mod buckets;
 mod envelopes;
 mod journal;
 mod outgoing;
+mod secrets;
 mod uploads;
 
 use std::time::Duration;
@@ -82,6 +83,7 @@ pub async fn run(call: &Call) -> Result {
             checks.extend(uploads::uploads(&loaded.settings).await);
             checks.extend(buckets::buckets(&loaded.settings).await);
             checks.extend(envelopes::accounts(&loaded.settings).await);
+            checks.extend(secrets::secrets(&loaded.settings).await);
             checks.push(journal::ledgers(&loaded.settings));
             checks.extend(journal::results(&loaded.settings));
             checks.extend(journal::queries(&loaded.settings).await);

@@ -23,6 +23,7 @@ pub mod print;
 mod queues;
 mod records;
 mod schedules;
+mod secrets;
 mod serve;
 mod shell;
 mod tokens;
@@ -96,6 +97,9 @@ enum Command {
     /// Envelopes for signature: send, look, void, remind, and see what is wrong with an account.
     #[command(name = "docusign", subcommand)]
     DocuSign(docusign::DocuSign),
+    /// Secrets that are looked after: how old each is and how far its rotation, rotate one now, and see what is wrong. Values are never shown.
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     /// Look at what waits for people's approval, and approve, refuse or take it back.
     #[command(subcommand)]
     Approvals(approvals::Approvals),
@@ -181,6 +185,7 @@ fn run(cli: Cli) -> Result {
         Command::Limits(command) => on_runtime(limits::run(&call, command)),
         Command::Models(command) => on_runtime(models::run(&call, command)),
         Command::DocuSign(command) => on_runtime(docusign::run(&call, command)),
+        Command::Secrets(command) => on_runtime(secrets::run(&call, command)),
         Command::Records(command) => on_runtime(records::run(&call, command)),
         Command::Uploads(command) => on_runtime(uploads::run(&call, command)),
         Command::Approvals(command) => on_runtime(approvals::run(&call, command)),

@@ -8,6 +8,7 @@ mod http;
 mod identity;
 mod journal;
 mod outgoing;
+mod secrets;
 mod triggers;
 mod uploads;
 
@@ -80,6 +81,7 @@ pub fn errors(settings: &Settings, registry: &Registry) -> Vec<Finding> {
     schedules(settings, registry, &mut found);
     docusign::docusign(settings, &mut found);
     journal::journal(settings, &mut found);
+    secrets::secrets(settings, &mut found);
     if settings.retention.every.is_zero() {
         found.add("retention.every", "must be longer than nothing; the default is \"1m\"");
     }

@@ -32,6 +32,8 @@ use super::uploads::Uploads;
 
 /// The schedule that asks DocuSign for whatever no message told; one of this name in `[schedules]` takes its place.
 pub const DOCUSIGN_SWEEP: &str = "docusign.reconcile";
+/// The schedule that finds secrets that are as old as they may get; the same holds for it.
+pub const SECRETS_SWEEP: &str = "secret_rotation.sweep";
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -65,6 +67,7 @@ pub struct Settings {
     /// Each family has its section, and what is in it is the family's own affair.
     pub docusign: docusign::Config,
     pub journal: journal::Config,
+    pub secret_rotation: secret_rotation::Config,
     pub system: engine::system::Config,
 }
 
@@ -285,14 +288,19 @@ impl Settings {
 
     /// Those that are written, and those that families need.
     pub fn all_schedules(&self) -> BTreeMap<String, Definition> {
-        let sweep = || Definition {
-            kind: <docusign::Reconcile as jobkit::Job>::KIND.into(),
-            cron: Some("*/20 * * * *".into()),
+        let sweep = |kind: &str, cron: &str| Definition {
+            kind: kind.into(),
+            cron: Some(cron.into()),
             ..Definition::default()
         };
         let mut schedules = self.schedules.clone();
         if !self.docusign.accounts.is_empty() {
-            schedules.entry(DOCUSIGN_SWEEP.into()).or_insert_with(sweep);
+            let kind = <docusign::Reconcile as jobkit::Job>::KIND;
+            schedules.entry(DOCUSIGN_SWEEP.into()).or_insert_with(|| sweep(kind, "*/20 * * * *"));
+        }
+        if !self.secret_rotation.secrets.is_empty() {
+            let kind = <secret_rotation::Sweep as jobkit::Job>::KIND;
+            schedules.entry(SECRETS_SWEEP.into()).or_insert_with(|| sweep(kind, "5 * * * *"));
         }
         schedules
     }
@@ -544,6 +552,7 @@ impl Settings {
             },
             docusign: docusign::Config::with_every_key(),
             journal: journal::Config::with_every_key(),
+            secret_rotation: secret_rotation::Config::with_every_key(),
             ..Self::default()
         }
     }

@@ -70,6 +70,7 @@ const PURE: &[&str] = &[
     "jobs/docusign/src/args",
     "jobs/docusign/src/known.rs",
     "jobs/docusign/src/phase.rs",
+    "jobs/secret_rotation/src/phase.rs",
     "jobs/docusign/emulator/src/check",
     "jobs/docusign/emulator/src/contract.rs",
     "jobs/docusign/emulator/src/faults.rs",

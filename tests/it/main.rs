@@ -16,6 +16,7 @@ mod limiter;
 mod outgoing;
 mod redaction;
 mod redis;
+mod rotation;
 mod scheduler;
 mod store;
 mod support;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use store::Store;
 use store_sqlite::SqliteStore;
 
-use crate::support::postgres;
+use crate::support::postgres as server;
 use crate::support::store::{TestStore, promises};
 
 promises![an_installation_has_a_name_of_its_own_that_stays];
@@ -29,7 +29,7 @@ async fn no_two_have_one_name() {
     for number in 0..2 {
         let url = format!("sqlite://{}", folder.path().join(format!("{number}.db")).display());
         let file: Arc<dyn Store> = Arc::new(SqliteStore::open(&url, t.clock.clone()).await.unwrap());
-        let database: Arc<dyn Store> = postgres::store(&postgres::empty_database().await, t.clock.clone());
+        let database: Arc<dyn Store> = server::store(&server::empty_database().await, t.clock.clone());
         for store in [file, database] {
             store.migrate().await.unwrap();
             names.push(store.installation().await.unwrap());

@@ -81,6 +81,35 @@ impl OwnServer {
         self.0.url("postgres")
     }
 
+    /// The same, for somebody who has a password.
+    pub fn url_of(&self, user: &str, password: &str) -> String {
+        self.url().replace(&format!("//{SUPERUSER}@"), &format!("//{user}:{password}@"))
+    }
+
+    /// From now on everybody but the superuser is asked for a password. Before, nobody is.
+    pub async fn ask_for_passwords(&self) {
+        let rules = format!(
+            "local all all trust\nhost all {SUPERUSER} 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        );
+        std::fs::write(self.0.folder.join("data/pg_hba.conf"), rules).unwrap();
+        self.0.run("SELECT pg_reload_conf()").await;
+    }
+
+    /// Whatever it is told, it writes down.
+    pub async fn log_all(&self) {
+        self.0.run("ALTER SYSTEM SET log_statement = 'all'").await;
+        self.0.run("SELECT pg_reload_conf()").await;
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.0.folder.join("log")).unwrap()
+    }
+
+    /// As the superuser.
+    pub async fn run(&self, sql: &str) {
+        self.0.run(sql).await;
+    }
+
     /// As a crash would.
     pub fn stop(&self) {
         let data = self.0.folder.join("data");
