@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use engine::adapters::clock::SystemClock;
+use jobkit::Clock;
 use jobkit::redact::ExposeSecret;
 use secret_rotation::adapters::file_store::FileStore;
 use secret_rotation::store::SecretStore;
@@ -20,18 +22,19 @@ const READS_AGAIN: Duration = Duration::from_millis(300);
 
 /// A client as ours are to be: it reads the value, signs in with it for a while, and reads it again.
 async fn client(store: FileStore, ends: Arc<AtomicBool>) -> Client {
-    let mut seen = Client::default();
+    let (clock, mut seen) = (SystemClock::new(), Client::default());
     while !ends.load(Ordering::Relaxed) {
         let login = Login::read(&store).await;
-        let read_at = Instant::now();
-        while read_at.elapsed() < READS_AGAIN {
+        let read_at = clock.steady();
+        while clock.steady() - read_at < READS_AGAIN {
             match PgConnection::connect(&login.url).await {
                 Ok(connection) => {
                     *seen.signed_in.entry(login.user.clone()).or_default() += 1;
                     let _ = connection.close().await;
                 }
                 Err(problem) => {
-                    seen.failed.push(format!("{} after {:?}: {problem}", login.user, read_at.elapsed()));
+                    let age = clock.steady() - read_at;
+                    seen.failed.push(format!("{} after {age:?}: {problem}", login.user));
                 }
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use engine::adapters::clock::SystemClock;
+use jobkit::Clock;
 use jobkit::redact::ExposeSecret;
 use secret_rotation::adapters::file_store::FileStore;
 use secret_rotation::store::SecretStore;
@@ -18,6 +20,12 @@ use crate::support::postgres::OwnServer;
 pub const SECRET: &str = "app-db";
 /// A machine that runs all tests at once is slow; whoever waits this long waits in vain.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+fn patience() -> (SystemClock, Duration) {
+    let clock = SystemClock::new();
+    let last = clock.steady() + PATIENCE;
+    (clock, last)
+}
 
 pub struct House {
     pub server: OwnServer,
@@ -155,39 +163,39 @@ must = ["SELECT count(*) FROM things", "INSERT INTO things (n) VALUES (1)"]
     }
 
     pub async fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool, id: &str) -> Value {
-        let began = Instant::now();
+        let (clock, last) = patience();
         loop {
             let job = self.place.job(id);
             if is_so(&job) {
                 return job;
             }
-            assert!(began.elapsed() < PATIENCE, "not so in time: {what}: {job}");
+            assert!(clock.steady() < last, "not so in time: {what}: {job}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     pub async fn until_phase(&self, phase: &str) {
-        let began = Instant::now();
+        let (clock, last) = patience();
         loop {
             let shown = self.place.run(&["secrets", "show", SECRET, "--json"]).expect(0).json();
             if shown["state"] == json!(phase) {
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "it is not {phase} in time: {shown}");
+            assert!(clock.steady() < last, "it is not {phase} in time: {shown}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
     /// Whether the alert of a stuck rotation is open. News are folded a moment after they are written.
     pub async fn until_told(&self, is_open: bool) {
-        let began = Instant::now();
+        let (clock, last) = patience();
         loop {
             let alerts =
                 self.place.run(&["alerts", "list", "--rule", "secret_rotation.stuck", "--json"]).expect(0);
             if alerts.out.contains("secret_rotation.stuck/app-db") == is_open {
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "open should be {is_open}: {}", alerts.out);
+            assert!(clock.steady() < last, "open should be {is_open}: {}", alerts.out);
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
