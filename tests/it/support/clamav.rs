@@ -71,22 +71,26 @@ impl ClamServer {
 
     pub fn start_again(&self) {
         let _ = std::fs::remove_file(self.folder.join("clamd.sock"));
-        // It puts itself into the background, with its descriptors closed.
-        let status = Command::new("clamd")
+        // It puts itself into the background, with its descriptors closed. Whoever it leaves behind for that may miss the signal to end, on a machine
+        // that is busy, and is not waited for.
+        let mut launcher = Command::new("clamd")
             .args(["-c", text(&self.folder.join("clamd.conf"))])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .status()
+            .spawn()
             .expect("clamd, of Debian's package clamav-daemon, in PATH");
         let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        assert!(status.success(), "{}", log());
-        for _ in 0..2_000 {
+        for _ in 0..12_000 {
             if self.folder.join("pid").exists()
                 && std::os::unix::net::UnixStream::connect(self.folder.join("clamd.sock")).is_ok()
             {
+                let _ = launcher.kill();
+                let _ = launcher.wait();
                 return;
             }
+            let ended = launcher.try_wait().unwrap();
+            assert!(ended.is_none_or(|status| status.success()), "{}", log());
             std::thread::sleep(Duration::from_millis(5));
         }
         panic!("clamd does not start: {}", log());
