@@ -268,8 +268,7 @@ impl Envelope {
     /// None where fields are not shown, and within it none where it has not this one.
     pub fn custom_field(&self, name: &str) -> Option<Option<&str>> {
         let fields = self.custom_fields.as_ref()?.get("textCustomFields")?.as_array()?;
-        let text = |of: &'_ Value, key: &str| of.get(key).and_then(Value::as_str).map(str::to_owned);
-        let field = fields.iter().find(|field| text(field, "name").as_deref() == Some(name));
+        let field = fields.iter().find(|field| field.get("name").and_then(Value::as_str) == Some(name));
         Some(field.and_then(|field| field.get("value")).and_then(Value::as_str))
     }
 
